@@ -11,7 +11,7 @@
     ├── NotAsked        Stopped · OverBudget
     └── InternalError   this package itself failed: its memory, its journal, its code
 
-No message ever holds a secret, a header, a body, a document's text or an extracted value.
+No message ever contains a secret, a header, a body, a document's text or an extracted value.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar
 
-from llmwidgets.visible import escape_controls
+from llmwidgets.formatting import escape_controls
 
 
 class LLMWidgetsError(Exception):
@@ -74,14 +74,12 @@ class FieldError(LLMWidgetsError):
     """
 
     def __init__(self, problems: Mapping[str, str] | str, hint: str = "") -> None:
-        told = {"": problems} if isinstance(problems, str) else problems
+        by_field = {"": problems} if isinstance(problems, str) else problems
         self.problems = {
-            escape_controls(name): escape_controls(said) for name, said in told.items()
+            escape_controls(name): escape_controls(each) for name, each in by_field.items()
         }
-        super().__init__(
-            " ".join(f"{name}: {said}" if name else said for name, said in self.problems.items()),
-            hint,
-        )
+        sentences = (f"{name}: {each}" if name else each for name, each in self.problems.items())
+        super().__init__(" ".join(sentences), hint)
 
 
 class PolicyError(LLMWidgetsError):

@@ -1,4 +1,4 @@
-"""Figures as a reader sees them, rounded in one way everywhere, and the words around them."""
+"""Figures and words as a reader sees them: rounded in one way, and with nothing that acts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from html import escape
 
 UNKNOWN = "unknown"
 _JOINERS = "\u200c\u200d"
@@ -15,6 +16,11 @@ _JOINERS = "\u200c\u200d"
 def percent(share: float | None) -> str:
     """A share 0–1 as a percentage with one decimal; a dash where nothing was scored."""
     return "–" if share is None else f"{share * 100:.1f}"
+
+
+def plain_share(share: float) -> str:
+    """A share 0–1 as commands write it, with three decimals; NaN is unknown."""
+    return UNKNOWN if math.isnan(share) else f"{share:.3f}"
 
 
 def margin(share: float) -> str:
@@ -69,10 +75,20 @@ def count(number: int, noun: str, several: str = "") -> str:
     return f"{number:,} {noun if number == 1 else several or f'{noun}s'}"
 
 
+def with_article(noun: str) -> str:
+    """The noun with its article: `an int`, `a str`, `a UUID`."""
+    return f"{'an' if noun[:1] in 'aeioAEIO' else 'a'} {noun}"
+
+
 def rough_count(number: int) -> str:
     """A count that is a rough guess: two digits, rounded up."""
     step = int(10 ** max(0, len(str(number)) - 2))
     return f"{-(-number // step) * step:,}"
+
+
+def file_size(size: float) -> str:
+    """A number of bytes in kB or MB."""
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
 
 
 def average(number: float) -> str:
@@ -140,6 +156,12 @@ def format_day(moment: date) -> str:
     return f"{moment.day} {moment:%b %Y}"
 
 
+def format_days_since(moment: datetime, now: datetime) -> str:
+    """How many whole days ago it was, in words."""
+    days = (now - moment).days
+    return "today" if days < 1 else f"{days} days ago" if days > 1 else "yesterday"
+
+
 def format_since(moment: datetime | None, now: datetime) -> str:
     """`just now`, or the day."""
     if moment is None:
@@ -153,3 +175,46 @@ def format_days_until(end: date, today: date) -> str:
     if days < 0:
         return "so it no longer answers"
     return {0: "today", 1: "tomorrow"}.get(days, f"in {days} days")
+
+
+# -- Words from elsewhere: unseen controls spelled out, so that none of them acts when shown.
+#
+# What a server sends or a document contains can move a terminal's cursor, ring its bell, set its
+# title, or turn the order of a line around. Writing in any script, from right to left as well,
+# stays as it is: only characters that command are replaced.
+
+# C0 but tab and line feed, DEL, C1; marks, embeddings and isolates of direction, also the old ones;
+# separators of lines and paragraphs; anchors of annotations; half characters, which no terminal
+# can be sent.
+_ACTING = re.compile(
+    "\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb"
+    "\ud800-\udfff]"
+)
+
+
+def escape_controls(text: str) -> str:
+    r"""The text with each acting character replaced by its picture or its number.
+
+    Tabs and line ends stay.
+
+    >>> escape_controls("red\x1b[31m, \u202edesrever")
+    'red␛[31m, ⟨U+202E⟩desrever'
+    """
+    return _ACTING.sub(_spell_out, text)
+
+
+def escape_in_place(text: str) -> str:
+    """The same, one character for each, for a text in which places are counted."""
+    return _ACTING.sub(lambda match: _PICTURES.get(match[0], "\ufffd"), text)
+
+
+def escape_html(text: str) -> str:
+    """The text as HTML shows it: nothing of it is a tag, and nothing of it acts."""
+    return escape(escape_controls(text))
+
+
+_PICTURES = {**{chr(code): chr(0x2400 + code) for code in range(0x20)}, "\x7f": "␡"}
+
+
+def _spell_out(match: re.Match[str]) -> str:
+    return _PICTURES.get(match[0]) or f"⟨U+{ord(match[0]):04X}⟩"

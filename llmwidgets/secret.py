@@ -403,6 +403,6 @@ def _odd(status: os.stat_result) -> str:
 
 
 def _all(descriptor: int) -> bytes:
-    # Files of /proc tell no size of theirs.
+    # Files of /proc report no size.
     with os.fdopen(descriptor, "rb", closefd=False) as file:
         return file.read(LARGEST)

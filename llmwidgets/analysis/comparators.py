@@ -19,6 +19,7 @@ from llmwidgets.analysis.parsing import Number, clock_in, number_meant
 from llmwidgets.analysis.scripts import spelled_out
 from llmwidgets.analysis.text_matching import TextSimilarity
 from llmwidgets.errors import FieldError
+from llmwidgets.formatting import with_article
 from llmwidgets.schemas import Leaf, Schema
 from llmwidgets.schemas.canonical import display_path, prefixes
 
@@ -135,7 +136,7 @@ class ScoringFunction:
             if -_ROUNDING <= share <= 1 + _ROUNDING:
                 return min(1.0, max(0.0, share))
             telling = given is None or isinstance(given, Real)
-            kind = f"{given}" if telling else f"a {type(given).__name__}"
+            kind = f"{given}" if telling else with_article(type(given).__name__)
             failed = f"{self} returned {kind}, not True, False or a share from 0 to 1"
         raise FunctionFailed(failed)
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from enum import IntEnum
 from importlib import import_module
+from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args, get_origin, get_type_hints
 
-from llmwidgets import __version__
+import llmwidgets
 from llmwidgets.errors import FieldError, LLMWidgetsError
+from llmwidgets.formatting import escape_controls
 from llmwidgets.secret import redact
-from llmwidgets.visible import escape_controls
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         name, options = _read_arguments(arguments)
-        module = import_module(f"llmwidgets.cli.{_COMMANDS[name].module}")
+        module = import_module(f".{_COMMANDS[name].module}", __name__)
         return int(getattr(module, f"run_{name}")(options))
     except LLMWidgetsError as error:
         report(str(error))
@@ -169,7 +172,7 @@ class LabOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """`run_` and the command's name, in a module of this package, runs it with its options."""
+    """`run_` and the command's name runs it, in this module or in one of this package."""
 
     module: str
     options: type
@@ -179,8 +182,10 @@ class _Command:
 
 
 _COMMANDS = {
-    "demo": _Command("start", DemoOptions, "compare the demo's models on sample invoices, no key"),
-    "lab": _Command("start", LabOptions, "open the notebook in JupyterLab", positional=("more",)),
+    "demo": _Command(
+        "compare", DemoOptions, "compare the demo's models on sample invoices, no key"
+    ),
+    "lab": _Command("", LabOptions, "open the notebook in JupyterLab", positional=("more",)),
     "compare": _Command(
         "compare", CompareOptions, "compare models on your own texts",
         "Ends with 0 when finished, 1 when a bar (--min-accuracy, --min-valid, --budget) is not "
@@ -219,7 +224,9 @@ def _read_arguments(arguments: Sequence[str] | None) -> tuple[str, Any]:
         prog="llmwidgets",
         description="Which model extracts my fields best from my texts, and what does it cost?",
     )
-    parser.add_argument("--version", action="version", version=f"llmwidgets {__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"llmwidgets {llmwidgets.__version__}"
+    )
     parsers = parser.add_subparsers(dest="command", required=True, metavar=" | ".join(_COMMANDS))
     for name, command in _COMMANDS.items():
         _add_options(parsers.add_parser(name, help=command.help, epilog=command.ends), command)
@@ -249,3 +256,49 @@ def _add_options(parser: argparse.ArgumentParser, command: _Command) -> None:
         words |= {"required": True} if required else {"default": option.default}
         target = group if option.name in ("store", "organization") else parser
         target.add_argument(f"--{option.name.replace('_', '-')}", **words)
+
+
+# -- llmwidgets lab: the notebook, opened in JupyterLab.
+
+NOTEBOOK = "01_connect_and_compare.ipynb"
+
+
+def run_lab(options: LabOptions) -> int:
+    """Open the notebook in JupyterLab with the words after --, and return its exit status."""
+    if find_spec("jupyterlab") is None:
+        raise LLMWidgetsError(
+            "JupyterLab is not installed.", "Install it with: pip install jupyterlab."
+        )
+    extra = options.more[1:] if options.more[:1] == ["--"] else options.more
+    command = [sys.executable, "-m", "jupyterlab", str(find_notebook(Path.cwd())), *extra]
+    with subprocess.Popen(command) as server:
+        while True:
+            try:
+                return server.wait()
+            except KeyboardInterrupt:
+                # JupyterLab got the same Ctrl-C, and asks its user whether to stop.
+                continue
+
+
+def find_notebook(folder: Path) -> Path:
+    """The repository's notebook, or a copy of the packaged one in `folder`, made once."""
+    package = Path(llmwidgets.__file__).parent
+    repository = package.parent / "notebooks" / NOTEBOOK
+    if repository.is_file() and (package.parent / "pyproject.toml").is_file():
+        return repository
+    copy = folder / NOTEBOOK
+    if copy.exists():
+        return copy
+    packaged = package / "notebooks" / NOTEBOOK
+    if not packaged.is_file():
+        raise LLMWidgetsError(
+            "The notebook is not in this installation.", "Install llmwidgets from its wheel."
+        )
+    try:
+        shutil.copyfile(packaged, copy)
+    except OSError as error:
+        raise LLMWidgetsError(
+            f"The notebook cannot be copied into {folder}: {error.strerror}.",
+            "Change to a folder that you may write to.",
+        ) from None
+    return copy

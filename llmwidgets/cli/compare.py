@@ -1,4 +1,4 @@
-"""llmwidgets compare: the main job on the user's own files."""
+"""llmwidgets compare, the main job on the user's own files, and llmwidgets demo."""
 
 from __future__ import annotations
 
@@ -9,25 +9,50 @@ import io
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from llmwidgets.cli import CompareOptions, Exit, print_text, report, tables
+from llmwidgets import formatting
+from llmwidgets.cli import CompareOptions, DemoOptions, Exit, print_text, report
 from llmwidgets.cli.keys import open_store
+from llmwidgets.comparison import Comparison, compare
+from llmwidgets.comparison.text_result import VariantValue, read_text_result
+from llmwidgets.comparison.texts import PDF_HINT
+from llmwidgets.comparison.view_model import summarize, value_text
+from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.errors import FieldError
+from llmwidgets.formatting import escape_controls
+from llmwidgets.report.view_model import GLYPHS, LEGEND, LOSES, Column, scoreboard_columns
 from llmwidgets.report.writers import write_jsonl
 
 if TYPE_CHECKING:
-    from llmwidgets.comparison import Comparison
+    from llmwidgets.report.view_model import Summary
 
 
 def run_compare(options: CompareOptions) -> Exit:
     """Run the comparison, print its scoreboard and write the files."""
-    result = _compare(options)
+    texts = read_texts(options.texts)
+    result = compare(
+        read_schema_source(options.schema),
+        texts,
+        options.models,
+        truth=read_truth(options.truth, texts, options.texts) if options.truth else None,
+        instructions=read_file(options.instructions) if options.instructions else None,
+        repeats=options.repeats,
+        store=open_store(organization=options.organization) if options.organization else None,
+        concurrency=options.concurrency,
+        budget=options.budget,
+        journal=False if options.journal == "none" else options.journal,
+    )
     console = Console(highlight=False)
-    tables.scoreboard_table(console, result)
+    scoreboard_table(console, result)
     if options.jsonl:
         path = write_jsonl(extraction_lines(result), options.jsonl)
         print_text(console, f"Wrote {path}")
@@ -61,31 +86,13 @@ def extraction_lines(comparison: Comparison) -> Iterator[dict[str, Any]]:
         }
 
 
-def _compare(options: CompareOptions) -> Comparison:
-    from llmwidgets.comparison import compare
-
-    texts = read_texts(options.texts)
-    return compare(
-        read_schema_source(options.schema),
-        texts,
-        options.models,
-        truth=read_truth(options.truth, texts, options.texts) if options.truth else None,
-        instructions=read_file(options.instructions) if options.instructions else None,
-        repeats=options.repeats,
-        store=open_store(organization=options.organization) if options.organization else None,
-        concurrency=options.concurrency,
-        budget=options.budget,
-        journal=False if options.journal == "none" else options.journal,
-    )
-
-
 def _find_missed(options: CompareOptions, comparison: Comparison) -> Iterator[str]:
     board = comparison.scoreboard()
     for name, bar in (("accuracy", options.min_accuracy), ("valid", options.min_valid)):
         if bar is None:
             continue
         low = [
-            f"{row['variant']} {'unknown' if row[name] != row[name] else format(row[name], '.3f')}"
+            f"{row['variant']} {formatting.plain_share(row[name])}"
             for _, row in board.iterrows()
             if not row[name] >= bar
         ]
@@ -99,10 +106,6 @@ def _find_missed(options: CompareOptions, comparison: Comparison) -> Iterator[st
 
 # -- Schema, texts and truth from the user's files; an error names the file and the line.
 
-_PDF = (
-    "Turn it into text first: from pypdf import PdfReader; "
-    'text = "\\n".join(page.extract_text() for page in PdfReader(path).pages)'
-)
 _TABLES = (".json", ".jsonl", ".csv")
 
 
@@ -132,7 +135,7 @@ def read_texts(path: Path) -> list[dict[str, Any]]:
         return list(_read_folder(path))
     kind = path.suffix.lower()
     if kind == ".pdf":
-        raise FieldError(f"{path} is a PDF, not a text.", _PDF)
+        raise FieldError(f"{path} is a PDF, not a text.", PDF_HINT)
     if kind in _TABLES:
         return [_read_text_row(row, path, where) for row, where in read_rows(path)]
     return [{"id": path.stem, "text": read_file(path)}]
@@ -161,13 +164,13 @@ def read_file(path: Path) -> str:
     except UnicodeDecodeError:
         raise FieldError(
             f"{path} is not UTF-8 text.",
-            _PDF if path.suffix.lower() == ".pdf" else "Save it as UTF-8, or name a text file.",
+            PDF_HINT if path.suffix.lower() == ".pdf" else "Save it as UTF-8, or name a text file.",
         ) from None
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise FieldError(f"{path} cannot be read: {why}.", "Check its permissions.") from None
     if text.startswith("%PDF"):
-        raise FieldError(f"{path} is a PDF, not a text.", _PDF)
+        raise FieldError(f"{path} is a PDF, not a text.", PDF_HINT)
     return text
 
 
@@ -216,7 +219,9 @@ def _read_folder(path: Path) -> Iterator[dict[str, Any]]:
         pdf = any(each.suffix.lower() == ".pdf" for each in path.iterdir())
         raise FieldError(
             f"The folder {path} contains no .txt file.",
-            f"It contains PDFs. {_PDF}" if pdf else "Name a folder with one .txt file per text.",
+            f"It contains PDFs. {PDF_HINT}"
+            if pdf
+            else "Name a folder with one .txt file per text.",
         )
     return ({"id": each.stem, "text": read_file(each)} for each in files)
 
@@ -241,9 +246,15 @@ def _check_exists(path: Path) -> None:
 
 
 def _import_module(name: str) -> Any:
+    """A module, or what a package has under this name, such as `llmwidgets.demo.invoices`."""
     sys.path.insert(0, str(Path.cwd()))
     try:
         return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        package, _, attribute = name.rpartition(".")
+        if error.name != name or not hasattr(sys.modules.get(package), attribute):
+            raise
+        return getattr(sys.modules[package], attribute)
     finally:
         sys.path.pop(0)
 
@@ -258,3 +269,113 @@ def _import_file(path: Path) -> Any:
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+# -- llmwidgets demo: the whole job without a key, in the terminal.
+
+PAGE = Path("build") / "demo.html"
+
+
+def run_demo(_: DemoOptions) -> Exit:
+    """Compare the demo's models on the sample invoices; nothing is kept but the page."""
+    console = Console(highlight=False)
+    console.print("llmwidgets demo: rule-based models on this computer, no LLM, cost unknown.\n")
+    result = compare(
+        invoices.Schema, invoices.texts, models="demo", truth=invoices.truth, journal=False
+    )
+    side_by_side_table(console, result, 0)
+    console.print()
+    scoreboard_table(console, result)
+    page = result.to_html(PAGE, values=True)
+    stop_demo()
+    console.print(Text(f"\nAll {len(result.differences())} rows that differ, as a page: {page}"))
+    console.print(Text("The same by clicking: make lab, or llmwidgets lab"))
+    return Exit.FINE
+
+
+# -- Tables for a terminal: the scoreboard, and one text side by side.
+
+_STYLES = {
+    "agree": "dim", "differ": "yellow", "missing": "italic", "invented": "magenta",
+    "null in words": "magenta italic", "failed": "red",
+}  # fmt: skip
+
+
+def scoreboard_table(console: Console, comparison: Comparison) -> None:
+    """One row per variant under the name of its group, then the verdict."""
+    shown = summarize(comparison)
+    columns = _fit_columns(shown, console.width)
+    console.print(Text("Scoreboard", style="italic"))
+    for at, (group, rows) in enumerate(groupby(shown.ranked, key=lambda row: row.wording.group)):
+        if group and at:
+            console.print(Text(group, style="bold"))
+        table = _table(group if group and not at else "")
+        table.show_header = not at
+        for head, column in columns:
+            table.add_column(
+                head, justify="right" if column.right else "left", width=column.width,
+                min_width=column.least, overflow="fold",
+            )  # fmt: skip
+        for row in rows:
+            table.add_row(*(Text(escape_controls(column.cell(row))) for _, column in columns))
+        console.print(table)
+    console.print(Text(escape_controls(shown.headline), style="bold"))
+    for more in (shown.details, *shown.notes, shown.footer):
+        if more:
+            console.print(Text(escape_controls(more), style="" if more is shown.details else "dim"))
+
+
+def _fit_columns(shown: Summary, width: int) -> list[tuple[str, Column]]:
+    """The columns; where variants are scored they are as wide in each group."""
+    columns = scoreboard_columns(shown, "terminal")
+    if not any(column.width == LOSES for _, column in columns if not column.right):
+        return columns
+    (head, name), *others = columns
+    fixed = sum(2 + (column.width or 0) for _, column in others) + 2
+    longest = max(len(line) for row in shown.rows for line in name.cell(row).split("\n"))
+    first = max(name.least or 0, min(longest, width - fixed))
+    spare = min(16, max(0, width - fixed - first))
+    return [
+        (head, replace(name, width=first)),
+        *((each, column if column.right else replace(column, width=LOSES + spare))
+          for each, column in others),
+    ]  # fmt: skip
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False
+    )
+
+
+def side_by_side_table(console: Console, comparison: Comparison, at: int) -> None:
+    """One text, field by field, with values: for texts that may be shown."""
+    answers = read_text_result(comparison, at, 0)
+    table = _table(formatting.shorten(f"Side by side: {answers.document.id}", 80))
+    table.add_column("Field", overflow="ellipsis", no_wrap=True, min_width=20)
+    table.add_column("Truth", overflow="ellipsis", no_wrap=True, max_width=16)
+    for variant in range(len(comparison.variants)):
+        table.add_column(
+            formatting.variant_letter(variant), overflow="ellipsis", no_wrap=True, min_width=4
+        )
+    for field in answers.fields:
+        truth = _plain(value_text(field.truth) or "none")
+        table.add_row(_plain(field.path), truth, *map(_mark, field.values))
+    console.print(table)
+    letters = (
+        f"{formatting.variant_letter(at)} {label}" for at, label in enumerate(comparison.labels)
+    )
+    console.print(Text(escape_controls(f"{', '.join(letters)}\n{LEGEND}"), style="dim"))
+
+
+def _mark(given: VariantValue) -> Text:
+    # Agreement is quiet: its value is in the same row, under Truth.
+    value = formatting.format_count_words(given.failure)
+    if given.state in ("differ", "invented", "null in words"):
+        value = value_text(given.value) or "none"
+    shown = f"{GLYPHS[given.state]} {value}"
+    return Text(formatting.shorten(shown, 40), style=_STYLES[given.state])
+
+
+def _plain(text: str) -> Text:
+    return Text(formatting.shorten(text, 40))

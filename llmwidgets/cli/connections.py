@@ -23,6 +23,7 @@ from llmwidgets.connections.catalog import key_notes, local_today
 from llmwidgets.engine import journal_file
 from llmwidgets.engine.journal_file import BUSY_SECONDS, reason
 from llmwidgets.errors import FieldError, LLMWidgetsError
+from llmwidgets.formatting import count, file_size, format_days_since
 from llmwidgets.store.store import Store
 
 
@@ -107,8 +108,7 @@ def _format_time(when: datetime | None) -> str | None:
 def _format_age(moment: str | None) -> str:
     if not moment:
         return "never"
-    days = (datetime.now(UTC) - datetime.fromisoformat(moment)).days
-    return "today" if days < 1 else f"{days} days ago" if days > 1 else "yesterday"
+    return format_days_since(datetime.fromisoformat(moment), datetime.now(UTC))
 
 
 # -- llmwidgets journal: where replies are kept, how many, and how to delete old ones.
@@ -134,12 +134,12 @@ def run_journal(options: JournalOptions) -> Exit:
 
 def _describe(path: Path) -> None:
     with _open_database(path) as database:
-        count, first, last = database.execute(
+        rows, first, last = database.execute(
             "SELECT count(*), min(at), max(at) FROM extraction"
         ).fetchone()
     files = [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm")]
     size = sum(each.stat().st_size for each in files if each.exists())
-    sys.stdout.write(f"{path}\n{_format_size(size)}, {_rows(count)}{_span(first, last)}.\n")
+    sys.stdout.write(f"{path}\n{file_size(size)}, {count(rows, 'row')}{_span(first, last)}.\n")
     sys.stdout.write("It contains replies, usage and hashes of requests; no text and no key.\n")
 
 
@@ -147,13 +147,11 @@ def _clear(path: Path, day: datetime) -> None:
     with _open_database(path) as database:
         database.execute("PRAGMA secure_delete = ON")
         with database:
-            count = database.execute(
-                "DELETE FROM extraction WHERE at < ?", (day.timestamp(),)
-            ).rowcount
+            deleted = database.execute("DELETE FROM extraction WHERE at < ?", (day.timestamp(),))
         database.execute("VACUUM")
         # Rows that were written lately are in the log next to the file too.
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    sys.stdout.write(f"Deleted {_rows(count)} from before {day:%Y-%m-%d}.\n")
+    sys.stdout.write(f"Deleted {count(deleted.rowcount, 'row')} from before {day:%Y-%m-%d}.\n")
 
 
 @contextmanager
@@ -181,11 +179,3 @@ def _span(first: float | None, last: float | None) -> str:
         return ""
     days = [f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d}" for at in (first, last)]
     return f", from {days[0]} to {days[1]}" if days[0] != days[1] else f", all of {days[0]}"
-
-
-def _rows(count: float) -> str:
-    return f"{count:,.0f} row" if count == 1 else f"{count:,.0f} rows"
-
-
-def _format_size(size: float) -> str:
-    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"

@@ -19,6 +19,7 @@ from llmwidgets.connections import Connection, environment_connections
 from llmwidgets.engine import journal_file
 from llmwidgets.engine.journal_file import reason
 from llmwidgets.errors import FieldError, StoreError
+from llmwidgets.formatting import count, escape_controls
 from llmwidgets.keyscan.clean import can_clean, clean_file
 from llmwidgets.keyscan.doctor import (
     Finding,
@@ -33,7 +34,6 @@ from llmwidgets.keyscan.doctor import (
 from llmwidgets.keyscan.search import FoundLeak, UnreadFile, files_below, search_files
 from llmwidgets.known_keys import KnownKey, known_keys
 from llmwidgets.store.store import Store
-from llmwidgets.visible import escape_controls
 
 
 def run_scan(options: ScanOptions) -> Exit:
@@ -57,7 +57,7 @@ def run_scan(options: ScanOptions) -> Exit:
         return Exit.MISTAKE if unread else Exit.FINE
     leaky = list(dict.fromkeys(leak.path for leak in leaks))
     report(
-        f"{_count(len(leaks), 'key')} in {_count(len(leaky), 'file')}. Revoke at its provider each "
+        f"{count(len(leaks), 'key')} in {count(len(leaky), 'file')}. Revoke at its provider each "
         "key that others may have seen: backups and version control keep what a file contained."
     )
     _clean(options, [path for path in leaky if can_clean(path)], known)
@@ -71,7 +71,8 @@ def open_store(folder: Path | None = None, organization: str | None = None) -> S
         field = "store" if folder else "organization"
         raise FieldError(
             {field: f"{folder or organization} has no store on this computer."},
-            "Name another folder or organization, or make the store in ConnectionPanel().",
+            "Name another folder or organization, or make the store in ConnectionPanel(), or with "
+            + (f'Store.create(path="{folder}").' if folder else f'Store.create("{organization}").'),
         )
     return store
 
@@ -109,10 +110,6 @@ def _confirm(path: Path) -> bool:
     sys.stderr.write(f"Clean {path}? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 # -- llmwidgets doctor: is everything about the store as it should be?
@@ -187,5 +184,5 @@ def _print_findings(findings: list[Finding]) -> None:
         console.print(Text(f"{mark:<5}", style=style) + sentence)
         if finding.fix:
             print_text(console, f"      {finding.fix}", "dim")
-    count = sum(finding.level == "problem" for finding in findings)
-    print_text(console, f"To fix: {count}." if count else "Nothing to fix.", "bold")
+    problems = sum(finding.level == "problem" for finding in findings)
+    print_text(console, f"To fix: {problems}." if problems else "Nothing to fix.", "bold")

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import math
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING
+from itertools import combinations, permutations
+from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.leaves import is_empty
+from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.analysis.scoring import Cell, Rows, TextScore, WithRows
-from llmwidgets.comparison.core import ResultData, Results
+from llmwidgets.comparison.core import CellKey, ResultData, Results, Rules, measure_once
 from llmwidgets.comparison.text_result import (
+    KINDS,
     Difference,
+    Flag,
     TextResult,
+    ground_text,
     has_data,
     is_labelled,
     read_all_results,
     read_text_result,
     read_text_results,
+    score_against,
 )
+from llmwidgets.comparison.texts import spread_evenly
 from llmwidgets.comparison.truth import Correction, truth_before
 from llmwidgets.errors import FAILURES, ReplyError
 
@@ -99,16 +107,14 @@ def count_cells(cells: Iterable[Cell]) -> FieldCount:
     return count
 
 
-def sum_counts(counts: Collection[FieldCount]) -> FieldCount:
-    """The counts of several fields together."""
-    names = [each.name for each in fields(FieldCount)]
-    return FieldCount(**{name: sum(getattr(each, name) for each in counts) for name in names})
+_BY_TEXT = ("scores", "perfect")
 
 
 @dataclass(slots=True)
 class VariantStats(WithRows):
     """The sums of one variant. `scores` has the shares right of each text, one for each repeat.
 
+    `cost` is of all replies, `paid_now` what this run paid: replies of earlier runs cost nothing.
     `lists` has the rows of each list, by pattern; `notes`, for each text that was not compared in
     full, why. `lost` are the labelled texts of which a reply left no usable record; `silent` those
     to which a call brought no answer.
@@ -207,42 +213,23 @@ class VariantStats(WithRows):
 
     def copy(self, order: Iterable[str]) -> VariantStats:
         """The same sums, to go on from; scores in this order of texts."""
+        copies = {each.name: copy(getattr(self, each.name)) for each in fields(self)}
         names = [name for name in order if name in self.scores]
-        return replace(
-            self,
-            statuses=Counter(self.statuses),
-            modes=Counter(self.modes),
-            scores={name: self.scores[name] for name in names},
-            perfect={name: self.perfect[name] for name in names},
-            lists=dict(self.lists),
-            counts={name: replace(count) for name, count in self.counts.items()},
-            seconds=list(self.seconds),
-            waiting=list(self.waiting),
-            notes=dict(self.notes),
-            lost=set(self.lost),
-            silent=set(self.silent),
-        )
+        copies |= {name: {text: copies[name][text] for text in names} for name in _BY_TEXT}
+        copies["counts"] = {name: replace(count) for name, count in self.counts.items()}
+        return VariantStats(**copies)
 
     @property
     def total(self) -> FieldCount:
         """The cells of all fields together."""
-        return sum_counts(self.counts.values())
-
-    @property
-    def total_cost(self) -> float | None:
-        """US dollars for every reply; None where one reply's cost is unknown or none came."""
-        return self.cost if self.answered else None
-
-    @property
-    def total_paid_now(self) -> float | None:
-        """US dollars that this run paid: replies of earlier runs cost nothing now."""
-        return self.paid_now if self.answered else None
+        names = [each.name for each in fields(FieldCount)]
+        counts = self.counts.values()
+        return FieldCount(**{name: sum(getattr(each, name) for each in counts) for name in names})
 
     @property
     def cost_per_1000(self) -> float | None:
         """US dollars for 1,000 replies, None where unknown."""
-        cost = self.total_cost
-        return None if cost is None else cost / self.answered * 1000
+        return None if not self.answered or self.cost is None else self.cost / self.answered * 1000
 
     @property
     def mean_scores(self) -> dict[str, float]:
@@ -379,6 +366,7 @@ class Accumulator:
         return Aggregates(columns, array("I", self._rows), dict(self._kept))
 
 
+@measure_once
 def aggregate(results: ResultData) -> Aggregates:
     """Go through every extraction once, text by text."""
     sums = Accumulator(results)
@@ -389,23 +377,172 @@ def aggregate(results: ResultData) -> Aggregates:
 
 def read_differences(results: ResultData) -> Iterator[Difference]:
     """Each field where variants disagree or differ from the truth, text by text."""
-    known = results.cached(aggregate) if results.is_measured(aggregate) else None
+    sums: Aggregates | None = results._measured.get(aggregate)
     for at in range(len(results.texts) * results.repeats):
-        if known is not None and (at in known.kept or not known.rows[at]):
-            yield from known.kept.get(at, ())
+        if sums is not None and (at in sums.kept or not sums.rows[at]):
+            yield from sums.kept.get(at, ())
         else:
             yield from read_text_result(results, *divmod(at, results.repeats)).differences
 
 
-def relabel(results: Results, texts: tuple[Document, ...], made: tuple[Correction, ...]) -> Results:
+def adopt_aggregates(results: ResultData, sums: Callable[[], Aggregates]) -> None:
+    """Have these sums as those of the results, unless it has some already: no text is read."""
+    with results._measuring:
+        if aggregate not in results._measured:
+            results._measured[aggregate] = sums()
+
+
+def relabel(
+    results: Results, texts: tuple[Document, ...], label_log: tuple[Correction, ...]
+) -> Results:
     """The same replies by other truth; what was scored already is scored again where it moved."""
-    changed = replace(results, texts=texts, made=made)
-    if results.is_measured(aggregate):
-        sums = results.cached(aggregate)
-        changed.cached(aggregate, lambda now: sums.after(results, now))
+    changed = replace(results, texts=texts, label_log=label_log)
+    if aggregate in results._measured:
+        adopt_aggregates(changed, lambda: aggregate(results).after(results, changed))
     return changed
 
 
+@measure_once
 def as_given(results: Results) -> Results:
     """The same replies by the truth as it was given, without labels made after the run."""
-    return relabel(results, truth_before(results.texts, results.made), ())
+    return relabel(results, truth_before(results.texts, results.label_log), ())
+
+
+# -- Metrics that need no truth: how far variants agree, and how many values are in their text.
+
+_MOST_TEXTS, _MOST_PAIRS = 500, 3_000
+
+
+@dataclass(slots=True)
+class SharedCells:
+    """The cells that two variants were compared in, by field: those that say the same, and all.
+
+    Each cell counts twice: once with either record in the place of truth.
+    """
+
+    same: Counter[str] = field(default_factory=Counter)
+    of: Counter[str] = field(default_factory=Counter)
+
+    def add(self, more: SharedCells) -> None:
+        """Count what was found in one text."""
+        self.same.update(more.same)
+        self.of.update(more.of)
+
+    def share(self, name: str | None = None) -> tuple[float, int] | None:
+        """The share that is the same, 0–1, and of how many cells; None if there are none."""
+        same, of = (each.total() if name is None else each[name] for each in (self.same, self.of))
+        return (same / of, (of + 1) // 2) if of else None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Each two variants, counted from 0, with what they share in a number of texts."""
+
+    variants: int
+    pairs: dict[tuple[int, int], SharedCells]
+    texts: int
+
+    @property
+    def fields(self) -> list[str]:
+        """The schema's paths that were compared."""
+        return list(dict.fromkeys(name for each in self.pairs.values() for name in each.of))
+
+    def between(self, a: int, b: int) -> SharedCells:
+        """What two variants share."""
+        return self.pairs[min(a, b), max(a, b)]
+
+    def with_others(self, variant: int) -> SharedCells:
+        """What one variant shares with all others together."""
+        whole = SharedCells()
+        for other in range(self.variants):
+            if other != variant:
+                whole.add(self.between(variant, other))
+        return whole
+
+
+def measure_agreement(results: ResultData, texts: Sequence[int] | None = None) -> Agreement:
+    """Compare every two variants in these texts, all of them by default, by the same rules."""
+    count = len(results.variants)
+    pairs = {pair: SharedCells() for pair in combinations(range(count), 2)}
+    texts = range(len(results.texts)) if texts is None else texts
+    for at in texts:
+        for repeat in range(results.repeats):
+            cells = [CellKey(variant, at, repeat) for variant in range(count)]
+            extractions = [results.extraction(cell) for cell in cells]
+            data = {n: each.data for n, each in enumerate(extractions) if has_data(each)}
+            for pair, shared in _in_text(results.texts[at], data, results.scoring):
+                pairs[pair].add(shared)
+    return Agreement(count, pairs, len(texts))
+
+
+@measure_once
+def sampled_agreement(results: ResultData) -> Agreement:
+    """The agreement in a few texts, evenly spread, so that it is there at once."""
+    variants = len(results.variants)
+    pairs = max(1, variants * (variants - 1) // 2)
+    most = max(10, min(_MOST_TEXTS, _MOST_PAIRS // pairs))
+    return measure_agreement(results, spread_evenly(len(results.texts), most))
+
+
+def _in_text(
+    text: Document, data: dict[int, Any], scoring: Rules
+) -> Iterator[tuple[tuple[int, int], SharedCells]]:
+    """Each two variants that answered; records that are alike are compared once for all."""
+    written = {at: json.dumps(each, sort_keys=True) for at, each in data.items()}
+    known: dict[tuple[str, ...], SharedCells] = {}
+    for pair in combinations(data, 2):
+        records = tuple(sorted(written[at] for at in pair))
+        if records not in known:
+            shared = known[records] = SharedCells()
+            alike = records[0] == records[1]
+            for truth, value in permutations(data[at] for at in pair):
+                for cell in score_against(text.schema, value, truth, scoring).cells:
+                    if not _both_silent(cell):
+                        shared.same[cell.pattern] += alike or bool(cell.right)
+                        shared.of[cell.pattern] += 1
+        yield pair, known[records]
+
+
+def _both_silent(cell: Cell) -> bool:
+    """Nothing on either side, an open key on one: no answer to agree on."""
+    return (cell.value is NOTHING and is_empty(cell.truth)) or (
+        cell.truth is NOTHING and is_empty(cell.value)
+    )
+
+
+@dataclass(slots=True)
+class GroundingCount:
+    """One variant's values by how they are in the text; `copied` ones are among the absent."""
+
+    exact: int = 0
+    normalised: int = 0
+    fuzzy: int = 0
+    absent: int = 0
+    copied: int = 0
+
+    @property
+    def values(self) -> int:
+        """How many values were looked for."""
+        return self.exact + self.normalised + self.fuzzy + self.absent
+
+    def add(self, kind: str, flag: Flag) -> None:
+        """Count one value that was looked for."""
+        setattr(self, kind, getattr(self, kind) + 1)
+        self.copied += flag == "copied"
+
+
+def count_grounding(
+    results: ResultData, texts: Sequence[int] | None = None
+) -> list[GroundingCount]:
+    """One count per variant over these texts, all of them by default."""
+    counts = [GroundingCount() for _ in results.variants]
+    for at in range(len(results.texts)) if texts is None else texts:
+        grounds = ground_text(results, at)
+        for result in read_text_results(results, at):
+            for variant, scored in enumerate(result.scores):
+                for cell in scored.cells:
+                    grounding = grounds.locate(cell.value, cell.pattern)
+                    if grounding is not None and grounding.kind in KINDS:
+                        flag = grounds.flag(cell.value, cell.pattern, variant)
+                        counts[variant].add(grounding.kind, flag)
+    return counts

@@ -8,22 +8,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.analysis.verdict import MATTERS
-from llmwidgets.comparison import aggregate, dataframes, run_settings, serialization, view_model
+from llmwidgets.comparison import (
+    aggregate,
+    dataframes,
+    run_settings,
+    runs,
+    serialization,
+    view_model,
+)
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
-from llmwidgets.comparison.inputs import build_plan, read_documents, read_rules
-from llmwidgets.comparison.runs import RunOptions, measure_trial, run_again, run_plan
 from llmwidgets.comparison.scoreboard import scoreboard_frame, verdict_of
 from llmwidgets.comparison.truth import Blank, correct
 from llmwidgets.engine.estimate import Estimate
 from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.errors import FieldError
+from llmwidgets.formatting import with_article
 from llmwidgets.report import html, text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmwidgets.analysis.verdict import Verdict
     from llmwidgets.comparison.variants import Examples
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.store.store import Store
@@ -40,34 +44,18 @@ class Comparison(ResultData):
     >>> result.scoreboard()[["variant", "accuracy", "cost"]]           # doctest: +SKIP
     """
 
-    def scoreboard(self) -> pd.DataFrame:
-        """One row per variant: accuracy with its interval, losses, failures, times, tokens, cost.
-
-        Shares are 0–1, times seconds, money US dollars; NaN is unknown or not scored, never 0.
-        `accuracy` is the mean over texts, `accuracy_low` to `accuracy_high` its 95 % interval,
-        `pooled` the share of the labelled fields of all texts together. `lost` counts the scored
-        texts whose reply left no usable record (refused, filtered, truncated, not JSON; wrong in
-        `accuracy`), with the exact 95 % interval `loss_low` to `loss_high` of their share and the
-        `answered_accuracy` of the replies that came. The intervals are those of the verdict: they
-        allow for groups and for how often the truth was looked at.
-        `unanswered` counts the labelled texts that were asked and got no answer (in no
-        `accuracy`), `accuracy_if_wrong` counts them as wrong. `timed_out` calls took too long;
-        their time is not in `p50_seconds` and `p95_seconds`. `cost` is that of all replies,
-        `paid_now` what this run paid: a reply that was there already costs nothing now.
-        """
-        return scoreboard_frame(self)
-
-    def verdict(self, matters: float = MATTERS) -> Verdict:
-        """Which variant to take: .sentence .outcome .leader .recommended .not_told_apart .table.
-
-        Recommended is the cheapest variant that is shown to be at most `matters` worse than the
-        best (0.05: 5 fields in 100); None where the texts are not enough to tell.
-        """
-        return verdict_of(self, matters)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Long: variant, text_id, repeat, field, value, truth, right, status, grounded."""
-        return dataframes.long_frame(self)
+    # What is measured, each documented where it is made.
+    scoreboard = scoreboard_frame
+    verdict = verdict_of
+    to_frame = dataframes.long_frame
+    differences = dataframes.difference_frame
+    by_field = dataframes.field_frame
+    by_text = dataframes.text_frame
+    agreement = dataframes.agreement_frame
+    grounding = dataframes.grounding_frame
+    doubtful_labels = dataframes.doubtful_frame
+    corrections = dataframes.corrections_frame
+    save = serialization.save
 
     def records(self, variant: str) -> pd.DataFrame:
         """One variant's records, one row per text. FieldError for an unknown label."""
@@ -76,30 +64,6 @@ class Comparison(ResultData):
                 f"There is no variant {variant}.", f"The variants are {', '.join(self.labels)}."
             )
         return dataframes.record_frame(self, self.labels.index(variant))
-
-    def differences(self) -> pd.DataFrame:
-        """One row per field where variants disagree or differ from the truth, a column for each."""
-        return dataframes.difference_frame(self)
-
-    def by_field(self) -> pd.DataFrame:
-        """One row per field and variant: labelled, right, accuracy, precision, recall, f1 (0–1)."""
-        return dataframes.field_frame(self)
-
-    def by_text(self) -> pd.DataFrame:
-        """One row per scored text and variant, with the figures of `by_field`."""
-        return dataframes.text_frame(self)
-
-    def agreement(self, field: str | None = None) -> pd.DataFrame:
-        """The share of cells (0–1) in which each two variants say the same; needs no truth."""
-        return dataframes.agreement_frame(self, field)
-
-    def grounding(self) -> pd.DataFrame:
-        """One row per variant: how many values are found in their text, and how many nowhere."""
-        return dataframes.grounding_frame(self)
-
-    def doubtful_labels(self) -> pd.DataFrame:
-        """Where the models agree against the truth: probably wrong labels, most variants first."""
-        return dataframes.doubtful_frame(self)
 
     def correct(
         self, text_id: str, field: str, value: Any, *, by: str = "", seen: bool = True
@@ -112,12 +76,8 @@ class Comparison(ResultData):
 
         >>> result = result.correct("letter-7", "total", 12.5, by="Ada")   # doctest: +SKIP
         """
-        texts, made = correct(self.texts, text_id, field, value, by=by, seen=seen)
-        return aggregate.relabel(self, texts, (*self.made, made))
-
-    def corrections(self) -> pd.DataFrame:
-        """One row per label made since the run: text_id, field, old, new, by, seen, made_at."""
-        return dataframes.corrections_frame(self)
+        texts, correction = correct(self.texts, text_id, field, value, by=by, seen=seen)
+        return aggregate.relabel(self, texts, (*self.label_log, correction))
 
     def as_given(self) -> Comparison:
         """The same replies by the truth as it was given, without labels made after the run."""
@@ -125,7 +85,7 @@ class Comparison(ResultData):
 
     def rescore(self, scoring: Scoring) -> Comparison:
         """The same replies under other rules of what counts as right (see `compare`); no calls."""
-        return replace(self, scoring=read_rules(scoring, self.texts))
+        return replace(self, scoring=runs.read_rules(scoring, self.texts))
 
     def rerun(self, models: Any = None, **more: Any) -> Comparison:
         """Ask the same texts again; pays only for what was not answered.
@@ -133,13 +93,14 @@ class Comparison(ResultData):
         `models` takes the place of the variants; `more` are keywords of `compare` such as
         `store`, `budget` or `progress`.
         """
-        return run_again(self, models, **more)
+        return runs.run_again(self, models, **more)
 
     def against(self, earlier: Comparison) -> pd.DataFrame:
         """What flipped since an earlier comparison: value, right and status, before and now.
 
         `.attrs["changed"]` has the sentences of `changes_since`.
         """
+        _refuse_other("earlier", earlier)
         frame = dataframes.flipped_frame(self, earlier, run_settings.match_variants(self, earlier))
         frame.attrs["changed"] = list(self.changes_since(earlier))
         return frame
@@ -149,6 +110,7 @@ class Comparison(ResultData):
 
         Models, schemas, texts, truth, scoring, instructions, examples, thinking, limits, versions.
         """
+        _refuse_other("earlier", earlier)
         return run_settings.describe_changes(self, earlier)
 
     @classmethod
@@ -171,13 +133,11 @@ class Comparison(ResultData):
         `missing="wrong"`, the model failed and its fields are wrong. `group` and `blank` are those
         of `compare`. FieldError names what does not fit.
         """
-        documents = read_documents(schema, texts, truth, group=group, blank=blank, allow_empty=True)
-        rules = read_rules(scoring, documents)
+        documents = runs.read_documents(
+            schema, texts, truth, group=group, blank=blank, allow_empty=True
+        )
+        rules = runs.read_rules(scoring, documents)
         return results_of_outputs(cls, documents, outputs, rules, missing)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the comparison with its texts, truth and replies to one JSON file."""
-        return serialization.save(self, path)
 
     def export(
         self,
@@ -276,16 +236,16 @@ def compare(
     >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
     >>> compare(invoices.Schema, invoices.texts, "demo", truth=invoices.truth)  # doctest: +SKIP
     """
-    options = RunOptions(
+    options = runs.RunOptions(
         journal=journal, concurrency=concurrency, budget=budget, reuse=reuse, progress=progress
     )
-    documents = read_documents(schema, texts, truth, group=group, blank=blank)
-    rules = read_rules(scoring, documents)
-    planned = build_plan(
+    documents = runs.read_documents(schema, texts, truth, group=group, blank=blank)
+    rules = runs.read_rules(scoring, documents)
+    planned = runs.build_plan(
         documents, models, instructions=instructions, examples=examples, repeats=repeats,
         store=store,
     )  # fmt: skip
-    return run_plan(Comparison, planned, rules, options)
+    return runs.run_plan(Comparison, planned, rules, options)
 
 
 def extract(
@@ -342,15 +302,25 @@ def estimate(
 
     `after` is a comparison of a few of the texts on the same variants, which narrows the range.
     """
-    documents = read_documents(schema, texts, truth, group=group, blank=blank)
-    read_rules(scoring, documents)
-    planned = build_plan(
+    if after is not None:
+        _refuse_other("after", after)
+    documents = runs.read_documents(schema, texts, truth, group=group, blank=blank)
+    runs.read_rules(scoring, documents)
+    planned = runs.build_plan(
         documents, models, instructions=instructions, examples=examples, repeats=repeats,
         store=store,
     )  # fmt: skip
     return estimate_plan(
-        planned.plan, None if after is None else measure_trial(after, planned.plan)
+        planned.plan, None if after is None else runs.measure_trial(after, planned.plan)
     )
+
+
+def _refuse_other(name: str, value: object) -> None:
+    if not isinstance(value, Comparison):
+        raise FieldError(
+            {name: f"is {with_article(type(value).__name__)}, not a comparison."},
+            "Give what compare, load or Comparison.from_outputs returned.",
+        )
 
 
 def load(path: str | os.PathLike[str]) -> Comparison:

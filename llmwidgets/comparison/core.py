@@ -6,12 +6,14 @@ import json
 import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from functools import wraps
+from itertools import product, starmap
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.texts import align, join_truncated, to_jsonable
+from llmwidgets.comparison.texts import align, find_repeated, join_truncated, to_jsonable
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.engine.extraction import Extraction
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Document
     from llmwidgets.engine.run import Run
 
-T = TypeVar("T")
 Results = TypeVar("Results", bound="ResultData")
+Measure = TypeVar("Measure", bound=Callable[..., Any])
 
 Rules = Mapping[str, Any] | None
 """Rules of scoring by path, "" for the whole record; None for the default rules."""
@@ -58,17 +60,24 @@ class ResultIndex:
 
     __slots__ = ("_ids", "_reused", "repeats", "texts", "variants")
 
-    def __init__(self, variants: int, texts: int, repeats: int) -> None:
+    def __init__(
+        self, variants: int, texts: int, repeats: int, ids: Iterable[int] | None = None,
+        reused: Iterable[bool] = (),
+    ) -> None:  # fmt: skip
         self.variants, self.texts, self.repeats = variants, texts, repeats
-        self._ids = array("q", bytes(8 * variants * texts * repeats))
-        self._reused = bytearray(len(self._ids))
+        count = variants * texts * repeats
+        self._ids = array("q", bytes(8 * count) if ids is None else ids)
+        self._reused = bytearray(reused) or bytearray(len(self._ids))
+        if not len(self._ids) == len(self._reused) == count:
+            message = f"{len(self._ids)} ids for {count} cells"
+            raise ValueError(message)
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def id(self, place: CellKey) -> int:
+    def id(self, cell: CellKey) -> int:
         """The journal's id of this cell, 0 if there is none."""
-        return self._ids[self._at(place)]
+        return self._ids[self._at(cell)]
 
     @property
     def ids(self) -> frozenset[int]:
@@ -80,32 +89,21 @@ class ResultIndex:
         """Whether something is still to come."""
         return 0 in self._ids
 
-    def reused(self, place: CellKey) -> bool:
+    def reused(self, cell: CellKey) -> bool:
         """Whether an earlier run paid for this cell's reply."""
-        return bool(self._reused[self._at(place)])
+        return bool(self._reused[self._at(cell)])
 
-    def all_reused(self, text: int) -> bool:
-        """Whether earlier runs paid for every reply to this text."""
-        return all(
-            self.reused(CellKey(variant, text, repeat))
-            for variant in range(self.variants)
-            for repeat in range(self.repeats)
-        )
-
-    def put(self, place: CellKey, row: int, *, reused: bool = False) -> None:
+    def put(self, cell: CellKey, row: int, *, reused: bool = False) -> None:
         """Note that this cell's extraction is the journal's row of this id."""
-        at = self._at(place)
+        at = self._at(cell)
         self._ids[at], self._reused[at] = row, reused
 
-    def places(self) -> Iterator[CellKey]:
+    def cells(self) -> Iterator[CellKey]:
         """Every cell: variant by variant, each text with its repeats."""
-        for variant in range(self.variants):
-            for text in range(self.texts):
-                for repeat in range(self.repeats):
-                    yield CellKey(variant, text, repeat)
+        return starmap(CellKey, product(*map(range, (self.variants, self.texts, self.repeats))))
 
-    def _at(self, place: CellKey) -> int:
-        return (place.variant * self.texts + place.text) * self.repeats + place.repeat
+    def _at(self, cell: CellKey) -> int:
+        return (cell.variant * self.texts + cell.text) * self.repeats + cell.repeat
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -113,7 +111,7 @@ class ResultData:
     """Variants, texts with their truth, and an index of the replies in a journal.
 
     Nothing is kept in memory but row ids: extractions are read when they are looked at. What is
-    measured of them is computed once, by `cached`. `made` are the labels made since, `looks` the
+    measured of them is computed once. `label_log` has the labels made since the run, `looks` the
     numbers of scored texts at which a verdict was shown.
     """
 
@@ -125,7 +123,7 @@ class ResultData:
     read: Callable[[Row, CellKey], Extraction]
     scoring: Rules = None
     notes: tuple[str, ...] = ()
-    made: tuple[Correction, ...] = ()
+    label_log: tuple[Correction, ...] = ()
     looks: set[int] = field(default_factory=set)
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _measured: dict[Callable[..., Any], Any] = field(default_factory=dict, init=False)
@@ -147,34 +145,29 @@ class ResultData:
 
     def __iter__(self) -> Iterator[Extraction]:
         """Every extraction: variant by variant, text by text."""
-        return map(self.extraction, self.rows.places())
+        return map(self.extraction, self.rows.cells())
 
-    def row(self, place: CellKey) -> Row:
+    def row(self, cell: CellKey) -> Row:
         """The journal's row of a cell; a `Stopped` one if nothing was asked."""
-        known = self.rows.id(place)
+        known = self.rows.id(cell)
         return self.journal.get(known) if known else _NOT_ASKED
 
-    def rows_of(self, variant: int) -> Iterator[tuple[CellKey, Row]]:
-        """One variant's cells, each with its row, text by text."""
-        for place in self.rows.places():
-            if place.variant == variant:
-                yield place, self.row(place)
-
-    def extraction(self, place: CellKey) -> Extraction:
+    def extraction(self, cell: CellKey) -> Extraction:
         """The extraction of a cell, read from the journal."""
-        return self.read(self.row(place), place)
+        return self.read(self.row(cell), cell)
 
-    def cached(self, measure: Callable[..., T], make: Callable[..., T] | None = None) -> T:
-        """What this function measures of the results, computed once; `make` can take its place."""
-        with self._measuring:
-            if measure not in self._measured:
-                self._measured[measure] = (make or measure)(self)
-            value: T = self._measured[measure]
-        return value
 
-    def is_measured(self, measure: Callable[..., Any]) -> bool:
-        """Whether this was computed already."""
-        return measure in self._measured
+def measure_once(measure: Measure) -> Measure:
+    """Decorates a function of results: what it measures is computed once and kept with them."""
+
+    @wraps(measure)
+    def measured(results: ResultData) -> Any:
+        with results._measuring:
+            if measured not in results._measured:
+                results._measured[measured] = measure(results)
+            return results._measured[measured]
+
+    return cast("Measure", measured)
 
 
 def results_of_run(
@@ -183,15 +176,14 @@ def results_of_run(
 ) -> Results:  # fmt: skip
     """What a run has returned so far; what is still open is `Stopped`."""
     plan = run.plan
-    rows = ResultIndex(len(plan.columns), len(plan.texts), plan.repeats)
-    for place in rows.places():
-        at = (place.variant, place.text, place.repeat)
-        rows.put(place, run.row_id(*at), reused=run.reused(*at))
+    size = len(plan.columns), len(plan.texts), plan.repeats
+    cells = list(product(*map(range, size)))
+    rows = ResultIndex(*size, starmap(run.row_id, cells), starmap(run.reused, cells))
 
-    def read(row: Row, place: CellKey) -> Extraction:
-        column, document = plan.columns[place.variant], plan.texts[place.text]
-        again = rows.reused(place)
-        return read_extraction(column, document, place.repeat, row, reused=again)
+    def read(row: Row, cell: CellKey) -> Extraction:
+        column, document = plan.columns[cell.variant], plan.texts[cell.text]
+        again = rows.reused(cell)
+        return read_extraction(column, document, cell.repeat, row, reused=again)
 
     notes += run.notes
     if run.error is not None:
@@ -231,16 +223,19 @@ def results_of_outputs(
             "of the accuracy and says so.",
         )
     labels = tuple(listed)
-    rows = (
-        _output_row(label, output, document, missing)
-        for label in labels
-        for output, document in zip(listed[label], documents, strict=True)
-    )
-    variants = tuple(Variant(label, label=label) for label in labels)
     return results_of_rows(
-        kind, rows, variants=variants, models=labels, texts=tuple(documents), scoring=scoring,
+        kind,
+        (
+            _output_row(label, output, document, missing)
+            for label, outputs in listed.items()
+            for output, document in zip(outputs, documents, strict=True)
+        ),
+        variants=tuple(Variant(label, label=label) for label in labels),
+        models=labels,
+        texts=tuple(documents),
+        scoring=scoring,
         notes=(MADE_ELSEWHERE,),
-    )  # fmt: skip
+    )
 
 
 def results_of_rows(
@@ -260,32 +255,39 @@ def results_of_rows(
     `records` has, for each row, the record as JSON where it is not the reply, else NOTHING;
     `reused` whether the reply was paid before the run that returned it.
     """
-    index, journal = ResultIndex(len(variants), len(texts), repeats), Journal(False)
-    other = {}
-    for at, (place, row) in enumerate(zip(index.places(), rows, strict=True)):
-        index.put(place, journal.put(row), reused=bool(reused) and reused[at])
-        if records and records[at] is not NOTHING:
-            other[place] = records[at]
+    journal = Journal(False)
+    ids = [journal.put(row) for row in rows]
+    index = ResultIndex(len(variants), len(texts), repeats, ids, reused)
+    own_records = {
+        cell: record
+        for cell, record in zip(index.cells(), records, strict=bool(records))
+        if record is not NOTHING
+    }
 
-    def read(row: Row, place: CellKey) -> Extraction:
-        variant, text = place.variant, texts[place.text]
-        label = variants[variant].label or ""
-        extraction = _read_row(row, label, models[variant], text, place.repeat)
-        paid_before = row.when if index.reused(place) else None
-        if paid_before is None and place not in other:
-            return extraction
-        record = other.get(place, extraction.record)
-        return replace(extraction, record=record, paid_before=paid_before)
+    def read(row: Row, cell: CellKey) -> Extraction:
+        status, data, record, failure = row.status, None, None, row.failure()
+        text = texts[cell.text]
+        try:
+            if row.reply is not None and status in ("ok", "InvalidRecord"):
+                data = parse_json(row.reply)
+                record = text.schema.judge(data) if status == "ok" else None
+        except (InvalidJSON, InvalidRecord) as error:
+            # Of a file whose replies were changed by hand.
+            status, failure = type(error).__name__, error
+        return Extraction(
+            variant=variants[cell.variant].label or "", text_id=text.id, repeat=cell.repeat,
+            model=models[cell.variant], status=status, data=data,
+            record=own_records.get(cell, record), failure=failure, mode=row.mode,
+            usage=row.usage, seconds=row.seconds, waiting_seconds=row.waiting_seconds,
+            cost=row.cost, served_model=row.served_model, reply_text=row.reply,
+            request_id=row.request_id, tries=row.tries, timed_out=row.timed_out, asked=row.asked,
+            paid_before=row.when if index.reused(cell) else None, notes=row.notes,
+        )  # fmt: skip
 
     return kind(
         variants=variants, models=models, texts=texts, rows=index, journal=journal, read=read,
         **more,
     )  # fmt: skip
-
-
-def is_missing(row: Row) -> bool:
-    """Whether this is an output of None that counts as wrong."""
-    return row.status == "InvalidJSON" and row.message == WRONG
 
 
 def _outputs_by_label(outputs: Any, texts: Sequence[Document]) -> dict[str, list[Any]]:
@@ -295,9 +297,7 @@ def _outputs_by_label(outputs: Any, texts: Sequence[Document]) -> dict[str, list
             {"outputs": "is not a dict of outputs by label."},
             'Give {"A": […], "B": […]}, each as long as the texts, or by id.',
         )
-    labels = [str(label) for label in outputs]
-    twice = sorted({label for label in labels if labels.count(label) > 1})
-    if twice:
+    if twice := find_repeated(map(str, outputs)):
         raise FieldError(
             {
                 "outputs": f"has the label {join_truncated(twice)} more than once, "
@@ -328,18 +328,3 @@ def _output_row(label: str, output: Any, text: Document, missing: Missing) -> Ro
     except (InvalidJSON, InvalidRecord) as error:
         return Row.of_failure("", error, reply=reply, label=label)
     return Row(key="", status="ok", reply=reply, label=label)
-
-
-def _read_row(row: Row, label: str, model: str, text: Document, repeat: int) -> Extraction:
-    """The extraction of a row whose reply is in the user's own shape."""
-    data = record = None
-    if row.reply is not None and row.status in ("ok", "InvalidRecord"):
-        data = parse_json(row.reply)
-        record = text.schema.judge(data) if row.status == "ok" else None
-    return Extraction(
-        variant=label, text_id=text.id, repeat=repeat, model=model, status=row.status, data=data,
-        record=record, failure=row.failure(), mode=row.mode, usage=row.usage, seconds=row.seconds,
-        waiting_seconds=row.waiting_seconds, cost=row.cost, served_model=row.served_model,
-        reply_text=row.reply, request_id=row.request_id, tries=row.tries, timed_out=row.timed_out,
-        asked=row.asked, notes=row.notes,
-    )  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.leaves import NOTHING, leaves_of
@@ -14,19 +16,17 @@ from llmwidgets.comparison.aggregate import (
     VariantStats,
     aggregate,
     count_cells,
+    count_grounding,
+    measure_agreement,
     read_differences,
 )
-from llmwidgets.comparison.core import CellKey, ResultData
-from llmwidgets.comparison.reference_free import (
+from llmwidgets.comparison.core import ResultData
+from llmwidgets.comparison.scoreboard import lost_functions, scoreboard_frame, verdict_of
+from llmwidgets.comparison.text_result import (
     KINDS,
     TextGrounding,
-    count_grounding,
-    ground_text,
-    measure_agreement,
-)
-from llmwidgets.comparison.scoreboard import scoreboard_frame, verdict_of
-from llmwidgets.comparison.text_result import (
     TextResult,
+    ground_text,
     has_data,
     read_all_results,
     read_text_results,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 def read_table(results: ResultData, name: str) -> pd.DataFrame:
     """One of the tables by name; FieldError for another name."""
-    if name not in TABLES:
+    if name not in [*TABLES]:
         raise FieldError(
             {"table": f"there is no table {name}."}, f"Name one of: {', '.join(TABLES)}."
         )
@@ -59,12 +59,14 @@ COLUMNS = (
 
 
 def long_frame(results: ResultData) -> pd.DataFrame:
-    """One row per field of each extraction; `right` is None where it is not labelled or not scored.
+    """Long: variant, text_id, repeat, field, value, truth, right, status, grounded, copied.
+
+    One row per field of each extraction; `right` is None where it is not labelled or not scored.
 
     `grounded` is how the value is in the text: exact, normalised, fuzzy, absent or
     not applicable; `copied` whether it is in an example and not in the text. An extraction
     without a record and without a label keeps one row. `.attrs["notes"]` has a sentence for each
-    place of a text that was too large to compare in full.
+    rule that a file could not keep, and each place of a text too large to compare in full.
     """
     by_variant: list[list[tuple[Any, ...]]] = [[] for _ in results.variants]
     notes: dict[str, None] = {}
@@ -75,8 +77,8 @@ def long_frame(results: ResultData) -> pd.DataFrame:
                 rows += _cells(answers, variant, grounds)
                 start = f"{results.labels[variant]}, {text.id}"
                 notes |= {f"{start}: {each}": None for each in answers.scores[variant].notes}
-    frame = _frame((row for rows in by_variant for row in rows), COLUMNS).astype({"repeat": int})
-    frame.attrs["notes"] = list(notes)
+    frame = _frame(chain(*by_variant), COLUMNS).astype({"repeat": int})
+    frame.attrs["notes"] = [*lost_functions(results), *notes]
     return frame
 
 
@@ -96,9 +98,9 @@ def _cells(answers: TextResult, variant: int, grounds: TextGrounding) -> Iterato
 
 
 def doubtful_frame(results: ResultData) -> pd.DataFrame:
-    """One row per label that variants contradict with one and the same value.
+    """Where the models agree against the truth: probably wrong labels, the surest first.
 
-    At least two do, and more than half of those that answered; the surest come first.
+    At least two variants have one and the same value, and more than half of those that answered.
     """
     rows = []
     for field in read_differences(results):
@@ -136,16 +138,11 @@ def record_frame(results: ResultData, variant: int) -> pd.DataFrame:
     """One row per text, one column per leaf; in an array it is a list. Failed rows are empty."""
     import pandas as pd
 
-    patterns = list(
-        dict.fromkeys(leaf.path for text in results.texts for leaf in text.schema.leaves)
-    )
-    rows, index = [], []
-    for at, text in enumerate(results.texts):
-        for repeat in range(results.repeats):
-            extraction = results.extraction(CellKey(variant, at, repeat))
-            rows.append(_record(extraction, text))
-            index.append((text.id, repeat))
-    frame = pd.DataFrame(rows, columns=pd.Index([name or "value" for name in patterns]))
+    paths = dict.fromkeys(leaf.path for text in results.texts for leaf in text.schema.leaves)
+    cells = [cell for cell in results.rows.cells() if cell.variant == variant]
+    rows = [_record(results.extraction(cell), results.texts[cell.text]) for cell in cells]
+    frame = pd.DataFrame(rows, columns=pd.Index([path or "value" for path in paths]))
+    index = [(results.texts[cell.text].id, cell.repeat) for cell in cells]
     frame.index = pd.MultiIndex.from_tuples(index, names=["text_id", "repeat"])
     return frame if results.repeats > 1 else frame.droplevel("repeat")
 
@@ -195,17 +192,11 @@ def flipped_frame(
     ids = {text.id for text in results.texts} & {text.id for text in earlier.texts}
 
     key = ["variant", "text_id", "repeat", "field"]
-    kept = [*key, "value", "right", "status"]
-    old, new = long_frame(earlier)[kept], long_frame(results)[kept]
+    old, new = (long_frame(each)[[*key, "value", "right", "status"]] for each in (earlier, results))
     old = old[old.variant.isin(list(names)) & old.text_id.isin(ids)]
     new = new[new.variant.isin(list(names.values())) & new.text_id.isin(ids)]
-    both = pd.merge(
-        old.assign(variant=old.variant.map(names)),
-        new,
-        how="outer",
-        on=key,
-        suffixes=("_before", "_now"),
-    ).astype(object)
+    old = old.assign(variant=old.variant.map(names))
+    both = pd.merge(old, new, how="outer", on=key, suffixes=("_before", "_now")).astype(object)
     both = both.where(both.notna(), None)
     changed = [
         (row.value_before, row.right_before, row.status_before)
@@ -228,34 +219,30 @@ _SHARES = ("accuracy", "precision", "recall", "f1")
 
 
 def field_frame(results: ResultData) -> pd.DataFrame:
-    """One row per field and variant, in the order of the schema; shares are 0–1, NaN is unknown.
+    """One row per field and variant: labelled, right, accuracy, precision, recall, f1 (0–1).
 
-    A list has its rows counted next to its pattern (`lines[]`).
+    In the order of the schema; NaN is unknown. A list has its rows counted next to its pattern
+    (`lines[]`).
     """
-    import pandas as pd
-
-    columns = results.cached(aggregate).stats
+    columns = aggregate(results).stats
     names = dict.fromkeys(
         [leaf.path for text in results.texts for leaf in text.schema.leaves]
         + [name for stats in columns for name in (*stats.counts, *stats.lists)]
     )
-    rows = [
+    rows = (
         (name, label, *_figures(stats.counts.get(name, FieldCount())), *_rows(stats, name))
         for name in names
         for label, stats in zip(results.labels, columns, strict=True)
         if name in stats.counts or name in stats.lists
-    ]
-    frame = pd.DataFrame(rows, columns=pd.Index(("field", "variant", *FIGURES, *ROWS)))
-    return frame.astype(dict.fromkeys(_SHARES, float))
+    )
+    return _figures_frame(results, rows, ("field", "variant"))
 
 
 def text_frame(results: ResultData) -> pd.DataFrame:
-    """One row per scored extraction, variant by variant; shares are 0–1, NaN is unknown.
+    """One row per scored text and variant, with the figures of `by_field`.
 
     Where a function scores the whole record, `accuracy` is the share that it gives.
     """
-    import pandas as pd
-
     by_variant: list[list[tuple[Any, ...]]] = [[] for _ in results.variants]
     for answers in read_all_results(results):
         for rows, label, score in zip(by_variant, results.labels, answers.scores, strict=True):
@@ -265,10 +252,14 @@ def text_frame(results: ResultData) -> pd.DataFrame:
                 of_lists = [getattr(score, name) for name in ROWS]
                 start = (label, answers.document.id, answers.repeat)
                 rows.append((*start, *figures.values(), *of_lists))
-    frame = pd.DataFrame(
-        [row for rows in by_variant for row in rows],
-        columns=pd.Index(("variant", "text_id", "repeat", *FIGURES, *ROWS)),
-    )
+    return _figures_frame(results, chain(*by_variant), ("variant", "text_id", "repeat"))
+
+
+def _figures_frame(
+    results: ResultData, rows: Iterable[tuple[Any, ...]], start: Sequence[str]
+) -> pd.DataFrame:
+    frame = _frame(rows, (*start, *FIGURES, *ROWS), dtype=None)
+    frame.attrs["notes"] = list(lost_functions(results))
     return frame.astype(dict.fromkeys(_SHARES, float))
 
 
@@ -277,50 +268,50 @@ def _rows(stats: VariantStats, name: str) -> tuple[int, ...]:
     return rows.total, rows.right, rows.invented, rows.missed
 
 
-def _figures(count: FieldCount) -> tuple[object, ...]:
-    return tuple(getattr(count, name) for name in FIGURES)
+_figures = attrgetter(*FIGURES)
 
 
 def grounding_frame(results: ResultData) -> pd.DataFrame:
-    """One row per variant: values by where they are found; rates are shares of those looked for."""
-    import pandas as pd
+    """One row per variant: how many values are found in their text, and how many nowhere.
 
+    Rates are shares of the values looked for.
+    """
     rows = []
     for label, count in zip(results.labels, count_grounding(results), strict=True):
-        kinds = [getattr(count, kind) for kind in KINDS]
         of = count.values or float("nan")
-        rows.append(
-            (label, count.values, *kinds, count.copied, count.absent / of, count.copied / of)
-        )
-    names = ["variant", "values", *KINDS, "copied", "absent_rate", "copied_rate"]
-    return pd.DataFrame(rows, columns=pd.Index(names))
+        kinds = [getattr(count, kind) for kind in (*KINDS, "copied")]
+        rows.append((label, count.values, *kinds, count.absent / of, count.copied / of))
+    names = ("variant", "values", *KINDS, "copied", "absent_rate", "copied_rate")
+    return _frame(rows, names, dtype=None)
 
 
 def agreement_frame(results: ResultData, field: str | None = None) -> pd.DataFrame:
-    """How far each two variants agree: shares 0–1 of the cells both answered.
+    """The share of cells (0–1) in which each two variants say the same; needs no truth.
 
     One variant's record serves as the truth, and the other's is compared by the same rules;
     the share is the mean of both directions. `field` keeps one field.
     """
-    import pandas as pd
-
-    labels, agreement = results.labels, measure_agreement(results)
+    labels = results.labels
     table = [[1.0 if a == b else float("nan") for b in labels] for a in labels]
-    for (a, b), shared in agreement.pairs.items():
-        share = shared.share(field)
-        if share is not None:
+    for (a, b), shared in measure_agreement(results).pairs.items():
+        if share := shared.share(field):
             table[a][b] = table[b][a] = share[0]
-    return pd.DataFrame(table, index=pd.Index(labels), columns=pd.Index(labels))
+    frame = _frame(table, labels, dtype=None)
+    frame.index = frame.columns
+    return frame
 
 
 def corrections_frame(results: ResultData) -> pd.DataFrame:
-    """One row per label made since the run, oldest first; `labelled_before` tells it from none."""
+    """One row per label made since the run: text_id, field, old, new, by, seen, made_at.
+
+    `labelled_before` tells a label from none.
+    """
     rows = (
         (
             each.text_id, each.field, _shown(each.old), _shown(each.new), each.old is not NOTHING,
             each.by, each.seen, each.made_at.isoformat(timespec="seconds"),
         )
-        for each in results.made
+        for each in results.label_log
     )  # fmt: skip
     names = ("text_id", "field", "old", "new", "labelled_before", "by", "seen", "made_at")
     return _frame(rows, names)
@@ -328,12 +319,8 @@ def corrections_frame(results: ResultData) -> pd.DataFrame:
 
 def pair_frame(results: ResultData) -> pd.DataFrame:
     """One row per two variants: how far apart they are, as the verdict tests it."""
-    import pandas as pd
-
-    columns = ("a", "b", "texts", "difference", "low", "high", "p", "p_holm", "verdict")
-    pairs = verdict_of(results).table
-    rows = [[getattr(pair, each) for each in columns] for pair in pairs]
-    return pd.DataFrame(rows, columns=pd.Index(columns))
+    names = ("a", "b", "texts", "difference", "low", "high", "p", "p_holm", "verdict")
+    return _frame(map(attrgetter(*names), verdict_of(results).table), names, dtype=None)
 
 
 def truth_frame(results: ResultData) -> pd.DataFrame:
@@ -348,11 +335,13 @@ def truth_frame(results: ResultData) -> pd.DataFrame:
     return pd.DataFrame(rows, dtype=object)
 
 
-def _frame(rows: Iterable[tuple[Any, ...]], names: Sequence[str]) -> pd.DataFrame:
-    """Rows of any values, kept as they are."""
+def _frame(
+    rows: Iterable[Sequence[Any]], names: Sequence[str], dtype: type | None = object
+) -> pd.DataFrame:
+    """Rows of values, kept as they are; without `dtype` each column has that of its values."""
     import pandas as pd
 
-    return pd.DataFrame(list(rows), columns=pd.Index(names), dtype=object)
+    return pd.DataFrame(list(rows), columns=pd.Index(names), dtype=dtype)
 
 
 TABLES: dict[str, Callable[[ResultData], pd.DataFrame]] = {

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
-from llmwidgets.comparison.core import MADE_ELSEWHERE, ResultData, Rules, is_missing
+from llmwidgets.comparison.core import MADE_ELSEWHERE, WRONG, ResultData, Rules
 from llmwidgets.comparison.text_result import name_in_code, rule_text
 from llmwidgets.comparison.texts import join_truncated
 from llmwidgets.comparison.truth import Blank
@@ -33,17 +34,16 @@ def match_variants(now: ResultData, before: ResultData) -> list[tuple[int, int]]
 
     By label; columns left over on both sides in equal number by their order.
     """
-    pairs = [
-        (at, before.labels.index(label))
+    pairs = {
+        at: before.labels.index(label)
         for at, label in enumerate(now.labels)
         if label in before.labels
-    ]
-    matched_now, matched_before = ({pair[side] for pair in pairs} for side in (0, 1))
-    left = [at for at in range(len(now.labels)) if at not in matched_now]
-    right = [at for at in range(len(before.labels)) if at not in matched_before]
+    }
+    left = [at for at in range(len(now.labels)) if at not in pairs]
+    right = [at for at in range(len(before.labels)) if at not in pairs.values()]
     if len(left) == len(right):
-        pairs += zip(left, right, strict=True)
-    return sorted(pairs)
+        pairs |= zip(left, right, strict=True)
+    return sorted(pairs.items())
 
 
 def describe_changes(now: ResultData, before: ResultData) -> tuple[str, ...]:
@@ -62,37 +62,36 @@ def describe_changes(now: ResultData, before: ResultData) -> tuple[str, ...]:
 def _of_columns(now: ResultData, before: ResultData, pairs: Sequence[tuple[int, int]]) -> list[str]:
     changes = []
     for at, earlier in pairs:
-        old, new = (
-            (before.labels[earlier], before.models[earlier]),
-            (now.labels[at], now.models[at]),
-        )
-        if old[0] != new[0]:
-            changes.append(f"{new[0]} takes the place of {old[0]}.")
-        elif old[1] != new[1]:
-            changes.append(f"{new[0]}: model {old[1]}, now {new[1]}.")
-    kept, gone = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
-    added = [label for at, label in enumerate(now.labels) if at not in kept]
-    lost = [label for at, label in enumerate(before.labels) if at not in gone]
-    changes += [f"New: {join_truncated(added)}."] if added else []
-    return changes + ([f"No more compared: {join_truncated(lost)}."] if lost else [])
+        if now.labels[at] != before.labels[earlier]:
+            changes.append(f"{now.labels[at]} takes the place of {before.labels[earlier]}.")
+        elif now.models[at] != before.models[earlier]:
+            model, old_model = now.models[at], before.models[earlier]
+            changes.append(f"{now.labels[at]}: model {old_model}, now {model}.")
+    both = [{pair[side] for pair in pairs} for side in (0, 1)]
+    for words, results, matched in (("New", now, both[0]), ("No more compared", before, both[1])):
+        if alone := [label for at, label in enumerate(results.labels) if at not in matched]:
+            changes.append(f"{words}: {join_truncated(alone)}.")
+    return changes
+
+
+_OF_A_TEXT = (
+    ("Texts with other words", attrgetter("text")),
+    ("Texts with another schema", attrgetter("schema.digest")),
+    ("Texts in another group", attrgetter("group")),
+    ("Texts with other truth", attrgetter("truth")),
+)
 
 
 def _of_texts(now: ResultData, before: ResultData) -> list[str]:
-    new = {text.id: text for text in now.texts}
-    old = {text.id: text for text in before.texts}
-    both = [name for name in new if name in old]
-    changes = []
-    for words, names in (
+    new, old = ({text.id: text for text in results.texts} for results in (now, before))
+    found = [
         ("Texts added", [name for name in new if name not in old]),
         ("Texts left out", [name for name in old if name not in new]),
-        ("Texts with other words", [n for n in both if new[n].text != old[n].text]),
-        ("Texts with another schema", [n for n in both if _digest(new[n]) != _digest(old[n])]),
-        ("Texts in another group", [n for n in both if new[n].group != old[n].group]),
-        ("Texts with other truth", [n for n in both if _truth(new[n]) != _truth(old[n])]),
-    ):
-        if names:
-            changes.append(f"{words}: {len(names)} ({join_truncated(names)}).")
-    return changes
+    ]
+    for words, read in _OF_A_TEXT:
+        both = [name for name in new if name in old]
+        found.append((words, [name for name in both if read(new[name]) != read(old[name])]))
+    return [f"{words}: {len(names)} ({join_truncated(names)})." for words, names in found if names]
 
 
 def _of_variant(now: ResultData, before: ResultData, at: int, earlier: int) -> list[str]:
@@ -118,24 +117,14 @@ def _of_variant(now: ResultData, before: ResultData, at: int, earlier: int) -> l
 
 def _served(results: ResultData, variant: int) -> list[str]:
     """The versions that answered, as the servers name them."""
-    rows = results.rows_of(variant)
-    return sorted({row.served_model for _, row in rows if row.served_model})
-
-
-def _digest(text: Any) -> str:
-    return str(text.schema.digest)
-
-
-def _truth(text: Any) -> Any:
-    return ("unlabelled",) if text.truth is NOTHING else text.truth
+    rows = (results.row(cell) for cell in results.rows.cells() if cell.variant == variant)
+    return sorted({row.served_model for row in rows if row.served_model})
 
 
 def _rules(scoring: Any) -> str:
     if scoring is None:
         return "the default rules"
-    named = (
-        f"{place or 'the whole record'} ({rule_text(rule)})" for place, rule in scoring.items()
-    )
+    named = (f"{path or 'the whole record'} ({rule_text(rule)})" for path, rule in scoring.items())
     return f"own rules for {join_truncated(named)}"
 
 
@@ -219,12 +208,13 @@ def script_of(
     matters: float = MATTERS,
 ) -> CompareScript:
     """The call that makes this comparison again, within these limits."""
+    cells = results.rows.cells()
     return CompareScript(
         variants=results.variants,
         outputs=MADE_ELSEWHERE in results.notes,
         schema=shared_schema(results.texts),
         truth=any(text.truth is not NOTHING for text in results.texts),
-        missing="wrong" if any(map(is_missing, map(results.row, results.rows.places()))) else None,
+        missing="wrong" if any(results.row(cell).message == WRONG for cell in cells) else None,
         group="" if any(text.group for text in results.texts) else None,
         repeats=results.repeats,
         scoring=results.scoring,

@@ -1,9 +1,9 @@
-"""A plan run to its end: budget, progress bar, interrupt, and the results it leaves."""
+"""A run from what it is given to its end: inputs read, the plan, budget, progress, results."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -11,22 +11,161 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import formatting
+from llmwidgets.analysis.comparators import RECORD, Comparator, ListRule, places_of, read_scoring
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_run
-from llmwidgets.comparison.inputs import RunPlan, build_plan
-from llmwidgets.comparison.variants import is_count
+from llmwidgets.comparison.text_result import DOCUBENCH, rule_of
+from llmwidgets.comparison.texts import join_truncated, read_groups, read_sources
+from llmwidgets.comparison.truth import Blank, read_truth
+from llmwidgets.comparison.variants import ConnectionResolver, Variant, is_count, resolve_variants
+from llmwidgets.connections import Policy
+from llmwidgets.connections.catalog import model_notes
+from llmwidgets.dialects.types import Example
 from llmwidgets.engine import defaults
 from llmwidgets.engine.estimate import TrialMeasure
 from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.engine.event_loop import StuckWait, refuse_on_loop
 from llmwidgets.engine.journal import Journal
+from llmwidgets.engine.request_builder import Document, Plan
 from llmwidgets.engine.run import Run, VariantProgress, VariantState
 from llmwidgets.errors import FieldError, LLMWidgetsError
-from llmwidgets.visible import escape_controls, escape_html
+from llmwidgets.formatting import escape_controls, escape_html
+from llmwidgets.schemas import read_schema
 
 if TYPE_CHECKING:
-    from llmwidgets.engine.request_builder import Plan
+    from llmwidgets.comparison.variants import Examples
     from llmwidgets.store.store import Store
 
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A plan, and the variants it came from, in the order of its columns."""
+
+    plan: Plan
+    variants: tuple[Variant, ...]
+    policy: Policy
+    notes: tuple[str, ...] = ()
+
+
+def build_plan(
+    texts: Sequence[Document],
+    models: Any,
+    *,
+    instructions: str | Mapping[str, str] | None = None,
+    examples: Examples | None = None,
+    repeats: int = 1,
+    store: Store | None = None,
+) -> RunPlan:
+    """The plan of these texts on these models; FieldError or StoreError before any call."""
+    if not is_count(repeats):
+        raise FieldError({"repeats": "must be a whole number, 1 or more."}, "Give repeats=1.")
+    resolver = ConnectionResolver(store)
+    resolved = resolve_variants(models, resolver, instructions=instructions, examples=examples)
+    policy = resolver.policy()
+    for _, column in resolved:
+        policy.permit(column.connection, column.model)
+    variants, columns = [each for each, _ in resolved], [each for _, each in resolved]
+    counts = [each.examples if isinstance(each.examples, int) else 0 for each in variants]
+    pool, rest = _split(texts, max(counts)) if any(counts) else ((), tuple(texts))
+    for at, taken in enumerate(counts):
+        if taken:
+            shots = tuple(Example(text.text, text.truth) for text in pool[:taken])
+            variants[at] = replace(variants[at], examples=shots)
+            columns[at] = replace(columns[at], examples=shots)
+    notes = list(
+        dict.fromkeys(note for each in columns for note in model_notes(each.connection, each.model))
+    )
+    if any(each.connection.origin == "demo" for each in columns):
+        notes.insert(0, "Rule-based demo models, no LLM; cost unknown.")
+    if pool:
+        notes.append(f"Shown as examples and left out: {join_truncated(text.id for text in pool)}.")
+    return RunPlan(Plan(tuple(columns), rest, repeats), tuple(variants), policy, tuple(notes))
+
+
+def _split(
+    texts: Sequence[Document], shown: int
+) -> tuple[tuple[Document, ...], tuple[Document, ...]]:
+    """The first `shown` texts with a whole valid truth, which serve as examples, and the rest."""
+    whole = [
+        text for text in texts if text.truth is not NOTHING and not text.schema.problems(text.truth)
+    ]
+    if len(whole) < shown or len(texts) <= shown:
+        raise FieldError(
+            {"examples": f"{shown} asked for, but {len(whole)} texts have a whole truth."},
+            "Label more texts in full, ask for fewer, or give (text, record) pairs.",
+        )
+    pool = tuple(whole[:shown])
+    taken = {text.id for text in pool}
+    return pool, tuple(text for text in texts if text.id not in taken)
+
+
+def read_documents(
+    schema: Any,
+    texts: Any,
+    truth: Any = None,
+    *,
+    group: Any = None,
+    blank: Blank = None,
+    allow_empty: bool = False,
+) -> tuple[Document, ...]:
+    """The texts with schema, truth and group, each read and checked; FieldError names misfits."""
+    named = group if isinstance(group, str) else None
+    sources = read_sources(texts, allow_empty=allow_empty, group=named)
+    own = [schema if source.schema is None else source.schema for source in sources]
+    bare = next((source for source, each in zip(sources, own, strict=True) if each is None), None)
+    if bare is not None:
+        raise FieldError(
+            {bare.id: "has no schema."},
+            "Give a schema for all texts, or one in each text's key schema.",
+        )
+    distinct = {id(each): each for each in (schema, *own) if each is not None}
+    known = {key: read_schema(each) for key, each in distinct.items()}
+    schemas = [known[id(each)] for each in own]
+    truth = list(truth) if isinstance(truth, Iterator) else truth
+    labels = read_truth(truth, sources, schemas, blank)
+    groups = [""] * len(sources) if group is None else read_groups(group, sources)
+    return tuple(
+        Document(
+            source.id, source.text, schemas[at], labels[at].truth, by_record=labels[at].by_record,
+            group=groups[at], blanks=labels[at].blanks,
+        )
+        for at, source in enumerate(sources)
+    )  # fmt: skip
+
+
+def read_rules(scoring: Any, texts: Sequence[Document]) -> dict[str, Any] | None:
+    """The scoring rules by path, each known to a schema of the texts; FieldError otherwise.
+
+    Rules are texts; the user's functions stay what they are. A function alone scores the record.
+    """
+    if scoring is None:
+        return None
+    if callable(scoring):
+        scoring = {RECORD: scoring}
+    if not isinstance(scoring, Mapping):
+        text = isinstance(scoring, str)
+        kind = repr(scoring) if text else type(scoring).__name__
+        hint = (
+            'Give {"total": "number:0.01", "address": "similar:0.9"}, or a function of '
+            "(value, truth) that scores a whole record."
+        )
+        if text and scoring.casefold() == "docubench":
+            hint = f"Its rules are a function now: {DOCUBENCH}"
+        raise FieldError({"scoring": f"must be rules by field or a function, not {kind}."}, hint)
+    schemas = list(dict.fromkeys(text.schema for text in texts))
+    rules: dict[str, Any] = {}
+    for name, rule in scoring.items():
+        known = [each for each in schemas if name in places_of(each)]
+        fitting = (each for each in known if rule_of(name, rule, each) is not None)
+        home = next(fitting, known[0] if known else schemas[0])
+        how = read_scoring({name: rule}, home)[name]
+        rules[name] = str(how) if isinstance(how, Comparator | ListRule) else rule
+    return rules
+
+
+# -- A plan run to its end: budget, progress bar, interrupt, and the results it leaves.
+
+if TYPE_CHECKING:
     Show = Callable[[Sequence[VariantProgress]], None]
 
 
@@ -98,14 +237,14 @@ def run_again(
         store=store,
     )
     # Rows without a key were loaded or made elsewhere: no question can find them again.
-    if options.get("journal") is None and any(
-        before.row(place).key for place in before.rows.places()
-    ):
+    if options.get("journal") is None and any(before.row(cell).key for cell in before.rows.cells()):
         options["journal"] = before.journal
     results = run_plan(type(before), planned, before.scoring, RunOptions(**options))
     asked_again = {text.id for text in results.texts}
-    made = tuple(each for each in before.made if each.text_id in asked_again)
-    return replace(results, made=made, looks=before.looks if models is None else results.looks)
+    label_log = tuple(each for each in before.label_log if each.text_id in asked_again)
+    return replace(
+        results, label_log=label_log, looks=before.looks if models is None else results.looks
+    )
 
 
 def measure_trial(results: ResultData, plan: Plan) -> dict[str, list[TrialMeasure]]:
@@ -123,9 +262,9 @@ def measure_trial(results: ResultData, plan: Plan) -> dict[str, list[TrialMeasur
         if replace(before, temperature=column.temperature, price=column.price) != column:
             continue
         measures[label] = [
-            TrialMeasure(results.texts[place.text], row.usage, row.seconds)
-            for place, row in results.rows_of(at)
-            if row.answered
+            TrialMeasure(results.texts[cell.text], row.usage, row.seconds)
+            for cell in results.rows.cells()
+            if cell.variant == at and (row := results.row(cell)).answered
         ]
     return measures
 
@@ -162,7 +301,10 @@ def watch_run(run: Run, *, shown: bool) -> None:
     What has not ended some moments after the interrupt is left behind, and counts as stopped.
     """
     refuse_on_loop()
-    with _bar(run, shown) as show:
+    bar: AbstractContextManager[Show] = nullcontext(lambda _: None)
+    if shown:
+        bar = _notebook() if _in_notebook() else _terminal(run)
+    with bar as show:
         run.start()
         stuck = StuckWait()
         try:
@@ -175,12 +317,6 @@ def watch_run(run: Run, *, shown: bool) -> None:
             run.stop()
             raise
         show(run.progress)
-
-
-def _bar(run: Run, shown: bool) -> AbstractContextManager[Show]:
-    if not shown:
-        return nullcontext(lambda _: None)
-    return _notebook() if _in_notebook() else _terminal(run)
 
 
 def _in_notebook() -> bool:

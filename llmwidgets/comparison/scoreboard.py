@@ -2,69 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import dataclass
+from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
 from llmwidgets import formatting
 from llmwidgets.analysis import significance
-from llmwidgets.analysis.comparators import RECORD
+from llmwidgets.analysis.comparators import RECORD, LostFunction
 from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.analysis.scoring import failed_score
 from llmwidgets.analysis.significance import Scores, Tested
 from llmwidgets.analysis.verdict import MATTERS, Standing, Verdict, read_matters
 from llmwidgets.comparison.aggregate import VariantStats, aggregate
-from llmwidgets.comparison.core import CellKey, ResultData
-from llmwidgets.comparison.reference_free import sampled_agreement
-from llmwidgets.comparison.text_result import is_labelled
+from llmwidgets.comparison.core import CellKey, ResultData, measure_once
+from llmwidgets.comparison.text_result import DOCUBENCH, is_labelled, name_in_code
 from llmwidgets.comparison.texts import join_truncated, spread_evenly
 from llmwidgets.errors import FAILURES
-from llmwidgets.report.view_model import ScoreRow, Wording
+from llmwidgets.report.view_model import ScoreRow
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def scoreboard_frame(results: ResultData) -> pd.DataFrame:
-    """The rows of the scoreboard; what the columns mean: see `Comparison.scoreboard`.
+    """One row per variant: accuracy with its interval, losses, failures, times, tokens, cost.
 
-    `.attrs["notes"]` has a sentence for each variant that was not compared in full, and where
-    most fields have no value or texts and fields differ in their figures.
+    Shares are 0–1, times seconds, money US dollars; NaN is unknown or not scored, never 0.
+    `accuracy` is the mean over texts, `accuracy_low` to `accuracy_high` its 95 % interval,
+    `pooled` the share of the labelled fields of all texts together. `lost` counts the scored
+    texts whose reply left no usable record (refused, filtered, truncated, not JSON; wrong in
+    `accuracy`), with the exact 95 % interval `loss_low` to `loss_high` of their share and the
+    `answered_accuracy` of the replies that came. The intervals are those of the verdict: they
+    allow for groups and for how often the truth was looked at.
+    `unanswered` counts the labelled texts that were asked and got no answer (in no
+    `accuracy`), `accuracy_if_wrong` counts them as wrong. `timed_out` calls took too long;
+    their time is not in `p50_seconds` and `p95_seconds`. `cost` is that of all replies,
+    `paid_now` what this run paid: a reply that was there already costs nothing now.
+    `.attrs["notes"]` has a sentence for each rule that a file could not keep, for each variant
+    that was not compared in full, and where most fields have no value or texts and fields differ
+    in their figures.
     """
     import pandas as pd
 
     frame = pd.DataFrame([each.figures() for each in score_rows(results)])
     for name in filter(ScoreRow.is_number, frame.columns):
         frame[name] = frame[name].astype(float)
-    frame.attrs["notes"] = [*not_in_full(results), *caveat_sentences(results)]
+    notes = lost_functions(results), not_in_full(results), caveat_sentences(results)
+    frame.attrs["notes"] = list(chain(*notes))
     return frame
 
 
-def score_rows(
-    results: ResultData, wordings: Sequence[Wording] = (), *, agreement: bool = False
-) -> tuple[ScoreRow, ...]:
-    """One row per variant, in the order of the letters, each with its wording if there is one.
-
-    `agreement` asks for what variants have in common where nothing is scored.
-    """
-    columns = results.cached(aggregate).stats
-    shown = list(wordings) or [Wording()] * len(columns)
-    rows = (_row(results, at, stats, shown[at]) for at, stats in enumerate(columns))
-    if not agreement or len(columns) < 2 or results.cached(aggregate).scored:
-        return tuple(rows)
-    agreed = results.cached(sampled_agreement)
-    shares = (agreed.with_others(at).share() for at in range(len(columns)))
-    return tuple(
-        replace(row, agreement=share[0] if share else None)
-        for row, share in zip(rows, shares, strict=True)
-    )
+def score_rows(results: ResultData) -> tuple[ScoreRow, ...]:
+    """One row per variant, in the order of the letters."""
+    return tuple(_row(results, at, stats) for at, stats in enumerate(aggregate(results).stats))
 
 
-def _row(results: ResultData, at: int, stats: VariantStats, wording: Wording) -> ScoreRow:
+def _row(results: ResultData, at: int, stats: VariantStats) -> ScoreRow:
     """Every figure of a variant: a new one is a field of ScoreRow and its value here."""
-    standing, total = results.cached(standings)[at], stats.total
+    standing, total = standings(results)[at], stats.total
     bounded = standing is not None and (standing.low, standing.high) != (0.0, 1.0)
     p50, p95 = quantiles(stats.seconds)
     unanswered = len(stats.unanswered)
@@ -93,8 +89,8 @@ def _row(results: ResultData, at: int, stats: VariantStats, wording: Wording) ->
         input_tokens=stats.input_tokens,
         output_tokens=stats.output_tokens,
         reasoning_tokens=stats.reasoning_tokens,
-        cost=stats.total_cost,
-        paid_now=stats.total_paid_now,
+        cost=stats.cost if stats.answered else None,
+        paid_now=stats.paid_now if stats.answered else None,
         cost_per_1000=stats.cost_per_1000,
         p50_waiting_seconds=quantiles(stats.waiting)[0],
         precision=total.precision,
@@ -110,14 +106,13 @@ def _row(results: ResultData, at: int, stats: VariantStats, wording: Wording) ->
         letter=formatting.variant_letter(at),
         asked=sum(stats.statuses.values()),
         valid_replies=stats.statuses["ok"],
-        wording=wording,
     )
 
 
 def not_in_full(results: ResultData) -> tuple[str, ...]:
     """A sentence for each variant with answers that were too large to compare in full."""
     sentences = []
-    for label, stats in zip(results.labels, results.cached(aggregate).stats, strict=True):
+    for label, stats in zip(results.labels, aggregate(results).stats, strict=True):
         if stats.notes:
             reasons = list(dict.fromkeys(note for each in stats.notes.values() for note in each))
             more = f" And {len(reasons) - 1} more like it." if len(reasons) > 1 else ""
@@ -126,6 +121,22 @@ def not_in_full(results: ResultData) -> tuple[str, ...]:
             sentences.append(
                 f"{label}: {join_truncated(stats.notes)} {was} not compared in full. "
                 f"In {first}: {reason}{more}"
+            )
+    return tuple(sentences)
+
+
+def lost_functions(results: ResultData) -> tuple[str, ...]:
+    """A sentence for each function that scored these results, and that a file could not keep."""
+    sentences = []
+    for path, rule in (results.scoring or {}).items():
+        if isinstance(rule, LostFunction):
+            name = name_in_code(path, rule)
+            define = f"define {name}" if rule.name != "docubench" else DOCUBENCH.split(",")[0]
+            sentences.append(
+                f"{path or 'The whole record'} was scored by the function {rule.name}, which a "
+                "file cannot hold: here it is scored by the default rules. To score as before, "
+                f"{define} and call "
+                f'comparison.rescore({{**comparison.scoring, "{path}": {name}}}).'
             )
     return tuple(sentences)
 
@@ -144,11 +155,16 @@ def quantiles(seconds: list[float]) -> tuple[float | None, float | None]:
 
 
 def verdict_of(results: ResultData, matters: float = MATTERS) -> Verdict:
-    """Which variant to take, if a smaller difference in accuracy than `matters` does not count."""
-    share, known = read_matters(matters), results.cached(tested)
+    """Which variant to take: .sentence .outcome .leader .recommended .not_told_apart .table.
+
+    Recommended is the cheapest variant that is shown to be at most `matters` worse than the
+    best (0.05: 5 fields in 100); None where the texts are not enough to tell.
+    """
+    share, known = read_matters(matters), tested(results)
     return known.conclude(share) if known else Verdict(_unscored(results))
 
 
+@measure_once
 def standings(results: ResultData) -> tuple[Standing | None, ...]:
     """Each variant by itself, with the bounds of the verdict; None where none is scored.
 
@@ -161,6 +177,7 @@ def standings(results: ResultData) -> tuple[Standing | None, ...]:
     )
 
 
+@measure_once
 def tested(results: ResultData) -> Tested | None:
     """All variants tested in pairs, by the texts that were scored; None where none was."""
     columns = _columns(results)
@@ -183,7 +200,7 @@ def _columns(results: ResultData) -> list[Scores]:
             lost=frozenset(stats.lost),
             unanswered=stats.unanswered,
         )
-        for label, stats in zip(results.labels, results.cached(aggregate).stats, strict=True)
+        for label, stats in zip(results.labels, aggregate(results).stats, strict=True)
     ]
 
 
@@ -195,14 +212,14 @@ def _groups(results: ResultData) -> dict[str, str] | None:
 
 def _unscored(results: ResultData) -> str:
     labelled = any(is_labelled(text) for text in results.texts)
-    valid = sum(stats.statuses["ok"] for stats in results.cached(aggregate).stats)
+    valid = sum(stats.statuses["ok"] for stats in aggregate(results).stats)
     total = len(results)
     answers = f"{valid} of {total} replies are valid records"
     if labelled:
         return f"{answers}; no labelled text was answered, so nothing is scored."
     if len(results.variants) == 1:
         return f"{answers}; without truth nothing says whether they are right."
-    rows = results.cached(aggregate).differing
+    rows = aggregate(results).differing
     return (
         f"{answers}; the variants differ in {rows} {'row' if rows == 1 else 'rows'}. "
         "Without truth nothing says which of them is right."
@@ -223,7 +240,7 @@ def known_looks(results: ResultData) -> tuple[int, ...]:
 
     A look at as many texts as before is not a new one.
     """
-    columns = results.cached(aggregate).stats
+    columns = aggregate(results).stats
     scored = len({text for stats in columns for text in stats.scores})
     if scored < FEWEST_TEXTS:
         return ()
@@ -246,9 +263,9 @@ def record_look(results: ResultData) -> tuple[int, ...]:
 def _keys(results: ResultData) -> list[list[str]]:
     """For each variant the journal's keys of some scored replies, evenly spread."""
     keys_by_variant = []
-    places = {text.id: at for at, text in enumerate(results.texts)}
-    for variant, stats in enumerate(results.cached(aggregate).stats):
-        texts = [places[name] for name in stats.scores]
+    numbers = {text.id: at for at, text in enumerate(results.texts)}
+    for variant, stats in enumerate(aggregate(results).stats):
+        texts = [numbers[name] for name in stats.scores]
         some = (texts[at] for at in spread_evenly(len(texts), _KEYS))
         rows = [results.row(CellKey(variant, text, 0)) for text in some]
         if keys := [row.key for row in rows if row.answered and row.key]:
@@ -289,41 +306,37 @@ class SparseTruth:
 class PooledShares:
     """Each variant's share right on the average text, and of the fields of all texts together."""
 
-    labels: tuple[str, ...]
-    by_text: tuple[float, ...]
-    by_field: tuple[float, ...]
+    variants: tuple[tuple[str, float, float], ...]
 
     @property
     def reversed(self) -> bool:
         """Whether two variants are in another order by fields than by texts."""
-        pairs = combinations(zip(self.by_text, self.by_field, strict=True), 2)
-        return any((one[0] - two[0]) * (one[1] - two[1]) < 0 for one, two in pairs)
+        pairs = combinations(self.variants, 2)
+        return any((a[1] - b[1]) * (a[2] - b[2]) < 0 for a, b in pairs)
 
     @property
     def apart(self) -> float:
         """The largest distance between the two figures of a variant."""
-        both = zip(self.by_text, self.by_field, strict=True)
-        return max((abs(text - field) for text, field in both), default=0.0)
+        return max((abs(text - field) for _, text, field in self.variants), default=0.0)
 
     @property
     def sentence(self) -> str:
         """Both figures of each variant."""
         shares = [
             f"{label} {formatting.percent(text)} and {formatting.percent(field)}"
-            for label, text, field in zip(self.labels, self.by_text, self.by_field, strict=True)
+            for label, text, field in self.variants
         ]
-        more = f" and {len(shares) - _MOST_NAMED} more" if len(shares) > _MOST_NAMED else ""
         order = " The two figures rank the variants differently." if self.reversed else ""
         return (
             "% of fields right on the average text, and of the fields of all texts together, where "
-            f"long texts count for more: {', '.join(shares[:_MOST_NAMED])}{more}.{order}"
+            f"long texts count for more: {join_truncated(shares, _MOST_NAMED)}.{order}"
         )
 
 
 def find_sparse(results: ResultData) -> SparseTruth | None:
     """How few labelled fields have a value; None if half of them do, or nothing is scored."""
     labelled = [text for text in results.texts if text.truth is not NOTHING]
-    columns = results.cached(aggregate).stats
+    columns = aggregate(results).stats
     if not labelled or not any(stats.scores for stats in columns):
         return None
     looked_at = [labelled[at] for at in spread_evenly(len(labelled), _MOST_TEXTS)]
@@ -343,14 +356,14 @@ def find_pooled(results: ResultData) -> PooledShares | None:
         return None
     known = [
         (label, accuracy, share)
-        for label, stats in zip(results.labels, results.cached(aggregate).stats, strict=True)
+        for label, stats in zip(results.labels, aggregate(results).stats, strict=True)
         if (accuracy := stats.accuracy) is not None and (share := stats.total.accuracy) is not None
     ]
-    pooled = PooledShares(*(tuple(each) for each in zip(*known, strict=True))) if known else None
-    return pooled if pooled and (pooled.reversed or pooled.apart > MATTERS) else None
+    pooled = PooledShares(tuple(known))
+    return pooled if pooled.reversed or pooled.apart > MATTERS else None
 
 
 def caveat_sentences(results: ResultData) -> tuple[str, ...]:
     """What applies, in sentences."""
-    caveats = results.cached(find_sparse), find_pooled(results)
+    caveats = find_sparse(results), find_pooled(results)
     return tuple(each.sentence for each in caveats if each is not None)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, fields
+from contextlib import suppress
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, Field
+from pydantic_core import from_json
 
 from llmwidgets import __version__
 from llmwidgets.analysis.comparators import RECORD, LostFunction
@@ -22,7 +25,7 @@ from llmwidgets.comparison.texts import to_jsonable
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.comparison.view_model import render_page
-from llmwidgets.dialects.types import Enforcement, Example, Usage
+from llmwidgets.dialects.types import Example
 from llmwidgets.engine.journal import NO_OUTPUT, Row, current_status
 from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError
@@ -41,8 +44,33 @@ _ASKED = ("label", *SETTINGS)
 _OF_A_TEXT = ("by_record", "group", "blanks")
 
 
+class _SavedText(BaseModel):
+    id: str
+    text: str
+    schema_digest: str = Field(alias="schema")
+    truth: Any = NOTHING
+    by_record: bool = False
+    group: str = ""
+    blanks: int = 0
+
+
+class _SavedComparison(BaseModel):
+    """What a file has besides its format and version."""
+
+    made_at: datetime
+    notes: tuple[str, ...]
+    scoring: str | dict[str, str | dict[str, str]] | None
+    repeats: int
+    schemas: dict[str, Any]
+    texts: tuple[_SavedText, ...]
+    looks: set[int] = set()
+    corrections: tuple[Correction, ...] = ()
+    variants: tuple[dict[str, Any], ...]
+    rows: tuple[Row, ...]
+
+
 def save(results: ResultData, path: StrPath) -> Path:
-    """Write the comparison, with its texts and replies, to a file of the user's."""
+    """Write the comparison with its texts, truth and replies to one JSON file."""
     schemas = {text.schema.digest: text.schema for text in results.texts}
     saved = {
         "format": FORMAT,
@@ -55,12 +83,12 @@ def save(results: ResultData, path: StrPath) -> Path:
         "schemas": {digest: schema.json for digest, schema in schemas.items()},
         "texts": [_text(text) for text in results.texts],
         "looks": sorted(results.looks),
-        "corrections": [_correction(each) for each in results.made],
+        "corrections": [_correction(each) for each in results.label_log],
         "variants": [
             _variant(variant, model)
             for variant, model in zip(results.variants, results.models, strict=True)
         ],
-        "rows": [_row(results, place) for place in results.rows.places()],
+        "rows": [_row(results, cell) for cell in results.rows.cells()],
     }
     return write_text(path, json.dumps(saved, ensure_ascii=False, indent=1) + "\n")
 
@@ -71,44 +99,41 @@ def load(kind: type[Results], path: StrPath) -> Results:
     FieldError for another file, or one that a newer llmwidgets wrote.
     """
     saved = _read(Path(path).expanduser())
-    try:
+    # A file that was changed by hand is refused here, not by whichever view meets it first.
+    with suppress(FieldError, AttributeError, KeyError, TypeError, ValueError, ArithmeticError,
+                  RecursionError):  # fmt: skip
         return _read_results(kind, saved)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-        pass
     raise FieldError(
         f"{path} is a damaged comparison.", "Save it again, or run the comparison anew."
     )
 
 
 def _read_results(kind: type[Results], saved: dict[str, Any]) -> Results:
-    schemas = {digest: read_schema(schema) for digest, schema in saved["schemas"].items()}
-    texts = tuple(
-        Document(
-            each["id"],
-            each["text"],
-            schemas[each["schema"]],
-            each.get("truth", NOTHING),
-            **{name: each[name] for name in _OF_A_TEXT if name in each},
-        )
-        for each in saved["texts"]
-    )
     records = [each.pop("record", NOTHING) for each in saved["rows"]]
-    reused = [each.pop("reused", False) for each in saved["rows"]]
+    reused = [bool(each.pop("reused", False)) for each in saved["rows"]]
+    read = _SavedComparison(**saved | {"rows": [{"key": "", **each} for each in saved["rows"]]})
+    schemas = {digest: read_schema(schema) for digest, schema in read.schemas.items()}
     return results_of_rows(
         kind,
-        map(_read_row, saved["rows"]),
-        variants=tuple(map(_read_variant, saved["variants"])),
-        models=tuple(each["model"] for each in saved["variants"]),
-        texts=texts,
-        repeats=saved["repeats"],
+        map(_as_now, read.rows),
+        variants=tuple(map(_read_variant, read.variants)),
+        models=tuple(str(each["model"]) for each in read.variants),
+        texts=tuple(
+            Document(
+                each.id, each.text, schemas[each.schema_digest], each.truth,
+                **{name: getattr(each, name) for name in _OF_A_TEXT},
+            )
+            for each in read.texts
+        ),
+        repeats=read.repeats,
         records=records,
         reused=reused,
-        scoring=_read_scoring(saved["scoring"]),
-        notes=tuple(saved["notes"]),
-        made=tuple(map(_read_correction, saved.get("corrections", ()))),
-        looks=set(saved.get("looks", ())),
-        made_at=datetime.fromisoformat(saved["made_at"]),
-    )
+        scoring=_read_scoring(read.scoring),
+        notes=read.notes,
+        label_log=read.corrections,
+        looks=read.looks,
+        made_at=read.made_at,
+    )  # fmt: skip
 
 
 def _correction(correction: Correction) -> dict[str, Any]:
@@ -118,22 +143,16 @@ def _correction(correction: Correction) -> dict[str, Any]:
     return {**kept, "made_at": correction.made_at.isoformat()}
 
 
-def _read_correction(saved: dict[str, Any]) -> Correction:
-    ends = {name: saved.get(name, NOTHING) for name in ("old", "new")}
-    return Correction(**{**saved, **ends, "made_at": datetime.fromisoformat(saved["made_at"])})
-
-
 def _scoring(rules: Rules) -> dict[str, Any] | None:
     """The rules as JSON; of a function, its name is all that a file can keep."""
     if rules is None:
         return None
-    return {place: _rule(rule) for place, rule in rules.items()}
-
-
-def _rule(rule: Any) -> Any:
-    if isinstance(rule, str):
-        return rule
-    return {"function": rule.name if isinstance(rule, LostFunction) else rule_text(rule)}
+    return {
+        path: rule
+        if isinstance(rule, str)
+        else {"function": rule.name if isinstance(rule, LostFunction) else rule_text(rule)}
+        for path, rule in rules.items()
+    }
 
 
 def _read_scoring(saved: Any) -> Rules:
@@ -143,8 +162,8 @@ def _read_scoring(saved: Any) -> Rules:
         # The name of a set of rules for whole records, which once were in this package.
         return {RECORD: LostFunction(saved)}
     return {
-        place: rule if isinstance(rule, str) else LostFunction(str(rule["function"]))
-        for place, rule in saved.items()
+        path: rule if isinstance(rule, str) else LostFunction(rule["function"])
+        for path, rule in saved.items()
     }
 
 
@@ -162,54 +181,49 @@ def _variant(variant: Variant, model: str) -> dict[str, Any]:
 
 
 def _read_variant(saved: dict[str, Any]) -> Variant:
-    examples = tuple(Example(each["text"], each["record"]) for each in saved["examples"])
+    examples = [(each["text"], each["record"]) for each in saved["examples"]]
     return Variant(
         saved["reference"], examples=examples or None, **{name: saved[name] for name in _ASKED}
     )
 
 
 _LEFT_OUT = ("id", "key", "form", "known_as", "output_limit")
+_LARGEST = 1e11
 
 
-def _row(results: ResultData, place: CellKey) -> dict[str, Any]:
-    row = results.row(place)
+def _row(results: ResultData, cell: CellKey) -> dict[str, Any]:
+    row = results.row(cell)
     kept = {name: value for name, value in asdict(row).items() if name not in _LEFT_OUT and value}
-    extraction = results.extraction(place)
+    extraction = results.extraction(cell)
     if extraction.data is not None:
         # In the user's own shape: what a provider wraps is unwrapped already.
         kept["reply"] = json.dumps(extraction.data, ensure_ascii=False)
     elif extraction.status == "ok":
         kept["reply"] = "null"
-    if extraction.ok and results.texts[place.text].by_record:
+    if extraction.ok and results.texts[cell.text].by_record:
         # The class that read it is not saved.
         kept["record"] = to_jsonable(extraction.record)
-    if results.rows.reused(place):
+    if results.rows.reused(cell):
         kept["reused"] = True
     return {**kept, "seconds": row.seconds, "cost": row.cost}
 
 
-def _read_row(saved: dict[str, Any]) -> Row:
-    kept = dict(saved)
-    for name in ("seconds", "cost"):
-        if kept.get(name) is not None and not 0 <= kept[name] < math.inf:
-            raise ValueError(name)
-    kept["usage"] = Usage(**kept.get("usage", {}))
-    kept["mode"] = Enforcement(kept["mode"]) if kept.get("mode") else None
-    for name in ("notes", "dropped"):
-        kept[name] = tuple(kept.get(name, ()))
-    if kept["status"] == "Stopped" and kept.get("message") == NONE:
-        kept["code"] = NO_OUTPUT
-    kept["status"] = current_status(kept["status"], kept.get("code", ""))
-    return Row(key="", **kept)
+def _as_now(row: Row) -> Row:
+    """A saved row under the names of today; ValueError for a number that no run has."""
+    numbers = row.at, row.seconds, row.waiting_seconds, row.cost
+    if not all(0 <= each < _LARGEST for each in numbers if each is not None):
+        raise ValueError(row.status)
+    code = NO_OUTPUT if row.status == "Stopped" and row.message == NONE else row.code
+    return replace(row, status=current_status(row.status, code), code=code)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        saved = json.loads(path.read_text("utf-8"))
+        saved = from_json(path.read_bytes())
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise FieldError(f"{path} cannot be read: {why}.", "Check the path.") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         saved = None
     if not isinstance(saved, dict) or saved.get("format") != FORMAT:
         raise FieldError(
@@ -232,7 +246,7 @@ Writer = Callable[[ResultData, StrPath, str, bool], Path]
 def export(results: ResultData, path: StrPath, table: str, name: str | None, values: bool) -> Path:
     """Write the results in this format, by default that of the path's suffix."""
     name = name or Path(path).suffix.lower().removeprefix(".")
-    if name not in WRITERS:
+    if name not in [*WRITERS]:
         raise FieldError(
             {"format": f"must be one of {', '.join(WRITERS)}."},
             "Give one as format=…, or a path that ends in one, such as result.csv.",
@@ -253,14 +267,13 @@ def _task(results: ResultData, at: int) -> dict[str, Any]:
     text = results.texts[at]
     predictions = []
     for variant, label in enumerate(results.labels):
-        place = CellKey(variant, at, 0)
-        extraction = results.extraction(place)
+        extraction = results.extraction(CellKey(variant, at, 0))
         if not has_data(extraction):
             continue
         accuracy = score_extraction(extraction, text, results.scoring).accuracy
         prediction = {
             "model_version": label,
-            "result": list(_spans(text, place.variant, extraction)),
+            "result": list(_spans(text, variant, extraction)),
         }
         predictions.append(prediction if accuracy is None else {**prediction, "score": accuracy})
     data = {"text": text.text, "id": text.id}
@@ -271,8 +284,8 @@ def _spans(text: Document, variant: int, extraction: Extraction) -> Iterator[dic
     source = SourceText(text.text)
     leaves = {leaf.path: leaf for leaf in text.schema.leaves}
     for path, pattern, value in leaves_of(text.schema, extraction.data):
-        place = ground(value, source, leaves.get(pattern))
-        if place.start is None or place.end is None:
+        grounding = ground(value, source, leaves.get(pattern))
+        if grounding.start is None or grounding.end is None:
             continue
         yield {
             "id": f"{variant}-{path}",
@@ -280,12 +293,12 @@ def _spans(text: Document, variant: int, extraction: Extraction) -> Iterator[dic
             "to_name": "text",
             "type": "labels",
             "value": {
-                "start": place.start,
-                "end": place.end,
-                "text": text.text[place.start : place.end],
+                "start": grounding.start,
+                "end": grounding.end,
+                "text": text.text[grounding.start : grounding.end],
                 "labels": [pattern or "value"],
             },
-            "meta": {"field": path, "value": value, "found": place.kind},
+            "meta": {"field": path, "value": value, "found": grounding.kind},
         }
 
 

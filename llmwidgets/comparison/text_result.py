@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from keyword import iskeyword
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.comparators import (
     RECORD,
@@ -18,10 +18,12 @@ from llmwidgets.analysis.comparators import (
     ScoringFunction,
     read_scoring,
 )
-from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.analysis.grounding import ExampleLeakage, Grounding, SourceText, ground
+from llmwidgets.analysis.leaves import NOTHING, says_no_value
 from llmwidgets.analysis.scoring import Cell, TextScore, failed_score, score
-from llmwidgets.comparison.core import CellKey, ResultData, Rules
+from llmwidgets.comparison.core import CellKey, ResultData, Rules, measure_once
 from llmwidgets.comparison.texts import to_jsonable
+from llmwidgets.dialects.types import Example
 from llmwidgets.errors import FAILURES, FieldError
 from llmwidgets.report.view_model import State
 
@@ -111,6 +113,12 @@ def rule_text(rule: Any) -> str:
     return str(ScoringFunction(rule)) if callable(rule) else str(rule)
 
 
+DOCUBENCH = (
+    "take docubench from benchmarks/docubench.py of the repository, and give scoring=docubench."
+)
+"""How to score by DocuBench's rules, which once were in this package."""
+
+
 def name_in_code(path: str, rule: Any) -> str:
     """The name of a function in Python; if it has none, one that shows what it is for."""
     name = rule.name if isinstance(rule, LostFunction) else rule_text(rule)
@@ -124,11 +132,6 @@ DISAGREEING = frozenset({"differ", "missing", "invented", "null in words"})
 """The states of a value that is not the truth, or not what the other variants have."""
 
 _INDEX = re.compile(r"\[\d+\]")
-
-
-def pattern_of(path: str) -> str:
-    """The schema's path of a value's path: `lines[].total` for `lines[2].total`."""
-    return _INDEX.sub("[]", path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +156,8 @@ class FieldResult:
 
     @property
     def pattern(self) -> str:
-        """The schema's path."""
-        return pattern_of(self.path)
+        """The schema's path: `lines[].total` for `lines[2].total`."""
+        return _INDEX.sub("[]", self.path)
 
     @property
     def disagreeing(self) -> int:
@@ -272,20 +275,15 @@ def _compare_fields(
                 unlabelled = True
                 continue
             patterns.add(cell.pattern)
+            state: State = "differ"
+            if cell.right or cell.state in ("missing", "invented", "null in words"):
+                state = "agree" if cell.right else cell.state
             field = labelled.setdefault(cell.path, (cell.truth, {}))
-            field[1][at] = VariantValue(_state(cell), cell.value)
+            field[1][at] = VariantValue(state, cell.value)
     for path, (truth, values) in labelled.items():
         yield path, truth, values
     if unlabelled and len(answered) > 1:
         yield from _among_themselves(text, answered, patterns, scoring)
-
-
-def _state(cell: Cell) -> State:
-    if cell.right:
-        return "agree"
-    if cell.state in ("missing", "invented", "null in words"):
-        return cell.state
-    return "differ"
 
 
 def _among_themselves(
@@ -320,3 +318,59 @@ def _by_majority(cells: Mapping[int, Cell], answered: Sequence[int]) -> dict[int
         state: State = "missing" if group is None else "differ"
         values[at] = VariantValue("agree" if agreed and group == common else state, value)
     return values
+
+
+# -- Grounding: which values are in their text, and which were copied or made up.
+
+Flag = Literal["", "absent", "copied"]
+FLAGS: tuple[Flag, ...] = ("", "absent", "copied")
+FLAG_WORDS: dict[Flag, str] = {
+    "": "", "absent": "not in the text", "copied": "copied from an example"
+}  # fmt: skip
+"""A fact besides a value's state: it is nowhere in the text, or in an example alone."""
+KINDS = ("exact", "normalised", "fuzzy", "absent")
+
+
+class TextGrounding:
+    """One text in which values are looked for; each is looked for once, whoever gave it."""
+
+    def __init__(self, text: Document, copying: Sequence[ExampleLeakage] = ()) -> None:
+        self._source = SourceText(text.text)
+        self._leaves = {leaf.path: leaf for leaf in text.schema.leaves}
+        self._copying = copying
+        self._groundings: dict[tuple[type, Any, str], Grounding] = {}
+
+    def locate(self, value: Any, pattern: str) -> Grounding | None:
+        """Where a field's value is; None if there is nothing to look for, or in."""
+        unreadable = value is None or value is NOTHING or isinstance(value, list | dict)
+        # Words for nothing are not a value that the text could hold.
+        if unreadable or says_no_value(value) or not self._source.text:
+            return None
+        key = (type(value), value, pattern)
+        if key not in self._groundings:
+            self._groundings[key] = ground(value, self._source, self._leaves.get(pattern))
+        return self._groundings[key]
+
+    def flag(self, value: Any, pattern: str, variant: int) -> Flag:
+        """Whether the value is nowhere in the text, or in this variant's examples alone."""
+        grounding = self.locate(value, pattern)
+        if grounding is None or grounding.kind != "absent":
+            return ""
+        own = self._copying[variant] if variant < len(self._copying) else None
+        leaf = self._leaves.get(pattern)
+        return "copied" if own and own.is_copied(value, self._source, leaf) else "absent"
+
+
+@measure_once
+def read_leakage(results: ResultData) -> tuple[ExampleLeakage, ...]:
+    """For each variant: tells whether a value was copied from the examples it was shown."""
+    shown = [each.examples if isinstance(each.examples, tuple) else () for each in results.variants]
+    return tuple(
+        ExampleLeakage.of((each.text, each.record) for each in shots if isinstance(each, Example))
+        for shots in shown
+    )
+
+
+def ground_text(results: ResultData, text: int) -> TextGrounding:
+    """One text, in which the values of all variants can be looked for."""
+    return TextGrounding(results.texts[text], read_leakage(results))

@@ -19,12 +19,13 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from llmwidgets.errors import FieldError
+from llmwidgets.formatting import with_article
 from llmwidgets.schemas.canonical import item_path, property_path
 from llmwidgets.secret import Secret
 
 _KEYS = ("text", "id", "truth", "schema")
 _PDF_NAME = re.compile(r"[^\n]{1,1000}\.pdf\s*", re.IGNORECASE)
-_PDF_LINES = (
+PDF_HINT = (
     "Turn it into text first: from pypdf import PdfReader; "
     'text = "\\n".join(page.extract_text() for page in PdfReader(path).pages)'
 )
@@ -67,14 +68,17 @@ def read_sources(
         sources.append(source)
     if problems:
         raise _misfits(problems)
-    ids = [source.id for source in sources]
-    if len(set(ids)) < len(ids):
-        twice = [name for name, times in Counter(ids).items() if times > 1]
+    if twice := find_repeated(source.id for source in sources):
         raise FieldError(
             {"texts": f"these ids appear more than once: {join_truncated(twice)}."},
             "Give every text an id of its own, or leave the ids out.",
         )
     return tuple(sources)
+
+
+def find_repeated(names: Iterable[str]) -> list[str]:
+    """The names that appear more than once."""
+    return [name for name, times in Counter(names).items() if times > 1]
 
 
 def join_truncated(names: Iterable[str], most: int = 5) -> str:
@@ -118,7 +122,7 @@ def _rows(texts: Any, group: str | None) -> list[Any]:
     if isinstance(texts, Iterable):
         return list(texts)
     raise FieldError(
-        {"texts": f"is a {type(texts).__name__}, not texts."},
+        {"texts": f"is {with_article(type(texts).__name__)}, not texts."},
         "Give a list of strings, a pandas Series, or a DataFrame with a column text.",
     )
 
@@ -145,7 +149,7 @@ def _source(row: Any, default: str, group: str | None) -> tuple[TextSource, str]
         return source, ""
     if isinstance(text, PathLike):
         return source, "is a path, not a text; read it with .read_text()."
-    return source, f"is a {type(text).__name__}, not a text."
+    return source, f"is {with_article(type(text).__name__)}, not a text."
 
 
 def _is_pdf(text: Any) -> bool:
@@ -163,7 +167,7 @@ def _misfits(problems: Mapping[str, str]) -> FieldError:
     more = len(problems) - len(shown)
     hint = f"{more} more texts have a problem. " if more else ""
     if any("PDF" in problem for problem in problems.values()):
-        hint += _PDF_LINES
+        hint += PDF_HINT
     elif "is empty." in problems.values():
         hint += "Leave empty texts out, or give their text."
     else:
@@ -184,13 +188,11 @@ def spread_evenly(count: int, most: int) -> list[int]:
 
 
 def read_groups(group: Any, sources: Sequence[TextSource]) -> tuple[str, ...]:
-    """The group of each text, empty without `group`; FieldError names what is wrong.
+    """The group of each text; FieldError names what is wrong.
 
     `group` is the name of a column or key, whose values the sources have, a list, or a dict by
     id. Numbers are compared as numbers: 7 and 7.0 are one group.
     """
-    if group is None:
-        return ("",) * len(sources)
     if isinstance(group, bytes) or not isinstance(group, Iterable):
         raise FieldError(
             {"group": f"is of type {type(group).__name__}, which names no groups."},
@@ -305,11 +307,10 @@ def find_secrets(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Where a record contains a secret, and of which class; the secret itself is not looked at."""
     if isinstance(value, Secret) or hasattr(type(value), "get_secret_value"):
         yield path, type(value).__name__
-    elif isinstance(value, BaseModel):
-        for name in value.model_fields_set:
-            yield from find_secrets(getattr(value, name, None), property_path(path, name))
-    elif _is_dataclass(value):
-        for name in (each.name for each in dataclasses.fields(value)):
+    elif isinstance(value, BaseModel) or _is_dataclass(value):
+        own = isinstance(value, BaseModel)
+        names = value.model_fields_set if own else [each.name for each in dataclasses.fields(value)]
+        for name in names:
             yield from find_secrets(getattr(value, name, None), property_path(path, name))
     elif isinstance(value, Mapping):
         for name, each in value.items():
@@ -334,8 +335,9 @@ def is_blank(value: Any) -> bool:
 
 
 def _scalar(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.date().isoformat() if _is_day(value) else value.isoformat()
+    if isinstance(value, datetime) and value.tzinfo is None and value.time() == time():
+        # pandas turns a column of dates into midnight timestamps.
+        return (value.date() if type(value).__name__ == "Timestamp" else value).isoformat()
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, timedelta):
@@ -347,8 +349,3 @@ def _scalar(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return to_jsonable(value.tolist())
     return str(value)
-
-
-def _is_day(value: datetime) -> bool:
-    # pandas turns a column of dates into midnight timestamps.
-    return type(value).__name__ == "Timestamp" and value.time() == time() and value.tzinfo is None

@@ -17,6 +17,7 @@ from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.texts import (
     TextSource,
     align,
+    find_repeated,
     find_secrets,
     is_blank,
     is_empty_cell,
@@ -25,7 +26,7 @@ from llmwidgets.comparison.texts import (
     to_jsonable,
 )
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import count
+from llmwidgets.formatting import count, with_article
 from llmwidgets.schemas.canonical import display_path, item_path, prefixes, property_path
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ def read_truth(
         rows = _align(truth, sources, schemas)
         _refuse_secrets(rows, sources)
         pairs = zip(rows, schemas, strict=True)
-        labels = [_read_label(row, schema, nulls) for row, schema in pairs]
+        labels = [
+            Label() if row is None else _read_label(row, schema, nulls) for row, schema in pairs
+        ]
     _refuse_misfits(labels, sources, schemas)
     return labels
 
@@ -86,7 +89,7 @@ def _align(truth: Any, sources: Sequence[TextSource], schemas: Sequence[Schema])
         return [each.truth for each in sources]
     if isinstance(truth, str | bytes) or not isinstance(truth, Iterable):
         raise FieldError(
-            {"truth": f"is a {type(truth).__name__}."},
+            {"truth": f"is {with_article(type(truth).__name__)}."},
             "Give a list as long as the texts, a dict by id, or a DataFrame with a column for each "
             "field.",
         )
@@ -102,6 +105,7 @@ def _refuse_secrets(rows: Sequence[Any], sources: Sequence[TextSource]) -> None:
     problems = {
         f"truth of {source.id}, {display_path(path)}": f"is a secret ({kind})."
         for source, row in zip(sources, rows, strict=True)
+        if row is not None
         for path, kind in find_secrets(row)
     }
     if problems:
@@ -114,7 +118,7 @@ def _refuse_secrets(rows: Sequence[Any], sources: Sequence[TextSource]) -> None:
 
 def _read_label(row: Any, schema: Schema, nulls: bool) -> Label:
     """The row as a label; a record that is JSON text, as a table may have it, is read first."""
-    if row is None or is_empty_cell(row):
+    if is_empty_cell(row):
         return Label()
     is_text = isinstance(row, str) and not any(leaf.path == "" for leaf in schema.leaves)
     value = _json_or(row) if is_text else to_jsonable(row, keep_blanks=True)
@@ -169,8 +173,7 @@ def _read_frame(
     labels: Any = [_read_row(row, table, nulls) for row in rows]
     if "id" in frame.columns:
         ids = [str(row["id"]) for row in rows]
-        twice = [name for name in dict.fromkeys(ids) if ids.count(name) > 1]
-        if twice:
+        if twice := find_repeated(ids):
             raise FieldError(
                 {"truth": f"these ids appear more than once: {join_truncated(twice)}."},
                 "Keep one row of truth for each id.",
@@ -357,8 +360,8 @@ class Correction:
 
     text_id: str
     field: str
-    old: Any
-    new: Any
+    old: Any = NOTHING
+    new: Any = NOTHING
     by: str = ""
     seen: bool = True
     made_at: datetime = dataclasses.field(default_factory=lambda: datetime.now(UTC))
@@ -375,6 +378,11 @@ def correct(
     if at is None:
         raise FieldError(
             f"There is no text {text_id}.", "Give the id of a text of this comparison."
+        )
+    if not isinstance(path, str):
+        raise FieldError(
+            {"field": f"is {with_article(type(path).__name__)}, not a path."},
+            'Give the path of a field, such as "total" or "lines[0].total".',
         )
     text = texts[at]
     if unlabelled := list_without_truth(text.truth, path):
@@ -421,14 +429,14 @@ def get_at_path(truth: Any, path: str) -> Any:
 def list_without_truth(truth: Any, path: str) -> str:
     """The outermost list around the path that has no truth yet, if there is one."""
     value, around = truth, ""
-    for step, place in zip(parse_path(path), prefixes(path), strict=False):
+    for step, prefix in zip(parse_path(path), prefixes(path), strict=False):
         if isinstance(step, int):
             if not isinstance(value, list):
                 return around
             value = value[step] if step < len(value) else {}
         else:
             value = value.get(step, NOTHING) if isinstance(value, dict) else NOTHING
-        around = place
+        around = prefix
     return ""
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
 
-from llmwidgets.comparison.texts import join_truncated, to_jsonable
+from llmwidgets.comparison.texts import find_repeated, join_truncated, to_jsonable
 from llmwidgets.connections import Policy, environment_connections, resolve
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.discovery import empty_variable
@@ -15,6 +14,7 @@ from llmwidgets.dialects.types import Effort, Example
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
 from llmwidgets.engine.request_builder import ResolvedVariant
 from llmwidgets.errors import FieldError, StoreError, StoreLocked, UnknownConnection
+from llmwidgets.formatting import with_article
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import PRICES
 from llmwidgets.secret import refuse_key
@@ -55,13 +55,13 @@ class Variant:
     def __post_init__(self) -> None:
         if not isinstance(self.model, str | Connection) and not _is_pair(self.model):
             raise FieldError(
-                {"models": f"contains a {type(self.model).__name__}."},
+                {"models": f"contains {with_article(type(self.model).__name__)}."},
                 'Give references such as "openai/gpt-6-luna", Connections, pairs (Connection, '
                 '"model id"), Variants, or "demo".',
             )
-        for place, name in (("model", self.model), ("label", self.label)):
+        for setting, name in (("model", self.model), ("label", self.label)):
             if isinstance(name, str):
-                refuse_key(place, name)
+                refuse_key(setting, name)
         blank, efforts = "is empty or not a text", (None, *get_args(Effort))
         limit = self.max_output_tokens
         checks = (
@@ -81,7 +81,8 @@ class Variant:
         if problems:
             raise FieldError(problems, "Correct these settings of the Variant.")
         object.__setattr__(self, "examples", read_examples(self.examples))
-        object.__setattr__(self, "price", read_price(self.price))
+        if self.price is not None:
+            object.__setattr__(self, "price", read_price(self.price))
 
     @property
     def reference(self) -> str:
@@ -94,15 +95,10 @@ class Variant:
 
     def settings(self) -> str:
         """What is set here besides the model, in a few words for a default label."""
-        words = [
-            f"{name} {value}"
-            for name, value in (
-                ("effort", self.effort),
-                ("temperature", self.temperature),
-                ("at most", f"{self.max_output_tokens} tokens" if self.max_output_tokens else None),
-            )
-            if value is not None
-        ]
+        numbers = ("effort", self.effort), ("temperature", self.temperature)
+        words = [f"{name} {value}" for name, value in numbers if value is not None]
+        if self.max_output_tokens:
+            words.append(f"at most {self.max_output_tokens} tokens")
         if self.examples:
             words.append(f"{count_examples(self.examples)} examples")
         return ", ".join(words)
@@ -128,6 +124,9 @@ def reference_of(connection: Connection, model: str) -> str:
     return connection.label if single or not model else f"{connection.label}/{model}"
 
 
+_EXAMPLES = "Give (text, record) pairs, or a number n to take n labelled texts."
+
+
 def read_examples(examples: Examples | None) -> int | tuple[Example, ...] | None:
     """n, or (text, record) pairs as Examples; FieldError for anything else."""
     if examples is None or isinstance(examples, bool):
@@ -136,7 +135,21 @@ def read_examples(examples: Examples | None) -> int | tuple[Example, ...] | None
         if examples < 0:
             raise FieldError({"examples": "is a negative number."}, "Give 0 or more.")
         return examples or None
-    return tuple(_example(each, at) for at, each in enumerate(examples, 1)) or None
+    if not isinstance(examples, Iterable):
+        raise FieldError(
+            {"examples": f"is {with_article(type(examples).__name__)}."},
+            _EXAMPLES,
+        )
+    read = []
+    for at, each in enumerate(examples, 1):
+        pair = isinstance(each, Sequence) and len(each) == 2 and isinstance(each[0], str)
+        if not pair and not isinstance(each, Example):
+            raise FieldError(
+                {"examples": f"example {at} is not a pair of a text and its record."},
+                _EXAMPLES,
+            )
+        read.append(each if isinstance(each, Example) else Example(each[0], to_jsonable(each[1])))
+    return tuple(read) or None
 
 
 def count_examples(examples: Examples) -> int:
@@ -144,10 +157,8 @@ def count_examples(examples: Examples) -> int:
     return examples if isinstance(examples, int) else len(examples)
 
 
-def read_price(price: Price | None) -> dict[str, float] | None:
+def read_price(price: Price) -> dict[str, float]:
     """US dollars for a million tokens: "input", "output" and perhaps "cached"; else FieldError."""
-    if price is None:
-        return None
     prices: Mapping[str, Any] = {"input": price, "output": price}
     if isinstance(price, Mapping):
         prices = price
@@ -161,17 +172,6 @@ def read_price(price: Price | None) -> dict[str, float] | None:
             "where input from a cache costs less, or 0.",
         )
     return {name: float(prices[name]) for name in PRICES if name in prices}
-
-
-def _example(each: object, at: int) -> Example:
-    if isinstance(each, Example):
-        return each
-    if isinstance(each, Sequence) and len(each) == 2 and isinstance(each[0], str):
-        return Example(each[0], to_jsonable(each[1]))
-    raise FieldError(
-        {"examples": f"example {at} is not a pair of a text and its record."},
-        "Give (text, record) pairs, or a number n to take n labelled texts.",
-    )
 
 
 def is_text(value: object) -> bool:
@@ -209,17 +209,23 @@ def resolve_variants(
     Instructions by name cross with the models. Of examples that are a number, the engine's side
     has none yet.
     """
-    variants = [variant for each in _listed(models) for variant in _variants(each)]
+    variants = []
+    for each in _listed(models):
+        variant = each if isinstance(each, Variant) else Variant(each)
+        demo = _demo_connections() if variant.model == DEMO else ()
+        variants += [replace(variant, model=model) for model in demo] or [variant]
     handed = (each.model for each in variants if not isinstance(each.model, str))
     resolver.given += (each[0] if isinstance(each, tuple) else each for each in handed)
-    named = _instructions(instructions)
+    texts = _instructions(instructions)
     shots = read_examples(examples)
     chosen = []
     for variant in variants:
         connection, model = _connect(variant.model, resolver)
         connection = resolver.informed(connection)
-        label = variant.label or _label(variant, connection, model)
-        for name, text in named:
+        named = isinstance(variant.model, str)
+        reference = variant.reference if named else reference_of(connection, model)
+        label = variant.label or " · ".join(filter(None, (reference, variant.settings())))
+        for name, text in texts:
             filled = replace(
                 variant,
                 label=f"{label} · {name}" if name else label,
@@ -228,8 +234,7 @@ def resolve_variants(
                 effort=variant.effort or EFFORT,
             )
             chosen.append((filled, filled.resolved(connection, model)))
-    labels = Counter(column.label for _, column in chosen)
-    if twice := [label for label, times in labels.items() if times > 1]:
+    if twice := find_repeated(column.label for _, column in chosen):
         raise FieldError(
             {"models": f"these variants have the same label: {join_truncated(twice)}."},
             "Leave out what is asked twice, or give each Variant a label of its own.",
@@ -242,7 +247,7 @@ def _listed(models: Any) -> list[Any]:
         return [models]
     if not isinstance(models, Iterable) or isinstance(models, Mapping | bytes):
         raise FieldError(
-            {"models": f"is a {type(models).__name__}."},
+            {"models": f"is {with_article(type(models).__name__)}."},
             'Give references such as "openai/gpt-6-luna", Connections, Variants, or "demo".',
         )
     listed = list(models)
@@ -258,13 +263,6 @@ def _is_pair(model: Any) -> bool:
         and isinstance(model[0], Connection)
         and isinstance(model[1], str)
     )
-
-
-def _variants(each: Any) -> list[Variant]:
-    variant = each if isinstance(each, Variant) else Variant(each)
-    if variant.model == DEMO:
-        return [replace(variant, model=model) for model in _demo_connections()]
-    return [variant]
 
 
 def _demo_connections() -> list[Connection]:
@@ -310,13 +308,6 @@ def _instructions(
     return named
 
 
-def _label(variant: Variant, connection: Connection, model: str) -> str:
-    named = isinstance(variant.model, str)
-    reference = variant.reference if named else reference_of(connection, model)
-    settings = variant.settings()
-    return f"{reference} · {settings}" if settings else reference
-
-
 # -- Lookup: where a reference's connection is found, nearest first.
 
 
@@ -330,7 +321,7 @@ class ConnectionResolver:
 
     store: Store | None = None
     given: list[Connection] = field(default_factory=list)
-    _found: list[Connection] | None = None
+    _known: list[Connection] | None = None
     _locked: StoreLocked | None = None
 
     def resolve(self, reference: str) -> tuple[Connection, str]:
@@ -338,7 +329,8 @@ class ConnectionResolver:
         try:
             return resolve(reference, _first_of_label(self.given))
         except UnknownConnection:
-            known = _first_of_label([*self.given, *self._elsewhere(), *self._demo(reference)])
+            demo = _demo_connections() if reference.startswith(DEMO) else []
+            known = _first_of_label([*self.given, *self._elsewhere(), *demo])
         try:
             return resolve(reference, known)
         except UnknownConnection as error:
@@ -363,29 +355,22 @@ class ConnectionResolver:
         A default store that cannot be opened is not in the way of connections that were handed
         over and need no store.
         """
-        if self.store is not None or (self._found is not None and self._locked is None):
+        if self.store is not None or (self._known is not None and self._locked is None):
             return (self.store or Store()).policy
         try:
             return Store().policy
         except StoreError:
             return Policy()
 
-    @staticmethod
-    def _demo(reference: str) -> list[Connection]:
-        return _demo_connections() if reference.startswith(DEMO) else []
-
     def _elsewhere(self) -> list[Connection]:
-        if self._found is None:
-            self._found = [*self._stored(), *environment_connections()]
-        return self._found
-
-    def _stored(self) -> list[Connection]:
-        store = self.store or Store()
-        try:
-            return list(store)
-        except StoreLocked as error:
-            self._locked = error
-            return store.for_session
+        if self._known is None:
+            store = self.store or Store()
+            try:
+                stored = list(store)
+            except StoreLocked as error:
+                self._locked, stored = error, store.for_session
+            self._known = [*stored, *environment_connections()]
+        return self._known
 
 
 def _unset(reference: str, error: UnknownConnection) -> UnknownConnection:

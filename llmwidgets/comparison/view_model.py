@@ -4,33 +4,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby, islice
 from typing import Any
 
 from llmwidgets import __version__, formatting
-from llmwidgets.analysis.comparators import LostFunction
 from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS, Outcome, Shown, Standing, Verdict
 from llmwidgets.analysis.verdict_text import expected_sentence
-from llmwidgets.comparison.aggregate import VariantStats, aggregate, as_given, read_differences
-from llmwidgets.comparison.core import ResultData, Rules
-from llmwidgets.comparison.reference_free import (
-    FLAG_WORDS,
-    TextGrounding,
-    ground_text,
+from llmwidgets.comparison.aggregate import (
+    VariantStats,
+    aggregate,
+    as_given,
+    read_differences,
     sampled_agreement,
 )
+from llmwidgets.comparison.core import ResultData, Rules
 from llmwidgets.comparison.scoreboard import (
     caveat_sentences,
     find_sparse,
+    lost_functions,
     not_in_full,
     score_rows,
     verdict_of,
 )
 from llmwidgets.comparison.text_result import (
+    FLAG_WORDS,
     Difference,
-    name_in_code,
+    TextGrounding,
+    ground_text,
     rule_text,
 )
 from llmwidgets.comparison.texts import join_truncated
@@ -51,18 +54,23 @@ def summarize(
 
     `matters` is the smallest difference in accuracy that counts, 0–1.
     """
-    sums = results.cached(aggregate)
+    sums = aggregate(results)
     lines = _PAGE_LINES if page else _NOTEBOOK_LINES
     verdict = verdict_of(results, matters)
     rows = worded_rows(results, verdict)
     notes = (*foot(results, verdict), *side_notes(results))
     if any(row.agreement is not None for row in rows):
-        notes = (*notes, _agreed(results))
+        total, some = len(results.texts), sampled_agreement(results).texts
+        where = f", in {some:,} of {total:,} texts" if some < total else ""
+        notes += (
+            "“% the same” is the share of values that a variant and the others have in "
+            f"common{where}; variants can agree and be wrong.",
+        )
     return Summary(
         headline=verdict.headline,
         details=verdict.details,
         worse=worse_head(verdict),
-        sparse=results.cached(find_sparse) is not None,
+        sparse=find_sparse(results) is not None,
         rows=rows,
         lines=tuple(_lines(results, islice(read_differences(results), lines), values)),
         differing=sums.differing,
@@ -73,16 +81,32 @@ def summarize(
 
 
 def worded_rows(results: ResultData, verdict: Verdict) -> tuple[ScoreRow, ...]:
-    """One row per variant worded as the verdict has it, in the order of the letters."""
-    pairs = zip(results.labels, results.cached(aggregate).stats, strict=True)
-    wordings = [word_standing(verdict, label, stats) for label, stats in pairs]
-    return score_rows(results, wordings, agreement=True)
+    """One row per variant worded as the verdict has it, in the order of the letters.
+
+    Where nothing is scored, it has what the variant has in common with the others.
+    """
+    sums = aggregate(results)
+    rows = [
+        replace(row, wording=word_standing(verdict, row.variant, stats))
+        for row, stats in zip(score_rows(results), sums.stats, strict=True)
+    ]
+    if len(rows) > 1 and not sums.scored:
+        agreed = sampled_agreement(results)
+        shares = (agreed.with_others(at).share() for at in range(len(rows)))
+        rows = [
+            replace(row, agreement=share[0] if share else None)
+            for row, share in zip(rows, shares, strict=True)
+        ]
+    return tuple(rows)
 
 
 def foot(results: ResultData, verdict: Verdict) -> tuple[str, ...]:
     """The notes under the scoreboard: how to read it, and what the verdict allows for."""
-    how_to_read = (legend(verdict),) if verdict.standings else ()
-    return (*how_to_read, *verdict.notes, *_paid_before(results))
+    how_to_read = "% right counts a lost reply as wrong"
+    if any(each.unanswered for each in verdict.standings):
+        how_to_read += " and leaves out what got no answer"
+    legend = (f"{how_to_read}; its interval is 95 %.",) if verdict.standings else ()
+    return (*legend, *verdict.notes, *_paid_before(results))
 
 
 def render_page(results: ResultData, *, values: bool = False, matters: float = MATTERS) -> str:
@@ -132,15 +156,6 @@ def _asked(results: ResultData) -> str:
     return f"{table}{html.folded('The default instructions', DEFAULT_INSTRUCTIONS)}"
 
 
-def _agreed(results: ResultData) -> str:
-    total, some = len(results.texts), results.cached(sampled_agreement).texts
-    where = f", in {some:,} of {total:,} texts" if some < total else ""
-    return (
-        f"“% the same” is the share of values that a variant and the others have in common{where}; "
-        "variants can agree and be wrong."
-    )
-
-
 def _lines(results: ResultData, differences: Iterable[Difference], values: bool) -> Iterator[Line]:
     texts = {text.id: at for at, text in enumerate(results.texts)}
     for name, group in groupby(differences, key=lambda each: each.text_id):
@@ -170,7 +185,7 @@ def value_text(value: Any) -> str | None:
 
 
 def _by_field(results: ResultData) -> list[tuple[str, list[float | None]]]:
-    columns = results.cached(aggregate).stats
+    columns = aggregate(results).stats
     names = dict.fromkeys(name for stats in columns for name in stats.counts)
     counts = {name: [stats.counts.get(name) for stats in columns] for name in names}
     shares = [
@@ -183,6 +198,7 @@ def side_notes(results: ResultData) -> tuple[str, ...]:
     """What a reader of the scores has to know besides them, in sentences."""
     return (
         _by_functions(results.scoring)
+        + lost_functions(results)
         + caveat_sentences(results)
         + _labels_apart(results)
         + not_in_full(results)
@@ -192,31 +208,22 @@ def side_notes(results: ResultData) -> tuple[str, ...]:
 
 
 def _by_functions(rules: Rules) -> tuple[str, ...]:
-    """What the user's functions decide, and what those would have that a file could not keep."""
-    by_path = (rules or {}).items()
+    """What the user's functions decide."""
     named = [
         f"{path or 'the whole record'} by {rule_text(rule)}"
-        for path, rule in by_path
+        for path, rule in (rules or {}).items()
         if callable(rule)
     ]
-    lost = (
-        f"{path or 'The whole record'} was scored by the function {rule.name}, which a file "
-        "cannot hold: here it is scored by the default rules. To score as before, define "
-        f"{(name := name_in_code(path, rule))} and call "
-        f'comparison.rescore({{**comparison.scoring, "{path}": {name}}}).'
-        for path, rule in by_path
-        if isinstance(rule, LostFunction)
-    )
-    return (*([f"Scored by custom functions: {join_truncated(named)}."] if named else []), *lost)
+    return (f"Scored by custom functions: {join_truncated(named)}.",) if named else ()
 
 
 def _labels_apart(results: ResultData) -> tuple[str, ...]:
     """Labels made after the models' values were seen, reported apart from the truth as given."""
-    seen = sum(each.seen for each in results.made)
+    seen = sum(each.seen for each in results.label_log)
     if not seen:
         return ()
     verb = "label was" if seen == 1 else "labels were"
-    shares = [stats.accuracy for stats in results.cached(as_given).cached(aggregate).stats]
+    shares = [stats.accuracy for stats in aggregate(as_given(results)).stats]
     known = [
         f"{formatting.variant_letter(at)} {formatting.percent(share)}"
         for at, share in enumerate(shares)
@@ -227,13 +234,13 @@ def _labels_apart(results: ResultData) -> tuple[str, ...]:
 
 
 def _paid_before(results: ResultData) -> tuple[str, ...]:
-    columns = results.cached(aggregate).stats
+    columns = aggregate(results).stats
     reused = sum(stats.reused for stats in columns)
     dates = [stats.paid_before for stats in columns if stats.paid_before]
     if not reused or not dates:
         return ()
     rows = results.rows
-    texts = sum(rows.all_reused(text) for text in range(rows.texts))
+    texts = rows.texts - len({cell.text for cell in rows.cells() if not rows.reused(cell)})
     whole = texts * len(results) == reused * rows.texts
     replies = f"{reused:,} of {len(results):,} replies"
     counted = formatting.count(texts, "text") if whole else replies
@@ -246,20 +253,17 @@ def _paid_before(results: ResultData) -> tuple[str, ...]:
 
 def _footer(results: ResultData) -> str:
     fields = {leaf.path for text in results.texts for leaf in text.schema.leaves}
+    groups = {text.group for text in results.texts}
+    in_groups = "" if groups == {""} else f" in {formatting.count(len(groups), 'group')}"
     day = formatting.format_day(results.made_at.astimezone())
     counted = [
         formatting.count(len(fields), "field"),
-        formatting.count(len(results.texts), "text") + _in_groups(results),
+        formatting.count(len(results.texts), "text") + in_groups,
         formatting.count(len(results.variants), "variant"),
     ]
     if results.repeats > 1:
         counted.append(f"{results.repeats} repeats")
     return f"{', '.join(counted)}, {day}, llmwidgets {__version__}."
-
-
-def _in_groups(results: ResultData) -> str:
-    groups = {text.group for text in results.texts}
-    return "" if groups == {""} else f" in {formatting.count(len(groups), 'group')}"
 
 
 # -- The words of the verdict: the group of each variant, what it loses, how much worse it can be.
@@ -309,7 +313,11 @@ def word_standing(verdict: Verdict, label: str, stats: VariantStats) -> Wording:
         worse=worse,
         bound=bound,
         rows=f"{stats.rows_right:,} of {stats.rows:,}" if stats.rows or stats.rows_invented else "",
-        other_rows=_other_rows(stats),
+        other_rows=", ".join(
+            f"{count:,} {word}"
+            for count, word in ((stats.rows_invented, "invented"), (stats.rows_missed, "missed"))
+            if count
+        ),
     )
 
 
@@ -363,14 +371,6 @@ def deviation(verdict: Verdict) -> float | None:
     return max((each for each in known if each), default=None)
 
 
-def legend(verdict: Verdict) -> str:
-    """How the columns of the scoreboard are to be read."""
-    counted = "% right counts a lost reply as wrong"
-    if any(each.unanswered for each in verdict.standings):
-        counted += " and leaves out what got no answer"
-    return f"{counted}; its interval is 95 %."
-
-
 def _worse(verdict: Verdict, each: Standing) -> tuple[str, str]:
     """How much worse than the best, and what that means; a dash for the best itself."""
     best = verdict.standings[0]
@@ -409,8 +409,3 @@ def _unanswered(each: Standing) -> str:
         f"no answer to {each.unanswered:,} of {each.scored + each.unanswered:,}; "
         f"{formatting.percent(each.accuracy_if_wrong)} % right with these wrong"
     )
-
-
-def _other_rows(stats: VariantStats) -> str:
-    counts = (stats.rows_invented, "invented"), (stats.rows_missed, "missed")
-    return ", ".join(f"{count:,} {word}" for count, word in counts if count)

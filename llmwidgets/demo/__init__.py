@@ -9,16 +9,20 @@ No LLM is involved: the models are rules of different care, and every reply of t
 from __future__ import annotations
 
 import atexit
+import datetime as dt
 import json
 import os
 import threading
-from importlib import import_module
+from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, Field
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
-    from llmwidgets.demo import emails, invoices, jobs
     from llmwidgets.demo.server import DemoServer
 
 
@@ -87,19 +91,121 @@ def _abandon_in_child() -> None:
         server.abandon()
 
 
-def read_samples(task: str) -> tuple[list[dict[str, str]], dict[str, Any]]:
-    """The texts of a task, each with `id` and `text`, and the true record of each id."""
-    folder = files("llmwidgets.demo") / "sample_texts" / task
-    truth: dict[str, Any] = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-    texts = [
-        {"id": name, "text": (folder / f"{name}.txt").read_text(encoding="utf-8").strip()}
-        for name in truth
-    ]
-    return texts, truth
+# -- Sample tasks. The texts are written for this project; no person or company in them exists.
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("emails", "invoices", "jobs"):
-        return import_module(f"llmwidgets.demo.{name}")
-    message = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(message)
+class Line(BaseModel):
+    """One line of an invoice."""
+
+    description: str = Field(description="What was sold, as written, without quantity or price")
+    quantity: float = Field(description="How many")
+    amount: float = Field(description="Amount of this line, as printed")
+
+
+class Invoice(BaseModel):
+    """What an accountant types in from a supplier's invoice."""
+
+    number: str = Field(description="Invoice number, as written")
+    date: dt.date = Field(description="Date of the invoice")
+    due_date: dt.date | None = Field(
+        description="Date the payment is due, if the invoice names one"
+    )
+    supplier: str = Field(description="Name of the company that issued the invoice")
+    total: float = Field(description="Total amount to pay, with tax")
+    currency: Literal["EUR", "USD", "GBP", "CHF"]
+    vat_id: str | None = Field(description="VAT identification number of the supplier")
+    lines: list[Line]
+
+
+class Email(BaseModel):
+    """What a service desk needs to know of an e-mail before anyone reads it."""
+
+    sender_name: str = Field(description="Name of the person who writes")
+    sender_email: str = Field(
+        description="E-mail address to answer to", json_schema_extra={"format": "email"}
+    )
+    order_number: str | None = Field(description="Order number, as written")
+    intent: Literal["cancellation", "return", "delivery", "invoice", "complaint", "question"] = (
+        Field(
+            description=(
+                "What the sender wants. cancellation: call off an order; return: send goods back "
+                "for a refund; delivery: where a parcel is, or when it comes; invoice: a bill or "
+                "receipt; complaint: goods arrived broken, damaged or wrong; question: asks "
+                "before buying"
+            )
+        )
+    )
+    requested_date: dt.date | None = Field(
+        description="Day by which the sender wants something done, if named"
+    )
+    urgent: bool = Field(description="Whether the sender says that it is urgent")
+    products: list[str] = Field(
+        description="Products the sender wants something done about, as written"
+    )
+
+
+class Job(BaseModel):
+    """What a job board shows of an advertisement."""
+
+    title: str = Field(description="Job title, as written")
+    company: str = Field(description="Company where the work is done")
+    location: str | None = Field(description="City of the workplace")
+    remote: Literal["on-site", "hybrid", "remote"] = Field(
+        description=(
+            "on-site: at the office or workshop; hybrid: some days from home; remote: from anywhere"
+        )
+    )
+    salary_min: int | None = Field(
+        description="Lowest salary offered; a single figure is lowest and highest"
+    )
+    salary_max: int | None = Field(
+        description="Highest salary offered; a single figure is lowest and highest"
+    )
+    currency: Literal["EUR", "USD", "GBP", "CHF"] | None = Field(
+        description="Currency of the salary"
+    )
+    contract: Literal["permanent", "fixed-term", "freelance", "internship"] = Field(
+        description=(
+            "permanent: unlimited; fixed-term: limited, temporary; freelance: contractor paid by "
+            "the day; internship: intern, trainee"
+        )
+    )
+    start_date: dt.date | None = Field(description="First day of work, if a day is named")
+    skills: list[str] = Field(description="Skills asked for, as written")
+    contact_email: str | None = Field(
+        description="E-mail address for applications", json_schema_extra={"format": "email"}
+    )
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task to compare models on: a schema, eight texts with their ids, and the truth by id."""
+
+    name: str
+    Schema: type[BaseModel]
+
+    @cached_property
+    def texts(self) -> list[dict[str, str]]:
+        """The texts, each with `id` and `text`."""
+        return [
+            {"id": name, "text": (self._folder / f"{name}.txt").read_text("utf-8").strip()}
+            for name in self.truth
+        ]
+
+    @cached_property
+    def truth(self) -> dict[str, Any]:
+        """The true record of each text, by its id."""
+        truth: dict[str, Any] = json.loads((self._folder / "truth.json").read_text("utf-8"))
+        return truth
+
+    @property
+    def _folder(self) -> Traversable:
+        return files("llmwidgets.demo") / "sample_texts" / self.name
+
+
+invoices = Task("invoices", Invoice)
+"""Invoices from six countries: header fields and the list of lines."""
+emails = Task("emails", Email)
+"""E-mails to a shop: who writes, what they want, by when, about which products."""
+jobs = Task("jobs", Job)
+"""Job advertisements: the place, the pay, the contract and what is asked for."""

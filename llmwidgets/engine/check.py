@@ -36,11 +36,10 @@ from llmwidgets.errors import (
     UnknownModel,
     Unreachable,
 )
-from llmwidgets.formatting import join_listed
+from llmwidgets.formatting import escape_controls, join_listed
 from llmwidgets.providers.base import ModelFacts
 from llmwidgets.report import html
 from llmwidgets.secret import redact
-from llmwidgets.visible import escape_controls
 
 T = TypeVar("T")
 

@@ -19,11 +19,10 @@ from llmwidgets.engine.capability import record_of
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
 from llmwidgets.errors import OverBudget
-from llmwidgets.formatting import count, dollars, duration, join_listed
+from llmwidgets.formatting import count, dollars, duration, escape_controls, join_listed
 from llmwidgets.providers.prices import price_changes
 from llmwidgets.report import html
 from llmwidgets.schemas import Schema
-from llmwidgets.visible import escape_controls
 
 _SECONDS_A_CALL = 1.5
 _SECONDS_A_TOKEN = 0.012

@@ -32,8 +32,8 @@ from llmwidgets.errors import (
     Refused,
     Truncated,
 )
+from llmwidgets.formatting import escape_controls
 from llmwidgets.schemas import Loss, parse_json
-from llmwidgets.visible import escape_controls
 
 
 def _no_request() -> dict[str, Any]:

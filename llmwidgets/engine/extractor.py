@@ -56,8 +56,8 @@ from llmwidgets.errors import (
     UnknownModel,
     Unreachable,
 )
+from llmwidgets.formatting import escape_controls
 from llmwidgets.schemas import Schema
-from llmwidgets.visible import escape_controls
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy

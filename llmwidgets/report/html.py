@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llmwidgets import formatting
+from llmwidgets.formatting import escape_html
 from llmwidgets.report.view_model import (
     GLYPHS,
     LEGEND,
@@ -16,7 +17,6 @@ from llmwidgets.report.view_model import (
     Summary,
     scoreboard_columns,
 )
-from llmwidgets.visible import escape_html
 
 LIMIT = 60_000
 """The most bytes of a fragment in a notebook."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from llmwidgets.formatting import escape_controls
 from llmwidgets.report.view_model import ScoreRow, Summary, scoreboard_columns
-from llmwidgets.visible import escape_controls
 
 
 def render(summary: Summary) -> str:

@@ -31,8 +31,8 @@ from typing import Any, TypedDict
 import anywidget
 
 from llmwidgets.errors import LLMWidgetsError
+from llmwidgets.formatting import escape_controls, escape_html
 from llmwidgets.secret import redact
-from llmwidgets.visible import escape_controls, escape_html
 
 _BATCH_SECONDS = 0.05
 _LONGEST_NAME = 64

@@ -344,6 +344,8 @@ def test_a_saved_comparison_keeps_the_name_and_says_what_to_do(tmp_path) -> None
     )
     assert said in flat(repr(loaded))
     assert said in loaded._repr_html_().replace("&quot;", '"')
+    for table in (loaded.scoreboard(), loaded.to_frame(), loaded.by_field(), loaded.by_text()):
+        assert said in table.attrs["notes"]
     assert loaded.changes_since(result)
     half = loaded.rescore({**loaded.scoring, "total": within_five})
     assert said not in flat(repr(half))

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 import llmwidgets
-from llmwidgets.cli import main
-from llmwidgets.cli.start import NOTEBOOK, find_notebook
+from llmwidgets.cli import NOTEBOOK, find_notebook, main
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,7 +82,7 @@ def test_an_installed_wheel_copies_its_notebook_once(folder: Path, tmp_path, mon
 
 def test_without_jupyterlab_it_says_what_to_install(folder: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(
-        "llmwidgets.cli.start.find_spec",
+        "llmwidgets.cli.find_spec",
         lambda name: None if name == "jupyterlab" else find_spec(name),
     )
     assert main(["lab"]) == 2

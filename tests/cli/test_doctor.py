@@ -297,7 +297,21 @@ def test_misuse_ends_with_2(capsys) -> None:
     assert main(["connections", "check"]) == 2
     assert main(["journal", "--clear-before", "soon"]) == 0
     assert main(["journal", "--journal", "absent.sqlite"]) == 2
-    assert main(["connections", "--organization", "no-such"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        (["--organization", "nix"], 'Store.create("nix").'),
+        (["--store", "elsewhere"], 'Store.create(path="elsewhere").'),
+    ],
+)
+def test_a_store_that_is_not_there_is_said_with_the_call_that_makes_it(
+    words: list[str], call: str, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["connections", *words]) == 2
+    assert call in capsys.readouterr().err
 
 
 def test_connections_are_listed_without_secrets(store, monkeypatch, capsys) -> None:

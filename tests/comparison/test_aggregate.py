@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from llmwidgets.comparison import Comparison
-from llmwidgets.comparison.aggregate import Accumulator, aggregate
+from llmwidgets.comparison.aggregate import Accumulator, adopt_aggregates, aggregate
 from llmwidgets.comparison.core import CellKey
 from llmwidgets.comparison.text_result import read_text_result
 
@@ -48,7 +48,7 @@ def made(seed: int, texts: int = 12) -> Comparison:
 
 def same(one: Comparison, other: Comparison) -> None:
     """The sums of both are equal, order of the scores included."""
-    a, b = one.cached(aggregate), other.cached(aggregate)
+    a, b = aggregate(one), aggregate(other)
     assert [list(each.scores.items()) for each in a.stats] == [
         list(each.scores.items()) for each in b.stats
     ]
@@ -61,7 +61,7 @@ def same(one: Comparison, other: Comparison) -> None:
 def test_labels_change_the_sums_as_reading_everything_anew_would(seed: int) -> None:
     generator = random.Random(seed)
     comparison = made(seed)
-    before = comparison.cached(aggregate)
+    before = aggregate(comparison)
     first = (before.differing, [dict(each.scores) for each in before.stats])
     for _ in range(4):
         text = f"t{generator.randrange(12):02}"
@@ -84,17 +84,15 @@ def test_replies_that_come_in_any_order_give_the_same_sums(seed: int) -> None:
         there.setdefault(text, set()).add(variant)
         sums.add(read_text_result(comparison, text, 0), [each in there[text] for each in range(3)])
     found = replace(comparison)
-    found.cached(aggregate, lambda _: sums.aggregates())
-    for own, fresh in zip(
-        found.cached(aggregate).stats, comparison.cached(aggregate).stats, strict=True
-    ):
+    adopt_aggregates(found, sums.aggregates)
+    for own, fresh in zip(aggregate(found).stats, aggregate(comparison).stats, strict=True):
         assert list(own.scores.items()) == list(fresh.scores.items())
         assert (own.statuses, own.counts, own.missed) == (
             fresh.statuses,
             fresh.counts,
             fresh.missed,
         )
-    assert found.cached(aggregate).rows == comparison.cached(aggregate).rows
+    assert aggregate(found).rows == aggregate(comparison).rows
 
 
 def test_what_was_not_asked_yet_is_stopped_in_the_sums() -> None:
@@ -113,10 +111,10 @@ def test_shown_rows_never_skip_a_text(labels: int) -> None:
     comparison = Comparison.from_outputs(
         Bill, texts, outputs, {each["id"]: {"name": "Ada"} for each in texts}
     )
-    assert comparison.cached(aggregate).differing == 90
+    assert aggregate(comparison).differing == 90
     for at in range(labels):
         comparison = comparison.correct(f"t{at:03}", "name", "Bob")
-    assert comparison.cached(aggregate).differing == 90 - labels
+    assert aggregate(comparison).differing == 90 - labels
     page = comparison._repr_html_()
     shown = [f"t{at:03}" for at in range(90) if f">t{at:03}<" in page]
     assert shown == [f"t{at:03}" for at in range(labels, labels + 20)]
@@ -132,10 +130,10 @@ def test_a_label_reads_one_text_again_and_no_other() -> None:
         return comparison.read(row, place)
 
     watched = replace(comparison, read=counted)
-    assert watched.cached(aggregate).differing >= 0
+    assert aggregate(watched).differing >= 0
     read.clear()
     corrected = watched.correct("t03", "total", 2.5)
-    assert corrected.cached(aggregate).differing >= 0
+    assert aggregate(corrected).differing >= 0
     assert {place.text for place in read} == {3}
 
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from llmwidgets.comparison import Comparison
-from llmwidgets.comparison.reference_free import measure_agreement
+from llmwidgets.comparison.aggregate import measure_agreement
 from llmwidgets.comparison.variants import Variant
 
 

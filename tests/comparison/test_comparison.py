@@ -8,11 +8,11 @@ import re
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from llmwidgets.comparison import Comparison, load
+from llmwidgets.comparison import Comparison, Variant, estimate, load
 from llmwidgets.errors import FAILURES, FieldError
 from llmwidgets.widgets.comparison.score_view import score_view
 
@@ -234,6 +234,100 @@ def test_a_file_that_is_none_is_said(tmp_path, content: str, said: str) -> None:
         load(path)
     with pytest.raises(FieldError, match="cannot be read"):
         load(tmp_path / "missing.json")
+
+
+def _places(value, path=()):
+    """Where something is in a saved file: of a list its first two entries."""
+    if path and path[0] != "schemas":
+        yield path
+    inside = value.items() if isinstance(value, dict) else ()
+    inside = enumerate(value[:2]) if isinstance(value, list) else inside
+    for step, each in inside:
+        yield from _places(each, (*path, step))
+
+
+ODD = [
+    None, True, -1, 5, 1.5, 1e308, 10**30, float("nan"), "x", "", "\ud800", [], ["x"], [1], [[]],
+    {}, {"a": 1}, [{}],
+]  # fmt: skip
+
+
+@given(st.data())
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_a_file_that_was_changed_by_hand_is_refused_or_can_be_used(result, tmp_path, data) -> None:
+    """Whatever stands where: no view fails over it later, and loading fails in words."""
+    made = result.correct("text-01", "amount", 3)
+    made = made.rescore({"amount": "number:0.1", "sender": _any})
+    content = json.loads(made.save(tmp_path / "whole.json").read_text("utf-8"))
+    content["variants"][0]["examples"] = [{"text": "x", "record": {"name": "Ada"}}]
+    content["rows"][0] |= {"reused": True, "usage": {"input_tokens": 3}}
+    *way, last = data.draw(st.sampled_from(list(_places(content))))
+    inside = content
+    for step in way:
+        inside = inside[step]
+    inside[last] = data.draw(st.sampled_from(ODD))
+    (tmp_path / "changed.json").write_text(json.dumps(content))
+    try:
+        loaded = load(tmp_path / "changed.json")
+    except FieldError:
+        return
+    list(loaded)
+    repr(loaded), loaded._repr_html_(), loaded.code(), loaded.verdict(), loaded.as_given()
+    loaded.scoreboard(), loaded.to_frame(), loaded.by_field(), loaded.grounding()
+    loaded.against(result), loaded.corrections(), loaded.records(loaded.labels[0])
+    loaded.save(tmp_path / "again.json")
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"), [("x", "InvalidJSON"), ('{"sender": 5}', "InvalidRecord")]
+)
+def test_a_saved_reply_is_judged_again(result, tmp_path, reply: str, status: str) -> None:
+    content = json.loads(result.save(tmp_path / "whole.json").read_text("utf-8"))
+    content["rows"][0]["reply"] = reply
+    (tmp_path / "changed.json").write_text(json.dumps(content))
+    loaded = load(tmp_path / "changed.json")
+    assert next(iter(loaded)).status == status
+    assert loaded.scoreboard()[status].tolist()[0] == 1
+
+
+def _any(value, truth) -> bool:
+    return True
+
+
+@pytest.mark.parametrize("other", ["x", None, 5, {"a": 1}])
+def test_only_a_comparison_is_compared_with_another(result: Comparison, other) -> None:
+    for ask in (
+        result.against,
+        result.changes_since,
+        lambda other: estimate(Letter, ["x"], "demo", after=other or 0),
+    ):
+        with pytest.raises(FieldError, match=r"is an? \w+, not a comparison"):
+            ask(other)
+
+
+@pytest.mark.parametrize("other", [5, None, ["x"], 2.5])
+def test_what_names_nothing_is_refused_in_words(result: Comparison, other, tmp_path) -> None:
+    path = tmp_path / "result.zz"
+    for ask in (
+        lambda: result.correct("text-01", other, 1),
+        lambda: result.to_csv(path, other),
+        lambda: result.export(path, format=other),
+        lambda: result.records(other),
+        lambda: Variant("a", examples=other if other not in (5, None) else 2.5),
+    ):
+        with pytest.raises(FieldError):
+            ask()
+
+
+def test_rules_that_left_the_package_are_named_with_their_home(result: Comparison) -> None:
+    for name in ("docubench", "DocuBench"):
+        with pytest.raises(FieldError, match=r"benchmarks/docubench\.py.*scoring=docubench"):
+            result.rescore(name)
+    with pytest.raises(FieldError) as caught:
+        result.rescore("strict")
+    assert "docubench" not in str(caught.value)
 
 
 def test_a_notebook_shows_scores_and_marks_but_no_value_and_no_text(result: Comparison) -> None:

@@ -116,7 +116,7 @@ def test_while_replies_are_still_coming_nothing_is_counted():
     """A run that is watched would be looked at with every reply, and its end is what counts."""
     whole = elsewhere(12)
     rows = ResultIndex(2, COUNT, 1)
-    for place in list(rows.places())[:-1]:
+    for place in list(rows.cells())[:-1]:
         rows.put(place, whole.rows.id(place))
     growing = replace(whole, rows=rows)
     assert growing.verdict().looks == (12,)

@@ -68,13 +68,13 @@ def test_where_truth_has_no_list_the_share_of_rows_is_unknown() -> None:
 
 
 def test_a_text_taken_back_takes_its_rows_along(result: Comparison) -> None:
-    tally = result.cached(aggregate).stats[0].copy(["a", "b"])
+    tally = aggregate(result).stats[0].copy(["a", "b"])
     before = dict(tally.lists)
     second = read_text_result(result, 1, 0)
     tally.unscore("b", second.scores[:1])
     assert tally.rows == 3
     tally.score(second.document, second.extractions[0], second.scores[0])
-    assert tally.lists == before == dict(result.cached(aggregate).stats[0].lists)
+    assert tally.lists == before == dict(aggregate(result).stats[0].lists)
 
 
 def test_a_failed_reply_misses_every_row() -> None:

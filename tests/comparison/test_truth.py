@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.inputs import read_documents
+from llmwidgets.comparison.runs import read_documents
 from llmwidgets.errors import FieldError
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import uuid
+from inspect import signature
 
 import pytest
 
+from llmwidgets import compare, estimate
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.dialects.types import Example
 from llmwidgets.errors import FieldError
+
+INVOICE = {"type": "object", "properties": {"total": {"type": "number"}}}
 
 
 def test_a_plain_variant_asks_for_nothing_special() -> None:
@@ -77,3 +83,30 @@ def test_examples_are_pairs_of_text_and_record() -> None:
     assert variant.examples == (Example("a text", {"n": 1}),)
     assert variant.settings() == "1 examples"
     assert hash(variant) == hash(Variant("a"))
+
+
+@pytest.mark.parametrize("wrong", [5, 5.0, object(), uuid.UUID(int=0), [["x"]]], ids=repr)
+@pytest.mark.parametrize(
+    "give",
+    [
+        Variant,
+        lambda wrong: compare(INVOICE, ["x"], [wrong]),
+        lambda wrong: compare(INVOICE, ["x"], wrong if wrong != [["x"]] else 7),
+        lambda wrong: compare(INVOICE, [wrong], "demo"),
+        lambda wrong: compare(INVOICE, wrong if wrong != [["x"]] else 7, "demo"),
+        lambda wrong: compare(INVOICE, ["x"], "demo", truth=wrong if wrong != [["x"]] else 7),
+        lambda wrong: compare(INVOICE, ["x"], "demo", group=wrong if wrong != [["x"]] else 7),
+        lambda wrong: compare(INVOICE, ["x"], "demo", scoring=wrong),
+        lambda wrong: compare(INVOICE, ["x"], "demo", scoring={"total": wrong}),
+    ],
+)  # fmt: skip
+def test_what_is_of_another_kind_is_named_with_its_article(give, wrong) -> None:
+    with pytest.raises(FieldError) as caught:
+        give(wrong)
+    assert not re.search(r"\ba [aeio]|\ban [^aeio]", str(caught.value))
+
+
+def test_an_estimate_takes_what_compare_takes() -> None:
+    asked, estimated = (signature(each).parameters for each in (compare, estimate))
+    assert set(estimated) - set(asked) == {"after"}
+    assert all(estimated[name] == each for name, each in asked.items())

@@ -165,7 +165,7 @@ def _accuracy(model: str, task: ModuleType, samples: list[tuple[str, Any]]) -> f
 
 
 def _samples(task: ModuleType, seed: int | None) -> list[tuple[str, Any]]:
-    name = task.__name__.rpartition(".")[2]
+    name = task.name
     samples = []
     for sample in task.texts:
         text, truth = sample["text"], task.truth[sample["id"]]
@@ -183,7 +183,7 @@ def test_accuracy_survives_renaming(model: str) -> None:
         shipped = _accuracy(model, task, _samples(task, None))
         renamed = [_accuracy(model, task, _samples(task, seed)) for seed in range(4)]
         worst = max(abs(each - shipped) for each in renamed)
-        assert worst <= TOLERANCE, f"{task.__name__}: {shipped:.3f} against {renamed}"
+        assert worst <= TOLERANCE, f"{task.name}: {shipped:.3f} against {renamed}"
 
 
 def test_renaming_leaves_no_name_number_or_date() -> None:

@@ -22,8 +22,9 @@ from rich.console import Console
 
 import llmwidgets as lw
 from llmwidgets import formatting
-from llmwidgets.cli import main, tables
-from llmwidgets.visible import escape_controls, escape_html, escape_in_place
+from llmwidgets.cli import main
+from llmwidgets.cli.compare import scoreboard_table, side_by_side_table
+from llmwidgets.formatting import escape_controls, escape_html, escape_in_place
 from llmwidgets.widgets.panel import error_sentence
 from tests.security.test_canaries_in_replies import (
     chat,
@@ -96,8 +97,8 @@ def looks(result: lw.Comparison, folder: Path) -> Iterator[str]:
     yield result.to_html(folder / "a.html", values=True).read_text("utf-8")
     page = io.StringIO()
     console = Console(file=page, width=160)
-    tables.scoreboard_table(console, result)
-    tables.side_by_side_table(console, result, 0)
+    scoreboard_table(console, result)
+    side_by_side_table(console, result, 0)
     yield page.getvalue()
     yield from panel_of(result)
 

@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.comparison.core import CellKey
-from llmwidgets.comparison.reference_free import FLAG_WORDS, FLAGS, TextGrounding, ground_text
-from llmwidgets.comparison.text_result import FieldResult, read_text_result
+from llmwidgets.comparison.text_result import (
+    FLAG_WORDS,
+    FLAGS,
+    FieldResult,
+    TextGrounding,
+    ground_text,
+    read_text_result,
+)
 from llmwidgets.dialects.requests import curl_command
 from llmwidgets.dialects.types import AuthHeader, Call
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
+from llmwidgets.formatting import escape_in_place
 from llmwidgets.secret import Secret
-from llmwidgets.visible import escape_in_place
 from llmwidgets.widgets.comparison.grid_model import (
     GridIndex,
     display_value,
@@ -31,7 +37,7 @@ from llmwidgets.widgets.panel import Sentence
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.reference_free import Flag
+    from llmwidgets.comparison.text_result import Flag
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.request_builder import Document
 

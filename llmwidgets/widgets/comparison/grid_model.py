@@ -17,13 +17,12 @@ from llmwidgets.comparison.aggregate import Accumulator, Aggregates
 from llmwidgets.comparison.core import CellKey
 from llmwidgets.comparison.text_result import DISAGREEING, FieldResult, TextResult, read_text_result
 from llmwidgets.errors import FAILURES, ReplyError
-from llmwidgets.visible import escape_controls
+from llmwidgets.formatting import escape_controls
 from llmwidgets.widgets.panel import Content, words_in
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.reference_free import Flag, TextGrounding
-    from llmwidgets.comparison.text_result import VariantValue
+    from llmwidgets.comparison.text_result import Flag, TextGrounding, VariantValue
     from llmwidgets.engine.request_builder import Document
     from llmwidgets.schemas import Leaf
 

@@ -44,7 +44,7 @@ class LabelController:
         """Show a comparison; labels made here on texts of the same id stay."""
         self._before = []
         for each in self._labels:
-            if each in comparison.made:
+            if each in comparison.label_log:
                 continue
             try:
                 corrected = comparison.correct(each.text_id, each.field, each.new, by=each.by)
@@ -66,7 +66,7 @@ class LabelController:
         comparison = self._result.comparison
         if not self._before or comparison is None:
             return ""
-        last = comparison.made[-1]
+        last = comparison.label_log[-1]
         return f"Undo {last.field or 'value'} of {last.text_id}"
 
     # -- from the page -------------------------------------------------------------------------
@@ -81,7 +81,7 @@ class LabelController:
     async def act_undo(self, _content: Content) -> None:
         """Take the newest label back."""
         if self._before and self._result.comparison is not None:
-            last, before = self._result.comparison.made[-1], self._before.pop()
+            last, before = self._result.comparison.label_log[-1], self._before.pop()
             await self._result.work(self._put, before, last.text_id)
             self._push()
 
@@ -122,7 +122,7 @@ class LabelController:
         """Show a comparison in which one text has other truth; the rest stays as it is."""
         result, index = self._result, self._result.index
         assert index is not None
-        result.comparison, self._labels = comparison, comparison.made
+        result.comparison, self._labels = comparison, comparison.label_log
         result.verdict = ""
         result.revision += 1
         texts = [at for at, text in enumerate(comparison.texts) if text.id == text_id]
@@ -137,7 +137,7 @@ class LabelController:
         places = {text.id: at for at, text in enumerate(comparison.texts)}
         index.labels = {
             (places[each.text_id], each.field): _origin(each)
-            for each in comparison.made
+            for each in comparison.label_log
             if each.text_id in places
         }
 

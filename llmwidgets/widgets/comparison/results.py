@@ -12,7 +12,7 @@ from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison import view_model
-from llmwidgets.comparison.aggregate import aggregate
+from llmwidgets.comparison.aggregate import adopt_aggregates
 from llmwidgets.comparison.core import CellKey
 from llmwidgets.errors import FieldError
 from llmwidgets.report import html
@@ -162,7 +162,7 @@ class ShownResult:
         # Two threads must not make them twice.
         with self._counting:
             if index is not None and index.comparison is comparison:
-                comparison.cached(aggregate, lambda _: index.reading())
+                adopt_aggregates(comparison, index.reading)
 
     def update_static(self, comparison: Comparison) -> None:
         """Make the HTML that shows where the widget cannot be shown."""
@@ -202,7 +202,7 @@ class ShownResult:
             "live": index.live,
             "counts": index.counts(),
             "fields": index.patterns(),
-            "labels": len(comparison.made),
+            "labels": len(comparison.label_log),
             "undo": undo,
             **remainder,
         }

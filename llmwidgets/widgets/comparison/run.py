@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from llmwidgets import formatting
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.core import CellKey, ResultIndex, results_of_run
-from llmwidgets.comparison.inputs import read_rules
-from llmwidgets.comparison.runs import state_words
+from llmwidgets.comparison.runs import read_rules, state_words
 from llmwidgets.comparison.text_result import read_text_result
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.network import egress
@@ -28,7 +27,7 @@ from llmwidgets.widgets.comparison.setup_view import TRIAL, expected_words, whol
 from llmwidgets.widgets.panel import Content, Sentence
 
 if TYPE_CHECKING:
-    from llmwidgets.comparison.inputs import RunPlan
+    from llmwidgets.comparison.runs import RunPlan
     from llmwidgets.engine.run import ProgressEvent, VariantProgress
 
 
@@ -302,7 +301,7 @@ class LiveRun:
         """Bring in whatever the last news left out."""
         if self._live is not None:
             rows = self._live.rows
-            self._bring(self._live, [place for place in rows.places() if not rows.id(place)])
+            self._bring(self._live, [place for place in rows.cells() if not rows.id(place)])
 
     def _whole(self) -> Comparison:
         asked = self.asked
@@ -324,7 +323,7 @@ class LiveRun:
         """The comparison of some of the texts."""
         whole = self._whole()
         rows = ResultIndex(len(whole.variants), len(texts), whole.repeats)
-        for place in rows.places():
+        for place in rows.cells():
             origin = replace(place, text=texts[place.text])
             rows.put(place, whole.rows.id(origin), reused=whole.rows.reused(origin))
         return replace(

@@ -13,21 +13,20 @@ from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS, Outcome
 from llmwidgets.comparison import view_model
-from llmwidgets.comparison.aggregate import aggregate
-from llmwidgets.comparison.reference_free import (
+from llmwidgets.comparison.aggregate import (
     GroundingCount,
+    aggregate,
     count_grounding,
-    read_leakage,
     sampled_agreement,
 )
 from llmwidgets.comparison.scoreboard import find_sparse
+from llmwidgets.comparison.text_result import read_leakage
 from llmwidgets.comparison.texts import spread_evenly
 
 if TYPE_CHECKING:
     from llmwidgets.analysis.verdict import Pair, Verdict
-    from llmwidgets.comparison.aggregate import FieldCount
+    from llmwidgets.comparison.aggregate import Agreement, FieldCount
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.reference_free import Agreement
     from llmwidgets.report.view_model import ScoreRow as Row
 
 
@@ -168,12 +167,12 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
     """
     verdict = comparison.verdict(matters)
     rows = view_model.worded_rows(comparison, verdict)
-    sparse = comparison.cached(find_sparse) is not None
-    sparse = comparison.cached(find_sparse) is not None
+    sparse = find_sparse(comparison) is not None
+    sparse = find_sparse(comparison) is not None
     scored = any(row.accuracy is not None for row in rows)
     agreed = not scored and len(rows) > 1
     shared = [
-        comparison.cached(sampled_agreement).with_others(at).share() if agreed else None
+        sampled_agreement(comparison).with_others(at).share() if agreed else None
         for at in range(len(rows))
     ]
     order = sorted(range(len(rows)), key=lambda at: _rank(rows[at], shared[at]))
@@ -222,7 +221,7 @@ def _foot(comparison: Comparison, verdict: Verdict, *, scored: bool, agreed: boo
         return list(notes)
     if not agreed:
         return [_FOOT_UNSCORED, *notes]
-    total, some = len(comparison.texts), comparison.cached(sampled_agreement).texts
+    total, some = len(comparison.texts), sampled_agreement(comparison).texts
     where = f" In {some:,} of {total:,} texts, evenly spread." if some < total else ""
     return [f"{_FOOT_AGREED}{where}", *notes]
 
@@ -364,7 +363,7 @@ def pair_view(comparison: Comparison, verdict: Verdict) -> _PairsState:
 def shared_view(comparison: Comparison) -> list[_SharedState]:
     """Each pair of variants and how far they say the same, least first."""
     pairs = []
-    for (a, b), shared in comparison.cached(sampled_agreement).pairs.items():
+    for (a, b), shared in sampled_agreement(comparison).pairs.items():
         share = shared.share()
         if share is not None:
             pairs.append(
@@ -440,7 +439,7 @@ def field_view(comparison: Comparison, order: Sequence[int], *, scored: bool) ->
     fields = (
         _scored(comparison, order)
         if scored
-        else _field_agreement(comparison.cached(sampled_agreement), order)
+        else _field_agreement(sampled_agreement(comparison), order)
     )
     first = measures[0][0] if measures else ""
     rows: list[tuple[float, float, _FieldScores]] = []
@@ -464,7 +463,7 @@ def field_view(comparison: Comparison, order: Sequence[int], *, scored: bool) ->
 def _scored(
     comparison: Comparison, order: Sequence[int]
 ) -> list[tuple[str, list[dict[str, Figure] | None]]]:
-    columns = [comparison.cached(aggregate).stats[at] for at in order]
+    columns = [aggregate(comparison).stats[at] for at in order]
     names = dict.fromkeys(name for stats in columns for name in stats.counts)
     fields = []
     for name in names:
@@ -533,7 +532,7 @@ def grounding_view(comparison: Comparison) -> GroundingState:
     total = len(comparison.texts)
     texts = spread_evenly(total, _MOST_TEXTS)
     counts = count_grounding(comparison, texts)
-    shown = any(copying.values for copying in comparison.cached(read_leakage))
+    shown = any(copying.values for copying in read_leakage(comparison))
     few = f"“Not in the text” is counted in {len(texts):,} of {total:,} texts, evenly spread."
     return {
         "rows": {

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, TypedDict, Ty
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.inputs import RunPlan, build_plan, read_documents
 from llmwidgets.comparison.run_settings import CompareScript, shared_schema
+from llmwidgets.comparison.runs import RunPlan, build_plan, read_documents
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import (
     ConnectionResolver,
