@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmwidgets.widgets.comparison_panel import ComparisonPanel
-    from llmwidgets.widgets.connection_form import ConnectionForm
-    from llmwidgets.widgets.connection_panel import ConnectionPanel
+    from llmwidgets.widgets.connection_panel import ConnectionForm, ConnectionPanel
+
 
 _HOMES = {
     "ComparisonPanel": "llmwidgets.widgets.comparison_panel",
-    "ConnectionForm": "llmwidgets.widgets.connection_form",
+    "ConnectionForm": "llmwidgets.widgets.connection_panel",
     "ConnectionPanel": "llmwidgets.widgets.connection_panel",
 }
 

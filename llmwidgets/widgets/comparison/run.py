@@ -20,8 +20,7 @@ from llmwidgets.engine.run import Run, VariantState
 from llmwidgets.errors import FAILURES, NotAsked
 from llmwidgets.formatting import count, dollars
 from llmwidgets.widgets.comparison.grid_model import may_ask_again
-from llmwidgets.widgets.comparison.labels import LabelController
-from llmwidgets.widgets.comparison.results import Remainder, ShownResult
+from llmwidgets.widgets.comparison.results import LabelController, Remainder, ShownResult
 from llmwidgets.widgets.comparison.setup import Setup
 from llmwidgets.widgets.comparison.setup_controller import SetupController
 from llmwidgets.widgets.comparison.setup_view import TRIAL, expected_words, whole_words

@@ -12,8 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.errors import FieldError
-from llmwidgets.widgets.comparison.labels import LabelController
-from llmwidgets.widgets.comparison.results import ShownResult
+from llmwidgets.widgets.comparison.results import LabelController, ShownResult
 from llmwidgets.widgets.comparison.setup import Screen, Setup
 from llmwidgets.widgets.comparison.setup_view import SAMPLES, CostEstimate, SetupState, setup_view
 from llmwidgets.widgets.panel import Content, Page, words_in

@@ -15,7 +15,6 @@ from llmwidgets.connections.policy_file import machine_rules
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.errors import PolicyError
 from llmwidgets.formatting import format_day, format_days_until
-from llmwidgets.providers.deprecation import FACTS_OF
 from llmwidgets.secret import redact
 
 if TYPE_CHECKING:
@@ -274,11 +273,6 @@ def refused_rows(connection: Connection, policy: Policy) -> list[ModelRow]:
     shipped = [model for model in connection.models if model not in allowed]
     gone = [model for model in retired if model not in {*allowed, *shipped}]
     return [_refused_row(connection, policy, model) for model in (*shipped, *gone)]
-
-
-def facts_date() -> str:
-    """Of which day the shipped facts about models are."""
-    return f"Facts of {format_day(FACTS_OF)}."
 
 
 def _refused_row(connection: Connection, policy: Policy, model: str) -> ModelRow:

@@ -16,7 +16,8 @@ from llmwidgets.widgets.panel import Content, Page, error_sentence
 from llmwidgets.widgets.secret_field import SecretInbox
 
 if TYPE_CHECKING:
-    from llmwidgets.widgets.store.gate import StoreGate
+    from llmwidgets.widgets.connection.store_gate import StoreGate
+
 
 PARTS = ("opening", "passphrase", "members", "backups", "export", "import", "identity")
 
