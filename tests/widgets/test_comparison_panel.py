@@ -23,7 +23,7 @@ from llmwidgets.analysis.verdict import Verdict
 from llmwidgets.analysis.verdict_text import brief
 from llmwidgets.demo import invoices
 from llmwidgets.engine import estimate, journal_file
-from llmwidgets.widgets.comparison import setup_view
+from llmwidgets.widgets.comparison import setup_controller
 from llmwidgets.widgets.comparison.grid import Metrics, blocks, heights
 from llmwidgets.widgets.comparison.grid_model import Filter, GridIndex
 
@@ -631,7 +631,7 @@ def test_a_price_that_is_about_to_change_stands_beside_its_model(wire, store, mo
         def now(cls, tz: Any = None) -> datetime:
             return datetime(2026, 11, 23, tzinfo=tz)
 
-    for module in (setup_view, estimate):
+    for module in (setup_controller, estimate):
         monkeypatch.setattr(module, "datetime", Then)
     store.save(Connection("gemini", api_key="AIza-made-up-key-for-tests-0000000000000"))
     page = wire(panel(store, models=["gemini/gemini-3.8-flash"]))
@@ -652,7 +652,7 @@ def test_a_price_that_is_about_to_change_stands_beside_its_model(wire, store, mo
     ],
 )
 def test_a_change_of_price_is_said_in_words(new, today: date, said: str) -> None:
-    assert setup_view.price_change_words(date(2027, 1, 1), (1, 2), new, today) == said
+    assert setup_controller.price_change_words(date(2027, 1, 1), (1, 2), new, today) == said
 
 
 def test_a_dead_endpoint_is_named_and_the_others_go_on(wire, store: Store) -> None:

@@ -22,8 +22,8 @@ from llmwidgets.formatting import count, dollars
 from llmwidgets.widgets.comparison.grid_model import may_ask_again
 from llmwidgets.widgets.comparison.results import LabelController, Remainder, ShownResult
 from llmwidgets.widgets.comparison.setup import Setup
-from llmwidgets.widgets.comparison.setup_controller import SetupController
-from llmwidgets.widgets.comparison.setup_view import TRIAL, expected_words, whole_words
+from llmwidgets.widgets.comparison.setup_controller import SetupController, whole_words
+from llmwidgets.widgets.comparison.setup_view import TRIAL, expected_words
 from llmwidgets.widgets.panel import Content, Sentence
 
 if TYPE_CHECKING:

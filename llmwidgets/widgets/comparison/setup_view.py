@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import date
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict_text import expected_sentence
-from llmwidgets.comparison.runs import measure_trial
 from llmwidgets.comparison.variants import count_examples, reference_of
-from llmwidgets.connections.catalog import own_price
 from llmwidgets.engine import defaults
-from llmwidgets.engine.estimate import Estimate, cost_words, estimate
+from llmwidgets.engine.estimate import cost_words
 from llmwidgets.errors import LLMWidgetsError, StoreLocked
-from llmwidgets.formatting import count, duration
-from llmwidgets.providers.prices import price_changes
+from llmwidgets.formatting import count, duration, format_day, format_days_until
 from llmwidgets.widgets.comparison.grid_model import text_title
 from llmwidgets.widgets.comparison.setup import (
     ActionState,
     ColumnChoice,
-    ColumnChoices,
     RunOptions,
     Setup,
     SetupProblem,
-    offered_models,
 )
 from llmwidgets.widgets.panel import Sentence
 
 if TYPE_CHECKING:
-    from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.connections.connection import Connection
     from llmwidgets.providers.base import ModelFacts
     from llmwidgets.schemas import Leaf
+    from llmwidgets.schemas.mapping import Loss
+    from llmwidgets.widgets.comparison.setup_controller import CostEstimate
 
 
 EFFORTS = (
@@ -121,7 +117,7 @@ def picker_groups(setup: Setup, price: Price) -> list[ModelGroup]:
             [
                 _row(setup, each, model, price)
                 for each in members
-                for model in offered_models(each, policy, setup.picks)
+                for model in setup.offered(each, policy)
             ],
         )
         for (_, label), members in groups.items()
@@ -151,54 +147,53 @@ def _group(label: str, title: str, rows: list[ModelRow]) -> ModelGroup:
 
 
 def _row(setup: Setup, connection: Connection, model: str, price: Price) -> ModelRow:
-    picks, usual = setup.picks, setup.options.instructions
     ref = reference_of(connection, model)
-    pick = picks.plain(ref)
+    tick = setup.find_tick(ref)
+    letters = {pick.key: formatting.variant_letter(at) for at, pick in enumerate(setup.picks)}
     capability = connection.capability(model)
     words, moves = price(connection, model)
     notes = model_notes(connection, model) + ([_note("warn", moves)] if moves else [])
     mode = str(capability.mode) if capability else "not probed yet"
-    copies = [each for each in picks.listed if each.ref == ref and not each.plain]
     return {
         "ref": ref,
         "id": model if connection.provider.model_field is None else connection.label,
-        "ticked": pick is not None,
+        "ticked": tick is not None,
         "enabled": True,
-        "letter": picks.letter(pick),
+        "letter": letters[tick.key] if tick else "",
         "mode": mode,
         "price": words,
         "notes": notes,
         "spoken": ", ".join([ref, mode, f"price {words}", *(note["text"] for note in notes)]),
-        "copies": [_copy(each, picks, usual) for each in copies],
+        "copies": [
+            _copy(pick, letters[pick.key], setup.options.instructions)
+            for pick in setup.picks
+            if pick.ref == ref and not pick.plain
+        ],
     }
 
 
-def _copy(pick: ColumnChoice, picks: ColumnChoices, usual: str) -> _CopyState:
-    changed = []
+def _copy(pick: ColumnChoice, letter: str, usual: str) -> _CopyState:
+    changed, examples = [], pick.variant.examples
+    number = count_examples(examples) if examples else 0
     if pick.variant.instructions not in (None, usual):
         changed.append("own instructions")
     if pick.variant.effort not in (None, "least"):
         changed.append(f"thinking {pick.variant.effort}")
-    if pick.variant.examples:
-        many = count_examples(pick.variant.examples)
-        changed.append("1 example" if many == 1 else f"{many} examples")
+    if number:
+        changed.append(count(number, "example"))
+    pairs = examples and not isinstance(examples, int)
     return {
         "key": pick.key,
-        "letter": picks.letter(pick),
+        "letter": letter,
         "label": pick.label,
         "said": ", ".join(changed) or "the same as the first, until it is edited",
-        "examples": _examples_view(pick.variant.examples),
+        "examples": {
+            "count": number,
+            "given": "Given in code as pairs of text and record." if pairs else "",
+        },
         "instructions": pick.variant.instructions or usual,
         "effort": pick.variant.effort or "least",
         "efforts": [list(each) for each in EFFORTS],
-    }
-
-
-def _examples_view(examples: Any) -> _ExamplesState:
-    pairs = bool(examples) and not isinstance(examples, int)
-    return {
-        "count": count_examples(examples) if examples else 0,
-        "given": "Given in code as pairs of text and record." if pairs else "",
     }
 
 
@@ -226,12 +221,11 @@ def _lifetime(facts: ModelFacts, today: date) -> _NoteState:
         return _note("muted", "preview")
     if facts.ends is None:
         return _note("warn", f"{facts.status}{instead}")
-    day = f"{facts.ends.day} {facts.ends:%b %Y}"
-    left = (facts.ends - today).days
+    day, left = format_day(facts.ends), (facts.ends - today).days
     if left <= 0:
         return _note("fail", f"retired on {day}{instead}")
-    days = "1 day" if left == 1 else f"{left} days"
-    return _note("warn" if left <= _SOON_DAYS else "muted", f"ends {day}, in {days}{instead}")
+    tone: Tone = "warn" if left <= _SOON_DAYS else "muted"
+    return _note(tone, f"ends {day}, {format_days_until(facts.ends, today)}{instead}")
 
 
 def _note(tone: Tone, text: str) -> _NoteState:
@@ -341,7 +335,7 @@ def setup_view(
     expected = expected_words(setup, matters, deviation)
     return {
         "said": "" if ran else "nothing has been sent yet",
-        "code": bool(setup.picks.listed),
+        "code": bool(setup.picks),
         "problems": [_problem_view(each) for each in _problems(setup, cost)],
         "empty": None if total else _empty(setup),
         "ticked": _ticked(setup, total),
@@ -373,10 +367,10 @@ _expected = lru_cache(maxsize=64)(expected_sentence)
 
 
 def _ticked(setup: Setup, total: int) -> str:
-    listed = setup.picks.listed
-    ticked = len({pick.ref for pick in listed if pick.plain})
-    columns = f", {count(len(listed), 'column')}" if len(listed) != ticked else ""
-    return f"{ticked} ticked of {total}{columns}"
+    columns = len(setup.picks)
+    ticked = len({pick.ref for pick in setup.picks if pick.plain})
+    more = f", {count(columns, 'column')}" if columns != ticked else ""
+    return f"{ticked} ticked of {total}{more}"
 
 
 def _problem_view(problem: SetupProblem) -> ProblemState:
@@ -447,49 +441,45 @@ def _schema_view(setup: Setup) -> _SchemaView:
             "hint": "Write them here, give a schema in code, lw.ComparisonPanel(Schema, texts), "
             "or use a sample.",
         }
-    losses = losses_of(setup)
+    losses = _losses(setup)
     lossy: dict[str, str] = {}
-    for loss in losses:
-        lossy.setdefault(loss.path, str(loss))
+    for words, loss in losses.items():
+        lossy.setdefault(loss.path, words)
     summary = f"{len(schema.leaves)}, from {schema.name}"
     if len(schemas) > 1:
         summary = f"{len(schemas)} schemas; the first is {schema.name}"
-    words = list(dict.fromkeys(str(loss) for loss in losses))
-    more = len(words) - _LOSSES
+    more = len(losses) - _LOSSES
     return {
         "said": summary,
         "fields": [
             {
                 "path": leaf.path or "value",
-                "type": type_words(leaf),
+                "type": _type_words(leaf),
                 "description": leaf.description,
                 "loss": lossy.get(leaf.path, ""),
             }
             for leaf in schema.leaves
         ],
-        "losses": words[:_LOSSES]
+        "losses": list(losses)[:_LOSSES]
         + ([f"{more} more, all checked in every reply."] if more > 0 else []),
         "edit": "Edit a copy" if len(schemas) < 2 else "",
         "hint": "",
     }
 
 
-def losses_of(setup: Setup) -> list[Any]:
-    """What the chosen models' dialects cannot enforce of the schemas."""
-    found: dict[str, Any] = {}
-    dialects = {id(pick.connection.dialect): pick for pick in setup.picks.listed}
-    for pick in dialects.values():
+def _losses(setup: Setup) -> dict[str, Loss]:
+    """What the chosen models' dialects cannot enforce of the schemas, by its words."""
+    losses: dict[str, Loss] = {}
+    dialects = {id(pick.connection.dialect): pick.connection.dialect for pick in setup.picks}
+    for dialect in dialects.values():
         for schema in dict.fromkeys(text.schema for text in setup.documents):
-            try:
-                compiled = schema.compile(pick.connection.dialect.SUBSET)
-            except LLMWidgetsError:
-                continue
-            for loss in compiled.losses:
-                found.setdefault(str(loss), loss)
-    return list(found.values())
+            with suppress(LLMWidgetsError):
+                for loss in schema.compile(dialect.SUBSET).losses:
+                    losses.setdefault(str(loss), loss)
+    return losses
 
 
-def type_words(leaf: Leaf) -> str:
+def _type_words(leaf: Leaf) -> str:
     """The type of a field in a reader's words: `text or none`, `one of 6`."""
     words = _TYPES.get(leaf.type, leaf.type)
     if leaf.type == "enum":
@@ -511,16 +501,12 @@ def _texts_view(setup: Setup) -> _TextsView:
     truth = "all with truth" if labelled == len(texts) else f"{labelled:,} with truth"
     if not labelled:
         truth = "without truth"
-    tokens = sum(len(text.text) for text in texts) / len(texts) / 4
+    tokens = max(10, int(round(sum(len(text.text) for text in texts) / len(texts) / 4, -1)))
     return {
-        "said": f"{len(texts):,}, {truth} · about {_round(tokens):,} tokens each",
+        "said": f"{len(texts):,}, {truth} · about {tokens:,} tokens each",
         "first": [{"id": text.id, "line": text_title(text)} for text in texts[:_LINES]],
         "samples": [],
     }
-
-
-def _round(tokens: float) -> int:
-    return max(10, int(round(tokens, -1)))
 
 
 def _options_view(options: RunOptions) -> _OptionsView:
@@ -578,96 +564,6 @@ def _estimate_view(setup: Setup, cost: CostEstimate, calls: int) -> _EstimateSta
     if likely.too_long:
         lines.append(f"! {count(len(likely.too_long), 'call')} too long for the model's window.")
     return {"head": head, "rest": rest, "lines": lines}
-
-
-# -- What a run is expected to cost and take, and where its texts would go.
-
-
-@dataclass(frozen=True, slots=True)
-class CostEstimate:
-    """What a run is expected to cost; `estimate` is None while it is reckoned or cannot be.
-
-    `prices` are US dollars for 1,000 texts like these, by label and model; None is unknown.
-    `moves` says of the same models what their price does within 60 days.
-    """
-
-    estimate: Estimate | None = None
-    trouble: LLMWidgetsError | None = None
-    prices: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
-    moves: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    about: tuple[Any, ...] = ()
-
-    def again(self, setup: Setup, after: Comparison | None = None) -> CostEstimate:
-        """Estimate anew for what is chosen now; prices that still apply are kept. Calls nothing.
-
-        `after` is what was run before: its answers narrow the range.
-        """
-        about = (setup.documents, setup.options.instructions)
-        prices = dict(self.prices) if about == self.about else {}
-        moves = dict(self.moves)
-        policy = setup.policy()
-        for connection in setup.connections() if setup.documents else []:
-            for model in offered_models(connection, policy, setup.picks):
-                if (connection.label, model) not in prices:
-                    prices[connection.label, model] = _per_1000(setup, connection, model)
-                    moves[connection.label, model] = _moves(connection, model)
-        known = CostEstimate(None, None, prices, moves, about)
-        if setup.missing():
-            return known
-        try:
-            plan = setup.asked().plan
-            tried = measure_trial(after, plan) if after is not None else None
-            return replace(known, estimate=estimate(plan, tried))
-        except LLMWidgetsError as error:
-            return replace(known, trouble=error)
-
-    def price(self, connection: Connection, model: str) -> tuple[str, str]:
-        """The price for 1,000 texts as the picker shows it, and what it does soon."""
-        key = (connection.label, model)
-        if key not in self.prices:
-            return "–", ""
-        return formatting.money(self.prices[key]), self.moves.get(key, "")
-
-
-def _moves(connection: Connection, model: str) -> str:
-    """How the vendor's price changes within 60 days; empty where it does not."""
-    if own_price(connection, model):
-        return ""
-    url, now = connection.target(model).url, datetime.now(UTC)
-    changes = price_changes(connection.provider, model, now, url)
-    return "; ".join(price_change_words(*each, now.date()) for each in changes)
-
-
-def price_change_words(
-    day: date, old: tuple[float, float], new: tuple[float, float], today: date
-) -> str:
-    """A change of price in words: price doubles on 1 Jan 2027."""
-    before, after = sum(old), sum(new)
-    ahead, past = ("rises", "rose") if after > before else ("falls", "fell")
-    if after == 2 * before:
-        ahead, past = "doubles", "doubled"
-    return f"price {ahead if day > today else past} on {day.day} {day:%b %Y}"
-
-
-def _per_1000(setup: Setup, connection: Connection, model: str) -> float | None:
-    try:
-        plan = setup.one(connection, model)
-        likely = estimate(plan.plan)
-    except LLMWidgetsError:
-        return None
-    if likely.unpriced or likely.cost is None:
-        return None
-    return likely.cost / max(1, likely.calls) * 1000
-
-
-def whole_words(likely: Estimate | None, texts: int) -> str:
-    """What all texts would cost, by the answers that were tried; empty without them."""
-    if likely is None or not likely.tried or likely.cost is None:
-        return ""
-    head, rest = cost_words(likely)
-    cost = f"{head[:1].lower()}{head[1:]}{f', {rest}' if rest else ''}"
-    answers = "1 answer" if likely.tried == 1 else f"{likely.tried:,} answers"
-    return f"All {texts:,} texts: {cost}; by what {answers} took."
 
 
 def hosts_words(hosts: Sequence[str], connections: Sequence[Connection]) -> str:
