@@ -14,6 +14,7 @@ from llmwidgets.comparison.text_result import FieldResult, read_text_result
 from llmwidgets.dialects.requests import curl_command
 from llmwidgets.dialects.types import AuthHeader, Call
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
+from llmwidgets.formatting import count, format_day
 from llmwidgets.secret import Secret
 from llmwidgets.visible import escape_in_place
 from llmwidgets.widgets.comparison.grid_model import (
@@ -185,40 +186,30 @@ def _value_row(comparison: Comparison, field: FieldResult, at: int, grounds: Tex
 
 def _facts(extraction: Extraction) -> list[Fact]:
     reply = "valid" if extraction.ok else formatting.format_count_words(extraction.status)
-    parts = [reply, str(extraction.mode or ""), count_tries(extraction.tries)]
+    tries = count(extraction.tries, "try", "tries") if extraction.tries else ""
+    parts = [reply, str(extraction.mode or ""), tries]
     return [
         ["Reply", ", ".join(part for part in parts if part), {}],
-        ["Cost", cost_view(extraction), {}],
+        ["Cost", _cost(extraction), {}],
     ]
 
 
-def count_tries(tries: int) -> str:
-    """How often the call was made; empty where it was not."""
-    return "" if not tries else "1 try" if tries == 1 else f"{tries} tries"
-
-
-def cost_view(extraction: Extraction) -> str:
+def _cost(extraction: Extraction) -> str:
     """Tokens, seconds and dollars of one call; an unknown price is named."""
-    usage = extraction.usage
+    usage, seconds = extraction.usage, formatting.seconds
+    waiting, answering = extraction.waiting_seconds, extraction.answering_seconds
     parts = []
     if usage.input_tokens is not None and usage.output_tokens is not None:
         parts.append(f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens")
     if extraction.seconds is not None:
-        parts.append(f"{formatting.seconds(extraction.seconds)} s{_split(extraction)}")
+        measured = waiting is not None and answering is not None
+        split = f" ({seconds(waiting)} waiting, {seconds(answering)} answering)" if measured else ""
+        parts.append(f"{seconds(extraction.seconds)} s{split}")
     known = extraction.cost is not None
     parts.append(formatting.dollars(extraction.cost) if known else "price unknown")
     if extraction.paid_before is not None:
-        day = extraction.paid_before.astimezone()
-        parts.append(f"paid before on {day.day} {day:%b %Y}")
+        parts.append(f"paid before on {format_day(extraction.paid_before.astimezone())}")
     return ", ".join(parts)
-
-
-def _split(extraction: Extraction) -> str:
-    """The seconds as waiting for the reply to begin and answering; empty where not measured."""
-    waiting, answering = extraction.waiting_seconds, extraction.answering_seconds
-    if waiting is None or answering is None:
-        return ""
-    return f" ({formatting.seconds(waiting)} waiting, {formatting.seconds(answering)} answering)"
 
 
 def request_view(index: GridIndex, at: int, column: int) -> RequestAnswer:
@@ -233,11 +224,11 @@ def request_view(index: GridIndex, at: int, column: int) -> RequestAnswer:
         "id": text_name(text, unit.repeat, comparison.repeats),
         "mode": str(extraction.mode or ""),
         "line": f"{request.get('method', '')} {request.get('url', '')}".strip(),
-        "request": _pretty({key: request[key] for key in ("headers", "body") if key in request}),
+        "request": _indented({key: request[key] for key in ("headers", "body") if key in request}),
         "why": "This comparison was made from outputs, or the call was never made.",
         "losses": [str(loss) for loss in extraction.losses],
         "failure": failure_view(extraction),
-        "reply": _pretty_text(extraction.reply_text),
+        "reply": _indented_reply(extraction.reply_text or ""),
         "said": "valid" if extraction.ok else formatting.format_count_words(extraction.status),
         "facts": _exchange_facts(extraction),
         "instructions": [
@@ -252,20 +243,18 @@ def _exchange_facts(extraction: Extraction) -> list[list[str]]:
     rows = [
         ["Model", extraction.model],
         ["Served by", extraction.served_model or "not said"],
-        ["Cost", cost_view(extraction)],
+        ["Cost", _cost(extraction)],
         ["Tries", str(extraction.tries)],
         ["Request id", extraction.request_id or "not said"],
     ]
     return rows + [["Note", note] for note in extraction.notes]
 
 
-def _pretty(value: dict[str, Any]) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str) if value else ""
+def _indented(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str) if value != {} else ""
 
 
-def _pretty_text(reply: str | None) -> str:
-    if not reply:
-        return ""
+def _indented_reply(reply: str) -> str:
     try:
         return json.dumps(json.loads(reply), indent=2, ensure_ascii=False)
     except ValueError:
@@ -284,18 +273,8 @@ def request_curl(extraction: Extraction) -> str:
         if _CUT in value
     )
     plain = {name: value for name, value in headers.items() if _CUT not in value}
-    return curl_command(
-        Call(
-            method=request["method"],
-            url=request["url"],
-            auth=auth,
-            headers=plain,
-            body=request.get("body"),
-        )
-    )
-
-
-# -- The text view: the source, its spans, the list of fields.
+    method, url, body = request["method"], request["url"], request.get("body")
+    return curl_command(Call(method=method, url=url, auth=auth, headers=plain, body=body))
 
 
 class _SpanState(TypedDict):

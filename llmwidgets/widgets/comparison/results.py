@@ -105,22 +105,23 @@ class ShownResult:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.comparison: Comparison | None = None
         self.index: GridIndex | None = None
-        self.edition = 0
-        self.revision = 0
+        self.edition = self.revision = 0
         self.matters = MATTERS
-        self.foretold = ""
         self.deviation: float | None = None
-        self.verdict = ""
-        self.fragment = ""
+        self.foretold = self.verdict = self.fragment = ""
         self._answering = 0
         self._page_knows_all = True
         self._counting = threading.Lock()
 
+    @property
+    def comparison(self) -> Comparison | None:
+        """The comparison with the replies and the labels that it has now."""
+        return self.index.comparison if self.index is not None else None
+
     def show(self, comparison: Comparison, *, live: bool) -> GridIndex:
         """Take a comparison in: everything the page asks for from now on is about it."""
-        self.index, self.comparison = GridIndex(comparison, live=live), comparison
+        self.index = GridIndex(comparison, live=live)
         self.verdict = ""
         self.edition += 1
         return self.index
@@ -147,6 +148,15 @@ class ShownResult:
         """Send what the page asked for; one that belongs to an older result is ignored there."""
         self.page.send({"type": kind, "run": self.edition, **content}, buffers)
 
+    def send_file(self, name: str, mime: str, content: bytes) -> None:
+        """Send a file that the page saves."""
+        self.answer("file", {"name": name, "mime": mime}, [content])
+
+    def send_csv(self, name: str, frame: pd.DataFrame) -> None:
+        """Send a table as a file, spreadsheet formulas escaped."""
+        text = frame.map(safe_cell).to_csv(index=False)
+        self.send_file(name, "text/csv;charset=utf-8", text.encode("utf-8-sig"))
+
     def find_text(self, content: Content) -> int | None:
         """The text (and repeat) that a message is about."""
         at = content.get("index")
@@ -166,8 +176,7 @@ class ShownResult:
     def sum_up(self, comparison: Comparison) -> None:
         """Give the comparison the sums that the grid makes while it reads the same texts."""
         index = self.index
-        # Two threads must not make them twice.
-        with self._counting:
+        with self._counting:  # two threads must not make them twice
             if index is not None and index.comparison is comparison:
                 comparison.cached(aggregate, lambda _: index.reading())
 
@@ -185,9 +194,9 @@ class ShownResult:
 
     def view(self, undo: str, remainder: Remainder) -> ResultState:
         """What the page is sent; `undo` names the newest label."""
-        comparison, index = self.comparison, self.index
-        assert comparison is not None
+        index = self.index
         assert index is not None
+        comparison = index.comparison
         index.first(CHUNK)
         self._page_knows_all = index.whole
         return {
@@ -257,15 +266,13 @@ class ResultController:
         """The request as a curl command, to be copied."""
         cell, comparison = self._result.find_cell(content), self._result.comparison
         if comparison is not None and cell is not None:
-            self._result.answer(
-                "code",
-                {
-                    "title": "This request as curl",
-                    "text": request_curl(comparison.extraction(cell)),
-                    "said": "It contains the text; KEY is in the place of the key.",
-                    "from": "curl",
-                },
-            )
+            code = {
+                "title": "This request as curl",
+                "text": request_curl(comparison.extraction(cell)),
+                "said": "It contains the text; KEY is in the place of the key.",
+                "from": "curl",
+            }
+            self._result.answer("code", code)
 
     async def act_code(self, _content: Content) -> None:
         """The same comparison as code, to be copied."""
@@ -276,27 +283,18 @@ class ResultController:
         """Every value as a CSV file, spreadsheet formulas escaped."""
         if self._result.comparison is not None:
             frame = await self._result.work(self._result.comparison.to_frame)
-            send_csv(self._result, "comparison.csv", frame)
+            self._result.send_csv("comparison.csv", frame)
 
     async def act_html(self, content: Content) -> None:
         """The report as one HTML file; values only where they were asked for."""
-        if self._result.comparison is not None:
-            page = await self._result.work(
-                self._report, self._result.comparison, bool(content.get("values"))
-            )
-            file = {"name": "comparison.html", "mime": "text/html"}
-            self._result.answer("file", file, [page.encode()])
+        comparison, values = self._result.comparison, bool(content.get("values"))
+        if comparison is not None:
+            page = await self._result.work(self._report, comparison, values)
+            self._result.send_file("comparison.html", "text/html", page.encode())
 
     def _report(self, comparison: Comparison, values: bool) -> str:
         self._result.sum_up(comparison)
         return view_model.render_page(comparison, values=values, matters=self._result.matters)
-
-
-def send_csv(result: ShownResult, name: str, frame: pd.DataFrame) -> None:
-    """Send a table to the page as a file, spreadsheet formulas escaped."""
-    text = frame.map(safe_cell).to_csv(index=False)
-    file = {"name": name, "mime": "text/csv;charset=utf-8"}
-    result.answer("file", file, [text.encode("utf-8-sig")])
 
 
 class ScoresController:
@@ -329,23 +327,22 @@ class ScoresController:
 
     async def act_grounding(self, _content: Content) -> None:
         """How many values of each variant are not in their text, or in an example alone."""
-        index, comparison = self.result.index, self.result.comparison
-        if index is not None and comparison is not None:
-            view = await self.result.work(self._count_grounding, index, comparison)
+        if self.result.index is not None:
+            view = await self.result.work(self._count_grounding, self.result.index)
             self.result.answer("grounding", view)
 
-    def _count_grounding(self, index: GridIndex, comparison: Comparison) -> GroundingState:
+    def _count_grounding(self, index: GridIndex) -> GroundingState:
         # Labels move no value: only replies that came since make another answer.
         key = (self.result.edition, index.answered, index.live)
         if self._grounding is None or self._grounding[0] != key:
-            self._grounding = key, grounding_view(comparison)
+            self._grounding = key, grounding_view(index.comparison)
         return self._grounding[1]
 
 
-def _read_points(said: object) -> float:
+def _read_points(given: object) -> float:
     """A difference in fields of 100 as a share, 0–1; FieldError for anything else."""
     try:
-        points = float(str(said or "").strip().replace(",", "."))
+        points = float(str(given or "").strip().replace(",", "."))
     except ValueError:
         points = -1.0
     if not 0.1 <= points <= 50:
@@ -396,13 +393,10 @@ class LabelController:
     @property
     def undo(self) -> str:
         """What Undo takes back; empty where no label was made here."""
-        comparison = self._result.comparison
-        if not self._before or comparison is None:
+        if not self._before or self._result.comparison is None:
             return ""
-        last = comparison.made[-1]
+        last = self._result.comparison.made[-1]
         return f"Undo {last.field or 'value'} of {last.text_id}"
-
-    # -- from the page -------------------------------------------------------------------------
 
     async def act_set(self, content: Content) -> None:
         """Take a column's value as truth, one that was typed, or none."""
@@ -424,20 +418,16 @@ class LabelController:
             return
         frame = await self._result.work(self._result.comparison.corrections)
         if content.get("format") != "jsonl":
-            send_csv(self._result, "corrections.csv", frame)
+            self._result.send_csv("corrections.csv", frame)
             return
         rows = frame.to_dict("records")
         lines = [json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows]
-        file = {"name": "corrections.jsonl", "mime": "application/jsonl"}
-        self._result.answer("file", file, ["".join(lines).encode()])
-
-    # -- the label -----------------------------------------------------------------------------
+        self._result.send_file("corrections.jsonl", "application/jsonl", "".join(lines).encode())
 
     def _set(self, at: int, path: str, content: Mapping[str, Any]) -> None:
-        comparison, index = self._result.comparison, self._result.index
-        assert comparison is not None
+        index = self._result.index
         assert index is not None
-        place = index.place(at)
+        comparison, place = index.comparison, index.place(at)
         fields = read_text_result(comparison, place.text, place.repeat).values
         field = next((each for each in fields if each.path == path), None)
         if field is None:
@@ -453,24 +443,22 @@ class LabelController:
 
     def _put(self, comparison: Comparison, text_id: str) -> None:
         """Show a comparison in which one text has other truth; the rest stays as it is."""
-        result, index = self._result, self._result.index
+        index, self._labels = self._result.index, comparison.made
         assert index is not None
-        result.comparison, self._labels = comparison, comparison.made
-        result.verdict = ""
-        result.revision += 1
+        self._result.verdict = ""
+        self._result.revision += 1
         texts = [at for at, text in enumerate(comparison.texts) if text.id == text_id]
         units = index.again(comparison, texts)
         self._name_labels()
         self.grid.send_changed(units)
 
     def _name_labels(self) -> None:
-        comparison, index = self._result.comparison, self._result.index
-        if index is None or comparison is None:
+        if (index := self._result.index) is None:
             return
-        places = {text.id: at for at, text in enumerate(comparison.texts)}
+        places = {text.id: at for at, text in enumerate(index.comparison.texts)}
         index.labels = {
             (places[each.text_id], each.field): _origin(each)
-            for each in comparison.made
+            for each in index.comparison.made
             if each.text_id in places
         }
 
@@ -519,8 +507,6 @@ def _origin(made: Correction) -> str:
     before = "no label" if made.old is NOTHING else display_value(made.old, "none")
     return f"{source}; before: {formatting.shorten(before, 80)}"
 
-
-# -- A value typed into a cell, read by the type of its field.
 
 _YES = {"yes": True, "true": True, "no": False, "false": False}
 

@@ -6,8 +6,8 @@ import json
 import keyword
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypedDict
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count
@@ -94,7 +94,7 @@ class FieldsController:
             text = json.dumps(self._draft.schema(), indent=2, ensure_ascii=False)
             title = "The fields as JSON Schema"
         else:
-            text, title = self._draft.code(), "The fields as pydantic classes"
+            text, title = pydantic_code(self._draft.schema()), "The fields as pydantic classes"
         self._page.send({"type": "code", "title": title, "text": text, "from": content.get("from")})
 
     async def act_use(self, _content: Content) -> None:
@@ -117,23 +117,15 @@ class FieldsController:
         return {
             "edition": self._edition,
             "types": [[name, words] for name, words in WORDS.items()],
-            "rows": [
-                {
-                    "name": row.name,
-                    "type": row.type,
-                    "many": row.many,
-                    "required": row.required,
-                    "description": row.description,
-                    "values": row.values,
-                    "problem": problems.get(at, ("", ""))[0],
-                    "instead": problems.get(at, ("", ""))[1],
-                }
-                for at, row in enumerate(rows)
-            ],
+            "rows": [_row_state(row, *problems.get(at, ("", ""))) for at, row in enumerate(rows)],
             "said": count(len(rows), "field"),
             "wrong": f"{count(len(problems), 'row')} to fix" if problems else "",
             "warning": _warning(sum(row.required for row in rows)),
         }
+
+
+def _row_state(row: FieldRow, problem: str, instead: str) -> _FieldRowState:
+    return cast("_FieldRowState", {**asdict(row), "problem": problem, "instead": instead})
 
 
 def _warning(required: int) -> str:
@@ -145,8 +137,6 @@ def _warning(required: int) -> str:
         "the model must invent a value. Untick Required where that can happen."
     )
 
-
-# -- Field rows as they are edited: from a schema, from an example, checked, as JSON and as code.
 
 WORDS = {
     "text": "text", "number": "number", "integer": "whole number", "boolean": "yes or no",
@@ -174,19 +164,12 @@ class FieldRow:
     values: str = ""
 
     def given(self) -> dict[str, Any]:
-        """The row as `schema_of_rows` reads it."""
-        said: dict[str, Any] = {"name": self.name.strip(), "type": self.type}
-        if self.many:
-            said["list"] = True
-        if self.required:
-            said["required"] = True
-        if self.description.strip():
-            said["description"] = self.description.strip()
-        if self.values.strip():
-            said["values"] = [
-                _value(each, self.type) for each in self.values.split(",") if each.strip()
-            ]
-        return said
+        """The row as `schema_from_rows` reads it."""
+        values = [_value(each, self.type) for each in self.values.split(",") if each.strip()]
+        described = {"description": self.description.strip(), "values": values}
+        optional = {"list": self.many, "required": self.required, **described}
+        given = {name: value for name, value in optional.items() if value}
+        return {"name": self.name.strip(), "type": self.type, **given}
 
 
 @dataclass(slots=True)
@@ -201,12 +184,12 @@ class FieldDraft:
         if not 0 <= at < len(self.rows):
             return
         words = {"name": "name", "kind": "type", "description": "description", "values": "values"}
-        said: dict[str, Any] = {
+        changes: dict[str, Any] = {
             name: str(content[key]) for key, name in words.items() if key in content
         }
-        said |= {key: bool(content[key]) for key in ("many", "required") if key in content}
-        if said.get("type", "text") in TYPES:
-            self.rows[at] = replace(self.rows[at], **said)
+        changes |= {key: bool(content[key]) for key in ("many", "required") if key in content}
+        if changes.get("type", "text") in TYPES:
+            self.rows[at] = replace(self.rows[at], **changes)
 
     def problems(self) -> dict[int, tuple[str, str]]:
         """What is wrong with each row, and a name that would be right; empty where all is well."""
@@ -225,7 +208,7 @@ class FieldDraft:
 
     def _misfits(self) -> dict[int, tuple[str, str]]:
         try:
-            schema_from_rows([row.given() for row in self.rows])
+            self.schema()
         except FieldError as error:
             rows = {
                 int(match.group(1)) - 1: (f"This row {problem}", "")
@@ -240,10 +223,6 @@ class FieldDraft:
         return {"title": usable(self.title) or "Record"} | schema_from_rows(
             [row.given() for row in self.rows]
         )
-
-    def code(self) -> str:
-        """The same as pydantic classes."""
-        return pydantic_code(self.schema())
 
 
 def usable(name: str) -> str:
@@ -261,25 +240,19 @@ def _value(words: str, kind: str) -> Any:
         return word
 
 
-# -- From a schema, from an example.
-
-
 def rows_of_schema(schema: Schema) -> list[FieldRow]:
     """The rows of a schema; rules beyond the editor's columns are left out."""
-    rows = []
-    for leaf in schema.leaves:
-        many = leaf.path.endswith("[]")
-        rows.append(
-            FieldRow(
-                name=leaf.path.removesuffix("[]") or "value",
-                type=leaf.type if leaf.type in WORDS else "text",
-                many=many,
-                required=leaf.required and not leaf.nullable,
-                description=leaf.description,
-                values=", ".join(str(each) for each in leaf.values or () if each is not None),
-            )
+    return [
+        FieldRow(
+            name=leaf.path.removesuffix("[]") or "value",
+            type=leaf.type if leaf.type in WORDS else "text",
+            many=leaf.path.endswith("[]"),
+            required=leaf.required and not leaf.nullable,
+            description=leaf.description,
+            values=", ".join(str(each) for each in leaf.values or () if each is not None),
         )
-    return rows
+        for leaf in schema.leaves
+    ]
 
 
 def rows_of_example(words: str) -> list[FieldRow]:
@@ -318,8 +291,6 @@ def _type_of(value: Any) -> str:
     text = value if isinstance(value, str) else ""
     return next((name for name, shape in _FORMATS if shape.fullmatch(text)), "text")
 
-
-# -- As code.
 
 _PYTHON = {
     ("string", None): "str", ("number", None): "float", ("integer", None): "int",
