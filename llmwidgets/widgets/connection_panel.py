@@ -116,13 +116,13 @@ class Discovery:
     async def act_add(self, content: Content) -> None:
         """Connect what the environment has; the reference is kept, not the value."""
         label = content.get("label")
-        found = next((each for each in self._environment if each.label == label), None)
-        if found is None:
+        known = next((each for each in self._environment if each.label == label), None)
+        if known is None:
             return
-        draft = self._fill(found.kind, None, found.plain_fields, **found.secret_fields)
-        if found.any_model:
+        draft = self._fill(known.kind, None, known.plain_fields, **known.secret_fields)
+        if known.any_model:
             # The variables name a resource and no deployment, which only the user knows.
-            draft.values.pop(found.provider.model_field or "", None)
+            draft.values.pop(known.provider.model_field or "", None)
             self._page.push()
             return
         await self._form.test(draft)

@@ -232,6 +232,17 @@ def test_truth_that_does_not_fit_can_be_left_out(wire, store: Store) -> None:
     assert "without truth" in page.state["setup"]["texts"]["said"]
 
 
+def test_one_misfit_in_many_places_is_one_sentence(wire, store: Store) -> None:
+    """Equal problems share their sentence, every place named; others keep their own."""
+    schema = {"type": "object", "properties": {"total": {"type": "number"}}}
+    truth = [{"sum": 1}, {"sum": 2}, {"total": "x"}]
+    page = wire(ComparisonPanel(schema, ["a", "b", "c"], truth=truth, store=store))
+    sentence = page.state["setup"]["problems"][0]["sentence"]
+    assert sentence.startswith("truth of text-01, sum; truth of text-02, sum: ")
+    assert sentence.count("the schema has no field of this name") == 1
+    assert "truth of text-03, total: " in sentence
+
+
 def test_a_model_off_the_whitelist_is_refused_by_name_and_can_be_allowed(wire, tmp_path) -> None:
     """The refusal says whose rule it is; allowing it for the organization ticks it."""
     store = Store.create("acme", passphrase=PASSPHRASE, path=tmp_path / "acme")

@@ -230,24 +230,20 @@ def request_view(index: GridIndex, at: int, column: int) -> RequestAnswer:
         "failure": failure_view(extraction),
         "reply": _indented_reply(extraction.reply_text or ""),
         "said": "valid" if extraction.ok else formatting.format_count_words(extraction.status),
-        "facts": _exchange_facts(extraction),
+        "facts": [
+            ["Model", extraction.model],
+            ["Served by", extraction.served_model or "not said"],
+            ["Cost", _cost(extraction)],
+            ["Tries", str(extraction.tries)],
+            ["Request id", extraction.request_id or "not said"],
+            *(["Note", note] for note in extraction.notes),
+        ],
         "instructions": [
             [formatting.variant_letter(each), variant.instructions or DEFAULT_INSTRUCTIONS]
             for each, variant in enumerate(comparison.variants)
         ],
     }
     return spell_out(view)
-
-
-def _exchange_facts(extraction: Extraction) -> list[list[str]]:
-    rows = [
-        ["Model", extraction.model],
-        ["Served by", extraction.served_model or "not said"],
-        ["Cost", _cost(extraction)],
-        ["Tries", str(extraction.tries)],
-        ["Request id", extraction.request_id or "not said"],
-    ]
-    return rows + [["Note", note] for note in extraction.notes]
 
 
 def _indented(value: Any) -> str:

@@ -227,7 +227,10 @@ class GridController:
         if self.result.index is not None:
             turn = str(content.get("turn"))
             wanted, metrics = Filter.read(content), Metrics.read(content)
-            await self.result.work(self._send_layout, self.result.index, turn, wanted, metrics)
+            answer, pixels = await self.result.work(
+                self._lay, self.result.index, turn, wanted, metrics
+            )
+            self.result.answer("grid", answer, [pixels])
 
     async def act_blocks(self, content: Content) -> None:
         """Rows that come into sight."""
@@ -264,14 +267,10 @@ class GridController:
         )
         self._first = (index, changes, *self._lay(index, FIRST, Filter(), metrics))
 
-    def _send_layout(self, index: GridIndex, turn: str, wanted: Filter, metrics: Metrics) -> None:
-        index.first(CHUNK)
-        answer, heights = self._lay(index, turn, wanted, metrics)
-        self.result.answer("grid", answer, [heights])
-
     def _lay(
         self, index: GridIndex, turn: str, wanted: Filter, metrics: Metrics
     ) -> tuple[GridAnswer, bytes]:
+        index.first(CHUNK)
         with self._turn:
             self._laid += 1
             number = self._laid

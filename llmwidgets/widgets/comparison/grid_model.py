@@ -262,8 +262,6 @@ def _among(field: FieldResult) -> str:
     return AGAINST if len(answered) > 1 and field.truth is not NOTHING else ""
 
 
-# -- Which rows of the grid are shown, and in which order.
-
 WHOLE = "all fields"
 """The name of the one row that carries a failure where no field disagrees."""
 
@@ -344,8 +342,6 @@ def _rank(unit: TextRow) -> tuple[int, int]:
     return -unit.disagreeing, -len(unit.failed)
 
 
-# -- A value, its truth and its text as one cell of a view says them.
-
 LONGEST = 400
 
 
@@ -380,11 +376,11 @@ def display_value(value: Any, nothing: str = "") -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def value_words(said: VariantValue) -> str:
+def value_words(given: VariantValue) -> str:
     """A variant's value for a field: words for nothing too, where it did not leave it out."""
-    if said.state == "missing" and is_empty(said.value):
+    if given.state == "missing" and is_empty(given.value):
         return "no value"
-    return display_value(said.value, "none")
+    return display_value(given.value, "none")
 
 
 def spell_out(view: T) -> T:

@@ -63,11 +63,18 @@ class _VariantState(TypedDict):
     title: str
 
 
-class ResultState(TypedDict):
+class Remainder(TypedDict):
+    """Where the result of a run is not whole: facts, what went wrong, the label of what is next."""
+
+    facts: list[str]
+    notes: list[str]
+    resume: str
+
+
+class ResultState(Remainder):
     """What is known of a comparison before the page asks for more; no value, no text.
 
     `run` grows with each other comparison, `revision` with each label and each news of a run.
-    `facts`, `notes` and `resume` say where the result of a run is not whole.
     """
 
     run: int
@@ -83,17 +90,6 @@ class ResultState(TypedDict):
     fields: list[str]
     labels: int
     undo: str
-    facts: list[str]
-    notes: list[str]
-    resume: str
-
-
-class Remainder(TypedDict):
-    """Where the result of a run is not whole: facts, what went wrong, the label of what is next."""
-
-    facts: list[str]
-    notes: list[str]
-    resume: str
 
 
 class ShownResult:
@@ -352,8 +348,6 @@ def _read_points(given: object) -> float:
         )
     return points / 100
 
-
-# -- LabelController: truth that grows while the result is read. Take, type, empty, undo, export.
 
 _REST_SECONDS = 0.4
 TYPED, EMPTY = "typed", "not in the text"

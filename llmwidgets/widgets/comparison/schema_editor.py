@@ -193,18 +193,18 @@ class FieldDraft:
 
     def problems(self) -> dict[int, tuple[str, str]]:
         """What is wrong with each row, and a name that would be right; empty where all is well."""
-        found: dict[int, tuple[str, str]] = {}
+        problems: dict[int, tuple[str, str]] = {}
         seen: set[str] = set()
         for at, row in enumerate(self.rows):
             name = row.name.strip()
             if not name:
-                found[at] = ("This row has no name.", "")
+                problems[at] = ("This row has no name.", "")
             elif not _NAME.fullmatch(name):
-                found[at] = ("A name has letters, digits and _ only.", usable(name))
+                problems[at] = ("A name has letters, digits and _ only.", usable(name))
             elif name in seen:
-                found[at] = ("Another row has this name.", "")
+                problems[at] = ("Another row has this name.", "")
             seen.add(name)
-        return found or self._misfits()
+        return problems or self._misfits()
 
     def _misfits(self) -> dict[int, tuple[str, str]]:
         try:
@@ -212,8 +212,8 @@ class FieldDraft:
         except FieldError as error:
             rows = {
                 int(match.group(1)) - 1: (f"This row {problem}", "")
-                for place, problem in error.problems.items()
-                if (match := re.match(r"row (\d+)", place))
+                for row, problem in error.problems.items()
+                if (match := re.match(r"row (\d+)", row))
             }
             return rows or {0: (error.message, "")}
         return {}

@@ -179,6 +179,10 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
     ]
     order = sorted(range(len(rows)), key=lambda at: _rank(rows[at], shared[at]))
     band = view_model.margin(verdict)
+
+    def heading(at: int) -> tuple[str, str]:
+        return rows[at].wording.title, rows[at].wording.more
+
     low, high, step = _scale(rows, band)
     return {
         "headline": verdict.headline,
@@ -204,7 +208,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
                 "more": more,
                 "rows": [_row(rows[at], shared[at], sparse=sparse, agreed=agreed) for at in some],
             }
-            for (title, more), some in groupby(order, key=lambda at: _heading(rows[at]))
+            for (title, more), some in groupby(order, key=heading)
         ],
         **pair_view(comparison, verdict),
         "shared": shared_view(comparison) if agreed else [],
@@ -231,10 +235,6 @@ def _foot(comparison: Comparison, verdict: Verdict, *, scored: bool, agreed: boo
     total, some = len(comparison.texts), comparison.cached(sampled_agreement).texts
     where = f" In {some:,} of {total:,} texts, evenly spread." if some < total else ""
     return [f"{_FOOT_AGREED}{where}", *notes]
-
-
-def _heading(row: Row) -> tuple[str, str]:
-    return row.wording.title, row.wording.more
 
 
 def _row(row: Row, shared: Shared, *, sparse: bool, agreed: bool) -> _ScoreRow:

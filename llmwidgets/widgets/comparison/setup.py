@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, TypedDict, TypeVar
 
-from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.inputs import RunPlan, build_plan, read_documents
 from llmwidgets.comparison.run_settings import CompareScript, shared_schema
@@ -64,18 +63,17 @@ class RunOptions:
     def take(self, content: Mapping[str, Any]) -> None:
         """Instructions, repeats, parallel calls out of the form; FieldError for what is wrong."""
         if "instructions" in content:
-            said = str(content["instructions"])
-            self.instructions = said if said.strip() else DEFAULT_INSTRUCTIONS
+            text = str(content["instructions"])
+            self.instructions = text if text.strip() else DEFAULT_INSTRUCTIONS
         if "repeats" in content:
             self.repeats = read_whole("repeats", content["repeats"], _MOST_REPEATS) or 1
         if "concurrency" in content:
-            self.concurrency = read_whole(
-                "parallel calls", content["concurrency"], CONCURRENCY_MOST
-            )
+            given = content["concurrency"]
+            self.concurrency = read_whole("parallel calls", given, CONCURRENCY_MOST)
 
-    def take_budget(self, said: object) -> None:
+    def take_budget(self, given: object) -> None:
         """US dollars to stop before, out of the form; empty means no limit."""
-        words = str(said or "").strip().lstrip("$").replace(",", ".").strip()
+        words = str(given or "").strip().lstrip("$").replace(",", ".").strip()
         if not words:
             self.budget = None
             return
@@ -91,9 +89,9 @@ class RunOptions:
         self.budget = budget
 
 
-def read_whole(name: str, said: object, most: int, *, least: int = 1) -> int | None:
+def read_whole(name: str, given: object, most: int, *, least: int = 1) -> int | None:
     """A whole number out of the form, None where it is empty; FieldError for anything else."""
-    words = str(said if said is not None else "").strip()
+    words = str(given if given is not None else "").strip()
     if not words:
         return None
     short = words.isdecimal() and len(words) <= len(str(most))
@@ -175,11 +173,6 @@ class SetupProblem:
     hint: str = ""
     action: ActionState | None = None
     ref: str = ""
-
-    @property
-    def blocks(self) -> bool:
-        """Whether nothing can run until it is fixed."""
-        return self.where in MATERIAL
 
 
 @dataclass(slots=True)
@@ -299,9 +292,8 @@ class Setup:
             "type": "setup.allow",
             "content": {"label": connection.label, "model": model},
         }
-        return SetupProblem(
-            "models", error.message, error.hint, action if offered else None, ref=ref
-        )
+        shown = action if offered else None
+        return SetupProblem("models", error.message, error.hint, shown, ref)
 
     def connections(self) -> list[Connection]:
         """Given, stored, of this session and of the environment; the first of a label counts."""
@@ -402,12 +394,12 @@ class Setup:
 
     def asked(self) -> RunPlan:
         """The plan of what is chosen; FieldError or StoreError where it cannot be made."""
-        instructions: Any = self.options.crossed or self.options.instructions
+        options = self.options
         return build_plan(
             self.documents,
             self.variants(),
-            instructions=instructions,
-            repeats=self.options.repeats,
+            instructions=options.crossed or options.instructions,
+            repeats=options.repeats,
             store=self.named,
         )
 
@@ -439,7 +431,7 @@ class Setup:
 
     def missing(self) -> str:
         """The one thing that must come before a run; empty where nothing is missing."""
-        blocking = next((each for each in self.problems if each.blocks), None)
+        blocking = next((each for each in self.problems if each.where in MATERIAL), None)
         if blocking is not None:
             return f"Fix the {blocking.where} above first."
         if not self.documents:
@@ -465,6 +457,6 @@ def _sentence(where: str, error: LLMWidgetsError) -> str:
     sentences = []
     for problem, names in places.items():
         whole = f"The {where} {problem}" if problem[:1].islower() else problem
-        named = formatting.join_listed([name for name in names if name])
+        named = "; ".join(name for name in names if name)
         sentences.append(f"{named}: {problem}" if named else whole)
     return " ".join(sentences)

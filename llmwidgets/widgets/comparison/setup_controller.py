@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -147,8 +148,6 @@ class SetupController:
             self.estimate()
             self._page.push_soon()
 
-    # -- columns -------------------------------------------------------------------------------
-
     async def act_tick(self, content: Content) -> None:
         """A model was ticked or unticked."""
         self.setup.tick(str(content.get("ref")), bool(content.get("on")))
@@ -204,8 +203,6 @@ class SetupController:
             self.connecting = ConnectionPanel(self.setup.store)
         self._page.send({"type": "embed", "model": self.connecting.model_id})
 
-    # -- texts ---------------------------------------------------------------------------------
-
     async def act_paste(self, content: Content) -> None:
         """Texts that were pasted replace what was there."""
         self.take(texts=read_pasted(str(content.get("text") or "")), truth=None, group=None)
@@ -228,8 +225,6 @@ class SetupController:
     async def act_drop_truth(self, _content: Content) -> None:
         """Compare without the truth that does not fit."""
         self.take(truth={})
-
-    # -- the estimate --------------------------------------------------------------------------
 
     def _show_choice(self) -> None:
         self.estimate()
@@ -291,10 +286,13 @@ def read_files(files: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
     for name, content in files:
         kind = PurePath(name).suffix.lower()
         if kind == ".csv":
-            texts += _rows(name, list(csv.DictReader(io.StringIO(content.lstrip("\ufeff")))))
+            csv.field_size_limit(sys.maxsize)
+            table = io.StringIO(content.lstrip("\ufeff"), newline="")
+            texts += _rows(name, list(csv.DictReader(table)))
         elif kind == ".jsonl":
-            lines = [line for line in content.splitlines() if line.strip()]
-            texts += _rows(name, [_line(name, line) for line in lines])
+            # Not `splitlines`: JSON may contain other line ends inside of a string.
+            lines = [line for line in content.split("\n") if line.strip()]
+            texts += _rows(name, [_read_line(name, line) for line in lines])
         else:
             texts.append({"id": PurePath(name).stem, "text": content})
     if not texts:
@@ -310,7 +308,7 @@ def _rows(name: str, rows: Sequence[Any]) -> list[dict[str, Any]]:
     return [{key: row[key] for key in _KEPT if row.get(key)} for row in rows]
 
 
-def _line(name: str, line: str) -> Any:
+def _read_line(name: str, line: str) -> Any:
     try:
         return json.loads(line)
     except ValueError:

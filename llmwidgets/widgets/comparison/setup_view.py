@@ -110,19 +110,21 @@ def picker_groups(setup: Setup, price: Price) -> list[ModelGroup]:
     for each in sorted(connections, key=lambda each: each.provider.model_field is not None):
         single = each.provider.model_field is not None
         groups.setdefault((single, each.kind if single else each.label), []).append(each)
-    views = [
-        _group(
-            label,
-            _title(label, members),
-            [
-                _row(setup, each, model, price)
-                for each in members
-                for model in setup.offered(each, policy)
-            ],
-        )
-        for (_, label), members in groups.items()
-    ]
-    return [group for group in views if group["rows"]]
+    views = []
+    for (_, label), members in groups.items():
+        models = [(each, model) for each in members for model in setup.offered(each, policy)]
+        rows = [_row(setup, each, model, price) for each, model in models]
+        ticked = sum(row["ticked"] for row in rows)
+        view: ModelGroup = {
+            "label": label,
+            "title": _title(label, members),
+            "said": f"{ticked} of {len(rows)}",
+            "count": ticked,
+            "pickable": sum(row["enabled"] for row in rows),
+            "rows": rows,
+        }
+        views += [view] if rows else []
+    return views
 
 
 def _title(label: str, members: Sequence[Connection]) -> str:
@@ -132,18 +134,6 @@ def _title(label: str, members: Sequence[Connection]) -> str:
     if first.provider.model_field is not None and all(each.origin == "demo" for each in members):
         return "Demo: rules on this computer, no LLM"
     return first.provider.title
-
-
-def _group(label: str, title: str, rows: list[ModelRow]) -> ModelGroup:
-    ticked = sum(row["ticked"] for row in rows)
-    return {
-        "label": label,
-        "title": title,
-        "said": f"{ticked} of {len(rows)}",
-        "count": ticked,
-        "pickable": sum(row["enabled"] for row in rows),
-        "rows": rows,
-    }
 
 
 def _row(setup: Setup, connection: Connection, model: str, price: Price) -> ModelRow:
@@ -231,8 +221,6 @@ def _lifetime(facts: ModelFacts, today: date) -> _NoteState:
 def _note(tone: Tone, text: str) -> _NoteState:
     return {"tone": tone, "text": text}
 
-
-# -- What the panel shows before the run: models, fields, texts, options, the estimate.
 
 TRIAL = 5
 SAMPLES = ("invoices", "emails", "jobs")
@@ -333,12 +321,22 @@ def setup_view(
     groups = picker_groups(setup, cost.price)
     total = sum(len(group["rows"]) for group in groups)
     expected = expected_words(setup, matters, deviation)
+    columns, ticked = len(setup.picks), sum(pick.plain for pick in setup.picks)
+    more = f", {count(columns, 'column')}" if columns != ticked else ""
     return {
         "said": "" if ran else "nothing has been sent yet",
         "code": bool(setup.picks),
-        "problems": [_problem_view(each) for each in _problems(setup, cost)],
+        "problems": [
+            {
+                "where": f"{problem.where} {problem.ref}".strip(),
+                "sentence": problem.sentence,
+                "hint": problem.hint,
+                "action": problem.action,
+            }
+            for problem in _problems(setup, cost)
+        ],
         "empty": None if total else _empty(setup),
-        "ticked": _ticked(setup, total),
+        "ticked": f"{ticked} ticked of {total}{more}",
         "groups": groups,
         "schema": _schema_view(setup),
         "texts": _texts_view(setup),
@@ -364,22 +362,6 @@ def expected_words(
 
 
 _expected = lru_cache(maxsize=64)(expected_sentence)
-
-
-def _ticked(setup: Setup, total: int) -> str:
-    columns = len(setup.picks)
-    ticked = len({pick.ref for pick in setup.picks if pick.plain})
-    more = f", {count(columns, 'column')}" if columns != ticked else ""
-    return f"{ticked} ticked of {total}{more}"
-
-
-def _problem_view(problem: SetupProblem) -> ProblemState:
-    return {
-        "where": f"{problem.where} {problem.ref}".strip(),
-        "sentence": problem.sentence,
-        "hint": problem.hint,
-        "action": problem.action,
-    }
 
 
 def _problems(setup: Setup, cost: CostEstimate) -> list[SetupProblem]:
@@ -517,16 +499,12 @@ def _options_view(options: RunOptions) -> _OptionsView:
         changed.append(f"{options.repeats} repeats")
     if options.concurrency:
         changed.append(f"{options.concurrency} at a time")
-    crossed = ""
-    if options.crossed:
-        names = ", ".join(options.crossed)
-        crossed = (
-            f"{count(len(options.crossed), 'set')} of instructions cross with the models: {names}."
-        )
+    names = ", ".join(options.crossed or ())
+    sets = f"{count(len(options.crossed or ()), 'set')} of instructions cross with the models"
     return {
         "said": ", ".join(changed) or "defaults",
         "instructions": options.instructions,
-        "crossed": crossed,
+        "crossed": f"{sets}: {names}." if names else "",
         "repeats": options.repeats,
         "concurrency": options.concurrency or "",
         "pace": (

@@ -41,8 +41,6 @@ class FormController:
         """The form that is shown."""
         return self._forms.current
 
-    # -- filling in ----------------------------------------------------------------------------
-
     async def act_secret(self, content: Content) -> None:
         """A secret arrives for a field; the form keeps it."""
         secret, draft = open_secret(content, content["buffers"]), self.draft
@@ -77,8 +75,6 @@ class FormController:
             self._page.push()
 
     act_preset = act_edit
-
-    # -- testing and keeping -------------------------------------------------------------------
 
     async def act_test(self, content: Content) -> None:
         """Test the form as it is; then save it, keep it for the session, or neither."""
@@ -172,17 +168,15 @@ class FormController:
             if kept is not None and kept.origin == "demo":
                 connection = connection.with_origin("demo")
             store.add_for_session(connection)
-            said = "Ready for this session." if draft.passed else "Kept for this session, untested."
+            done = "Ready for this session." if draft.passed else "Kept for this session, untested."
         elif not self._gate.usable:
             self._wait_for_store(draft)
             return
         else:
             replace = kept is not None and kept.origin == "store"
             await asyncio.to_thread(store.save, connection, replace=replace)
-            said = "Saved." if draft.passed else "Saved untested."
-        self._forms.settle(draft, store[connection.label], said)
-
-    # -- the store -----------------------------------------------------------------------------
+            done = "Saved." if draft.passed else "Saved untested."
+        self._forms.settle(draft, store[connection.label], done)
 
     def _wait_for_store(self, draft: FormDraft) -> None:
         self.waiting = draft

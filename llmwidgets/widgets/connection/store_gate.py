@@ -100,7 +100,7 @@ class GateEvents:
 class StoreGate:
     """The store that a panel works on: locked, absent, in memory or open.
 
-    `screen` is what stands before the rest of the panel. A passphrase arrives as every secret does.
+    `screen` is shown before the rest of the panel. A passphrase arrives as every secret does.
     """
 
     def __init__(self, page: Page, inbox: SecretInbox, store: Store | None = None) -> None:
@@ -410,8 +410,8 @@ def _notices(store: Store) -> list[str]:
 
 def _shorten_path(path: Path) -> str:
     """A path with `~` for the user's own folder."""
-    shown, home = str(path), str(Path.home())
-    return "~" + shown.removeprefix(home) if shown.startswith(home) else shown
+    home = Path.home()
+    return str("~" / path.relative_to(home) if path.is_relative_to(home) else path)
 
 
 class StoreDraft:
