@@ -7,10 +7,10 @@ from datetime import date, datetime
 
 import pytest
 
+from llmwidgets import ConnectionForm, ConnectionPanel
 from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
 from llmwidgets.store.store import Store
-from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from llmwidgets.widgets.connection import form_view
 
 CANARY = "made-up-canary-0004711-3fQz"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from llmwidgets import ConnectionForm, ConnectionPanel
 from llmwidgets.connections.connection import Connection
 from llmwidgets.store import identity_sources
 from llmwidgets.store import state as autolock
 from llmwidgets.store.store import Store
-from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from llmwidgets.widgets.connection import store_gate
 
 CANARY = "sk-made-up-canary-0004711-3fQz"

@@ -218,13 +218,14 @@ def request_view(index: GridIndex, at: int, column: int) -> RequestAnswer:
     text = comparison.texts[unit.text]
     extraction = comparison.extraction(CellKey(column, unit.text, unit.repeat))
     request = extraction.request
+    sent = {key: request[key] for key in ("headers", "body") if key in request}
     view: RequestAnswer = {
         "index": at,
         "column": column,
         "id": text_name(text, unit.repeat, comparison.repeats),
         "mode": str(extraction.mode or ""),
         "line": f"{request.get('method', '')} {request.get('url', '')}".strip(),
-        "request": _indented({key: request[key] for key in ("headers", "body") if key in request}),
+        "request": json.dumps(sent, indent=2, ensure_ascii=False, default=str) if sent else "",
         "why": "This comparison was made from outputs, or the call was never made.",
         "losses": [str(loss) for loss in extraction.losses],
         "failure": failure_view(extraction),
@@ -244,10 +245,6 @@ def request_view(index: GridIndex, at: int, column: int) -> RequestAnswer:
         ],
     }
     return spell_out(view)
-
-
-def _indented(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str) if value != {} else ""
 
 
 def _indented_reply(reply: str) -> str:

@@ -513,7 +513,11 @@ def parse_edit(words: str, leaf: Leaf | None) -> Any:
     kind = leaf.type if leaf is not None else "other"
     name = leaf.path if leaf is not None else "this field"
     if kind in ("integer", "number"):
-        return _number(typed, kind, name)
+        try:
+            return float(typed) if kind == "number" and "." in typed else int(typed)
+        except ValueError:
+            example = "4180" if kind == "integer" else "4180.50"
+            raise FieldError({name: "This is not a number."}, f"Type it like {example}.") from None
     if kind == "boolean":
         if typed.casefold() not in _YES:
             raise FieldError({name: "This is neither yes nor no."}, "Type yes or no.")
@@ -526,14 +530,6 @@ def parse_edit(words: str, leaf: Leaf | None) -> Any:
         except ValueError:
             return typed
     return typed
-
-
-def _number(typed: str, kind: str, name: str) -> Any:
-    try:
-        return int(typed) if kind == "integer" else float(typed) if "." in typed else int(typed)
-    except ValueError:
-        example = "4180" if kind == "integer" else "4180.50"
-        raise FieldError({name: "This is not a number."}, f"Type it like {example}.") from None
 
 
 def _one_of(typed: str, leaf: Leaf) -> Any:

@@ -13,6 +13,7 @@ from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count
 from llmwidgets.schemas.loaders import TYPES, schema_from_rows
 from llmwidgets.widgets.comparison.setup_controller import SetupController
+from llmwidgets.widgets.comparison.setup_view import TYPE_WORDS
 from llmwidgets.widgets.panel import Content, Page, whole_in
 
 if TYPE_CHECKING:
@@ -116,16 +117,16 @@ class FieldsController:
         rows, problems = self._draft.rows, self._draft.problems()
         return {
             "edition": self._edition,
-            "types": [[name, words] for name, words in WORDS.items()],
-            "rows": [_row_state(row, *problems.get(at, ("", ""))) for at, row in enumerate(rows)],
+            "types": [[name, words] for name, words in TYPE_WORDS.items()],
+            "rows": [
+                cast("_FieldRowState", {**asdict(row), "problem": problem, "instead": instead})
+                for at, row in enumerate(rows)
+                for problem, instead in [problems.get(at, ("", ""))]
+            ],
             "said": count(len(rows), "field"),
             "wrong": f"{count(len(problems), 'row')} to fix" if problems else "",
             "warning": _warning(sum(row.required for row in rows)),
         }
-
-
-def _row_state(row: FieldRow, problem: str, instead: str) -> _FieldRowState:
-    return cast("_FieldRowState", {**asdict(row), "problem": problem, "instead": instead})
 
 
 def _warning(required: int) -> str:
@@ -138,10 +139,6 @@ def _warning(required: int) -> str:
     )
 
 
-WORDS = {
-    "text": "text", "number": "number", "integer": "whole number", "boolean": "yes or no",
-    "date": "date", "datetime": "date and time", "time": "time", "email": "e-mail", "url": "URL",
-}  # fmt: skip
 _NAME = re.compile(r"[^\W\d_]\w*(\[\])?(\.[^\W\d_]\w*(\[\])?)*")
 _FORMATS = (
     ("date", re.compile(r"\d{4}-\d\d-\d\d")),
@@ -245,7 +242,7 @@ def rows_of_schema(schema: Schema) -> list[FieldRow]:
     return [
         FieldRow(
             name=leaf.path.removesuffix("[]") or "value",
-            type=leaf.type if leaf.type in WORDS else "text",
+            type=leaf.type if leaf.type in TYPE_WORDS else "text",
             many=leaf.path.endswith("[]"),
             required=leaf.required and not leaf.nullable,
             description=leaf.description,

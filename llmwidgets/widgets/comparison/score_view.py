@@ -365,7 +365,12 @@ def _pair(pair: Pair, letters: dict[str, str]) -> _PairState:
     known = pair.texts >= FEWEST_TEXTS and (pair.low, pair.high) != (-1.0, 1.0)
     better = a if low > 0 else b
     winner = letters.get(better, better)
-    tie = "too few texts to tell" if pair.texts < FEWEST_TEXTS else "not told apart"
+    tie, needed = "not told apart", ""
+    if pair.texts < FEWEST_TEXTS:
+        tie = "too few texts to tell"
+    elif pair.texts_needed and not pair.told_apart:
+        enough = pair.texts_needed <= pair.texts
+        needed = "enough texts" if enough else f"needs {pair.texts_needed:,} texts"
     return {
         "a": letters.get(a, a),
         "b": letters.get(b, b),
@@ -373,17 +378,9 @@ def _pair(pair: Pair, letters: dict[str, str]) -> _PairState:
         "interval": [low, points, high] if known else None,
         "range": f"{signed(low)} … {signed(high)}" if known else "–",
         "certain": pair.told_apart,
-        "needed": _needed(pair),
+        "needed": needed,
         "verdict": f"{winner} is better" if pair.told_apart else tie,
     }
-
-
-def _needed(pair: Pair) -> str:
-    if pair.told_apart or pair.texts < FEWEST_TEXTS or not pair.texts_needed:
-        return ""
-    if pair.texts_needed <= pair.texts:
-        return "enough texts"
-    return f"needs {pair.texts_needed:,} texts"
 
 
 def signed(points: float) -> str:

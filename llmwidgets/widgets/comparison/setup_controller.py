@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import PurePath
@@ -56,7 +57,7 @@ class CostEstimate:
         for connection in setup.connections() if setup.documents else []:
             for model in setup.offered(connection, policy):
                 if (connection.label, model) not in prices:
-                    price = formatting.money(_per_1000(setup, connection, model))
+                    price = _price_per_1000(setup, connection, model)
                     prices[connection.label, model] = price, _price_changes(connection, model)
         known = CostEstimate(prices=prices, about=about)
         if setup.missing():
@@ -93,14 +94,13 @@ def price_change_words(
     return f"price {ahead if day > today else past} on {formatting.format_day(day)}"
 
 
-def _per_1000(setup: Setup, connection: Connection, model: str) -> float | None:
-    try:
+def _price_per_1000(setup: Setup, connection: Connection, model: str) -> str:
+    price = None
+    with suppress(LLMWidgetsError):
         likely = estimate(setup.one(connection, model).plan)
-    except LLMWidgetsError:
-        return None
-    if likely.unpriced or likely.cost is None:
-        return None
-    return likely.cost / max(1, likely.calls) * 1000
+        if not likely.unpriced and likely.cost is not None:
+            price = likely.cost / max(1, likely.calls) * 1000
+    return formatting.money(price)
 
 
 def whole_words(likely: Estimate | None, texts: int) -> str:

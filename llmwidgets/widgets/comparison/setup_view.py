@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
 from functools import lru_cache
@@ -95,14 +95,8 @@ class ModelGroup(TypedDict):
     rows: list[ModelRow]
 
 
-Price = Callable[["Connection", str], tuple[str, str]]
-
-
-def picker_groups(setup: Setup, price: Price) -> list[ModelGroup]:
-    """The models that can be ticked; connections that name one model are grouped by kind.
-
-    `price` gives US dollars for 1,000 texts of this length, and how that changes soon.
-    """
+def _groups(setup: Setup, cost: CostEstimate) -> list[ModelGroup]:
+    """The models that can be ticked; connections that name one model are grouped by kind."""
     policy = setup.policy()
     # Connections that list their models come first, each with a group of its own.
     groups: dict[tuple[bool, str], list[Connection]] = {}
@@ -113,7 +107,7 @@ def picker_groups(setup: Setup, price: Price) -> list[ModelGroup]:
     views = []
     for (_, label), members in groups.items():
         models = [(each, model) for each in members for model in setup.offered(each, policy)]
-        rows = [_row(setup, each, model, price) for each, model in models]
+        rows = [_row(setup, each, model, cost) for each, model in models]
         ticked = sum(row["ticked"] for row in rows)
         view: ModelGroup = {
             "label": label,
@@ -136,12 +130,12 @@ def _title(label: str, members: Sequence[Connection]) -> str:
     return first.provider.title
 
 
-def _row(setup: Setup, connection: Connection, model: str, price: Price) -> ModelRow:
+def _row(setup: Setup, connection: Connection, model: str, cost: CostEstimate) -> ModelRow:
     ref = reference_of(connection, model)
     tick = setup.find_tick(ref)
     letters = {pick.key: formatting.variant_letter(at) for at, pick in enumerate(setup.picks)}
     capability = connection.capability(model)
-    words, moves = price(connection, model)
+    words, moves = cost.price(connection, model)
     notes = model_notes(connection, model) + ([_note("warn", moves)] if moves else [])
     mode = str(capability.mode) if capability else "not probed yet"
     return {
@@ -226,13 +220,10 @@ TRIAL = 5
 SAMPLES = ("invoices", "emails", "jobs")
 _LINES = 3
 _LOSSES = 3
-_TYPES = {
-    "string": "text",
-    "integer": "whole number",
-    "boolean": "yes or no",
-    "datetime": "date and time",
-    "email": "e-mail",
-}
+TYPE_WORDS = {
+    "text": "text", "number": "number", "integer": "whole number", "boolean": "yes or no",
+    "date": "date", "datetime": "date and time", "time": "time", "email": "e-mail", "url": "URL",
+}  # fmt: skip
 
 
 class ProblemState(Sentence):
@@ -318,7 +309,7 @@ def setup_view(
     `ran` where something was run before; `matters` and `deviation` as for `expected_words`.
     """
     calls = setup.columns * (len(setup.documents) - setup.shown) * setup.options.repeats
-    groups = picker_groups(setup, cost.price)
+    groups = _groups(setup, cost)
     total = sum(len(group["rows"]) for group in groups)
     expected = expected_words(setup, matters, deviation)
     columns, ticked = len(setup.picks), sum(pick.plain for pick in setup.picks)
@@ -463,7 +454,8 @@ def _losses(setup: Setup) -> dict[str, Loss]:
 
 def _type_words(leaf: Leaf) -> str:
     """The type of a field in a reader's words: `text or none`, `one of 6`."""
-    words = _TYPES.get(leaf.type, leaf.type)
+    kind = "text" if leaf.type == "string" else leaf.type
+    words = TYPE_WORDS.get(kind, kind)
     if leaf.type == "enum":
         words = f"one of {len(leaf.values or ())}"
     if leaf.path.endswith("[]"):

@@ -8,7 +8,6 @@ from typing import NotRequired, TypedDict
 
 from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
-from llmwidgets.errors import StoreError
 from llmwidgets.formatting import count
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import Provider
@@ -205,24 +204,17 @@ class FormController:
         if draft is None:
             return None
         kept = draft.connection if draft.passed and not draft.read_only else None
+        usable = self._gate.usable and not self._gate.store.read_only
         return form_view(
             draft,
             {
                 "reference": _reference(draft.connection),
                 "waits": self.waiting is draft,
                 "may_keep": not draft.replaces_working and not draft.read_only,
-                "may_allow": self._may_allow(draft),
+                "may_allow": usable and draft.connection is not None,
                 "listed": _unconnected_models(kept, connections) if kept is not None else [],
             },
         )
-
-    def _may_allow(self, draft: FormDraft) -> bool:
-        """Whether the organization's own rules can be changed from here."""
-        try:
-            usable = self._gate.usable and not self._gate.store.read_only
-            return usable and draft.connection is not None
-        except StoreError:
-            return False
 
 
 def _reference(connection: Connection | None) -> str:

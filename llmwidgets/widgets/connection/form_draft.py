@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from llmwidgets.connections.catalog import local_today
 from llmwidgets.connections.connection import Connection, secret_warning
 from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects.types import Call, Enforcement
@@ -259,10 +260,8 @@ class FormDraft:
             return
         rules = policy or Policy()
         reachable = self.report.models if self.report and self.passed else None
-        today = datetime.now().astimezone().date()
-        rows = await asyncio.to_thread(
-            model_rows, connection, rules.allowed(connection), reachable, today
-        )
+        allowed, today = rules.allowed(connection), local_today()
+        rows = await asyncio.to_thread(model_rows, connection, allowed, reachable, today)
         self.rows = rows + refused_rows(connection, rules)
         self.off_whitelist = off_whitelist(connection, rules)
 
@@ -303,7 +302,7 @@ class FormDraft:
 
     @property
     def fact(self) -> tuple[Icon, str]:
-        """The status icon and the one fact beside the name."""
+        """The status icon and the one fact next to the name."""
         if self.report is not None and not self.report.ok:
             return "fail", _FAILURE_FACTS.get(self.report.status, "failed")
         return ("none", "") if self.connection is None else connection_fact(self.connection)
@@ -419,7 +418,8 @@ class OpenForms:
         for key, draft in list(self.drafts.items()):
             now, kept = present.get(key), draft.connection
             in_hand = draft.touched and key == self.selected
-            if now is not None and not draft.busy and (draft.apart or _differs(now, kept)):
+            changed = kept and now and (now.saved_at, now.origin) != (kept.saved_at, kept.origin)
+            if now is not None and not draft.busy and (draft.apart or changed):
                 if draft.touched:
                     draft.follow(now)
                 else:
@@ -433,10 +433,6 @@ class OpenForms:
             self.selected = None
         if self.selected is None and connections:
             self.open(connections[0].kind, connections[0])
-
-
-def _differs(now: Connection, then: Connection | None) -> bool:
-    return then is not None and (now.saved_at, now.origin) != (then.saved_at, then.origin)
 
 
 @dataclass(frozen=True, slots=True)

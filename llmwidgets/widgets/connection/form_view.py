@@ -362,12 +362,15 @@ def _groups(draft: FormDraft) -> list[_GroupState]:
 def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldState:
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     examples = [str(each) for each in info.examples or []]
+    placeholder = examples[0] if examples else ""
+    if draft.preset is not None and name in {"name", "api_key"}:
+        placeholder = draft.preset.name if name == "name" else draft.preset.key
     kind = _TYPES.get(info.annotation, "text")
     field: FieldState = {
         "name": name,
         "label": info.title or name,
         "help": info.description or "",
-        "placeholder": _placeholder(draft, name, examples),
+        "placeholder": placeholder,
         "choices": examples if len(examples) > 1 else [],
         "optional": not info.is_required(),
         "type": kind,
@@ -389,12 +392,6 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
     if name == "credentials" and draft.credentials is not None:
         field["facts"] = draft.credentials.facts
     return field
-
-
-def _placeholder(draft: FormDraft, name: str, examples: list[str]) -> str:
-    if draft.preset is not None and name in {"name", "api_key"}:
-        return draft.preset.name if name == "name" else draft.preset.key
-    return examples[0] if examples else ""
 
 
 def _part(info: FieldInfo, field: FieldState) -> str:

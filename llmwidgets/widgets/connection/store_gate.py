@@ -329,7 +329,10 @@ class StoreGate:
         self._page.push()
 
     async def _fail(self, error: LLMWidgetsError) -> None:
-        self._said = _passphrase_sentence(error) or error_sentence(error)
+        self._said = error_sentence(error)
+        if isinstance(error, FieldError) and "passphrase" in error.problems:
+            # A sentence of its own: `The passphrase has …`.
+            self._said["sentence"] = redact(f"The passphrase {error.problems['passphrase']}")
         if isinstance(error, WrongPassphrase):
             self._wrong += 1
             self._again_at = clock() + min(2.0**self._wrong, LONGEST_WAIT)
@@ -377,14 +380,6 @@ class StoreGate:
 def _call(listeners: Iterable[Callable[[], None]]) -> None:
     for listener in listeners:
         listener()
-
-
-def _passphrase_sentence(error: LLMWidgetsError) -> Sentence | None:
-    """A problem of the field `passphrase` as a sentence of its own: `The passphrase has …`."""
-    if not isinstance(error, FieldError) or "passphrase" not in error.problems:
-        return None
-    sentence = redact(f"The passphrase {error.problems['passphrase']}")
-    return {"sentence": sentence, "hint": redact(error.hint)}
 
 
 def _organizations(store: Store) -> list[str]:
