@@ -183,6 +183,15 @@ def test_a_store_locked_or_opened_elsewhere_shows_in_every_panel(wire, store: St
     assert page.form["key"] == "openai/openai"
 
 
+def test_a_store_made_elsewhere_is_not_made_again(wire, tmp_path: Path) -> None:
+    """The screen that makes it ends when another panel, or code, made it."""
+    page = wire(ConnectionPanel(Store("acme", path=tmp_path / "store")))
+    page.send("store.screen", screen="create")
+    Store.create("acme", passphrase=PASSPHRASE, path=tmp_path / "store")
+    page.settle()
+    assert (gate(page)["gate"], gate(page)["exists"], gate(page)["making"]) == ("", True, None)
+
+
 def test_who_went_on_without_the_store_is_not_asked_again(wire, store: Store) -> None:
     """Until it was open and is locked once more."""
     store.lock()

@@ -10,7 +10,7 @@ from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.comparison.core import CellKey
 from llmwidgets.comparison.reference_free import FLAG_WORDS, FLAGS, TextGrounding, ground_text
-from llmwidgets.comparison.text_result import FieldResult, read_text_result
+from llmwidgets.comparison.text_result import FieldResult
 from llmwidgets.dialects.requests import curl_command
 from llmwidgets.dialects.types import AuthHeader, Call
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
@@ -111,8 +111,8 @@ def detail_view(index: GridIndex, at: int, path: str, column: int) -> DetailStat
     """The value, the truth and the words they came from; `column` -1 is the field itself."""
     comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
-    fields = read_text_result(comparison, unit.text, unit.repeat).values
-    field = next((each for each in fields if each.path == path), FieldResult(path, NOTHING, ()))
+    fields = (each for each in index.answers(at).values if each.path == path)
+    field = next(fields, FieldResult(path, NOTHING, ()))
     leaf, grounds = leaf_at(field, text), ground_text(comparison, unit.text)
     view: DetailState = {
         "index": at,
@@ -312,10 +312,7 @@ def text_view(index: GridIndex, at: int) -> TextAnswer:
     """The source with the spans of every variant, and the list of fields."""
     comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
-    fields = sorted(
-        read_text_result(comparison, unit.text, unit.repeat).values,
-        key=lambda field: -field.disagreeing,
-    )
+    fields = sorted(index.answers(at).values, key=lambda field: -field.disagreeing)
     grounds = ground_text(comparison, unit.text)
     grouped = [(field, _groups(field, grounds)) for field in fields]
     view: TextAnswer = {

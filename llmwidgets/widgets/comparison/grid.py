@@ -388,7 +388,7 @@ def block_of(index: GridIndex, each: Shown, metrics: Metrics) -> _BlockState:
     """One text of a layout with its rows."""
     comparison, unit = index.comparison, index.units[each.unit]
     text = comparison.texts[unit.text]
-    by_path = {field.path: field for field in index.fields(unit.text, unit.repeat)}
+    by_path = {field.path: field for field in index.answers(each.unit).values}
     quiet = set(each.quiet)
     grounds = ground_text(comparison, unit.text)
     rows = [

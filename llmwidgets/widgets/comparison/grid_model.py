@@ -117,7 +117,7 @@ class GridIndex:
             with self._growing:
                 if self.whole:
                     return
-                unit = self._unit(*divmod(len(self.units), self.comparison.repeats))
+                unit = self._unit(len(self.units))
                 self._sums.update(_sums(unit))
                 self.units.append(unit)
                 self.changes += 1
@@ -130,41 +130,38 @@ class GridIndex:
         with self._growing:
             return self._scored.aggregates()
 
-    def fields(self, text: int, repeat: int) -> tuple[FieldResult, ...]:
-        """Every field of one text; the last few texts are remembered."""
-        return self._answers(text, repeat).values
-
-    def _answers(self, text: int, repeat: int) -> TextResult:
-        at = text * self.comparison.repeats + repeat
+    def answers(self, at: int) -> TextResult:
+        """The fields of one text (and repeat) by variant; the last few texts are remembered."""
         kept = self._kept.get(at)
         if kept is None:
-            kept = read_text_result(self.comparison, text, repeat)
+            kept = read_text_result(self.comparison, *divmod(at, self.comparison.repeats))
             if len(self._kept) >= _KEPT:
                 self._kept.clear()
             self._kept[at] = kept
         return kept
 
-    def _unit(self, text: int, repeat: int) -> TextRow:
+    def _unit(self, at: int) -> TextRow:
+        text, repeat = divmod(at, self.comparison.repeats)
         # Looked up before the replies are read: one that comes meanwhile is counted next time.
-        keys = [CellKey(at, text, repeat) for at in range(len(self.comparison.variants))]
+        keys = [CellKey(each, text, repeat) for each in range(len(self.comparison.variants))]
         asked = [not self.live or bool(self.comparison.rows.id(key)) for key in keys]
         if self.live:
-            self._kept.pop(text * self.comparison.repeats + repeat, None)
-        answers = self._answers(text, repeat)
+            self._kept.pop(at, None)
+        answers = self.answers(at)
         self._scored.add(answers, asked)
         self._patterns.update(dict.fromkeys(field.pattern for field in answers.values))
         first = answers.values[0].values if answers.values else ()
         silent = [
-            at
-            for at, extraction in enumerate(answers.extractions)
-            if (first[at].state == "failed" if first else extraction.status != "ok")
+            each
+            for each, extraction in enumerate(answers.extractions)
+            if (first[each].state == "failed" if first else extraction.status != "ok")
         ]
         return TextRow(
             text,
             repeat,
             tuple(_field_state(field) for field in answers.values),
-            failed=tuple(at for at in silent if asked[at]),
-            waiting=tuple(at for at in silent if not asked[at]),
+            failed=tuple(each for each in silent if asked[each]),
+            waiting=tuple(each for each in silent if not asked[each]),
         )
 
     @property
@@ -190,7 +187,7 @@ class GridIndex:
                     )
                     self._scored.score_again(old, new)
                 for at in units:
-                    fresh = self._unit(*divmod(at, repeats))
+                    fresh = self._unit(at)
                     self._sums.subtract(_sums(self.units[at]))
                     self._sums.update(_sums(fresh))
                     self.units[at] = fresh

@@ -16,7 +16,7 @@ from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison import view_model
 from llmwidgets.comparison.aggregate import aggregate
 from llmwidgets.comparison.core import CellKey
-from llmwidgets.comparison.text_result import FieldResult, read_text_result
+from llmwidgets.comparison.text_result import FieldResult
 from llmwidgets.comparison.truth import get_at_path, list_without_truth
 from llmwidgets.errors import FieldError
 from llmwidgets.report import html
@@ -422,7 +422,7 @@ class LabelController:
         index = self._result.index
         assert index is not None
         comparison, place = index.comparison, index.place(at)
-        fields = read_text_result(comparison, place.text, place.repeat).values
+        fields = index.answers(at).values
         field = next((each for each in fields if each.path == path), None)
         if field is None:
             return

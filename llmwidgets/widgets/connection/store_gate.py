@@ -42,6 +42,8 @@ LONGEST_WAIT = 30.0
 clock = time.monotonic
 
 Screen = Literal["", "unlock", "create", "store"]
+_OPENING = ("unlock", "create")
+"""The screens that end once the store is open."""
 
 
 class GateError(Sentence):
@@ -128,7 +130,7 @@ class StoreGate:
     def _follow_change(self) -> None:
         """Something changed the store, on any thread; once it is open, nothing is asked."""
         self._skipped &= self.locked
-        if self.usable and self.screen == "unlock" and not self._busy:
+        if self.usable and self.screen in _OPENING and not self._busy:
             self._page.submit(self._follow_opened())
         self._page.push_soon()
 
@@ -301,7 +303,7 @@ class StoreGate:
     async def _attempt(self, step: Callable[[], object], place: object = None) -> None:
         """Take a step that opens the store, and remember its identity in a place."""
         self._busy, self._said = True, None
-        screen, recovered = self.screen, self._tried == "recovery"
+        recovered = self._tried == "recovery"
         self._page.push()
         try:
             await asyncio.to_thread(step)
@@ -310,8 +312,6 @@ class StoreGate:
             await self._fail(error)
         else:
             self._wrong, self._again_at = 0, 0.0
-            if self.screen == screen:
-                self.screen = ""
             await self._follow_opened()
             if recovered:
                 _call(self.events.recovered)
@@ -322,11 +322,12 @@ class StoreGate:
     async def _follow_opened(self) -> None:
         """The store is open, by whoever: what waited for it goes on."""
         self.clear()
-        if self.screen == "unlock":
+        if self.screen in _OPENING:
             self.screen = ""
         for follow in self.events.opened:
             await follow()
-        self._page.push()
+        if not self._busy:
+            self._page.push()
 
     async def _fail(self, error: LLMWidgetsError) -> None:
         self._said = error_sentence(error)
