@@ -319,16 +319,14 @@ class LiveRun:
         progress, ended = self.run.progress, self.ended
         kept, total = _counts(progress)
         over = any("OverBudget" in each.failures for each in progress)
-        stopping = self.run.stopped and not ended
+        stopping, resumable = self.run.stopped and not ended, ended and kept < total and not over
         return {
             "status": "Stopped" if ended else "Stopping" if stopping else "Running",
             "said": self._said(progress),
             "stop": "" if ended else "Stop",
             "stopping": stopping,
             "again": "Raise the limit" if ended and over else "Start over" if ended else "",
-            "resume": f"Resume {count(total - kept, 'call')}"
-            if ended and kept < total and not over
-            else "",
+            "resume": f"Resume {count(total - kept, 'call')}" if resumable else "",
             "show": f"Show the {kept:,}" if ended and kept else "",
             "note": self._note(progress, over),
             "foot": self._foot(ended),

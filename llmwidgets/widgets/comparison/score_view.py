@@ -178,11 +178,9 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
         for at in range(len(rows))
     ]
     order = sorted(range(len(rows)), key=lambda at: _rank(rows[at], shared[at]))
+    # Whether some pair shares enough texts for a verdict that depends on what matters.
+    enough = any(pair.texts >= FEWEST_TEXTS for pair in verdict.table)
     band = view_model.margin(verdict)
-
-    def heading(at: int) -> tuple[str, str]:
-        return rows[at].wording.title, rows[at].wording.more
-
     low, high, step = _scale(rows, band)
     return {
         "headline": verdict.headline,
@@ -190,10 +188,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
         "outcome": verdict.outcome.name.lower() if verdict.outcome is not None else "",
         "scored": scored,
         "agreed": agreed,
-        # Only where some pair shares enough texts for a verdict that depends on it.
-        "matters": f"{100 * matters:g}"
-        if any(pair.texts >= FEWEST_TEXTS for pair in verdict.table)
-        else "",
+        "matters": f"{100 * matters:g}" if enough else "",
         "more": view_model.more_texts(verdict),
         "foretold": foretold,
         "unlabelled": sum(text.truth is NOTHING for text in comparison.texts) if scored else 0,
@@ -202,14 +197,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
         "best": view_model.best_words(verdict),
         "scale": [low, high],
         "step": step,
-        "groups": [
-            {
-                "title": title,
-                "more": more,
-                "rows": [_row(rows[at], shared[at], sparse=sparse, agreed=agreed) for at in some],
-            }
-            for (title, more), some in groupby(order, key=heading)
-        ],
+        "groups": _groups([(rows[at], shared[at]) for at in order], sparse=sparse, agreed=agreed),
         **pair_view(comparison, verdict),
         "shared": shared_view(comparison) if agreed else [],
         "order": [rows[at].letter for at in order],
@@ -235,6 +223,19 @@ def _foot(comparison: Comparison, verdict: Verdict, *, scored: bool, agreed: boo
     total, some = len(comparison.texts), comparison.cached(sampled_agreement).texts
     where = f" In {some:,} of {total:,} texts, evenly spread." if some < total else ""
     return [f"{_FOOT_AGREED}{where}", *notes]
+
+
+def _groups(rows: Sequence[tuple[Row, Shared]], *, sparse: bool, agreed: bool) -> list[_ScoreGroup]:
+    return [
+        {
+            "title": title,
+            "more": more,
+            "rows": [_row(row, shared, sparse=sparse, agreed=agreed) for row, shared in some],
+        }
+        for (title, more), some in groupby(
+            rows, key=lambda each: (each[0].wording.title, each[0].wording.more)
+        )
+    ]
 
 
 def _row(row: Row, shared: Shared, *, sparse: bool, agreed: bool) -> _ScoreRow:
