@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from llmwidgets.engine.check import check
     from llmwidgets.providers import PROVIDERS
     from llmwidgets.store.store import Store
-    from llmwidgets.widgets import ComparisonPanel, ConnectionForm, ConnectionPanel
+    from llmwidgets.widgets.comparison_panel import ComparisonPanel
+    from llmwidgets.widgets.connection_panel import ConnectionForm, ConnectionPanel
 
 
 __version__ = "0.1.0"
@@ -50,10 +51,10 @@ __all__ = [
 _HOMES = {
     "PROVIDERS": "llmwidgets.providers",
     "Comparison": "llmwidgets.comparison",
-    "ComparisonPanel": "llmwidgets.widgets",
+    "ComparisonPanel": "llmwidgets.widgets.comparison_panel",
     "Connection": "llmwidgets.connections",
-    "ConnectionForm": "llmwidgets.widgets",
-    "ConnectionPanel": "llmwidgets.widgets",
+    "ConnectionForm": "llmwidgets.widgets.connection_panel",
+    "ConnectionPanel": "llmwidgets.widgets.connection_panel",
     "Store": "llmwidgets.store.store",
     "Variant": "llmwidgets.comparison",
     "check": "llmwidgets.engine.check",

@@ -10,8 +10,8 @@ from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.run_settings import script_of
 from llmwidgets.store.store import Store
 from llmwidgets.widgets.comparison.grid import GridController
-from llmwidgets.widgets.comparison.labels import LabelController
 from llmwidgets.widgets.comparison.results import (
+    LabelController,
     ResultController,
     ResultState,
     ScoresController,
@@ -121,8 +121,6 @@ class ComparisonPanel(Panel):
         panel._run.show(comparison)
         return panel
 
-    # -- what code sees ------------------------------------------------------------------------
-
     @property
     def comparison(self) -> Comparison | None:
         """The comparison that is shown, with the labels made in it."""
@@ -173,8 +171,6 @@ class ComparisonPanel(Panel):
                 matters=matters,
             )
         )
-
-    # -- to the page ---------------------------------------------------------------------------
 
     async def hello(self) -> None:
         """A view was drawn: the state, and where a result is shown its first rows right behind."""

@@ -1,218 +1,225 @@
-"""ConnectionPanel: the kinds with their state, the form of one, what this computer offers."""
+"""The widgets of connections: the panel, what this computer offers, and the form of one kind."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from llmwidgets.connections.catalog import key_notes, local_today
 from llmwidgets.connections.connection import Connection
-from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.base import Provider
-from llmwidgets.widgets.connection.discovery import Discovery, OffersState
-from llmwidgets.widgets.connection.form_controller import FormController
-from llmwidgets.widgets.connection.form_draft import FormDraft, Icon, OpenForms, connection_fact
+from llmwidgets.connections.discovery import (
+    KeyCandidate,
+    environment_connections,
+    find_keys_of_other_tools,
+)
+from llmwidgets.formatting import count
+from llmwidgets.providers import PROVIDERS, find_provider
+from llmwidgets.providers.custom import PROVIDER as CUSTOM
+from llmwidgets.secret import Secret, redact
+from llmwidgets.widgets.connection.form_controller import ConnectionList, FormController, ListState
+from llmwidgets.widgets.connection.form_draft import FormDraft, OpenForms
 from llmwidgets.widgets.connection.form_view import FormState
+from llmwidgets.widgets.connection.store_gate import StoreGate, StoreState
+from llmwidgets.widgets.connection.store_settings import StoreSettings
 from llmwidgets.widgets.panel import Content, Page, Panel
 from llmwidgets.widgets.secret_field import SecretInbox
-from llmwidgets.widgets.store.gate import StoreGate, StoreState
-from llmwidgets.widgets.store.settings import StoreSettings
 
 if TYPE_CHECKING:
+    from llmwidgets.engine.check import LocalServer
+    from llmwidgets.providers.base import Kind
     from llmwidgets.store.store import Store
 
 
-class RowState(TypedDict):
-    """One connection, or the form of one that is not saved."""
-
+class _FoundState(TypedDict):
     label: str
-    name: str
-    icon: Icon
-    fact: str
-    selected: bool
-
-
-class _KindState(TypedDict):
-    """One kind. One that can be connected once is a row itself; the others have `rows`."""
-
-    kind: str
     title: str
-    single: bool
-    label: NotRequired[str]
-    name: NotRequired[str]
-    icon: NotRequired[Icon]
-    fact: NotRequired[str]
-    selected: NotRequired[bool]
-    count: NotRequired[int]
-    rows: NotRequired[list[RowState]]
+    source: str
+    where: str
 
 
-class ListState(TypedDict):
-    """The list; `deleted` was removed last and can come back."""
-
-    kinds: list[_KindState]
-    connected: int
-    demo: bool
-    deleted: str
+class _LocalState(TypedDict):
+    endpoint: str
+    title: str
+    host: str
+    models: list[str]
 
 
-class ConnectionList:
-    """The list at the left of the connection panel, and what is done with a connection in it."""
+class _ElsewhereState(TypedDict):
+    number: int
+    title: str
+    where: str
+    note: str
+    tail: str
+    reference: str | None
 
-    def __init__(self, page: Page, gate: StoreGate, forms: OpenForms) -> None:
-        self._page, self._gate, self._forms = page, gate, forms
-        gate.events.opened.append(self._follow_opened)
-        gate.events.turned.append(forms.clear)
 
-    async def _follow_opened(self) -> None:
-        """The store is open: a form that waits has its stored secrets before it is saved."""
-        self.follow()
+class OffersState(TypedDict):
+    """What this computer offers to connect; `elsewhere` is None before anybody looked."""
 
-    def follow(self) -> list[Connection]:
-        """Bring the forms in line with the connections that there are now."""
-        connections, store = self._gate.connections(), self._gate.store
-        self._forms.follow(connections, locked=store.exists and store.locked)
-        return connections
+    found: list[_FoundState]
+    local: list[_LocalState]
+    elsewhere: list[_ElsewhereState] | None
+    looking: bool
+    looked: bool
 
-    def _addressed(self, content: Content) -> FormDraft | None:
-        """The form that is shown, if the message is for it and it can be changed."""
-        draft = self._forms.current
-        if draft is None or draft.busy or draft.read_only or content.get("form") != draft.key:
-            return None
+
+class Discovery:
+    """What was found on this computer since the panel was made; nothing is looked for unasked.
+
+    `form` opens and tests what is connected.
+    """
+
+    def __init__(self, page: Page, gate: StoreGate, forms: OpenForms, form: FormController) -> None:
+        self._page, self._gate, self._forms, self._form = page, gate, forms, form
+        self._looking = False
+        self._environment: list[Connection] = []
+        self._servers: list[LocalServer] | None = None
+        self._elsewhere: list[KeyCandidate] | None = None
+
+    async def look_around(self) -> None:
+        """Read which connections the environment has; no call is made."""
+        connections = await asyncio.to_thread(environment_connections)
+        # What a policy file provides is there to be used and is not copied into a store.
+        self._environment = [each for each in connections if each.origin == "environment"]
+
+    async def act_look_elsewhere(self, _content: Content) -> None:
+        """Read the files in which other tools keep keys in clear; only ever on a click."""
+        candidates = await asyncio.to_thread(find_keys_of_other_tools)
+        # Those of the environment are known.
+        self._elsewhere = [each for each in candidates if each.plain is not None]
+        self._page.push()
+
+    async def act_discover(self, _content: Content) -> None:
+        """Ask the ports where servers of models usually listen; only ever on a click."""
+        from llmwidgets.engine.check import discover
+
+        self._looking = True
+        self._page.push()
+        try:
+            self._servers = list(await discover())
+        finally:
+            self._looking = False
+        self._page.push()
+
+    def _fill(
+        self, kind: Kind, known: Connection | None, plain: Mapping[str, Any], **secrets: Secret
+    ) -> FormDraft:
+        """The form of a kind, filled in with what was found."""
+        draft = self._forms.open(kind, known)
+        draft.take(plain)
+        for name, secret in secrets.items():
+            draft.receive(name, secret)
+        draft.rev += 1
+        draft.intent = "save" if self._gate.usable else "session"
         return draft
 
-    async def show_current(self) -> None:
-        """Look up what the form that is shown needs, then show it."""
-        if draft := self._forms.current:
-            await draft.look_up(self._gate.policy)
-        self._page.push()
-
-    # -- messages ------------------------------------------------------------------------------
-
-    async def act_select(self, content: Content) -> None:
-        """Open the form of a connection, or a fresh one of its kind."""
-        kind, label = content.get("kind"), content.get("label")
-        if not isinstance(kind, str) or kind not in PROVIDERS:
+    async def act_add(self, content: Content) -> None:
+        """Connect what the environment has; the reference is kept, not the value."""
+        label = content.get("label")
+        known = next((each for each in self._environment if each.label == label), None)
+        if known is None:
             return
-        of_label = (each for each in self._gate.connections() if each.label == label)
-        self._forms.open(kind, next((each for each in of_label if each.kind == kind), None))
-        await self.show_current()
+        draft = self._fill(known.kind, None, known.plain_fields, **known.secret_fields)
+        if known.any_model:
+            # The variables name a resource and no deployment, which only the user knows.
+            draft.values.pop(known.provider.model_field or "", None)
+            self._page.push()
+            return
+        await self._form.test(draft)
 
-    async def act_remove(self, content: Content) -> None:
-        """Delete the connection of the open form; the panel offers to put it back."""
-        draft = self._addressed(content)
-        if draft is not None and draft.connection is not None:
-            await asyncio.to_thread(self._gate.store.__delitem__, draft.connection.label)
-            self._forms.drafts.pop(draft.key, None)
-            self.follow()
+    async def act_add_elsewhere(self, content: Content) -> None:
+        """Connect what another tool keeps: by a reference to its file, or by a sealed copy."""
+        candidates, number = self._elsewhere or [], content.get("number")
+        if not isinstance(number, int) or not 0 <= number < len(candidates):
+            return
+        candidate, as_reference = candidates[number], bool(content.get("reference"))
+        known = self._gate.find_single(candidate.kind)
+        secret = {candidate.field: candidate.closed(as_reference=as_reference)}
+        draft = self._fill(candidate.kind, known, candidate.beside, **secret)
+        draft.look()
+        if draft.preview() is None or draft.problems or candidate.incomplete:
+            self._page.push()
+            return
+        await self._form.test(draft)
+        if draft.passed and draft.connection is not None:
+            label = draft.connection.label
+            draft.added = candidate.afterwards(label, as_reference=as_reference)
             self._page.push()
 
-    async def act_undelete(self, _content: Content) -> None:
-        """Put back the connection removed last, and open its form."""
-        label = await asyncio.to_thread(self._gate.store.undelete)
-        connection = self._gate.store[label]
-        self._forms.open(connection.kind, connection)
-        await self.show_current()
-
-    async def act_rename(self, content: Content) -> None:
-        """Give the connection of the open form another label."""
-        draft, store = self._addressed(content), self._gate.store
-        label = str(content.get("label") or "").strip()
-        if draft is None or draft.connection is None or label == draft.connection.label:
+    async def act_add_local(self, content: Content) -> None:
+        """Connect every model of a server found on this computer, each tested."""
+        endpoint = content.get("endpoint")
+        servers = self._servers or ()
+        chosen = next((server for server in servers if server.endpoint == endpoint), None)
+        if chosen is None:
             return
-        await asyncio.to_thread(store.rename, draft.connection.label, label)
-        self._forms.settle(draft, store[label], "")
-        self._page.push()
+        for model in chosen.models:
+            connection = Connection(
+                CUSTOM.kind, name=model, endpoint=chosen.endpoint, api_key=chosen.key or None
+            )
+            if any(each.label == connection.label for each in self._gate.connections()):
+                continue
+            plain, secrets = connection.plain_fields, connection.secret_fields
+            draft = self._fill(connection.kind, None, plain, **secrets)
+            await self._form.test(draft)
+            if not draft.passed:
+                return
 
-    async def act_move(self, content: Content) -> None:
-        """Take a received key to the kind it seems to belong to."""
-        draft, kind = self._addressed(content), content.get("kind")
-        if draft is None or not isinstance(kind, str) or kind not in PROVIDERS:
-            return
-        moved = next((each.received for each in draft.secrets.values() if each.received), None)
-        target = self._forms.open(kind, self._gate.find_single(kind))
-        if moved is not None:
-            for name in list(draft.secrets):
-                draft.clear(name)
-            target.receive(target.provider.key_field, moved)
-            await target.read_credentials()
-        self._page.push()
-
-    async def act_demo(self, _content: Content) -> None:
-        """Start the keyless demo server; its models are connected for this session."""
-        from llmwidgets.demo import start_demo
-
-        demo = await asyncio.to_thread(start_demo)
-        known = {each.label for each in self._gate.connections()}
-        for connection in demo:
-            if connection.label not in known:
-                self._gate.store.add_for_session(connection)
-        self._gate.screen = ""
-        first = self._gate.store[demo[0].label]
-        self._forms.open(first.kind, first)
-        self._page.push()
-
-    # -- to the page ---------------------------------------------------------------------------
-
-    def view(self, connections: Sequence[Connection]) -> ListState:
-        """Every kind with its connections."""
+    def view(self, connections: Sequence[Connection]) -> OffersState:
+        """What can be added to these connections."""
+        elsewhere = self._elsewhere
         return {
-            "kinds": [_kind(provider, connections, self._forms) for provider in PROVIDERS.values()],
-            "connected": len(connections),
-            "demo": any(each.origin == "demo" for each in connections),
-            "deleted": self._gate.store.state.deleted_label,
+            "found": self._environment_view({each.kind for each in connections}),
+            "local": self._local_view(connections),
+            "elsewhere": None if elsewhere is None else _elsewhere_view(elsewhere),
+            "looking": self._looking,
+            "looked": self._servers is not None,
         }
 
+    def _environment_view(self, connected: set[Kind]) -> list[_FoundState]:
+        return [
+            {
+                "label": each.label,
+                "title": each.provider.title,
+                "source": " and ".join(
+                    secret.reference.partition(":")[2]
+                    for secret in each.secret_fields.values()
+                    if secret.reference
+                ),
+                "where": "in the environment",
+            }
+            for each in self._environment
+            if each.kind not in connected
+        ]
 
-def _kind(provider: Provider, connections: Sequence[Connection], forms: OpenForms) -> _KindState:
-    own = [each for each in connections if each.kind == provider.kind]
-    rows = [_row(each, forms) for each in own]
-    fresh, shown = f"{provider.kind}/", forms.current
-    if shown and shown.provider is provider and shown.connection is None:
-        fresh = shown.key  # the form of what was removed elsewhere keeps its name
-    draft = forms.drafts.get(fresh)
-    kind: _KindState = {
-        "kind": provider.kind,
-        "title": provider.title,
-        "single": provider.single,
-    }
-    if provider.single:
-        return {**kind, **(rows[0] if rows else _fresh_row(draft, fresh == forms.selected))}
-    if draft is not None and fresh == forms.selected:
-        rows.append({**_fresh_row(draft, True), "name": "New connection", "fact": "not saved"})
-    return {**kind, "count": len(own), "rows": rows}
-
-
-def _row(connection: Connection, forms: OpenForms) -> RowState:
-    key = f"{connection.kind}/{connection.label}"
-    draft = forms.drafts.get(key)
-    icon, fact = draft.fact if draft else connection_fact(connection)
-    if draft and draft.report and draft.passed and connection.provider.single:
-        count = len(draft.report.models)
-        fact = f"{count} model{'' if count == 1 else 's'}"
-    if connection.origin == "session":
-        fact = fact or "this session"
-    if connection.origin == "policy":
-        fact = fact if icon in {"warn", "fail"} else "provided"
-    notes = key_notes(connection, local_today())
-    if notes and icon != "fail":
-        icon, fact = "warn", notes[0].brief
-    return {
-        "label": connection.label,
-        "name": connection.label,
-        "icon": icon,
-        "fact": fact,
-        "selected": key == forms.selected,
-    }
+    def _local_view(self, connections: Sequence[Connection]) -> list[_LocalState]:
+        connected = {
+            model for each in connections if each.kind == CUSTOM.kind for model in each.models
+        }
+        return [
+            {
+                "endpoint": server.endpoint,
+                "title": redact(server.title),
+                "host": server.endpoint.partition("://")[2].partition("/")[0],
+                "models": [redact(model) for model in new],
+            }
+            for server in self._servers or ()
+            if (new := [model for model in server.models if model not in connected])
+        ]
 
 
-def _fresh_row(draft: FormDraft | None, selected: bool) -> RowState:
-    icon: Icon = "none"
-    fact = ""
-    if draft is not None:
-        icon, fact = draft.fact
-    return {"label": "", "name": "", "icon": icon, "fact": fact, "selected": selected}
+def _elsewhere_view(candidates: Sequence[KeyCandidate]) -> list[_ElsewhereState]:
+    return [
+        {
+            "number": number,
+            "title": PROVIDERS[each.kind].title,
+            "where": redact(each.where),
+            "note": redact(each.note),
+            "tail": each.tail,
+            "reference": each.reference,
+        }
+        for number, each in enumerate(candidates)
+    ]
 
 
 class ConnectionPanelState(ListState, OffersState):
@@ -275,6 +282,71 @@ class ConnectionPanel(Panel):
     def summary(self) -> tuple[str, list[str]]:
         known = self._gate.connections()
         lines = [f"{each.label}: {each.provider.title}, {each.host}" for each in known]
-        count = {0: "no connection", 1: "1 connection"}.get(len(known), f"{len(known)} connections")
-        locked = ", locked" if self.store.exists and self.store.locked else ""
-        return f"{self.store.organization}{locked}, {count}", lines
+        number = count(len(known), "connection") if known else "no connection"
+        locked = ", locked" if self._gate.locked else ""
+        return f"{self.store.organization}{locked}, {number}", lines
+
+
+class ConnectionFormState(TypedDict):
+    """The whole widget."""
+
+    store: StoreState
+    form: FormState | None
+
+
+class ConnectionForm(Panel):
+    """One kind's form; *Test and save* puts the connection into the store.
+
+    `.connection` is the connection once it is saved or ready for the session, else None.
+    FieldError for a kind that does not exist.
+
+        form = lw.ConnectionForm("openai")
+        form
+    """
+
+    bundle = "connection_form"
+    heading = "Connection"
+
+    def __init__(self, kind: str, store: Store | None = None) -> None:
+        self._provider = find_provider(kind)
+        inbox, self._forms = SecretInbox(self.page), OpenForms()
+        self._gate = StoreGate(self.page, inbox, store)
+        self._gate.events.opened.append(self._follow_store)
+        self._form = FormController(self.page, self._gate, self._forms)
+        self.controllers = {"secret": inbox, "store": self._gate, "form": self._form}
+        self._begin(self._gate.find_single(kind))
+        super().__init__()
+
+    def _begin(self, existing: Connection | None) -> None:
+        """Open the form; of a kind that is connected once it is about the store's connection."""
+        self._forms.clear()
+        self._forms.open(self._provider.kind, existing)
+
+    async def _follow_store(self) -> None:
+        """The store is open: a form without a connection turns to what the store already has."""
+        existing = self._gate.find_single(self._provider.kind)
+        if self._form.waiting is None and self.connection is None and existing:
+            self._begin(existing)
+
+    @property
+    def store(self) -> Store:
+        """The store that the form works on."""
+        return self._gate.store
+
+    @property
+    def connection(self) -> Connection | None:
+        """The connection of this form, as the store or the session has it."""
+        draft = self._forms.current
+        return draft.connection if draft is not None else None
+
+    async def hello(self) -> None:
+        await self._gate.hello()
+
+    def state(self) -> ConnectionFormState:
+        return {"store": self._gate.view(), "form": self._form.view(self._gate.connections())}
+
+    def summary(self) -> tuple[str, list[str]]:
+        kept = self.connection
+        if kept is None:
+            return f"{self._provider.title}: not connected", []
+        return f"{self._provider.title}: {kept.label} at {kept.host}", []

@@ -166,8 +166,6 @@ class Panel(anywidget.AnyWidget):
     def _static(self) -> StaticOutput:
         return StaticOutput()
 
-    # -- what a subclass says ------------------------------------------------------------------
-
     def state(self) -> Mapping[str, Any]:
         """What the page shows now, as JSON; never a secret."""
         return {}
@@ -188,8 +186,6 @@ class Panel(anywidget.AnyWidget):
             f"<p><b>{escape_html(self.heading)}:</b> {escape_html(sentence)}. "
             "Run this cell to open the panel.</p>" + (f"<ul>{items}</ul>" if items else "")
         )
-
-    # -- from the page -------------------------------------------------------------------------
 
     @property
     def last_error(self) -> str | None:
@@ -216,8 +212,6 @@ class Panel(anywidget.AnyWidget):
         """The page has no code yet: send the module and its style sheet."""
         code = [read_static(f"{self.bundle}.{kind}").encode() for kind in ("js", "css")]
         self.page.send({"type": "module"}, code)
-
-    # -- without a kernel ----------------------------------------------------------------------
 
     def close(self) -> None:
         """Leave the page; controllers stop what they do."""

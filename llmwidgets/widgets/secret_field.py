@@ -106,7 +106,11 @@ class SecretInbox:
 
 async def public_key() -> str:
     """The kernel's public key (SPKI, base64); made once a process, off the calling thread."""
-    return await asyncio.to_thread(_public_key)
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    public = (await asyncio.to_thread(_private_key)).public_key()
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(der).decode()
 
 
 def open_secret(content: Mapping[str, Any], buffers: Sequence[memoryview]) -> Secret:
@@ -167,14 +171,10 @@ def _unsealed(field: str, buffers: Sequence[memoryview]) -> Opened:
     oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
     if len(sealed) > MOST_BYTES + 16:
         return None, ""
+    name = field.encode("utf-8", "replace")
     try:
-        return _text(
-            memoryview(
-                AESGCM(_private_key().decrypt(wrapped, oaep)).decrypt(
-                    nonce, sealed, field.encode("utf-8", "replace")
-                )
-            )
-        )
+        cipher = AESGCM(_private_key().decrypt(wrapped, oaep))
+        return _text(memoryview(cipher.decrypt(nonce, sealed, name)))
     except (InvalidTag, ValueError):
         return None, ""
 
@@ -189,11 +189,3 @@ def _generate_key() -> RSAPrivateKey:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
-
-
-def _public_key() -> str:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    public = _private_key().public_key()
-    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return base64.b64encode(der).decode()

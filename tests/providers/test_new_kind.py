@@ -18,7 +18,7 @@ import json, os
 import llmwidgets as lw
 from llmwidgets.connections import environment_connections, find_keys_of_other_tools
 from llmwidgets.keyscan.search import find_leaks
-from llmwidgets.widgets import ConnectionForm, ConnectionPanel
+from llmwidgets import ConnectionForm, ConnectionPanel
 from tests.readme import README, provider_table, written
 from tests.servers import serving_models
 

@@ -30,13 +30,13 @@ from rich.console import Console
 from rich.traceback import Traceback
 
 import llmwidgets as lw
+from llmwidgets import ConnectionForm, ConnectionPanel
 from llmwidgets.engine import event_loop
 from llmwidgets.keyscan.search import find_leaks
 from llmwidgets.known_keys import known_key
 from llmwidgets.secret import Secret
 from llmwidgets.store import age
 from llmwidgets.store.document import connection_to_json
-from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from tests.servers import Handler, listening
 from tests.widgets.conftest import Wire
 

@@ -18,7 +18,7 @@ from llmwidgets.widgets.connection.check_view import (
     price_text,
     report_view,
 )
-from llmwidgets.widgets.connection.form_draft import connection_fact
+from llmwidgets.widgets.connection.form_draft import FormDraft, connection_fact
 
 TODAY = date(2026, 11, 23)
 
@@ -125,6 +125,25 @@ def test_what_could_not_be_determined_is_told_as_that() -> None:
     assert "Test again" in view["text"]
     assert connection_fact(kept) == ("warn", "reply form unknown")
     assert connection_fact(free) == ("none", "not tested")
+
+
+@pytest.mark.parametrize(
+    ("status", "fact"),
+    [
+        ("Unauthorized", "key refused"),
+        ("Forbidden", "no access"),
+        ("UnknownModel", "not found"),
+        ("RateLimited", "limited"),
+        ("Unreachable", "no answer"),
+        ("Overloaded", "failed"),
+    ],
+)
+@pytest.mark.parametrize("code", ["", "418 teapot", "ENOTFOUND"])
+def test_the_fact_of_a_failed_check_is_that_of_its_class(status: str, fact: str, code: str) -> None:
+    """Whatever short word the server has for it."""
+    draft = FormDraft("openai")
+    draft.report = CheckReport(False, "It failed.", code=code, status=status)
+    assert draft.fact == ("fail", fact)
 
 
 def test_a_form_without_an_answer_is_not_an_accepted_one() -> None:

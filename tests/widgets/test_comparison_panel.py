@@ -23,7 +23,7 @@ from llmwidgets.analysis.verdict import Verdict
 from llmwidgets.analysis.verdict_text import brief
 from llmwidgets.demo import invoices
 from llmwidgets.engine import estimate, journal_file
-from llmwidgets.widgets.comparison import setup_view
+from llmwidgets.widgets.comparison import setup_controller
 from llmwidgets.widgets.comparison.grid import Metrics, blocks, heights
 from llmwidgets.widgets.comparison.grid_model import Filter, GridIndex
 
@@ -230,6 +230,17 @@ def test_truth_that_does_not_fit_can_be_left_out(wire, store: Store) -> None:
     page.send(action["type"])
     assert page.state["setup"]["problems"] == []
     assert "without truth" in page.state["setup"]["texts"]["said"]
+
+
+def test_one_misfit_in_many_places_is_one_sentence(wire, store: Store) -> None:
+    """Equal problems share their sentence, every place named; others keep their own."""
+    schema = {"type": "object", "properties": {"total": {"type": "number"}}}
+    truth = [{"sum": 1}, {"sum": 2}, {"total": "x"}]
+    page = wire(ComparisonPanel(schema, ["a", "b", "c"], truth=truth, store=store))
+    sentence = page.state["setup"]["problems"][0]["sentence"]
+    assert sentence.startswith("truth of text-01, sum; truth of text-02, sum: ")
+    assert sentence.count("the schema has no field of this name") == 1
+    assert "truth of text-03, total: " in sentence
 
 
 def test_a_model_off_the_whitelist_is_refused_by_name_and_can_be_allowed(wire, tmp_path) -> None:
@@ -631,7 +642,7 @@ def test_a_price_that_is_about_to_change_stands_beside_its_model(wire, store, mo
         def now(cls, tz: Any = None) -> datetime:
             return datetime(2026, 11, 23, tzinfo=tz)
 
-    for module in (setup_view, estimate):
+    for module in (setup_controller, estimate):
         monkeypatch.setattr(module, "datetime", Then)
     store.save(Connection("gemini", api_key="AIza-made-up-key-for-tests-0000000000000"))
     page = wire(panel(store, models=["gemini/gemini-3.8-flash"]))
@@ -652,7 +663,7 @@ def test_a_price_that_is_about_to_change_stands_beside_its_model(wire, store, mo
     ],
 )
 def test_a_change_of_price_is_said_in_words(new, today: date, said: str) -> None:
-    assert setup_view.price_change_words(date(2027, 1, 1), (1, 2), new, today) == said
+    assert setup_controller.price_change_words(date(2027, 1, 1), (1, 2), new, today) == said
 
 
 def test_a_dead_endpoint_is_named_and_the_others_go_on(wire, store: Store) -> None:

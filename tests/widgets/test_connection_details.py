@@ -11,12 +11,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from llmwidgets import PROVIDERS
+from llmwidgets import PROVIDERS, ConnectionForm, ConnectionPanel
 from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
 from llmwidgets.engine import capability
 from llmwidgets.store.store import Store
-from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from tests.servers import ModelServer, serving_models
 
 CANARY = "sk-made-up-canary-0004711-3fQz"

@@ -12,14 +12,13 @@ from typing import Any
 import ipywidgets
 import pytest
 
-from llmwidgets import PROVIDERS
+from llmwidgets import PROVIDERS, ConnectionForm
 from llmwidgets.dialects.types import Enforcement
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import format_day
 from llmwidgets.providers.model_facts import FACTS_OF
 from llmwidgets.secret import Secret
 from llmwidgets.store.store import Store
-from llmwidgets.widgets import ConnectionForm
 from tests.servers import ModelServer, Seen, serving_models
 
 CANARY = "sk-made-up-canary-0004711-3fQz"

@@ -8,11 +8,10 @@ from pathlib import Path
 import ipywidgets
 import pytest
 
-from llmwidgets import PROVIDERS
+from llmwidgets import PROVIDERS, ConnectionForm, ConnectionPanel
 from llmwidgets.connections.connection import Connection
 from llmwidgets.engine import check
 from llmwidgets.store.store import Store
-from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from tests.kinds import KINDS, filled_in
 
 CANARY = "sk-made-up-canary-0004711-3fQz"
@@ -296,13 +295,13 @@ def test_the_panel_takes_its_place_in_a_box(wire) -> None:
     box.close()
 
 
-def test_importing_the_package_of_widgets_loads_none() -> None:
+def test_importing_the_packages_loads_no_widget() -> None:
     """The names are there; anywidget is loaded with the first of them that is used."""
     import subprocess
     import sys
 
     code = (
-        "import sys, llmwidgets.widgets as w; assert 'ConnectionPanel' in dir(w); "
+        "import sys, llmwidgets as w, llmwidgets.widgets; assert 'ConnectionPanel' in dir(w); "
         "assert 'anywidget' not in sys.modules and 'cryptography' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,10 +7,10 @@ from datetime import date, datetime
 
 import pytest
 
+from llmwidgets import ConnectionForm, ConnectionPanel
 from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection, replace_parts
 from llmwidgets.store.store import Store
-from llmwidgets.widgets import ConnectionForm, ConnectionPanel, connection_panel
 from llmwidgets.widgets.connection import form_view
 
 CANARY = "made-up-canary-0004711-3fQz"
@@ -21,7 +21,7 @@ ACCOUNT = json.dumps({"type": "service_account", "project_id": "p-1", "private_k
 @pytest.fixture(autouse=True)
 def on_this_day(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is 2 December 2026."""
-    for module in (catalog, form_view, connection_panel):
+    for module in (catalog, form_view):
         monkeypatch.setattr(module, "local_today", lambda: TODAY)
 
 

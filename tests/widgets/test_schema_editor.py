@@ -16,6 +16,7 @@ from llmwidgets.schemas import read_schema
 from llmwidgets.widgets.comparison.schema_editor import (
     FieldDraft,
     FieldRow,
+    pydantic_code,
     rows_of_example,
     rows_of_schema,
     usable,
@@ -110,7 +111,7 @@ def test_a_copy_of_a_schema_asks_for_the_same(task: Any) -> None:
 def _classes(draft: FieldDraft) -> Any:
     made = types.ModuleType("made_by_the_editor")
     sys.modules[made.__name__] = made
-    exec(draft.code(), made.__dict__)
+    exec(pydantic_code(draft.schema()), made.__dict__)
     return getattr(made, draft.title)
 
 
@@ -193,3 +194,15 @@ def test_what_is_no_text_is_refused() -> None:
         with pytest.raises(FieldError) as raised:
             given()
         assert raised.value.hint
+
+
+def test_lines_of_files_end_where_the_file_says() -> None:
+    """A line separator inside a JSON string, a line end in a quoted cell, a cell of 200 kB."""
+    told = json.dumps({"text": "a\u2028b"}, ensure_ascii=False)
+    assert read_files([("a.jsonl", f"{told}\r\n{told}\n")]) == [{"text": "a\u2028b"}] * 2
+    long = "x" * 200_000
+    table = f'id,text\r\n1,"a\r\nb"\r\n2,{long}\r\n'
+    assert read_files([("a.csv", table)]) == [
+        {"id": "1", "text": "a\r\nb"},
+        {"id": "2", "text": long},
+    ]

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints, is_typeddict
 
 import pytest
 
-from llmwidgets.widgets import comparison_panel, connection_form, connection_panel
+from llmwidgets.widgets import comparison_panel, connection_panel
 from llmwidgets.widgets.comparison import detail_view, grid, score_view
 
 SOURCES = Path(connection_panel.__file__).with_name("javascript") / "src"
@@ -114,7 +114,7 @@ def differences(at: str, hint: Any, places: list[tuple[Path, str]]) -> Iterator[
 
 ROOTS = [
     (connection_panel.ConnectionPanelState, "connection_panel.tsx", "State"),
-    (connection_form.ConnectionFormState, "connection_form.tsx", "State"),
+    (connection_panel.ConnectionFormState, "connection_form.tsx", "State"),
     (comparison_panel.State, "comparison/state.ts", "State"),
     (grid.GridAnswer, "comparison/state.ts", "GridAnswer"),
     (detail_view.DetailState, "comparison/state.ts", "Detail"),

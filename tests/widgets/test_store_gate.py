@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from llmwidgets import ConnectionForm, ConnectionPanel
 from llmwidgets.connections.connection import Connection
 from llmwidgets.store import identity_sources
 from llmwidgets.store import state as autolock
 from llmwidgets.store.store import Store
-from llmwidgets.widgets import ConnectionForm, ConnectionPanel
-from llmwidgets.widgets.store import gate as gate_module
+from llmwidgets.widgets.connection import store_gate
 
 CANARY = "sk-made-up-canary-0004711-3fQz"
 PASSPHRASE = "copper lantern orbit mellow"
@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Store:
 def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The gate's clock; the test moves it."""
     now = [1000.0]
-    monkeypatch.setattr(gate_module, "clock", lambda: now[0])
+    monkeypatch.setattr(store_gate, "clock", lambda: now[0])
     return now
 
 
@@ -169,6 +169,40 @@ def test_the_recovery_identity_opens_and_a_new_passphrase_is_asked_for(wire, tmp
     store.lock()
     store.unlock("ravo kimu teda solu bipo nafe")
     assert not store.locked
+
+
+def test_a_store_locked_or_opened_elsewhere_shows_in_every_panel(wire, store: Store) -> None:
+    """Locked in code, a panel asks for the passphrase; once another opened it, it asks no more."""
+    page = wire(ConnectionPanel(store))
+    store.lock()
+    page.settle()
+    assert (gate(page)["gate"], gate(page)["locked"]) == ("unlock", True)
+    store.unlock(PASSPHRASE)
+    page.settle()
+    assert (gate(page)["gate"], gate(page)["locked"]) == ("", False)
+    assert page.form["key"] == "openai/openai"
+
+
+def test_a_store_made_elsewhere_is_not_made_again(wire, tmp_path: Path) -> None:
+    """The screen that makes it ends when another panel, or code, made it."""
+    page = wire(ConnectionPanel(Store("acme", path=tmp_path / "store")))
+    page.send("store.screen", screen="create")
+    Store.create("acme", passphrase=PASSPHRASE, path=tmp_path / "store")
+    page.settle()
+    assert (gate(page)["gate"], gate(page)["exists"], gate(page)["making"]) == ("", True, None)
+
+
+def test_who_went_on_without_the_store_is_not_asked_again(wire, store: Store) -> None:
+    """Until it was open and is locked once more."""
+    store.lock()
+    page = wire(ConnectionPanel(store))
+    for kind in ("store.screen", "hello"):
+        page.send(kind, screen="")
+        assert (gate(page)["gate"], page.state["form"]) == ("", None)
+    store.unlock(PASSPHRASE)
+    store.lock()
+    page.settle()
+    assert gate(page)["gate"] == "unlock"
 
 
 def test_what_is_no_identity_is_said_in_place(wire, store: Store) -> None:

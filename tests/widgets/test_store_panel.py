@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from llmwidgets import ConnectionForm, ConnectionPanel
 from llmwidgets.connections.connection import Connection
 from llmwidgets.store.state import Status, state_of
 from llmwidgets.store.store import Store
-from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 from tests.servers import ModelServer, Seen, serving_models
 
 CANARY = "sk-made-up-canary-0004711-3fQz"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from llmwidgets import ConnectionPanel
 from llmwidgets.connections.connection import Connection
 from llmwidgets.store.store import Store
-from llmwidgets.widgets import ConnectionPanel
 from tests.servers import serving_models
 
 CANARY = "sk-made-up-canary-0004711-3fQz"

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from llmwidgets import ConnectionForm, ConnectionPanel
 from llmwidgets.connections.connection import Connection
 from llmwidgets.secret import Secret
 from llmwidgets.store.store import Store
-from llmwidgets.widgets import ConnectionForm, ConnectionPanel
 
 pytestmark = pytest.mark.browser
 

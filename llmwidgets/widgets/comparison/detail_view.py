@@ -15,12 +15,11 @@ from llmwidgets.comparison.text_result import (
     FieldResult,
     TextGrounding,
     ground_text,
-    read_text_result,
 )
 from llmwidgets.dialects.requests import curl_command
 from llmwidgets.dialects.types import AuthHeader, Call
 from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
-from llmwidgets.formatting import escape_in_place
+from llmwidgets.formatting import count, escape_in_place, format_day
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.comparison.grid_model import (
     GridIndex,
@@ -116,8 +115,8 @@ def detail_view(index: GridIndex, at: int, path: str, column: int) -> DetailStat
     """The value, the truth and the words they came from; `column` -1 is the field itself."""
     comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
-    fields = read_text_result(comparison, unit.text, unit.repeat).values
-    field = next((each for each in fields if each.path == path), FieldResult(path, NOTHING, ()))
+    fields = (each for each in index.answers(at).values if each.path == path)
+    field = next(fields, FieldResult(path, NOTHING, ()))
     leaf, grounds = leaf_at(field, text), ground_text(comparison, unit.text)
     view: DetailState = {
         "index": at,
@@ -191,40 +190,30 @@ def _value_row(comparison: Comparison, field: FieldResult, at: int, grounds: Tex
 
 def _facts(extraction: Extraction) -> list[Fact]:
     reply = "valid" if extraction.ok else formatting.format_count_words(extraction.status)
-    parts = [reply, str(extraction.mode or ""), count_tries(extraction.tries)]
+    tries = count(extraction.tries, "try", "tries") if extraction.tries else ""
+    parts = [reply, str(extraction.mode or ""), tries]
     return [
         ["Reply", ", ".join(part for part in parts if part), {}],
-        ["Cost", cost_view(extraction), {}],
+        ["Cost", _cost(extraction), {}],
     ]
 
 
-def count_tries(tries: int) -> str:
-    """How often the call was made; empty where it was not."""
-    return "" if not tries else "1 try" if tries == 1 else f"{tries} tries"
-
-
-def cost_view(extraction: Extraction) -> str:
+def _cost(extraction: Extraction) -> str:
     """Tokens, seconds and dollars of one call; an unknown price is named."""
-    usage = extraction.usage
+    usage, seconds = extraction.usage, formatting.seconds
+    waiting, answering = extraction.waiting_seconds, extraction.answering_seconds
     parts = []
     if usage.input_tokens is not None and usage.output_tokens is not None:
         parts.append(f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens")
     if extraction.seconds is not None:
-        parts.append(f"{formatting.seconds(extraction.seconds)} s{_split(extraction)}")
+        measured = waiting is not None and answering is not None
+        split = f" ({seconds(waiting)} waiting, {seconds(answering)} answering)" if measured else ""
+        parts.append(f"{seconds(extraction.seconds)} s{split}")
     known = extraction.cost is not None
     parts.append(formatting.dollars(extraction.cost) if known else "price unknown")
     if extraction.paid_before is not None:
-        day = extraction.paid_before.astimezone()
-        parts.append(f"paid before on {day.day} {day:%b %Y}")
+        parts.append(f"paid before on {format_day(extraction.paid_before.astimezone())}")
     return ", ".join(parts)
-
-
-def _split(extraction: Extraction) -> str:
-    """The seconds as waiting for the reply to begin and answering; empty where not measured."""
-    waiting, answering = extraction.waiting_seconds, extraction.answering_seconds
-    if waiting is None or answering is None:
-        return ""
-    return f" ({formatting.seconds(waiting)} waiting, {formatting.seconds(answering)} answering)"
 
 
 def request_view(index: GridIndex, at: int, column: int) -> RequestAnswer:
@@ -233,19 +222,27 @@ def request_view(index: GridIndex, at: int, column: int) -> RequestAnswer:
     text = comparison.texts[unit.text]
     extraction = comparison.extraction(CellKey(column, unit.text, unit.repeat))
     request = extraction.request
+    sent = {key: request[key] for key in ("headers", "body") if key in request}
     view: RequestAnswer = {
         "index": at,
         "column": column,
         "id": text_name(text, unit.repeat, comparison.repeats),
         "mode": str(extraction.mode or ""),
         "line": f"{request.get('method', '')} {request.get('url', '')}".strip(),
-        "request": _pretty({key: request[key] for key in ("headers", "body") if key in request}),
+        "request": json.dumps(sent, indent=2, ensure_ascii=False, default=str) if sent else "",
         "why": "This comparison was made from outputs, or the call was never made.",
         "losses": [str(loss) for loss in extraction.losses],
         "failure": failure_view(extraction),
-        "reply": _pretty_text(extraction.reply_text),
+        "reply": _indented_reply(extraction.reply_text or ""),
         "said": "valid" if extraction.ok else formatting.format_count_words(extraction.status),
-        "facts": _exchange_facts(extraction),
+        "facts": [
+            ["Model", extraction.model],
+            ["Served by", extraction.served_model or "not said"],
+            ["Cost", _cost(extraction)],
+            ["Tries", str(extraction.tries)],
+            ["Request id", extraction.request_id or "not said"],
+            *(["Note", note] for note in extraction.notes),
+        ],
         "instructions": [
             [formatting.variant_letter(each), variant.instructions or DEFAULT_INSTRUCTIONS]
             for each, variant in enumerate(comparison.variants)
@@ -254,24 +251,7 @@ def request_view(index: GridIndex, at: int, column: int) -> RequestAnswer:
     return spell_out(view)
 
 
-def _exchange_facts(extraction: Extraction) -> list[list[str]]:
-    rows = [
-        ["Model", extraction.model],
-        ["Served by", extraction.served_model or "not said"],
-        ["Cost", cost_view(extraction)],
-        ["Tries", str(extraction.tries)],
-        ["Request id", extraction.request_id or "not said"],
-    ]
-    return rows + [["Note", note] for note in extraction.notes]
-
-
-def _pretty(value: dict[str, Any]) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str) if value else ""
-
-
-def _pretty_text(reply: str | None) -> str:
-    if not reply:
-        return ""
+def _indented_reply(reply: str) -> str:
     try:
         return json.dumps(json.loads(reply), indent=2, ensure_ascii=False)
     except ValueError:
@@ -290,18 +270,8 @@ def request_curl(extraction: Extraction) -> str:
         if _CUT in value
     )
     plain = {name: value for name, value in headers.items() if _CUT not in value}
-    return curl_command(
-        Call(
-            method=request["method"],
-            url=request["url"],
-            auth=auth,
-            headers=plain,
-            body=request.get("body"),
-        )
-    )
-
-
-# -- The text view: the source, its spans, the list of fields.
+    method, url, body = request["method"], request["url"], request.get("body")
+    return curl_command(Call(method=method, url=url, auth=auth, headers=plain, body=body))
 
 
 class _SpanState(TypedDict):
@@ -346,10 +316,7 @@ def text_view(index: GridIndex, at: int) -> TextAnswer:
     """The source with the spans of every variant, and the list of fields."""
     comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
-    fields = sorted(
-        read_text_result(comparison, unit.text, unit.repeat).values,
-        key=lambda field: -field.disagreeing,
-    )
+    fields = sorted(index.answers(at).values, key=lambda field: -field.disagreeing)
     grounds = ground_text(comparison, unit.text)
     grouped = [(field, _groups(field, grounds)) for field in fields]
     view: TextAnswer = {

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from llmwidgets import formatting
@@ -47,6 +47,7 @@ _PUSH_EVERY = 8
 _COUNT_EVERY = 10
 _QUICK = 2000
 _LAYOUTS = 8
+_ONLY = {"all": "", "unlabelled": " without truth"}
 _WIDTH, _LETTER = 960, 7.4
 """Pixels: of a page's panel, and of one character of a cell."""
 
@@ -64,13 +65,13 @@ class Metrics:
     truth_chars: int = 20
 
     @classmethod
-    def guessed(cls, columns: int, fields: Sequence[str], *, truth: bool) -> Metrics:
+    def guessed(cls, columns: int, names: Sequence[str], *, truth: bool) -> Metrics:
         """The measures of a page that has not been asked, which has 960 pixels.
 
         The page measures its own columns the same way (`measureColumns`), and asks again where
         the guess is off by more than two characters.
         """
-        longest = max(map(len, fields), default=0)
+        longest = max(map(len, names), default=0)
         field = max(0.17 * _WIDTH, min(0.22 * _WIDTH, longest * 7.3 + 42))
         labels = max(110.0, 0.15 * _WIDTH) if truth else 0.0
         each = max(150.0, (_WIDTH - field - labels) / max(1, columns))
@@ -83,15 +84,8 @@ class Metrics:
     def read(cls, content: Content) -> Metrics:
         """The measures out of a message of the page; anything odd falls back."""
         measured = {**content, **values_in(content, "metrics")}
-        names = ("line", "pad", "group", "fold", "failed", "chars", "truth_chars")
-        numbers = {name: measured.get(name) for name in names}
-        return cls(
-            **{
-                name: value
-                for name, value in numbers.items()
-                if isinstance(value, int) and 0 < value < 2000
-            }
-        )
+        numbers = {each.name: whole_in(measured, each.name) for each in fields(cls)}
+        return cls(**{name: number for name, number in numbers.items() if 0 < number < 2000})
 
     def row(self, lines: int) -> int:
         """The height of a row, by its lines of text."""
@@ -103,15 +97,14 @@ Cell = list[Any]
 
 
 class RowState(TypedDict):
+    """One field of one text: path, name, truth, cells, whether folded away, height in pixels."""
+
     p: str
     name: str
     t: list[str]
     c: list[Cell]
     q: int
     h: int
-
-
-"""One field of one text: path, name, truth, cells, whether it is folded away, height in pixels."""
 
 
 class _FailureState(TypedDict):
@@ -198,13 +191,8 @@ class GridController:
         self._first: tuple[GridIndex, int, GridAnswer, bytes] | None = None
         self._grown: set[int] = set()
         self._growing = False
-        self._page.submit(self._get_ready())
-
-    async def _get_ready(self) -> None:
-        """Load now, while nobody waits, what the first rows of a result need."""
-        await asyncio.to_thread(get_ready)
-
-    # -- reading -------------------------------------------------------------------------------
+        # Loaded now, while nobody waits: what the first rows of a result need.
+        self._page.submit(asyncio.to_thread(get_ready))
 
     def show(self, comparison: Comparison, *, live: bool = False) -> None:
         """Show a comparison; `live` where its replies are still coming (see `grew`).
@@ -233,14 +221,15 @@ class GridController:
             await asyncio.to_thread(self.result.update_static, index.comparison)
             self._page.refresh_static()
 
-    # -- from the page -------------------------------------------------------------------------
-
     async def act_lay(self, content: Content) -> None:
         """Lay the grid out by a filter: heights of all texts, rows of the first ones."""
         if self.result.index is not None:
             turn = str(content.get("turn"))
             wanted, metrics = Filter.read(content), Metrics.read(content)
-            await self.result.work(self._send_layout, self.result.index, turn, wanted, metrics)
+            answer, pixels = await self.result.work(
+                self._lay, self.result.index, turn, wanted, metrics
+            )
+            self.result.answer("grid", answer, [pixels])
 
     async def act_blocks(self, content: Content) -> None:
         """Rows that come into sight."""
@@ -257,8 +246,6 @@ class GridController:
                 return
             view = await self.result.work(detail_view, index, at, path, column)
             self.result.answer("detail", view)
-
-    # -- layouts -------------------------------------------------------------------------------
 
     async def send_first(self) -> None:
         """Send a new view its first rows, as wide as most pages are, before it can ask for them."""
@@ -279,14 +266,10 @@ class GridController:
         )
         self._first = (index, changes, *self._lay(index, FIRST, Filter(), metrics))
 
-    def _send_layout(self, index: GridIndex, turn: str, wanted: Filter, metrics: Metrics) -> None:
-        index.first(CHUNK)
-        answer, heights = self._lay(index, turn, wanted, metrics)
-        self.result.answer("grid", answer, [heights])
-
     def _lay(
         self, index: GridIndex, turn: str, wanted: Filter, metrics: Metrics
     ) -> tuple[GridAnswer, bytes]:
+        index.first(CHUNK)
         with self._turn:
             self._laid += 1
             number = self._laid
@@ -294,14 +277,14 @@ class GridController:
         self._layouts[number] = layout
         for old in sorted(self._layouts)[:-_LAYOUTS]:
             del self._layouts[old]
-        texts = layout.texts
+        texts, only = layout.texts, wanted.only
         return {
             "layout": number,
             "turn": turn,
             "chars": metrics.chars,
             "texts": len(texts),
             "lines": sum(1 + len(each.loud) + bool(each.quiet) for each in texts),
-            "said": wanted.said,
+            "said": _ONLY.get(only, " with a disagreement"),
             "read": index.answered,
             "empty": None if texts or not index.whole else nothing_view(index, wanted),
             "from": 0,
@@ -309,13 +292,11 @@ class GridController:
         }, heights(index, texts, metrics)
 
     def _send_blocks(self, index: GridIndex, layout: Layout, content: Content) -> None:
-        start, many = whole_in(content, "from", 0), whole_in(content, "count", CHUNK)
-        start, many = max(0, start), min(many, len(layout.texts))
-        layout.sent.update(range(start // CHUNK, -(-(start + max(1, many)) // CHUNK)))
-        rows = list(blocks(index, layout.texts, layout.metrics, start, many))
+        start = max(0, whole_in(content, "from", 0))
+        number = min(whole_in(content, "count", CHUNK), len(layout.texts))
+        layout.sent.update(range(start // CHUNK, -(-(start + max(1, number)) // CHUNK)))
+        rows = list(blocks(index, layout.texts, layout.metrics, start, number))
         self.result.answer("blocks", {"layout": layout.number, "from": start, "blocks": rows})
-
-    # -- what changes --------------------------------------------------------------------------
 
     def send_changed(self, units: Iterable[int]) -> None:
         """Send the rows of these texts anew, where the page has them."""
@@ -364,11 +345,10 @@ class GridController:
         self._page.push()
 
     def _take_growth(self, texts: list[int]) -> None:
-        index, comparison = self.result.index, self.result.comparison
-        if index is None or comparison is None:
+        if (index := self.result.index) is None:
             return
         # A comparison sums its replies up once: one with new replies is a new value.
-        self.result.comparison = index.comparison = replace(comparison)
+        index.comparison = replace(index.comparison)
         for first in range(0, len(texts), CHUNK):
             self.send_changed(index.again(index.comparison, texts[first : first + CHUNK]))
 
@@ -407,11 +387,11 @@ def block_of(index: GridIndex, each: Shown, metrics: Metrics) -> _BlockState:
     """One text of a layout with its rows."""
     comparison, unit = index.comparison, index.units[each.unit]
     text = comparison.texts[unit.text]
-    fields = {field.path: field for field in index.fields(unit.text, unit.repeat)}
+    by_path = {field.path: field for field in index.answers(each.unit).values}
     quiet = set(each.quiet)
     grounds = ground_text(comparison, unit.text)
     rows = [
-        _row(fields.get(path), path in quiet, grounds, unit, metrics, len(comparison.variants))
+        _row(by_path.get(path), path in quiet, grounds, unit, metrics, len(comparison.variants))
         for path in (*each.loud, *each.quiet)
     ]
     for row in rows:
@@ -475,10 +455,9 @@ def _cell(field: FieldResult, at: int, grounds: TextGrounding) -> Cell:
 
 
 def _said(unit: TextRow) -> str:
-    disagree = sum(field.disagreeing > 0 for field in unit.fields)
     words = []
     if unit.fields:
-        words.append(f"{disagree} of {count(len(unit.fields), 'field')} disagree")
+        words.append(f"{unit.disagreeing} of {count(len(unit.fields), 'field')} disagree")
     if unit.failed:
         words.append(f"{count(len(unit.failed), 'model')} failed")
     return ", ".join(words)
@@ -504,9 +483,6 @@ def _failure(comparison: Comparison, place: CellKey) -> _FailureState:
     message = extraction.failure.message if extraction.failure is not None else ""
     again = may_ask_again(extraction.status)
     return {"name": name[:1].upper() + name[1:], "said": message, "again": again}
-
-
-# -- What the page shows where no row fits: why, and the ways on.
 
 
 def nothing_view(index: GridIndex, wanted: Filter) -> NothingState:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from llmwidgets import formatting
@@ -65,6 +65,11 @@ class TextRow:
     failed: tuple[int, ...]
     waiting: tuple[int, ...] = ()
 
+    @property
+    def disagreeing(self) -> int:
+        """In how many fields variants say something else."""
+        return sum(field.disagreeing > 0 for field in self.fields)
+
 
 class GridIndex:
     """The fields of a whole comparison by state: what is counted, filtered and laid out.
@@ -111,8 +116,7 @@ class GridIndex:
             with self._growing:
                 if self.whole:
                     return
-                place = self.place(len(self.units))
-                unit = self._unit(place.text, place.repeat)
+                unit = self._unit(len(self.units))
                 self._sums.update(_sums(unit))
                 self.units.append(unit)
                 self.changes += 1
@@ -125,44 +129,44 @@ class GridIndex:
         with self._growing:
             return self._scored.aggregates()
 
-    def fields(self, text: int, repeat: int) -> tuple[FieldResult, ...]:
-        """Every field of one text; the last few texts are remembered."""
-        return self._answers(text, repeat).values
-
-    def _answers(self, text: int, repeat: int) -> TextResult:
-        at = text * self.comparison.repeats + repeat
+    def answers(self, at: int) -> TextResult:
+        """The fields of one text (and repeat) by variant; the last few texts are remembered."""
         kept = self._kept.get(at)
         if kept is None:
-            kept = read_text_result(self.comparison, text, repeat)
+            kept = read_text_result(self.comparison, *divmod(at, self.comparison.repeats))
             if len(self._kept) >= _KEPT:
                 self._kept.clear()
             self._kept[at] = kept
         return kept
 
-    def _unit(self, text: int, repeat: int) -> TextRow:
+    def _unit(self, at: int) -> TextRow:
+        text, repeat = divmod(at, self.comparison.repeats)
         # Looked up before the replies are read: one that comes meanwhile is counted next time.
-        asked = self._asked(text, repeat)
+        keys = [CellKey(each, text, repeat) for each in range(len(self.comparison.variants))]
+        asked = [not self.live or bool(self.comparison.rows.id(key)) for key in keys]
         if self.live:
-            self._kept.pop(text * self.comparison.repeats + repeat, None)
-        answers = self._answers(text, repeat)
+            self._kept.pop(at, None)
+        answers = self.answers(at)
         self._scored.add(answers, asked)
-        unit = _unit(answers)
-        self._patterns.update(dict.fromkeys(field.pattern for field in unit.fields))
-        failed = tuple(at for at in unit.failed if asked[at])
-        return replace(
-            unit, failed=failed, waiting=tuple(at for at in unit.failed if not asked[at])
+        self._patterns.update(dict.fromkeys(field.pattern for field in answers.values))
+        first = answers.values[0].values if answers.values else ()
+        silent = [
+            each
+            for each, extraction in enumerate(answers.extractions)
+            if (first[each].state == "failed" if first else extraction.status != "ok")
+        ]
+        return TextRow(
+            text,
+            repeat,
+            tuple(_field_state(field) for field in answers.values),
+            failed=tuple(each for each in silent if asked[each]),
+            waiting=tuple(each for each in silent if not asked[each]),
         )
-
-    def _asked(self, text: int, repeat: int) -> list[bool]:
-        rows, variants = self.comparison.rows, range(len(self.comparison.variants))
-        return [not self.live or bool(rows.id(CellKey(at, text, repeat))) for at in variants]
 
     @property
     def answered(self) -> int:
         """How many texts have something to show; all that were read unless a run goes on."""
-        if not self.live:
-            return len(self.units)
-        return self._sums["answered"]
+        return self._sums["answered"] if self.live else len(self.units)
 
     def again(self, comparison: Comparison, texts: Iterable[int]) -> list[int]:
         """Take a comparison in that differs in these texts only; the units read anew."""
@@ -176,22 +180,19 @@ class GridIndex:
                     self._kept.pop(at, None)
                 units = range(units.start, min(units.stop, len(self.units)))
                 if before.texts[text] is not comparison.texts[text] and units:
-                    self._score_again(before, text, units)
+                    old, new = (
+                        [read_text_result(each, text, at % repeats) for at in units]
+                        for each in (before, comparison)
+                    )
+                    self._scored.score_again(old, new)
                 for at in units:
-                    fresh = self._unit(*divmod(at, repeats))
+                    fresh = self._unit(at)
                     self._sums.subtract(_sums(self.units[at]))
                     self._sums.update(_sums(fresh))
                     self.units[at] = fresh
                     self.changes += 1
                     read.append(at)
             return read
-
-    def _score_again(self, before: Comparison, text: int, units: range) -> None:
-        old, new = (
-            [read_text_result(each, text, at % each.repeats) for at in units]
-            for each in (before, self.comparison)
-        )
-        self._scored.score_again(old, new)
 
     def counts(self) -> dict[str, int]:
         """Rows, rows that disagree, rows by what models say among themselves, cells by state."""
@@ -209,8 +210,16 @@ class GridIndex:
 
     def layout(self, wanted: Filter) -> list[Shown]:
         """The texts to show; those with most disagreement first, else in their own order."""
-        bare = [text.truth is NOTHING for text in self.comparison.texts]
-        return lay_out(list(self.units), self._names, wanted, bare)
+        units, texts = list(self.units), self.comparison.texts
+        shown = [
+            each
+            for at, unit in enumerate(units)
+            if (wanted.only != "unlabelled" or texts[unit.text].truth is NOTHING)
+            and (each := _shown(at, unit, self._names[unit.text], wanted))
+        ]
+        if wanted.only != "all" and wanted.sort == "loud":
+            shown.sort(key=lambda each: _rank(units[each.unit]))
+        return shown
 
     def matching_elsewhere(self, wanted: Filter) -> int:
         """How many rows the search finds in fields other than the chosen one."""
@@ -221,31 +230,18 @@ class GridIndex:
         )
 
 
-def _unit(answers: TextResult) -> TextRow:
-    fields = answers.values
-    failed = tuple(
-        at
-        for at, extraction in enumerate(answers.extractions)
-        if (fields[0].values[at].state == "failed" if fields else extraction.status != "ok")
-    )
-    known = tuple(
-        FieldState(
-            each.path,
-            each.pattern,
-            tuple(said.state for said in each.values),
-            _words(each),
-            _among(each),
-        )
-        for each in fields
-    )
-    return TextRow(answers.text, answers.repeat, known, failed)
+def _field_state(field: FieldResult) -> FieldState:
+    states = tuple(value.state for value in field.values)
+    words = {display_value(each.value) for each in field.values} | {display_value(field.truth)}
+    known = "\n".join(words).casefold()
+    return FieldState(field.path, field.pattern, states, known, _among(field))
 
 
 def _sums(unit: TextRow) -> Counter[str]:
     sums = Counter(state for field in unit.fields for state in field.states)
     sums.update(field.among for field in unit.fields if field.among)
     sums["rows"] += len(unit.fields)
-    sums["disagree"] += sum(field.disagreeing > 0 for field in unit.fields)
+    sums["disagree"] += unit.disagreeing
     sums["failed"] -= len(unit.waiting) * len(unit.fields)
     sums["failed"] += 0 if unit.fields else len(unit.failed)
     sums["answered"] += bool(unit.fields or unit.failed)
@@ -261,13 +257,6 @@ def _among(field: FieldResult) -> str:
         return AMONG
     return AGAINST if len(answered) > 1 and field.truth is not NOTHING else ""
 
-
-def _words(field: FieldResult) -> str:
-    values = {display_value(each.value) for each in field.values} | {display_value(field.truth)}
-    return "\n".join(values).casefold()
-
-
-# -- Which rows of the grid are shown, and in which order.
 
 WHOLE = "all fields"
 """The name of the one row that carries a failure where no field disagrees."""
@@ -288,11 +277,6 @@ class Filter:
     field: str = ""
     query: str = ""
     sort: str = "loud"
-
-    @property
-    def said(self) -> str:
-        """Which texts are shown, behind their number."""
-        return {"all": "", "unlabelled": " without truth"}.get(self.only, " with a disagreement")
 
     @classmethod
     def read(cls, content: Content) -> Filter:
@@ -323,24 +307,6 @@ class Shown:
         return Shown(self.unit, (*loud, *fresh) or (WHOLE,), tuple(quiet))
 
 
-def lay_out(
-    units: Sequence[TextRow], names: Sequence[str], wanted: Filter, bare: Sequence[bool]
-) -> list[Shown]:
-    """The texts to show; those with most disagreement first, else in their own order.
-
-    `bare` says which texts have no truth.
-    """
-    shown = [
-        each
-        for at, unit in enumerate(units)
-        if (bare[unit.text] or wanted.only != "unlabelled")
-        and (each := _shown(at, unit, names[unit.text], wanted))
-    ]
-    if wanted.only != "all" and wanted.sort == "loud":
-        shown.sort(key=lambda each: _rank(units[each.unit]))
-    return shown
-
-
 def _shown(at: int, unit: TextRow, name: str, wanted: Filter) -> Shown | None:
     fields = [field for field in unit.fields if not wanted.field or field.pattern == wanted.field]
     if wanted.query:
@@ -369,10 +335,8 @@ def _has(field: FieldState, states: Sequence[str] | set[str]) -> bool:
 
 
 def _rank(unit: TextRow) -> tuple[int, int]:
-    return -sum(field.disagreeing > 0 for field in unit.fields), -len(unit.failed)
+    return -unit.disagreeing, -len(unit.failed)
 
-
-# -- A value, its truth and its text as one cell of a view says them.
 
 LONGEST = 400
 
@@ -394,11 +358,9 @@ def truth_cell(truth: Any) -> list[str]:
     """The truth as a cell: its words, and whether it is a value, none, or not labelled."""
     if truth is NOTHING:
         return ["not labelled", "blank"]
-    return (
-        ["none", "none"]
-        if truth is None
-        else [formatting.shorten(display_value(truth), LONGEST), "value"]
-    )
+    if truth is None:
+        return ["none", "none"]
+    return [formatting.shorten(display_value(truth), LONGEST), "value"]
 
 
 def display_value(value: Any, nothing: str = "") -> str:
@@ -410,24 +372,23 @@ def display_value(value: Any, nothing: str = "") -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def value_words(said: VariantValue) -> str:
+def value_words(given: VariantValue) -> str:
     """A variant's value for a field: words for nothing too, where it did not leave it out."""
-    if said.state == "missing" and is_empty(said.value):
+    if given.state == "missing" and is_empty(given.value):
         return "no value"
-    return display_value(said.value, "none")
+    return display_value(given.value, "none")
 
 
 def spell_out(view: T) -> T:
     """What a view shows, its controls spelled out; a `path` comes back from the page as it is."""
-    return cast("T", _seen(view))
-
-
-def _seen(each: Any) -> Any:
-    if isinstance(each, dict):
-        return {name: one if name == "path" else _seen(one) for name, one in each.items()}
-    if isinstance(each, list | tuple):
-        return [_seen(one) for one in each]
-    return escape_controls(each) if isinstance(each, str) else each
+    shown: Any = view
+    if isinstance(view, dict):
+        shown = {name: each if name == "path" else spell_out(each) for name, each in view.items()}
+    elif isinstance(view, list | tuple):
+        shown = [spell_out(each) for each in view]
+    elif isinstance(view, str):
+        shown = escape_controls(view)
+    return cast("T", shown)
 
 
 def text_name(text: Document, repeat: int, repeats: int) -> str:

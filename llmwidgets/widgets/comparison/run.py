@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.comparison.comparison import Comparison
-from llmwidgets.comparison.core import CellKey, ResultIndex, results_of_run
+from llmwidgets.comparison.core import CellKey, results_of_run
 from llmwidgets.comparison.runs import read_rules, state_words
 from llmwidgets.comparison.text_result import read_text_result
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.run import Run, VariantState
-from llmwidgets.errors import FAILURES, NotAsked
+from llmwidgets.errors import FAILURES, Failure, NotAsked
 from llmwidgets.formatting import count, dollars
 from llmwidgets.widgets.comparison.grid_model import may_ask_again
-from llmwidgets.widgets.comparison.labels import LabelController
-from llmwidgets.widgets.comparison.results import Remainder, ShownResult
+from llmwidgets.widgets.comparison.results import LabelController, Remainder, ShownResult
 from llmwidgets.widgets.comparison.setup import Setup
-from llmwidgets.widgets.comparison.setup_controller import SetupController
-from llmwidgets.widgets.comparison.setup_view import TRIAL, expected_words, whole_words
+from llmwidgets.widgets.comparison.setup_controller import SetupController, whole_words
+from llmwidgets.widgets.comparison.setup_view import TRIAL, expected_words
 from llmwidgets.widgets.panel import Content, Sentence
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class RunController:
     def stop(self) -> None:
         """Stop the run; every reply that came is kept."""
         if self.run is not None:
-            self.run.stop()
+            self.run.run.stop()
 
     close = stop
 
@@ -150,7 +149,8 @@ class RunController:
             return
         if self._watched is run:
             # Every reply is there: the grid stays as it is looked at, scores are final.
-            await asyncio.to_thread(self._end_watch, run)
+            await asyncio.to_thread(run.settle)
+            await asyncio.to_thread(self._labels.grid.end_growth)
             self._page.push()
         elif run.stopped:
             await asyncio.to_thread(lambda: self._labels.show(run.comparison()))
@@ -163,10 +163,6 @@ class RunController:
         self._screen.name, self._watched = "results", run
         self._labels.show(run.live(self._labels.grid.grew), live=True)
 
-    def _end_watch(self, run: LiveRun) -> None:
-        run.settle()
-        self._labels.grid.end_growth()
-
     async def _show(self, run: LiveRun) -> None:
         await asyncio.to_thread(lambda: self.show(run.comparison()))
         self._page.push()
@@ -177,8 +173,6 @@ class RunController:
         """Show a comparison that is there already."""
         self._screen.name = "results"
         self._labels.show(comparison)
-
-    # -- to the page ---------------------------------------------------------------------------
 
     def again(self) -> str:
         """The label of the step back from a result."""
@@ -208,22 +202,19 @@ class LiveRun:
         self, asked: RunPlan, setup: Setup, changed: Callable[[], None], first: int | None = None
     ) -> None:
         self._texts = len(asked.plan.texts)
-        texts = asked.plan.texts[:first]
-        asked = replace(asked, plan=replace(asked.plan, texts=texts))
-        self.asked = asked
-        self.budget = setup.options.budget
+        plan = replace(asked.plan, texts=asked.plan.texts[:first])
+        self.asked, self.budget = replace(asked, plan=plan), setup.options.budget
         self.journal = Journal()
         self.run = Run(
-            asked.plan,
+            plan,
             journal=self.journal,
             policy=asked.policy,
             concurrency=setup.options.concurrency,
-            budget=setup.options.budget,
+            budget=self.budget,
             observer=self._hear,
         )
         self._changed = changed
-        self._begun = time.monotonic()
-        self._took = 0.0
+        self._begun, self._took = time.monotonic(), 0.0
         self._over = asyncio.Event()
         self._differing = 0
         self._counted: set[int] = set()
@@ -239,10 +230,6 @@ class LiveRun:
         """Begin; returns at once."""
         self._begun = time.monotonic()
         self.run.start()
-
-    def stop(self) -> None:
-        """Cancel what is under way; what came is kept."""
-        self.run.stop()
 
     @property
     def ended(self) -> bool:
@@ -284,18 +271,11 @@ class LiveRun:
         if grown:
             self._grew(grown)
 
-    # -- what there is so far ------------------------------------------------------------------
-
-    def comparison(self) -> Comparison:
-        """Everything that was asked, once the run is over."""
-        return self._whole()
-
     def live(self, grew: Callable[[set[int]], None]) -> Comparison:
         """Every text, replies coming in; `grew` is called with the texts that changed."""
-        comparison = self._whole()
-        self._live, self._grew = comparison, grew
+        self._live, self._grew = self.comparison(), grew
         self.settle()
-        return comparison
+        return self._live
 
     def settle(self) -> None:
         """Bring in whatever the last news left out."""
@@ -303,7 +283,8 @@ class LiveRun:
             rows = self._live.rows
             self._bring(self._live, [place for place in rows.cells() if not rows.id(place)])
 
-    def _whole(self) -> Comparison:
+    def comparison(self) -> Comparison:
+        """What there is so far; what is still open counts as stopped."""
         asked = self.asked
         notes = asked.notes + ((self.journal.notice,) if self.journal.notice else ())
         rules = read_rules(None, asked.plan.texts)
@@ -319,60 +300,42 @@ class LiveRun:
             if all(self.run.row_id(at, text, repeat) for at in columns for repeat in range(repeats))
         ]
 
-    def _of(self, texts: list[int]) -> Comparison:
-        """The comparison of some of the texts."""
-        whole = self._whole()
-        rows = ResultIndex(len(whole.variants), len(texts), whole.repeats)
-        for place in rows.cells():
-            origin = replace(place, text=texts[place.text])
-            rows.put(place, whole.rows.id(origin), reused=whole.rows.reused(origin))
-        return replace(
-            whole,
-            texts=tuple(whole.texts[text] for text in texts),
-            rows=rows,
-            read=lambda row, place: whole.read(row, replace(place, text=texts[place.text])),
-        )
-
     def _count(self) -> None:
-        fresh = [text for text in self._complete() if text not in self._counted]
+        """Count in how many fields of the texts that every column answered models disagree."""
+        fresh = set(self._complete()) - self._counted
         if not fresh or len(self.asked.plan.columns) < 2:
             return
-        some = self._of(fresh)
-        for at in range(len(fresh)):
-            for repeat in range(some.repeats):
-                fields = read_text_result(some, at, repeat).values
+        comparison = self.comparison()
+        for text in fresh:
+            for repeat in range(comparison.repeats):
+                fields = read_text_result(comparison, text, repeat).values
                 self._differing += sum(field.disagreeing > 0 for field in fields)
-        self._counted.update(fresh)
+        self._counted |= fresh
         self._changed()
-
-    # -- to the page ---------------------------------------------------------------------------
 
     def view(self) -> RunningState:
         """How far each column is, who waits for what, what it cost, what can be done now."""
-        progress = self.run.progress
-        total = sum(each.total for each in progress)
-        kept = sum(_answered(each) for each in progress)
-        ended = self.ended
-        left = total - kept
-        over = sum(each.failures.get("OverBudget", 0) for each in progress)
-        stopping = self.run.stopped and not ended
+        progress, ended = self.run.progress, self.ended
+        kept, total = _counts(progress)
+        over = any("OverBudget" in each.failures for each in progress)
+        stopping, resumable = self.run.stopped and not ended, ended and kept < total and not over
         return {
             "status": "Stopped" if ended else "Stopping" if stopping else "Running",
-            "said": self._said(progress, kept, total),
+            "said": self._said(progress),
             "stop": "" if ended else "Stop",
             "stopping": stopping,
             "again": "Raise the limit" if ended and over else "Start over" if ended else "",
-            "resume": f"Resume {count(left, 'call')}" if ended and left and not over else "",
+            "resume": f"Resume {count(total - kept, 'call')}" if resumable else "",
             "show": f"Show the {kept:,}" if ended and kept else "",
-            "note": self._note(self._over_budget(progress, kept, total) if over else None),
+            "note": self._note(progress, over),
             "foot": self._foot(ended),
             "differences": str(self._differing) if self._counted and not ended else "",
             "columns": [self._column(at, each) for at, each in enumerate(progress)],
         }
 
-    def _said(self, progress: tuple[VariantProgress, ...], kept: int, total: int) -> str:
-        spent, unknown = _spent(progress)
-        reused = sum(each.reused for each in progress)
+    def _said(self, progress: tuple[VariantProgress, ...]) -> str:
+        kept, total = _counts(progress)
+        reused, (spent, unknown) = sum(each.reused for each in progress), _spent(progress)
         noun = "reply" if total == 1 else "replies"
         words = [f"{kept:,} of {total:,} {noun}{' kept' if self.ended else ''}"]
         words.append(self._time(progress))
@@ -387,54 +350,50 @@ class LiveRun:
 
     def _time(self, progress: tuple[VariantProgress, ...]) -> str:
         if self.ended:
-            return clock(self._took)
+            return _clock(self._took)
         took = time.monotonic() - self._begun
-        slowest = 0.0
-        for each in progress:
-            answered = each.done - each.reused
-            if not each.finished and answered:
-                slowest = max(slowest, took * (each.total - each.done) / answered)
-        return f"{clock(took)}, about {clock(slowest)} left" if slowest else clock(took)
+        slowest = max(
+            (
+                took * (each.total - each.done) / (each.done - each.reused)
+                for each in progress
+                if not each.finished and each.done > each.reused
+            ),
+            default=0.0,
+        )
+        return f"{_clock(took)}, about {_clock(slowest)} left" if slowest else _clock(took)
 
     def _foot(self, ended: bool) -> str:
         """Where the replies are, and what keeps the rest from being asked twice."""
+        where = f"Every reply is on disk{'' if ended else ' as it arrives'}."
         if self.journal.path is None or any(self.journal.trouble):
             where = "Replies are kept in memory."
-        else:
-            where = f"Every reply is on disk{'' if ended else ' as it arrives'}."
         if ended:
             return f"{where} Resume asks only for what is missing."
         return f"{where} Stop keeps them; Resume asks only for the rest."
 
-    def _over_budget(
-        self, progress: tuple[VariantProgress, ...], kept: int, total: int
-    ) -> Sentence:
-        limit = dollars(self.budget) if self.budget is not None else "the limit"
-        return {
-            "sentence": f"Stopped before {limit}.",
-            "hint": f"{dollars(_spent(progress)[0])} is spent and the next call could cost more "
-            f"than the rest. {kept:,} of {total:,} replies are kept.",
-        }
-
-    def _note(self, note: Sentence | None) -> Sentence | None:
-        """What else there is to say, what keeps replies from the disk first."""
+    def _note(self, progress: tuple[VariantProgress, ...], over: bool) -> Sentence | None:
+        """What keeps replies from the disk, and that the limit was reached."""
         sentence, hint = self.journal.trouble
-        if not sentence or note is None:
-            return {"sentence": sentence, "hint": hint} if sentence else note
+        notes: list[Sentence] = [{"sentence": sentence, "hint": hint}] if sentence else []
+        if over:
+            kept, total = _counts(progress)
+            limit = dollars(self.budget) if self.budget is not None else "the limit"
+            hint = (
+                f"{dollars(_spent(progress)[0])} is spent and the next call could cost more "
+                f"than the rest. {kept:,} of {total:,} replies are kept."
+            )
+            notes.append({"sentence": f"Stopped before {limit}.", "hint": hint})
+        if not notes:
+            return None
         return {
-            "sentence": f"{sentence} {note['sentence']}",
-            "hint": f"{hint} {note['hint']}",
+            "sentence": " ".join(note["sentence"] for note in notes),
+            "hint": " ".join(note["hint"] for note in notes),
         }
 
     def _column(self, at: int, each: VariantProgress) -> _ProgressState:
         answered, failed = _answered(each), _failed(each)
-        column = self.asked.plan.columns[at]
-        cost = dollars(each.cost)
-        if each.cost == 0 and answered == each.reused:
-            cost = "–"
-        median = (
-            "–" if each.median_seconds is None else f"{formatting.seconds(each.median_seconds)} s"
-        )
+        free = each.cost == 0 and answered == each.reused
+        median = each.median_seconds
         return {
             "letter": formatting.variant_letter(at),
             "label": each.label,
@@ -442,40 +401,36 @@ class LiveRun:
             "failed": failed,
             "total": each.total,
             "count": f"{answered:,} / {each.total:,}",
-            "median": median,
-            "cost": cost,
-            "now": _now(each, egress.is_local(column.connection)),
+            "median": "–" if median is None else f"{formatting.seconds(median)} s",
+            "cost": "–" if free else dollars(each.cost),
+            "now": _now(each, egress.is_local(self.asked.plan.columns[at].connection)),
         }
 
     def remainder(self) -> Remainder:
         """Where the result is not whole, and what the journal could not keep."""
-        facts, notes, resume = self._remainder()
+        fact, notes, resume = self._remainder()
         trouble = " ".join(self.journal.trouble).strip()
-        return {"facts": facts, "notes": [*notes, *filter(None, [trouble])], "resume": resume}
+        notes += [trouble] if trouble else []
+        return {"facts": [fact] if fact else [], "notes": notes, "resume": resume}
 
-    def _remainder(self) -> tuple[list[str], list[str], str]:
-        progress = self.run.progress
-        kept = sum(_answered(each) for each in progress)
-        total = sum(each.total for each in progress)
-        mine = len(self.asked.plan.texts)
+    def _remainder(self) -> tuple[str, list[str], str]:
+        progress, mine = self.run.progress, len(self.asked.plan.texts)
+        kept, total = _counts(progress)
         if not self.ended:
-            return [f"So far: {len(self._complete()):,} of {count(mine, 'text')}."], [], ""
-        notes = [said for at, each in enumerate(progress) if (said := self._dead(at, each))]
+            return f"So far: {len(self._complete()):,} of {count(mine, 'text')}.", [], ""
+        notes = [words for at, each in enumerate(progress) if (words := self._dead(at, each))]
         if self.left:
             rest = self._texts * self.asked.plan.repeats * len(progress) - kept
-            said = f"The first {mine} of {count(self._texts, 'text')}."
-            return [said], notes, f"Run the other {count(rest, 'call')}"
+            fact = f"The first {mine} of {count(self._texts, 'text')}."
+            return fact, notes, f"Run the other {count(rest, 'call')}"
         if self.stopped:
-            said = f"Stopped: {kept:,} of {total:,} replies are here."
-            return [said], notes, f"Resume {count(total - kept, 'call')}"
-        lost = sum(
-            many for each in progress for name, many in each.failures.items() if may_ask_again(name)
-        )
+            fact = f"Stopped: {kept:,} of {total:,} replies are here."
+            return fact, notes, f"Resume {count(total - kept, 'call')}"
+        lost = sum(_sum_failures(each, may_ask_again) for each in progress)
         if not lost:
-            return [], notes, ""
-        if not notes:
-            notes = [f"{count(lost, 'call')} failed before the model replied."]
-        return [], notes, f"Ask the {lost:,} again"
+            return "", notes, ""
+        failed = [f"{count(lost, 'call')} failed before the model replied."]
+        return "", notes or failed, f"Ask the {lost:,} again"
 
     def _dead(self, at: int, each: VariantProgress) -> str:
         """Why a column brought nothing at all; empty where it brought something."""
@@ -483,20 +438,18 @@ class LiveRun:
         if each.failures.get(name, 0) < each.total or not may_ask_again(name):
             return ""
         failure = self.run.extraction(at, 0).failure
-        words = (
-            f"{failure.message} {failure.hint}".strip()
-            if failure
-            else formatting.format_count_words(name)
-        )
+        words = formatting.format_count_words(name)
+        if failure is not None:
+            words = f"{failure.message} {failure.hint}".strip()
         return f"{formatting.variant_letter(at)} {each.label}: {words}"
 
 
-def _is_unasked(name: str) -> bool:
-    return issubclass(FAILURES[name], NotAsked) if name in FAILURES else False
+def _sum_failures(each: VariantProgress, counts: Callable[[str], bool]) -> int:
+    return sum(number for name, number in each.failures.items() if counts(name))
 
 
 def _unasked(each: VariantProgress) -> int:
-    return sum(many for name, many in each.failures.items() if _is_unasked(name))
+    return _sum_failures(each, lambda name: issubclass(FAILURES.get(name, Failure), NotAsked))
 
 
 def _answered(each: VariantProgress) -> int:
@@ -507,21 +460,23 @@ def _failed(each: VariantProgress) -> int:
     return sum(each.failures.values()) - _unasked(each)
 
 
-def _spent(progress: tuple[VariantProgress, ...]) -> tuple[float, bool]:
-    unknown = any(each.cost is None for each in progress)
-    return sum(each.cost or 0.0 for each in progress), unknown
+def _counts(progress: Sequence[VariantProgress]) -> tuple[int, int]:
+    """How many calls were answered, and of how many."""
+    return sum(map(_answered, progress)), sum(each.total for each in progress)
+
+
+def _spent(progress: Sequence[VariantProgress]) -> tuple[float, bool]:
+    """What is known to be spent, and whether some of it is unknown."""
+    costs = [each.cost for each in progress]
+    return sum(cost or 0.0 for cost in costs), None in costs
 
 
 def _now(each: VariantProgress, local: bool) -> _NowState:
     if each.finished and not _unasked(each):
-        whole = _failed(each) == each.total
         worst = next(iter(each.failures), "")
-        if whole and worst:
-            return {
-                "icon": "fail",
-                "tone": "fail",
-                "text": f"failed: {formatting.format_count_words(worst)}",
-            }
+        if worst and _failed(each) == each.total:
+            words = f"failed: {formatting.format_count_words(worst)}"
+            return {"icon": "fail", "tone": "fail", "text": words}
         return {"icon": "ok", "tone": "ok", "text": "done"}
     words = state_words(each)
     if each.state in (VariantState.LIMITED, VariantState.AWAY):
@@ -530,9 +485,8 @@ def _now(each: VariantProgress, local: bool) -> _NowState:
     return {"icon": "", "tone": "", "text": f"{words}{here}"}
 
 
-def clock(seconds: float) -> str:
+def _clock(seconds: float) -> str:
     """Minutes and seconds: 0:48."""
-    whole = round(seconds)
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+    minutes, left = divmod(round(seconds), 60)
+    hours, rest = divmod(minutes, 60)
+    return f"{hours}:{rest:02}:{left:02}" if hours else f"{minutes}:{left:02}"

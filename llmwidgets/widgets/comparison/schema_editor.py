@@ -6,13 +6,14 @@ import json
 import keyword
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypedDict
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count
 from llmwidgets.schemas.loaders import TYPES, schema_from_rows
 from llmwidgets.widgets.comparison.setup_controller import SetupController
+from llmwidgets.widgets.comparison.setup_view import TYPE_WORDS
 from llmwidgets.widgets.panel import Content, Page, whole_in
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class FieldsController:
             text = json.dumps(self._draft.schema(), indent=2, ensure_ascii=False)
             title = "The fields as JSON Schema"
         else:
-            text, title = self._draft.code(), "The fields as pydantic classes"
+            text, title = pydantic_code(self._draft.schema()), "The fields as pydantic classes"
         self._page.send({"type": "code", "title": title, "text": text, "from": content.get("from")})
 
     async def act_use(self, _content: Content) -> None:
@@ -116,19 +117,11 @@ class FieldsController:
         rows, problems = self._draft.rows, self._draft.problems()
         return {
             "edition": self._edition,
-            "types": [[name, words] for name, words in WORDS.items()],
+            "types": [[name, words] for name, words in TYPE_WORDS.items()],
             "rows": [
-                {
-                    "name": row.name,
-                    "type": row.type,
-                    "many": row.many,
-                    "required": row.required,
-                    "description": row.description,
-                    "values": row.values,
-                    "problem": problems.get(at, ("", ""))[0],
-                    "instead": problems.get(at, ("", ""))[1],
-                }
+                cast("_FieldRowState", {**asdict(row), "problem": problem, "instead": instead})
                 for at, row in enumerate(rows)
+                for problem, instead in [problems.get(at, ("", ""))]
             ],
             "said": count(len(rows), "field"),
             "wrong": f"{count(len(problems), 'row')} to fix" if problems else "",
@@ -146,12 +139,6 @@ def _warning(required: int) -> str:
     )
 
 
-# -- Field rows as they are edited: from a schema, from an example, checked, as JSON and as code.
-
-WORDS = {
-    "text": "text", "number": "number", "integer": "whole number", "boolean": "yes or no",
-    "date": "date", "datetime": "date and time", "time": "time", "email": "e-mail", "url": "URL",
-}  # fmt: skip
 _NAME = re.compile(r"[^\W\d_]\w*(\[\])?(\.[^\W\d_]\w*(\[\])?)*")
 _FORMATS = (
     ("date", re.compile(r"\d{4}-\d\d-\d\d")),
@@ -174,19 +161,12 @@ class FieldRow:
     values: str = ""
 
     def given(self) -> dict[str, Any]:
-        """The row as `schema_of_rows` reads it."""
-        said: dict[str, Any] = {"name": self.name.strip(), "type": self.type}
-        if self.many:
-            said["list"] = True
-        if self.required:
-            said["required"] = True
-        if self.description.strip():
-            said["description"] = self.description.strip()
-        if self.values.strip():
-            said["values"] = [
-                _value(each, self.type) for each in self.values.split(",") if each.strip()
-            ]
-        return said
+        """The row as `schema_from_rows` reads it."""
+        values = [_value(each, self.type) for each in self.values.split(",") if each.strip()]
+        described = {"description": self.description.strip(), "values": values}
+        optional = {"list": self.many, "required": self.required, **described}
+        given = {name: value for name, value in optional.items() if value}
+        return {"name": self.name.strip(), "type": self.type, **given}
 
 
 @dataclass(slots=True)
@@ -201,36 +181,36 @@ class FieldDraft:
         if not 0 <= at < len(self.rows):
             return
         words = {"name": "name", "kind": "type", "description": "description", "values": "values"}
-        said: dict[str, Any] = {
+        changes: dict[str, Any] = {
             name: str(content[key]) for key, name in words.items() if key in content
         }
-        said |= {key: bool(content[key]) for key in ("many", "required") if key in content}
-        if said.get("type", "text") in TYPES:
-            self.rows[at] = replace(self.rows[at], **said)
+        changes |= {key: bool(content[key]) for key in ("many", "required") if key in content}
+        if changes.get("type", "text") in TYPES:
+            self.rows[at] = replace(self.rows[at], **changes)
 
     def problems(self) -> dict[int, tuple[str, str]]:
         """What is wrong with each row, and a name that would be right; empty where all is well."""
-        found: dict[int, tuple[str, str]] = {}
+        problems: dict[int, tuple[str, str]] = {}
         seen: set[str] = set()
         for at, row in enumerate(self.rows):
             name = row.name.strip()
             if not name:
-                found[at] = ("This row has no name.", "")
+                problems[at] = ("This row has no name.", "")
             elif not _NAME.fullmatch(name):
-                found[at] = ("A name has letters, digits and _ only.", usable(name))
+                problems[at] = ("A name has letters, digits and _ only.", usable(name))
             elif name in seen:
-                found[at] = ("Another row has this name.", "")
+                problems[at] = ("Another row has this name.", "")
             seen.add(name)
-        return found or self._misfits()
+        return problems or self._misfits()
 
     def _misfits(self) -> dict[int, tuple[str, str]]:
         try:
-            schema_from_rows([row.given() for row in self.rows])
+            self.schema()
         except FieldError as error:
             rows = {
                 int(match.group(1)) - 1: (f"This row {problem}", "")
-                for place, problem in error.problems.items()
-                if (match := re.match(r"row (\d+)", place))
+                for row, problem in error.problems.items()
+                if (match := re.match(r"row (\d+)", row))
             }
             return rows or {0: (error.message, "")}
         return {}
@@ -240,10 +220,6 @@ class FieldDraft:
         return {"title": usable(self.title) or "Record"} | schema_from_rows(
             [row.given() for row in self.rows]
         )
-
-    def code(self) -> str:
-        """The same as pydantic classes."""
-        return pydantic_code(self.schema())
 
 
 def usable(name: str) -> str:
@@ -261,25 +237,19 @@ def _value(words: str, kind: str) -> Any:
         return word
 
 
-# -- From a schema, from an example.
-
-
 def rows_of_schema(schema: Schema) -> list[FieldRow]:
     """The rows of a schema; rules beyond the editor's columns are left out."""
-    rows = []
-    for leaf in schema.leaves:
-        many = leaf.path.endswith("[]")
-        rows.append(
-            FieldRow(
-                name=leaf.path.removesuffix("[]") or "value",
-                type=leaf.type if leaf.type in WORDS else "text",
-                many=many,
-                required=leaf.required and not leaf.nullable,
-                description=leaf.description,
-                values=", ".join(str(each) for each in leaf.values or () if each is not None),
-            )
+    return [
+        FieldRow(
+            name=leaf.path.removesuffix("[]") or "value",
+            type=leaf.type if leaf.type in TYPE_WORDS else "text",
+            many=leaf.path.endswith("[]"),
+            required=leaf.required and not leaf.nullable,
+            description=leaf.description,
+            values=", ".join(str(each) for each in leaf.values or () if each is not None),
         )
-    return rows
+        for leaf in schema.leaves
+    ]
 
 
 def rows_of_example(words: str) -> list[FieldRow]:
@@ -318,8 +288,6 @@ def _type_of(value: Any) -> str:
     text = value if isinstance(value, str) else ""
     return next((name for name, shape in _FORMATS if shape.fullmatch(text)), "text")
 
-
-# -- As code.
 
 _PYTHON = {
     ("string", None): "str", ("number", None): "float", ("integer", None): "int",

@@ -25,7 +25,7 @@ from llmwidgets.comparison.texts import spread_evenly
 
 if TYPE_CHECKING:
     from llmwidgets.analysis.verdict import Pair, Verdict
-    from llmwidgets.comparison.aggregate import Agreement, FieldCount
+    from llmwidgets.comparison.aggregate import FieldCount
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.report.view_model import ScoreRow as Row
 
@@ -103,13 +103,16 @@ class _SharedState(TypedDict):
 Figure = list[float | int | None]
 """A share in percent, None where there is nothing to divide by, and of how many it is."""
 
+Cell = dict[str, Figure] | None
+"""What is known of one field of one variant, by measure."""
+
 
 class _FieldScores(TypedDict):
     """One field: figures by variant; `least` is the smallest share of the first measure."""
 
     path: str
     name: str
-    cells: list[dict[str, Figure] | None]
+    cells: list[Cell]
     least: float
 
 
@@ -168,7 +171,6 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
     verdict = comparison.verdict(matters)
     rows = view_model.worded_rows(comparison, verdict)
     sparse = find_sparse(comparison) is not None
-    sparse = find_sparse(comparison) is not None
     scored = any(row.accuracy is not None for row in rows)
     agreed = not scored and len(rows) > 1
     shared = [
@@ -176,6 +178,8 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
         for at in range(len(rows))
     ]
     order = sorted(range(len(rows)), key=lambda at: _rank(rows[at], shared[at]))
+    # Whether some pair shares enough texts for a verdict that depends on what matters.
+    enough = any(pair.texts >= FEWEST_TEXTS for pair in verdict.table)
     band = view_model.margin(verdict)
     low, high, step = _scale(rows, band)
     return {
@@ -184,7 +188,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
         "outcome": verdict.outcome.name.lower() if verdict.outcome is not None else "",
         "scored": scored,
         "agreed": agreed,
-        "matters": f"{100 * matters:g}" if _asks_what_matters(verdict) else "",
+        "matters": f"{100 * matters:g}" if enough else "",
         "more": view_model.more_texts(verdict),
         "foretold": foretold,
         "unlabelled": sum(text.truth is NOTHING for text in comparison.texts) if scored else 0,
@@ -210,11 +214,6 @@ def _rank(row: Row, shared: Shared) -> tuple[Any, float]:
     return row.wording.rank, 1.0 if share is None or row.wording.title else -share
 
 
-def _asks_what_matters(verdict: Verdict) -> bool:
-    """Whether some pair shares enough texts for a verdict that depends on it."""
-    return any(pair.texts >= FEWEST_TEXTS for pair in verdict.table)
-
-
 def _foot(comparison: Comparison, verdict: Verdict, *, scored: bool, agreed: bool) -> list[str]:
     notes = view_model.foot(comparison, verdict)
     if scored:
@@ -233,16 +232,15 @@ def _groups(rows: Sequence[tuple[Row, Shared]], *, sparse: bool, agreed: bool) -
             "more": more,
             "rows": [_row(row, shared, sparse=sparse, agreed=agreed) for row, shared in some],
         }
-        for (title, more), some in groupby(rows, key=_heading)
+        for (title, more), some in groupby(
+            rows, key=lambda each: (each[0].wording.title, each[0].wording.more)
+        )
     ]
 
 
-def _heading(each: tuple[Row, Shared]) -> tuple[str, str]:
-    return each[0].wording.title, each[0].wording.more
-
-
 def _row(row: Row, shared: Shared, *, sparse: bool, agreed: bool) -> _ScoreRow:
-    words = row.wording
+    words, seconds = row.wording, formatting.seconds
+    p50, waiting = row.p50_seconds, row.p50_waiting_seconds
     view: _ScoreRow = {
         "letter": row.letter,
         "label": row.variant,
@@ -266,11 +264,10 @@ def _row(row: Row, shared: Shared, *, sparse: bool, agreed: bool) -> _ScoreRow:
         ],
         "valid": f"{row.valid_replies} of {row.asked}",
         "failures": row.failed,
-        "seconds": _seconds(row),
-        "waiting": _waiting(row),
+        "seconds": "–" if p50 is None else f"{seconds(p50)} / {seconds(row.p95_seconds)}",
+        "waiting": "" if waiting is None else f"{seconds(waiting)} s until the reply began, median",
         "tokens": [
-            formatting.format_thousands(row.input_tokens),
-            formatting.format_thousands(row.output_tokens),
+            formatting.format_thousands(number) for number in (row.input_tokens, row.output_tokens)
         ],
         "cost": formatting.money(row.cost_per_1000),
         "paid": "" if row.paid_now is None else formatting.money(row.paid_now),
@@ -293,18 +290,6 @@ def _interval(row: Row) -> list[float | None] | None:
 
 def _percent(share: float | None) -> float | None:
     return None if share is None else round(100 * share, 1)
-
-
-def _seconds(row: Row) -> str:
-    if row.p50_seconds is None:
-        return "–"
-    return f"{formatting.seconds(row.p50_seconds)} / {formatting.seconds(row.p95_seconds)}"
-
-
-def _waiting(row: Row) -> str:
-    """How much of the median time passed until the reply began; empty where it is not known."""
-    p50 = row.p50_waiting_seconds
-    return "" if p50 is None else f"{formatting.seconds(p50)} s until the reply began, median"
 
 
 def _effort(row: Row) -> str:
@@ -342,9 +327,6 @@ def _point(row: Row) -> _Point:
     }
 
 
-# -- The pairs: differences, their intervals, which are told apart.
-
-
 def pair_view(comparison: Comparison, verdict: Verdict) -> _PairsState:
     """Each pair of variants, how far apart they are, and for which claim the intervals hold."""
     letters = {label: formatting.variant_letter(at) for at, label in enumerate(comparison.labels)}
@@ -357,21 +339,21 @@ def pair_view(comparison: Comparison, verdict: Verdict) -> _PairsState:
     elif verdict.outcome is Outcome.BETTER:
         best = letters.get(verdict.leader or "", "")
         claim = f"The intervals hold at 95 %: for each pair of {best}, and for all others together."
-    return {"pairs": pairs, "pair_scale": _pair_scale(pairs), "pairs_said": claim}
+    ends = [end for pair in pairs for end in pair["interval"] or (0.0,)]
+    scale = [min([0.0, *ends]) - 1, max([1.0, *ends]) + 1]
+    return {"pairs": pairs, "pair_scale": scale, "pairs_said": claim}
 
 
 def shared_view(comparison: Comparison) -> list[_SharedState]:
     """Each pair of variants and how far they say the same, least first."""
-    pairs = []
-    for (a, b), shared in sampled_agreement(comparison).pairs.items():
-        share = shared.share()
-        if share is not None:
-            pairs.append(
-                (share[0], formatting.variant_letter(a), formatting.variant_letter(b), share[1])
-            )
+    pairs = [
+        (share, formatting.variant_letter(a), formatting.variant_letter(b))
+        for (a, b), shared in sampled_agreement(comparison).pairs.items()
+        if (share := shared.share())
+    ]
     return [
         {"a": a, "b": b, "share": formatting.percent(share), "of": f"{count:,}"}
-        for share, a, b, count in sorted(pairs)
+        for (share, count), a, b in sorted(pairs, key=lambda pair: (pair[0][0], *pair[1:]))
     ]
 
 
@@ -383,6 +365,13 @@ def _pair(pair: Pair, letters: dict[str, str]) -> _PairState:
     points = 100 * turn * pair.difference
     known = pair.texts >= FEWEST_TEXTS and (pair.low, pair.high) != (-1.0, 1.0)
     better = a if low > 0 else b
+    winner = letters.get(better, better)
+    tie, needed = "not told apart", ""
+    if pair.texts < FEWEST_TEXTS:
+        tie = "too few texts to tell"
+    elif pair.texts_needed and not pair.told_apart:
+        enough = pair.texts_needed <= pair.texts
+        needed = "enough texts" if enough else f"needs {pair.texts_needed:,} texts"
     return {
         "a": letters.get(a, a),
         "b": letters.get(b, b),
@@ -390,34 +379,15 @@ def _pair(pair: Pair, letters: dict[str, str]) -> _PairState:
         "interval": [low, points, high] if known else None,
         "range": f"{signed(low)} … {signed(high)}" if known else "–",
         "certain": pair.told_apart,
-        "needed": _needed(pair),
-        "verdict": f"{letters.get(better, better)} is better" if pair.told_apart else _open(pair),
+        "needed": needed,
+        "verdict": f"{winner} is better" if pair.told_apart else tie,
     }
-
-
-def _needed(pair: Pair) -> str:
-    if pair.told_apart or pair.texts < FEWEST_TEXTS or not pair.texts_needed:
-        return ""
-    if pair.texts_needed <= pair.texts:
-        return "enough texts"
-    return f"needs {pair.texts_needed:,} texts"
-
-
-def _open(pair: Pair) -> str:
-    return "too few texts to tell" if pair.texts < FEWEST_TEXTS else "not told apart"
 
 
 def signed(points: float) -> str:
     """Points with their sign, a real minus; 0 has none."""
     return f"{'−' if points < 0 else '+' if points else ''}{abs(points):.1f}"
 
-
-def _pair_scale(pairs: Sequence[_PairState]) -> list[float]:
-    ends = [end for pair in pairs for end in pair["interval"] or (0.0,)]
-    return [min([0.0, *ends]) - 1, max([1.0, *ends]) + 1]
-
-
-# -- The table of fields by variants.
 
 MEASURES = (
     ("right", "% right"),
@@ -435,41 +405,30 @@ AGREE = (("agree", "% the same as the others"),)
 
 def field_view(comparison: Comparison, order: Sequence[int], *, scored: bool) -> _FieldsTable:
     """One row per field, one cell per variant in this order, the hardest field first."""
-    measures = MEASURES if scored else AGREE if len(order) > 1 else ()
-    fields = (
-        _scored(comparison, order)
-        if scored
-        else _field_agreement(sampled_agreement(comparison), order)
-    )
-    first = measures[0][0] if measures else ""
+    measures = MEASURES if scored else AGREE
+    if not scored and len(order) < 2:
+        return {"measures": [], "rows": []}
+    cells = _scored_cells(comparison, order) if scored else _agreement_cells(comparison, order)
     rows: list[tuple[float, float, _FieldScores]] = []
-    for path, cells in fields if measures else ():
-        shares = [each[first][0] for each in cells if each is not None]
+    for path, row in cells.items():
+        shares = [each[measures[0][0]][0] for each in row if each is not None]
         known = [share for share in shares if share is not None]
         if known:
-            row: _FieldScores = {
-                "path": path,
-                "name": path or "value",
-                "cells": cells,
-                "least": min(known),
-            }
-            rows.append((min(known), sum(known) / len(known), row))
+            name, least = path or "value", min(known)
+            field: _FieldScores = {"path": path, "name": name, "cells": row, "least": least}
+            rows.append((least, sum(known) / len(known), field))
     return {
         "measures": [list(each) for each in measures],
-        "rows": [row for *_, row in sorted(rows, key=lambda each: each[:2])],
+        "rows": [field for *_, field in sorted(rows, key=lambda each: each[:2])],
     }
 
 
-def _scored(
-    comparison: Comparison, order: Sequence[int]
-) -> list[tuple[str, list[dict[str, Figure] | None]]]:
-    columns = [aggregate(comparison).stats[at] for at in order]
-    names = dict.fromkeys(name for stats in columns for name in stats.counts)
-    fields = []
-    for name in names:
-        counts = [stats.counts.get(name) for stats in columns]
-        fields.append((name, [_figures(each) if each else None for each in counts]))
-    return fields
+def _scored_cells(comparison: Comparison, order: Sequence[int]) -> dict[str, list[Cell]]:
+    columns = [aggregate(comparison).stats[at].counts for at in order]
+    return {
+        path: [_figures(counts[path]) if counts.get(path) else None for counts in columns]
+        for path in dict.fromkeys(path for counts in columns for path in counts)
+    }
 
 
 def _figures(count: FieldCount) -> dict[str, Figure]:
@@ -489,23 +448,17 @@ def _share(part: float, whole: int, of: int | None = None) -> Figure:
     return [100 * part / whole if whole else None, whole if of is None else of]
 
 
-def _field_agreement(
-    agreement: Agreement, order: Sequence[int]
-) -> list[tuple[str, list[dict[str, Figure] | None]]]:
-    shared = [agreement.with_others(at) for at in order]
-    return [
-        (
-            name,
-            [
-                {"agree": [100 * figure[0], figure[1]]} if (figure := each.share(name)) else None
-                for each in shared
-            ],
-        )
-        for name in agreement.fields
-    ]
+def _agreement_cells(comparison: Comparison, order: Sequence[int]) -> dict[str, list[Cell]]:
+    agreement = sampled_agreement(comparison)
+    columns = [agreement.with_others(at) for at in order]
+    return {
+        path: [
+            {"agree": [100 * figure[0], figure[1]]} if (figure := each.share(path)) else None
+            for each in columns
+        ]
+        for path in agreement.fields
+    }
 
-
-# -- How many values are not in their text.
 
 _MOST_TEXTS = 500
 

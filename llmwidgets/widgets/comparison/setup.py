@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, TypedDict, TypeVar
 
-from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.run_settings import CompareScript, shared_schema
 from llmwidgets.comparison.runs import RunPlan, build_plan, read_documents
@@ -63,18 +63,17 @@ class RunOptions:
     def take(self, content: Mapping[str, Any]) -> None:
         """Instructions, repeats, parallel calls out of the form; FieldError for what is wrong."""
         if "instructions" in content:
-            said = str(content["instructions"])
-            self.instructions = said if said.strip() else DEFAULT_INSTRUCTIONS
+            text = str(content["instructions"])
+            self.instructions = text if text.strip() else DEFAULT_INSTRUCTIONS
         if "repeats" in content:
             self.repeats = read_whole("repeats", content["repeats"], _MOST_REPEATS) or 1
         if "concurrency" in content:
-            self.concurrency = read_whole(
-                "parallel calls", content["concurrency"], CONCURRENCY_MOST
-            )
+            given = content["concurrency"]
+            self.concurrency = read_whole("parallel calls", given, CONCURRENCY_MOST)
 
-    def take_budget(self, said: object) -> None:
+    def take_budget(self, given: object) -> None:
         """US dollars to stop before, out of the form; empty means no limit."""
-        words = str(said or "").strip().lstrip("$").replace(",", ".").strip()
+        words = str(given or "").strip().lstrip("$").replace(",", ".").strip()
         if not words:
             self.budget = None
             return
@@ -90,9 +89,9 @@ class RunOptions:
         self.budget = budget
 
 
-def read_whole(name: str, said: object, most: int, *, least: int = 1) -> int | None:
+def read_whole(name: str, given: object, most: int, *, least: int = 1) -> int | None:
     """A whole number out of the form, None where it is empty; FieldError for anything else."""
-    words = str(said if said is not None else "").strip()
+    words = str(given if given is not None else "").strip()
     if not words:
         return None
     short = words.isdecimal() and len(words) <= len(str(most))
@@ -124,67 +123,8 @@ class ColumnChoice:
         """What heads the column."""
         return self.variant.label or self.ref
 
-    def asked(self) -> Variant:
-        """The variant with connection and label in place."""
-        return replace(self.variant, model=(self.connection, self.model), label=self.label)
 
-
-@dataclass(slots=True)
-class ColumnChoices:
-    """The chosen columns in the order of their letters."""
-
-    listed: list[ColumnChoice] = field(default_factory=list)
-    _serial: int = 0
-
-    def add(
-        self, connection: Connection, model: str, variant: Variant | None = None, *, plain: bool
-    ) -> ColumnChoice:
-        """Choose a column; a variant of its own comes in addition to the model's plain one."""
-        self._serial += 1
-        own = variant or Variant((connection, model))
-        pick = ColumnChoice(f"c{self._serial}", connection, model, own, plain)
-        self.listed.append(pick)
-        return pick
-
-    def plain(self, ref: str) -> ColumnChoice | None:
-        """The tick of this model, if it is ticked."""
-        return next((pick for pick in self.listed if pick.plain and pick.ref == ref), None)
-
-    def drop_ref(self, ref: str) -> None:
-        """Untick a model; columns made from it go with it."""
-        self.listed = [pick for pick in self.listed if pick.ref != ref]
-
-    def drop(self, key: str) -> None:
-        """Take one column away."""
-        self.listed = [pick for pick in self.listed if pick.key != key]
-
-    def find(self, key: str) -> ColumnChoice | None:
-        """The column of this key."""
-        return next((pick for pick in self.listed if pick.key == key), None)
-
-    def letter(self, pick: ColumnChoice | None) -> str:
-        """The letter the column has in every view."""
-        return formatting.variant_letter(self.listed.index(pick)) if pick in self.listed else ""
-
-    def free_label(self, stem: str) -> str:
-        """A label that no column has."""
-        taken = {pick.label for pick in self.listed}
-        number = 2
-        while f"{stem} · {number}" in taken:
-            number += 1
-        return f"{stem} · {number}"
-
-
-def offered_models(connection: Connection, policy: Policy, picks: ColumnChoices) -> tuple[str, ...]:
-    """The models of a connection that can be ticked: those allowed, and those that code chose.
-
-    A dated snapshot is on no list and can be chosen where its alias can.
-    """
-    chosen = (each.model for each in picks.listed if each.connection.label == connection.label)
-    return tuple(dict.fromkeys((*policy.allowed(connection), *chosen)))
-
-
-def edit_variant(variant: Variant, content: Mapping[str, Any], usual: str) -> Variant:
+def _edit_variant(variant: Variant, content: Mapping[str, Any], usual: str) -> Variant:
     """The variant with a form's values; empty or usual instructions follow the comparison's."""
     changes: dict[str, Any] = {}
     if "label" in content:
@@ -198,8 +138,6 @@ def edit_variant(variant: Variant, content: Mapping[str, Any], usual: str) -> Va
         changes["examples"] = read_whole("examples", content["examples"], _MOST_EXAMPLES, least=0)
     return replace(variant, **changes)
 
-
-# -- What is chosen.
 
 ScreenName = Literal["setup", "fields", "running", "results"]
 
@@ -236,18 +174,14 @@ class SetupProblem:
     action: ActionState | None = None
     ref: str = ""
 
-    @property
-    def blocks(self) -> bool:
-        """Whether nothing can run until it is fixed."""
-        return self.where in MATERIAL
-
 
 @dataclass(slots=True)
 class Setup:
     """The choices of a panel. Nothing here calls a provider.
 
     `documents` is what the texts were read to; empty while schema or texts are wrong. `named` is
-    the store that code named: its rules hold, so it must be open; None is the default one.
+    the store that code named: its rules hold, so it must be open; None is the default one. `picks`
+    are the columns in the order of their letters.
     """
 
     store: Store
@@ -260,11 +194,10 @@ class Setup:
     schema: Schema | None = None
     documents: tuple[Document, ...] = ()
     options: RunOptions = field(default_factory=RunOptions)
-    picks: ColumnChoices = field(default_factory=ColumnChoices)
+    picks: list[ColumnChoice] = field(default_factory=list)
     problems: list[SetupProblem] = field(default_factory=list)
     given: list[Connection] = field(default_factory=list)
-
-    # -- what is read --------------------------------------------------------------------------
+    _keys: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def read_material(self) -> None:
         """Read schema, texts and truth; what is wrong becomes a problem, never a raise."""
@@ -300,8 +233,7 @@ class Setup:
         """Choose what code asked for; what cannot be found becomes a problem, the rest stays."""
         for each in _listed(models):
             try:
-                lookup = ConnectionResolver(self.named)
-                chosen = resolve_variants([each], lookup)
+                chosen = resolve_variants([each], ConnectionResolver(self.named))
             except LLMWidgetsError as error:
                 self.problems.append(SetupProblem("models", error.message, error.hint))
                 continue
@@ -319,16 +251,32 @@ class Setup:
             self.problems.append(self._refused(connection, model, error))
             return
         ref = reference_of(connection, model)
+        ticked = self.find_tick(ref) is not None
         if variant is None:
-            if self.picks.plain(ref) is None:
-                self.picks.add(connection, model, plain=True)
+            if not ticked:
+                self._add(connection, model)
             return
         if variant.instructions == DEFAULT_INSTRUCTIONS:
-            variant = edit_variant(variant, {"instructions": ""}, DEFAULT_INSTRUCTIONS)
-        if self.picks.plain(ref) is None and variant.label == ref:
-            self.picks.add(connection, model, variant, plain=True)
-        else:
-            self.picks.add(connection, model, variant, plain=False)
+            variant = replace(variant, instructions=None)
+        self._add(connection, model, variant, plain=not ticked and variant.label == ref)
+
+    def _add(
+        self, connection: Connection, model: str, variant: Variant | None = None, plain: bool = True
+    ) -> None:
+        key, variant = f"c{next(self._keys)}", variant or Variant((connection, model))
+        self.picks.append(ColumnChoice(key, connection, model, variant, plain))
+
+    def find_tick(self, ref: str) -> ColumnChoice | None:
+        """The plain column of this model, if it is ticked."""
+        return next((pick for pick in self.picks if pick.plain and pick.ref == ref), None)
+
+    def offered(self, connection: Connection, policy: Policy) -> tuple[str, ...]:
+        """The models of a connection that can be ticked: those allowed, and those that code chose.
+
+        A dated snapshot is on no list and can be chosen where its alias can.
+        """
+        chosen = (each.model for each in self.picks if each.connection.label == connection.label)
+        return tuple(dict.fromkeys((*policy.allowed(connection), *chosen)))
 
     def _refused(self, connection: Connection, model: str, error: PolicyError) -> SetupProblem:
         ref = reference_of(connection, model)
@@ -344,11 +292,8 @@ class Setup:
             "type": "setup.allow",
             "content": {"label": connection.label, "model": model},
         }
-        return SetupProblem(
-            "models", error.message, error.hint, action if offered else None, ref=ref
-        )
-
-    # -- who can be asked ----------------------------------------------------------------------
+        shown = action if offered else None
+        return SetupProblem("models", error.message, error.hint, shown, ref)
 
     def connections(self) -> list[Connection]:
         """Given, stored, of this session and of the environment; the first of a label counts."""
@@ -368,74 +313,73 @@ class Setup:
         except StoreError:
             return Policy()
 
-    def find(self, ref: str) -> tuple[Connection, str] | None:
-        """The connection and model of a row of the picker."""
+    def _allowed(self) -> Iterator[tuple[Connection, str, str]]:
+        """Each connection with each model that may be called, and the reference of the two."""
         policy = self.policy()
         for connection in self.connections():
             for model in policy.allowed(connection):
-                if reference_of(connection, model) == ref:
-                    return connection, model
-        return None
-
-    # -- choosing ------------------------------------------------------------------------------
+                yield connection, model, reference_of(connection, model)
 
     def tick(self, ref: str, on: bool) -> None:
         """Choose a model, or take it and the columns made from it away."""
         self.problems = [each for each in self.problems if each.where != "models"]
         if not on:
-            self.picks.drop_ref(ref)
-            return
-        model = self.find(ref)
-        if model is not None and self.picks.plain(ref) is None:
-            self.picks.add(*model, plain=True)
+            self.picks = [pick for pick in self.picks if pick.ref != ref]
+        elif self.find_tick(ref) is None:
+            same = ((each, model) for each, model, name in self._allowed() if name == ref)
+            if chosen := next(same, None):
+                self._add(*chosen)
 
     def tick_all(self, label: str, on: bool) -> None:
         """Choose every model of one group of the picker, or none."""
-        policy = self.policy()
-        for connection in self.connections():
+        for connection, _, ref in list(self._allowed()):
             single = connection.provider.model_field is not None
-            if label != (connection.kind if single else connection.label):
-                continue
-            for model in policy.allowed(connection):
-                self.tick(reference_of(connection, model), on)
+            if label == (connection.kind if single else connection.label):
+                self.tick(ref, on)
 
     def duplicate(self, ref: str) -> None:
         """Add a column of the same model, to be asked another way."""
-        first = self.picks.plain(ref)
+        first = self.find_tick(ref)
         if first is None:
             return
-        label = self.picks.free_label(first.label)
-        variant = edit_variant(first.variant, {"label": label}, self.options.instructions)
-        self.picks.add(first.connection, first.model, variant, plain=False)
+        taken = {pick.label for pick in self.picks}
+        labels = (f"{first.label} · {number}" for number in itertools.count(2))
+        label = next(label for label in labels if label not in taken)
+        self._add(first.connection, first.model, replace(first.variant, label=label), plain=False)
 
     def edit(self, key: str, content: Mapping[str, Any]) -> None:
         """Change how one column is asked; FieldError where it cannot be asked so."""
-        pick = self.picks.find(key)
+        pick = next((each for each in self.picks if each.key == key), None)
         if pick is None:
             return
-        changed = edit_variant(pick.variant, content, self.options.instructions)
-        others = {each.label for each in self.picks.listed if each is not pick}
+        changed = _edit_variant(pick.variant, content, self.options.instructions)
+        others = {each.label for each in self.picks if each is not pick}
         if changed.label in others:
             raise FieldError(
                 {"label": f"Another column is named {changed.label}."}, "Give it another name."
             )
         pick.variant = changed
 
-    # -- what is asked -------------------------------------------------------------------------
+    def drop(self, key: str) -> None:
+        """Take one column away."""
+        self.picks = [pick for pick in self.picks if pick.key != key]
 
     def variants(self) -> list[Variant]:
         """The columns as variants, in the order of their letters."""
-        return [pick.asked() for pick in self.picks.listed]
+        return [
+            replace(pick.variant, model=(pick.connection, pick.model), label=pick.label)
+            for pick in self.picks
+        ]
 
     @property
     def columns(self) -> int:
         """How many columns a run has: one per ticked model and set of instructions."""
-        return len(self.picks.listed) * len(self.options.crossed or [""])
+        return len(self.picks) * len(self.options.crossed or [""])
 
     @property
     def shown(self) -> int:
         """How many labelled texts serve as examples and are not asked."""
-        numbers = [pick.variant.examples for pick in self.picks.listed]
+        numbers = [pick.variant.examples for pick in self.picks]
         most = max((each for each in numbers if isinstance(each, int)), default=0)
         return min(most, len(self.documents))
 
@@ -450,12 +394,12 @@ class Setup:
 
     def asked(self) -> RunPlan:
         """The plan of what is chosen; FieldError or StoreError where it cannot be made."""
-        instructions: Any = self.options.crossed or self.options.instructions
+        options = self.options
         return build_plan(
             self.documents,
             self.variants(),
-            instructions=instructions,
-            repeats=self.options.repeats,
+            instructions=options.crossed or options.instructions,
+            repeats=options.repeats,
             store=self.named,
         )
 
@@ -487,35 +431,32 @@ class Setup:
 
     def missing(self) -> str:
         """The one thing that must come before a run; empty where nothing is missing."""
-        blocking = next((each for each in self.problems if each.blocks), None)
+        blocking = next((each for each in self.problems if each.where in MATERIAL), None)
         if blocking is not None:
             return f"Fix the {blocking.where} above first."
         if not self.documents:
             fields = "" if self.schema else "fields and no "
             return f"There are no {fields}texts yet."
-        return "" if self.picks.listed else "Tick a model first."
+        return "" if self.picks else "Tick a model first."
 
 
 def _listed(models: Any) -> list[Any]:
     if models is None:
         return []
-    if isinstance(models, str | Connection | Variant):
-        return [models]
-    if isinstance(models, tuple) and len(models) == 2 and isinstance(models[0], Connection):
-        return [models]
-    try:
-        return list(models)
-    except TypeError:
-        return [models]
+    pair = isinstance(models, tuple) and len(models) == 2 and isinstance(models[0], Connection)
+    one = pair or isinstance(models, str | Connection | Variant) or not isinstance(models, Iterable)
+    return [models] if one else list(models)
 
 
 def _sentence(where: str, error: LLMWidgetsError) -> str:
     if not isinstance(error, FieldError):
         return error.message
-    sentences = []
+    places: dict[str, list[str]] = {}
     for name, problem in error.problems.items():
-        if name == where or not name:
-            sentences.append(f"The {where} {problem}" if problem[:1].islower() else problem)
-        else:
-            sentences.append(f"{name}: {problem}")
+        places.setdefault(problem, []).append("" if name == where else name)
+    sentences = []
+    for problem, names in places.items():
+        whole = f"The {where} {problem}" if problem[:1].islower() else problem
+        named = "; ".join(name for name in names if name)
+        sentences.append(f"{named}: {problem}" if named else whole)
     return " ".join(sentences)

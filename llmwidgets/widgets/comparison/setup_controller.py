@@ -7,19 +7,109 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.errors import FieldError
-from llmwidgets.widgets.comparison.labels import LabelController
-from llmwidgets.widgets.comparison.results import ShownResult
+from llmwidgets import formatting
+from llmwidgets.comparison.runs import measure_trial
+from llmwidgets.connections.catalog import own_price
+from llmwidgets.engine.estimate import Estimate, cost_words, estimate
+from llmwidgets.errors import FieldError, LLMWidgetsError
+from llmwidgets.formatting import count
+from llmwidgets.providers.prices import price_changes
+from llmwidgets.widgets.comparison.results import LabelController, ShownResult
 from llmwidgets.widgets.comparison.setup import Screen, Setup
-from llmwidgets.widgets.comparison.setup_view import SAMPLES, CostEstimate, SetupState, setup_view
+from llmwidgets.widgets.comparison.setup_view import SAMPLES, SetupState, setup_view
 from llmwidgets.widgets.panel import Content, Page, words_in
 
 if TYPE_CHECKING:
+    from llmwidgets.comparison.comparison import Comparison
+    from llmwidgets.connections.connection import Connection
     from llmwidgets.widgets.connection_panel import ConnectionPanel
+
+
+@dataclass(frozen=True, slots=True)
+class CostEstimate:
+    """What a run is expected to cost; `estimate` is None while it is reckoned or cannot be.
+
+    `prices` are words by label and model: US dollars for 1,000 texts like these, and what the
+    vendor's price does within 60 days.
+    """
+
+    estimate: Estimate | None = None
+    trouble: LLMWidgetsError | None = None
+    prices: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    about: tuple[Any, ...] = ()
+
+    def again(self, setup: Setup, after: Comparison | None = None) -> CostEstimate:
+        """Estimate anew for what is chosen now; prices that still apply are kept. Calls nothing.
+
+        `after` is what was run before: its answers narrow the range.
+        """
+        about = (setup.documents, setup.options.instructions)
+        prices = dict(self.prices) if about == self.about else {}
+        policy = setup.policy()
+        for connection in setup.connections() if setup.documents else []:
+            for model in setup.offered(connection, policy):
+                if (connection.label, model) not in prices:
+                    price = _price_per_1000(setup, connection, model)
+                    prices[connection.label, model] = price, _price_changes(connection, model)
+        known = CostEstimate(prices=prices, about=about)
+        if setup.missing():
+            return known
+        try:
+            plan = setup.asked().plan
+            tried = measure_trial(after, plan) if after is not None else None
+            return replace(known, estimate=estimate(plan, tried))
+        except LLMWidgetsError as error:
+            return replace(known, trouble=error)
+
+    def price(self, connection: Connection, model: str) -> tuple[str, str]:
+        """The price for 1,000 texts as the picker shows it, and what it does soon."""
+        return self.prices.get((connection.label, model), ("–", ""))
+
+
+def _price_changes(connection: Connection, model: str) -> str:
+    """How the vendor's price changes within 60 days; empty where it does not."""
+    if own_price(connection, model):
+        return ""
+    url, now = connection.target(model).url, datetime.now(UTC)
+    changes = price_changes(connection.provider, model, now, url)
+    return "; ".join(price_change_words(*each, now.date()) for each in changes)
+
+
+def price_change_words(
+    day: date, old: tuple[float, float], new: tuple[float, float], today: date
+) -> str:
+    """A change of price in words: price doubles on 1 Jan 2027."""
+    before, after = sum(old), sum(new)
+    ahead, past = ("rises", "rose") if after > before else ("falls", "fell")
+    if after == 2 * before:
+        ahead, past = "doubles", "doubled"
+    return f"price {ahead if day > today else past} on {formatting.format_day(day)}"
+
+
+def _price_per_1000(setup: Setup, connection: Connection, model: str) -> str:
+    price = None
+    with suppress(LLMWidgetsError):
+        likely = estimate(setup.one(connection, model).plan)
+        if not likely.unpriced and likely.cost is not None:
+            price = likely.cost / max(1, likely.calls) * 1000
+    return formatting.money(price)
+
+
+def whole_words(likely: Estimate | None, texts: int) -> str:
+    """What all texts would cost, by the answers that were tried; empty without them."""
+    if likely is None or not likely.tried or likely.cost is None:
+        return ""
+    head, rest = cost_words(likely)
+    cost = f"{head[:1].lower()}{head[1:]}{f', {rest}' if rest else ''}"
+    return f"All {texts:,} texts: {cost}; by what {count(likely.tried, 'answer')} took."
 
 
 class SetupController:
@@ -58,8 +148,6 @@ class SetupController:
             self.estimate()
             self._page.push_soon()
 
-    # -- columns -------------------------------------------------------------------------------
-
     async def act_tick(self, content: Content) -> None:
         """A model was ticked or unticked."""
         self.setup.tick(str(content.get("ref")), bool(content.get("on")))
@@ -82,7 +170,7 @@ class SetupController:
 
     async def act_drop_copy(self, content: Content) -> None:
         """A column was taken away."""
-        self.setup.picks.drop(str(content.get("key")))
+        self.setup.drop(str(content.get("key")))
         self._show_choice()
 
     async def act_options(self, content: Content) -> None:
@@ -115,8 +203,6 @@ class SetupController:
             self.connecting = ConnectionPanel(self.setup.store)
         self._page.send({"type": "embed", "model": self.connecting.model_id})
 
-    # -- texts ---------------------------------------------------------------------------------
-
     async def act_paste(self, content: Content) -> None:
         """Texts that were pasted replace what was there."""
         self.take(texts=read_pasted(str(content.get("text") or "")), truth=None, group=None)
@@ -139,8 +225,6 @@ class SetupController:
     async def act_drop_truth(self, _content: Content) -> None:
         """Compare without the truth that does not fit."""
         self.take(truth={})
-
-    # -- the estimate --------------------------------------------------------------------------
 
     def _show_choice(self) -> None:
         self.estimate()
@@ -184,8 +268,6 @@ def _decode(name: str, content: memoryview) -> tuple[str, str]:
         ) from None
 
 
-# -- Texts that are pasted into the panel, or read from files chosen there.
-
 _BETWEEN = re.compile(r"^[^\S\n]*+-{3,}[^\S\n]*$", re.MULTILINE)
 _KEPT = ("id", "text", "truth", "schema")
 
@@ -204,10 +286,13 @@ def read_files(files: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
     for name, content in files:
         kind = PurePath(name).suffix.lower()
         if kind == ".csv":
-            texts += _rows(name, list(csv.DictReader(io.StringIO(content.lstrip("\ufeff")))))
+            csv.field_size_limit(sys.maxsize)
+            table = io.StringIO(content.lstrip("\ufeff"), newline="")
+            texts += _rows(name, list(csv.DictReader(table)))
         elif kind == ".jsonl":
-            lines = [line for line in content.splitlines() if line.strip()]
-            texts += _rows(name, [_line(name, line) for line in lines])
+            # Not `splitlines`: JSON may contain other line ends inside of a string.
+            lines = [line for line in content.split("\n") if line.strip()]
+            texts += _rows(name, [_read_line(name, line) for line in lines])
         else:
             texts.append({"id": PurePath(name).stem, "text": content})
     if not texts:
@@ -223,7 +308,7 @@ def _rows(name: str, rows: Sequence[Any]) -> list[dict[str, Any]]:
     return [{key: row[key] for key in _KEPT if row.get(key)} for row in rows]
 
 
-def _line(name: str, line: str) -> Any:
+def _read_line(name: str, line: str) -> Any:
     try:
         return json.loads(line)
     except ValueError:

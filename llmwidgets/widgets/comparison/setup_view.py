@@ -2,50 +2,228 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict_text import expected_sentence
-from llmwidgets.comparison.runs import measure_trial
-from llmwidgets.connections.catalog import own_price
+from llmwidgets.comparison.variants import count_examples, reference_of
 from llmwidgets.engine import defaults
-from llmwidgets.engine.estimate import Estimate, cost_words, estimate
+from llmwidgets.engine.estimate import cost_words
 from llmwidgets.errors import LLMWidgetsError, StoreLocked
-from llmwidgets.formatting import count, duration
-from llmwidgets.providers.prices import price_changes
+from llmwidgets.formatting import count, duration, format_day, format_days_until
 from llmwidgets.widgets.comparison.grid_model import text_title
-from llmwidgets.widgets.comparison.model_picker import ModelGroup, picker_groups
 from llmwidgets.widgets.comparison.setup import (
     ActionState,
+    ColumnChoice,
     RunOptions,
     Setup,
     SetupProblem,
-    offered_models,
 )
 from llmwidgets.widgets.panel import Sentence
 
 if TYPE_CHECKING:
-    from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.connections.connection import Connection
+    from llmwidgets.providers.base import ModelFacts
     from llmwidgets.schemas import Leaf
+    from llmwidgets.schemas.mapping import Loss
+    from llmwidgets.widgets.comparison.setup_controller import CostEstimate
+
+
+EFFORTS = (
+    ("least", "least: off where the model allows it"),
+    ("vendor", "vendor: as the vendor sets it"),
+    ("low", "low"),
+    ("medium", "medium"),
+    ("high", "high"),
+)
+_SOON_DAYS = 90
+
+Tone = Literal["muted", "warn", "fail"]
+
+
+class _ExamplesState(TypedDict):
+    """How many examples a column shows; `given` where code gave them as pairs."""
+
+    count: int
+    given: str
+
+
+class _CopyState(TypedDict):
+    key: str
+    letter: str
+    label: str
+    said: str
+    examples: _ExamplesState
+    instructions: str
+    effort: str
+    efforts: list[list[str]]
+
+
+class _NoteState(TypedDict):
+    tone: Tone
+    text: str
+
+
+class ModelRow(TypedDict):
+    """One model that can be ticked."""
+
+    ref: str
+    id: str
+    ticked: bool
+    enabled: bool
+    letter: str
+    mode: str
+    price: str
+    notes: list[_NoteState]
+    spoken: str
+    copies: list[_CopyState]
+
+
+class ModelGroup(TypedDict):
+    """The models of one connection, or of one kind."""
+
+    label: str
+    title: str
+    said: str
+    count: int
+    pickable: int
+    rows: list[ModelRow]
+
+
+def _groups(setup: Setup, cost: CostEstimate) -> list[ModelGroup]:
+    """The models that can be ticked; connections that name one model are grouped by kind."""
+    policy = setup.policy()
+    # Connections that list their models come first, each with a group of its own.
+    groups: dict[tuple[bool, str], list[Connection]] = {}
+    connections = setup.connections()
+    for each in sorted(connections, key=lambda each: each.provider.model_field is not None):
+        single = each.provider.model_field is not None
+        groups.setdefault((single, each.kind if single else each.label), []).append(each)
+    views = []
+    for (_, label), members in groups.items():
+        models = [(each, model) for each in members for model in setup.offered(each, policy)]
+        rows = [_row(setup, each, model, cost) for each, model in models]
+        ticked = sum(row["ticked"] for row in rows)
+        view: ModelGroup = {
+            "label": label,
+            "title": _title(label, members),
+            "said": f"{ticked} of {len(rows)}",
+            "count": ticked,
+            "pickable": sum(row["enabled"] for row in rows),
+            "rows": rows,
+        }
+        views += [view] if rows else []
+    return views
+
+
+def _title(label: str, members: Sequence[Connection]) -> str:
+    first = members[0]
+    if first.provider.model_field is None and label != first.kind:
+        return label
+    if first.provider.model_field is not None and all(each.origin == "demo" for each in members):
+        return "Demo: rules on this computer, no LLM"
+    return first.provider.title
+
+
+def _row(setup: Setup, connection: Connection, model: str, cost: CostEstimate) -> ModelRow:
+    ref = reference_of(connection, model)
+    tick = setup.find_tick(ref)
+    letters = {pick.key: formatting.variant_letter(at) for at, pick in enumerate(setup.picks)}
+    capability = connection.capability(model)
+    words, moves = cost.price(connection, model)
+    notes = model_notes(connection, model) + ([_note("warn", moves)] if moves else [])
+    mode = str(capability.mode) if capability else "not probed yet"
+    return {
+        "ref": ref,
+        "id": model if connection.provider.model_field is None else connection.label,
+        "ticked": tick is not None,
+        "enabled": True,
+        "letter": letters[tick.key] if tick else "",
+        "mode": mode,
+        "price": words,
+        "notes": notes,
+        "spoken": ", ".join([ref, mode, f"price {words}", *(note["text"] for note in notes)]),
+        "copies": [
+            _copy(pick, letters[pick.key], setup.options.instructions)
+            for pick in setup.picks
+            if pick.ref == ref and not pick.plain
+        ],
+    }
+
+
+def _copy(pick: ColumnChoice, letter: str, usual: str) -> _CopyState:
+    changed, examples = [], pick.variant.examples
+    number = count_examples(examples) if examples else 0
+    if pick.variant.instructions not in (None, usual):
+        changed.append("own instructions")
+    if pick.variant.effort not in (None, "least"):
+        changed.append(f"thinking {pick.variant.effort}")
+    if number:
+        changed.append(count(number, "example"))
+    pairs = examples and not isinstance(examples, int)
+    return {
+        "key": pick.key,
+        "letter": letter,
+        "label": pick.label,
+        "said": ", ".join(changed) or "the same as the first, until it is edited",
+        "examples": {
+            "count": number,
+            "given": "Given in code as pairs of text and record." if pairs else "",
+        },
+        "instructions": pick.variant.instructions or usual,
+        "effort": pick.variant.effort or "least",
+        "efforts": [list(each) for each in EFFORTS],
+    }
+
+
+def model_notes(connection: Connection, model: str) -> list[_NoteState]:
+    """What a user should know before ticking: end of life, where it answers, what is unchecked."""
+    notes: list[_NoteState] = []
+    facts = connection.facts(model)
+    if facts is not None and facts.status in ("ending", "retired", "preview"):
+        notes.append(_lifetime(facts, date.today()))
+    if connection.provider.model_field is not None and connection.origin != "demo":
+        named = [] if model == connection.label else [model]
+        notes.append(_note("muted", " on ".join([*named, connection.host])))
+    if connection.origin == "environment":
+        notes.append(_note("muted", "from the environment"))
+    elif connection.origin == "policy":
+        notes.append(_note("muted", "provided by your administrator"))
+    elif connection.origin == "store" and connection.checked_at is None:
+        notes.append(_note("warn", "saved untested"))
+    return notes
+
+
+def _lifetime(facts: ModelFacts, today: date) -> _NoteState:
+    instead = f"; {facts.successor} replaces it" if facts.successor else ""
+    if facts.status == "preview":
+        return _note("muted", "preview")
+    if facts.ends is None:
+        return _note("warn", f"{facts.status}{instead}")
+    day, left = format_day(facts.ends), (facts.ends - today).days
+    if left <= 0:
+        return _note("fail", f"retired on {day}{instead}")
+    tone: Tone = "warn" if left <= _SOON_DAYS else "muted"
+    return _note(tone, f"ends {day}, {format_days_until(facts.ends, today)}{instead}")
+
+
+def _note(tone: Tone, text: str) -> _NoteState:
+    return {"tone": tone, "text": text}
 
 
 TRIAL = 5
 SAMPLES = ("invoices", "emails", "jobs")
 _LINES = 3
 _LOSSES = 3
-_TYPES = {
-    "string": "text",
-    "integer": "whole number",
-    "boolean": "yes or no",
-    "datetime": "date and time",
-    "email": "e-mail",
-}
+TYPE_WORDS = {
+    "text": "text", "number": "number", "integer": "whole number", "boolean": "yes or no",
+    "date": "date", "datetime": "date and time", "time": "time", "email": "e-mail", "url": "URL",
+}  # fmt: skip
 
 
 class ProblemState(Sentence):
@@ -131,15 +309,25 @@ def setup_view(
     `ran` where something was run before; `matters` and `deviation` as for `expected_words`.
     """
     calls = setup.columns * (len(setup.documents) - setup.shown) * setup.options.repeats
-    groups = picker_groups(setup, cost.price)
+    groups = _groups(setup, cost)
     total = sum(len(group["rows"]) for group in groups)
     expected = expected_words(setup, matters, deviation)
+    columns, ticked = len(setup.picks), sum(pick.plain for pick in setup.picks)
+    more = f", {count(columns, 'column')}" if columns != ticked else ""
     return {
         "said": "" if ran else "nothing has been sent yet",
-        "code": bool(setup.picks.listed),
-        "problems": [_problem_view(each) for each in _problems(setup, cost)],
+        "code": bool(setup.picks),
+        "problems": [
+            {
+                "where": f"{problem.where} {problem.ref}".strip(),
+                "sentence": problem.sentence,
+                "hint": problem.hint,
+                "action": problem.action,
+            }
+            for problem in _problems(setup, cost)
+        ],
         "empty": None if total else _empty(setup),
-        "ticked": _ticked(setup, total),
+        "ticked": f"{ticked} ticked of {total}{more}",
         "groups": groups,
         "schema": _schema_view(setup),
         "texts": _texts_view(setup),
@@ -165,22 +353,6 @@ def expected_words(
 
 
 _expected = lru_cache(maxsize=64)(expected_sentence)
-
-
-def _ticked(setup: Setup, total: int) -> str:
-    listed = setup.picks.listed
-    ticked = len({pick.ref for pick in listed if pick.plain})
-    columns = f", {count(len(listed), 'column')}" if len(listed) != ticked else ""
-    return f"{ticked} ticked of {total}{columns}"
-
-
-def _problem_view(problem: SetupProblem) -> ProblemState:
-    return {
-        "where": f"{problem.where} {problem.ref}".strip(),
-        "sentence": problem.sentence,
-        "hint": problem.hint,
-        "action": problem.action,
-    }
 
 
 def _problems(setup: Setup, cost: CostEstimate) -> list[SetupProblem]:
@@ -242,51 +414,48 @@ def _schema_view(setup: Setup) -> _SchemaView:
             "hint": "Write them here, give a schema in code, lw.ComparisonPanel(Schema, texts), "
             "or use a sample.",
         }
-    losses = losses_of(setup)
+    losses = _losses(setup)
     lossy: dict[str, str] = {}
-    for loss in losses:
-        lossy.setdefault(loss.path, str(loss))
+    for words, loss in losses.items():
+        lossy.setdefault(loss.path, words)
     summary = f"{len(schema.leaves)}, from {schema.name}"
     if len(schemas) > 1:
         summary = f"{len(schemas)} schemas; the first is {schema.name}"
-    words = list(dict.fromkeys(str(loss) for loss in losses))
-    more = len(words) - _LOSSES
+    more = len(losses) - _LOSSES
     return {
         "said": summary,
         "fields": [
             {
                 "path": leaf.path or "value",
-                "type": type_words(leaf),
+                "type": _type_words(leaf),
                 "description": leaf.description,
                 "loss": lossy.get(leaf.path, ""),
             }
             for leaf in schema.leaves
         ],
-        "losses": words[:_LOSSES]
+        "losses": list(losses)[:_LOSSES]
         + ([f"{more} more, all checked in every reply."] if more > 0 else []),
         "edit": "Edit a copy" if len(schemas) < 2 else "",
         "hint": "",
     }
 
 
-def losses_of(setup: Setup) -> list[Any]:
-    """What the chosen models' dialects cannot enforce of the schemas."""
-    found: dict[str, Any] = {}
-    dialects = {id(pick.connection.dialect): pick for pick in setup.picks.listed}
-    for pick in dialects.values():
+def _losses(setup: Setup) -> dict[str, Loss]:
+    """What the chosen models' dialects cannot enforce of the schemas, by its words."""
+    losses: dict[str, Loss] = {}
+    dialects = {id(pick.connection.dialect): pick.connection.dialect for pick in setup.picks}
+    for dialect in dialects.values():
         for schema in dict.fromkeys(text.schema for text in setup.documents):
-            try:
-                compiled = schema.compile(pick.connection.dialect.SUBSET)
-            except LLMWidgetsError:
-                continue
-            for loss in compiled.losses:
-                found.setdefault(str(loss), loss)
-    return list(found.values())
+            with suppress(LLMWidgetsError):
+                for loss in schema.compile(dialect.SUBSET).losses:
+                    losses.setdefault(str(loss), loss)
+    return losses
 
 
-def type_words(leaf: Leaf) -> str:
+def _type_words(leaf: Leaf) -> str:
     """The type of a field in a reader's words: `text or none`, `one of 6`."""
-    words = _TYPES.get(leaf.type, leaf.type)
+    kind = "text" if leaf.type == "string" else leaf.type
+    words = TYPE_WORDS.get(kind, kind)
     if leaf.type == "enum":
         words = f"one of {len(leaf.values or ())}"
     if leaf.path.endswith("[]"):
@@ -306,16 +475,12 @@ def _texts_view(setup: Setup) -> _TextsView:
     truth = "all with truth" if labelled == len(texts) else f"{labelled:,} with truth"
     if not labelled:
         truth = "without truth"
-    tokens = sum(len(text.text) for text in texts) / len(texts) / 4
+    tokens = max(10, int(round(sum(len(text.text) for text in texts) / len(texts) / 4, -1)))
     return {
-        "said": f"{len(texts):,}, {truth} · about {_round(tokens):,} tokens each",
+        "said": f"{len(texts):,}, {truth} · about {tokens:,} tokens each",
         "first": [{"id": text.id, "line": text_title(text)} for text in texts[:_LINES]],
         "samples": [],
     }
-
-
-def _round(tokens: float) -> int:
-    return max(10, int(round(tokens, -1)))
 
 
 def _options_view(options: RunOptions) -> _OptionsView:
@@ -326,16 +491,12 @@ def _options_view(options: RunOptions) -> _OptionsView:
         changed.append(f"{options.repeats} repeats")
     if options.concurrency:
         changed.append(f"{options.concurrency} at a time")
-    crossed = ""
-    if options.crossed:
-        names = ", ".join(options.crossed)
-        crossed = (
-            f"{count(len(options.crossed), 'set')} of instructions cross with the models: {names}."
-        )
+    names = ", ".join(options.crossed or ())
+    sets = f"{count(len(options.crossed or ()), 'set')} of instructions cross with the models"
     return {
         "said": ", ".join(changed) or "defaults",
         "instructions": options.instructions,
-        "crossed": crossed,
+        "crossed": f"{sets}: {names}." if names else "",
         "repeats": options.repeats,
         "concurrency": options.concurrency or "",
         "pace": (
@@ -373,96 +534,6 @@ def _estimate_view(setup: Setup, cost: CostEstimate, calls: int) -> _EstimateSta
     if likely.too_long:
         lines.append(f"! {count(len(likely.too_long), 'call')} too long for the model's window.")
     return {"head": head, "rest": rest, "lines": lines}
-
-
-# -- What a run is expected to cost and take, and where its texts would go.
-
-
-@dataclass(frozen=True, slots=True)
-class CostEstimate:
-    """What a run is expected to cost; `estimate` is None while it is reckoned or cannot be.
-
-    `prices` are US dollars for 1,000 texts like these, by label and model; None is unknown.
-    `moves` says of the same models what their price does within 60 days.
-    """
-
-    estimate: Estimate | None = None
-    trouble: LLMWidgetsError | None = None
-    prices: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
-    moves: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    about: tuple[Any, ...] = ()
-
-    def again(self, setup: Setup, after: Comparison | None = None) -> CostEstimate:
-        """Estimate anew for what is chosen now; prices that still apply are kept. Calls nothing.
-
-        `after` is what was run before: its answers narrow the range.
-        """
-        about = (setup.documents, setup.options.instructions)
-        prices = dict(self.prices) if about == self.about else {}
-        moves = dict(self.moves)
-        policy = setup.policy()
-        for connection in setup.connections() if setup.documents else []:
-            for model in offered_models(connection, policy, setup.picks):
-                if (connection.label, model) not in prices:
-                    prices[connection.label, model] = _per_1000(setup, connection, model)
-                    moves[connection.label, model] = _moves(connection, model)
-        known = CostEstimate(None, None, prices, moves, about)
-        if setup.missing():
-            return known
-        try:
-            plan = setup.asked().plan
-            tried = measure_trial(after, plan) if after is not None else None
-            return replace(known, estimate=estimate(plan, tried))
-        except LLMWidgetsError as error:
-            return replace(known, trouble=error)
-
-    def price(self, connection: Connection, model: str) -> tuple[str, str]:
-        """The price for 1,000 texts as the picker shows it, and what it does soon."""
-        key = (connection.label, model)
-        if key not in self.prices:
-            return "–", ""
-        return formatting.money(self.prices[key]), self.moves.get(key, "")
-
-
-def _moves(connection: Connection, model: str) -> str:
-    """How the vendor's price changes within 60 days; empty where it does not."""
-    if own_price(connection, model):
-        return ""
-    url, now = connection.target(model).url, datetime.now(UTC)
-    changes = price_changes(connection.provider, model, now, url)
-    return "; ".join(price_change_words(*each, now.date()) for each in changes)
-
-
-def price_change_words(
-    day: date, old: tuple[float, float], new: tuple[float, float], today: date
-) -> str:
-    """A change of price in words: price doubles on 1 Jan 2027."""
-    before, after = sum(old), sum(new)
-    ahead, past = ("rises", "rose") if after > before else ("falls", "fell")
-    if after == 2 * before:
-        ahead, past = "doubles", "doubled"
-    return f"price {ahead if day > today else past} on {day.day} {day:%b %Y}"
-
-
-def _per_1000(setup: Setup, connection: Connection, model: str) -> float | None:
-    try:
-        plan = setup.one(connection, model)
-        likely = estimate(plan.plan)
-    except LLMWidgetsError:
-        return None
-    if likely.unpriced or likely.cost is None:
-        return None
-    return likely.cost / max(1, likely.calls) * 1000
-
-
-def whole_words(likely: Estimate | None, texts: int) -> str:
-    """What all texts would cost, by the answers that were tried; empty without them."""
-    if likely is None or not likely.tried or likely.cost is None:
-        return ""
-    head, rest = cost_words(likely)
-    cost = f"{head[:1].lower()}{head[1:]}{f', {rest}' if rest else ''}"
-    answers = "1 answer" if likely.tried == 1 else f"{likely.tried:,} answers"
-    return f"All {texts:,} texts: {cost}; by what {answers} took."
 
 
 def hosts_words(hosts: Sequence[str], connections: Sequence[Connection]) -> str:

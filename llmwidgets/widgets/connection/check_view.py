@@ -12,10 +12,9 @@ from llmwidgets.connections.catalog import own_price
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policy import Policy
 from llmwidgets.connections.policy_file import machine_rules
-from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
+from llmwidgets.dialects.types import Enforcement, ResponseFormat
 from llmwidgets.errors import PolicyError
 from llmwidgets.formatting import format_day, format_days_until
-from llmwidgets.providers.model_facts import FACTS_OF
 from llmwidgets.secret import redact
 
 if TYPE_CHECKING:
@@ -122,10 +121,11 @@ def report_view(
     report: CheckReport, connection: Connection, values: Mapping[str, Any]
 ) -> ReportState:
     """The report of a check of this connection; `values` are those of its form."""
-    title, rest = _split(redact(report.sentence))
+    title, stop, rest = redact(report.sentence).partition(". ")
+    labels = connection.provider.fields.model_fields
     return {
         "ok": report.ok,
-        "title": title,
+        "title": f"{title}." if stop else title,
         "text": rest,
         "hint": redact(report.hint),
         "seconds": report.seconds,
@@ -133,7 +133,7 @@ def report_view(
         "details": [[name, redact(str(value))] for name, value in report.details],
         "fix": [
             {
-                "label": _label(connection, name),
+                "label": labels[name].title or name if name in labels else name,
                 "old": str(values.get(name) or "nothing"),
                 "new": str(new),
             }
@@ -141,12 +141,6 @@ def report_view(
         ],
         "notes": _notes(report, connection),
     }
-
-
-def _label(connection: Connection, name: str) -> str:
-    """The label of a field; its name where the provider has no such field."""
-    info = connection.provider.fields.model_fields.get(name)
-    return str(info.title) if info and info.title else name
 
 
 def mode_view(connection: Connection) -> ModeState | None:
@@ -165,7 +159,17 @@ def mode_view(connection: Connection) -> ModeState | None:
         "icon": "ok" if full else "warn",
         "sentence": sentence if seen.tried or not full else _KNOWN,
         "text": why,
-        "tried": _tried(seen),
+        "tried": [
+            {
+                "form": form.value,
+                "said": redact(outcome),
+                "accepted": outcome == "accepted",
+                "obeyed": obeyed,
+                "used": form == seen.form,
+                "schema": form in _WITH_SCHEMA,
+            }
+            for form, outcome, obeyed in seen.tried
+        ],
     }
 
 
@@ -246,39 +250,12 @@ def price_text(connection: Connection, model: str) -> str:
     return f"{formatting.money(known[0])} / {formatting.money(known[1])}" if known else "unknown"
 
 
-def _split(sentence: str) -> tuple[str, str]:
-    head, stop, rest = sentence.partition(". ")
-    return (head + ".", rest) if stop else (sentence, "")
-
-
-def _tried(capability: Capability) -> list[_TriedState]:
-    return [
-        {
-            "form": form.value,
-            "said": redact(outcome),
-            "accepted": outcome == "accepted",
-            "obeyed": obeyed,
-            "used": form == capability.form,
-            "schema": form in _WITH_SCHEMA,
-        }
-        for form, outcome, obeyed in capability.tried
-    ]
-
-
-# -- What a policy keeps from being called: which models, by whose rule, and what can be lifted.
-
-
 def refused_rows(connection: Connection, policy: Policy) -> list[ModelRow]:
     """One row per known model that may not be called: denied by a rule, or retired."""
     allowed, retired = set(policy.allowed(connection)), connection.provider.retired
     shipped = [model for model in connection.models if model not in allowed]
     gone = [model for model in retired if model not in {*allowed, *shipped}]
     return [_refused_row(connection, policy, model) for model in (*shipped, *gone)]
-
-
-def facts_date() -> str:
-    """Of which day the shipped facts about models are."""
-    return f"Facts of {format_day(FACTS_OF)}."
 
 
 def _refused_row(connection: Connection, policy: Policy, model: str) -> ModelRow:

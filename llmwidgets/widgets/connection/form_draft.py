@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from llmwidgets.connections.catalog import local_today
 from llmwidgets.connections.connection import Connection, secret_warning
 from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects.types import Call, Enforcement
@@ -23,6 +24,7 @@ from llmwidgets.widgets.connection.check_view import (
     refused_rows,
     refused_view,
 )
+from llmwidgets.widgets.panel import Content
 from llmwidgets.widgets.secret_field import SecretField
 
 if TYPE_CHECKING:
@@ -32,7 +34,15 @@ if TYPE_CHECKING:
 
 _STAND_IN = "not-typed-yet-0000"
 """In place of a secret while a form is being filled in; no warning about it counts."""
-_WORDS = {"401": "key refused", "403": "no access", "404": "not found", "429": "limited"}
+_FAILURE_FACTS = {
+    "Unauthorized": "key refused",
+    "Forbidden": "no access",
+    "UnknownModel": "not found",
+    "RateLimited": "limited",
+    "QuotaExhausted": "limited",
+    "Unreachable": "no answer",
+}
+"""The one fact about a connection whose check ended in this class of failure; else `failed`."""
 
 
 Icon = Literal["ok", "none", "warn", "fail"]
@@ -50,10 +60,13 @@ class FormDraft:
 
     def __init__(self, kind: Kind, connection: Connection | None = None) -> None:
         self.provider = find_provider(kind)
-        self.connection = connection
-        self.values: dict[str, Any] = dict(connection.plain_fields) if connection else {}
-        self.secrets = _closed(connection.secret_fields if connection else {})
-        self.headers = _closed(connection.fields.headers if connection else {})
+        self.connection: Connection | None = None
+        self.named = ""
+        self.values: dict[str, Any] = {}
+        self.secrets: dict[str, SecretField] = {}
+        self.headers: dict[str, SecretField] = {}
+        if connection is not None:
+            self._load(connection)
         self.credentials: Credentials | None = None
         self.preset: Preset | None = None
         self.problems: dict[str, str] = {}
@@ -71,7 +84,12 @@ class FormDraft:
         self.rev = 0
         self.touched = False
         self.apart = ""
-        self.named = connection.label if connection else ""
+
+    def _load(self, connection: Connection) -> None:
+        self.connection, self.named = connection, connection.label
+        self.values = dict(connection.plain_fields)
+        self.secrets = _beside(connection.secret_fields, {})
+        self.headers = _beside(connection.fields.headers, {})
 
     @property
     def key(self) -> str:
@@ -92,8 +110,6 @@ class FormDraft:
     def replaces_working(self) -> bool:
         """Whether keeping the form would replace a connection that passed a check."""
         return self.connection is not None and self.connection.checked_at is not None
-
-    # -- filling in ----------------------------------------------------------------------------
 
     def take(self, values: Mapping[str, Any]) -> None:
         """Keep what was typed; secrets never come this way."""
@@ -119,7 +135,7 @@ class FormDraft:
     def _blame(self, problems: Mapping[str, str]) -> None:
         self.problems = {name: redact(problem) for name, problem in problems.items()}
 
-    def use_preset(self, title: str) -> None:
+    def use_preset(self, title: object) -> None:
         """Fill in the address of a server that is often connected; a second click takes it out."""
         presets = self.provider.presets
         preset = next((each for each in presets if each.title == title), None)
@@ -176,8 +192,6 @@ class FormDraft:
         if self.report is not None and self.report.fix:
             self.values.update(self.report.fix)
             self.rev += 1
-
-    # -- checking ------------------------------------------------------------------------------
 
     def build(self) -> Connection | None:
         """The connection of the form as it is, or None with a sentence at each field."""
@@ -245,23 +259,16 @@ class FormDraft:
             return
         rules = policy or Policy()
         reachable = self.report.models if self.report and self.passed else None
-        today = datetime.now().astimezone().date()
-        rows = await asyncio.to_thread(
-            model_rows, connection, rules.allowed(connection), reachable, today
-        )
+        allowed, today = rules.allowed(connection), local_today()
+        rows = await asyncio.to_thread(model_rows, connection, allowed, reachable, today)
         self.rows = rows + refused_rows(connection, rules)
         self.off_whitelist = off_whitelist(connection, rules)
 
     def settle(self, connection: Connection, said: str) -> None:
         """The connection is kept now: what was received is what is stored."""
-        self.connection, self.said, self.named = connection, said, connection.label
-        self.touched, self.apart = False, ""
-        self.values = dict(connection.plain_fields)
-        self.secrets = _closed(connection.secret_fields)
-        self.headers = _closed(connection.fields.headers)
+        self._load(connection)
+        self.said, self.touched, self.apart = said, False, ""
         self.rev += 1
-
-    # -- what happens elsewhere ----------------------------------------------------------------
 
     def part(self, *, locked: bool) -> None:
         """Its connection is out of reach: what was typed stays, what was stored does not."""
@@ -292,14 +299,11 @@ class FormDraft:
         self.headers = _beside(now.fields.headers, self.headers)
         self.rev += 1
 
-    # -- as it is ------------------------------------------------------------------------------
-
     @property
     def fact(self) -> tuple[Icon, str]:
-        """The status icon and the one fact beside the name."""
+        """The status icon and the one fact next to the name."""
         if self.report is not None and not self.report.ok:
-            status, _, _ = self.report.code.partition(" ")
-            return "fail", _WORDS.get(status, "failed" if status.isdigit() else "no answer")
+            return "fail", _FAILURE_FACTS.get(self.report.status, "failed")
         return ("none", "") if self.connection is None else connection_fact(self.connection)
 
     def preview(self) -> Connection | None:
@@ -365,9 +369,6 @@ def _price(value: Any, old: Any) -> Any:
         return price
 
 
-# -- The forms of a panel: which are begun, and which one is open.
-
-
 class OpenForms:
     """The forms that a panel has begun, by their keys; `selected` is the one that is shown."""
 
@@ -401,14 +402,26 @@ class OpenForms:
         """Put every form away."""
         self.drafts, self.selected = {}, None
 
+    def find_addressed(self, content: Content, *, change: bool = True) -> FormDraft | None:
+        """The open form, if the message is for it, it is not busy and takes the change."""
+        draft = self.current
+        if draft is None or draft.busy or content.get("form") != draft.key:
+            return None
+        return None if change and draft.read_only else draft
+
     def follow(self, connections: Sequence[Connection], *, locked: bool) -> None:
         """Bring the forms in line with connections that changed outside the panel."""
         present = {f"{each.kind}/{each.label}": each for each in connections}
         for key, draft in list(self.drafts.items()):
             now, kept = present.get(key), draft.connection
             in_hand = draft.touched and key == self.selected
-            if now is not None and not draft.busy and (draft.apart or _differs(now, kept)):
-                self.drafts[key] = _followed(draft, now)
+            changed = kept and now and (now.saved_at, now.origin) != (kept.saved_at, kept.origin)
+            if now is not None and not draft.busy and (draft.apart or changed):
+                if draft.touched:
+                    draft.follow(now)
+                else:
+                    self.drafts[key] = fresh = FormDraft(now.kind, now)
+                    fresh.rev = draft.rev + 1
             elif now is None and draft.named and not in_hand:
                 del self.drafts[key]
             elif now is None and kept is not None:
@@ -419,36 +432,15 @@ class OpenForms:
             self.open(connections[0].kind, connections[0])
 
 
-def _differs(now: Connection, then: Connection | None) -> bool:
-    return then is not None and (now.saved_at, now.origin) != (then.saved_at, then.origin)
-
-
-def _followed(draft: FormDraft, now: Connection) -> FormDraft:
-    """The form of what another hand saved; one into which something was typed goes on with it."""
-    if draft.touched:
-        draft.follow(now)
-        return draft
-    fresh = FormDraft(draft.provider.kind, now)
-    fresh.rev = draft.rev + 1
-    return fresh
-
-
-# -- Whose a pasted or chosen Google file is, or what is wrong with it.
-
-
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a user may see of a credentials file: names that are no secrets, or the problem."""
+    """What a user may see of a Google credentials file: names that are not secrets, or the problem.
 
-    account: str = ""
-    project: str = ""
+    `facts` are rows: the account and the project.
+    """
+
+    facts: list[list[str]] = field(default_factory=list)
     problem: str = ""
-
-    @property
-    def facts(self) -> list[list[str]]:
-        """The account and the project as rows."""
-        rows = [["service account", self.account], ["project", self.project]]
-        return [row for row in rows if row[1]]
 
 
 def read_credentials(secret: Secret) -> Credentials:
@@ -458,7 +450,6 @@ def read_credentials(secret: Secret) -> Credentials:
     account = account_of(secret)
     if isinstance(account, Problem):
         return Credentials(problem=redact(f"{account.sentence} {account.hint}".strip()))
-    return Credentials(
-        account=str(getattr(account.google, "service_account_email", "") or ""),
-        project=secret.public_part("project_id"),
-    )
+    email = str(getattr(account.google, "service_account_email", "") or "")
+    facts = [["service account", email], ["project", secret.public_part("project_id")]]
+    return Credentials([fact for fact in facts if fact[1]])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from pydantic.fields import FieldInfo
 
@@ -13,9 +13,10 @@ from llmwidgets.connections.catalog import KeyNote, key_age_note, key_end_note, 
 from llmwidgets.connections.connection import Connection, to_json_value
 from llmwidgets.dialects.requests import add_query, curl_command
 from llmwidgets.dialects.types import Call
-from llmwidgets.formatting import format_since
+from llmwidgets.formatting import format_day, format_since, join_listed
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.base import Fields, Provider
+from llmwidgets.providers.base import Fields
+from llmwidgets.providers.model_facts import FACTS_OF
 from llmwidgets.secret import Secret, redact
 from llmwidgets.widgets.connection.check_view import (
     EndingState,
@@ -23,7 +24,6 @@ from llmwidgets.widgets.connection.check_view import (
     ModeState,
     RefusedState,
     ReportState,
-    facts_date,
     keeper_of,
     mode_view,
     model_endings,
@@ -44,6 +44,18 @@ class _PriceState(TypedDict, total=False):
 
     input: float | str
     output: float | str
+
+
+FieldType = Literal["text", "date", "bool", "price", "secret", "headers"]
+_TYPES: dict[Any, FieldType] = {
+    Secret: "secret",
+    Secret | None: "secret",
+    bool: "bool",
+    date | None: "date",
+    dict[str, Secret]: "headers",
+    dict[str, float] | None: "price",
+}
+"""How a field is asked, by its annotation; everything else is a text."""
 
 
 class FieldState(TypedDict):
@@ -174,8 +186,7 @@ class FormState(_FormHead, _FormFields, _FormCheck, _FormActions):
 
 def form_view(draft: FormDraft, actions: _FormActions) -> FormState:
     """What the form asks, what is wrong in it, what the check found, what can be done."""
-    preview = draft.preview()
-    return {**_head(draft), **_fields(draft, preview), **_check(draft), **actions}
+    return {**_head(draft), **_fields(draft), **_check(draft), **actions}
 
 
 def _head(draft: FormDraft) -> _FormHead:
@@ -212,21 +223,19 @@ def _costs(draft: FormDraft) -> str:
     return "Testing costs nothing: it has one word counted by each model."
 
 
-def _fields(draft: FormDraft, preview: Connection | None) -> _FormFields:
-    provider, preset = draft.provider, draft.preset
-    typed = str(draft.values.get("endpoint") or "")
-    real = draft.tested or draft.connection
+def _fields(draft: FormDraft) -> _FormFields:
+    provider, preset, preview = draft.provider, draft.preset, draft.preview()
     return {
         "host": preview.host if preview else "",
-        "address": _address(preview, typed),
+        "address": _address(preview) if preview and draft.values.get("endpoint") else None,
         "notes": [redact(note) for note in preview.fields.notes()] if preview else [],
         "key_notes": [{"said": note.said, "fix": note.fix} for note in _key_notes(draft, preview)],
-        "warnings": _warnings(draft, preview, real),
+        "warnings": _warnings(draft, preview),
         "presets": [
             {"title": each.title, "on": each is preset}
             for each in (() if draft.connection else provider.presets)
         ],
-        "groups": field_groups(draft, _problems(draft)),
+        "groups": _groups(draft),
         "problem": draft.problems.get("") or draft.problems.get("label") or "",
         "hint": draft.hint,
         "links": [{"text": link.text, "url": link.url} for link in provider.links],
@@ -240,8 +249,9 @@ def _fields(draft: FormDraft, preview: Connection | None) -> _FormFields:
     }
 
 
-def _warnings(draft: FormDraft, preview: Connection | None, real: Connection | None) -> list[str]:
+def _warnings(draft: FormDraft, preview: Connection | None) -> list[str]:
     """Of the plain fields as the form has them now, of the secrets as they were typed or stored."""
+    real = draft.tested or draft.connection
     plain, closed = preview.field_warnings if preview else [], real.field_warnings if real else []
     secret = set(draft.provider.secret_fields)
     sentences = [redact(each.sentence) for each in plain if each.field not in secret]
@@ -264,13 +274,6 @@ def _key_notes(draft: FormDraft, preview: Connection | None) -> list[KeyNote]:
     return [note for note in notes if note is not None]
 
 
-def _problems(draft: FormDraft) -> dict[str, str]:
-    """What is wrong with each field: by its own rule, or by what the check proposes."""
-    report = draft.report
-    fix = (report.fix if report is not None and not report.ok else None) or {}
-    return {name: f"The check proposes {new}." for name, new in fix.items()} | draft.problems
-
-
 def _check(draft: FormDraft) -> _FormCheck:
     report = draft.report
     shown = None
@@ -286,7 +289,7 @@ def _check(draft: FormDraft) -> _FormCheck:
         "requests": _requests(draft.calls),
         "refused": draft.refused if failed else None,
         "rows": draft.rows,
-        "facts_of": facts_date(),
+        "facts_of": f"Facts of {format_day(FACTS_OF)}.",
         "off_whitelist": draft.off_whitelist,
         "added": draft.added,
     }
@@ -301,9 +304,9 @@ def _listed(draft: FormDraft) -> list[str]:
 _ROUTES = {"anthropic_messages": "/messages", "openai_chat": "/chat/completions"}
 
 
-def _address(connection: Connection | None, typed: str) -> _AddressState | None:
-    """The address in parts and the URL that is called; None while nothing readable is typed."""
-    if connection is None or not typed or "endpoint" not in type(connection.fields).model_fields:
+def _address(connection: Connection) -> _AddressState | None:
+    """The address in parts and the URL that is called; None for a kind without an address."""
+    if "endpoint" not in type(connection.fields).model_fields:
         return None
     target = connection.target(next(iter(connection.models), "*"))
     route = _ROUTES.get(str(connection.dialect.NAME), "")
@@ -333,20 +336,17 @@ def _request(call: Call) -> _RequestState:
     }
 
 
-# -- What the form asks, read from the provider's fields: groups of fields as the page draws them.
-
-FieldType = Literal["text", "date", "bool", "price", "secret", "headers"]
-
-
-def field_groups(draft: FormDraft, problems: Mapping[str, str]) -> list[_GroupState]:
+def _groups(draft: FormDraft) -> list[_GroupState]:
     """The form in three parts: what is needed, what is optional, what is advanced."""
+    fix = draft.report.fix if draft.report is not None and not draft.report.ok else None
+    errors = {name: f"The check proposes {new}." for name, new in (fix or {}).items()}
+    errors |= draft.problems
     parts: dict[str, list[FieldState]] = {"main": [], "optional": [], "advanced": []}
-    for name in _in_order(draft.provider):
-        info = draft.provider.fields.model_fields[name]
-        field = _field(draft, name, info)
-        field["error"] = problems.get(name, "")
-        field["filled"] = _is_filled(field)
-        parts[_part(info, field)].append(field)
+    # The kind's own fields come first, then those that every kind has.
+    infos = draft.provider.fields.model_fields
+    for name in sorted(infos, key=lambda name: name in Fields.model_fields):
+        field = _field(draft, name, infos[name], errors.get(name, ""))
+        parts[_part(infos[name], field)].append(field)
     return [
         {
             "name": name,
@@ -359,59 +359,39 @@ def field_groups(draft: FormDraft, problems: Mapping[str, str]) -> list[_GroupSt
     ]
 
 
-def _in_order(provider: Provider) -> list[str]:
-    """The kind's own fields first, then those that every kind has."""
-    return sorted(provider.fields.model_fields, key=lambda name: name in Fields.model_fields)
-
-
-def _field(draft: FormDraft, name: str, info: FieldInfo) -> FieldState:
+def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldState:
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     examples = [str(each) for each in info.examples or []]
-    kind = _type(info)
+    placeholder = examples[0] if examples else ""
+    if draft.preset is not None and name in {"name", "api_key"}:
+        placeholder = draft.preset.name if name == "name" else draft.preset.key
+    kind = _TYPES.get(info.annotation, "text")
     field: FieldState = {
         "name": name,
         "label": info.title or name,
         "help": info.description or "",
-        "placeholder": _placeholder(draft, name, examples),
+        "placeholder": placeholder,
         "choices": examples if len(examples) > 1 else [],
         "optional": not info.is_required(),
         "type": kind,
         "multiline": kind == "secret" and (bool(extra.get("multiline")) or name == "credentials"),
         "address": name in {"endpoint", "base_url"},
-        "error": "",
+        "error": error,
         "filled": False,
     }
     if kind == "secret":
         secret = draft.secrets.get(name, SecretField())
         field["secret"] = secret.view(told=not field["multiline"])
+        field["filled"] = secret.secret is not None
     elif kind == "headers":
         field["rows"] = [{"name": key, **kept.view()} for key, kept in draft.headers.items()]
+        field["filled"] = bool(field["rows"])
     else:
         field["value"] = to_json_value(draft.values.get(name))
+        field["filled"] = bool(field["value"])
     if name == "credentials" and draft.credentials is not None:
         field["facts"] = draft.credentials.facts
     return field
-
-
-def _placeholder(draft: FormDraft, name: str, examples: list[str]) -> str:
-    if draft.preset is not None and name in {"name", "api_key"}:
-        return draft.preset.name if name == "name" else draft.preset.key
-    return examples[0] if examples else ""
-
-
-def _type(info: FieldInfo) -> FieldType:
-    shape = info.annotation
-    if shape in (Secret, Secret | None):
-        return "secret"
-    if shape is bool:
-        return "bool"
-    if shape == date | None:
-        return "date"
-    if shape == dict[str, Secret]:
-        return "headers"
-    if shape == dict[str, float] | None:
-        return "price"
-    return "text"
 
 
 def _part(info: FieldInfo, field: FieldState) -> str:
@@ -425,17 +405,6 @@ def _title(part: str, fields: list[FieldState]) -> str:
     if part == "main":
         return ""
     labels = [field["label"] for field in fields if field["type"] != "bool"]
-    words = [labels[0], *(_lowered(label) for label in labels[1:])]
-    if part == "optional" and len(words) > 1:
-        return ", ".join(words[:-1]) + " and " + words[-1]
-    return ", ".join(words[:3])
-
-
-def _lowered(label: str) -> str:
-    return label if label[:2].isupper() else label[:1].lower() + label[1:]
-
-
-def _is_filled(field: FieldState) -> bool:
-    if field["type"] == "secret":
-        return field["secret"]["state"] != "empty"
-    return bool(field.get("rows") or field.get("value"))
+    lower = (each if each[:2].isupper() else each[:1].lower() + each[1:] for each in labels[1:])
+    words = [labels[0], *lower]
+    return join_listed(words) if part == "optional" else ", ".join(words[:3])

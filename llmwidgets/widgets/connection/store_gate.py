@@ -8,8 +8,9 @@ import math
 import os
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -31,9 +32,9 @@ from llmwidgets.secret import Secret, redact
 from llmwidgets.store import identity_sources
 from llmwidgets.store.state import organizations
 from llmwidgets.store.store import Store
+from llmwidgets.widgets.connection.store_settings import Place, SettingsState, places_view
 from llmwidgets.widgets.panel import Content, Page, Sentence, error_sentence
 from llmwidgets.widgets.secret_field import SecretInbox, shown_to
-from llmwidgets.widgets.store.settings import Place, SettingsState, places_view
 
 LONGEST_WAIT = 30.0
 """Seconds; the time after a wrong passphrase doubles from two up to this."""
@@ -41,6 +42,8 @@ LONGEST_WAIT = 30.0
 clock = time.monotonic
 
 Screen = Literal["", "unlock", "create", "store"]
+_OPENING = ("unlock", "create")
+"""The screens that end once the store is open."""
 
 
 class GateError(Sentence):
@@ -99,7 +102,7 @@ class GateEvents:
 class StoreGate:
     """The store that a panel works on: locked, absent, in memory or open.
 
-    `screen` is what stands before the rest of the panel. A passphrase arrives as every secret does.
+    `screen` is shown before the rest of the panel. A passphrase arrives as every secret does.
     """
 
     def __init__(self, page: Page, inbox: SecretInbox, store: Store | None = None) -> None:
@@ -112,18 +115,24 @@ class StoreGate:
 
     def _watch(self) -> None:
         """Follow the store, from its first screen on."""
-        self.screen: Screen = "unlock" if self.store.exists and self.store.locked else ""
-        self._wrong, self._again_at = 0, 0.0
+        self.screen: Screen = "unlock" if self.locked else ""
+        self._wrong, self._again_at, self._skipped = 0, 0.0, False
         self.clear()
         gate = weakref.ref(self)
 
         def changed(*_: Any) -> None:
-            alive = gate()
-            if alive is not None:
-                alive._page.push_soon()
+            if alive := gate():
+                alive._follow_change()
 
         self.close = self.store.observe(changed)
         weakref.finalize(self, self.close)
+
+    def _follow_change(self) -> None:
+        """Something changed the store, on any thread; once it is open, nothing is asked."""
+        self._skipped &= self.locked
+        if self.usable and self.screen in _OPENING and not self._busy:
+            self._page.submit(self._follow_opened())
+        self._page.push_soon()
 
     def clear(self) -> None:
         """Forget what a screen showed."""
@@ -133,12 +142,15 @@ class StoreGate:
         self._backup = ""
         _call(self.events.cleared)
 
-    # -- for the other controllers -------------------------------------------------------------
-
     @property
     def usable(self) -> bool:
         """Whether the store can be read and written now."""
         return self.store.exists and not self.store.locked
+
+    @property
+    def locked(self) -> bool:
+        """Whether there is a store that something has to open first."""
+        return self.store.exists and self.store.locked
 
     @property
     def policy(self) -> Policy | None:
@@ -165,6 +177,11 @@ class StoreGate:
         """Put a screen before the rest, for what needs the store: unlock it, or make it."""
         self._show("unlock" if self.store.exists else "create")
 
+    def ask_if_locked(self) -> None:
+        """Put the screen to unlock before a panel that has nothing else to show."""
+        if self.locked and not self.screen and not self._skipped:
+            self.screen = "unlock"
+
     def _show(self, screen: Screen) -> None:
         self.screen = screen
         if screen == "create" and self._making is None:
@@ -180,7 +197,7 @@ class StoreGate:
 
     async def _open_quietly(self) -> None:
         """Open a store that a key file or a variable opens; one that needs a passphrase waits."""
-        if self.store.exists and self.store.locked:
+        if self.locked:
             with contextlib.suppress(StoreLocked):
                 await asyncio.to_thread(list, self.store)
         if self.usable and self.screen == "unlock":
@@ -193,8 +210,6 @@ class StoreGate:
             self._offered = offered
             self._page.push()
 
-    # -- messages ------------------------------------------------------------------------------
-
     async def act_screen(self, content: Content) -> None:
         """Show a screen of the store, or leave it."""
         screen = content.get("screen")
@@ -202,6 +217,7 @@ class StoreGate:
         self.clear()
         self._show(screen if screen in ("unlock", "create") else "")
         if not self.screen:
+            self._skipped = True
             _call(self.events.left)
         self._page.push()
 
@@ -232,11 +248,13 @@ class StoreGate:
         secret = self._inbox.take(self._tried)
         if not secret:
             self._refuse(f"The {'recovery identity' if recovery else 'passphrase'} is empty.")
-        elif self._wait() > 0 or self._busy:
+        elif clock() < self._again_at or self._busy:
             self._page.push()
         else:
             self._rescue = None if recovery else secret
-            await self._attempt(self._unlock(secret, str(content.get("remember") or "")))
+            unlock = self.store.unlock
+            step = partial(unlock, identity=secret) if recovery else partial(unlock, secret)
+            await self._attempt(step, content.get("remember"))
 
     async def act_create(self, content: Content) -> None:
         """Make the store, sealed by the passphrase that came just before."""
@@ -247,7 +265,8 @@ class StoreGate:
         elif not passphrase:
             self._refuse("The passphrase is empty.")
         else:
-            await self._attempt(self._create(making, passphrase, content))
+            step = partial(making.make, self.store, passphrase, content)
+            await self._attempt(step, content.get("remember"))
 
     async def act_words(self, _content: Content) -> None:
         """Propose six other words for the passphrase."""
@@ -258,7 +277,7 @@ class StoreGate:
     async def act_show(self, content: Content) -> None:
         """Show one view what it must keep of a store that is about to be made, sealed to it."""
         what, spki = str(content.get("what")), str(content.get("spki") or "")
-        secret = self._making.find_secret(what) if self._making is not None else None
+        secret = self._making.secrets.get(what) if self._making is not None else None
         if secret is not None:
             head = {"type": "shown", "what": what, "view": content.get("view")}
             self._page.send({**head, "sealed": bool(spki)}, shown_to(spki, what, secret))
@@ -266,60 +285,55 @@ class StoreGate:
     async def act_rescue(self, _content: Content) -> None:
         """Put the newest backup in the place of a damaged file, which is kept."""
         self._tried = "passphrase"
-        await self._attempt(asyncio.to_thread(self.store.restore, passphrase=self._rescue))
+        await self._attempt(partial(self.store.restore, passphrase=self._rescue))
 
     async def act_accept_rollback(self, _content: Content) -> None:
         """Go on from a file older than one seen before: the user put it back."""
         await asyncio.to_thread(self.store.accept_rollback)
         self._page.push()
 
-    # -- an attempt ----------------------------------------------------------------------------
-
-    async def _unlock(self, secret: Secret, place: str) -> None:
-        if self._tried == "recovery":
-            await asyncio.to_thread(lambda: self.store.unlock(identity=secret))
-        else:
-            await asyncio.to_thread(self.store.unlock, secret)
-        await self._remember(place)
-
-    async def _create(self, making: StoreDraft, passphrase: Secret, content: Content) -> None:
-        making.check(content, passphrase)
-        await asyncio.to_thread(making.make, self.store, passphrase)
-        await self._remember(str(content.get("remember") or ""))
-
-    async def _remember(self, place: str) -> None:
+    async def _remember(self, place: object) -> None:
         """Remember the identity where that was ticked; trouble is shown above the open panel."""
-        if place not in self._offered:
-            return
-        try:
-            await asyncio.to_thread(self.store.remember, place)
-        except StoreError as error:
-            self._page.show_error(error)
+        if isinstance(place, str) and place in self._offered:
+            try:
+                await asyncio.to_thread(self.store.remember, place)
+            except StoreError as error:
+                self._page.show_error(error)
 
-    async def _attempt(self, step: Awaitable[Any]) -> None:
-        """Take a step that opens the store; what waited for it follows."""
+    async def _attempt(self, step: Callable[[], object], place: object = None) -> None:
+        """Take a step that opens the store, and remember its identity in a place."""
         self._busy, self._said = True, None
-        screen, recovered = self.screen, self._tried == "recovery"
+        recovered = self._tried == "recovery"
         self._page.push()
         try:
-            await step
+            await asyncio.to_thread(step)
+            await self._remember(place)
         except LLMWidgetsError as error:
             await self._fail(error)
         else:
             self._wrong, self._again_at = 0, 0.0
-            self.clear()
-            if self.screen == screen:
-                self.screen = ""
-            for follow in self.events.opened:
-                await follow()
+            await self._follow_opened()
             if recovered:
                 _call(self.events.recovered)
         finally:
             self._busy = False
         self._page.push()
 
+    async def _follow_opened(self) -> None:
+        """The store is open, by whoever: what waited for it goes on."""
+        self.clear()
+        if self.screen in _OPENING:
+            self.screen = ""
+        for follow in self.events.opened:
+            await follow()
+        if not self._busy:
+            self._page.push()
+
     async def _fail(self, error: LLMWidgetsError) -> None:
-        self._said = _passphrase_sentence(error) or error_sentence(error)
+        self._said = error_sentence(error)
+        if isinstance(error, FieldError) and "passphrase" in error.problems:
+            # A sentence of its own: `The passphrase has …`.
+            self._said["sentence"] = redact(f"The passphrase {error.problems['passphrase']}")
         if isinstance(error, WrongPassphrase):
             self._wrong += 1
             self._again_at = clock() + min(2.0**self._wrong, LONGEST_WAIT)
@@ -334,15 +348,9 @@ class StoreGate:
         self._said = {"sentence": sentence, "hint": ""}
         self._page.push()
 
-    def _wait(self) -> float:
-        return max(0.0, self._again_at - clock())
-
-    # -- to the page ---------------------------------------------------------------------------
-
     def view(self, settings: SettingsState | None = None) -> StoreState:
         """The store, with the settings where their screen is open."""
-        store = self.store
-        locked = store.exists and store.locked
+        store, locked = self.store, self.locked
         by = "" if locked else store.unlocked_by or ""
         changed = store.state.changed_at
         return {
@@ -357,12 +365,12 @@ class StoreGate:
             "by": by,
             "locks_after": store.auto_lock if by == "passphrase" else 0,
             "changed": format_day(changed) if changed else "",
-            "path": shorten_path(store.path) if store.path else "",
+            "path": _shorten_path(store.path) if store.path else "",
             "rolled_back": store.state.rolled_back is not None,
             "gate": self.screen,
             "said": {**self._said, "by": self._tried} if self._said else None,
             "busy": self._busy,
-            "wait": math.ceil(self._wait()),
+            "wait": math.ceil(max(0.0, self._again_at - clock())),
             "backup": self._backup,
             "offered": places_view(self._offered, ()),
             "making": self._making.view() if self._making else None,
@@ -375,14 +383,6 @@ def _call(listeners: Iterable[Callable[[], None]]) -> None:
         listener()
 
 
-def _passphrase_sentence(error: LLMWidgetsError) -> Sentence | None:
-    """A problem of the field `passphrase` as a sentence of its own: `The passphrase has …`."""
-    if not isinstance(error, FieldError) or "passphrase" not in error.problems:
-        return None
-    sentence = redact(f"The passphrase {error.problems['passphrase']}")
-    return {"sentence": sentence, "hint": redact(error.hint)}
-
-
 def _organizations(store: Store) -> list[str]:
     """Those one can turn to; none where the panel was given a folder of its own."""
     if store.path is None or not store.state.in_default_folder:
@@ -390,53 +390,50 @@ def _organizations(store: Store) -> list[str]:
     return sorted({*organizations(), store.organization})
 
 
+_BINDER_NOTICE = (
+    "This kernel runs on Binder, a public service: connections end with this session, and a "
+    "real key is better not typed here. The demo server needs none."
+)
+
+
 def _notices(store: Store) -> list[str]:
-    """What to know above everything; on Binder memory needs no second sentence."""
-    public = binder_notice()
-    memory = "" if public and store.path is None else store.notice
-    return [notice for notice in (Policy().notice, public, memory) if notice]
+    """What to know above everything; on a public Binder memory needs no second sentence."""
+    binder = {"BINDER_SERVICE_HOST", "BINDER_REPO_URL"} & os.environ.keys()
+    memory = "" if binder and store.path is None else store.notice
+    notices = (Policy().notice, _BINDER_NOTICE if binder else "", memory)
+    return [notice for notice in notices if notice]
 
 
-def binder_notice() -> str:
-    """What to know where the kernel runs on a public Binder; else nothing."""
-    if not {"BINDER_SERVICE_HOST", "BINDER_REPO_URL"} & os.environ.keys():
-        return ""
-    return (
-        "This kernel runs on Binder, a public service: connections end with this session, and a "
-        "real key is better not typed here. The demo server needs none."
-    )
-
-
-def shorten_path(path: Path) -> str:
+def _shorten_path(path: Path) -> str:
     """A path with `~` for the user's own folder."""
-    shown, home = str(path), str(Path.home())
-    return "~" + shown.removeprefix(home) if shown.startswith(home) else shown
+    home = Path.home()
+    return str("~" / path.relative_to(home) if path.is_relative_to(home) else path)
 
 
 class StoreDraft:
     """A store that is about to be made: proposed words, and a recovery identity to keep.
 
     Both are made before the store, so that a store never exists whose recovery identity nobody
-    could have kept. `count` shows the page when other words are proposed.
+    could have kept. `secrets` are what the user may see, by name; `count` shows the page when other
+    words are proposed.
     """
 
     def __init__(self) -> None:
-        self.words = identity_sources.propose_passphrase()
-        self.recovery = identity_sources.propose_recovery()
-        self.count = 0
+        self.count = -1
+        self.secrets = {"recovery": identity_sources.propose_recovery()}
+        self.propose_words()
 
     def propose_words(self) -> None:
         """Propose six other words."""
-        self.words = identity_sources.propose_passphrase()
+        self.secrets["words"] = identity_sources.propose_passphrase()
         self.count += 1
 
-    def find_secret(self, name: str) -> Secret | None:
-        """What the user may see by this name: `words` or `recovery`."""
-        return {"words": self.words, "recovery": self.recovery}.get(name)
+    def make(self, store: Store, passphrase: Secret, content: Content) -> None:
+        """Make the files of the store; a Store over the same folder shares its state.
 
-    def check(self, content: Mapping[str, Any], typed: Secret) -> None:
-        """FieldError where the words shown were not typed, or nobody keeps the identity."""
-        if not content.get("own") and not typed.is_same_as(self.words):
+        FieldError where the words shown were not typed, or nobody keeps the identity.
+        """
+        if not content.get("own") and not passphrase.is_same_as(self.secrets["words"]):
             raise FieldError(
                 "These are not the six words shown.", "Type them once, or choose Type my own."
             )
@@ -445,11 +442,11 @@ class StoreDraft:
                 "The recovery identity is not kept yet.",
                 "Save its page or copy it, then tick that you keep it elsewhere.",
             )
-
-    def make(self, store: Store, passphrase: Secret) -> None:
-        """Make the store's files; a Store over the same folder shares its state with this one."""
         Store.create(
-            store.organization, passphrase=passphrase, path=store.path, recovery=self.recovery
+            store.organization,
+            passphrase=passphrase,
+            path=store.path,
+            recovery=self.secrets["recovery"],
         )
 
     def view(self) -> _MakingState:

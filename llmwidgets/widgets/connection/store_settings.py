@@ -16,7 +16,8 @@ from llmwidgets.widgets.panel import Content, Page, error_sentence
 from llmwidgets.widgets.secret_field import SecretInbox
 
 if TYPE_CHECKING:
-    from llmwidgets.widgets.store.gate import StoreGate
+    from llmwidgets.widgets.connection.store_gate import StoreGate
+
 
 PARTS = ("opening", "passphrase", "members", "backups", "export", "import", "identity")
 
@@ -134,8 +135,6 @@ class StoreSettings:
             "sentence": "The recovery identity opened the store: choose a new passphrase now.",
         }
 
-    # -- what opens it -------------------------------------------------------------------------
-
     async def act_remember(self, content: Content) -> None:
         """Remember the identity in a place, or take that back."""
         place = str(content.get("place"))
@@ -172,8 +171,6 @@ class StoreSettings:
 
         await self._do("identity", renew)
 
-    # -- who opens it --------------------------------------------------------------------------
-
     async def act_invite(self, content: Content) -> None:
         """Let one more person open the store; the lines to send are shown."""
         recipient, name = str(content.get("recipient") or ""), str(content.get("name") or "")
@@ -192,18 +189,17 @@ class StoreSettings:
         name, self._invitation = str(content.get("name")), ""
         await self._do("members", lambda: str(self._store.remove(name)))
 
-    # -- copies --------------------------------------------------------------------------------
-
     async def act_restore(self, content: Content) -> None:
         """Go back to a backup; what is there now becomes one."""
         name = str(content.get("backup"))
 
         def restore() -> str:
-            chosen = next((each for each in self._store.backups() if each.path.name == name), None)
-            if chosen is None:
-                message = f"The backup {name} is no longer there."
-                raise StoreError(message, "Choose one of those listed now.")
-            return f"Back to {self._store.restore(chosen)}. What was there is a backup now."
+            for backup in self._store.backups():
+                if backup.path.name == name:
+                    restored = self._store.restore(backup)
+                    return f"Back to {restored}. What was there is a backup now."
+            message = f"The backup {name} is no longer there."
+            raise StoreError(message, "Choose one of those listed now.")
 
         await self._do("backups", restore)
 
@@ -249,8 +245,6 @@ class StoreSettings:
             return f"Saved, untested: {', '.join(taken)}."
 
         await self._do("import", take)
-
-    # -- how -----------------------------------------------------------------------------------
 
     async def _do(self, part: str, step: Callable[[], str | None], done: str = "") -> None:
         """Run a step off the loop; what came of it is shown in its part of the screen."""

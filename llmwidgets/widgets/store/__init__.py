@@ -1,1 +1,0 @@
-"""Store: the screens on which a store is made, unlocked, rescued and kept."""
