@@ -1,12 +1,15 @@
 // A result: its header, what is not whole about it, and the view that is open.
 
-import TABS from "comparison-tabs";
 import { useRef } from "preact/hooks";
+import { usePart } from "../panel/panel";
 import { Alert, Button, useRoving } from "../panel/parts";
-import { askForReport } from "./embedded";
-import { Grow } from "./parts";
+import Differences from "./grid/differences";
+import { Grow, Waiting } from "./parts";
+import { askForReport } from "./sheet";
 import type { Result, Sentence } from "./state";
 import { useView } from "./view";
+
+type ViewsPart = typeof import("../comparison_panel.views");
 
 interface Props {
   result: Result;
@@ -17,7 +20,9 @@ interface Props {
 export function ResultScreen({ result, again, error }: Props) {
   const view = useView();
   const tab = view.tab;
-  const Open = TABS[tab]!;
+  const first = tab === "differences";
+  const views = usePart<ViewsPart>(first ? "" : "views");
+  const Open = first ? Differences : views?.tabs[tab];
   return (
     <>
       <header>
@@ -64,7 +69,7 @@ export function ResultScreen({ result, again, error }: Props) {
       <Alert error={error} />
       <Notes result={result} />
       <div key={tab} role="tabpanel" class="lw-tab" aria-label={tab}>
-        <Open result={result} />
+        {Open ? <Open result={result} /> : <Waiting>Opening the view.</Waiting>}
       </div>
     </>
   );

@@ -1,7 +1,7 @@
 // While it runs: how far each variant is, who waits for what, what it cost, and Stop.
 
 import { Alert, Button, Icon, Note } from "../panel/parts";
-import { Grow, Scroll, Small, Status, VariantName } from "./parts";
+import { Grow, Head, Scroll, Small, Status, VariantName } from "./parts";
 import type { Progress, Running, Sentence } from "./state";
 import { useView } from "./view";
 
@@ -15,11 +15,15 @@ export function RunningScreen({
   const view = useView();
   return (
     <>
-      <header>
-        <h2>Comparison</h2>
-        <b>{run.status}</b>
-        <Status>{run.said}</Status>
-        <Grow />
+      <Head
+        title="Comparison"
+        facts={
+          <>
+            <b>{run.status}</b>
+            <Status>{run.said}</Status>
+          </>
+        }
+      >
         {run.again && (
           <Button bare onClick={() => view.send("run.again")}>
             {run.again}
@@ -40,7 +44,7 @@ export function RunningScreen({
             {run.stop}
           </Button>
         )}
-      </header>
+      </Head>
       <Alert error={error} />
       {run.note && (
         <div class="body">

@@ -2,9 +2,9 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { Choice } from "../panel/controls";
 import { usePanel } from "../panel/panel";
 import { Button, copied, Fold, Icon, Note, plural, Table, Tag, TextButton } from "../panel/parts";
+import { Choice } from "../panel/tick";
 import type { FormState, ModelRow, ModeState, ReportState, RequestState } from "./state";
 
 type OfForm = { form: FormState };

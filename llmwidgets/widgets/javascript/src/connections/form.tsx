@@ -2,9 +2,10 @@
 
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
-import { Choice, Control, Field, Line, saidOf } from "../panel/controls";
+import { Control, Field, Line, saidOf } from "../panel/controls";
 import { usePanel } from "../panel/panel";
 import { Button, Fold, Icon, Link, Note } from "../panel/parts";
+import { Choice } from "../panel/tick";
 import { OpenNote } from "../store/making";
 import type { StorePanelState } from "../store/state";
 import { isBrief, SecretField, SecretLine } from "./secret";

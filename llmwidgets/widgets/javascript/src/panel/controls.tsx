@@ -2,15 +2,15 @@
 
 import type { AllHTMLAttributes, ComponentChildren, RefObject, TargetedEvent } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { acts, drawing, focused } from "./page";
-import { Acts, settle } from "./protocol";
+import { drawing, focused } from "./page";
+import { settle } from "./protocol";
 import { give, wait } from "./typing";
 
-type Attributes = Omit<
+export type Attributes = Omit<
   AllHTMLAttributes<HTMLInputElement>,
   "value" | "onChange" | "ref" | "checked"
 >;
-type Data = Partial<Record<`data-${string}`, string | undefined>>;
+export type Data = Partial<Record<`data-${string}`, string | undefined>>;
 type Change<E extends HTMLElement> = TargetedEvent<E, Event>;
 
 interface ControlProps extends Attributes, Data {
@@ -75,46 +75,6 @@ export function Select({ options, onPick, ...rest }: SelectProps) {
         </option>
       ))}
     </Control>
-  );
-}
-
-interface TickProps extends Attributes, Data {
-  checked: boolean;
-  indeterminate?: boolean;
-  onTick: (on: boolean) => void;
-}
-
-/** A tick box. A state from before a person's tick does not take it back; the answer to it decides. */
-export function Tick({ checked, indeterminate = false, onTick, ...rest }: TickProps) {
-  const ref = useRef<HTMLInputElement>(null);
-  const last = useRef<{ checked?: boolean; ticked: number }>({ ticked: 0 });
-  useLayoutEffect(() => {
-    const { current: before } = last;
-    if (before.checked !== checked || before.ticked <= acts.answered)
-      ref.current!.checked = checked;
-    ref.current!.indeterminate = indeterminate;
-    before.checked = checked;
-  });
-  return (
-    <input
-      ref={ref}
-      type="checkbox"
-      {...(rest as object)}
-      onChange={(e) => {
-        last.current.ticked = Acts.place(acts.newest);
-        onTick(e.currentTarget.checked);
-      }}
-    />
-  );
-}
-
-/** A tick box with its words. */
-export function Choice({ children, ...rest }: TickProps & { children?: ComponentChildren }) {
-  return (
-    <label class="choice">
-      <Tick {...rest} />
-      <span>{children}</span>
-    </label>
   );
 }
 

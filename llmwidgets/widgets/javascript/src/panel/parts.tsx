@@ -7,7 +7,7 @@ import { type ErrorState, stepTo } from "./protocol";
 
 type Words = ComponentChildren;
 
-/** A 16 px icon: ok none warn fail info lock open down right left plus close wait busy. */
+/** A 16 px icon: ok none warn fail info lock open down right left plus wait busy. */
 export function Icon({ name, tone }: { name: string; tone?: string }) {
   return <span class={`i ${name}${tone ? ` tone-${tone}` : ""}`} aria-hidden="true" />;
 }

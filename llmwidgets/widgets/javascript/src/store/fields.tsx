@@ -1,8 +1,9 @@
 // The fields of the store's screens. What is typed here is read once, when a step is taken.
 
 import type { ComponentChildren } from "preact";
-import { Choice, Control, Field, saidOf } from "../panel/controls";
+import { Control, Field, saidOf } from "../panel/controls";
 import type { Panel } from "../panel/panel";
+import { Choice } from "../panel/tick";
 import type { StoreState } from "./state";
 
 /** What stands in a field of the screen now. */

@@ -2,10 +2,10 @@
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useState } from "preact/hooks";
-import { Choice } from "../panel/controls";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, copied, listWords, Note } from "../panel/parts";
 import { canSeal, inOrder, sendSecret } from "../panel/sealing";
+import { Choice } from "../panel/tick";
 import { give } from "../panel/typing";
 import { GateField, lastSaid, RememberTick, remembered, typed } from "./fields";
 import { saveRecoveryPage } from "./recovery_page";

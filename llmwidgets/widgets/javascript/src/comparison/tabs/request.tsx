@@ -1,10 +1,9 @@
 // The exact request of one call, secrets cut, and the reply to it.
 
 import { Button, Fold } from "../../panel/parts";
-import { Aside, Chips, Facts, Failed, Grow, Letter, Small, Status, Waiting } from "../parts";
-import type { RequestAnswer, Result } from "../state";
+import { Aside, Chip, Facts, Failed, Grow, Letter, Small, Status, Waiting } from "../parts";
+import type { RequestAnswer, Result, Variant } from "../state";
 import { useKept, useView } from "../view";
-import { wordsChanged } from "../words";
 
 export default function RequestView({ result: { variants, texts } }: { result: Result }) {
   const view = useView();
@@ -137,3 +136,61 @@ function Instructions({ shown, variants }: { shown: RequestAnswer; variants: Res
     </Fold>
   );
 }
+
+const MOST_WORDS = 1600;
+
+/** The words of two texts: "" in both, "del" in the first alone, "ins" in the second alone. */
+export function wordsChanged(
+  before: string,
+  after: string,
+): [kind: "" | "del" | "ins", words: string][] {
+  const [a, b] = [before, after].map((each) => each.split(/(\s+)/).slice(0, MOST_WORDS)) as [
+    string[],
+    string[],
+  ];
+  const common = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
+  for (let i = a.length - 1; i >= 0; i -= 1) {
+    for (let j = b.length - 1; j >= 0; j -= 1) {
+      common[i]![j] =
+        a[i] === b[j]
+          ? common[i + 1]![j + 1]! + 1
+          : Math.max(common[i + 1]![j]!, common[i]![j + 1]!);
+    }
+  }
+  const parts: ["" | "del" | "ins", string][] = [];
+  const add = (kind: "" | "del" | "ins", word: string) => {
+    const last = parts.at(-1);
+    if (last?.[0] === kind) last[1] += word;
+    else parts.push([kind, word]);
+  };
+  let [i, j] = [0, 0];
+  while (i < a.length || j < b.length) {
+    if (i < a.length && a[i] === b[j]) {
+      add("", a[i]!);
+      i += 1;
+      j += 1;
+    } else if (j >= b.length || (i < a.length && common[i + 1]![j]! >= common[i]![j + 1]!))
+      add("del", a[i++]!);
+    else add("ins", b[j++]!);
+  }
+  return parts;
+}
+
+interface ChipsProps {
+  label: string;
+  variants: Variant[];
+  on: string;
+  pick: (letter: string) => void;
+}
+
+/** One variant out of several. */
+const Chips = ({ label, variants, on, pick }: ChipsProps) => (
+  <div class="row wrap" role="group" aria-label={label}>
+    {variants.map((each) => (
+      <Chip key={each.letter} on={each.letter === on} onClick={() => pick(each.letter)}>
+        <Letter>{each.letter}</Letter>
+        {each.label}
+      </Chip>
+    ))}
+  </div>
+);

@@ -2,11 +2,11 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "../../panel/parts";
-import { textAct } from "../keys";
+import type { Key } from "../grid/keys";
 import { Aside, Grow, Hints, Letter, Small, Status, Waiting } from "../parts";
-import type { Result, TextAnswer, ValueGroup } from "../state";
+import type { Result, Span, TextAnswer, ValueGroup } from "../state";
 import { useView } from "../view";
-import { cutText, GLYPHS, stateClass } from "../words";
+import { GLYPHS, stateClass } from "../words";
 
 type Shown = TextAnswer["fields"][number];
 
@@ -160,4 +160,42 @@ function lookOf({ kind, state }: ValueGroup): string {
   const none = kind === "value" ? "" : " none";
   if (state === "agree") return `muted${none}`;
   return state === "truth" || none ? none : "b";
+}
+
+export type TextAct = ["field" | "text", number] | ["back"];
+
+const TEXT: Record<string, TextAct> = {
+  ArrowUp: ["field", -1],
+  ArrowDown: ["field", 1],
+  ArrowLeft: ["text", -1],
+  ArrowRight: ["text", 1],
+  Escape: ["back"],
+};
+
+/** What a key does where a text is read. */
+export function textAct(e: Key): TextAct | undefined {
+  return e.altKey || e.ctrlKey || e.metaKey ? undefined : TEXT[e.key];
+}
+
+export interface Piece {
+  words: string;
+  /** The spans that lie over it. */
+  spans: Span[];
+  /** The letters of those that end with it, T first. */
+  who: string;
+}
+
+/** The text cut at every start and end, so that spans may overlap. */
+export function cutText(text: string, spans: Span[]): Piece[] {
+  const cuts = [...new Set([0, text.length, ...spans.flatMap(({ s, e }) => [s, e])])].sort(
+    (a, b) => a - b,
+  );
+  return cuts.slice(0, -1).map((from, n) => {
+    const to = cuts[n + 1]!;
+    const here = spans.filter(({ s, e }) => s < to && e > from);
+    const ends = here.filter(({ e }) => e === to).flatMap(({ letters }) => [...letters]);
+    const rank = (each: string) => (each === "T" ? "" : each);
+    const who = [...new Set(ends)].sort((a, b) => (rank(a) < rank(b) ? -1 : 1)).join("");
+    return { words: text.slice(from, to), spans: here, who };
+  });
 }

@@ -2,13 +2,13 @@
 
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { focused } from "../panel/page";
-import { Icon, TextButton } from "../panel/parts";
+import { focused } from "../../panel/page";
+import { Icon, TextButton } from "../../panel/parts";
+import type { Block, Row } from "../state";
+import { changed, FLAGS, SPOKEN, stateClass } from "../words";
 import { DetailView } from "./detail";
 import type { Grid } from "./grid";
 import type { Line } from "./layout";
-import type { Block, Row } from "./state";
-import { changed, FLAGS, SPOKEN, stateClass } from "./words";
 
 interface OfText {
   grid: Grid;

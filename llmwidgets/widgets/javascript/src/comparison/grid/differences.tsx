@@ -3,11 +3,11 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Select } from "../../panel/controls";
 import { Button, Icon } from "../../panel/parts";
-import { Grid } from "../grid";
 import { Chip, Grow, Hints, Letter, SearchBox } from "../parts";
 import type { Filter, Nothing, Result } from "../state";
 import { useView, type View } from "../view";
 import { GLYPHS, stateClass } from "../words";
+import { Grid } from "./grid";
 
 const SEARCH_MS = 150;
 const WORDS: Record<string, string> = {

@@ -1,11 +1,12 @@
 // The models that can be compared, by connection; each ticked one is a column, and may have copies.
 
 import { useRef } from "preact/hooks";
-import { Control, Select, Tick } from "../panel/controls";
-import { Button, Fold, TextButton, useRoving } from "../panel/parts";
-import { Grow, Labelled, Letter, Muted, Row, SearchBox, Small, Status } from "./parts";
-import type { Copy, ModelGroup, ModelRow, Setup } from "./state";
-import { useKept, useView } from "./view";
+import { Control, Select } from "../../panel/controls";
+import { Button, Fold, TextButton, useRoving } from "../../panel/parts";
+import { Tick } from "../../panel/tick";
+import { Grow, Letter, Muted, Row, SearchBox, Small, Status, type Words } from "../parts";
+import type { Copy, ModelGroup, ModelRow, Setup } from "../state";
+import { useKept, useView } from "../view";
 
 const MODELS_SHOWN = 4;
 const STOPS = ".lw-model > input[type=checkbox], .lw-model > .btn, .lw-model > .aslink";
@@ -198,3 +199,19 @@ function CopyForm({ copy: { key, letter, label, said, examples, ...copy } }: { c
     </div>
   );
 }
+
+interface LabelledProps {
+  words: string;
+  help?: Words;
+  children: Words;
+}
+
+/** Words, a control below them, and a line of help. */
+export const Labelled = ({ words, help, children }: LabelledProps) => (
+  // biome-ignore lint/a11y/noLabelWithoutControl: the control is among the children
+  <label class="field">
+    <span class="label">{words}</span>
+    {children}
+    {help && <span class="help">{help}</span>}
+  </label>
+);

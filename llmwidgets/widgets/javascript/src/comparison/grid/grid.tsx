@@ -6,14 +6,14 @@
 // stop: the grid keeps the focus and `aria-activedescendant` points at the cell.
 
 import { render, type VNode } from "preact";
-import { focused, focusIn } from "../panel/page";
-import type { Buffers } from "../panel/protocol";
+import { focused, focusIn } from "../../panel/page";
+import type { Buffers } from "../../panel/protocol";
+import type { Block, Detail, GridAnswer, Row } from "../state";
+import type { View } from "../view";
+import { seenWords } from "../words";
 import { Lines, Texts } from "./cells";
 import { type GridAct, gridAct } from "./keys";
 import { CHUNK, Layout, type Line, METRICS, measureColumns, type Open, scrollInto } from "./layout";
-import type { Block, Detail, GridAnswer, Row } from "./state";
-import type { View } from "./view";
-import { seenWords } from "./words";
 
 /** The turn of the rows that come unasked with a view's first state. */
 const FIRST = "first";

@@ -1,15 +1,13 @@
 // Before the run: what is asked of whom, what it costs, where it stops.
 
-import { useRef } from "preact/hooks";
-import { Control } from "../panel/controls";
-import { Alert, Button, Fold, TextButton } from "../panel/parts";
-import { inHand } from "../panel/typing";
-import { Embedded } from "./embedded";
-import { Models } from "./models";
-import { Aside, Failed, Grow, Heads, Labelled, Muted, Row, Small } from "./parts";
-import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "./state";
-import { Matters } from "./tabs/scoreboard";
-import { useKept, useView } from "./view";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { Control } from "../../panel/controls";
+import { Alert, Button, Fold, TextButton } from "../../panel/parts";
+import { inHand } from "../../panel/typing";
+import { Aside, Failed, Grow, Head, Heads, Matters, Muted, Row, Small } from "../parts";
+import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "../state";
+import { useKept, useView } from "../view";
+import { Labelled, Models } from "./models";
 
 const FIELDS_SHOWN = 6;
 
@@ -25,10 +23,7 @@ export function SetupScreen({ setup, back, error }: Props) {
   const budget = view.panel.root.querySelector<HTMLInputElement>("[data-focus=budget]");
   return (
     <>
-      <header>
-        <h2>Comparison</h2>
-        <Aside>{setup.said}</Aside>
-        <Grow />
+      <Head title="Comparison" facts={<Aside>{setup.said}</Aside>}>
         {back && (
           <Button bare small onClick={() => view.send("run.back")}>
             {back}
@@ -39,7 +34,7 @@ export function SetupScreen({ setup, back, error }: Props) {
             Copy as code
           </Button>
         )}
-      </header>
+      </Head>
       <Alert error={error} />
       {problems.length > 0 && (
         <div class="body stack t lw-problems" role="alert">
@@ -87,6 +82,29 @@ function NoModels({ sentence, hint }: Sentence) {
         </Button>
       </Row>
     </div>
+  );
+}
+
+/** The connection panel, inside this one. */
+function Embedded() {
+  const [inside, keep] = useKept<HTMLElement | null>("embedded", null);
+  const place = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    if (inside) place.current!.append(inside);
+  }, [inside]);
+  return (
+    inside && (
+      <div class="lw-embed">
+        <div class="row">
+          <Aside>What is connected here can be ticked below.</Aside>
+          <Grow />
+          <Button small data-focus="embedded" onClick={() => keep(null)}>
+            Done
+          </Button>
+        </div>
+        <div ref={place} />
+      </div>
+    )
   );
 }
 

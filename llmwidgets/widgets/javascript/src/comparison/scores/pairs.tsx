@@ -1,8 +1,8 @@
 // Each two models: how far they are apart, or without truth how far they say the same.
 
+import { Heads, Letter, Muted, Scroll, Small, Spoken } from "../parts";
+import type { Interval, Pair, Range, Scores } from "../state";
 import { intervalWords, lineScale } from "./geometry";
-import { Heads, Letter, Muted, Scroll, Small, Spoken } from "./parts";
-import type { Interval, Pair, Range, Scores } from "./state";
 
 interface LineProps {
   interval: Interval;

@@ -1,11 +1,13 @@
 // The fields as rows: name, type, list, required, description, allowed values. Checked while typing.
 
 import { useRef } from "preact/hooks";
-import { Control, Select, Tick } from "../panel/controls";
-import { Alert, Button, Fold, Note, TextButton } from "../panel/parts";
-import { Aside, Grow, Heads, Labelled, Row, Scroll, Spoken, Status } from "./parts";
-import type { FieldRow, Fields, Sentence } from "./state";
-import { useView, type View } from "./view";
+import { Control, Select } from "../../panel/controls";
+import { Alert, Button, Fold, Note, TextButton } from "../../panel/parts";
+import { Tick } from "../../panel/tick";
+import { Aside, Grow, Head, Heads, Row, Scroll, Spoken, Status } from "../parts";
+import type { FieldRow, Fields, Sentence } from "../state";
+import { useView, type View } from "../view";
+import { Labelled } from "./models";
 
 export function EditorScreen({ fields, error }: { fields: Fields; error: Sentence | null }) {
   const view = useView();
@@ -24,13 +26,10 @@ export function EditorScreen({ fields, error }: { fields: Fields; error: Sentenc
   );
   return (
     <>
-      <header>
-        <h2>Fields</h2>
-        <Status>{wrong || fields.said}</Status>
-        <Grow />
+      <Head title="Fields" facts={<Status>{wrong || fields.said}</Status>}>
         {code("json")}
         {code("pydantic")}
-      </header>
+      </Head>
       <Alert error={error} />
       <div class="body stack">
         <Fold class="" title="From an example" about="a record as JSON">
