@@ -74,7 +74,7 @@ FIRST_BYTES = 70_000
 
 
 def test_what_the_comparison_panel_loads_first_is_small() -> None:
-    """Enough to show a run and the grid of its result; the other screens come when opened."""
+    """Enough to show the grid of a result; the other screens come when they are opened."""
     first = [BUILT / f"comparison_panel.{kind}" for kind in ("js", "css")]
     assert sum(each.stat().st_size for each in first) <= FIRST_BYTES
 

@@ -2,7 +2,6 @@
 
 import { useLayoutEffect, useReducer } from "preact/hooks";
 import { ResultScreen } from "./comparison/results";
-import { RunningScreen } from "./comparison/running";
 import { type Code, embed, SheetOver, showCode } from "./comparison/sheet";
 import type { Detail, GridAnswer, State } from "./comparison/state";
 import { type Answer, openView, useView } from "./comparison/view";
@@ -10,7 +9,7 @@ import { createWidget, getPart, type Panel } from "./panel/panel";
 import { download } from "./panel/parts";
 import "./comparison/comparison.css";
 
-type SetupPart = typeof import("./comparison_panel.setup");
+type RunPart = typeof import("./comparison_panel.run");
 
 interface File extends Answer {
   name: string;
@@ -25,12 +24,12 @@ function Comparison({ state }: { state: State }) {
   useLayoutEffect(() => {
     view.drawn = true; // behind what the parts do at their first drawing
   });
-  const before = getPart<SetupPart>("setup");
+  const run = getPart<RunPart>("run");
   return (
     <>
-      {state.screen === "setup" && <before.SetupScreen {...state} />}
-      {state.screen === "fields" && <before.EditorScreen {...state} />}
-      {state.screen === "running" && <RunningScreen {...state} />}
+      {state.screen === "setup" && <run.SetupScreen {...state} />}
+      {state.screen === "fields" && <run.EditorScreen {...state} />}
+      {state.screen === "running" && <run.RunningScreen {...state} />}
       {state.screen === "results" && <ResultScreen {...state} />}
       <SheetOver view={view} />
     </>
@@ -63,5 +62,5 @@ function searchKey(e: KeyboardEvent, root: HTMLElement): void {
 
 export default createWidget<State>("Comparison", Comparison, {
   begin,
-  needs: ({ screen }) => (screen === "setup" || screen === "fields" ? "setup" : ""),
+  needs: ({ screen }) => (screen === "results" ? "" : "run"),
 });

@@ -3,8 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Control } from "../panel/controls";
-import { Icon } from "../panel/parts";
-import type { Sentence, Variant } from "./state";
+import type { Variant } from "./state";
 import { useKept, useView } from "./view";
 
 export type Words = ComponentChildren;
@@ -65,16 +64,6 @@ export function VariantName({ letter, label }: Variant) {
     </span>
   );
 }
-
-/** What went wrong, and what to do now. */
-export const Failed = ({ sentence, hint, children }: Sentence & Some) => (
-  <div class="note">
-    <Icon name="fail" tone="fail" />
-    <h3>{sentence}</h3>
-    {hint && <p>{hint}</p>}
-    {children}
-  </div>
-);
 
 /** Heads of columns: "r Cost" is one at the right. */
 export const Heads = ({ columns }: { columns: Words[] }) => (

@@ -88,20 +88,22 @@ export function Note({
   );
 }
 
-/** The panel's error: a sentence and the next step, read out at once. */
-export function Alert({ error }: { error: ErrorState | null }) {
-  return (
-    <div role="alert" class={error ? "callout fail" : "quiet"}>
-      {error && (
-        <div class="note">
-          <Icon name="fail" tone="fail" />
-          <h3>{error.sentence}</h3>
-          {error.hint && <p>{error.hint}</p>}
-        </div>
-      )}
-    </div>
-  );
-}
+/** What went wrong, and what to do now. */
+export const Failed = ({ sentence, hint, children }: ErrorState & { children?: Words }) => (
+  <div class="note">
+    <Icon name="fail" tone="fail" />
+    <h3>{sentence}</h3>
+    {hint && <p>{hint}</p>}
+    {children}
+  </div>
+);
+
+/** The panel's error, read out at once. */
+export const Alert = ({ error }: { error: ErrorState | null }) => (
+  <div role="alert" class={error ? "callout fail" : "quiet"}>
+    {error && <Failed {...error} />}
+  </div>
+);
 
 export function Tag({ children }: { children: Words }) {
   return <span class="tag">{children}</span>;

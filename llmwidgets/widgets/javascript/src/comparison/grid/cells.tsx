@@ -59,7 +59,7 @@ export function Lines({ grid, n, lines }: OfText & { lines: Line[] }) {
         if (line.kind === "fold") return <FoldLine {...{ grid, n, block, line, style }} />;
         const row = line.row!;
         return (
-          <div key={row.p} class={row.q ? "lw-grow lw-quiet" : "lw-grow"} role="row" style={style}>
+          <div key={row.p} class="lw-grow" role="row" style={style}>
             <span
               class="lw-cell lw-f m"
               role="rowheader"

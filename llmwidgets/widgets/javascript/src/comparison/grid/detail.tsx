@@ -1,7 +1,7 @@
 // What opens under a cell: the words a value came from, what the others say, the label by mouse.
 
-import { Button, Fold } from "../../panel/parts";
-import { Facts, Failed, Letter, Muted } from "../parts";
+import { Button, Failed, Fold } from "../../panel/parts";
+import { Facts, Letter, Muted } from "../parts";
 import type { Detail, Row } from "../state";
 import type { Grid } from "./grid";
 

@@ -44,7 +44,7 @@ export default function Differences({ result }: { result: Result }) {
         <GridElement key={result.run} grid={grid} />
       </div>
       <Labels result={result} view={view} />
-      <footer class="lw-low">
+      <footer>
         <Hints
           keys={[
             ["↑ ↓ ← →", "move"],

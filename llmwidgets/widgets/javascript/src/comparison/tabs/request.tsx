@@ -1,7 +1,7 @@
 // The exact request of one call, secrets cut, and the reply to it.
 
-import { Button, Fold } from "../../panel/parts";
-import { Aside, Chip, Facts, Failed, Grow, Letter, Small, Status, Waiting } from "../parts";
+import { Button, Failed, Fold } from "../../panel/parts";
+import { Aside, Chip, Facts, Grow, Letter, Small, Status, Waiting } from "../parts";
 import type { RequestAnswer, Result, Variant } from "../state";
 import { useKept, useView } from "../view";
 
@@ -41,7 +41,7 @@ export default function RequestView({ result: { variants, texts } }: { result: R
       </div>
       {shown ? <Exchange shown={shown} /> : <Waiting>Reading the request.</Waiting>}
       {shown && <Instructions shown={shown} variants={variants} />}
-      <footer class="lw-low">
+      <footer>
         <Small>
           {several
             ? "Every column got the same schema and text; the instructions differ as shown above. Secrets are cut."

@@ -36,7 +36,7 @@ export default function Scoreboard() {
         <Table scores={scores} grounded={grounded} />
       </Scroll>
       {scored && <MoreColumns scores={scores} placed={grounded?.any} />}
-      <footer class="lw-low lw-foot">
+      <footer class="lw-foot">
         {foretold && foretold !== more && scores.outcome === "not_enough_texts" && (
           <div class="note s">
             <Icon name="warn" tone="warn" />

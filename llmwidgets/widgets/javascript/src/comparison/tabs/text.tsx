@@ -86,7 +86,7 @@ export default function TextView({ result: { truth, variants } }: { result: Resu
           ))}
         </div>
       </div>
-      <footer class="lw-low">
+      <footer>
         <Hints
           keys={[
             ["↑ ↓", "next field"],

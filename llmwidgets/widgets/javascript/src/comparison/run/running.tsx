@@ -1,9 +1,9 @@
 // While it runs: how far each variant is, who waits for what, what it cost, and Stop.
 
-import { Alert, Button, Icon, Note } from "../panel/parts";
-import { Grow, Head, Scroll, Small, Status, VariantName } from "./parts";
-import type { Progress, Running, Sentence } from "./state";
-import { useView } from "./view";
+import { Alert, Button, Icon, Note } from "../../panel/parts";
+import { Grow, Head, Scroll, Small, Status, VariantName } from "../parts";
+import type { Progress, Running, Sentence } from "../state";
+import { useView } from "../view";
 
 export function RunningScreen({
   running: run,

@@ -133,7 +133,7 @@ function RowForm({ row, n, fields, view }: Props) {
   const id = `lw-row-${n}`;
   return (
     <>
-      <tr class={wrong ? "lw-wrong" : undefined}>
+      <tr>
         {words("name", "Name", {
           class: "in s m",
           spellcheck: false,

@@ -2,9 +2,9 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Control } from "../../panel/controls";
-import { Alert, Button, Fold, TextButton } from "../../panel/parts";
+import { Alert, Button, Failed, Fold, TextButton } from "../../panel/parts";
 import { inHand } from "../../panel/typing";
-import { Aside, Failed, Grow, Head, Heads, Matters, Muted, Row, Small } from "../parts";
+import { Aside, Grow, Head, Heads, Matters, Muted, Row, Small } from "../parts";
 import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "../state";
 import { useKept, useView } from "../view";
 import { Labelled, Models } from "./models";
