@@ -6,6 +6,7 @@ import { FormBody, GuideFold, WhereToFind } from "./connections/form";
 import { DemoButton, FoundHere, type FoundState } from "./connections/found";
 import { type KindState, KindsList } from "./connections/kinds";
 import type { FormState } from "./connections/state";
+import { NameRow } from "./panel/controls";
 import { drawing, focusIn } from "./panel/page";
 import { focusOn, usePanel } from "./panel/panel";
 import { Alert, Button } from "./panel/parts";
@@ -136,7 +137,18 @@ function FormHead({ form }: { form: FormState }) {
   const panel = usePanel();
   const [renaming, setRenaming] = useState(false);
   const busy = form.busy ? "true" : undefined;
-  if (renaming) return <RenameRow form={form} leave={() => setRenaming(false)} />;
+  if (renaming) {
+    return (
+      <NameRow
+        label={`New label of ${form.label}`}
+        action="Rename"
+        value={form.label}
+        data-focus="rename"
+        take={(label) => panel.send("connections.rename", { form: form.key, label })}
+        leave={() => setRenaming(false)}
+      />
+    );
+  }
   const facts = form.origin
     ? [
         ORIGINS[form.origin] || (form.saved && `saved ${form.saved}`),
@@ -180,38 +192,6 @@ function FormHead({ form }: { form: FormState }) {
           In code: <code>{form.reference}</code>
         </p>
       )}
-    </div>
-  );
-}
-
-function RenameRow({ form, leave }: { form: FormState; leave: () => void }) {
-  const { send } = usePanel();
-  const input = useRef<HTMLInputElement>(null);
-  const rename = () => {
-    send("connections.rename", { form: form.key, label: input.current?.value });
-    leave();
-  };
-  return (
-    <div class="row head">
-      <input
-        ref={input}
-        class="in narrow"
-        type="text"
-        defaultValue={form.label}
-        data-focus="rename"
-        autocomplete="off"
-        aria-label={`New label of ${form.label}`}
-        onKeyDown={(e) => {
-          if (e.key === "Enter") rename();
-          else if (e.key === "Escape") leave();
-          else return;
-          e.preventDefault();
-        }}
-      />
-      <Button onClick={rename}>Rename</Button>
-      <Button bare onClick={leave}>
-        Cancel
-      </Button>
     </div>
   );
 }

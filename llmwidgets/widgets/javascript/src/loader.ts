@@ -4,7 +4,7 @@
 // The code comes by message, before the first state of a view; a part that the module leaves out
 // comes when the module asks for it, and imports what it shares with the module as "lw".
 
-import type { Hear, Message, WidgetModel } from "./panel/protocol";
+import { type Hear, type Message, WAITING, type WidgetModel } from "./panel/protocol";
 
 interface Model extends WidgetModel {
   get(name: "_anywidget_id"): string;
@@ -20,7 +20,6 @@ interface Code {
   url: string;
 }
 
-const WAITING = "Waiting for the kernel. If this stays, run the cell again.";
 /** By the widget's class: anywidget gives each view a model object of its own. */
 const loading = new Map<string, Promise<Code>>();
 

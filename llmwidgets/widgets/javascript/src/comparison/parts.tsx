@@ -25,11 +25,20 @@ export const Status = ({ children, class: look = "s muted" }: Some & { class?: s
 );
 export const Row = ({ children }: Some) => <div class="row wrap">{children}</div>;
 
-interface HeadProps {
+/** The title of a part, what there is to know of it, and the steps at its right. */
+export const Heading = ({ title, about, children }: Some & { title: string; about: Words }) => (
+  <div class="row wrap">
+    <h3>{title}</h3>
+    <Aside>{about}</Aside>
+    <Grow />
+    {children}
+  </div>
+);
+
+interface HeadProps extends Some {
   title: string;
   /** What is known of it, which may take a line of its own. */
   facts: Words;
-  children: Words;
 }
 
 /** A screen's header: its title, facts, and at the right the steps that lead on. */

@@ -89,7 +89,7 @@ export class View {
     });
   }
 
-  /** What came to a question that is asked once, or null until it comes. */
+  /** What came last to a question, or null until something came; asked once, unless it fits. */
   need<T>(type: string, content: object = {}, fits: (answer: T) => boolean = () => true): T | null {
     const there = this.answers[type] as T | undefined;
     if (there && fits(there)) return there;
@@ -99,12 +99,7 @@ export class View {
       this.asked[type] = asked;
       this.send(QUESTIONS[type] ?? `${type}.show`, content);
     }
-    return null;
-  }
-
-  /** What came last, to whatever question. */
-  last<T>(type: string): T | null {
-    return (this.answers[type] as T) ?? null;
+    return there ?? null;
   }
 
   private put(answer: Answer): void {

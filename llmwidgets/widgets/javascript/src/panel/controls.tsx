@@ -3,6 +3,7 @@
 import type { AllHTMLAttributes, ComponentChildren, RefObject, TargetedEvent } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { drawing, focused } from "./page";
+import { Button } from "./parts";
 import { settle } from "./protocol";
 import { give, wait } from "./typing";
 
@@ -75,6 +76,51 @@ export function Select({ options, onPick, ...rest }: SelectProps) {
         </option>
       ))}
     </Control>
+  );
+}
+
+interface NameRowProps extends Data {
+  label: string;
+  /** What its button says. */
+  action: string;
+  value?: string;
+  placeholder?: string;
+  small?: boolean;
+  take: (name: string) => void;
+  leave: () => void;
+}
+
+/** A name that is typed in place: Enter or the button takes it, Escape or Cancel leaves it. */
+export function NameRow({ label, action, value, small, take, leave, ...rest }: NameRowProps) {
+  const input = useRef<HTMLInputElement>(null);
+  const done = () => {
+    take(input.current!.value.trim());
+    leave();
+  };
+  return (
+    <div class="row">
+      <input
+        ref={input}
+        class={small ? "in" : "in narrow"}
+        type="text"
+        defaultValue={value}
+        aria-label={label}
+        autocomplete="off"
+        {...(rest as object)}
+        onKeyDown={(e) => {
+          if (e.key === "Enter") done();
+          else if (e.key === "Escape") leave();
+          else return;
+          e.preventDefault();
+        }}
+      />
+      <Button small={small} onClick={done}>
+        {action}
+      </Button>
+      <Button small={small} bare onClick={leave}>
+        Cancel
+      </Button>
+    </div>
   );
 }
 

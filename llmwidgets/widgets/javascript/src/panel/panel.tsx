@@ -11,7 +11,15 @@ import { type ComponentType, createContext, options, render } from "preact";
 import { useContext, useLayoutEffect, useState } from "preact/hooks";
 import "./look.css";
 import { acts, drawing, focused, focusIn } from "./page";
-import type { Buffers, Content, ErrorState, Message, PanelState, WidgetModel } from "./protocol";
+import {
+  type Buffers,
+  type Content,
+  type ErrorState,
+  type Message,
+  type PanelState,
+  WAITING,
+  type WidgetModel,
+} from "./protocol";
 import { followTyping } from "./typing";
 
 export interface Panel<S extends PanelState = PanelState> {
@@ -245,10 +253,7 @@ export function createWidget<S extends PanelState>(
         else
           panel.loadPart(needed).then(() => parts.has(needed) && newest === message && show(state));
       };
-      render(
-        <p class="waiting muted">Waiting for the kernel. If this stays, run the cell again.</p>,
-        root,
-      );
+      render(<p class="waiting muted">{WAITING}</p>, root);
       el.append(root);
       for (const part of parts.values()) addStyle(panel as unknown as Panel, part);
       open.set(panel as unknown as Panel, opts as Options<PanelState>);

@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { Select } from "../panel/controls";
+import { NameRow, Select } from "../panel/controls";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, copied, listWords, Note, plural, Table } from "../panel/parts";
 import { inOrder, sendSecret } from "../panel/sealing";
@@ -32,7 +32,19 @@ export function OrganizationChoice({ store }: { store: StoreState }) {
     setNaming(false);
     focusOn(panel, "organization");
   };
-  if (naming) return <NewOrganization leave={leave} take={turnTo} />;
+  if (naming) {
+    return (
+      <NameRow
+        label="Name of the new organization"
+        action="Open"
+        small
+        placeholder="acme"
+        data-focus="newname"
+        take={(name) => name && turnTo(name)}
+        leave={leave}
+      />
+    );
+  }
   const options = store.organizations.map((each) => [each, each] as const);
   return (
     <Select
@@ -51,40 +63,6 @@ export function OrganizationChoice({ store }: { store: StoreState }) {
         focusOn(panel, "newname");
       }}
     />
-  );
-}
-
-function NewOrganization({ leave, take }: { leave: () => void; take: (name: string) => void }) {
-  const panel = usePanel();
-  const open = () => {
-    const name = typed(panel, "newname").value.trim();
-    leave();
-    if (name) take(name);
-  };
-  return (
-    <div class="row">
-      <input
-        class="in"
-        type="text"
-        aria-label="Name of the new organization"
-        placeholder="acme"
-        data-focus="newname"
-        data-typed="newname"
-        autocomplete="off"
-        onKeyDown={(e) => {
-          if (e.key === "Enter") open();
-          else if (e.key === "Escape") leave();
-          else return;
-          e.preventDefault();
-        }}
-      />
-      <Button small onClick={open}>
-        Open
-      </Button>
-      <Button small bare onClick={leave}>
-        Cancel
-      </Button>
-    </div>
   );
 }
 

@@ -4,7 +4,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { Control } from "../../panel/controls";
 import { Alert, Button, Failed, Fold, TextButton } from "../../panel/parts";
 import { inHand } from "../../panel/typing";
-import { Aside, Grow, Head, Heads, Matters, Muted, Row, Small } from "../parts";
+import { Aside, Grow, Head, Heading, Heads, Matters, Muted, Row, Small } from "../parts";
 import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "../state";
 import { useKept, useView } from "../view";
 import { Labelled, Models } from "./models";
@@ -116,16 +116,13 @@ function Schema({ schema: { said, fields, edit, losses, hint } }: { schema: Sche
   const shown = all ? fields : fields.slice(0, FIELDS_SHOWN);
   return (
     <div class="stack t">
-      <div class="row">
-        <h3>Fields</h3>
-        <Aside>{said}</Aside>
-        <Grow />
+      <Heading title="Fields" about={said}>
         {edit && (
           <Button bare={fields.length > 0} small onClick={() => view.send("fields.open")}>
             {edit}
           </Button>
         )}
-      </div>
+      </Heading>
       {shown.length > 0 && (
         <table class="flush lw-fields">
           <Heads columns={["Name", "Type", "Description"]} />
@@ -170,14 +167,11 @@ function Texts({ texts: { said, first, samples } }: { texts: TextsView }) {
   const [open, setOpen] = useKept("texts", false);
   return (
     <div class="stack x">
-      <div class="row">
-        <h3>Texts</h3>
-        <Aside>{said}</Aside>
-        <Grow />
+      <Heading title="Texts" about={said}>
         <Button bare small aria-expanded={open} onClick={() => setOpen(!open)}>
           Choose
         </Button>
-      </div>
+      </Heading>
       {open && <Chooser done={() => setOpen(false)} />}
       <ul class="lw-texts">
         {first.map(({ id, line }) => (

@@ -5,7 +5,7 @@ import { Select } from "../../panel/controls";
 import { focused } from "../../panel/page";
 import { Icon, TextButton } from "../../panel/parts";
 import type { Key } from "../grid/keys";
-import { Aside, Grow, Letter, Row, Scroll, Spoken } from "../parts";
+import { Heading, Letter, Scroll, Spoken } from "../parts";
 import type { Choice, FieldScores, Figure, Scores } from "../state";
 import { useKept, useView, type View } from "../view";
 
@@ -17,10 +17,7 @@ export function HardestFields({ scores }: { scores: Scores }) {
   const { rows, measures } = scores.fields;
   return (
     <div class="body stack t">
-      <div class="row">
-        <h3>By field</h3>
-        <Aside>{measures[0]![1]}, hardest first</Aside>
-      </div>
+      <Heading title="By field" about={`${measures[0]![1]}, hardest first`} />
       <FieldTable scores={scores} rows={rows.slice(0, FIELDS_AT_ONCE)} measure={measures[0]!} />
       <TextButton onClick={() => view.show("charts", {}, "sort-name")}>
         {rows.length > FIELDS_AT_ONCE
@@ -40,10 +37,7 @@ export function AllFields({ scores }: { scores: Scores }) {
   const sort = (by: string) => setOrder({ ...order, by, down: order.by === by && !order.down });
   return (
     <div class="body stack t lw-fields-all">
-      <Row>
-        <h3>Fields by model</h3>
-        <Aside>Each cell opens its rows in the grid.</Aside>
-        <Grow />
+      <Heading title="Fields by model" about="Each cell opens its rows in the grid.">
         {measures.length > 1 && (
           <Select
             class="in s"
@@ -53,7 +47,7 @@ export function AllFields({ scores }: { scores: Scores }) {
             onPick={(name) => setOrder({ ...order, measure: name })}
           />
         )}
-      </Row>
+      </Heading>
       <Scroll>
         <FieldTable
           scores={scores}

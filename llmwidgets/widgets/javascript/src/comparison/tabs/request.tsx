@@ -1,36 +1,27 @@
 // The exact request of one call, secrets cut, and the reply to it.
 
 import { Button, Failed, Fold } from "../../panel/parts";
-import { Aside, Chip, Facts, Grow, Letter, Small, Status, Waiting } from "../parts";
+import { Chip, Facts, Grow, Heading, Letter, Small, Waiting } from "../parts";
 import type { RequestAnswer, Result, Variant } from "../state";
 import { useKept, useView } from "../view";
+import { TextSteps } from "./text";
 
 export default function RequestView({ result: { variants, texts } }: { result: Result }) {
   const view = useView();
   const { index, column } = view.request;
   const fits = (each: RequestAnswer) => each.index === index && each.column === column;
-  const shown =
-    view.need<RequestAnswer>("request", view.request, fits) ?? view.last<RequestAnswer>("request");
+  const shown = view.need<RequestAnswer>("request", view.request, fits);
   const set = (change: object) => view.show("request", { request: { index, column, ...change } });
   const several = shown && new Set(shown.instructions.map(([, said]) => said)).size > 1;
   return (
     <>
       <div class="lw-bar row wrap">
-        <Button small icon="left" disabled={index === 0} onClick={() => set({ index: index - 1 })}>
-          Previous text
-        </Button>
-        <Button
-          small
-          icon="right"
-          disabled={index >= texts - 1}
-          onClick={() => set({ index: index + 1 })}
-        >
-          Next text
-        </Button>
-        <Status class="m b">{shown?.id}</Status>
-        <Aside>
-          {index + 1} of {texts}
-        </Aside>
+        <TextSteps
+          id={shown?.id}
+          index={index}
+          total={texts}
+          go={(by) => set({ index: index + by })}
+        />
         <Grow />
         <Chips
           label="Model"
@@ -58,16 +49,13 @@ function Exchange({ shown }: { shown: RequestAnswer }) {
   return (
     <div class="cols lw-halves lw-even">
       <div class="body stack t">
-        <div class="row">
-          <h3>Request</h3>
-          <Aside>{shown.mode}</Aside>
-          <Grow />
+        <Heading title="Request" about={shown.mode}>
           {request && (
             <Button small data-focus="curl" onClick={() => view.send("result.curl", view.request)}>
               Copy as curl
             </Button>
           )}
-        </div>
+        </Heading>
         {request ? (
           <>
             <p class="m lw-line">{shown.line}</p>
@@ -88,10 +76,7 @@ function Exchange({ shown }: { shown: RequestAnswer }) {
         )}
       </div>
       <div class="body stack t">
-        <div class="row">
-          <h3>Reply</h3>
-          <Aside>{shown.said}</Aside>
-        </div>
+        <Heading title="Reply" about={shown.said} />
         {failure && <Failed {...failure} />}
         {reply && <Code>{reply}</Code>}
         <Facts rows={shown.facts} />

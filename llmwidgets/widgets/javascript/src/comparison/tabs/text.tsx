@@ -14,7 +14,7 @@ export default function TextView({ result: { truth, variants } }: { result: Resu
   const view = useView();
   const { index, path: wanted } = view.text;
   const fits = (each: TextAnswer) => each.index === index;
-  const shown = view.need<TextAnswer>("text", { index }, fits) ?? view.last<TextAnswer>("text");
+  const shown = view.need<TextAnswer>("text", { index }, fits);
   const ref = useRef<HTMLDivElement>(null);
   const path = wanted ?? shown?.fields[0]?.path ?? null;
   useLayoutEffect(() => {
@@ -44,16 +44,7 @@ export default function TextView({ result: { truth, variants } }: { result: Resu
   return (
     <>
       <div class="lw-bar row wrap">
-        <Button small icon="left" disabled={index === 0} onClick={() => go(-1)}>
-          Previous text
-        </Button>
-        <Button small icon="right" disabled={index >= shown.total - 1} onClick={() => go(1)}>
-          Next text
-        </Button>
-        <Status class="m b">{shown.id}</Status>
-        <Aside>
-          {shown.index + 1} of {shown.total}
-        </Aside>
+        <TextSteps id={shown.id} index={index} total={shown.total} go={go} />
         <Grow />
         <span class="row wrap s lw-letters">
           {truth && (
@@ -104,6 +95,29 @@ export default function TextView({ result: { truth, variants } }: { result: Resu
     </>
   );
 }
+
+interface StepsProps {
+  id?: string;
+  index: number;
+  total: number;
+  go: (by: number) => void;
+}
+
+/** Which text it is, and the ways to its neighbours. */
+export const TextSteps = ({ id, index, total, go }: StepsProps) => (
+  <>
+    <Button small icon="left" disabled={index === 0} onClick={() => go(-1)}>
+      Previous text
+    </Button>
+    <Button small icon="right" disabled={index >= total - 1} onClick={() => go(1)}>
+      Next text
+    </Button>
+    <Status class="m b">{id}</Status>
+    <Aside>
+      {index + 1} of {total}
+    </Aside>
+  </>
+);
 
 function Prose({ shown: { text, spans }, path }: { shown: TextAnswer; path: string | null }) {
   return (
