@@ -3,10 +3,10 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Field, saidOf } from "../panel/controls";
+import { give, inHand } from "../panel/page";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, Icon, Link } from "../panel/parts";
 import { sendFile, sendSecret } from "../panel/sealing";
-import { give, inHand } from "../panel/typing";
 import type { FormState, SecretFieldState, SecretState } from "./state";
 
 const MOST_BYTES = 65536;

@@ -2,10 +2,9 @@
 
 import type { AllHTMLAttributes, ComponentChildren, RefObject, TargetedEvent } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { drawing, focused } from "./page";
+import { drawing, focused, give, wait } from "./page";
 import { Button } from "./parts";
 import { settle } from "./protocol";
-import { give, wait } from "./typing";
 
 export type Attributes = Omit<
   AllHTMLAttributes<HTMLInputElement>,

@@ -10,7 +10,7 @@
 import { type ComponentType, createContext, options, render } from "preact";
 import { useContext, useLayoutEffect, useState } from "preact/hooks";
 import "./look.css";
-import { acts, drawing, focused, focusIn } from "./page";
+import { acts, drawing, focused, focusIn, followTyping } from "./page";
 import {
   type Buffers,
   type Content,
@@ -20,7 +20,6 @@ import {
   WAITING,
   type WidgetModel,
 } from "./protocol";
-import { followTyping } from "./typing";
 
 export interface Panel<S extends PanelState = PanelState> {
   readonly root: HTMLElement;

@@ -2,11 +2,11 @@
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useState } from "preact/hooks";
+import { give } from "../panel/page";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, copied, listWords, Note } from "../panel/parts";
 import { canSeal, inOrder, sendSecret } from "../panel/sealing";
 import { Choice } from "../panel/tick";
-import { give } from "../panel/typing";
 import { GateField, lastSaid, RememberTick, remembered, typed } from "./fields";
 import { saveRecoveryPage } from "./recovery_page";
 import { useShown } from "./shown";

@@ -3,11 +3,11 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { NameRow, Select } from "../panel/controls";
+import { give } from "../panel/page";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, copied, listWords, Note, plural, Table } from "../panel/parts";
 import { inOrder, sendSecret } from "../panel/sealing";
 import { Choice } from "../panel/tick";
-import { give } from "../panel/typing";
 import { GateField, PlainField, typed } from "./fields";
 import { Step } from "./making";
 import type { PreviewState, SettingsState, StoreState } from "./state";

@@ -2,8 +2,8 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Control } from "../../panel/controls";
+import { inHand } from "../../panel/page";
 import { Alert, Button, Failed, Fold, TextButton } from "../../panel/parts";
-import { inHand } from "../../panel/typing";
 import { Aside, Grow, Head, Heading, Heads, Matters, Muted, Row, Small } from "../parts";
 import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "../state";
 import { useKept, useView } from "../view";
