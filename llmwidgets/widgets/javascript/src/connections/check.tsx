@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { usePanel } from "../panel/panel";
-import { Button, copied, Fold, Icon, Note, plural, Table, Tag, TextButton } from "../panel/parts";
+import { Button, copied, Failed, Fold, Note, plural, Table, Tag, TextButton } from "../panel/parts";
 import { Choice } from "../panel/tick";
 import type { FormState, ModelRow, ModeState, ReportState, RequestState } from "./state";
 
@@ -104,10 +104,7 @@ function BadNews({ form, report }: OfForm & { report: ReportState }) {
     <>
       {form.said && <Note icon="info" title={form.said} />}
       <div class="callout fail stack t" role="alert">
-        <div class="note">
-          <Icon name="fail" tone="fail" />
-          <h3>{report.title.replace(/\.$/, "")}</h3>
-          {report.text && <p>{report.text}</p>}
+        <Failed sentence={report.title.replace(/\.$/, "")} hint={report.text}>
           {report.hint && <p>{report.hint}</p>}
           {fixes && (
             <div class="swap">
@@ -156,7 +153,7 @@ function BadNews({ form, report }: OfForm & { report: ReportState }) {
               )}
             </span>
           </div>
-        </div>
+        </Failed>
         {open && (
           <dl class="details s">
             {report.details.map(([name, said]) => (

@@ -87,15 +87,13 @@ export function DemoButton(looks: { small?: boolean; bare?: boolean }) {
   );
 }
 
-function Row({
-  what,
-  where,
-  children,
-}: {
+interface RowProps {
   what: ComponentChildren;
   where: string;
   children: ComponentChildren;
-}) {
+}
+
+function Row({ what, where, children }: RowProps) {
   return (
     <li class="row">
       <span class="grow">

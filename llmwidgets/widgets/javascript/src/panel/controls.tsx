@@ -166,15 +166,7 @@ export function Field({
   );
 }
 
-export function Line({
-  id,
-  help,
-  error,
-}: {
-  id: string;
-  help?: ComponentChildren;
-  error?: string;
-}) {
+export function Line({ id, help, error }: Pick<FieldProps, "id" | "help" | "error">) {
   return error ? (
     <p key="err" class="err" id={`${id}-line`} role="alert">
       {error}

@@ -7,7 +7,7 @@ import { acts } from "./page";
 import { Acts } from "./protocol";
 import "./tick.css";
 
-interface TickProps extends Attributes, Data {
+export interface TickProps extends Attributes, Data {
   checked: boolean;
   indeterminate?: boolean;
   onTick: (on: boolean) => void;

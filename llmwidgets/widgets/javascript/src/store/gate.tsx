@@ -5,11 +5,9 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, Icon, Note, TextButton } from "../panel/parts";
 import { inOrder, sendSecret } from "../panel/sealing";
-import { GateField, lastSaid, RememberTick, remembered, typed } from "./fields";
+import { GateField, lastSaid, type OfStore, RememberTick, remembered, typed } from "./fields";
 import { CreateGate, OpenNote } from "./making";
 import type { StorePanelState, StoreState } from "./state";
-
-type OfStore = { store: StoreState };
 
 /** Right side of a header: open or locked, by what, and what can be done about it. */
 export function StoreStatus({ store, children }: OfStore & { children?: ComponentChildren }) {
@@ -173,7 +171,7 @@ function UnlockGate({ store }: OfStore) {
           </Note>
         </div>
       )}
-      <RememberTick store={store} on={remember} onTick={setRemember} />
+      <RememberTick store={store} checked={remember} onTick={setRemember} />
       <OpenNote />
       <p class="s muted">
         {lost ? (

@@ -8,9 +8,9 @@ import { focusOn, usePanel } from "../panel/panel";
 import { Button, copied, listWords, Note, plural, Table } from "../panel/parts";
 import { inOrder, sendSecret } from "../panel/sealing";
 import { Choice } from "../panel/tick";
-import { GateField, PlainField, typed } from "./fields";
+import { GateField, type OfStore, PlainField, typed } from "./fields";
 import { Step } from "./making";
-import type { PreviewState, SettingsState, StoreState } from "./state";
+import type { PreviewState, SettingsState } from "./state";
 
 const IDLE = [
   ["60", "after 60 idle minutes"],
@@ -23,7 +23,7 @@ const NEW = "\u0000new";
 type Settings = { settings: SettingsState };
 
 /** The organization in the header; a menu where its store lies in the usual place. */
-export function OrganizationChoice({ store }: { store: StoreState }) {
+export function OrganizationChoice({ store }: OfStore) {
   const panel = usePanel();
   const [naming, setNaming] = useState(false);
   if (!store.organizations?.length) return <span class="s muted">{store.organization}</span>;
@@ -66,7 +66,7 @@ export function OrganizationChoice({ store }: { store: StoreState }) {
   );
 }
 
-export function SettingsButton({ store }: { store: StoreState }) {
+export function SettingsButton({ store }: OfStore) {
   const { send } = usePanel();
   const open = store.gate === "store";
   return (
@@ -81,7 +81,7 @@ export function SettingsButton({ store }: { store: StoreState }) {
   );
 }
 
-export function StoreSettings({ store }: { store: StoreState }) {
+export function StoreSettings({ store }: OfStore) {
   const { settings } = store;
   if (!settings) {
     return (

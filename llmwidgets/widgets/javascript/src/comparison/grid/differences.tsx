@@ -190,13 +190,8 @@ function Filters({ result, view }: Props) {
   );
 }
 
-function NoRows({
-  nothing: { good, sentence, hint, ways },
-  view,
-}: {
-  nothing: Nothing;
-  view: View;
-}) {
+function NoRows({ nothing, view }: { nothing: Nothing; view: View }) {
+  const { good, sentence, hint, ways } = nothing;
   const icon = good ? "ok" : "none";
   return (
     <div class="body stack t" role="status">

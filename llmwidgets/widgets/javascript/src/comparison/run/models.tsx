@@ -47,13 +47,8 @@ export function Models({ setup: { groups, ticked } }: { setup: Setup }) {
   );
 }
 
-function Group({
-  group: { label, title, said, count, pickable, rows },
-  all,
-}: {
-  group: ModelGroup;
-  all: boolean;
-}) {
+function Group({ group, all }: { group: ModelGroup; all: boolean }) {
+  const { label, title, said, count, pickable, rows } = group;
   const view = useView();
   const [open, setOpen] = useKept(`group ${label}`, false);
   const shown = all || open ? rows : rows.filter((row, n) => row.ticked || n < MODELS_SHOWN);

@@ -5,13 +5,12 @@ import { Grow, Head, Scroll, Small, Status, VariantName } from "../parts";
 import type { Progress, Running, Sentence } from "../state";
 import { useView } from "../view";
 
-export function RunningScreen({
-  running: run,
-  error,
-}: {
+interface Props {
   running: Running;
   error: Sentence | null;
-}) {
+}
+
+export function RunningScreen({ running: run, error }: Props) {
   const view = useView();
   return (
     <>
@@ -89,11 +88,8 @@ export function RunningScreen({
   );
 }
 
-function ProgressRow({
-  column: { letter, label, done, failed, total, now, ...said },
-}: {
-  column: Progress;
-}) {
+function ProgressRow({ column }: { column: Progress }) {
+  const { letter, label, done, failed, total, now, ...said } = column;
   const share = (part: number) => `width:${total ? (100 * part) / total : 0}%`;
   return (
     <tr>

@@ -292,11 +292,8 @@ function Options({ options }: { options: OptionsView }) {
   );
 }
 
-function Foot({
-  setup: { estimate, expected, matters, missing, trial, run, budget },
-}: {
-  setup: Setup;
-}) {
+function Foot({ setup }: { setup: Setup }) {
+  const { estimate, expected, matters, missing, trial, run, budget } = setup;
   const view = useView();
   return (
     <footer class="wrap">
