@@ -67,7 +67,7 @@ function ConnectionPanel({ state }: { state: State }) {
 /** What was removed last can come back, until the store is locked. Who removed it here finds the
     focus on the way back, not on another's Remove, which bears the same name. */
 function UndoLine({ deleted }: { deleted: string }) {
-  const { root, send } = usePanel();
+  const { root } = usePanel();
   const undo = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     if (deleted && drawing.own && focusIn(root))
@@ -85,7 +85,7 @@ function UndoLine({ deleted }: { deleted: string }) {
           small
           data-focus="undo"
           aria-label={`Put ${deleted} back`}
-          onClick={() => send("connections.undelete")}
+          send="connections.undelete"
         >
           Undo
         </Button>
@@ -180,7 +180,8 @@ function FormHead({ form }: { form: FormState }) {
             small
             data-focus="undo"
             aria-disabled={busy}
-            onClick={() => panel.send("connections.remove", { form: form.key })}
+            send="connections.remove"
+            content={{ form: form.key }}
           >
             Remove
           </Button>

@@ -29,21 +29,10 @@ export function ResultScreen({ result, again, error }: Props) {
         <h2 class="narrow-hide">Comparison</h2>
         <Tabs names={result.views} open={tab} />
         <Grow />
-        <Button
-          bare
-          small
-          class="narrow-hide"
-          data-focus="code"
-          onClick={() => view.send("result.code")}
-        >
+        <Button bare small class="narrow-hide" data-focus="code" send="result.code">
           Copy as code
         </Button>
-        <Button
-          bare
-          small
-          title="Download every value as CSV"
-          onClick={() => view.send("result.csv")}
-        >
+        <Button bare small title="Download every value as CSV" send="result.csv">
           CSV
         </Button>
         <Button
@@ -56,12 +45,7 @@ export function ResultScreen({ result, again, error }: Props) {
           HTML
         </Button>
         {again && (
-          <Button
-            bare
-            small
-            title="Back to models, fields and texts"
-            onClick={() => view.send("run.again")}
-          >
+          <Button bare small title="Back to models, fields and texts" send="run.again">
             {again}
           </Button>
         )}
@@ -100,7 +84,6 @@ function Tabs({ names, open }: { names: string[]; open: string }) {
 
 /** What is not whole about this result, and the one way on. */
 function Notes({ result: { read, texts, facts, notes, resume } }: { result: Result }) {
-  const view = useView();
   const all = read < texts ? [...facts, `${read} of ${texts} texts are read.`] : facts;
   if (!all.length && !notes.length) return null;
   return (
@@ -117,7 +100,7 @@ function Notes({ result: { read, texts, facts, notes, resume } }: { result: Resu
         ))}
       </div>
       {resume && (
-        <Button small onClick={() => view.send("run.resume")}>
+        <Button small send="run.resume">
           {resume}
         </Button>
       )}

@@ -11,11 +11,10 @@ import type { StorePanelState, StoreState } from "./state";
 
 /** Right side of a header: open or locked, by what, and what can be done about it. */
 export function StoreStatus({ store, children }: OfStore & { children?: ComponentChildren }) {
-  const { send } = usePanel();
   if (store.memory) return null;
   if (!store.exists) {
     return (
-      <Button small bare onClick={() => send("store.screen", { screen: "create" })}>
+      <Button small bare send="store.screen" content={{ screen: "create" }}>
         Create the store
       </Button>
     );
@@ -29,7 +28,7 @@ export function StoreStatus({ store, children }: OfStore & { children?: Componen
           {store.changed && ` · last changed ${store.changed}`}
         </span>
         {store.gate !== "unlock" && (
-          <Button small onClick={() => send("store.screen", { screen: "unlock" })}>
+          <Button small send="store.screen" content={{ screen: "unlock" }}>
             Unlock
           </Button>
         )}
@@ -47,7 +46,7 @@ export function StoreStatus({ store, children }: OfStore & { children?: Componen
         </span>
       </span>
       {children}
-      <Button small onClick={() => send("store.lock")}>
+      <Button small send="store.lock">
         Lock
       </Button>
     </>
@@ -55,7 +54,6 @@ export function StoreStatus({ store, children }: OfStore & { children?: Componen
 }
 
 export function StoreNotice({ store }: OfStore) {
-  const { send } = usePanel();
   if (!store.notices.length) return null;
   return (
     <div class="band" role="note">
@@ -64,7 +62,7 @@ export function StoreNotice({ store }: OfStore) {
       ))}
       {store.rolled_back && (
         <div class="row indent">
-          <Button small onClick={() => send("store.accept_rollback")}>
+          <Button small send="store.accept_rollback">
             Go on from the older file
           </Button>
         </div>
@@ -164,7 +162,7 @@ function UnlockGate({ store }: OfStore) {
             text={`A backup of ${store.backup} lies beside it.`}
           >
             <div class="row act">
-              <Button go onClick={() => panel.send("store.rescue")}>
+              <Button go send="store.rescue">
                 Go back to the backup
               </Button>
             </div>
@@ -186,7 +184,7 @@ function UnlockGate({ store }: OfStore) {
         )}
       </p>
       <div class="row">
-        <Button bare onClick={() => panel.send("store.screen", { screen: "" })}>
+        <Button bare send="store.screen" content={{ screen: "" }}>
           Go on without the store
         </Button>
       </div>

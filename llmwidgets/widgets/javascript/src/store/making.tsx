@@ -133,7 +133,7 @@ export function CreateGate({ store, waits }: { store: StoreState; waits: boolean
         >
           {store.busy ? "Creating…" : waits ? "Create store and save" : "Create store"}
         </Button>
-        <Button bare onClick={() => panel.send("store.screen", { screen: "" })}>
+        <Button bare send="store.screen" content={{ screen: "" }}>
           Go on without the store
         </Button>
         <span class="s muted" id="lw-create-missing" role="status">

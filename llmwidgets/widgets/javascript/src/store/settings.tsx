@@ -346,7 +346,6 @@ function Invitation({ text }: { text: string }) {
 }
 
 function BackupsPart({ settings }: Settings) {
-  const { send } = usePanel();
   const holds = (n: number | null) =>
     n === null ? "sealed to an earlier identity, or damaged" : `${n} ${plural(n, "connection")}`;
   return (
@@ -365,7 +364,8 @@ function BackupsPart({ settings }: Settings) {
                 <Button
                   small
                   aria-label={`Go back to the backup of ${saved}`}
-                  onClick={() => send("settings.restore", { backup: name })}
+                  send="settings.restore"
+                  content={{ backup: name }}
                 >
                   Go back to it
                 </Button>
@@ -437,7 +437,6 @@ function ImportPart({ settings }: Settings) {
 }
 
 function Preview({ preview }: { preview: PreviewState }) {
-  const { send } = usePanel();
   const [ticked, setTicked] = useState(() =>
     preview.rows.filter((each) => each.new).map((each) => each.label),
   );
@@ -466,7 +465,7 @@ function Preview({ preview }: { preview: PreviewState }) {
         <Note icon="warn" text={`This version cannot read ${listWords(preview.unreadable)}.`} />
       )}
       <div class="row">
-        <Button disabled={!ticked.length} onClick={() => send("settings.take", { labels: ticked })}>
+        <Button disabled={!ticked.length} send="settings.take" content={{ labels: ticked }}>
           {`Save ${ticked.length} ${plural(ticked.length, "connection")}`}
         </Button>
       </div>

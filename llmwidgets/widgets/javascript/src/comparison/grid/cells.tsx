@@ -215,7 +215,7 @@ function variantCell({ grid, n, block, line, row, col }: OfCell): VNode {
           <b>{failed.name}</b>
           <span>{failed.said}</span>
           {failed.again && (
-            <TextButton tabIndex={-1} onClick={() => grid.view.send("run.resume")}>
+            <TextButton tabIndex={-1} send="run.resume">
               Ask again
             </TextButton>
           )}

@@ -45,7 +45,7 @@ export function DetailView({ grid, row, content }: Props) {
             </Button>
           )}
           {content.again && (
-            <Button small onClick={() => grid.view.send("run.resume")}>
+            <Button small send="run.resume">
               {content.again}
             </Button>
           )}

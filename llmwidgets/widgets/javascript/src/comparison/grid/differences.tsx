@@ -221,7 +221,7 @@ function Labels({ result: { labels, undo }, view }: Props) {
         <b>{labels}</b> {labels === 1 ? "label" : "labels"} made here, after the values were seen
       </p>
       <Grow />
-      <Button small bare title={`${undo} (Ctrl+Z)`} onClick={() => view.send("labels.undo")}>
+      <Button small bare title={`${undo} (Ctrl+Z)`} send="labels.undo">
         Undo
       </Button>
       <Button small bare onClick={() => save("csv")}>

@@ -78,7 +78,7 @@ export function EditorScreen({ fields, error }: { fields: Fields; error: Sentenc
           </table>
         </Scroll>
         <Row>
-          <Button small onClick={() => view.send("fields.add")}>
+          <Button small send="fields.add">
             Add a field
           </Button>
           <Aside>A dot makes a group, [] a list of groups: policy.number, lines[].total.</Aside>
@@ -87,10 +87,10 @@ export function EditorScreen({ fields, error }: { fields: Fields; error: Sentenc
       </div>
       <footer>
         <Grow />
-        <Button bare onClick={() => view.send("fields.close")}>
+        <Button bare send="fields.close">
           Cancel
         </Button>
-        <Button go disabled={Boolean(wrong)} data-main="" onClick={() => view.send("fields.use")}>
+        <Button go disabled={Boolean(wrong)} data-main="" send="fields.use">
           Use these fields
         </Button>
       </footer>
@@ -158,7 +158,8 @@ function RowForm({ row, n, fields, view }: Props) {
             bare
             small
             aria-label={`Remove row ${n + 1}`}
-            onClick={() => view.send("fields.drop", { row: n })}
+            send="fields.drop"
+            content={{ row: n }}
           >
             Remove
           </Button>
@@ -172,7 +173,7 @@ function RowForm({ row, n, fields, view }: Props) {
               {row.problem}
             </span>{" "}
             {row.instead && (
-              <TextButton onClick={() => view.send("fields.rename", { row: n, name: row.instead })}>
+              <TextButton send="fields.rename" content={{ row: n, name: row.instead }}>
                 Use {row.instead}
               </TextButton>
             )}

@@ -112,7 +112,7 @@ function Model({ row }: { row: ModelRow }) {
         <span class="narrow-hide">{row.mode}</span>
         <span class={row.price === "unknown" ? "r muted" : "r"}>{row.price}</span>
         {ticked ? (
-          <Button icon="plus" bare small onClick={() => view.send("setup.duplicate", { ref })}>
+          <Button icon="plus" bare small send="setup.duplicate" content={{ ref }}>
             Duplicate column
           </Button>
         ) : (
@@ -185,7 +185,7 @@ function CopyForm({ copy: { key, letter, label, said, examples, ...copy } }: { c
               />
             </Labelled>
             <Grow />
-            <Button small onClick={() => view.send("setup.drop_copy", { key })}>
+            <Button small send="setup.drop_copy" content={{ key }}>
               Remove column
             </Button>
           </Row>

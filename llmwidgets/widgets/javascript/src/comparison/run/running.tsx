@@ -3,7 +3,6 @@
 import { Alert, Button, Icon, Note } from "../../panel/parts";
 import { Grow, Head, Scroll, Small, Status, VariantName } from "../parts";
 import type { Progress, Running, Sentence } from "../state";
-import { useView } from "../view";
 
 interface Props {
   running: Running;
@@ -11,7 +10,6 @@ interface Props {
 }
 
 export function RunningScreen({ running: run, error }: Props) {
-  const view = useView();
   return (
     <>
       <Head
@@ -24,22 +22,22 @@ export function RunningScreen({ running: run, error }: Props) {
         }
       >
         {run.again && (
-          <Button bare onClick={() => view.send("run.again")}>
+          <Button bare send="run.again">
             {run.again}
           </Button>
         )}
         {run.show && (
-          <Button data-main="" onClick={() => view.send("run.show")}>
+          <Button data-main="" send="run.show">
             {run.show}
           </Button>
         )}
         {run.resume && (
-          <Button go data-next="" onClick={() => view.send("run.resume")}>
+          <Button go data-next="" send="run.resume">
             {run.resume}
           </Button>
         )}
         {run.stop && (
-          <Button data-next="" disabled={run.stopping} onClick={() => view.send("run.stop")}>
+          <Button data-next="" disabled={run.stopping} send="run.stop">
             {run.stop}
           </Button>
         )}
@@ -79,7 +77,7 @@ export function RunningScreen({ running: run, error }: Props) {
         <Small>{run.foot}</Small>
         <Grow />
         {run.differences && (
-          <Button small onClick={() => view.send("run.show")}>
+          <Button small send="run.show">
             {[<>Differences so far </>, <b>{run.differences}</b>]}
           </Button>
         )}

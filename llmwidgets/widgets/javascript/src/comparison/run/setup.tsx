@@ -25,12 +25,12 @@ export function SetupScreen({ setup, back, error }: Props) {
     <>
       <Head title="Comparison" facts={<Aside>{setup.said}</Aside>}>
         {back && (
-          <Button bare small onClick={() => view.send("run.back")}>
+          <Button bare small send="run.back">
             {back}
           </Button>
         )}
         {setup.code && (
-          <Button bare small data-focus="code" onClick={() => view.send("result.code")}>
+          <Button bare small data-focus="code" send="result.code">
             Copy as code
           </Button>
         )}
@@ -66,7 +66,6 @@ export function SetupScreen({ setup, back, error }: Props) {
 }
 
 function NoModels({ sentence, hint }: Sentence) {
-  const view = useView();
   return (
     <div key="empty" class="body stack">
       <div>
@@ -74,10 +73,10 @@ function NoModels({ sentence, hint }: Sentence) {
         <p class="muted">{hint}</p>
       </div>
       <Row>
-        <Button go data-focus="connections" onClick={() => view.send("setup.connections")}>
+        <Button go data-focus="connections" send="setup.connections">
           Open connections
         </Button>
-        <Button bare onClick={() => view.send("setup.demo")}>
+        <Button bare send="setup.demo">
           Use the demo server, no key needed
         </Button>
       </Row>
@@ -111,14 +110,13 @@ function Embedded() {
 // ---- fields, texts, options ----------------------------------------------------------------------
 
 function Schema({ schema: { said, fields, edit, losses, hint } }: { schema: SchemaView }) {
-  const view = useView();
   const [all, setAll] = useKept("fields", false);
   const shown = all ? fields : fields.slice(0, FIELDS_SHOWN);
   return (
     <div class="stack t">
       <Heading title="Fields" about={said}>
         {edit && (
-          <Button bare={fields.length > 0} small onClick={() => view.send("fields.open")}>
+          <Button bare={fields.length > 0} small send="fields.open">
             {edit}
           </Button>
         )}
@@ -163,7 +161,6 @@ function Schema({ schema: { said, fields, edit, losses, hint } }: { schema: Sche
 }
 
 function Texts({ texts: { said, first, samples } }: { texts: TextsView }) {
-  const view = useView();
   const [open, setOpen] = useKept("texts", false);
   return (
     <div class="stack x">
@@ -184,7 +181,7 @@ function Texts({ texts: { said, first, samples } }: { texts: TextsView }) {
       {samples.length > 0 && (
         <Row>
           {samples.map(({ name, label }) => (
-            <Button key={name} small onClick={() => view.send("setup.sample", { name })}>
+            <Button key={name} small send="setup.sample" content={{ name }}>
               {label}
             </Button>
           ))}
@@ -329,14 +326,11 @@ function Foot({ setup }: { setup: Setup }) {
           </span>
         </label>
         {trial && (
-          <Button
-            disabled={Boolean(missing)}
-            onClick={() => view.send("run.start", { trial: true })}
-          >
+          <Button disabled={Boolean(missing)} send="run.start" content={{ trial: true }}>
             {trial}
           </Button>
         )}
-        <Button go disabled={Boolean(missing)} data-main="" onClick={() => view.send("run.start")}>
+        <Button go disabled={Boolean(missing)} data-main="" send="run.start">
           {run}
         </Button>
       </span>

@@ -51,7 +51,7 @@ function Exchange({ shown }: { shown: RequestAnswer }) {
       <div class="body stack t">
         <Heading title="Request" about={shown.mode}>
           {request && (
-            <Button small data-focus="curl" onClick={() => view.send("result.curl", view.request)}>
+            <Button small data-focus="curl" send="result.curl" content={view.request}>
               Copy as curl
             </Button>
           )}

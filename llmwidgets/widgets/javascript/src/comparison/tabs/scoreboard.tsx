@@ -167,7 +167,7 @@ function WayOn({ unlabelled }: Scores) {
   return (
     state.screen === "results" &&
     state.again === "Start over" && (
-      <Button go title="Back to models, fields and texts" onClick={() => view.send("run.again")}>
+      <Button go title="Back to models, fields and texts" send="run.again">
         Add texts
       </Button>
     )
