@@ -27,6 +27,7 @@ ADDRESS = "http://localhost/"
 
 KERNEL = """
 const model = { listeners: [], sent: [], under_way: [],
+  get: () => "panel",
   on(_, listener) { this.listeners.push(listener); },
   off(_, listener) { this.listeners = this.listeners.filter((each) => each !== listener); },
   send(content, _, buffers = []) {
@@ -34,10 +35,23 @@ const model = { listeners: [], sent: [], under_way: [],
     const bytes = (each) => [...new Uint8Array(each.buffer || each)];
     this.under_way.push([content, buffers.map(bytes)]);
   } };
-window.lwFromKernel = (content, buffers) => {
+const modules = [];
+const makeURL = URL.createObjectURL;
+URL.createObjectURL = (blob) => {
+  const url = makeURL.call(URL, blob);
+  if (blob.type === "text/javascript") modules.push(url);
+  return url;
+};
+// Code that came was run at the end.
+window.lwFromKernel = async (content, buffers) => {
   const views = buffers.map((each) =>
     new DataView(Uint8Array.from(atob(each), (one) => one.charCodeAt(0)).buffer));
   for (const listener of model.listeners) listener(content, views);
+  if (content.type !== "module") return;
+  const next = () => new Promise((resolve) => setTimeout(resolve));
+  await next();
+  await Promise.all(modules.splice(0).map((url) => import(url)));
+  await next();
 };
 window.lwModel = model;
 window.lwHeard = [];
@@ -57,8 +71,8 @@ for (const kind of ["change", "focusin", "focusout", "blur", "toggle"]) {
 }
 """
 
-_DRAW = """async (module) => {
-  const url = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));
+DRAW = """async (loader) => {
+  const url = URL.createObjectURL(new Blob([loader], { type: "text/javascript" }));
   const { default: widget } = await import(url);
   widget.render({ model: lwModel, el: document.querySelector("main") });
 }"""
@@ -72,8 +86,7 @@ class JoinedPage:
         self._waiting: list[tuple[dict[str, Any], list[Any]]] = []
         widget.comm.publish_msg = self._published
         browser_page.add_script_tag(content=KERNEL)
-        browser_page.add_style_tag(content=read_static(f"{widget.bundle}.css"))
-        browser_page.evaluate(_DRAW, read_static(f"{widget.bundle}.js"))
+        browser_page.evaluate(DRAW, read_static("loader.js"))
         self.deliver(settled=settled)
 
     def _published(self, kind: str, data: Any = None, buffers: Any = None, **_rest: Any) -> None:

@@ -68,7 +68,7 @@ class ComparisonPanel(Panel):
     belong together) and `blank` are those of `compare`.
     """
 
-    bundle = "comparison_panel"
+    bundle, parts = "comparison_panel", ("run", "views")
     heading = "Comparison"
 
     def __init__(

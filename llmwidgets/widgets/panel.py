@@ -3,7 +3,7 @@
 A widget of this package is one Python class, one module and one style sheet: `static/` holds what
 `make javascript` builds from the sources in `javascript/`, and `bundle = "mine"` names it. A saved
 notebook holds a widget's `_esm` once for each panel in it, so that is a loader of 1 kB, which asks
-for the module by `{type: "module"}`.
+for the module by `{type: "module"}`, and later for a part that the module leaves out.
 
 No trait holds data, so nothing of it lands in a saved notebook. A view asks by `{type: "hello"}`
 when it is drawn; the widget answers by `{type: "state", …}` and sends a new state when something
@@ -150,6 +150,8 @@ class Panel(anywidget.AnyWidget):
     _esm, _css = read_static("loader.js"), ""
     bundle = ""
     """What the built module and style sheet in `static/` are called."""
+    parts: tuple[str, ...] = ()
+    """What the module leaves out until the page needs it: `BUNDLE.PART.js` and `.css`."""
     heading = "Panel"
     controllers: Mapping[str, object] = MappingProxyType({})
 
@@ -198,7 +200,7 @@ class Panel(anywidget.AnyWidget):
         if kind == "hello":
             self.page.submit(self.hello())
         elif kind == "module":
-            self.page.submit(self._send_module())
+            self.page.submit(self._send_module(content.get("part")))
         elif action := self._find_action(kind):
             self.page.error = None
             work = action({**content, "buffers": buffers})
@@ -208,10 +210,12 @@ class Panel(anywidget.AnyWidget):
         prefix, _, name = kind.partition(".")
         return getattr(self.controllers.get(prefix), f"act_{name}", None)
 
-    async def _send_module(self) -> None:
-        """The page has no code yet: send the module and its style sheet."""
-        code = [read_static(f"{self.bundle}.{kind}").encode() for kind in ("js", "css")]
-        self.page.send({"type": "module"}, code)
+    async def _send_module(self, part: object) -> None:
+        """The page has no code yet, or not this part of it: send a module and its style sheet."""
+        known = part if part in self.parts else ""
+        name = f"{self.bundle}.{known}" if known else self.bundle
+        code = [read_static(f"{name}.{kind}").encode() for kind in ("js", "css")]
+        self.page.send({"type": "module", "part": known}, code)
 
     def close(self) -> None:
         """Leave the page; controllers stop what they do."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.node import run_in
-from tests.pages import KERNEL
+from tests.pages import DRAW, KERNEL
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,17 +32,6 @@ page.send("lengths.show")
 answer = next(each for each in page.messages if each["type"] == "lengths")
 assert list(answer["lengths"].values()) == [3, 5], answer
 """
-
-DRAW = """async ([module, state, answer]) => {
-  const url = URL.createObjectURL(new Blob([module], { type: "text/javascript" }));
-  const { default: widget } = await import(url);
-  widget.render({ model: lwModel, el: document.querySelector("main") });
-  lwFromKernel(state, []);
-  document.querySelector("[role=tab]:last-child").click();
-  await new Promise((next) => setTimeout(next, 50));
-  lwFromKernel(answer, []);
-  return lwModel.sent.map((each) => each.type);
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +86,7 @@ def test_the_new_view_is_typed_and_linted(copy: Path) -> None:
 @pytest.mark.browser
 def test_the_new_view_is_drawn(copy: Path, blank: Any) -> None:
     """Its tab asks for it, and shows what the kernel answers."""
-    built = copy / "llmwidgets" / "widgets" / "static" / "comparison_panel.js"
+    static = copy / "llmwidgets" / "widgets" / "static"
     result = {
         "run": 1, "revision": 0, "views": ["text", "lengths"], "variants": [], "truth": False,
         "texts": 0, "unlabelled": 0, "read": 0, "live": False, "counts": {}, "fields": [],
@@ -104,7 +94,18 @@ def test_the_new_view_is_drawn(copy: Path, blank: Any) -> None:
     }  # fmt: skip
     state = {"type": "state", "error": None, "screen": "results", "again": "", "result": result}
     answer = {"type": "lengths", "run": 1, "lengths": {"a.txt": 3}}
+
+    def hear(message: dict[str, Any], *files: str) -> None:
+        raw = [base64.b64encode((static / name).read_bytes()).decode() for name in files]
+        blank.evaluate("([message, raw]) => lwFromKernel(message, raw)", [message, raw])
+
     blank.add_script_tag(content=KERNEL)
-    sent = blank.evaluate(DRAW, [built.read_text("utf-8"), state, answer])
-    assert "lengths.show" in sent
+    blank.evaluate(DRAW, (static / "loader.js").read_text("utf-8"))
+    hear({"type": "module"}, "comparison_panel.js", "comparison_panel.css")
+    hear(state)
+    blank.get_by_role("tab", name="Lengths").click()
+    part = ["comparison_panel.views.js", "comparison_panel.views.css"]
+    hear({"type": "module", "part": "views"}, *part)
+    hear(answer)
+    assert "lengths.show" in blank.evaluate("lwModel.sent.map((each) => each.type)")
     expect(blank.get_by_text("a.txt: 3 characters")).to_be_visible()

@@ -124,3 +124,83 @@ def test_a_filter_that_fits_nothing_leads_on(page) -> None:
     page.deliver()
     expect(page.page.get_by_role("searchbox")).to_have_value("")
     expect(page.page.locator(".lw-c.differ").first).to_be_visible()
+
+
+# ---- parts of the panel's code that come when they are needed ------------------------------------
+
+RUNNING = {
+    "status": "Stopped", "said": "478 of 1,280 replies kept · 0:04 · 32 paid before · cost unknown",
+    "stop": "", "stopping": False, "again": "Start over", "resume": "Resume 802 calls",
+    "show": "Show the 478", "note": None, "foot": "", "differences": "", "columns": [],
+}  # fmt: skip
+FIELDS_SCREEN = {"edition": 1, "types": [], "rows": [], "said": "1", "wrong": "", "warning": ""}
+
+
+def show(page: Any, screen: str, **state: Any) -> None:
+    """Let a state arrive that answers the newest act in the page."""
+    message = {"type": "state", "error": None, "screen": screen, **state}
+    act = "lwModel.sent.findLast(each => each.act)?.act"
+    page.page.evaluate(f"message => {{ lwFromKernel({{ ...message, act: {act} }}, []) }}", message)
+
+
+def parts(page: Any) -> list[str]:
+    """The parts of the code that the page has asked for."""
+    return [each["part"] for each in page.sent("module")]
+
+
+def test_a_view_that_is_not_here_yet_says_so_and_may_be_left(page) -> None:
+    """Its part is asked for once; who went back to the grid stays there when it comes."""
+    page.page.get_by_role("tab", name="Scoreboard").click()
+    expect(page.page.get_by_text("Opening the view.")).to_be_visible()
+    page.page.get_by_role("tab", name="Charts").click()
+    page.page.get_by_role("tab", name="Differences").click()
+    page.deliver()
+    expect(page.page.get_by_role("grid", name="Differences")).to_be_visible()
+    page.page.get_by_role("tab", name="Scoreboard").click()
+    page.deliver()
+    expect(page.page.locator(".lw-verdict")).to_have_css("font-size", "16px")
+    assert parts(page) == ["", "views"]
+
+
+def test_a_screen_stays_until_the_part_of_the_next_one_is_here(page) -> None:
+    """Then the focus leads on, as behind any answer."""
+    page.page.get_by_role("button", name="CSV").click()
+    page.deliver()
+    show(page, "fields", fields=FIELDS_SCREEN)
+    expect(page.page.get_by_role("grid", name="Differences")).to_be_visible()
+    page.deliver()
+    expect(page.page.get_by_role("button", name="Use these fields")).to_be_focused()
+    assert parts(page) == ["", "run"]
+
+
+def test_a_newer_state_does_not_wait_for_the_part_of_an_older_one(page) -> None:
+    """What was to be shown meanwhile is not shown any more when its part comes."""
+    show(page, "fields", fields=FIELDS_SCREEN)
+    page.widget.page.push()
+    page.deliver()
+    assert parts(page) == ["", "run"]
+    expect(page.page.get_by_role("grid", name="Differences")).to_be_visible()
+    expect(page.page.get_by_role("heading", name="Fields")).to_have_count(0)
+
+
+def test_a_part_that_no_kernel_sends_leaves_what_is_shown(page) -> None:
+    """The comm ended with its kernel: the page says so."""
+    page.page.evaluate("() => { lwModel.send = () => { throw new Error('closed'); }; }")
+    page.page.get_by_role("tab", name="Scoreboard").click()
+    expect(page.page.get_by_role("alert")).to_contain_text("The kernel of this panel has ended.")
+    page.page.get_by_role("tab", name="Differences").click()
+    expect(page.page.get_by_role("grid", name="Differences")).to_be_visible()
+
+
+@pytest.mark.parametrize("status", ["Running", "Stopped"])
+def test_the_facts_of_a_run_have_room_where_the_page_is_narrow(page, status) -> None:
+    """The steps take a line of their own where both do not fit; nothing stands outside."""
+    stop = {"stop": "Stop", "again": "", "resume": "", "show": ""} if status == "Running" else {}
+    page.page.set_viewport_size({"width": 656, "height": 900})
+    show(page, "running", running={**RUNNING, "status": status, **stop})
+    page.deliver()
+    facts = page.page.get_by_role("status").filter(has_text="478 of")
+    lines = facts.evaluate("each => each.getBoundingClientRect().height / 16")
+    assert lines <= 2
+    ends = "all => all.map((each) => each.getBoundingClientRect().right)"
+    assert max(page.page.locator("header .btn").evaluate_all(ends)) <= 640

@@ -6,6 +6,7 @@ Node and what package-lock.json names are needed here alone; an installation has
 from __future__ import annotations
 
 import base64
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -69,10 +70,18 @@ def test_the_parts_that_draw_nothing(tested) -> None:
 
 
 FORBIDDEN = ("import ", "import(", "eval(", "new Function", "fetch(", "http://l")
+FIRST_BYTES = 70_000
+
+
+def test_what_the_comparison_panel_loads_first_is_small() -> None:
+    """Enough to show the grid of a result; the other screens come when they are opened."""
+    first = [BUILT / f"comparison_panel.{kind}" for kind in ("js", "css")]
+    assert sum(each.stat().st_size for each in first) <= FIRST_BYTES
 
 
 def test_a_module_holds_what_it_needs_and_its_licences() -> None:
-    """No import, no address to fetch from, nothing that a page's policy forbids.
+    """No address to fetch from, nothing that a page's policy forbids; a part imports its module
+    alone, which holds the licences.
 
     The loader imports once: what the kernel sent, as anywidget imports the loader itself.
     """
@@ -85,11 +94,30 @@ def test_a_module_holds_what_it_needs_and_its_licences() -> None:
     assert modules
     for module in modules:
         text = module.read_text("utf-8")
-        assert licence in text
+        part = "." in module.stem
+        assert part or licence in text
         code = text.replace(licence, "")
+        assert re.findall(r'import\{[^}]*\}from"([^"]*)"', code) == ["lw"] * part
         for forbidden in FORBIDDEN:
             assert forbidden not in code, (module.name, forbidden)
         assert (BUILT / f"{module.stem}.css").is_file()
+
+
+def test_every_part_is_sent_to_whom_asks_for_it(wire) -> None:
+    """What a page asks for and no panel has is answered with the module itself."""
+    page = wire(llmwidgets.ComparisonPanel())
+    parts = page.widget.parts
+    assert {each.stem for each in BUILT.glob("comparison_panel.*.js")} == {
+        f"comparison_panel.{part}" for part in parts
+    }
+    for part in (*parts, "../loader", None, ["views"]):
+        page.send("module", part=part)
+        message, files = page.raw[-1]
+        known = part if part in parts else ""
+        assert message["content"] == {"type": "module", "part": known}
+        name = f"comparison_panel.{known}".rstrip(".")
+        built = [(BUILT / f"{name}.{kind}").read_bytes() for kind in ("js", "css")]
+        assert [bytes(each) for each in files] == built
 
 
 LOADED = """async (loader) => {

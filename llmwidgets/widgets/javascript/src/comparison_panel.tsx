@@ -1,40 +1,20 @@
 // The comparison panel: which screen is shown, and the messages that are not a state.
 
-import TABS from "comparison-tabs";
 import { useLayoutEffect, useReducer } from "preact/hooks";
-import { EditorScreen } from "./comparison/editor";
-import { type Code, embed, SheetOver, showCode } from "./comparison/embedded";
 import { ResultScreen } from "./comparison/results";
-import { RunningScreen } from "./comparison/running";
-import { SetupScreen } from "./comparison/setup";
+import { type Code, embed, SheetOver, showCode } from "./comparison/sheet";
 import type { Detail, GridAnswer, State } from "./comparison/state";
-import { type Answer, openView, useView, type View } from "./comparison/view";
-import { createWidget, type Panel } from "./panel/panel";
+import { type Answer, openView, useView } from "./comparison/view";
+import { createWidget, getPart, type Panel } from "./panel/panel";
 import { download } from "./panel/parts";
-import type { Buffers } from "./panel/protocol";
 import "./comparison/comparison.css";
+
+type RunPart = typeof import("./comparison_panel.run");
 
 interface File extends Answer {
   name: string;
   mime: string;
 }
-
-type Hear = (view: View, message: never, buffers: Buffers) => void;
-
-const put: Hear = (view, message) => view.put(message);
-
-const MESSAGES: Record<string, Hear> = {
-  ...Object.fromEntries(Object.keys(TABS).map((name) => [name, put])),
-  grid: (view, message: GridAnswer, buffers) => view.grid?.lay(message, buffers),
-  blocks: (view, message: GridAnswer) => view.grid?.take(message),
-  changed: (view, message) => view.grid?.changed(message),
-  detail: (view, message: Detail) => view.grid?.detail(message),
-  scores: put,
-  grounding: put,
-  code: (view, message: Code) => void showCode(view, message),
-  file: (_, { name, mime }: File, [content]) => download(name, [content as BlobPart], mime),
-  embed: (view, message) => void embed(view, message),
-};
 
 function Comparison({ state }: { state: State }) {
   const view = useView();
@@ -44,11 +24,12 @@ function Comparison({ state }: { state: State }) {
   useLayoutEffect(() => {
     view.drawn = true; // behind what the parts do at their first drawing
   });
+  const run = getPart<RunPart>("run");
   return (
     <>
-      {state.screen === "setup" && <SetupScreen {...state} />}
-      {state.screen === "fields" && <EditorScreen {...state} />}
-      {state.screen === "running" && <RunningScreen {...state} />}
+      {state.screen === "setup" && <run.SetupScreen {...state} />}
+      {state.screen === "fields" && <run.EditorScreen {...state} />}
+      {state.screen === "running" && <run.RunningScreen {...state} />}
       {state.screen === "results" && <ResultScreen {...state} />}
       <SheetOver view={view} />
     </>
@@ -59,12 +40,15 @@ function begin(panel: Panel<State>): void {
   const view = openView(panel);
   panel.root.classList.add("lw-comparison");
   panel.root.addEventListener("keydown", (e) => searchKey(e, panel.root));
-  for (const [type, hear] of Object.entries(MESSAGES)) {
-    panel.listen(type, (message: Answer, buffers) => {
-      if (message.run === undefined || message.run === view.run)
-        hear(view, message as never, buffers);
-    });
-  }
+  view.hear<GridAnswer & Answer>("grid", (message, buffers) => view.grid?.lay(message, buffers));
+  view.hear<GridAnswer & Answer>("blocks", (message) => view.grid?.take(message));
+  view.hear<GridAnswer & Answer>("changed", (message) => view.grid?.changed(message as never));
+  view.hear<Detail & Answer>("detail", (message) => view.grid?.detail(message));
+  view.hear<Code>("code", (message) => showCode(view, message));
+  view.hear<File>("file", ({ name, mime }, [content]) =>
+    download(name, [content as BlobPart], mime),
+  );
+  view.hear<Answer & { model: string }>("embed", (message) => embed(view, message));
 }
 
 /** "/" goes to the search box of what is shown, except where it is typed. */
@@ -76,4 +60,7 @@ function searchKey(e: KeyboardEvent, root: HTMLElement): void {
   box.focus();
 }
 
-export default createWidget<State>("Comparison", Comparison, { begin });
+export default createWidget<State>("Comparison", Comparison, {
+  begin,
+  needs: ({ screen }) => (screen === "results" ? "" : "run"),
+});

@@ -6,6 +6,7 @@ import { FormBody, GuideFold, WhereToFind } from "./connections/form";
 import { DemoButton, FoundHere, type FoundState } from "./connections/found";
 import { type KindState, KindsList } from "./connections/kinds";
 import type { FormState } from "./connections/state";
+import { NameRow } from "./panel/controls";
 import { drawing, focusIn } from "./panel/page";
 import { focusOn, usePanel } from "./panel/panel";
 import { Alert, Button } from "./panel/parts";
@@ -66,7 +67,7 @@ function ConnectionPanel({ state }: { state: State }) {
 /** What was removed last can come back, until the store is locked. Who removed it here finds the
     focus on the way back, not on another's Remove, which bears the same name. */
 function UndoLine({ deleted }: { deleted: string }) {
-  const { root, send } = usePanel();
+  const { root } = usePanel();
   const undo = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     if (deleted && drawing.own && focusIn(root))
@@ -84,7 +85,7 @@ function UndoLine({ deleted }: { deleted: string }) {
           small
           data-focus="undo"
           aria-label={`Put ${deleted} back`}
-          onClick={() => send("connections.undelete")}
+          send="connections.undelete"
         >
           Undo
         </Button>
@@ -136,7 +137,18 @@ function FormHead({ form }: { form: FormState }) {
   const panel = usePanel();
   const [renaming, setRenaming] = useState(false);
   const busy = form.busy ? "true" : undefined;
-  if (renaming) return <RenameRow form={form} leave={() => setRenaming(false)} />;
+  if (renaming) {
+    return (
+      <NameRow
+        label={`New label of ${form.label}`}
+        action="Rename"
+        value={form.label}
+        data-focus="rename"
+        take={(label) => panel.send("connections.rename", { form: form.key, label })}
+        leave={() => setRenaming(false)}
+      />
+    );
+  }
   const facts = form.origin
     ? [
         ORIGINS[form.origin] || (form.saved && `saved ${form.saved}`),
@@ -168,7 +180,8 @@ function FormHead({ form }: { form: FormState }) {
             small
             data-focus="undo"
             aria-disabled={busy}
-            onClick={() => panel.send("connections.remove", { form: form.key })}
+            send="connections.remove"
+            content={{ form: form.key }}
           >
             Remove
           </Button>
@@ -180,38 +193,6 @@ function FormHead({ form }: { form: FormState }) {
           In code: <code>{form.reference}</code>
         </p>
       )}
-    </div>
-  );
-}
-
-function RenameRow({ form, leave }: { form: FormState; leave: () => void }) {
-  const { send } = usePanel();
-  const input = useRef<HTMLInputElement>(null);
-  const rename = () => {
-    send("connections.rename", { form: form.key, label: input.current?.value });
-    leave();
-  };
-  return (
-    <div class="row head">
-      <input
-        ref={input}
-        class="in narrow"
-        type="text"
-        defaultValue={form.label}
-        data-focus="rename"
-        autocomplete="off"
-        aria-label={`New label of ${form.label}`}
-        onKeyDown={(e) => {
-          if (e.key === "Enter") rename();
-          else if (e.key === "Escape") leave();
-          else return;
-          e.preventDefault();
-        }}
-      />
-      <Button onClick={rename}>Rename</Button>
-      <Button bare onClick={leave}>
-        Cancel
-      </Button>
     </div>
   );
 }

@@ -1,9 +1,10 @@
 // All that a notebook keeps of a panel's code: it asks the kernel for the module and its style sheet.
 //
 // A saved notebook holds a widget's `_esm` once for every panel in it, so this is what stands there.
-// The code comes by message, before the first state of a view.
+// The code comes by message, before the first state of a view; a part that the module leaves out
+// comes when the module asks for it, and imports what it shares with the module as "lw".
 
-import type { Hear, WidgetModel } from "./panel/protocol";
+import { type Hear, type Message, WAITING, type WidgetModel } from "./panel/protocol";
 
 interface Model extends WidgetModel {
   get(name: "_anywidget_id"): string;
@@ -11,34 +12,33 @@ interface Model extends WidgetModel {
 
 type Leave = () => void;
 interface Widget {
-  render(view: { model: WidgetModel; el: HTMLElement }): Leave;
+  render(view: { model: WidgetModel; el: HTMLElement; load: (part: string) => unknown }): Leave;
 }
 interface Code {
-  widget: Widget;
+  module: { default: Widget };
   style: string;
+  url: string;
 }
 
-const WAITING = "Waiting for the kernel. If this stays, run the cell again.";
 /** By the widget's class: anywidget gives each view a model object of its own. */
 const loading = new Map<string, Promise<Code>>();
 
-/** The code that draws a widget, which is asked for once. */
-function load(model: Model): Promise<Code> {
-  const id = model.get("_anywidget_id");
+/** The code that draws a widget or a part of it, which is asked for once. */
+function load(model: Model, part = ""): Promise<Code> {
+  const id = `${model.get("_anywidget_id")} ${part}`;
   const there = loading.get(id);
   if (there) return there;
   const code = new Promise<Code>((resolve) => {
-    const hear: Hear = async ({ type }, buffers) => {
-      if (type !== "module") return;
+    const hear: Hear = async (message: Message & { part?: string }, buffers) => {
+      if (message.type !== "module" || (message.part ?? "") !== part) return;
       model.off("msg:custom", hear);
-      const [module, style] = buffers.map((each) => new TextDecoder().decode(each));
-      const url = URL.createObjectURL(new Blob([module!], { type: "text/javascript" }));
-      const { default: widget } = await import(url);
-      URL.revokeObjectURL(url);
-      resolve({ widget, style: style! });
+      const [text, style] = buffers.map((each) => new TextDecoder().decode(each));
+      const whole = part ? text!.replace(/"lw"/, JSON.stringify((await load(model)).url)) : text!;
+      const url = URL.createObjectURL(new Blob([whole], { type: "text/javascript" }));
+      resolve({ module: await import(url), style: style!, url });
     };
     model.on("msg:custom", hear);
-    model.send({ type: "module" });
+    model.send({ type: "module", part });
   });
   loading.set(id, code);
   return code;
@@ -50,10 +50,10 @@ export default {
   },
   async render({ model, el }: { model: Model; el: HTMLElement }): Promise<Leave> {
     el.textContent = WAITING;
-    const { widget, style } = await load(model);
+    const { module, style } = await load(model);
     const sheet = document.createElement("style");
     sheet.textContent = style;
     el.replaceChildren(sheet);
-    return widget.render({ model, el });
+    return module.default.render({ model, el, load: (part) => load(model, part) });
   },
 };

@@ -11,7 +11,7 @@ import {
   shortNumber,
   timePlot,
   yScale,
-} from "../src/comparison/geometry";
+} from "../src/comparison/scores/geometry";
 import type { Point, Range, Scores } from "../src/comparison/state";
 
 function point(

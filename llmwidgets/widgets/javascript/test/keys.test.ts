@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { gridAct, type Key, tableTarget, textAct } from "../src/comparison/keys";
+import { gridAct, type Key } from "../src/comparison/grid/keys";
+import { tableTarget } from "../src/comparison/scores/measures";
+import { textAct } from "../src/comparison/tabs/text";
 
 test("the keyboard map of the grid", () => {
   const map: [Key, unknown][] = [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CHUNK, Layout, METRICS, measureColumns, scrollInto } from "../src/comparison/layout";
+import { CHUNK, Layout, METRICS, measureColumns, scrollInto } from "../src/comparison/grid/layout";
 import type { Block, Row } from "../src/comparison/state";
 
 function row(p: string, q: 0 | 1 = 0, h = 25): Row {

@@ -3,11 +3,8 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Control } from "../panel/controls";
-import { focused } from "../panel/page";
-import { Icon } from "../panel/parts";
-import { tableTarget } from "./keys";
-import type { Sentence, Variant } from "./state";
-import { useKept } from "./view";
+import type { Variant } from "./state";
+import { useKept, useView } from "./view";
 
 export type Words = ComponentChildren;
 
@@ -27,6 +24,31 @@ export const Status = ({ children, class: look = "s muted" }: Some & { class?: s
   </span>
 );
 export const Row = ({ children }: Some) => <div class="row wrap">{children}</div>;
+
+/** The title of a part, what there is to know of it, and the steps at its right. */
+export const Heading = ({ title, about, children }: Some & { title: string; about: Words }) => (
+  <div class="row wrap">
+    <h3>{title}</h3>
+    <Aside>{about}</Aside>
+    <Grow />
+    {children}
+  </div>
+);
+
+interface HeadProps extends Some {
+  title: string;
+  /** What is known of it, which may take a line of its own. */
+  facts: Words;
+}
+
+/** A screen's header: its title, facts, and at the right the steps that lead on. */
+export const Head = ({ title, facts, children }: HeadProps) => (
+  <header class="wrap">
+    <h2>{title}</h2>
+    {facts}
+    <span class="row lw-ways">{children}</span>
+  </header>
+);
 
 /** What is not here yet. */
 export const Waiting = ({ children }: Some) => (
@@ -51,26 +73,6 @@ export function VariantName({ letter, label }: Variant) {
     </span>
   );
 }
-
-/** What went wrong, and what to do now. */
-export const Failed = ({ sentence, hint, children }: Sentence & Some) => (
-  <div class="note">
-    <Icon name="fail" tone="fail" />
-    <h3>{sentence}</h3>
-    {hint && <p>{hint}</p>}
-    {children}
-  </div>
-);
-
-/** Words, a control below them, and a line of help. */
-export const Labelled = ({ words, help, children }: Some & { words: string; help?: Words }) => (
-  // biome-ignore lint/a11y/noLabelWithoutControl: the control is among the children
-  <label class="field">
-    <span class="label">{words}</span>
-    {children}
-    {help && <span class="help">{help}</span>}
-  </label>
-);
 
 /** Heads of columns: "r Cost" is one at the right. */
 export const Heads = ({ columns }: { columns: Words[] }) => (
@@ -121,25 +123,6 @@ export const Chip = ({ on, disabled, onClick, children }: ChipProps) => (
   >
     {children}
   </button>
-);
-
-interface ChipsProps {
-  label: string;
-  variants: Variant[];
-  on: string;
-  pick: (letter: string) => void;
-}
-
-/** One variant out of several. */
-export const Chips = ({ label, variants, on, pick }: ChipsProps) => (
-  <div class="row wrap" role="group" aria-label={label}>
-    {variants.map((each) => (
-      <Chip key={each.letter} on={each.letter === on} onClick={() => pick(each.letter)}>
-        <Letter>{each.letter}</Letter>
-        {each.label}
-      </Chip>
-    ))}
-  </div>
 );
 
 /** The keys of a view: [keys, what they do]. */
@@ -212,27 +195,22 @@ export function Scroll({ children }: Some) {
   );
 }
 
-/** A table of buttons that is one tab stop: arrows, Home and End move inside it. */
-export function useArrows() {
-  const ref = useRef<HTMLTableElement>(null);
-  const lines = () =>
-    [...ref.current!.rows].map((row) => [...row.cells].map((cell) => cell.querySelector("button")));
-  const point = (target: unknown) => {
-    for (const each of lines().flat()) if (each) each.tabIndex = each === target ? 0 : -1;
-  };
-  useLayoutEffect(() => {
-    const all = lines();
-    const held = all.flat().find((each) => each && each === focused(each));
-    point(held || all.slice(1).flat().find(Boolean) || all.flat().find(Boolean));
-  });
-  return {
-    ref,
-    onFocusIn: (e: FocusEvent) => (e.target as Element).localName === "button" && point(e.target),
-    onKeyDown: (e: KeyboardEvent) => {
-      const target = tableTarget(lines(), e.target as HTMLButtonElement, e);
-      if (target === undefined) return;
-      e.preventDefault();
-      target?.focus();
-    },
-  };
+/** From which difference on it matters to the reader; the sentences follow. */
+export function Matters({ points }: { points: string }) {
+  const view = useView();
+  return (
+    <label class="row nw">
+      <span>A difference matters from</span>
+      <Control
+        type="number"
+        min={0.1}
+        max={50}
+        step="any"
+        value={points}
+        aria-label="A difference matters from, fields in 100"
+        onChange={(e) => view.send("scores.matters", { points: e.currentTarget.value })}
+      />
+      <span>in 100</span>
+    </label>
+  );
 }

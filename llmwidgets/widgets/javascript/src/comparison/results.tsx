@@ -1,12 +1,15 @@
 // A result: its header, what is not whole about it, and the view that is open.
 
-import TABS from "comparison-tabs";
 import { useRef } from "preact/hooks";
+import { usePart } from "../panel/panel";
 import { Alert, Button, useRoving } from "../panel/parts";
-import { askForReport } from "./embedded";
-import { Grow } from "./parts";
+import Differences from "./grid/differences";
+import { Grow, Waiting } from "./parts";
+import { askForReport } from "./sheet";
 import type { Result, Sentence } from "./state";
 import { useView } from "./view";
+
+type ViewsPart = typeof import("../comparison_panel.views");
 
 interface Props {
   result: Result;
@@ -17,28 +20,19 @@ interface Props {
 export function ResultScreen({ result, again, error }: Props) {
   const view = useView();
   const tab = view.tab;
-  const Open = TABS[tab]!;
+  const first = tab === "differences";
+  const views = usePart<ViewsPart>(first ? "" : "views");
+  const Open = first ? Differences : views?.tabs[tab];
   return (
     <>
       <header>
         <h2 class="narrow-hide">Comparison</h2>
         <Tabs names={result.views} open={tab} />
         <Grow />
-        <Button
-          bare
-          small
-          class="narrow-hide"
-          data-focus="code"
-          onClick={() => view.send("result.code")}
-        >
+        <Button bare small class="narrow-hide" data-focus="code" send="result.code">
           Copy as code
         </Button>
-        <Button
-          bare
-          small
-          title="Download every value as CSV"
-          onClick={() => view.send("result.csv")}
-        >
+        <Button bare small title="Download every value as CSV" send="result.csv">
           CSV
         </Button>
         <Button
@@ -51,12 +45,7 @@ export function ResultScreen({ result, again, error }: Props) {
           HTML
         </Button>
         {again && (
-          <Button
-            bare
-            small
-            title="Back to models, fields and texts"
-            onClick={() => view.send("run.again")}
-          >
+          <Button bare small title="Back to models, fields and texts" send="run.again">
             {again}
           </Button>
         )}
@@ -64,7 +53,7 @@ export function ResultScreen({ result, again, error }: Props) {
       <Alert error={error} />
       <Notes result={result} />
       <div key={tab} role="tabpanel" class="lw-tab" aria-label={tab}>
-        <Open result={result} />
+        {Open ? <Open result={result} /> : <Waiting>Opening the view.</Waiting>}
       </div>
     </>
   );
@@ -95,7 +84,6 @@ function Tabs({ names, open }: { names: string[]; open: string }) {
 
 /** What is not whole about this result, and the one way on. */
 function Notes({ result: { read, texts, facts, notes, resume } }: { result: Result }) {
-  const view = useView();
   const all = read < texts ? [...facts, `${read} of ${texts} texts are read.`] : facts;
   if (!all.length && !notes.length) return null;
   return (
@@ -112,7 +100,7 @@ function Notes({ result: { read, texts, facts, notes, resume } }: { result: Resu
         ))}
       </div>
       {resume && (
-        <Button small onClick={() => view.send("run.resume")}>
+        <Button small send="run.resume">
           {resume}
         </Button>
       )}

@@ -4,8 +4,8 @@
 // for by message and kept until the result changes.
 
 import { focusOn, type Panel, usePanel } from "../panel/panel";
-import type { Message } from "../panel/protocol";
-import type { Grid } from "./grid";
+import type { Buffers, Message } from "../panel/protocol";
+import type { Grid } from "./grid/grid";
 import type { Filter, State } from "./state";
 
 export interface Sheet {
@@ -48,6 +48,7 @@ export class View {
   private kept: Record<string, unknown> = {};
   private answers: Record<string, unknown> = {};
   private asked: Record<string, string> = {};
+  private heard = new Set<string>();
 
   constructor(readonly panel: Panel<State>) {}
 
@@ -80,24 +81,28 @@ export class View {
     this.panel.send(type, content as Record<string, unknown>, buffers);
   }
 
-  /** What came to a question that is asked once, or null until it comes. */
+  /** Hear every message of a type that belongs to the result that is shown. */
+  hear<M extends Answer>(type: string, hear: (message: M, buffers: Buffers) => void): void {
+    this.heard.add(type);
+    this.panel.listen<M>(type, (message, buffers) => {
+      if (message.run === undefined || message.run === this.run) hear(message, buffers);
+    });
+  }
+
+  /** What came last to a question, or null until something came; asked once, unless it fits. */
   need<T>(type: string, content: object = {}, fits: (answer: T) => boolean = () => true): T | null {
     const there = this.answers[type] as T | undefined;
     if (there && fits(there)) return there;
+    if (!this.heard.has(type)) this.hear(type, (answer) => this.put(answer));
     const asked = JSON.stringify(content);
     if (this.asked[type] !== asked) {
       this.asked[type] = asked;
       this.send(QUESTIONS[type] ?? `${type}.show`, content);
     }
-    return null;
+    return there ?? null;
   }
 
-  /** What came last, to whatever question. */
-  last<T>(type: string): T | null {
-    return (this.answers[type] as T) ?? null;
-  }
-
-  put(answer: Answer): void {
+  private put(answer: Answer): void {
     this.answers[answer.type] = answer;
     this.redraw();
   }

@@ -2,9 +2,8 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { Choice } from "../panel/controls";
-import { usePanel } from "../panel/panel";
-import { Button, copied, Fold, Icon, Note, plural, Table, Tag, TextButton } from "../panel/parts";
+import { Button, copied, Failed, Fold, Note, plural, Table, Tag, TextButton } from "../panel/parts";
+import { Choice } from "../panel/tick";
 import type { FormState, ModelRow, ModeState, ReportState, RequestState } from "./state";
 
 type OfForm = { form: FormState };
@@ -96,7 +95,6 @@ function GoodNews({ form, report }: OfForm & { report: ReportState }) {
 }
 
 function BadNews({ form, report }: OfForm & { report: ReportState }) {
-  const { send } = usePanel();
   const { refused, key } = form;
   const fixes = report.fix.length > 0;
   const [open, setOpen] = useState(false);
@@ -104,10 +102,7 @@ function BadNews({ form, report }: OfForm & { report: ReportState }) {
     <>
       {form.said && <Note icon="info" title={form.said} />}
       <div class="callout fail stack t" role="alert">
-        <div class="note">
-          <Icon name="fail" tone="fail" />
-          <h3>{report.title.replace(/\.$/, "")}</h3>
-          {report.text && <p>{report.text}</p>}
+        <Failed sentence={report.title.replace(/\.$/, "")} hint={report.text}>
           {report.hint && <p>{report.hint}</p>}
           {fixes && (
             <div class="swap">
@@ -123,22 +118,17 @@ function BadNews({ form, report }: OfForm & { report: ReportState }) {
           )}
           <div class="row wrap act">
             {refused?.allow && form.may_allow && (
-              <Button go onClick={() => send("form.allow", { form: key, model: refused.model })}>
+              <Button go send="form.allow" content={{ form: key, model: refused.model }}>
                 Allow {refused.model} for this organization
               </Button>
             )}
             {fixes && (
-              <Button
-                go
-                data-focus="fix"
-                data-next="1"
-                onClick={() => send("form.fix", { form: key })}
-              >
+              <Button go data-focus="fix" data-next="1" send="form.fix" content={{ form: key }}>
                 Apply fix and test
               </Button>
             )}
             {form.may_keep && !form.said && (
-              <Button bare onClick={() => send("form.keep", { form: key })}>
+              <Button bare send="form.keep" content={{ form: key }}>
                 {form.intent === "session" ? "Use it anyway, this session" : "Save anyway"}
               </Button>
             )}
@@ -156,7 +146,7 @@ function BadNews({ form, report }: OfForm & { report: ReportState }) {
               )}
             </span>
           </div>
-        </div>
+        </Failed>
         {open && (
           <dl class="details s">
             {report.details.map(([name, said]) => (
@@ -208,14 +198,14 @@ function Probe({ mode }: { mode: ModeState }) {
 }
 
 function Models({ form, rows }: OfForm & { rows: ModelRow[] }) {
-  const { send } = usePanel();
   const [all, setAll] = useState(false);
   const shown = all || rows.length <= FEW_MODELS + 1 ? rows : rows.slice(0, FEW_MODELS);
   const hidden = rows.length - shown.length;
   const allow = ({ model }: ModelRow) => (
     <TextButton
       aria-label={`Allow ${model} for this organization`}
-      onClick={() => send("form.allow", { form: form.key, model })}
+      send="form.allow"
+      content={{ form: form.key, model }}
     >
       Allow
     </TextButton>
@@ -256,7 +246,6 @@ function Models({ form, rows }: OfForm & { rows: ModelRow[] }) {
 
 /** Other models of a Custom server, to be connected together; the user ticks which. */
 function ListedModels({ form }: OfForm) {
-  const { send } = usePanel();
   const { listed } = form;
   const [ticked, setTicked] = useState(() => (listed.length <= MOST_TICKED ? listed : []));
   const chosen = listed.filter((model) => ticked.includes(model));
@@ -292,7 +281,8 @@ function ListedModels({ form }: OfForm) {
       <div class="row wrap">
         <Button
           disabled={!chosen.length}
-          onClick={() => send("form.add_listed", { form: form.key, models: chosen })}
+          send="form.add_listed"
+          content={{ form: form.key, models: chosen }}
         >
           {chosen.length ? `Add ${chosen.length} ${plural(chosen.length, "model")}` : "Add models"}
         </Button>
@@ -308,7 +298,6 @@ function ListedModels({ form }: OfForm) {
 
 /** Models that the key may use and the whitelist does not hold. */
 function OffWhitelist({ form }: OfForm) {
-  const { send } = usePanel();
   const models = form.off_whitelist;
   return (
     <Fold
@@ -321,7 +310,8 @@ function OffWhitelist({ form }: OfForm) {
             <code class="grow">{model}</code>
             <TextButton
               aria-label={`Allow ${model} for this organization`}
-              onClick={() => send("form.allow", { form: form.key, model })}
+              send="form.allow"
+              content={{ form: form.key, model }}
             >
               Allow for this organization
             </TextButton>

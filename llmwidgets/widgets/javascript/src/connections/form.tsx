@@ -2,9 +2,10 @@
 
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
-import { Choice, Control, Field, Line, saidOf } from "../panel/controls";
+import { Control, Field, Line, saidOf } from "../panel/controls";
 import { usePanel } from "../panel/panel";
 import { Button, Fold, Icon, Link, Note } from "../panel/parts";
+import { Choice } from "../panel/tick";
 import { OpenNote } from "../store/making";
 import type { StorePanelState } from "../store/state";
 import { isBrief, SecretField, SecretLine } from "./secret";
@@ -328,9 +329,8 @@ function HeadersField({ form, field, id }: OfField<HeadersFieldState>) {
             small
             class="within"
             aria-label={`Remove the header ${header.name}`}
-            onClick={() =>
-              panel.send("form.clear", { form: form.key, field: field.name, header: header.name })
-            }
+            send="form.clear"
+            content={{ form: form.key, field: field.name, header: header.name }}
           >
             Remove
           </Button>
@@ -378,11 +378,7 @@ function Doubts({ form }: OfForm) {
         <p>Nothing was sent.</p>
         <div class="row wrap act">
           {form.owners.map(({ kind, title }) => (
-            <Button
-              key={kind}
-              go
-              onClick={() => panel.send("connections.move", { form: form.key, kind })}
-            >
+            <Button key={kind} go send="connections.move" content={{ form: form.key, kind }}>
               Use it for {title}
             </Button>
           ))}

@@ -26,7 +26,6 @@ export interface FoundState {
 
 /** `gate`: a store's screen stands where the form would. */
 export function FoundHere({ state, gate }: { state: FoundState; gate: boolean }) {
-  const { send } = usePanel();
   const { found, local, looking, elsewhere } = state;
   const nothing = [
     elsewhere?.length === 0 && "No key in other tools' files.",
@@ -41,7 +40,7 @@ export function FoundHere({ state, gate }: { state: FoundState; gate: boolean })
         <ul>
           {found.map(({ label, title, source, where }) => (
             <Row key={`env:${label}`} what={<code>{source}</code>} where={where}>
-              <Button small onClick={() => send("found.add", { label })}>
+              <Button small send="found.add" content={{ label }}>
                 Add as {title}
               </Button>
             </Row>
@@ -51,7 +50,7 @@ export function FoundHere({ state, gate }: { state: FoundState; gate: boolean })
           ))}
           {local.map(({ endpoint, title, host, models }) => (
             <Row key={endpoint} what={title} where={`on ${host} with ${someOf(models)}`}>
-              <Button small onClick={() => send("found.add_local", { endpoint })}>
+              <Button small send="found.add_local" content={{ endpoint }}>
                 Add {models.length === 1 ? models[0] : `${models.length} models`}
               </Button>
             </Row>
@@ -63,11 +62,11 @@ export function FoundHere({ state, gate }: { state: FoundState; gate: boolean })
             <Button
               small
               title=".env files, LLM, Jupyter AI, gcloud: read now, and only now"
-              onClick={() => send("found.look_elsewhere")}
+              send="found.look_elsewhere"
             >
               Look in other tools' files
             </Button>
-            <Button small disabled={looking} onClick={() => send("found.discover")}>
+            <Button small disabled={looking} send="found.discover">
               Look for local servers
             </Button>
             {(state.connected > 0 || gate) && !state.demo && <DemoButton small bare />}
@@ -79,23 +78,20 @@ export function FoundHere({ state, gate }: { state: FoundState; gate: boolean })
 }
 
 export function DemoButton(looks: { small?: boolean; bare?: boolean }) {
-  const { send } = usePanel();
   return (
-    <Button {...looks} onClick={() => send("connections.demo")}>
+    <Button {...looks} send="connections.demo">
       Use the demo server, no key needed
     </Button>
   );
 }
 
-function Row({
-  what,
-  where,
-  children,
-}: {
+interface RowProps {
   what: ComponentChildren;
   where: string;
   children: ComponentChildren;
-}) {
+}
+
+function Row({ what, where, children }: RowProps) {
   return (
     <li class="row">
       <span class="grow">

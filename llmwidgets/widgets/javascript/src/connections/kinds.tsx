@@ -52,17 +52,14 @@ function useOpen(kind: string) {
   return (label: string) => () => send("connections.select", { kind, label });
 }
 
-function Row({
-  kind,
-  row,
-  name,
-  sub,
-}: {
+interface RowProps {
   kind: string;
   row: RowState;
   name: string;
   sub?: boolean;
-}) {
+}
+
+function Row({ kind, row, name, sub }: RowProps) {
   const open = useOpen(kind);
   return (
     <li>

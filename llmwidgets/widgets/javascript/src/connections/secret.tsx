@@ -3,10 +3,10 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Field, saidOf } from "../panel/controls";
+import { give, inHand } from "../panel/page";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, Icon, Link } from "../panel/parts";
 import { sendFile, sendSecret } from "../panel/sealing";
-import { give, inHand } from "../panel/typing";
 import type { FormState, SecretFieldState, SecretState } from "./state";
 
 const MOST_BYTES = 65536;
@@ -65,7 +65,6 @@ export function SecretField({ form, field, id }: Secret) {
 }
 
 function SecretTold({ form, field, replace }: Omit<Secret, "id"> & { replace: () => void }) {
-  const { send } = usePanel();
   const { state } = field.secret;
   const change = !form.read_only;
   return (
@@ -79,7 +78,8 @@ function SecretTold({ form, field, replace }: Omit<Secret, "id"> & { replace: ()
             small
             class="within"
             aria-label={`Clear ${field.label}`}
-            onClick={() => send("form.clear", { form: form.key, field: field.name })}
+            send="form.clear"
+            content={{ form: form.key, field: field.name }}
           >
             Clear
           </Button>

@@ -2,15 +2,15 @@
 
 import type { AllHTMLAttributes, ComponentChildren, RefObject, TargetedEvent } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { acts, drawing, focused } from "./page";
-import { Acts, settle } from "./protocol";
-import { give, wait } from "./typing";
+import { drawing, focused, give, wait } from "./page";
+import { Button } from "./parts";
+import { settle } from "./protocol";
 
-type Attributes = Omit<
+export type Attributes = Omit<
   AllHTMLAttributes<HTMLInputElement>,
   "value" | "onChange" | "ref" | "checked"
 >;
-type Data = Partial<Record<`data-${string}`, string | undefined>>;
+export type Data = Partial<Record<`data-${string}`, string | undefined>>;
 type Change<E extends HTMLElement> = TargetedEvent<E, Event>;
 
 interface ControlProps extends Attributes, Data {
@@ -78,43 +78,48 @@ export function Select({ options, onPick, ...rest }: SelectProps) {
   );
 }
 
-interface TickProps extends Attributes, Data {
-  checked: boolean;
-  indeterminate?: boolean;
-  onTick: (on: boolean) => void;
+interface NameRowProps extends Data {
+  label: string;
+  /** What its button says. */
+  action: string;
+  value?: string;
+  placeholder?: string;
+  small?: boolean;
+  take: (name: string) => void;
+  leave: () => void;
 }
 
-/** A tick box. A state from before a person's tick does not take it back; the answer to it decides. */
-export function Tick({ checked, indeterminate = false, onTick, ...rest }: TickProps) {
-  const ref = useRef<HTMLInputElement>(null);
-  const last = useRef<{ checked?: boolean; ticked: number }>({ ticked: 0 });
-  useLayoutEffect(() => {
-    const { current: before } = last;
-    if (before.checked !== checked || before.ticked <= acts.answered)
-      ref.current!.checked = checked;
-    ref.current!.indeterminate = indeterminate;
-    before.checked = checked;
-  });
+/** A name that is typed in place: Enter or the button takes it, Escape or Cancel leaves it. */
+export function NameRow({ label, action, value, small, take, leave, ...rest }: NameRowProps) {
+  const input = useRef<HTMLInputElement>(null);
+  const done = () => {
+    take(input.current!.value.trim());
+    leave();
+  };
   return (
-    <input
-      ref={ref}
-      type="checkbox"
-      {...(rest as object)}
-      onChange={(e) => {
-        last.current.ticked = Acts.place(acts.newest);
-        onTick(e.currentTarget.checked);
-      }}
-    />
-  );
-}
-
-/** A tick box with its words. */
-export function Choice({ children, ...rest }: TickProps & { children?: ComponentChildren }) {
-  return (
-    <label class="choice">
-      <Tick {...rest} />
-      <span>{children}</span>
-    </label>
+    <div class="row">
+      <input
+        ref={input}
+        class={small ? "in" : "in narrow"}
+        type="text"
+        defaultValue={value}
+        aria-label={label}
+        autocomplete="off"
+        {...(rest as object)}
+        onKeyDown={(e) => {
+          if (e.key === "Enter") done();
+          else if (e.key === "Escape") leave();
+          else return;
+          e.preventDefault();
+        }}
+      />
+      <Button small={small} onClick={done}>
+        {action}
+      </Button>
+      <Button small={small} bare onClick={leave}>
+        Cancel
+      </Button>
+    </div>
   );
 }
 
@@ -161,15 +166,7 @@ export function Field({
   );
 }
 
-export function Line({
-  id,
-  help,
-  error,
-}: {
-  id: string;
-  help?: ComponentChildren;
-  error?: string;
-}) {
+export function Line({ id, help, error }: Pick<FieldProps, "id" | "help" | "error">) {
   return error ? (
     <p key="err" class="err" id={`${id}-line`} role="alert">
       {error}

@@ -8,11 +8,18 @@
 // by itself to the panel, where no key does anything.
 
 import { type ComponentType, createContext, options, render } from "preact";
-import { useContext, useLayoutEffect } from "preact/hooks";
+import { useContext, useLayoutEffect, useState } from "preact/hooks";
 import "./look.css";
-import { acts, drawing, focused, focusIn } from "./page";
-import type { Buffers, Content, ErrorState, Message, PanelState, WidgetModel } from "./protocol";
-import { followTyping } from "./typing";
+import { acts, drawing, focused, focusIn, followTyping } from "./page";
+import {
+  type Buffers,
+  type Content,
+  type ErrorState,
+  type Message,
+  type PanelState,
+  WAITING,
+  type WidgetModel,
+} from "./protocol";
 
 export interface Panel<S extends PanelState = PanelState> {
   readonly root: HTMLElement;
@@ -21,8 +28,23 @@ export interface Panel<S extends PanelState = PanelState> {
   send(type: string, content?: Content, buffers?: (ArrayBuffer | DataView)[]): void;
   /** Whether this answers the newest thing that a person did in the page. */
   answers(message: Message): boolean;
+  /** Load a part of the module; at the end it is here, unless the kernel is gone. */
+  loadPart(part: string): Promise<void>;
   /** Hear every message of a type; returns what ends it. */
   listen<M extends Message>(type: string, hear: (message: M, buffers: Buffers) => void): () => void;
+}
+
+/** What a module leaves out until it is needed (src/WIDGET.PART.ts): its exports, and its style. */
+interface Part {
+  module: object;
+  style: string;
+}
+
+interface View {
+  model: WidgetModel;
+  el: HTMLElement;
+  /** Load a part from the kernel, once. */
+  load?(part: string): Promise<Part>;
 }
 
 interface Options<S extends PanelState> {
@@ -30,6 +52,8 @@ interface Options<S extends PanelState> {
   begin?(panel: Panel<S>): void;
   /** Behind each drawing; `own` says whether a person's act led to it. */
   after?(panel: Panel<S>, own: boolean): void;
+  /** The part that this state is drawn with; the state waits for it. */
+  needs?(state: S): string;
 }
 
 const GONE: ErrorState = {
@@ -37,6 +61,7 @@ const GONE: ErrorState = {
   hint: "What is shown stays. Run the cell again to go on.",
 };
 const PERSONAL = ["pointerdown", "keydown", "click", "input", "change", "paste", "drop"];
+const parts = new Map<string, Part>();
 const open = new Map<Panel, Options<PanelState>>();
 const PanelContext = createContext<Panel | null>(null);
 let handling = false;
@@ -65,6 +90,26 @@ export function useMessage<M extends Message>(
 ): void {
   const panel = usePanel();
   useLayoutEffect(() => panel.listen(type, hear));
+}
+
+/** What a part exports, which is here already. */
+export function getPart<T>(name: string): T {
+  return parts.get(name)?.module as T;
+}
+
+/** What a part exports, or undefined until it is here. */
+export function usePart<T>(name: string): T | undefined {
+  const panel = usePanel();
+  const [, redraw] = useState(0);
+  const missing = name !== "" && !parts.has(name);
+  useLayoutEffect(() => {
+    if (missing) panel.loadPart(name).then(() => redraw((count) => count + 1));
+  }, [missing]);
+  return getPart<T | undefined>(name);
+}
+
+function addStyle({ root }: Panel, { style }: Part): void {
+  root.before(Object.assign(document.createElement("style"), { textContent: style }));
 }
 
 /** Put the focus on what bears this `data-focus`, once it is drawn. */
@@ -148,9 +193,14 @@ export function createWidget<S extends PanelState>(
   opts: Options<S> = {},
 ) {
   return {
-    render({ model, el }: { model: WidgetModel; el: HTMLElement }): () => void {
+    render({ model, el, load }: View): () => void {
       const root = makeRoot(label);
       const listeners = new Map<string, Set<(message: never, buffers: Buffers) => void>>();
+      // The comm ended with its kernel; whatever else is sent would be lost as well.
+      const end = () => {
+        if (panel.state && panel.state.error !== GONE)
+          queueMicrotask(() => show({ ...panel.state!, act: undefined, error: GONE }));
+      };
       const panel: Panel<S> = {
         root,
         model,
@@ -159,12 +209,16 @@ export function createWidget<S extends PanelState>(
           try {
             model.send(acts.mark({ type, ...content }), undefined, buffers);
           } catch {
-            // The comm ended with its kernel; whatever else is sent would be lost as well.
-            if (panel.state && panel.state.error !== GONE)
-              queueMicrotask(() => show({ ...panel.state!, act: undefined, error: GONE }));
+            end();
           }
         },
         answers: (message) => acts.answers(message),
+        async loadPart(name) {
+          const part = await load!(name).catch(end);
+          if (!part || parts.has(name)) return;
+          parts.set(name, part);
+          for (const each of open.keys()) addStyle(each, part);
+        },
         listen(type, hear) {
           if (!listeners.has(type)) listeners.set(type, new Set());
           listeners.get(type)?.add(hear);
@@ -184,17 +238,23 @@ export function createWidget<S extends PanelState>(
           ),
         );
       };
+      let newest: Message;
       const hear = (message: Message, buffers: Buffers) => {
-        if (message.type === "state") show(message as S);
-        else
+        if (message.type !== "state") {
           for (const each of [...(listeners.get(message.type) ?? [])])
             each(message as never, buffers);
+          return;
+        }
+        newest = message;
+        const state = message as S;
+        const needed = opts.needs?.(state);
+        if (!needed || parts.has(needed)) show(state);
+        else
+          panel.loadPart(needed).then(() => parts.has(needed) && newest === message && show(state));
       };
-      render(
-        <p class="waiting muted">Waiting for the kernel. If this stays, run the cell again.</p>,
-        root,
-      );
+      render(<p class="waiting muted">{WAITING}</p>, root);
       el.append(root);
+      for (const part of parts.values()) addStyle(panel as unknown as Panel, part);
       open.set(panel as unknown as Panel, opts as Options<PanelState>);
       opts.begin?.(panel);
       model.on("msg:custom", hear);

@@ -3,22 +3,33 @@
 import type { AllHTMLAttributes, ComponentChildren, RefObject } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { focused } from "./page";
-import { type ErrorState, stepTo } from "./protocol";
+import { usePanel } from "./panel";
+import { type Content, type ErrorState, stepTo } from "./protocol";
 
 type Words = ComponentChildren;
 
-/** A 16 px icon: ok none warn fail info lock open down right left plus close wait busy. */
+/** A 16 px icon: ok none warn fail info lock open down right left plus wait busy. */
 export function Icon({ name, tone }: { name: string; tone?: string }) {
   return <span class={`i ${name}${tone ? ` tone-${tone}` : ""}`} aria-hidden="true" />;
 }
 
-interface ButtonProps extends Omit<AllHTMLAttributes<HTMLButtonElement>, "icon" | "label"> {
+type ButtonAttributes = Omit<AllHTMLAttributes<HTMLButtonElement>, "icon" | "label" | "content">;
+
+interface ButtonProps extends ButtonAttributes {
+  /** The action that a click sends, and its content as it is when this is drawn. */
+  send?: string;
+  content?: object;
   go?: boolean;
   bare?: boolean;
   small?: boolean;
   /** An icon in place of the words, which are then its name. */
   icon?: string;
   [data: `data-${string}`]: string | undefined;
+}
+
+function useClick({ send, content, onClick }: ButtonProps) {
+  const panel = usePanel();
+  return send ? () => panel.send(send, content as Content) : onClick;
 }
 
 /** A button that is switched off keeps the focus: it says so, and does nothing. */
@@ -28,11 +39,14 @@ export function Button({
   small,
   icon,
   disabled,
+  send,
+  content,
   onClick,
   class: look = "",
   children,
   ...rest
 }: ButtonProps) {
+  const click = useClick({ send, content, onClick });
   const looks = ["btn", go && "go", bare && "bare", small && "sm", icon && "icon", look];
   const name = icon ? { "aria-label": children as string, title: children as string } : {};
   return (
@@ -41,7 +55,7 @@ export function Button({
       {...name}
       {...(rest as object)}
       class={looks.filter(Boolean).join(" ")}
-      {...(disabled ? { "aria-disabled": "true" as const } : { onClick })}
+      {...(disabled ? { "aria-disabled": "true" as const } : { onClick: click })}
     >
       {icon ? <Icon name={icon} /> : children}
     </button>
@@ -49,8 +63,9 @@ export function Button({
 }
 
 /** A button that reads like a link. */
-export function TextButton({ class: look = "", ...rest }: ButtonProps) {
-  return <button type="button" class={`aslink ${look}`} {...(rest as object)} />;
+export function TextButton({ send, content, onClick, class: look = "", ...rest }: ButtonProps) {
+  const click = useClick({ send, content, onClick });
+  return <button type="button" class={`aslink ${look}`} {...(rest as object)} onClick={click} />;
 }
 
 /** A link to a page elsewhere; anything but http(s) and mailto stays plain text. */
@@ -88,20 +103,22 @@ export function Note({
   );
 }
 
-/** The panel's error: a sentence and the next step, read out at once. */
-export function Alert({ error }: { error: ErrorState | null }) {
-  return (
-    <div role="alert" class={error ? "callout fail" : "quiet"}>
-      {error && (
-        <div class="note">
-          <Icon name="fail" tone="fail" />
-          <h3>{error.sentence}</h3>
-          {error.hint && <p>{error.hint}</p>}
-        </div>
-      )}
-    </div>
-  );
-}
+/** What went wrong, and what to do now. */
+export const Failed = ({ sentence, hint, children }: ErrorState & { children?: Words }) => (
+  <div class="note">
+    <Icon name="fail" tone="fail" />
+    <h3>{sentence}</h3>
+    {hint && <p>{hint}</p>}
+    {children}
+  </div>
+);
+
+/** The panel's error, read out at once. */
+export const Alert = ({ error }: { error: ErrorState | null }) => (
+  <div role="alert" class={error ? "callout fail" : "quiet"}>
+    {error && <Failed {...error} />}
+  </div>
+);
 
 export function Tag({ children }: { children: Words }) {
   return <span class="tag">{children}</span>;

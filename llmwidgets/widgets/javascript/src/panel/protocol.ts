@@ -10,6 +10,9 @@ export interface Message {
   act?: string;
 }
 
+/** What stands where a panel will be. */
+export const WAITING = "Waiting for the kernel. If this stays, run the cell again.";
+
 export interface ErrorState {
   sentence: string;
   hint: string;

@@ -1,10 +1,9 @@
 // A secret on its way to the kernel. The input is read and emptied in the same tick; from there on
 // the value exists only inside `seal`, which turns it into buffers and drops it.
 
-import { acts } from "./page";
+import { acts, give } from "./page";
 import type { Panel } from "./panel";
 import type { Content, Message, WidgetModel } from "./protocol";
-import { give } from "./typing";
 
 interface Sealing {
   spki: Promise<string>;

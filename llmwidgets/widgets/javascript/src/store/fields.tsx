@@ -1,9 +1,12 @@
 // The fields of the store's screens. What is typed here is read once, when a step is taken.
 
 import type { ComponentChildren } from "preact";
-import { Choice, Control, Field, saidOf } from "../panel/controls";
+import { Control, Field, saidOf } from "../panel/controls";
 import type { Panel } from "../panel/panel";
+import { Choice, type TickProps } from "../panel/tick";
 import type { StoreState } from "./state";
+
+export type OfStore = { store: StoreState };
 
 /** What stands in a field of the screen now. */
 export function typed(panel: Panel, name: string): HTMLInputElement {
@@ -64,16 +67,10 @@ export function GateField({
   );
 }
 
+type PlainProps = Record<"name" | "label" | "placeholder", string>;
+
 /** A field that holds no secret. */
-export function PlainField({
-  name,
-  label,
-  placeholder,
-}: {
-  name: string;
-  label: string;
-  placeholder: string;
-}) {
+export function PlainField({ name, label, placeholder }: PlainProps) {
   const id = `lw-plain-${name}`;
   return (
     <div class="field">
@@ -97,19 +94,11 @@ export function lastSaid(store: StoreState, by = "passphrase"): string {
 }
 
 /** A tick for the best place that remembers the identity, where there is one. */
-export function RememberTick({
-  store,
-  on,
-  onTick,
-}: {
-  store: StoreState;
-  on: boolean;
-  onTick: (on: boolean) => void;
-}) {
+export function RememberTick({ store, ...tick }: Omit<TickProps, "children"> & OfStore) {
   const [place] = store.offered;
   if (!place) return null;
   return (
-    <Choice checked={on} onTick={onTick}>
+    <Choice {...tick}>
       {place.words} <span class="muted">{place.where}</span>
     </Choice>
   );

@@ -5,19 +5,16 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, Icon, Note, TextButton } from "../panel/parts";
 import { inOrder, sendSecret } from "../panel/sealing";
-import { GateField, lastSaid, RememberTick, remembered, typed } from "./fields";
+import { GateField, lastSaid, type OfStore, RememberTick, remembered, typed } from "./fields";
 import { CreateGate, OpenNote } from "./making";
 import type { StorePanelState, StoreState } from "./state";
 
-type OfStore = { store: StoreState };
-
 /** Right side of a header: open or locked, by what, and what can be done about it. */
 export function StoreStatus({ store, children }: OfStore & { children?: ComponentChildren }) {
-  const { send } = usePanel();
   if (store.memory) return null;
   if (!store.exists) {
     return (
-      <Button small bare onClick={() => send("store.screen", { screen: "create" })}>
+      <Button small bare send="store.screen" content={{ screen: "create" }}>
         Create the store
       </Button>
     );
@@ -31,7 +28,7 @@ export function StoreStatus({ store, children }: OfStore & { children?: Componen
           {store.changed && ` · last changed ${store.changed}`}
         </span>
         {store.gate !== "unlock" && (
-          <Button small onClick={() => send("store.screen", { screen: "unlock" })}>
+          <Button small send="store.screen" content={{ screen: "unlock" }}>
             Unlock
           </Button>
         )}
@@ -49,7 +46,7 @@ export function StoreStatus({ store, children }: OfStore & { children?: Componen
         </span>
       </span>
       {children}
-      <Button small onClick={() => send("store.lock")}>
+      <Button small send="store.lock">
         Lock
       </Button>
     </>
@@ -57,7 +54,6 @@ export function StoreStatus({ store, children }: OfStore & { children?: Componen
 }
 
 export function StoreNotice({ store }: OfStore) {
-  const { send } = usePanel();
   if (!store.notices.length) return null;
   return (
     <div class="band" role="note">
@@ -66,7 +62,7 @@ export function StoreNotice({ store }: OfStore) {
       ))}
       {store.rolled_back && (
         <div class="row indent">
-          <Button small onClick={() => send("store.accept_rollback")}>
+          <Button small send="store.accept_rollback">
             Go on from the older file
           </Button>
         </div>
@@ -166,14 +162,14 @@ function UnlockGate({ store }: OfStore) {
             text={`A backup of ${store.backup} lies beside it.`}
           >
             <div class="row act">
-              <Button go onClick={() => panel.send("store.rescue")}>
+              <Button go send="store.rescue">
                 Go back to the backup
               </Button>
             </div>
           </Note>
         </div>
       )}
-      <RememberTick store={store} on={remember} onTick={setRemember} />
+      <RememberTick store={store} checked={remember} onTick={setRemember} />
       <OpenNote />
       <p class="s muted">
         {lost ? (
@@ -188,7 +184,7 @@ function UnlockGate({ store }: OfStore) {
         )}
       </p>
       <div class="row">
-        <Button bare onClick={() => panel.send("store.screen", { screen: "" })}>
+        <Button bare send="store.screen" content={{ screen: "" }}>
           Go on without the store
         </Button>
       </div>

@@ -2,12 +2,12 @@
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useState } from "preact/hooks";
-import { Choice } from "../panel/controls";
+import { give } from "../panel/page";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, copied, listWords, Note } from "../panel/parts";
 import { canSeal, inOrder, sendSecret } from "../panel/sealing";
-import { give } from "../panel/typing";
-import { GateField, lastSaid, RememberTick, remembered, typed } from "./fields";
+import { Choice } from "../panel/tick";
+import { GateField, lastSaid, type OfStore, RememberTick, remembered, typed } from "./fields";
 import { saveRecoveryPage } from "./recovery_page";
 import { useShown } from "./shown";
 import type { StoreState } from "./state";
@@ -16,7 +16,7 @@ import { countTyped, missingParts, ownProblem, SHORTEST, spaced, wordsOf } from 
 const HIDDEN = "•".repeat(44);
 
 /** What stands in the header while the store is made. */
-export function CreateHead({ store }: { store: StoreState }) {
+export function CreateHead({ store }: OfStore) {
   return (
     <header>
       <h2>Create the store for {store.organization}</h2>
@@ -39,17 +39,14 @@ export function OpenNote() {
   );
 }
 
-export function Step({
-  title,
-  about,
-  children,
-  class: look = "",
-}: {
+interface StepProps {
   title: string;
   about: ComponentChildren;
   children: ComponentChildren;
   class?: string;
-}) {
+}
+
+export function Step({ title, about, children, class: look = "" }: StepProps) {
   return (
     <div class={`step ${look}`}>
       <div>
@@ -122,7 +119,7 @@ export function CreateGate({ store, waits }: { store: StoreState; waits: boolean
             }}
           />
         )}
-        <RememberTick store={store} on={remember} onTick={setRemember} />
+        <RememberTick store={store} checked={remember} onTick={setRemember} />
         <OpenNote />
       </Step>
       <RecoveryStep store={store} shown={shown} kept={kept} onKept={setKept} />
@@ -136,7 +133,7 @@ export function CreateGate({ store, waits }: { store: StoreState; waits: boolean
         >
           {store.busy ? "Creating…" : waits ? "Create store and save" : "Create store"}
         </Button>
-        <Button bare onClick={() => panel.send("store.screen", { screen: "" })}>
+        <Button bare send="store.screen" content={{ screen: "" }}>
           Go on without the store
         </Button>
         <span class="s muted" id="lw-create-missing" role="status">
@@ -156,21 +153,15 @@ interface WordsProps {
   onType: (text: string) => void;
 }
 
-function ProposedWords({
-  shown,
-  given,
-  bits,
-  error,
-  create,
-  turn,
-  onType,
-  other,
-}: WordsProps & {
+interface ProposedProps extends WordsProps {
   shown: string;
   given: string;
   bits: number;
   other: () => void;
-}) {
+}
+
+function ProposedWords({ shown, given, bits, other, ...props }: ProposedProps) {
+  const { error, create, turn, onType } = props;
   const { of, right } = countTyped(shown, given);
   const words = shown ? wordsOf(shown) : Array<string>(6).fill("…");
   return (
@@ -237,17 +228,13 @@ function OwnWords({ error, create, turn, onType }: WordsProps) {
   );
 }
 
-function RecoveryStep({
-  store,
-  shown,
-  kept,
-  onKept,
-}: {
-  store: StoreState;
+interface RecoveryProps extends OfStore {
   shown: ReturnType<typeof useShown>;
   kept: boolean;
   onKept: (on: boolean) => void;
-}) {
+}
+
+function RecoveryStep({ store, shown, kept, onKept }: RecoveryProps) {
   const [showing, setShowing] = useState(false);
   const [said, setSaid] = useState("");
   const open = showing && shown.recovery;

@@ -2,14 +2,15 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { Choice, Select } from "../panel/controls";
+import { NameRow, Select } from "../panel/controls";
+import { give } from "../panel/page";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, copied, listWords, Note, plural, Table } from "../panel/parts";
 import { inOrder, sendSecret } from "../panel/sealing";
-import { give } from "../panel/typing";
-import { GateField, PlainField, typed } from "./fields";
+import { Choice } from "../panel/tick";
+import { GateField, type OfStore, PlainField, typed } from "./fields";
 import { Step } from "./making";
-import type { PreviewState, SettingsState, StoreState } from "./state";
+import type { PreviewState, SettingsState } from "./state";
 
 const IDLE = [
   ["60", "after 60 idle minutes"],
@@ -22,7 +23,7 @@ const NEW = "\u0000new";
 type Settings = { settings: SettingsState };
 
 /** The organization in the header; a menu where its store lies in the usual place. */
-export function OrganizationChoice({ store }: { store: StoreState }) {
+export function OrganizationChoice({ store }: OfStore) {
   const panel = usePanel();
   const [naming, setNaming] = useState(false);
   if (!store.organizations?.length) return <span class="s muted">{store.organization}</span>;
@@ -31,7 +32,19 @@ export function OrganizationChoice({ store }: { store: StoreState }) {
     setNaming(false);
     focusOn(panel, "organization");
   };
-  if (naming) return <NewOrganization leave={leave} take={turnTo} />;
+  if (naming) {
+    return (
+      <NameRow
+        label="Name of the new organization"
+        action="Open"
+        small
+        placeholder="acme"
+        data-focus="newname"
+        take={(name) => name && turnTo(name)}
+        leave={leave}
+      />
+    );
+  }
   const options = store.organizations.map((each) => [each, each] as const);
   return (
     <Select
@@ -53,41 +66,7 @@ export function OrganizationChoice({ store }: { store: StoreState }) {
   );
 }
 
-function NewOrganization({ leave, take }: { leave: () => void; take: (name: string) => void }) {
-  const panel = usePanel();
-  const open = () => {
-    const name = typed(panel, "newname").value.trim();
-    leave();
-    if (name) take(name);
-  };
-  return (
-    <div class="row">
-      <input
-        class="in"
-        type="text"
-        aria-label="Name of the new organization"
-        placeholder="acme"
-        data-focus="newname"
-        data-typed="newname"
-        autocomplete="off"
-        onKeyDown={(e) => {
-          if (e.key === "Enter") open();
-          else if (e.key === "Escape") leave();
-          else return;
-          e.preventDefault();
-        }}
-      />
-      <Button small onClick={open}>
-        Open
-      </Button>
-      <Button small bare onClick={leave}>
-        Cancel
-      </Button>
-    </div>
-  );
-}
-
-export function SettingsButton({ store }: { store: StoreState }) {
+export function SettingsButton({ store }: OfStore) {
   const { send } = usePanel();
   const open = store.gate === "store";
   return (
@@ -102,7 +81,7 @@ export function SettingsButton({ store }: { store: StoreState }) {
   );
 }
 
-export function StoreSettings({ store }: { store: StoreState }) {
+export function StoreSettings({ store }: OfStore) {
   const { settings } = store;
   if (!settings) {
     return (
@@ -367,7 +346,6 @@ function Invitation({ text }: { text: string }) {
 }
 
 function BackupsPart({ settings }: Settings) {
-  const { send } = usePanel();
   const holds = (n: number | null) =>
     n === null ? "sealed to an earlier identity, or damaged" : `${n} ${plural(n, "connection")}`;
   return (
@@ -386,7 +364,8 @@ function BackupsPart({ settings }: Settings) {
                 <Button
                   small
                   aria-label={`Go back to the backup of ${saved}`}
-                  onClick={() => send("settings.restore", { backup: name })}
+                  send="settings.restore"
+                  content={{ backup: name }}
                 >
                   Go back to it
                 </Button>
@@ -458,7 +437,6 @@ function ImportPart({ settings }: Settings) {
 }
 
 function Preview({ preview }: { preview: PreviewState }) {
-  const { send } = usePanel();
   const [ticked, setTicked] = useState(() =>
     preview.rows.filter((each) => each.new).map((each) => each.label),
   );
@@ -487,7 +465,7 @@ function Preview({ preview }: { preview: PreviewState }) {
         <Note icon="warn" text={`This version cannot read ${listWords(preview.unreadable)}.`} />
       )}
       <div class="row">
-        <Button disabled={!ticked.length} onClick={() => send("settings.take", { labels: ticked })}>
+        <Button disabled={!ticked.length} send="settings.take" content={{ labels: ticked }}>
           {`Save ${ticked.length} ${plural(ticked.length, "connection")}`}
         </Button>
       </div>

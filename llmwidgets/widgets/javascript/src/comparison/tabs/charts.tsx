@@ -1,5 +1,6 @@
 // Quality against cost and against time: points named directly, unknown prices in a place of their own.
 
+import { Small, Waiting, type Words } from "../parts";
 import {
   CHART,
   costPlot,
@@ -8,9 +9,8 @@ import {
   type Plot,
   timePlot,
   yScale,
-} from "../geometry";
-import { AllFields } from "../measures";
-import { Small, Waiting, type Words } from "../parts";
+} from "../scores/geometry";
+import { AllFields } from "../scores/measures";
 import type { Point, Scores } from "../state";
 import { useView } from "../view";
 import { Margin } from "./scoreboard";

@@ -1,37 +1,27 @@
 // The exact request of one call, secrets cut, and the reply to it.
 
-import { Button, Fold } from "../../panel/parts";
-import { Aside, Chips, Facts, Failed, Grow, Letter, Small, Status, Waiting } from "../parts";
-import type { RequestAnswer, Result } from "../state";
+import { Button, Failed, Fold } from "../../panel/parts";
+import { Chip, Facts, Grow, Heading, Letter, Small, Waiting } from "../parts";
+import type { RequestAnswer, Result, Variant } from "../state";
 import { useKept, useView } from "../view";
-import { wordsChanged } from "../words";
+import { TextSteps } from "./text";
 
 export default function RequestView({ result: { variants, texts } }: { result: Result }) {
   const view = useView();
   const { index, column } = view.request;
   const fits = (each: RequestAnswer) => each.index === index && each.column === column;
-  const shown =
-    view.need<RequestAnswer>("request", view.request, fits) ?? view.last<RequestAnswer>("request");
+  const shown = view.need<RequestAnswer>("request", view.request, fits);
   const set = (change: object) => view.show("request", { request: { index, column, ...change } });
   const several = shown && new Set(shown.instructions.map(([, said]) => said)).size > 1;
   return (
     <>
       <div class="lw-bar row wrap">
-        <Button small icon="left" disabled={index === 0} onClick={() => set({ index: index - 1 })}>
-          Previous text
-        </Button>
-        <Button
-          small
-          icon="right"
-          disabled={index >= texts - 1}
-          onClick={() => set({ index: index + 1 })}
-        >
-          Next text
-        </Button>
-        <Status class="m b">{shown?.id}</Status>
-        <Aside>
-          {index + 1} of {texts}
-        </Aside>
+        <TextSteps
+          id={shown?.id}
+          index={index}
+          total={texts}
+          go={(by) => set({ index: index + by })}
+        />
         <Grow />
         <Chips
           label="Model"
@@ -42,7 +32,7 @@ export default function RequestView({ result: { variants, texts } }: { result: R
       </div>
       {shown ? <Exchange shown={shown} /> : <Waiting>Reading the request.</Waiting>}
       {shown && <Instructions shown={shown} variants={variants} />}
-      <footer class="lw-low">
+      <footer>
         <Small>
           {several
             ? "Every column got the same schema and text; the instructions differ as shown above. Secrets are cut."
@@ -59,16 +49,13 @@ function Exchange({ shown }: { shown: RequestAnswer }) {
   return (
     <div class="cols lw-halves lw-even">
       <div class="body stack t">
-        <div class="row">
-          <h3>Request</h3>
-          <Aside>{shown.mode}</Aside>
-          <Grow />
+        <Heading title="Request" about={shown.mode}>
           {request && (
-            <Button small data-focus="curl" onClick={() => view.send("result.curl", view.request)}>
+            <Button small data-focus="curl" send="result.curl" content={view.request}>
               Copy as curl
             </Button>
           )}
-        </div>
+        </Heading>
         {request ? (
           <>
             <p class="m lw-line">{shown.line}</p>
@@ -89,10 +76,7 @@ function Exchange({ shown }: { shown: RequestAnswer }) {
         )}
       </div>
       <div class="body stack t">
-        <div class="row">
-          <h3>Reply</h3>
-          <Aside>{shown.said}</Aside>
-        </div>
+        <Heading title="Reply" about={shown.said} />
         {failure && <Failed {...failure} />}
         {reply && <Code>{reply}</Code>}
         <Facts rows={shown.facts} />
@@ -137,3 +121,61 @@ function Instructions({ shown, variants }: { shown: RequestAnswer; variants: Res
     </Fold>
   );
 }
+
+const MOST_WORDS = 1600;
+
+/** The words of two texts: "" in both, "del" in the first alone, "ins" in the second alone. */
+export function wordsChanged(
+  before: string,
+  after: string,
+): [kind: "" | "del" | "ins", words: string][] {
+  const [a, b] = [before, after].map((each) => each.split(/(\s+)/).slice(0, MOST_WORDS)) as [
+    string[],
+    string[],
+  ];
+  const common = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
+  for (let i = a.length - 1; i >= 0; i -= 1) {
+    for (let j = b.length - 1; j >= 0; j -= 1) {
+      common[i]![j] =
+        a[i] === b[j]
+          ? common[i + 1]![j + 1]! + 1
+          : Math.max(common[i + 1]![j]!, common[i]![j + 1]!);
+    }
+  }
+  const parts: ["" | "del" | "ins", string][] = [];
+  const add = (kind: "" | "del" | "ins", word: string) => {
+    const last = parts.at(-1);
+    if (last?.[0] === kind) last[1] += word;
+    else parts.push([kind, word]);
+  };
+  let [i, j] = [0, 0];
+  while (i < a.length || j < b.length) {
+    if (i < a.length && a[i] === b[j]) {
+      add("", a[i]!);
+      i += 1;
+      j += 1;
+    } else if (j >= b.length || (i < a.length && common[i + 1]![j]! >= common[i]![j + 1]!))
+      add("del", a[i++]!);
+    else add("ins", b[j++]!);
+  }
+  return parts;
+}
+
+interface ChipsProps {
+  label: string;
+  variants: Variant[];
+  on: string;
+  pick: (letter: string) => void;
+}
+
+/** One variant out of several. */
+const Chips = ({ label, variants, on, pick }: ChipsProps) => (
+  <div class="row wrap" role="group" aria-label={label}>
+    {variants.map((each) => (
+      <Chip key={each.letter} on={each.letter === on} onClick={() => pick(each.letter)}>
+        <Letter>{each.letter}</Letter>
+        {each.label}
+      </Chip>
+    ))}
+  </div>
+);

@@ -1,10 +1,8 @@
 // The scoreboard: the verdict first, then shares with their intervals, pairs, fields.
 
-import { Control } from "../../panel/controls";
 import { Button, Icon, TextButton } from "../../panel/parts";
-import { HardestFields } from "../measures";
-import { Line, Pairs, Shared } from "../pairs";
 import {
+  Matters,
   Muted,
   Row,
   Scroll,
@@ -15,9 +13,10 @@ import {
   Waiting,
   type Words,
 } from "../parts";
+import { HardestFields } from "../scores/measures";
+import { Line, Pairs, Shared } from "../scores/pairs";
 import type { Grounding, Range, ScoreRow, Scores } from "../state";
 import { useKept, useView } from "../view";
-import { trimmed, whole } from "../words";
 
 const LEADING = ["Precision", "Recall", "F1"];
 /** From more models on, the table of fields needs the whole width. */
@@ -37,7 +36,7 @@ export default function Scoreboard() {
         <Table scores={scores} grounded={grounded} />
       </Scroll>
       {scored && <MoreColumns scores={scores} placed={grounded?.any} />}
-      <footer class="lw-low lw-foot">
+      <footer class="lw-foot">
         {foretold && foretold !== more && scores.outcome === "not_enough_texts" && (
           <div class="note s">
             <Icon name="warn" tone="warn" />
@@ -150,26 +149,6 @@ function Verdict({ scores }: { scores: Scores }) {
   );
 }
 
-/** From which difference on it matters to the reader; the sentences follow. */
-export function Matters({ points }: { points: string }) {
-  const view = useView();
-  return (
-    <label class="row nw">
-      <span>A difference matters from</span>
-      <Control
-        type="number"
-        min={0.1}
-        max={50}
-        step="any"
-        value={points}
-        aria-label="A difference matters from, fields in 100"
-        onChange={(e) => view.send("scores.matters", { points: e.currentTarget.value })}
-      />
-      <span>in 100</span>
-    </label>
-  );
-}
-
 /** What would settle it: to label texts that are there, else to come back with more. */
 function WayOn({ unlabelled }: Scores) {
   const view = useView();
@@ -188,7 +167,7 @@ function WayOn({ unlabelled }: Scores) {
   return (
     state.screen === "results" &&
     state.again === "Start over" && (
-      <Button go title="Back to models, fields and texts" onClick={() => view.send("run.again")}>
+      <Button go title="Back to models, fields and texts" send="run.again">
         Add texts
       </Button>
     )
@@ -426,5 +405,18 @@ function groundedCell({ absent, title, copied, loud }: Grounding["rows"][string]
       <Spoken>, {title}</Spoken>
       {copied && <Under loud={loud}>{copied}</Under>}
     </>
+  );
+}
+
+/** A number without a decimal that says nothing. */
+export function trimmed(value: number): string {
+  return String(Number(value.toFixed(1)));
+}
+
+/** Words of a head that stay on one line. */
+export function whole(words: string): string {
+  return words.replace(
+    /Worse than|the \w+ by,?|at most|95 % interval|of the|that came|of lists|% not in|the text|in \/ out|\$ per|\/ paid now/g,
+    (part) => part.replaceAll(" ", "\u00a0"),
   );
 }

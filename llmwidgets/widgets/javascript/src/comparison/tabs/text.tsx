@@ -2,11 +2,11 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "../../panel/parts";
-import { textAct } from "../keys";
+import type { Key } from "../grid/keys";
 import { Aside, Grow, Hints, Letter, Small, Status, Waiting } from "../parts";
-import type { Result, TextAnswer, ValueGroup } from "../state";
+import type { Result, Span, TextAnswer, ValueGroup } from "../state";
 import { useView } from "../view";
-import { cutText, GLYPHS, stateClass } from "../words";
+import { GLYPHS, stateClass } from "../words";
 
 type Shown = TextAnswer["fields"][number];
 
@@ -14,7 +14,7 @@ export default function TextView({ result: { truth, variants } }: { result: Resu
   const view = useView();
   const { index, path: wanted } = view.text;
   const fits = (each: TextAnswer) => each.index === index;
-  const shown = view.need<TextAnswer>("text", { index }, fits) ?? view.last<TextAnswer>("text");
+  const shown = view.need<TextAnswer>("text", { index }, fits);
   const ref = useRef<HTMLDivElement>(null);
   const path = wanted ?? shown?.fields[0]?.path ?? null;
   useLayoutEffect(() => {
@@ -44,16 +44,7 @@ export default function TextView({ result: { truth, variants } }: { result: Resu
   return (
     <>
       <div class="lw-bar row wrap">
-        <Button small icon="left" disabled={index === 0} onClick={() => go(-1)}>
-          Previous text
-        </Button>
-        <Button small icon="right" disabled={index >= shown.total - 1} onClick={() => go(1)}>
-          Next text
-        </Button>
-        <Status class="m b">{shown.id}</Status>
-        <Aside>
-          {shown.index + 1} of {shown.total}
-        </Aside>
+        <TextSteps id={shown.id} index={index} total={shown.total} go={go} />
         <Grow />
         <span class="row wrap s lw-letters">
           {truth && (
@@ -86,7 +77,7 @@ export default function TextView({ result: { truth, variants } }: { result: Resu
           ))}
         </div>
       </div>
-      <footer class="lw-low">
+      <footer>
         <Hints
           keys={[
             ["↑ ↓", "next field"],
@@ -104,6 +95,29 @@ export default function TextView({ result: { truth, variants } }: { result: Resu
     </>
   );
 }
+
+interface StepsProps {
+  id?: string;
+  index: number;
+  total: number;
+  go: (by: number) => void;
+}
+
+/** Which text it is, and the ways to its neighbours. */
+export const TextSteps = ({ id, index, total, go }: StepsProps) => (
+  <>
+    <Button small icon="left" disabled={index === 0} onClick={() => go(-1)}>
+      Previous text
+    </Button>
+    <Button small icon="right" disabled={index >= total - 1} onClick={() => go(1)}>
+      Next text
+    </Button>
+    <Status class="m b">{id}</Status>
+    <Aside>
+      {index + 1} of {total}
+    </Aside>
+  </>
+);
 
 function Prose({ shown: { text, spans }, path }: { shown: TextAnswer; path: string | null }) {
   return (
@@ -160,4 +174,42 @@ function lookOf({ kind, state }: ValueGroup): string {
   const none = kind === "value" ? "" : " none";
   if (state === "agree") return `muted${none}`;
   return state === "truth" || none ? none : "b";
+}
+
+export type TextAct = ["field" | "text", number] | ["back"];
+
+const TEXT: Record<string, TextAct> = {
+  ArrowUp: ["field", -1],
+  ArrowDown: ["field", 1],
+  ArrowLeft: ["text", -1],
+  ArrowRight: ["text", 1],
+  Escape: ["back"],
+};
+
+/** What a key does where a text is read. */
+export function textAct(e: Key): TextAct | undefined {
+  return e.altKey || e.ctrlKey || e.metaKey ? undefined : TEXT[e.key];
+}
+
+export interface Piece {
+  words: string;
+  /** The spans that lie over it. */
+  spans: Span[];
+  /** The letters of those that end with it, T first. */
+  who: string;
+}
+
+/** The text cut at every start and end, so that spans may overlap. */
+export function cutText(text: string, spans: Span[]): Piece[] {
+  const cuts = [...new Set([0, text.length, ...spans.flatMap(({ s, e }) => [s, e])])].sort(
+    (a, b) => a - b,
+  );
+  return cuts.slice(0, -1).map((from, n) => {
+    const to = cuts[n + 1]!;
+    const here = spans.filter(({ s, e }) => s < to && e > from);
+    const ends = here.filter(({ e }) => e === to).flatMap(({ letters }) => [...letters]);
+    const rank = (each: string) => (each === "T" ? "" : each);
+    const who = [...new Set(ends)].sort((a, b) => (rank(a) < rank(b) ? -1 : 1)).join("");
+    return { words: text.slice(from, to), spans: here, who };
+  });
 }

@@ -1,9 +1,9 @@
-// The connection panel inside this one, and a sheet over the panel: code to copy, a question.
+// A sheet over the panel: code to copy, a question. And the way another panel comes inside this one.
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { focusOn } from "../panel/panel";
 import { Button, copied } from "../panel/parts";
-import { Aside, Grow, Row, Small } from "./parts";
+import { Grow, Row, Small } from "./parts";
 import { type Answer, type Sheet, useKept, type View } from "./view";
 
 interface Manager {
@@ -28,30 +28,6 @@ export async function embed(view: View, message: Answer & { model: string }): Pr
   view.set("embedded", el);
   if (view.panel.answers(message)) focusOn(view.panel, "embedded");
 }
-
-export function Embedded() {
-  const [inside, keep] = useKept<HTMLElement | null>("embedded", null);
-  const place = useRef<HTMLDivElement>(null);
-  useLayoutEffect(() => {
-    if (inside) place.current!.append(inside);
-  }, [inside]);
-  return (
-    inside && (
-      <div class="lw-embed">
-        <div class="row">
-          <Aside>What is connected here can be ticked below.</Aside>
-          <Grow />
-          <Button small data-focus="embedded" onClick={() => keep(null)}>
-            Done
-          </Button>
-        </div>
-        <div ref={place} />
-      </div>
-    )
-  );
-}
-
-// ---- the sheet -----------------------------------------------------------------------------------
 
 export function openSheet(view: View, sheet: Sheet): void {
   view.set("sheet", sheet);

@@ -1,11 +1,13 @@
 // The fields as rows: name, type, list, required, description, allowed values. Checked while typing.
 
 import { useRef } from "preact/hooks";
-import { Control, Select, Tick } from "../panel/controls";
-import { Alert, Button, Fold, Note, TextButton } from "../panel/parts";
-import { Aside, Grow, Heads, Labelled, Row, Scroll, Spoken, Status } from "./parts";
-import type { FieldRow, Fields, Sentence } from "./state";
-import { useView, type View } from "./view";
+import { Control, Select } from "../../panel/controls";
+import { Alert, Button, Fold, Note, TextButton } from "../../panel/parts";
+import { Tick } from "../../panel/tick";
+import { Aside, Grow, Head, Heads, Row, Scroll, Spoken, Status } from "../parts";
+import type { FieldRow, Fields, Sentence } from "../state";
+import { useView, type View } from "../view";
+import { Labelled } from "./models";
 
 export function EditorScreen({ fields, error }: { fields: Fields; error: Sentence | null }) {
   const view = useView();
@@ -24,13 +26,10 @@ export function EditorScreen({ fields, error }: { fields: Fields; error: Sentenc
   );
   return (
     <>
-      <header>
-        <h2>Fields</h2>
-        <Status>{wrong || fields.said}</Status>
-        <Grow />
+      <Head title="Fields" facts={<Status>{wrong || fields.said}</Status>}>
         {code("json")}
         {code("pydantic")}
-      </header>
+      </Head>
       <Alert error={error} />
       <div class="body stack">
         <Fold class="" title="From an example" about="a record as JSON">
@@ -79,7 +78,7 @@ export function EditorScreen({ fields, error }: { fields: Fields; error: Sentenc
           </table>
         </Scroll>
         <Row>
-          <Button small onClick={() => view.send("fields.add")}>
+          <Button small send="fields.add">
             Add a field
           </Button>
           <Aside>A dot makes a group, [] a list of groups: policy.number, lines[].total.</Aside>
@@ -88,10 +87,10 @@ export function EditorScreen({ fields, error }: { fields: Fields; error: Sentenc
       </div>
       <footer>
         <Grow />
-        <Button bare onClick={() => view.send("fields.close")}>
+        <Button bare send="fields.close">
           Cancel
         </Button>
-        <Button go disabled={Boolean(wrong)} data-main="" onClick={() => view.send("fields.use")}>
+        <Button go disabled={Boolean(wrong)} data-main="" send="fields.use">
           Use these fields
         </Button>
       </footer>
@@ -134,7 +133,7 @@ function RowForm({ row, n, fields, view }: Props) {
   const id = `lw-row-${n}`;
   return (
     <>
-      <tr class={wrong ? "lw-wrong" : undefined}>
+      <tr>
         {words("name", "Name", {
           class: "in s m",
           spellcheck: false,
@@ -159,7 +158,8 @@ function RowForm({ row, n, fields, view }: Props) {
             bare
             small
             aria-label={`Remove row ${n + 1}`}
-            onClick={() => view.send("fields.drop", { row: n })}
+            send="fields.drop"
+            content={{ row: n }}
           >
             Remove
           </Button>
@@ -173,7 +173,7 @@ function RowForm({ row, n, fields, view }: Props) {
               {row.problem}
             </span>{" "}
             {row.instead && (
-              <TextButton onClick={() => view.send("fields.rename", { row: n, name: row.instead })}>
+              <TextButton send="fields.rename" content={{ row: n, name: row.instead }}>
                 Use {row.instead}
               </TextButton>
             )}

@@ -1,11 +1,12 @@
 // The models that can be compared, by connection; each ticked one is a column, and may have copies.
 
 import { useRef } from "preact/hooks";
-import { Control, Select, Tick } from "../panel/controls";
-import { Button, Fold, TextButton, useRoving } from "../panel/parts";
-import { Grow, Labelled, Letter, Muted, Row, SearchBox, Small, Status } from "./parts";
-import type { Copy, ModelGroup, ModelRow, Setup } from "./state";
-import { useKept, useView } from "./view";
+import { Control, Select } from "../../panel/controls";
+import { Button, Fold, TextButton, useRoving } from "../../panel/parts";
+import { Tick } from "../../panel/tick";
+import { Grow, Letter, Muted, Row, SearchBox, Small, Status, type Words } from "../parts";
+import type { Copy, ModelGroup, ModelRow, Setup } from "../state";
+import { useKept, useView } from "../view";
 
 const MODELS_SHOWN = 4;
 const STOPS = ".lw-model > input[type=checkbox], .lw-model > .btn, .lw-model > .aslink";
@@ -46,13 +47,8 @@ export function Models({ setup: { groups, ticked } }: { setup: Setup }) {
   );
 }
 
-function Group({
-  group: { label, title, said, count, pickable, rows },
-  all,
-}: {
-  group: ModelGroup;
-  all: boolean;
-}) {
+function Group({ group, all }: { group: ModelGroup; all: boolean }) {
+  const { label, title, said, count, pickable, rows } = group;
   const view = useView();
   const [open, setOpen] = useKept(`group ${label}`, false);
   const shown = all || open ? rows : rows.filter((row, n) => row.ticked || n < MODELS_SHOWN);
@@ -116,7 +112,7 @@ function Model({ row }: { row: ModelRow }) {
         <span class="narrow-hide">{row.mode}</span>
         <span class={row.price === "unknown" ? "r muted" : "r"}>{row.price}</span>
         {ticked ? (
-          <Button icon="plus" bare small onClick={() => view.send("setup.duplicate", { ref })}>
+          <Button icon="plus" bare small send="setup.duplicate" content={{ ref }}>
             Duplicate column
           </Button>
         ) : (
@@ -189,7 +185,7 @@ function CopyForm({ copy: { key, letter, label, said, examples, ...copy } }: { c
               />
             </Labelled>
             <Grow />
-            <Button small onClick={() => view.send("setup.drop_copy", { key })}>
+            <Button small send="setup.drop_copy" content={{ key }}>
               Remove column
             </Button>
           </Row>
@@ -198,3 +194,19 @@ function CopyForm({ copy: { key, letter, label, said, examples, ...copy } }: { c
     </div>
   );
 }
+
+interface LabelledProps {
+  words: string;
+  help?: Words;
+  children: Words;
+}
+
+/** Words, a control below them, and a line of help. */
+export const Labelled = ({ words, help, children }: LabelledProps) => (
+  // biome-ignore lint/a11y/noLabelWithoutControl: the control is among the children
+  <label class="field">
+    <span class="label">{words}</span>
+    {children}
+    {help && <span class="help">{help}</span>}
+  </label>
+);

@@ -1,46 +1,47 @@
 // While it runs: how far each variant is, who waits for what, what it cost, and Stop.
 
-import { Alert, Button, Icon, Note } from "../panel/parts";
-import { Grow, Scroll, Small, Status, VariantName } from "./parts";
-import type { Progress, Running, Sentence } from "./state";
-import { useView } from "./view";
+import { Alert, Button, Icon, Note } from "../../panel/parts";
+import { Grow, Head, Scroll, Small, Status, VariantName } from "../parts";
+import type { Progress, Running, Sentence } from "../state";
 
-export function RunningScreen({
-  running: run,
-  error,
-}: {
+interface Props {
   running: Running;
   error: Sentence | null;
-}) {
-  const view = useView();
+}
+
+export function RunningScreen({ running: run, error }: Props) {
   return (
     <>
-      <header>
-        <h2>Comparison</h2>
-        <b>{run.status}</b>
-        <Status>{run.said}</Status>
-        <Grow />
+      <Head
+        title="Comparison"
+        facts={
+          <>
+            <b>{run.status}</b>
+            <Status>{run.said}</Status>
+          </>
+        }
+      >
         {run.again && (
-          <Button bare onClick={() => view.send("run.again")}>
+          <Button bare send="run.again">
             {run.again}
           </Button>
         )}
         {run.show && (
-          <Button data-main="" onClick={() => view.send("run.show")}>
+          <Button data-main="" send="run.show">
             {run.show}
           </Button>
         )}
         {run.resume && (
-          <Button go data-next="" onClick={() => view.send("run.resume")}>
+          <Button go data-next="" send="run.resume">
             {run.resume}
           </Button>
         )}
         {run.stop && (
-          <Button data-next="" disabled={run.stopping} onClick={() => view.send("run.stop")}>
+          <Button data-next="" disabled={run.stopping} send="run.stop">
             {run.stop}
           </Button>
         )}
-      </header>
+      </Head>
       <Alert error={error} />
       {run.note && (
         <div class="body">
@@ -76,7 +77,7 @@ export function RunningScreen({
         <Small>{run.foot}</Small>
         <Grow />
         {run.differences && (
-          <Button small onClick={() => view.send("run.show")}>
+          <Button small send="run.show">
             {[<>Differences so far </>, <b>{run.differences}</b>]}
           </Button>
         )}
@@ -85,11 +86,8 @@ export function RunningScreen({
   );
 }
 
-function ProgressRow({
-  column: { letter, label, done, failed, total, now, ...said },
-}: {
-  column: Progress;
-}) {
+function ProgressRow({ column }: { column: Progress }) {
+  const { letter, label, done, failed, total, now, ...said } = column;
   const share = (part: number) => `width:${total ? (100 * part) / total : 0}%`;
   return (
     <tr>

@@ -1,6 +1,6 @@
 // Where everything stands in the charts: scales, marks, and labels that do not overlap.
 
-import type { Interval, Point, Range, Scores } from "./state";
+import type { Interval, Point, Range, Scores } from "../state";
 
 export const CHART = { width: 470, height: 252, left: 48, right: 462, top: 24, bottom: 204 };
 const LETTER = 7.2;

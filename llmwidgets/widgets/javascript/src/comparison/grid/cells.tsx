@@ -2,13 +2,13 @@
 
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { focused } from "../panel/page";
-import { Icon, TextButton } from "../panel/parts";
+import { focused } from "../../panel/page";
+import { Icon, TextButton } from "../../panel/parts";
+import type { Block, Row } from "../state";
+import { changed, FLAGS, SPOKEN, stateClass } from "../words";
 import { DetailView } from "./detail";
 import type { Grid } from "./grid";
 import type { Line } from "./layout";
-import type { Block, Row } from "./state";
-import { changed, FLAGS, SPOKEN, stateClass } from "./words";
 
 interface OfText {
   grid: Grid;
@@ -59,7 +59,7 @@ export function Lines({ grid, n, lines }: OfText & { lines: Line[] }) {
         if (line.kind === "fold") return <FoldLine {...{ grid, n, block, line, style }} />;
         const row = line.row!;
         return (
-          <div key={row.p} class={row.q ? "lw-grow lw-quiet" : "lw-grow"} role="row" style={style}>
+          <div key={row.p} class="lw-grow" role="row" style={style}>
             <span
               class="lw-cell lw-f m"
               role="rowheader"
@@ -215,7 +215,7 @@ function variantCell({ grid, n, block, line, row, col }: OfCell): VNode {
           <b>{failed.name}</b>
           <span>{failed.said}</span>
           {failed.again && (
-            <TextButton tabIndex={-1} onClick={() => grid.view.send("run.resume")}>
+            <TextButton tabIndex={-1} send="run.resume">
               Ask again
             </TextButton>
           )}

@@ -1,9 +1,9 @@
 // What opens under a cell: the words a value came from, what the others say, the label by mouse.
 
-import { Button, Fold } from "../panel/parts";
+import { Button, Failed, Fold } from "../../panel/parts";
+import { Facts, Letter, Muted } from "../parts";
+import type { Detail, Row } from "../state";
 import type { Grid } from "./grid";
-import { Facts, Failed, Letter, Muted } from "./parts";
-import type { Detail, Row } from "./state";
 
 interface Props {
   grid: Grid;
@@ -45,7 +45,7 @@ export function DetailView({ grid, row, content }: Props) {
             </Button>
           )}
           {content.again && (
-            <Button small onClick={() => grid.view.send("run.resume")}>
+            <Button small send="run.resume">
               {content.again}
             </Button>
           )}

@@ -3,11 +3,11 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Select } from "../../panel/controls";
 import { Button, Icon } from "../../panel/parts";
-import { Grid } from "../grid";
 import { Chip, Grow, Hints, Letter, SearchBox } from "../parts";
 import type { Filter, Nothing, Result } from "../state";
 import { useView, type View } from "../view";
 import { GLYPHS, stateClass } from "../words";
+import { Grid } from "./grid";
 
 const SEARCH_MS = 150;
 const WORDS: Record<string, string> = {
@@ -44,7 +44,7 @@ export default function Differences({ result }: { result: Result }) {
         <GridElement key={result.run} grid={grid} />
       </div>
       <Labels result={result} view={view} />
-      <footer class="lw-low">
+      <footer>
         <Hints
           keys={[
             ["↑ ↓ ← →", "move"],
@@ -190,13 +190,8 @@ function Filters({ result, view }: Props) {
   );
 }
 
-function NoRows({
-  nothing: { good, sentence, hint, ways },
-  view,
-}: {
-  nothing: Nothing;
-  view: View;
-}) {
+function NoRows({ nothing, view }: { nothing: Nothing; view: View }) {
+  const { good, sentence, hint, ways } = nothing;
   const icon = good ? "ok" : "none";
   return (
     <div class="body stack t" role="status">
@@ -226,7 +221,7 @@ function Labels({ result: { labels, undo }, view }: Props) {
         <b>{labels}</b> {labels === 1 ? "label" : "labels"} made here, after the values were seen
       </p>
       <Grow />
-      <Button small bare title={`${undo} (Ctrl+Z)`} onClick={() => view.send("labels.undo")}>
+      <Button small bare title={`${undo} (Ctrl+Z)`} send="labels.undo">
         Undo
       </Button>
       <Button small bare onClick={() => save("csv")}>

@@ -1,11 +1,13 @@
 // Fields by models: what share is right, of how many; each cell leads to its rows in the grid.
 
-import { Select } from "../panel/controls";
-import { Icon, TextButton } from "../panel/parts";
-import { Aside, Grow, Letter, Row, Scroll, Spoken, useArrows } from "./parts";
-import type { Choice, FieldScores, Figure, Scores } from "./state";
-import { useKept, useView, type View } from "./view";
-import { hardest, type Order, sortedFields } from "./words";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { Select } from "../../panel/controls";
+import { focused } from "../../panel/page";
+import { Icon, TextButton } from "../../panel/parts";
+import type { Key } from "../grid/keys";
+import { Heading, Letter, Scroll, Spoken } from "../parts";
+import type { Choice, FieldScores, Figure, Scores } from "../state";
+import { useKept, useView, type View } from "../view";
 
 const FIELDS_AT_ONCE = 8;
 
@@ -15,10 +17,7 @@ export function HardestFields({ scores }: { scores: Scores }) {
   const { rows, measures } = scores.fields;
   return (
     <div class="body stack t">
-      <div class="row">
-        <h3>By field</h3>
-        <Aside>{measures[0]![1]}, hardest first</Aside>
-      </div>
+      <Heading title="By field" about={`${measures[0]![1]}, hardest first`} />
       <FieldTable scores={scores} rows={rows.slice(0, FIELDS_AT_ONCE)} measure={measures[0]!} />
       <TextButton onClick={() => view.show("charts", {}, "sort-name")}>
         {rows.length > FIELDS_AT_ONCE
@@ -38,10 +37,7 @@ export function AllFields({ scores }: { scores: Scores }) {
   const sort = (by: string) => setOrder({ ...order, by, down: order.by === by && !order.down });
   return (
     <div class="body stack t lw-fields-all">
-      <Row>
-        <h3>Fields by model</h3>
-        <Aside>Each cell opens its rows in the grid.</Aside>
-        <Grow />
+      <Heading title="Fields by model" about="Each cell opens its rows in the grid.">
         {measures.length > 1 && (
           <Select
             class="in s"
@@ -51,7 +47,7 @@ export function AllFields({ scores }: { scores: Scores }) {
             onPick={(name) => setOrder({ ...order, measure: name })}
           />
         )}
-      </Row>
+      </Heading>
       <Scroll>
         <FieldTable
           scores={scores}
@@ -208,4 +204,85 @@ function openField(view: View, field: string, column = 0, right = false): void {
   view.column = column;
   view.show("differences", {}, "grid");
   view.narrow({ only: right ? "all" : "disagree", states: [], field, query: "" });
+}
+
+const ARROWS: Record<string, [down: number, right: number]> = {
+  ArrowDown: [1, 0],
+  ArrowUp: [-1, 0],
+  ArrowRight: [0, 1],
+  ArrowLeft: [0, -1],
+};
+
+/** Where an arrow, Home or End leads in a table with gaps: undefined where the key does nothing
+    there, null where it does and nothing lies that way. */
+export function tableTarget<T>(lines: (T | null)[][], from: T, e: Key): T | null | undefined {
+  const row = lines.findIndex((line) => line.includes(from));
+  if (row < 0 || e.altKey || e.metaKey) return undefined;
+  if (e.key === "Home") return lines[e.ctrlKey ? 0 : row]!.find(Boolean);
+  if (e.key === "End") return lines.at(e.ctrlKey ? -1 : row)!.findLast(Boolean);
+  const arrow = ARROWS[e.key];
+  if (!arrow) return undefined;
+  const [down, right] = arrow;
+  let [y, x] = [row + down, lines[row]!.indexOf(from) + right];
+  for (; lines[y] && x >= 0 && x < lines[y]!.length; y += down, x += right) {
+    if (lines[y]![x]) return lines[y]![x];
+  }
+  return null;
+}
+
+/** A table of buttons that is one tab stop: arrows, Home and End move inside it. */
+function useArrows() {
+  const ref = useRef<HTMLTableElement>(null);
+  const lines = () =>
+    [...ref.current!.rows].map((row) => [...row.cells].map((cell) => cell.querySelector("button")));
+  const point = (target: unknown) => {
+    for (const each of lines().flat()) if (each) each.tabIndex = each === target ? 0 : -1;
+  };
+  useLayoutEffect(() => {
+    const all = lines();
+    const held = all.flat().find((each) => each && each === focused(each));
+    point(held || all.slice(1).flat().find(Boolean) || all.flat().find(Boolean));
+  });
+  return {
+    ref,
+    onFocusIn: (e: FocusEvent) => (e.target as Element).localName === "button" && point(e.target),
+    onKeyDown: (e: KeyboardEvent) => {
+      const target = tableTarget(lines(), e.target as HTMLButtonElement, e);
+      if (target === undefined) return;
+      e.preventDefault();
+      target?.focus();
+    },
+  };
+}
+
+export interface Order {
+  by: string;
+  down: boolean;
+  measure: string;
+}
+
+/** Hardest first unless a column is chosen; what has no figure stands last. */
+export function sortedFields(
+  rows: FieldScores[],
+  letters: string[],
+  { by, down, measure }: Order,
+): FieldScores[] {
+  if (!by) return rows;
+  const column = letters.indexOf(by);
+  const figure = (row: FieldScores) => row.cells[column]?.[measure]?.[0] ?? Infinity;
+  const sorted = [...rows].sort((a, b) =>
+    column < 0 ? a.name.localeCompare(b.name) : figure(a) - figure(b) || 0,
+  );
+  if (!down) return sorted;
+  const known = sorted.filter((row) => column < 0 || figure(row) < Infinity).reverse();
+  return [...known, ...sorted.filter((row) => !known.includes(row))];
+}
+
+const LESS_IS_BETTER = ["invented", "missed", "nulls_in_words"];
+
+/** The worst share of a row; null where all are the same. */
+export function hardest(row: FieldScores, measure: string): number | null {
+  const known = row.cells.flatMap((cell) => cell?.[measure]?.[0] ?? []);
+  const [least, most] = [Math.min(...known), Math.max(...known)];
+  return least < most ? (LESS_IS_BETTER.includes(measure) ? most : least) : null;
 }

@@ -1,15 +1,13 @@
 // Before the run: what is asked of whom, what it costs, where it stops.
 
-import { useRef } from "preact/hooks";
-import { Control } from "../panel/controls";
-import { Alert, Button, Fold, TextButton } from "../panel/parts";
-import { inHand } from "../panel/typing";
-import { Embedded } from "./embedded";
-import { Models } from "./models";
-import { Aside, Failed, Grow, Heads, Labelled, Muted, Row, Small } from "./parts";
-import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "./state";
-import { Matters } from "./tabs/scoreboard";
-import { useKept, useView } from "./view";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { Control } from "../../panel/controls";
+import { inHand } from "../../panel/page";
+import { Alert, Button, Failed, Fold, TextButton } from "../../panel/parts";
+import { Aside, Grow, Head, Heading, Heads, Matters, Muted, Row, Small } from "../parts";
+import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "../state";
+import { useKept, useView } from "../view";
+import { Labelled, Models } from "./models";
 
 const FIELDS_SHOWN = 6;
 
@@ -25,21 +23,18 @@ export function SetupScreen({ setup, back, error }: Props) {
   const budget = view.panel.root.querySelector<HTMLInputElement>("[data-focus=budget]");
   return (
     <>
-      <header>
-        <h2>Comparison</h2>
-        <Aside>{setup.said}</Aside>
-        <Grow />
+      <Head title="Comparison" facts={<Aside>{setup.said}</Aside>}>
         {back && (
-          <Button bare small onClick={() => view.send("run.back")}>
+          <Button bare small send="run.back">
             {back}
           </Button>
         )}
         {setup.code && (
-          <Button bare small data-focus="code" onClick={() => view.send("result.code")}>
+          <Button bare small data-focus="code" send="result.code">
             Copy as code
           </Button>
         )}
-      </header>
+      </Head>
       <Alert error={error} />
       {problems.length > 0 && (
         <div class="body stack t lw-problems" role="alert">
@@ -71,7 +66,6 @@ export function SetupScreen({ setup, back, error }: Props) {
 }
 
 function NoModels({ sentence, hint }: Sentence) {
-  const view = useView();
   return (
     <div key="empty" class="body stack">
       <div>
@@ -79,10 +73,10 @@ function NoModels({ sentence, hint }: Sentence) {
         <p class="muted">{hint}</p>
       </div>
       <Row>
-        <Button go data-focus="connections" onClick={() => view.send("setup.connections")}>
+        <Button go data-focus="connections" send="setup.connections">
           Open connections
         </Button>
-        <Button bare onClick={() => view.send("setup.demo")}>
+        <Button bare send="setup.demo">
           Use the demo server, no key needed
         </Button>
       </Row>
@@ -90,24 +84,43 @@ function NoModels({ sentence, hint }: Sentence) {
   );
 }
 
+/** The connection panel, inside this one. */
+function Embedded() {
+  const [inside, keep] = useKept<HTMLElement | null>("embedded", null);
+  const place = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    if (inside) place.current!.append(inside);
+  }, [inside]);
+  return (
+    inside && (
+      <div class="lw-embed">
+        <div class="row">
+          <Aside>What is connected here can be ticked below.</Aside>
+          <Grow />
+          <Button small data-focus="embedded" onClick={() => keep(null)}>
+            Done
+          </Button>
+        </div>
+        <div ref={place} />
+      </div>
+    )
+  );
+}
+
 // ---- fields, texts, options ----------------------------------------------------------------------
 
 function Schema({ schema: { said, fields, edit, losses, hint } }: { schema: SchemaView }) {
-  const view = useView();
   const [all, setAll] = useKept("fields", false);
   const shown = all ? fields : fields.slice(0, FIELDS_SHOWN);
   return (
     <div class="stack t">
-      <div class="row">
-        <h3>Fields</h3>
-        <Aside>{said}</Aside>
-        <Grow />
+      <Heading title="Fields" about={said}>
         {edit && (
-          <Button bare={fields.length > 0} small onClick={() => view.send("fields.open")}>
+          <Button bare={fields.length > 0} small send="fields.open">
             {edit}
           </Button>
         )}
-      </div>
+      </Heading>
       {shown.length > 0 && (
         <table class="flush lw-fields">
           <Heads columns={["Name", "Type", "Description"]} />
@@ -148,18 +161,14 @@ function Schema({ schema: { said, fields, edit, losses, hint } }: { schema: Sche
 }
 
 function Texts({ texts: { said, first, samples } }: { texts: TextsView }) {
-  const view = useView();
   const [open, setOpen] = useKept("texts", false);
   return (
     <div class="stack x">
-      <div class="row">
-        <h3>Texts</h3>
-        <Aside>{said}</Aside>
-        <Grow />
+      <Heading title="Texts" about={said}>
         <Button bare small aria-expanded={open} onClick={() => setOpen(!open)}>
           Choose
         </Button>
-      </div>
+      </Heading>
       {open && <Chooser done={() => setOpen(false)} />}
       <ul class="lw-texts">
         {first.map(({ id, line }) => (
@@ -172,7 +181,7 @@ function Texts({ texts: { said, first, samples } }: { texts: TextsView }) {
       {samples.length > 0 && (
         <Row>
           {samples.map(({ name, label }) => (
-            <Button key={name} small onClick={() => view.send("setup.sample", { name })}>
+            <Button key={name} small send="setup.sample" content={{ name }}>
               {label}
             </Button>
           ))}
@@ -280,11 +289,8 @@ function Options({ options }: { options: OptionsView }) {
   );
 }
 
-function Foot({
-  setup: { estimate, expected, matters, missing, trial, run, budget },
-}: {
-  setup: Setup;
-}) {
+function Foot({ setup }: { setup: Setup }) {
+  const { estimate, expected, matters, missing, trial, run, budget } = setup;
   const view = useView();
   return (
     <footer class="wrap">
@@ -320,14 +326,11 @@ function Foot({
           </span>
         </label>
         {trial && (
-          <Button
-            disabled={Boolean(missing)}
-            onClick={() => view.send("run.start", { trial: true })}
-          >
+          <Button disabled={Boolean(missing)} send="run.start" content={{ trial: true }}>
             {trial}
           </Button>
         )}
-        <Button go disabled={Boolean(missing)} data-main="" onClick={() => view.send("run.start")}>
+        <Button go disabled={Boolean(missing)} data-main="" send="run.start">
           {run}
         </Button>
       </span>

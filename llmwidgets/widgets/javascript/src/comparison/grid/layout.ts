@@ -3,7 +3,7 @@
 // The kernel gives a height for every text. A text that is unfolded or has a detail open is taller
 // by that much. A text shows lines: its head, a line for each row, and the fold.
 
-import type { Block, Detail, Row } from "./state";
+import type { Block, Detail, Row } from "../state";
 
 /** Heights in pixels, as the kernel reckons with them. */
 export const METRICS = { line: 16, pad: 9, group: 29, fold: 25, failed: 74 };

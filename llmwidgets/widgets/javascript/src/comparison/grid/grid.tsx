@@ -6,14 +6,14 @@
 // stop: the grid keeps the focus and `aria-activedescendant` points at the cell.
 
 import { render, type VNode } from "preact";
-import { focused, focusIn } from "../panel/page";
-import type { Buffers } from "../panel/protocol";
+import { focused, focusIn } from "../../panel/page";
+import type { Buffers } from "../../panel/protocol";
+import type { Block, Detail, GridAnswer, Row } from "../state";
+import type { View } from "../view";
+import { seenWords } from "../words";
 import { Lines, Texts } from "./cells";
 import { type GridAct, gridAct } from "./keys";
 import { CHUNK, Layout, type Line, METRICS, measureColumns, type Open, scrollInto } from "./layout";
-import type { Block, Detail, GridAnswer, Row } from "./state";
-import type { View } from "./view";
-import { seenWords } from "./words";
 
 /** The turn of the rows that come unasked with a view's first state. */
 const FIRST = "first";
@@ -229,7 +229,7 @@ export class Grid {
     if (layout !== this.answer?.layout) return;
     this.#put(blocks.map((block, n) => [from + n, block]));
     const aim = this.#aim;
-    if (aim && this.layout.blocks.has(aim.block)) this.#moveTo(aim);
+    if (aim && this.layout.blocks.has(aim.block)) this.moveTo(aim);
     else this.draw();
   }
 
@@ -363,24 +363,19 @@ export class Grid {
 
   // ---- moving about ------------------------------------------------------------------------------
 
-  /** Make a place the active one, and bring it into sight. */
-  moveTo(block: number, line: number, col = this.#at.col): void {
-    this.#moveTo({ block, line, col });
-  }
-
-  #moveTo(to: At): void {
+  /** Make a place the active one, as far as it is another, and bring it into sight. */
+  moveTo(change: Partial<At>): void {
     const { layout } = this;
     if (!layout.count) return;
+    const to = { ...this.#at, ...change };
     this.#at = { ...to, ...layout.clamp(to) };
     this.#aim = layout.blocks.has(this.#at.block) ? null : { ...to, block: this.#at.block };
     if (!this.#root) {
-      this.#next = () => this.#moveTo(this.#at);
+      this.#next = () => this.moveTo({});
       return;
     }
     const { top, height } = this.#line!;
-    const place = layout.tops[this.#at.block]! + top;
-    this.#scrollTo(scrollInto(place, height, this.#scroll, this.#sightHeight));
-    this.draw();
+    this.#see(this.#at.block, top, height);
     const cell = this.#cell(this.#at);
     const { width, fixed } = this.columns;
     if (!cell || width <= this.#root.clientWidth || this.#at.col <= this.truth) return;
@@ -404,17 +399,16 @@ export class Grid {
   };
 
   #act([name, by]: GridAct): void {
-    const { block, line, col } = this.#at;
     const wide = this.truth + this.variants.length;
     const page = (this.#root!.clientHeight - 60) * (by ?? 0);
     const acts = {
-      step: () => this.#moveTo({ ...this.layout.step(this.#at, by!), col }),
-      page: () => this.#moveTo({ ...this.layout.jump(this.#at, page), col }),
-      column: () => this.moveTo(block, line, Math.max(0, Math.min(wide, col + by!))),
-      home: () => this.moveTo(block, line, 0),
-      end: () => this.moveTo(block, line, wide),
-      top: () => this.moveTo(0, 0),
-      bottom: () => this.moveTo(Infinity, Infinity),
+      step: () => this.moveTo(this.layout.step(this.#at, by!)),
+      page: () => this.moveTo(this.layout.jump(this.#at, page)),
+      column: () => this.moveTo({ col: Math.max(0, Math.min(wide, this.#at.col + by!)) }),
+      home: () => this.moveTo({ col: 0 }),
+      end: () => this.moveTo({ col: wide }),
+      top: () => this.moveTo({ block: 0, line: 0 }),
+      bottom: () => this.moveTo({ block: Infinity, line: Infinity }),
       enter: () => this.#enter(),
       undo: () => this.view.send("labels.undo"),
       type: () => this.typeTruth(),
@@ -460,7 +454,8 @@ export class Grid {
   /** Make a field of a text the active one: the way back from where the text is read. */
   find(id: string, path: string | null): void {
     for (const [n, block] of this.layout.blocks) {
-      if (block.id === id) this.moveTo(n, Math.max(0, this.layout.lineOf(n, path ?? undefined)));
+      if (block.id !== id) continue;
+      this.moveTo({ block: n, line: Math.max(0, this.layout.lineOf(n, path ?? undefined)) });
     }
   }
 
@@ -506,16 +501,16 @@ export class Grid {
     this.#opening = null;
     const line = this.#line;
     if (this.#at.block !== open.block || line?.row?.p !== open.path) return;
-    const top = this.layout.tops[open.block]! + line.top;
-    const height = Math.min(line.height + open.height, this.#sightHeight);
-    this.#scrollTo(scrollInto(top, height, this.#scroll, this.#sightHeight));
-    this.draw();
+    this.#see(open.block, line.top, line.height + open.height);
   }
 
-  /** How much of the rows is in sight, below the heads of the columns. */
-  get #sightHeight(): number {
+  /** Bring a part of a text into sight, as far as there is room below the heads of the columns. */
+  #see(block: number, top: number, height: number): void {
     const root = this.#root!;
-    return root.clientHeight - (root.firstElementChild as HTMLElement).offsetHeight;
+    const room = root.clientHeight - (root.firstElementChild as HTMLElement).offsetHeight;
+    const place = this.layout.tops[block]! + top;
+    this.#scrollTo(scrollInto(place, Math.min(height, room), this.#scroll, room));
+    this.draw();
   }
 
   get sight(): number {
@@ -546,7 +541,7 @@ export class Grid {
     const same = this.layout.blocks.get(at.block)?.index === index;
     const line = Math.max(0, this.layout.lineOf(at.block, path));
     if (top === undefined) {
-      if (same) this.moveTo(at.block, line, at.col);
+      if (same) this.moveTo({ ...at, line });
       return;
     }
     this.#moved = true;

@@ -1,8 +1,8 @@
 // Each two models: how far they are apart, or without truth how far they say the same.
 
+import { Heads, Letter, Muted, Scroll, Small, Spoken } from "../parts";
+import type { Interval, Pair, Range, Scores } from "../state";
 import { intervalWords, lineScale } from "./geometry";
-import { Heads, Letter, Muted, Scroll, Small, Spoken } from "./parts";
-import type { Interval, Pair, Range, Scores } from "./state";
 
 interface LineProps {
   interval: Interval;
@@ -44,15 +44,9 @@ export function Line({ interval, scale, width, pad, band = null, zero }: LinePro
   );
 }
 
-const PairName = ({
-  pair: { a, b },
-  sign,
-  spoken,
-}: {
-  pair: { a: string; b: string };
-  sign: string;
-  spoken: string;
-}) => (
+type NameProps = { pair: { a: string; b: string } } & Record<"sign" | "spoken", string>;
+
+const PairName = ({ pair: { a, b }, sign, spoken }: NameProps) => (
   <th scope="row" class="nw">
     <Letter>{a}</Letter>
     {` ${sign} `}
@@ -61,11 +55,8 @@ const PairName = ({
   </th>
 );
 
-export function Pairs({
-  scores: { pairs, pairs_said: said, pair_scale: scale, matters },
-}: {
-  scores: Scores;
-}) {
+export function Pairs({ scores }: { scores: Scores }) {
+  const { pairs, pairs_said: said, pair_scale: scale, matters } = scores;
   return (
     <div class="body stack t">
       <div>

@@ -1,0 +1,7 @@
+// What the comparison panel needs for a run: the choices, the editor of the fields, how far it is.
+
+import "./comparison/run/run.css";
+
+export { EditorScreen } from "./comparison/run/editor";
+export { RunningScreen } from "./comparison/run/running";
+export { SetupScreen } from "./comparison/run/setup";

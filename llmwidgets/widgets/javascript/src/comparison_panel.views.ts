@@ -1,0 +1,5 @@
+// Every view of a result but the first one: what the files in src/comparison/tabs/ export.
+
+import "./comparison/scores/views.css";
+
+export { default as tabs } from "comparison-tabs";
