@@ -20,7 +20,7 @@ from llmwidgets.connections.policy_file import machine_rules, policy_files
 from llmwidgets.errors import DamagedStore, StoreError
 from llmwidgets.keyscan.files import FoundLeak, search_files
 from llmwidgets.known_keys import KnownKey
-from llmwidgets.store import age, identity_cache, identity_sources
+from llmwidgets.store import age, identity_sources
 from llmwidgets.store.state import CONNECTIONS, IDENTITY
 from llmwidgets.store.store import Store
 
@@ -305,7 +305,7 @@ def examine_clock(folder: Path | None, now: Callable[[], float] = time.time) -> 
 def examine_keyring() -> Finding:
     """The system keyring that would be used, or why not; it is waited for three seconds."""
     try:
-        return Finding("keyring", "fine", f"{identity_cache.back_end_name()} can be used.")
+        return Finding("keyring", "fine", f"{identity_sources.back_end_name()} can be used.")
     except StoreError as error:
         return Finding("keyring", "fine", f"None is used. {error.message}")
 

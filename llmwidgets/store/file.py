@@ -93,7 +93,7 @@ class StoreFile:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            reason = _reason(error)
+            reason = explain_error(error)
         message = f"{self.path} cannot be read: {reason}."
         raise StoreError(message, _CHECK)
 
@@ -131,7 +131,7 @@ class StoreFile:
                 temporary.unlink(missing_ok=True)
             sync_folder(target.parent)
         except OSError as error:
-            reason = _reason(error)
+            reason = explain_error(error)
         else:
             return
         message = f"{self.path} could not be written: {reason}."
@@ -161,7 +161,7 @@ class StoreFile:
             except OSError as error:
                 if error.errno in _NO_FLOCK and kind is FileLock:
                     continue
-                message = f"The store in {path.parent} cannot be locked: {_reason(error)}."
+                message = f"The store in {path.parent} cannot be locked: {explain_error(error)}."
                 raise StoreError(message, "Check that the folder is yours to write.") from None
             else:
                 return lock
@@ -224,7 +224,7 @@ def make_folder(folder: Path, *, close: bool = True) -> None:
         if close and not any(folder.iterdir()):
             folder.chmod(0o700)
     except OSError as error:
-        reason = _reason(error)
+        reason = explain_error(error)
     else:
         return
     message = f"The folder {folder} cannot be made: {reason}."
@@ -305,5 +305,6 @@ def _fill(target: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _reason(error: OSError) -> str:
+def explain_error(error: OSError) -> str:
+    """What the system says is wrong, as the end of a sentence."""
     return (error.strerror or type(error).__name__).lower()

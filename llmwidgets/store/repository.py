@@ -12,7 +12,7 @@ from llmwidgets.errors import DamagedStore, NewerStore, StoreError, StoreLocked
 from llmwidgets.secret import Secret
 from llmwidgets.store import document as documents
 from llmwidgets.store import file as store_file
-from llmwidgets.store import identity_cache, identity_sources, trust
+from llmwidgets.store import identity_sources, trust
 from llmwidgets.store import state as states
 from llmwidgets.store.document import StoreDocument
 from llmwidgets.store.identity_sources import GIVEN, PASSPHRASE, IdentitySource
@@ -189,7 +189,7 @@ def write_identity(state: StoreState, wrapped: bytes) -> None:
 
 def find_identity(state: StoreState) -> IdentitySource | None:
     """The identity that opens the store without a question: surroundings, server, keyring."""
-    return identity_sources.find_headless_identity() or identity_cache.find_remembered(state)
+    return identity_sources.find_headless_identity() or identity_sources.find_remembered(state)
 
 
 def unlock_headless(state: StoreState) -> IdentitySource:

@@ -12,19 +12,11 @@ from llmwidgets.errors import FieldError, PolicyError, StoreError, StoreLocked, 
 from llmwidgets.providers.overrides import FactMisfit, plain_told, read_told
 from llmwidgets.secret import Secret, refuse_key
 from llmwidgets.store import document as documents
-from llmwidgets.store import (
-    identity_cache,
-    identity_sources,
-    recipients,
-    repository,
-    transfer,
-    trust,
-)
+from llmwidgets.store import identity_sources, repository, sharing, trust
 from llmwidgets.store.document import StoredConnection
 from llmwidgets.store.identity_sources import IdentitySource, close_typed
-from llmwidgets.store.recipients import Invitation, Member, Removal
+from llmwidgets.store.sharing import Backup, ImportPreview, Invitation, Member, Removal
 from llmwidgets.store.state import AUTO_LOCK_CHOICES, StoreState, default_folder, state_of
-from llmwidgets.store.transfer import Backup, ImportPreview
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
@@ -341,23 +333,23 @@ class Store:
         `"server"` lasts until the Jupyter server stops, in memory. StoreError if that cannot
         be, and nothing else is used instead; StoreLocked while the store is locked.
         """
-        identity_cache.remember_identity(self._folder(), place, self._identity())
+        identity_sources.remember_identity(self._folder(), place, self._identity())
         self.state.notify()
 
     def forget(self, place: str) -> None:
         """Take back `remember`; the store stays open in this process until it is locked."""
-        identity_cache.forget_remembered(self._folder(), place)
+        identity_sources.forget_remembered(self._folder(), place)
         self.state.notify()
 
     @property
     def remembered(self) -> tuple[str, ...]:
         """Where this store's identity is remembered: `"server"`, `"keyring"`, both or neither."""
-        return identity_cache.identity_caches(self.path) if self.path else ()
+        return identity_sources.identity_caches(self.path) if self.path else ()
 
     @property
     def can_remember(self) -> tuple[str, ...]:
         """The places that `remember` would take here; the keyring is asked, for up to 3 s."""
-        return identity_cache.available_caches() if self.path else ()
+        return identity_sources.available_caches() if self.path else ()
 
     @property
     def auto_lock(self) -> int:
@@ -390,7 +382,7 @@ class Store:
         if new is None:
             message = "Nobody can be asked for the new passphrase here."
             raise StoreLocked(message, "Call store.change_passphrase(old, new).")
-        recipients.change_passphrase(self.state, old, new)
+        sharing.change_passphrase(self.state, old, new)
         self.state.notify()
 
     def new_identity(self, passphrase: str | Secret, *, purge_backups: bool = True) -> None:
@@ -402,7 +394,7 @@ class Store:
         """
         passphrase = close_typed(passphrase)
         self._folder()
-        recipients.rotate_identity(self.state, passphrase, purge_backups=purge_backups)
+        sharing.rotate_identity(self.state, passphrase, purge_backups=purge_backups)
         self.state.notify()
 
     # -- Who else opens it.
@@ -416,12 +408,12 @@ class Store:
     def members(self) -> tuple[Member, ...]:
         """Everyone who can open the store, with fingerprints to compare; StoreLocked."""
         document = repository.read_store(self.state)
-        return recipients.list_members(document, self.recipient) if document.recipients else ()
+        return sharing.list_members(document, self.recipient) if document.recipients else ()
 
     @property
     def held_keys(self) -> tuple[str, ...]:
         """The labels whose key is in the file itself, so that all who opened it have seen it."""
-        return recipients.seen_keys(repository.read_store(self.state))
+        return sharing.seen_keys(repository.read_store(self.state))
 
     def invite(self, recipient: str, name: str) -> Invitation:
         """Let one more person open the store, by the public key that age-keygen printed.
@@ -429,10 +421,10 @@ class Store:
         Returns the lines to send. FieldError for a key or a name that is wrong or there already.
         """
         folder, by = self._folder(), self._identity()
-        new = trust.Recipient(name.strip(), recipients.check_recipient(recipient))
+        new = trust.Recipient(name.strip(), sharing.check_recipient(recipient))
         with self.state.changing():
-            self._change(lambda now: recipients.with_member(now, new, by))
-        return recipients.write_invitation(str(folder), new.name, new.recipient, by.recipient)
+            self._change(lambda now: sharing.with_member(now, new, by))
+        return sharing.write_invitation(str(folder), new.name, new.recipient, by.recipient)
 
     def remove(self, name: str) -> Removal:
         """Seal the store to everyone but this member; returns which provider keys to revoke.
@@ -442,7 +434,7 @@ class Store:
         self._folder()
         by = self._identity()
         with self.state.changing():
-            self._change(lambda now: recipients.without_member(now, name, by))
+            self._change(lambda now: sharing.without_member(now, name, by))
         return Removal(name, self.held_keys)
 
     def trust(self, recipient: str) -> None:
@@ -450,7 +442,7 @@ class Store:
 
         Needed once if somebody else made the store that was shared with you.
         """
-        trust.trust_author(self.path, recipients.check_recipient(recipient))
+        trust.trust_author(self.path, sharing.check_recipient(recipient))
         self.state.notify()
 
     def accept_rollback(self) -> None:
@@ -468,7 +460,7 @@ class Store:
         if self.unlocked_by is None:
             with suppress(StoreError):
                 repository.read_store(self.state)
-        return transfer.list_backups(self.state)
+        return sharing.list_backups(self.state)
 
     def restore(
         self, backup: Backup | None = None, *, passphrase: str | Secret | None = None
@@ -480,7 +472,7 @@ class Store:
         """
         passphrase = close_typed(passphrase)
         self._folder()
-        restored = transfer.restore_backup(self.state, backup, passphrase)
+        restored = sharing.restore_backup(self.state, backup, passphrase)
         self.state.notify()
         return restored
 
@@ -501,7 +493,7 @@ class Store:
             raise FieldError({"passphrase": "or recipient: give exactly one to seal the file to."})
         if passphrase is not None:
             identity_sources.check_passphrase(passphrase)
-        transfer.export_connections(
+        sharing.export_connections(
             repository.read_store(self.state),
             Path(path).expanduser(),
             identity=self._identity(),
@@ -521,7 +513,7 @@ class Store:
         """
         passphrase, identity = close_typed(passphrase), close_typed(identity)
         path = Path(path).expanduser()
-        return transfer.preview_import(self.state, path, passphrase=passphrase, identity=identity)
+        return sharing.preview_import(self.state, path, passphrase=passphrase, identity=identity)
 
     def take(
         self, preview: ImportPreview, labels: Iterable[str] | None = None, *, replace: bool = False

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 from llmwidgets.errors import FieldError, LLMWidgetsError, StoreError, StoreLocked
 from llmwidgets.providers import PROVIDERS
+from llmwidgets.store.sharing import ImportPreview, asks_for_passphrase
 from llmwidgets.store.store import Store
-from llmwidgets.store.transfer import ImportPreview, asks_for_passphrase
 from llmwidgets.widgets.panel import Content, Page, error_sentence
 from llmwidgets.widgets.secret_field import SecretInbox
 
 if TYPE_CHECKING:
     from llmwidgets.widgets.store.gate import StoreGate
+
 
 PARTS = ("opening", "passphrase", "members", "backups", "export", "import", "identity")
 
