@@ -175,7 +175,7 @@ def _cost(folder: Path) -> Iterator[Finding]:
         yield Finding("passphrase", "note", "No identity.age: no passphrase opens this store.")
         return
     try:
-        header, _ = age.read_header(path.read_bytes())
+        header = age.read_header(path.read_bytes())
     except (OSError, DamagedStore):
         said = "identity.age cannot be read as an age file."
         yield Finding("passphrase", "problem", said, "Put back a copy of identity.age.")

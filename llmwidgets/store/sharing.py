@@ -91,7 +91,7 @@ def check_recipient(recipient: str) -> str:
     from llmwidgets.store import age
 
     bare = recipient.strip()
-    if age.is_recipient(bare):
+    if age.read_recipient(bare):
         return bare
     secret = bare.upper().startswith("AGE-SECRET-KEY-")
     problem = "is a secret identity: nobody else may have it." if secret else "is not an age key."
@@ -376,8 +376,7 @@ def asks_for_passphrase(path: Path) -> bool:
     from llmwidgets.store import age
 
     data = _read(path)
-    header, _ = _open(path, lambda: age.read_header(data))
-    return header.stanzas[0].kind == "scrypt"
+    return _open(path, lambda: age.read_header(data)).takes_passphrase
 
 
 def _open(path: Path, how: Callable[[], _Opened]) -> _Opened:
