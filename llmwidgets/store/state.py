@@ -10,7 +10,7 @@ import time
 import unicodedata
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -20,7 +20,7 @@ from llmwidgets.errors import AlreadyConnected, FieldError, StoreLocked
 from llmwidgets.secret import Secret
 from llmwidgets.store import identity_sources, trust
 from llmwidgets.store.document import StoredConnection, StoreDocument, UnreadableConnection
-from llmwidgets.store.file import StoreFile, writable
+from llmwidgets.store.file import StoreFile, modified_at, writable
 from llmwidgets.store.identity_sources import IdentitySource
 
 logger = logging.getLogger(__name__)
@@ -144,7 +144,9 @@ class StoreState:
     @property
     def changed_at(self) -> datetime | None:
         """When the store's file was last modified, by any process; None in memory or before it."""
-        return None if self.folder is None else self.file(CONNECTIONS).modified_at
+        with suppress(OSError):
+            return None if self.folder is None else modified_at(self.file(CONNECTIONS).path)
+        return None
 
     @property
     def deleted_label(self) -> str:
