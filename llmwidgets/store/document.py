@@ -13,10 +13,11 @@ import json
 import re
 import uuid
 from bisect import bisect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 from weakref import WeakKeyDictionary
 
@@ -196,10 +197,7 @@ def with_recipients(
 ) -> StoreDocument:
     """The document for other members, whom the holders of these identities vouch for."""
     new = replace(document, recipients=tuple(recipients), roster=document.revision + 1)
-    vouchers = [
-        trust.sign_roster(each, new.store_id, new.roster, new.recipients) for each in identities
-    ]
-    return replace(new, vouchers=tuple(vouchers))
+    return replace(new, vouchers=tuple(trust.sign_roster(new, each) for each in identities))
 
 
 def told_of(facts: Iterable[Fact], connection: Connection) -> dict[str, Told]:
@@ -285,29 +283,24 @@ def serialize_document(document: StoreDocument, identity: Identity) -> memoryvie
     return trust.sign_body(body, identity, [each.recipient for each in document.recipients])
 
 
-def parse_document(
-    plain: memoryview,
-    identity: Identity,
-    trusts: Callable[[StoreDocument, str], bool] | None = None,
-) -> StoreDocument:
-    """The document in an opened file; `trusts` judges a writer that is not the reader.
+def parse_document(plain: memoryview, identity: Identity, folder: Path | None) -> StoreDocument:
+    """The document in an opened file of this folder.
 
     DamagedStore if nobody trusted wrote it, NewerStore if a newer llmwidgets wrote it in a form
     that is not known here.
     """
     document, writer = read_document(plain), trust.read_author(plain, identity)
-    known = writer == identity.recipient
-    if writer is not None and (known or (trusts is not None and trusts(document, writer))):
+    if writer is not None and (
+        writer == identity.recipient or trust.is_trusted(document, writer, identity, folder)
+    ):
         return document
     if document.is_newer:
         raise newer_error()
     message = "connections.age opens, but was not written by a holder of the store's identity."
-    hint = (
-        ""
-        if writer is None
-        else f"{writer} wrote it, whom this computer does not know. Only if the invitation, or "
+    hint = "" if writer is None else (
+        f"{writer} wrote it, whom this computer does not know. Only if the invitation, or "
         f'whoever keeps the store, names exactly this one: store.trust("{writer}").'
-    )
+    )  # fmt: skip
     raise DamagedStore(message, hint)
 
 

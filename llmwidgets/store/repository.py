@@ -159,7 +159,7 @@ def store_operation(state: StoreState) -> Iterator[tuple[StoreDocument, Identity
             if document.is_newer:
                 message = f"{state.name} was written by a newer llmwidgets."
                 raise NewerStore(message, "It is read-only here. Update llmwidgets.")
-            if trust.is_older(document):
+            if document.revision < trust.recall_store(document.store_id).revision:
                 message = f"{state.name} is older than this computer saw it; nothing is changed."
                 raise StoreError(message, trust.ROLLBACK_HINT)
             yield document, source
@@ -273,7 +273,7 @@ def open_document(state: StoreState, data: bytes, identity: Identity) -> StoreDo
 
     try:
         plain = age.decrypt(data, [identity])
-        return documents.parse_document(plain, identity, trust.is_trusted(state.folder, identity))
+        return documents.parse_document(plain, identity, state.folder)
     except StoreLocked:
         fault = damaged_error(state, _OTHERS)
     except DamagedStore as error:
