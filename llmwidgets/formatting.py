@@ -140,6 +140,11 @@ def format_day(moment: date) -> str:
     return f"{moment.day} {moment:%b %Y}"
 
 
+def format_moment(moment: datetime) -> str:
+    """A moment as 11 Dec 2026 at 09:30."""
+    return f"{format_day(moment)} at {moment:%H:%M}"
+
+
 def format_since(moment: datetime | None, now: datetime) -> str:
     """`just now`, or the day."""
     if moment is None:

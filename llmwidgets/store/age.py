@@ -8,7 +8,6 @@ travel as `memoryview`, whose repr shows an address alone.
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import os
 import re
@@ -154,11 +153,6 @@ def wrap_identity(identity: Identity, passphrase: Secret) -> bytes:
         passphrase,
         work_factor=WORK_FACTOR,
     )
-
-
-def digest(data: bytes | memoryview) -> bytes:
-    """SHA-256, to compare two plaintexts without a name for either."""
-    return hashlib.sha256(data).digest()
 
 
 def _private_key(text: str) -> X25519PrivateKey | None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -25,8 +23,7 @@ from llmwidgets.secret import Secret
 from llmwidgets.store import document as documents
 from llmwidgets.store import file, identity_sources, repository, trust
 from llmwidgets.store.document import StoreDocument, UnreadableConnection, with_recipients
-from llmwidgets.store.identity_sources import GIVEN, KEY, KEY_FILE, PASSPHRASE, IdentitySource
-from llmwidgets.store.state import CONNECTIONS, IDENTITY, Status, StoreState
+from llmwidgets.store.state import StoreState
 from llmwidgets.store.trust import OWNER, RECOVERY, Recipient
 
 if TYPE_CHECKING:
@@ -154,108 +151,6 @@ def write_invitation(store: str, name: str, recipient: str, inviter: str) -> Inv
         f"Before that, compare the inviter's fingerprint by voice: {fingerprint(inviter)}"
     )
     return Invitation(name, fingerprint(recipient), text)
-
-
-# -- Another passphrase, another identity of the owner's.
-
-
-def change_passphrase(state: StoreState, old: Secret | None, new: Secret) -> None:
-    """Seal the identity by another passphrase; the connections stay as they are.
-
-    The old one is tried first and the new file is opened before it replaces the old, whose backups
-    go: the old passphrase would open them.
-    """
-    identity_sources.check_passphrase(new)
-    repository.check_exists(state)
-    if old is None and _is_opened_by_recovery(state):
-        return rotate_identity(state, new, purge_backups=False)
-    identity = _proven_owner(state) if old is None else repository.open_by_passphrase(state, old)
-    wrapped = _wrap(identity, new)
-    with state.guard, state.file(CONNECTIONS).locked():
-        repository.write_identity(state, wrapped)
-        _purge(state, IDENTITY)
-    return None
-
-
-def rotate_identity(state: StoreState, passphrase: Secret, *, purge_backups: bool) -> None:
-    """Put a new identity in place of the owner's and seal the store to it alone.
-
-    The store is sealed to both while identity.age changes over, so that a crash at any point
-    leaves a pair that opens.
-    """
-    from llmwidgets.store import age
-
-    identity_sources.check_passphrase(passphrase)
-    if state.file(IDENTITY).exists and not _is_opened_by_recovery(state):
-        repository.open_by_passphrase(state, passphrase)
-    made = age.Identity.generate()
-    wrapped = _wrap(made, passphrase)
-    with repository.store_operation(state) as (document, source):
-        before = _owner_of(document, source.identity)
-
-        def seal(old: StoreDocument, members: Iterable[Recipient]) -> StoreDocument:
-            # The new identity signs and the old one vouches for it: either opens and believes this.
-            sealed_to = [Recipient(OWNER, made.recipient), *members]
-            new = with_recipients(old, sealed_to, [source.identity, made])
-            new = repository.next_revision(new, old)
-            repository.write_store(state, new, made)
-            return new
-
-        both = seal(document, document.recipients)
-        repository.write_identity(state, wrapped)
-        seal(both, (each for each in document.recipients if each != before))
-        state.open_by(IdentitySource(made, PASSPHRASE))
-        _purge(state, IDENTITY)
-        if purge_backups:
-            _purge(state, CONNECTIONS)
-    identity_sources.renew_remembered(state, made)
-
-
-def _owner_of(document: StoreDocument, identity: Identity) -> Recipient:
-    """The entry that is replaced: the owner's own, or the lost one after a recovery."""
-    own = next((r for r in document.recipients if r.recipient == identity.recipient), None)
-    if own is not None and own.name == RECOVERY:
-        owner = next((each for each in document.recipients if each.name == OWNER), None)
-        return owner or Recipient(OWNER, "")
-    if own is None or own.name != OWNER:
-        message = "Only the owner of the store gives it a new identity."
-        raise StoreError(message, "A member makes one with age-keygen and is invited with it.")
-    return own
-
-
-def _is_opened_by_recovery(state: StoreState) -> bool:
-    if state.document is None or state.source is None:
-        return False
-    return Recipient(RECOVERY, state.source.identity.recipient) in state.document.recipients
-
-
-def _proven_owner(state: StoreState) -> Identity:
-    """The identity that a key file, a variable or code gave: as good as the old passphrase."""
-    if state.source is None or state.source.by not in {KEY, KEY_FILE, GIVEN}:
-        raise FieldError(
-            {"old": "is needed: the passphrase that opens the store now."},
-            "Or unlock the store with the recovery identity: store.unlock(identity=…).",
-        )
-    if state.document is not None:
-        _owner_of(state.document, state.source.identity)
-    return state.source.identity
-
-
-def _wrap(identity: Identity, passphrase: Secret) -> bytes:
-    from llmwidgets.store import age
-
-    wrapped = age.wrap_identity(identity, passphrase)
-    if identity_sources.passphrase_identity(wrapped, passphrase).recipient != identity.recipient:
-        message = "The newly sealed identity did not open again, so nothing was written."
-        raise StoreError(message, "Try again; if it comes back, this computer's memory is failing.")
-    return wrapped
-
-
-def _purge(state: StoreState, name: str) -> None:
-    file = state.file(name)
-    for old in (*file.backups(), *file.leftovers()):
-        with suppress(OSError):
-            old.unlink()
 
 
 # -- Connections carried elsewhere in one age file, and backups that are put back.
@@ -429,95 +324,3 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
     raise FieldError({"path": f"{path} cannot be read: {reason}."}, "Name an exported file.")
-
-
-# -- Backups of a store: listed with what is in them, and put back as the newest revision.
-
-
-@dataclass(frozen=True, slots=True)
-class Backup:
-    """What was saved before; `connections` is None if the identity at hand does not open it."""
-
-    path: Path
-    saved_at: datetime
-    connections: int | None
-    revision: int | None
-
-    def __str__(self) -> str:
-        count = (
-            "cannot be opened" if self.connections is None else f"{self.connections} connections"
-        )
-        return f"{self.path.name}: {self.saved_at:%d %b %Y at %H:%M}, {count}"
-
-
-def list_backups(state: StoreState) -> tuple[Backup, ...]:
-    """The backups, newest first; the counts need an unlocked store."""
-    if state.folder is None:
-        return ()
-    identity = state.source.identity if state.source else None
-    return tuple(_describe(state, path, identity) for path in state.file(CONNECTIONS).backups())
-
-
-def restore_backup(state: StoreState, backup: Backup | None, passphrase: Secret | None) -> Backup:
-    """Put a backup back as a new revision, and keep what it replaces as a backup.
-
-    The members stay those of the current file if that opens. Without a backup named, the newest
-    that opens. StoreError if none does, StoreLocked, WrongPassphrase.
-    """
-    with state.guard:
-        if state.folder is None:
-            message = "A store in memory has no backups."
-            raise StoreError(message)
-        source = _source(state, passphrase)
-        with state.file(CONNECTIONS).locked():
-            chosen, old = _choose(state, backup, source.identity)
-            current = _open_backup(state, state.file(CONNECTIONS).path, source.identity) or old
-            seen = trust.recall_store(old.store_id).revision
-            new = replace(
-                old,
-                recipients=current.recipients,
-                vouchers=current.vouchers,
-                roster=current.roster,
-                revision=max(current.revision, old.revision, seen) + 1,
-                schema=documents.SCHEMA,
-            )
-            repository.write_store(state, new, source.identity)
-            state.open_by(source)
-    return chosen
-
-
-def _source(state: StoreState, passphrase: Secret | None) -> IdentitySource:
-    if passphrase is not None:
-        return IdentitySource(repository.open_by_passphrase(state, passphrase), PASSPHRASE)
-    source = state.source
-    if source is None and state.status is not Status.LOCKED_BY_USER:
-        source = repository.find_identity(state)
-    if source is None:
-        raise state.locked_error()
-    return source
-
-
-def _choose(
-    state: StoreState, backup: Backup | None, identity: Identity
-) -> tuple[Backup, StoreDocument]:
-    for each in list_backups(state) if backup is None else (backup,):
-        old = _open_backup(state, each.path, identity)
-        if old is not None:
-            return _describe(state, each.path, identity), old
-    message = "None of the backups opens with the store's identity."
-    if backup is not None:
-        message = f"{backup.path.name} does not open with the store's identity."
-    raise StoreError(message, "It was sealed to an earlier identity, or it is damaged.")
-
-
-def _open_backup(state: StoreState, path: Path, identity: Identity) -> StoreDocument | None:
-    with suppress(OSError, StoreError):
-        return repository.open_document(state, path.read_bytes(), identity)
-    return None
-
-
-def _describe(state: StoreState, path: Path, identity: Identity | None) -> Backup:
-    moment = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
-    old = None if identity is None else _open_backup(state, path, identity)
-    count = None if old is None else len(old.connections)
-    return Backup(path, moment, count, None if old is None else old.revision)

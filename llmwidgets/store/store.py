@@ -15,7 +15,8 @@ from llmwidgets.store import document as documents
 from llmwidgets.store import identity_sources, repository, sharing, trust
 from llmwidgets.store.document import StoredConnection
 from llmwidgets.store.identity_sources import IdentitySource, close_typed
-from llmwidgets.store.sharing import Backup, ImportPreview, Invitation, Member, Removal
+from llmwidgets.store.repository import Backup
+from llmwidgets.store.sharing import ImportPreview, Invitation, Member, Removal
 from llmwidgets.store.state import AUTO_LOCK_CHOICES, StoreState, default_folder, state_of
 
 if TYPE_CHECKING:
@@ -382,7 +383,7 @@ class Store:
         if new is None:
             message = "Nobody can be asked for the new passphrase here."
             raise StoreLocked(message, "Call store.change_passphrase(old, new).")
-        sharing.change_passphrase(self.state, old, new)
+        repository.change_passphrase(self.state, old, new)
         self.state.notify()
 
     def new_identity(self, passphrase: str | Secret, *, purge_backups: bool = True) -> None:
@@ -394,7 +395,7 @@ class Store:
         """
         passphrase = close_typed(passphrase)
         self._folder()
-        sharing.rotate_identity(self.state, passphrase, purge_backups=purge_backups)
+        repository.rotate_identity(self.state, passphrase, purge_backups=purge_backups)
         self.state.notify()
 
     # -- Who else opens it.
@@ -460,7 +461,7 @@ class Store:
         if self.unlocked_by is None:
             with suppress(StoreError):
                 repository.read_store(self.state)
-        return sharing.list_backups(self.state)
+        return repository.list_backups(self.state)
 
     def restore(
         self, backup: Backup | None = None, *, passphrase: str | Secret | None = None
@@ -472,7 +473,7 @@ class Store:
         """
         passphrase = close_typed(passphrase)
         self._folder()
-        restored = sharing.restore_backup(self.state, backup, passphrase)
+        restored = repository.restore_backup(self.state, backup, passphrase)
         self.state.notify()
         return restored
 
