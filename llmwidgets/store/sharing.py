@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import (
@@ -21,8 +21,9 @@ from llmwidgets.errors import (
 )
 from llmwidgets.secret import Secret
 from llmwidgets.store import document as documents
-from llmwidgets.store import file, identity_sources, repository, trust
+from llmwidgets.store import identity_sources, repository, trust
 from llmwidgets.store.document import StoreDocument, UnreadableConnection, with_recipients
+from llmwidgets.store.file import explain_error, sync_folder, write_new
 from llmwidgets.store.state import StoreState
 from llmwidgets.store.trust import OWNER, RECOVERY, Recipient
 
@@ -158,7 +159,6 @@ def write_invitation(store: str, name: str, recipient: str, inviter: str) -> Inv
 _LARGEST = 16 * 1024 * 1024
 _BINARY = "Name a file that store.export(path, …) or age wrote, without age's --armor."
 
-_Opened = TypeVar("_Opened")
 ImportState = Literal["new", "same label", "same kind"]
 
 
@@ -206,7 +206,7 @@ def export_connections(
     from llmwidgets.store import age
 
     readers = [] if isinstance(seal_to, Secret) else [check_recipient(seal_to)]
-    carried = documents.with_recipients(
+    carried = with_recipients(
         replace(document, schema=documents.SCHEMA), [Recipient("reader", r) for r in readers], []
     )
     plain = documents.serialize_document(carried, identity)
@@ -215,12 +215,11 @@ def export_connections(
     else:
         sealed = age.encrypt(plain, readers)
     try:
-        file.write_new(path, sealed)
-        file.sync_folder(path.parent)
-    except FileExistsError:
-        reason = "it is there already"
+        write_new(path, sealed)
+        sync_folder(path.parent)
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
+        there = isinstance(error, FileExistsError)
+        reason = "it is there already" if there else explain_error(error)
     else:
         return
     raise StoreError(f"{path} could not be written: {reason}.", "Name another file.")
@@ -235,32 +234,33 @@ def preview_import(
     """
     from llmwidgets.store import age
 
-    data, known_writer = _read(path), True
+    data, caution = _read(path), ""
     identities = [identity_sources.read_given_identity(identity).identity] if identity else []
     if state.source is not None:
         identities.append(state.source.identity)
         repository.read_store(state)
-    here = state.document or StoreDocument()
-    if asks_for_passphrase(path):
+    if _takes_passphrase(path, data):
         passphrase = passphrase or identity_sources.ask_passphrase("Passphrase of the file: ")
         if passphrase is None:
             message = f"{path} opens with a passphrase, and nobody can be asked for it here."
             raise StoreLocked(message, "Call store.preview(path, passphrase=…).")
-        plain = _open(path, partial(age.decrypt_passphrase, data, passphrase))
+        with _naming(path):
+            plain = age.decrypt_passphrase(data, passphrase)
     else:
-        plain = _open(path, lambda: age.decrypt(data, identities))
+        with _naming(path):
+            plain = age.decrypt(data, identities)
         own = {each.recipient for each in identities}
-        known_writer = any(trust.read_author(plain, each) in own for each in identities)
-    exported = _exported(path, plain).connections
+        if own.isdisjoint(trust.read_author(plain, each) for each in identities):
+            caution = (
+                "Whoever knows your recipient can have made this file: look at each address "
+                "before you take a connection."
+            )
+    exported, here = _exported(path, plain).connections, state.document or StoreDocument()
     read = tuple(each for each in exported if isinstance(each, Connection))
-    caution = "" if known_writer else (
-        "Whoever knows your recipient can have made this file: look at each address before you "
-        "take a connection."
-    )  # fmt: skip
     return ImportPreview(
         path,
         tuple(_offer(each, here) for each in read),
-        tuple(each.label for each in exported if each not in read),
+        tuple(each.label for each in exported if not isinstance(each, Connection)),
         caution,
         read,
     )
@@ -268,31 +268,35 @@ def preview_import(
 
 def asks_for_passphrase(path: Path) -> bool:
     """Whether a passphrase opens the file; DamagedStore if it is not an age file."""
+    return _takes_passphrase(path, _read(path))
+
+
+def _takes_passphrase(path: Path, data: bytes) -> bool:
     from llmwidgets.store import age
 
-    data = _read(path)
-    return _open(path, lambda: age.read_header(data)).takes_passphrase
+    with _naming(path):
+        return age.read_header(data).takes_passphrase
 
 
-def _open(path: Path, how: Callable[[], _Opened]) -> _Opened:
-    """What opening the file gives; the same errors, with the file's name and the next step."""
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Give what opening the file raises the file's name and the next step."""
     try:
-        return how()
+        yield
     except WrongPassphrase as error:
-        fault: StoreError = WrongPassphrase(f"The passphrase does not open {path}.", error.hint)
+        raise WrongPassphrase(f"The passphrase does not open {path}.", error.hint) from None
     except StoreLocked:
-        fault = StoreLocked(
-            f"{path} is not sealed to an identity at hand.",
-            "Unlock the store it was exported for, or give identity=….",
-        )
+        message = f"{path} is not sealed to an identity at hand."
+        hint = "Unlock the store it was exported for, or give identity=…."
+        raise StoreLocked(message, hint) from None
     except DamagedStore as error:
-        fault = DamagedStore(f"{path} does not open. {error.message}", error.hint or _BINARY)
-    raise fault
+        message = f"{path} does not open. {error.message}"
+        raise DamagedStore(message, error.hint or _BINARY) from None
 
 
 def _offer(connection: Connection, here: StoreDocument) -> ImportableConnection:
     state: ImportState = "new"
-    if connection.label in here.labels:
+    if here.find(connection.label) is not None:
         state = "same label"
     elif connection.provider.single and any(e.kind == connection.kind for e in here.connections):
         state = "same kind"
@@ -322,5 +326,5 @@ def _read(path: Path) -> bytes:
             return path.read_bytes()
         reason = "it is not a file" if not path.is_file() else "it is larger than 16 MB"
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
+        reason = explain_error(error)
     raise FieldError({"path": f"{path} cannot be read: {reason}."}, "Name an exported file.")
