@@ -18,7 +18,7 @@ from llmwidgets.errors import FieldError, StoreError, StoreLocked, UnknownConnec
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import PRICES
 from llmwidgets.secret import refuse_key
-from llmwidgets.store.store import Store
+from llmwidgets.store.store import Store, choose_store
 
 if TYPE_CHECKING:
     Model: TypeAlias = str | Connection | tuple[Connection, str]
@@ -353,7 +353,7 @@ class ConnectionResolver:
     def informed(self, connection: Connection) -> Connection:
         """The connection with what the store's organization adds about its models."""
         try:
-            return (self.store or Store()).informed(connection)
+            return choose_store(self.store).informed(connection)
         except StoreError:
             return connection
 
@@ -364,7 +364,7 @@ class ConnectionResolver:
         over and need no store.
         """
         if self.store is not None or (self._found is not None and self._locked is None):
-            return (self.store or Store()).policy
+            return choose_store(self.store).policy
         try:
             return Store().policy
         except StoreError:
@@ -380,7 +380,7 @@ class ConnectionResolver:
         return self._found
 
     def _stored(self) -> list[Connection]:
-        store = self.store or Store()
+        store = choose_store(self.store)
         try:
             return list(store)
         except StoreLocked as error:

@@ -123,15 +123,6 @@ def with_connection(
     return replace(document, connections=(*before, saved, *after))
 
 
-def with_connections(
-    document: StoreDocument, connections: Iterable[Connection], *, over: bool
-) -> StoreDocument:
-    """The document with all of them in it, or AlreadyConnected."""
-    for connection in connections:
-        document = with_connection(document, connection, over=over)
-    return document
-
-
 def with_renamed(document: StoreDocument, old: str, new: str) -> StoreDocument:
     """The document with one label changed, in its rules too.
 
@@ -211,9 +202,9 @@ def told_of(facts: Iterable[Fact], connection: Connection) -> dict[str, Told]:
     return told
 
 
-def unknown_label(label: str, labels: Iterable[str]) -> UnknownConnection:
+def unknown_label(unknown: object, labels: Iterable[str]) -> UnknownConnection:
     """The error for a label that no connection has, with the nearest that exists."""
-    known = list(labels)
+    known, label = list(labels), str(unknown)
     close = difflib.get_close_matches(label, known, n=1, cutoff=0.5)
     hint = f"The nearest is {close[0]}." if close else f"There are: {', '.join(known) or 'none'}."
     return UnknownConnection(f"There is no connection {named(label)!r}.", hint)

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmwidgets.errors import DamagedStore, FieldError, StoreError
 from llmwidgets.known_keys import warn_if_typed
@@ -84,10 +84,6 @@ def forget_identity() -> None:
     _taken = None
 
 
-@overload
-def close_typed(spelled: None) -> None: ...
-@overload
-def close_typed(spelled: str | Secret) -> Secret: ...
 def close_typed(spelled: str | Secret | None) -> Secret | None:
     """A passphrase or identity that code gave, as a Secret; one typed in a cell is warned of.
 

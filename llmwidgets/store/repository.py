@@ -454,7 +454,7 @@ def list_backups(state: StoreState) -> tuple[Backup, ...]:
     """The backups, newest first; the counts need an unlocked store."""
     if state.folder is None:
         return ()
-    identity = state.source.identity if state.source else None
+    identity = state.source.identity if is_open(state) and state.source else None
     return tuple(
         _describe(path, _open_backup(state, path, identity) if identity else None)
         for path in state.file(CONNECTIONS).backups()

@@ -88,7 +88,7 @@ def check_recipient(recipient: str) -> str:
     """The recipient without blanks around it; FieldError for anything but `age1…`."""
     from llmwidgets.store import age
 
-    bare = recipient.strip()
+    bare = recipient.strip() if isinstance(recipient, str) else ""
     if age.read_recipient(bare):
         return bare
     secret = bare.upper().startswith("AGE-SECRET-KEY-")
@@ -194,7 +194,7 @@ class ImportPreview:
         offered = {each.label: each for each in self.connections}
         wanted = list(labels)
         for label in wanted:
-            if label not in offered:
+            if not isinstance(label, str) or label not in offered:
                 raise documents.unknown_label(label, offered)
         return [offered[label] for label in wanted]
 
@@ -235,11 +235,13 @@ def preview_import(
     from llmwidgets.store import age
 
     data, caution = _read(path), ""
-    identities = [identity_sources.read_given_identity(identity).identity] if identity else []
+    identities = []
+    if identity is not None:
+        identities.append(identity_sources.read_given_identity(identity).identity)
     if state.source is not None:
         identities.append(state.source.identity)
         repository.read_store(state)
-    if _takes_passphrase(path, data):
+    if asks_for_passphrase(path):
         passphrase = passphrase or identity_sources.ask_passphrase("Passphrase of the file: ")
         if passphrase is None:
             message = f"{path} opens with a passphrase, and nobody can be asked for it here."
@@ -268,12 +270,9 @@ def preview_import(
 
 def asks_for_passphrase(path: Path) -> bool:
     """Whether a passphrase opens the file; DamagedStore if it is not an age file."""
-    return _takes_passphrase(path, _read(path))
-
-
-def _takes_passphrase(path: Path, data: bytes) -> bool:
     from llmwidgets.store import age
 
+    data = _read(path)
     with _naming(path):
         return age.read_header(data).takes_passphrase
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
+from types import UnionType
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import AlreadyConnected, FieldError, StoreLocked
@@ -72,7 +73,8 @@ class StoreState:
         self.trouble, self.keyring_asked = "", False
         self.used = clock()
         self.temporary: dict[str, Connection] = {}
-        self._files: dict[str, StoreFile] = {}
+        names = (IDENTITY, CONNECTIONS)
+        self._files = {name: StoreFile(folder / name) for name in names} if folder else {}
         self._observers: dict[object, Callable[[], object]] = {}
 
     @property
@@ -80,11 +82,9 @@ class StoreState:
         """The store in words: `The store in ~/.config/llmwidgets/acme`."""
         if self.folder is None:
             return "The store in memory"
-        path, home = str(self.folder), Path.home()
-        inside = self.folder.is_relative_to(home)
-        return (
-            f"The store in {os.path.join('~', self.folder.relative_to(home)) if inside else path}"
-        )
+        inside = self.folder.is_relative_to(Path.home())
+        path = Path("~") / self.folder.relative_to(Path.home()) if inside else self.folder
+        return f"The store in {path}"
 
     @property
     def argument(self) -> str:
@@ -154,12 +154,7 @@ class StoreState:
         return self.deleted[0].label if self.deleted else ""
 
     def file(self, name: str) -> StoreFile:
-        """One of the folder's files."""
-        if self.folder is None:
-            message = "A store in memory has no files."
-            raise ValueError(message)
-        if name not in self._files:
-            self._files[name] = StoreFile(self.folder / name)
+        """One of the folder's files; a store in memory has none."""
         return self._files[name]
 
     def keep(self, document: StoreDocument, seen: bytes | None) -> None:
@@ -174,8 +169,8 @@ class StoreState:
             message = f"There is a connection {renamed.label} already."
             raise AlreadyConnected(message, "Choose another label.")
         self.temporary = {
-            each.label: each
-            for each in (renamed if e.label == old else e for e in self.temporary.values())
+            (renamed.label if label == old else label): (renamed if label == old else connection)
+            for label, connection in self.temporary.items()
         }
 
     def open_by(self, source: IdentitySource) -> None:
@@ -249,6 +244,21 @@ _states: dict[Path, StoreState] = {}
 _guard = threading.Lock()
 
 
+def check_type(name: str, value: object, kind: type | UnionType, noun: str) -> None:
+    """FieldError for an argument of another type, which is not repeated."""
+    if not isinstance(value, kind):
+        raise FieldError({name: f"must be {noun}, not {type(value).__name__}."})
+
+
+def read_path(path: str | Path) -> Path:
+    """The path that a user gave; FieldError if it cannot be one."""
+    check_type("path", path, str | Path, "text or a Path")
+    if "\0" not in str(path):
+        with suppress(RuntimeError):
+            return Path(path).expanduser()
+    raise FieldError({"path": f"{path} does not name a file or folder."}, "Check its beginning.")
+
+
 def default_folder(organization: str) -> Path:
     """Where an organization's store lies unless a path is given; FieldError for a wrong name."""
     import platformdirs
@@ -282,7 +292,6 @@ def state_of(folder: Path) -> StoreState:
 # stores open until it finishes. Time asleep counts as idle time.
 
 _watched: weakref.WeakSet[StoreState] = weakref.WeakSet()
-_watch_guard = threading.Lock()
 _watcher: threading.Thread | None = None
 _holds = 0
 
@@ -297,12 +306,12 @@ def clock() -> float:
 def hold_open() -> Iterator[None]:
     """Keep every store of this process open while a run goes on."""
     global _holds
-    with _watch_guard:
+    with _guard:
         _holds += 1
     try:
         yield
     finally:
-        with _watch_guard:
+        with _guard:
             _holds = max(0, _holds - 1)
             for state in list(_watched):
                 state.used = clock()
@@ -310,32 +319,29 @@ def hold_open() -> Iterator[None]:
 
 def lock_idle() -> None:
     """Lock every store that is idle for too long."""
-    with _watch_guard:
+    with _guard:
         watched = list(_watched)
     for state in watched:
         state.lock_if_idle()
 
 
 def _watch(state: StoreState) -> None:
+    def look() -> None:
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            lock_idle()
+
     global _watcher
-    with _watch_guard:
+    with _guard:
         _watched.add(state)
         if _watcher is None:
-            _watcher = threading.Thread(
-                target=_lock_forever, name="llmwidgets auto-lock", daemon=True
-            )
+            _watcher = threading.Thread(target=look, name="llmwidgets auto-lock", daemon=True)
             _watcher.start()
 
 
-def _lock_forever() -> None:
-    pause = threading.Event()
-    while not pause.wait(_LOOK_SECONDS):
-        lock_idle()
-
-
 def _after_fork() -> None:
-    global _guard, _watch_guard, _watcher, _holds
-    _guard, _watch_guard, _watcher, _holds = threading.Lock(), threading.Lock(), None, 0
+    global _guard, _watcher, _holds
+    _guard, _watcher, _holds = threading.Lock(), None, 0
     _watched.clear()
     for state in _states.values():
         state.restart()

@@ -13,15 +13,26 @@ from llmwidgets.providers.overrides import FactMisfit, plain_told, read_told
 from llmwidgets.secret import Secret, refuse_key
 from llmwidgets.store import document as documents
 from llmwidgets.store import identity_sources, repository, sharing, trust
-from llmwidgets.store.document import StoredConnection
+from llmwidgets.store.document import StoreDocument
 from llmwidgets.store.identity_sources import IdentitySource, close_typed
 from llmwidgets.store.repository import Backup
 from llmwidgets.store.sharing import ImportPreview, Invitation, Member, Removal
-from llmwidgets.store.state import AUTO_LOCK_CHOICES, StoreState, default_folder, state_of
+from llmwidgets.store.state import (
+    AUTO_LOCK_CHOICES,
+    StoreState,
+    check_type,
+    default_folder,
+    read_path,
+    state_of,
+)
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
     from llmwidgets.store.age import Identity
+
+
+_CONNECTION = 'a connection, such as lw.Connection("openai", api_key="env:OPENAI_API_KEY")'
+_MODEL = "a model's id as text"
 
 
 class Store:
@@ -37,9 +48,9 @@ class Store:
     """
 
     def __init__(self, organization: str = "default", *, path: str | Path | None = None) -> None:
-        self.organization = organization
-        folder = default_folder(organization) if path is None else Path(path).expanduser()
-        self.state = state_of(folder)
+        check_type("organization", organization, str, "a name as text")
+        folder = default_folder(organization) if path is None else read_path(path)
+        self.organization, self.state = organization, state_of(folder)
 
     @classmethod
     def create(
@@ -59,7 +70,9 @@ class Store:
         passphrase under 12 characters, StoreError if the folder contains a store already.
         """
         passphrase, recovery = close_typed(passphrase), close_typed(recovery)
-        spare = identity_sources.read_given_identity(recovery).identity if recovery else None
+        spare = None
+        if recovery is not None:
+            spare = identity_sources.read_given_identity(recovery).identity
         store = cls(organization, path=path)
         if passphrase is not None:
             identity_sources.check_passphrase(passphrase)
@@ -109,6 +122,8 @@ class Store:
 
         Returns the function that ends it.
         """
+        if not callable(callback):
+            raise FieldError({"callback": "must be a function without arguments."})
         return self.state.observe(callback)
 
     # -- Its connections.
@@ -116,13 +131,13 @@ class Store:
     def __getitem__(self, label: str) -> Connection:
         """The connection of this label; UnknownConnection with the nearest, StoreLocked."""
         with self.state.guard:
-            if label in self.state.temporary:
+            if isinstance(label, str) and label in self.state.temporary:
                 return self.informed(self.state.temporary[label])
             document = repository.read_store(self.state)
-            found = document.find(label)
-        if isinstance(found, Connection):
-            return found
-        if found is None:
+            stored = document.find(label) if isinstance(label, str) else None
+        if isinstance(stored, Connection):
+            return stored
+        if stored is None:
             raise documents.unknown_label(label, document.labels)
         message = f"The connection {label} was saved by another version and cannot be read here."
         raise StoreError(message, "It is kept as it is. Update llmwidgets, or replace it.")
@@ -131,9 +146,10 @@ class Store:
         """The saved connections, then those of this session; StoreLocked."""
         with self.state.guard:
             saved = [
-                each
-                for each in repository.read_store(self.state).connections
-                if isinstance(each, Connection) and each.label not in self.state.temporary
+                connection
+                for connection in repository.read_store(self.state).connections
+                if isinstance(connection, Connection)
+                and connection.label not in self.state.temporary
             ]
             return iter(saved + self.for_session)
 
@@ -153,15 +169,13 @@ class Store:
         """Delete a connection; UnknownConnection, StoreLocked, or StoreError."""
         self._find_changeable(label)
         with self.state.changing():
-            deleted: tuple[StoredConnection, int | None]
             if label in self.state.temporary:
-                deleted = self.state.temporary.pop(label), None
-            else:
-                document = repository.read_store(self.state)
-                place = document.labels.index(label)
-                deleted = document.connections[place], place
-                self._change(lambda now: documents.without_connection(now, label))
-            self.state.deleted = deleted
+                self.state.deleted = self.state.temporary.pop(label), None
+                return
+            document = repository.read_store(self.state)
+            place = document.labels.index(label)
+            self._change(lambda now: documents.without_connection(now, label))
+            self.state.deleted = document.connections[place], place
 
     def undelete(self) -> str:
         """Put back the connection deleted last, as and where it was; returns its label.
@@ -192,6 +206,7 @@ class Store:
         AlreadyConnected if its label, or the one place of its kind, is taken, unless `replace`;
         StoreLocked if the store is locked.
         """
+        check_type("connection", connection, Connection, _CONNECTION)
         if connection.read_only:
             message = f"{connection.label} comes from {_source(connection)}; it is not kept twice."
             raise StoreError(message, 'Save a reference instead: api_key="env:NAME".')
@@ -204,6 +219,7 @@ class Store:
 
         It takes precedence over a saved one of the same label.
         """
+        check_type("connection", connection, Connection, _CONNECTION)
         if connection.origin in {"given", "store"}:
             connection = connection.with_origin("session")
         with self.state.changing():
@@ -246,6 +262,7 @@ class Store:
         if closed_by:
             message = f"{closed_by[0].upper()}{closed_by[1:]} lets no models be added."
             raise PolicyError(message, "Ask whoever keeps that file.", rule=closed_by)
+        check_type("model", model, str, _MODEL)
         refuse_key("model", model)
         kind = self._find(label).kind
         try:
@@ -256,12 +273,14 @@ class Store:
 
     def deny(self, label: str, model: str) -> None:
         """Forbid a model to this organization, also one on the shipped whitelist."""
+        check_type("model", model, str, _MODEL)
         refuse_key("model", model)
         self._find(label)
         self._rule((label, model), allow=False, facts={})
 
     def informed(self, connection: Connection) -> Connection:
         """The connection, knowing what this store says about its models; as it was while locked."""
+        check_type("connection", connection, Connection, _CONNECTION)
         with suppress(StoreError):
             facts = repository.read_store(self.state).facts
             return connection.with_told(documents.told_of(facts, connection))
@@ -299,7 +318,13 @@ class Store:
         # Under the same name: what was given in clear is in no frame of what fails below.
         passphrase = close_typed(passphrase)
         identity = identity if isinstance(identity, Store) else close_typed(identity)
-        given = None if identity is None else _given(identity)
+        given = None
+        if isinstance(identity, Store):
+            if identity.state.source is None:
+                raise identity.state.locked_error()
+            given = IdentitySource(identity.state.source.identity, identity_sources.GIVEN)
+        elif identity is not None:
+            given = identity_sources.read_given_identity(identity)
         try:
             repository.unlock_store(self.state, passphrase, given)
         except StoreLocked:
@@ -393,7 +418,7 @@ class Store:
         unless `purge_backups` is False, since the old identity opens them. Keys that leaked with
         it are to be revoked at their provider: no new seal takes them back.
         """
-        passphrase = close_typed(passphrase)
+        passphrase = close_typed(passphrase) or Secret("")
         self._folder()
         repository.rotate_identity(self.state, passphrase, purge_backups=purge_backups)
         self.state.notify()
@@ -422,6 +447,7 @@ class Store:
         Returns the lines to send. FieldError for a key or a name that is wrong or there already.
         """
         folder, by = self._folder(), self._identity()
+        check_type("name", name, str, "the person's name as text")
         new = trust.Recipient(name.strip(), sharing.check_recipient(recipient))
         with self.state.changing():
             self._change(lambda now: sharing.with_member(now, new, by))
@@ -458,9 +484,6 @@ class Store:
 
     def backups(self) -> tuple[Backup, ...]:
         """What was saved before, newest first: date and count; the count needs an open store."""
-        if self.unlocked_by is None:
-            with suppress(StoreError):
-                repository.read_store(self.state)
         return repository.list_backups(self.state)
 
     def restore(
@@ -472,6 +495,7 @@ class Store:
         there. Returns the backup. StoreError if none opens.
         """
         passphrase = close_typed(passphrase)
+        check_type("backup", backup, Backup | None, "one of store.backups()")
         self._folder()
         restored = repository.restore_backup(self.state, backup, passphrase)
         self.state.notify()
@@ -496,7 +520,7 @@ class Store:
             identity_sources.check_passphrase(passphrase)
         sharing.export_connections(
             repository.read_store(self.state),
-            Path(path).expanduser(),
+            read_path(path),
             identity=self._identity(),
             seal_to=passphrase or recipient or "",
         )
@@ -513,8 +537,9 @@ class Store:
         WrongPassphrase, StoreLocked if nothing at hand opens the file, DamagedStore.
         """
         passphrase, identity = close_typed(passphrase), close_typed(identity)
-        path = Path(path).expanduser()
-        return sharing.preview_import(self.state, path, passphrase=passphrase, identity=identity)
+        return sharing.preview_import(
+            self.state, read_path(path), passphrase=passphrase, identity=identity
+        )
 
     def take(
         self, preview: ImportPreview, labels: Iterable[str] | None = None, *, replace: bool = False
@@ -523,10 +548,18 @@ class Store:
 
         AlreadyConnected if a place is taken, unless `replace`. Returns the labels.
         """
+        check_type("preview", preview, ImportPreview, "what store.preview(path) returned")
+        check_type("labels", labels, Iterable | None, "a list of labels")
         chosen = preview.chosen(labels, replace=replace)
+
+        def add(document: StoreDocument) -> StoreDocument:
+            for connection in chosen:
+                document = documents.with_connection(document, connection, over=replace)
+            return document
+
         if chosen:
             with self.state.changing():
-                self._change(lambda now: documents.with_connections(now, chosen, over=replace))
+                self._change(add)
         return tuple(each.label for each in chosen)
 
     # -- What the methods share.
@@ -578,10 +611,7 @@ def _source(connection: Connection) -> str:
     return "a policy file" if connection.origin == "policy" else "the environment"
 
 
-def _given(identity: Secret | Store) -> IdentitySource:
-    if not isinstance(identity, Store):
-        return identity_sources.read_given_identity(identity)
-    source = identity.state.source
-    if source is None:
-        raise identity.state.locked_error()
-    return IdentitySource(source.identity, identity_sources.GIVEN)
+def choose_store(store: Store | None) -> Store:
+    """The store that code named, else the default one; FieldError for what is not a store."""
+    check_type("store", store, Store | None, 'a store, such as lw.Store("acme")')
+    return Store() if store is None else store

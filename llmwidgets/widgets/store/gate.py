@@ -30,7 +30,7 @@ from llmwidgets.providers.base import Kind
 from llmwidgets.secret import Secret, redact
 from llmwidgets.store import identity_sources
 from llmwidgets.store.state import organizations
-from llmwidgets.store.store import Store
+from llmwidgets.store.store import Store, choose_store
 from llmwidgets.widgets.panel import Content, Page, Sentence, error_sentence
 from llmwidgets.widgets.secret_field import SecretInbox, shown_to
 from llmwidgets.widgets.store.settings import Place, SettingsState, places_view
@@ -103,7 +103,7 @@ class StoreGate:
     """
 
     def __init__(self, page: Page, inbox: SecretInbox, store: Store | None = None) -> None:
-        self.store = store if store is not None else Store()
+        self.store = choose_store(store)
         self.events = GateEvents()
         self._page, self._inbox = page, inbox
         self._offered: tuple[str, ...] = ()
