@@ -107,20 +107,16 @@ def with_connection(
     document: StoreDocument, connection: Connection, *, over: bool
 ) -> StoreDocument:
     """The document with the connection in it; AlreadyConnected if its place is taken."""
-    taken = _places_of(document, connection)
-    if len(taken) > 1 or (taken and not over):
-        raise _taken_error(document.connections[taken[0]], connection, more=len(taken) > 1)
-    now, place = datetime.now(UTC), taken[0] if taken else len(document.connections)
+    place, now = _place_of(document, connection, over=over), datetime.now(UTC)
     keyed_at = connection.keyed_at or now
-    old = document.connections[place] if taken else None
+    old = next(iter(document.connections[place : place + 1]), None)
     if isinstance(old, Connection) and _has_key_of(old, connection):
         keyed_at = old.keyed_at or now
     saved = connection.replace(
         origin="store", any_model=False, saved_at=now, keyed_at=keyed_at,
         told=told_of(document.facts, connection),
     )  # fmt: skip
-    before, after = document.connections[:place], document.connections[place + 1 :]
-    return replace(document, connections=(*before, saved, *after))
+    return _spliced(document, place, place + 1, saved)
 
 
 def with_renamed(document: StoreDocument, old: str, new: str) -> StoreDocument:
@@ -128,7 +124,7 @@ def with_renamed(document: StoreDocument, old: str, new: str) -> StoreDocument:
 
     UnknownConnection if it is gone, AlreadyConnected if the new label is taken.
     """
-    _check_present(document, old)
+    place = place_of_label(document, old)
     if new != old and new in document.labels:
         message = f"There is a connection {new} already."
         raise AlreadyConnected(message, "Choose another label, or delete that one first.")
@@ -137,10 +133,7 @@ def with_renamed(document: StoreDocument, old: str, new: str) -> StoreDocument:
         return new if label == old else label
 
     return replace(
-        document,
-        connections=tuple(
-            each.with_label(new) if each.label == old else each for each in document.connections
-        ),
+        _spliced(document, place, place + 1, document.connections[place].with_label(new)),
         allowed=tuple((renamed(label), model) for label, model in document.allowed),
         denied=tuple((renamed(label), model) for label, model in document.denied),
         facts=tuple((renamed(label), model, told) for label, model, told in document.facts),
@@ -149,18 +142,14 @@ def with_renamed(document: StoreDocument, old: str, new: str) -> StoreDocument:
 
 def without_connection(document: StoreDocument, label: str) -> StoreDocument:
     """The document without one connection; the organization's rules for its label stay."""
-    _check_present(document, label)
-    kept = tuple(each for each in document.connections if each.label != label)
-    return replace(document, connections=kept)
+    place = place_of_label(document, label)
+    return _spliced(document, place, place + 1)
 
 
 def with_restored(document: StoreDocument, old: StoredConnection, place: int) -> StoreDocument:
     """The document with a deleted connection where it was; AlreadyConnected if that is taken."""
-    taken = _places_of(document, old)
-    if taken:
-        raise _taken_error(document.connections[taken[0]], old, more=False)
-    before, after = document.connections[:place], document.connections[place:]
-    return replace(document, connections=(*before, old, *after))
+    _place_of(document, old, over=False)
+    return _spliced(document, place, place, old)
 
 
 def with_rule(
@@ -174,13 +163,12 @@ def with_rule(
     if not facts:
         return ruled
     known = (*(each for each in document.facts if each[:2] != rule), (*rule, dict(facts)))
-    connections = tuple(
-        each.with_told(told_of(known, each))
-        if isinstance(each, Connection) and each.label == rule[0]
-        else each
-        for each in document.connections
-    )
-    return replace(ruled, facts=known, connections=connections)
+    ruled = replace(ruled, facts=known)
+    connection = document.find(rule[0])
+    if not isinstance(connection, Connection):
+        return ruled
+    place, told = document.labels.index(rule[0]), told_of(known, connection)
+    return _spliced(ruled, place, place + 1, connection.with_told(told))
 
 
 def with_recipients(
@@ -210,22 +198,49 @@ def unknown_label(unknown: object, labels: Iterable[str]) -> UnknownConnection:
     return UnknownConnection(f"There is no connection {named(label)!r}.", hint)
 
 
-def _check_present(document: StoreDocument, label: str) -> None:
-    if document.find(label) is None:
+def place_of_label(document: StoreDocument, label: str) -> int:
+    """Where the connection of this label is in the file; UnknownConnection."""
+    if label not in document.labels:
         raise unknown_label(label, document.labels)
+    return document.labels.index(label)
 
 
-def _is_single(connection: StoredConnection) -> bool:
-    return connection.kind in PROVIDERS and PROVIDERS[connection.kind].single
+def _spliced(
+    document: StoreDocument, start: int, end: int, *new: StoredConnection
+) -> StoreDocument:
+    old = document.connections
+    return replace(document, connections=(*old[:start], *new, *old[end:]))
 
 
-def _places_of(document: StoreDocument, new: StoredConnection) -> list[int]:
-    """Where connections are that exclude this one: by its label, or its single kind."""
-    return [
+def _place_of(document: StoreDocument, new: StoredConnection, *, over: bool) -> int:
+    """Where a connection belongs: over the one of its label or single kind, else at the end.
+
+    AlreadyConnected if another is there and is not to be replaced, or two are.
+    """
+    provider = PROVIDERS.get(new.kind)
+    single = provider is not None and provider.single
+    taken = [
         place
         for place, each in enumerate(document.connections)
-        if each.label == new.label or (_is_single(new) and each.kind == new.kind)
+        if each.label == new.label or (single and each.kind == new.kind)
     ]
+    if not taken:
+        return len(document.connections)
+    if over and len(taken) == 1:
+        return taken[0]
+    old, title = document.connections[taken[0]], provider.title if provider else new.kind
+    hint = "Give this one another label, or replace it: replace=True."
+    message = f"There is a connection {old.label} already."
+    if len(taken) > 1:
+        hint = f"Choose another label than {new.label}."
+        message = (
+            f"{title} is connected as {old.label} already, "
+            f"and {new.label} is the label of another connection."
+        )
+    elif single and old.kind == new.kind:
+        hint = "One organization has one of these: replace it with replace=True."
+        message = f"{title} is connected already, as {old.label}."
+    raise AlreadyConnected(message, hint)
 
 
 def _has_key_of(old: Connection, new: Connection) -> bool:
@@ -236,24 +251,12 @@ def _has_key_of(old: Connection, new: Connection) -> bool:
     )
 
 
-def _taken_error(old: StoredConnection, new: StoredConnection, *, more: bool) -> AlreadyConnected:
-    title = PROVIDERS[new.kind].title if new.kind in PROVIDERS else new.kind
-    if more:
-        message = (
-            f"{title} is connected as {old.label} already, "
-            f"and {new.label} is the label of another connection."
-        )
-        return AlreadyConnected(message, f"Choose another label than {new.label}.")
-    if _is_single(new) and old.kind == new.kind:
-        message = f"{title} is connected already, as {old.label}."
-        return AlreadyConnected(
-            message, "One organization has one of these: replace it with replace=True."
-        )
-    message = f"There is a connection {old.label} already."
-    return AlreadyConnected(message, "Give this one another label, or replace it: replace=True.")
-
-
 # -- The document as JSON, signed by its writer.
+
+_NEWER = (
+    "It was written by a newer llmwidgets, in a form that is not known here.",
+    "Update llmwidgets.",
+)
 
 
 def serialize_document(document: StoreDocument, identity: Identity) -> memoryview:
@@ -286,7 +289,7 @@ def parse_document(plain: memoryview, identity: Identity, folder: Path | None) -
     ):
         return document
     if document.is_newer:
-        raise newer_error()
+        raise NewerStore(*_NEWER)
     message = "connections.age opens, but was not written by a holder of the store's identity."
     hint = "" if writer is None else (
         f"{writer} wrote it, whom this computer does not know. Only if the invitation, or "
@@ -301,45 +304,34 @@ def read_document(plain: memoryview) -> StoreDocument:
     if data is None or data.get("format") != FORMAT:
         message = "The file opens, but does not contain a store."
         raise DamagedStore(message)
-    document = _document_from_json(data)
-    if document is not None:
-        return document
+    with suppress(KeyError, TypeError, ValueError):
+        if type(data["rev"]) is int and type(data["schema"]) is int:
+            return _document_from_json(data)
     if isinstance(data.get("schema"), int) and data["schema"] > SCHEMA:
-        raise newer_error()
+        raise NewerStore(*_NEWER)
     message = "The file opens, but the store in it is not complete."
     raise DamagedStore(message)
 
 
-def newer_error() -> NewerStore:
-    """The error for what a newer llmwidgets wrote."""
-    message = "It was written by a newer llmwidgets, in a form that is not known here."
-    return NewerStore(message, "Update llmwidgets.")
-
-
-def _document_from_json(data: dict[str, Any]) -> StoreDocument | None:
-    try:
-        if type(data["rev"]) is not int or type(data["schema"]) is not int:
-            return None
-        facts = tuple((str(a), str(b), dict(values)) for a, b, values in data.get("facts", ()))
-        connections: Sequence[StoredConnection] = data["connections"]
-        if isinstance(connections, ConnectionLines):
-            connections.facts = facts
-        else:
-            connections = tuple(connection_from_json(each, facts) for each in connections)
-        return StoreDocument(
-            recipients=tuple(Recipient(**each) for each in data["recipients"]),
-            connections=connections,
-            allowed=tuple((label, model) for label, model in data["allowed"]),
-            denied=tuple((label, model) for label, model in data["denied"]),
-            facts=facts,
-            store_id=data["store_id"],
-            revision=data["rev"],
-            schema=data["schema"],
-            roster=int(data.get("roster", 0)),
-            vouchers=tuple(data.get("vouchers", ())),
-        )
-    except (KeyError, TypeError, ValueError):
-        return None
+def _document_from_json(data: dict[str, Any]) -> StoreDocument:
+    facts = tuple((str(a), str(b), dict(values)) for a, b, values in data.get("facts", ()))
+    connections: Sequence[StoredConnection] = data["connections"]
+    if isinstance(connections, ConnectionLines):
+        connections.facts = facts
+    else:
+        connections = tuple(connection_from_json(each, facts) for each in connections)
+    return StoreDocument(
+        recipients=tuple(Recipient(**each) for each in data["recipients"]),
+        connections=connections,
+        allowed=tuple((label, model) for label, model in data["allowed"]),
+        denied=tuple((label, model) for label, model in data["denied"]),
+        facts=facts,
+        store_id=data["store_id"],
+        revision=data["rev"],
+        schema=data["schema"],
+        roster=int(data.get("roster", 0)),
+        vouchers=tuple(data.get("vouchers", ())),
+    )
 
 
 # -- A connection as JSON: plain values, secrets closed, references as their text.
@@ -499,14 +491,15 @@ def write_json(head: Mapping[str, Any], connections: Iterable[memoryview]) -> me
     before, _, after = json.dumps({**head, "connections": []}).partition(_LIST)
     lines = memoryview(b",\n".join(connections))
     parted = (b"\n", lines, b"\n") if len(lines) else ()
-    return _joined(f"{before}{_LIST[:-1]}".encode("ascii"), *parted, f"]{after}".encode("ascii"))
+    first, last = f"{before}{_LIST[:-1]}".encode("ascii"), f"]{after}".encode("ascii")
+    return memoryview(b"".join((first, *parted, last)))
 
 
 def read_json(plain: memoryview) -> dict[str, Any] | None:
     """The JSON object of an opened file, its secrets closed; None for anything else."""
     ends = [each.start() for each in _LINE_END.finditer(plain)]
     if _is_laid_out(plain, ends):
-        data = _decode(_joined(plain[: ends[1]], plain[ends[-1] + 1 :]))
+        data = _decode(memoryview(b"".join((plain[: ends[1]], plain[ends[-1] + 1 :]))))
         if isinstance(data, dict) and data.get("connections") == []:
             return {**data, "connections": ConnectionLines(plain, ends[1:])}
     data = _decode(plain)
@@ -523,10 +516,6 @@ def _is_laid_out(plain: memoryview, ends: Sequence[int]) -> bool:
         return False
     braces = bytes((plain[ends[1] + 1], plain[ends[-1] - 1]))
     return braces == b"{}" and bytes(plain).count(_BETWEEN) == len(ends) - 3
-
-
-def _joined(*parts: bytes | memoryview) -> memoryview:
-    return memoryview(b"".join(parts))
 
 
 def _spell(value: object) -> dict[str, str]:

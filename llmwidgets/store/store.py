@@ -173,7 +173,7 @@ class Store:
                 self.state.deleted = self.state.temporary.pop(label), None
                 return
             document = repository.read_store(self.state)
-            place = document.labels.index(label)
+            place = documents.place_of_label(document, label)
             self._change(lambda now: documents.without_connection(now, label))
             self.state.deleted = document.connections[place], place
 
