@@ -340,7 +340,12 @@ def read_header(data: bytes) -> Header:
 
 def signed_part(stanzas: Iterable[Stanza]) -> bytes:
     """The header up to the three dashes that its code signs."""
-    return _VERSION + b"".join(_spell(stanza) for stanza in stanzas) + b"---"
+    lines = []
+    for stanza in stanzas:
+        body = padless(stanza.body)
+        lines.append(" ".join(("->", stanza.kind, *stanza.arguments)).encode("ascii"))
+        lines += [body[at : at + _COLUMNS] for at in range(0, len(body) + 1, _COLUMNS)]
+    return _VERSION + b"".join(line + b"\n" for line in lines) + b"---"
 
 
 def padless(data: bytes) -> bytes:
@@ -354,13 +359,6 @@ def unpadded(text: bytes) -> bytes | None:
         return None
     data = base64.b64decode(text + b"=" * (-len(text) % 4))
     return data if padless(data) == text else None
-
-
-def _spell(stanza: Stanza) -> bytes:
-    body = padless(stanza.body)
-    rows = [body[at : at + _COLUMNS] for at in range(0, len(body) + 1, _COLUMNS)]
-    first = " ".join(("->", stanza.kind, *stanza.arguments)).encode("ascii")
-    return b"".join(row + b"\n" for row in (first, *rows))
 
 
 def _read_stanza(data: bytes, place: int) -> tuple[Stanza, int]:

@@ -124,7 +124,7 @@ def with_renamed(document: StoreDocument, old: str, new: str) -> StoreDocument:
 
     UnknownConnection if it is gone, AlreadyConnected if the new label is taken.
     """
-    place = place_of_label(document, old)
+    place, connection = find_place(document, old)
     if new != old and new in document.labels:
         message = f"There is a connection {new} already."
         raise AlreadyConnected(message, "Choose another label, or delete that one first.")
@@ -133,7 +133,7 @@ def with_renamed(document: StoreDocument, old: str, new: str) -> StoreDocument:
         return new if label == old else label
 
     return replace(
-        _spliced(document, place, place + 1, document.connections[place].with_label(new)),
+        _spliced(document, place, place + 1, connection.with_label(new)),
         allowed=tuple((renamed(label), model) for label, model in document.allowed),
         denied=tuple((renamed(label), model) for label, model in document.denied),
         facts=tuple((renamed(label), model, told) for label, model, told in document.facts),
@@ -142,7 +142,7 @@ def with_renamed(document: StoreDocument, old: str, new: str) -> StoreDocument:
 
 def without_connection(document: StoreDocument, label: str) -> StoreDocument:
     """The document without one connection; the organization's rules for its label stay."""
-    place = place_of_label(document, label)
+    place, _ = find_place(document, label)
     return _spliced(document, place, place + 1)
 
 
@@ -164,11 +164,10 @@ def with_rule(
         return ruled
     known = (*(each for each in document.facts if each[:2] != rule), (*rule, dict(facts)))
     ruled = replace(ruled, facts=known)
-    connection = document.find(rule[0])
-    if not isinstance(connection, Connection):
-        return ruled
-    place, told = document.labels.index(rule[0]), told_of(known, connection)
-    return _spliced(ruled, place, place + 1, connection.with_told(told))
+    for place, each in enumerate(document.connections):
+        if isinstance(each, Connection) and each.label == rule[0]:
+            return _spliced(ruled, place, place + 1, each.with_told(told_of(known, each)))
+    return ruled
 
 
 def with_recipients(
@@ -198,11 +197,12 @@ def unknown_label(unknown: object, labels: Iterable[str]) -> UnknownConnection:
     return UnknownConnection(f"There is no connection {named(label)!r}.", hint)
 
 
-def place_of_label(document: StoreDocument, label: str) -> int:
-    """Where the connection of this label is in the file; UnknownConnection."""
-    if label not in document.labels:
-        raise unknown_label(label, document.labels)
-    return document.labels.index(label)
+def find_place(document: StoreDocument, label: str) -> tuple[int, StoredConnection]:
+    """Where the connection of this label is in the file, and the connection; UnknownConnection."""
+    for place, connection in enumerate(document.connections):
+        if connection.label == label:
+            return place, connection
+    raise unknown_label(label, document.labels)
 
 
 def _spliced(
@@ -220,15 +220,15 @@ def _place_of(document: StoreDocument, new: StoredConnection, *, over: bool) -> 
     provider = PROVIDERS.get(new.kind)
     single = provider is not None and provider.single
     taken = [
-        place
+        (place, each)
         for place, each in enumerate(document.connections)
         if each.label == new.label or (single and each.kind == new.kind)
     ]
     if not taken:
         return len(document.connections)
+    (place, old), title = taken[0], provider.title if provider else new.kind
     if over and len(taken) == 1:
-        return taken[0]
-    old, title = document.connections[taken[0]], provider.title if provider else new.kind
+        return place
     hint = "Give this one another label, or replace it: replace=True."
     message = f"There is a connection {old.label} already."
     if len(taken) > 1:
@@ -449,9 +449,9 @@ class ConnectionLines(Sequence[StoredConnection]):
         spelled, start = json.dumps(label).encode("ascii"), self._ends[0]
         while (at := bytes(self._plain).find(spelled, start, self._ends[-1])) >= 0:
             place = bisect(self._ends, at) - 1
-            made = self._made.get(place) or self._make(place)
-            if made.label == label:
-                return made
+            connection = self._made.get(place) or self._make(place)
+            if connection.label == label:
+                return connection
             start = self._ends[place + 1]
         return next((each for each in self if each.label == label), None)
 

@@ -70,7 +70,8 @@ def find_headless_identity() -> IdentitySource | None:
     if os.environ.get(KEY_FILE):
         return IdentitySource(_of_key_file(Path(os.environ[KEY_FILE]).expanduser()), KEY_FILE)
     if KEY in os.environ:
-        identity = _identity_of_bytes(memoryview(os.fsencode(os.environ.pop(KEY))))
+        opened, _ = decode_secret(memoryview(os.fsencode(os.environ.pop(KEY))))
+        identity = _identity_in(opened)
         if identity is None:
             message = f"{KEY} contains no age identity."
             raise StoreError(message, "It starts with AGE-SECRET-KEY-1 and has 74 characters.")
@@ -101,7 +102,7 @@ def passphrase_identity(sealed: bytes, passphrase: Secret) -> Identity:
     """The identity in the bytes of an `identity.age`; WrongPassphrase or DamagedStore."""
     from llmwidgets.store import age
 
-    identity = _identity_of_bytes(age.decrypt_passphrase(sealed, passphrase))
+    identity = _identity_in(decode_secret(age.decrypt_passphrase(sealed, passphrase))[0])
     if identity is None:
         message = "identity.age opens, but contains no age identity."
         raise DamagedStore(message, "Put back the identity.age that belongs to this store.")
@@ -154,10 +155,6 @@ def _distrust(status: os.stat_result) -> str:
     if stat.S_IMODE(status.st_mode) & 0o177:
         return f"is not private: others can reach it (mode {stat.S_IMODE(status.st_mode):04o})"
     return ""
-
-
-def _identity_of_bytes(content: memoryview) -> Identity | None:
-    return _identity_in(decode_secret(content)[0])
 
 
 def _identity_in(opened: Callable[[], str] | None) -> Identity | None:
@@ -265,20 +262,16 @@ _MEMORY = {"tmpfs", "ramfs"}
 
 def remember_on_server(folder: Path, identity: Identity) -> None:
     """Keep the identity of a folder's store until the Jupyter server stops; StoreError."""
-    server, memory, hint = (
-        _server(),
-        _memory_folder(),
-        'Use store.remember("keyring"), or a key file.',
-    )
+    server, file = _server(), _memory_file(folder)
+    hint = 'Use store.remember("keyring"), or a key file.'
     if server is None:
         message = "No Jupyter server runs this process, so nothing can last until it stops."
         raise StoreError(message, hint)
-    if memory is None:
+    if file is None:
         message = "This computer has no folder in memory, and nothing is put on a disk in clear."
         raise StoreError(message, hint)
-    file = _memory_file(memory, folder)
     try:
-        memory.mkdir(0o700, exist_ok=True)
+        file.parent.mkdir(0o700, exist_ok=True)
         file.unlink(missing_ok=True)
         identity.give(lambda key: write_new(file, f"{_head(server)}{key}\n".encode("ascii")))
     except OSError as error:
@@ -291,8 +284,7 @@ def remember_on_server(folder: Path, identity: Identity) -> None:
 
 def find_on_server(folder: Path) -> IdentitySource | None:
     """The identity kept for this folder by this very server; a stale file is removed."""
-    server, memory = _server(), _memory_folder()
-    file = _memory_file(memory, folder) if memory else None
+    server, file = _server(), _memory_file(folder)
     if file is None or not os.path.lexists(file):
         return None
     opened, _ = (None, "") if file.is_symlink() else read_secret_file(file, _distrust)
@@ -306,10 +298,10 @@ def find_on_server(folder: Path) -> IdentitySource | None:
 
 def forget_on_server(folder: Path) -> None:
     """Remove what was kept for this folder."""
-    memory = _memory_folder()
-    if memory is not None:
+    file = _memory_file(folder)
+    if file is not None:
         with suppress(OSError):
-            _memory_file(memory, folder).unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
 
 
 def _head(server: str) -> str:
@@ -358,8 +350,9 @@ def _in_memory(folder: Path) -> bool:
     return bool(above) and max(above, key=lambda each: len(each[0]))[1] in _MEMORY
 
 
-def _memory_file(memory: Path, folder: Path) -> Path:
-    return memory / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:32]}.key"
+def _memory_file(folder: Path) -> Path | None:
+    memory, name = _memory_folder(), hashlib.sha256(os.fsencode(folder)).hexdigest()[:32]
+    return None if memory is None else memory / f"{name}.key"
 
 
 # -- Remembered in the system keyring: macOS, Windows, GNOME or KDE. The package `keyring` is an

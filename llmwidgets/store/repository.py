@@ -46,30 +46,23 @@ def is_open(state: StoreState) -> bool:
 def create_store(
     state: StoreState, passphrase: Secret | None, recovery: Identity | None = None
 ) -> None:
-    """Make the two files, or the connections' alone if the surroundings have an identity.
-
-    The second recipient is the recovery identity: the one given, or for a store made with a
-    passphrase a new one.
-    """
+    """Make the two files, or the connections' alone if the surroundings have an identity."""
     from llmwidgets.store import age
 
     if state.folder is None:
         return
     _check_free(state)
-    source = (
-        identity_sources.find_headless_identity()
-        if passphrase is None
-        else IdentitySource(age.Identity.generate(), PASSPHRASE)
-    )
+    wrapped, made = b"", None
+    if passphrase is None:
+        source = identity_sources.find_headless_identity()
+    else:
+        source = IdentitySource(age.Identity.generate(), PASSPHRASE)
+        wrapped = age.wrap_identity(source.identity, passphrase)
+        made = None if recovery else age.Identity.generate()
     if source is None:
         message = "A new store needs a passphrase, and nothing here can ask for one."
-        raise StoreLocked(
-            message,
-            "Make it in lw.ConnectionPanel(), or call lw.Store.create(…, passphrase=…). "
-            + identity_sources.WITHOUT_A_SCREEN,
-        )
-    wrapped = age.wrap_identity(source.identity, passphrase) if passphrase else None
-    made = age.Identity.generate() if passphrase and recovery is None else None
+        hint = "Make it in lw.ConnectionPanel(), or call lw.Store.create(…, passphrase=…). "
+        raise StoreLocked(message, hint + identity_sources.WITHOUT_A_SCREEN)
     spare = recovery or made
     recipients = [Recipient(OWNER, source.identity.recipient)]
     recipients += [Recipient(RECOVERY, spare.recipient)] if spare else []
@@ -78,7 +71,7 @@ def create_store(
     store_file.make_folder(state.folder, close=not state.by_link)
     with state.guard, state.file(CONNECTIONS).locked():
         _check_free(state)
-        if wrapped is not None:
+        if wrapped:
             write_identity(state, wrapped)
         write_store(state, first, source.identity, revision=1)
         state.open_by(source)
@@ -233,8 +226,7 @@ def open_document(
 ) -> StoreDocument:
     """The document in the bytes of the store's file; DamagedStore or NewerStore.
 
-    `by` is the source of an identity that has not opened the store yet; StoreLocked if it may
-    be another's.
+    StoreLocked for a foreign identity of the source `by`, which had not opened the store yet.
     """
     from llmwidgets.store import age
 
@@ -455,18 +447,12 @@ def list_backups(state: StoreState) -> tuple[Backup, ...]:
     if state.folder is None:
         return ()
     identity = state.source.identity if is_open(state) and state.source else None
-    return tuple(
-        _describe(path, _open_backup(state, path, identity) if identity else None)
-        for path in state.file(CONNECTIONS).backups()
-    )
+    paths = state.file(CONNECTIONS).backups()
+    return tuple(_describe(path, _open_backup(state, path, identity)) for path in paths)
 
 
 def restore_backup(state: StoreState, backup: Backup | None, passphrase: Secret | None) -> Backup:
-    """Put a backup back as a new revision, and keep what it replaces as a backup.
-
-    The members stay those of the current file if that opens. Without a backup named, the newest
-    that opens. StoreError if none does, StoreLocked, WrongPassphrase.
-    """
+    """Put a backup back as a new revision; the members stay those of a current file that opens."""
     with state.guard:
         source, file = state.source, state.file(CONNECTIONS)
         if passphrase is not None:
@@ -479,14 +465,11 @@ def restore_backup(state: StoreState, backup: Backup | None, passphrase: Secret 
             path, old = _choose(state, backup, source.identity)
             chosen = _describe(path, old)
             current = _open_backup(state, file.path, source.identity) or old
-            new = replace(
-                old,
-                recipients=current.recipients,
-                vouchers=current.vouchers,
-                roster=current.roster,
-            )
             seen = trust.recall_store(old.store_id).revision
             revision = max(current.revision, old.revision, seen) + 1
+            new = replace(
+                old, recipients=current.recipients, vouchers=current.vouchers, roster=current.roster
+            )
             write_store(state, new, source.identity, revision=revision)
             state.open_by(source)
     return chosen
@@ -505,9 +488,9 @@ def _choose(
     raise StoreError(message, "It was sealed to an earlier identity, or it is damaged.")
 
 
-def _open_backup(state: StoreState, path: Path, identity: Identity) -> StoreDocument | None:
+def _open_backup(state: StoreState, path: Path, identity: Identity | None) -> StoreDocument | None:
     with suppress(OSError, StoreError):
-        return open_document(state, path.read_bytes(), identity)
+        return open_document(state, path.read_bytes(), identity) if identity else None
     return None
 
 

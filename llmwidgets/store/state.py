@@ -168,10 +168,8 @@ class StoreState:
         if renamed.label != old and renamed.label in self.temporary:
             message = f"There is a connection {renamed.label} already."
             raise AlreadyConnected(message, "Choose another label.")
-        self.temporary = {
-            (renamed.label if label == old else label): (renamed if label == old else connection)
-            for label, connection in self.temporary.items()
-        }
+        kept = (renamed if each.label == old else each for each in self.temporary.values())
+        self.temporary = {each.label: each for each in kept}
 
     def open_by(self, source: IdentitySource) -> None:
         """Take an identity that opened the store; one from a passphrase is left when idle."""

@@ -162,8 +162,7 @@ class Store:
     def __contains__(self, label: object) -> bool:
         if not isinstance(label, str):
             return False
-        in_session = label in self.state.temporary
-        return in_session or repository.read_store(self.state).find(label) is not None
+        return label in self.state.temporary or bool(repository.read_store(self.state).find(label))
 
     def __delitem__(self, label: str) -> None:
         """Delete a connection; UnknownConnection, StoreLocked, or StoreError."""
@@ -173,9 +172,9 @@ class Store:
                 self.state.deleted = self.state.temporary.pop(label), None
                 return
             document = repository.read_store(self.state)
-            place = documents.place_of_label(document, label)
+            place, deleted = documents.find_place(document, label)
             self._change(lambda now: documents.without_connection(now, label))
-            self.state.deleted = document.connections[place], place
+            self.state.deleted = deleted, place
 
     def undelete(self) -> str:
         """Put back the connection deleted last, as and where it was; returns its label.
