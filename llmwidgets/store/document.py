@@ -189,11 +189,14 @@ def told_of(facts: Iterable[Fact], connection: Connection) -> dict[str, Told]:
     return told
 
 
-def unknown_label(unknown: object, labels: Iterable[str]) -> UnknownConnection:
+def unknown_label(label: object, labels: Iterable[str]) -> UnknownConnection:
     """The error for a label that no connection has, with the nearest that exists."""
-    known, label = list(labels), str(unknown)
+    known = list(labels)
+    hint = f"There are: {', '.join(known) or 'none'}."
+    if not isinstance(label, str):
+        return UnknownConnection(f"A label is text, not {type(label).__name__}.", hint)
     close = difflib.get_close_matches(label, known, n=1, cutoff=0.5)
-    hint = f"The nearest is {close[0]}." if close else f"There are: {', '.join(known) or 'none'}."
+    hint = f"The nearest is {close[0]}." if close else hint
     return UnknownConnection(f"There is no connection {named(label)!r}.", hint)
 
 

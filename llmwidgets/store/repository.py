@@ -455,6 +455,8 @@ def restore_backup(state: StoreState, backup: Backup | None, passphrase: Secret 
     """Put a backup back as a new revision; the members stay those of a current file that opens."""
     with state.guard:
         source, file = state.source, state.file(CONNECTIONS)
+        if not file.backups():
+            check_exists(state)
         if passphrase is not None:
             source = IdentitySource(open_by_passphrase(state, passphrase), PASSPHRASE)
         elif source is None and state.status is not Status.LOCKED_BY_USER:

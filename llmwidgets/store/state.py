@@ -277,6 +277,12 @@ def organizations() -> tuple[str, ...]:
     return tuple(sorted(each.name for each in listed if (each / CONNECTIONS).exists()))
 
 
+def find_state(organization: str, path: str | Path | None) -> StoreState:
+    """The state of an organization's store, or of the one in the folder of this path."""
+    check_type("organization", organization, str, "a name as text")
+    return state_of(default_folder(organization) if path is None else read_path(path))
+
+
 def state_of(folder: Path) -> StoreState:
     """The one state of a folder, whatever path leads to it."""
     real = Path(os.path.realpath(folder))

@@ -17,14 +17,7 @@ from llmwidgets.store.document import StoreDocument
 from llmwidgets.store.identity_sources import IdentitySource, close_typed
 from llmwidgets.store.repository import Backup
 from llmwidgets.store.sharing import ImportPreview, Invitation, Member, Removal
-from llmwidgets.store.state import (
-    AUTO_LOCK_CHOICES,
-    StoreState,
-    check_type,
-    default_folder,
-    read_path,
-    state_of,
-)
+from llmwidgets.store.state import AUTO_LOCK_CHOICES, StoreState, check_type, find_state, read_path
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
@@ -48,9 +41,7 @@ class Store:
     """
 
     def __init__(self, organization: str = "default", *, path: str | Path | None = None) -> None:
-        check_type("organization", organization, str, "a name as text")
-        folder = default_folder(organization) if path is None else read_path(path)
-        self.organization, self.state = organization, state_of(folder)
+        self.organization, self.state = organization, find_state(organization, path)
 
     @classmethod
     def create(
@@ -70,15 +61,13 @@ class Store:
         passphrase under 12 characters, StoreError if the folder contains a store already.
         """
         passphrase, recovery = close_typed(passphrase), close_typed(recovery)
-        spare = None
-        if recovery is not None:
-            spare = identity_sources.read_given_identity(recovery).identity
+        spare = None if recovery is None else identity_sources.read_given_identity(recovery)
         store = cls(organization, path=path)
         if passphrase is not None:
             identity_sources.check_passphrase(passphrase)
         elif not store.exists and identity_sources.find_headless_identity() is None:
             passphrase = identity_sources.ask_new_passphrase(organization)
-        repository.create_store(store.state, passphrase, spare)
+        repository.create_store(store.state, passphrase, spare.identity if spare else None)
         store.state.notify()
         return store
 
@@ -145,12 +134,8 @@ class Store:
     def __iter__(self) -> Iterator[Connection]:
         """The saved connections, then those of this session; StoreLocked."""
         with self.state.guard:
-            saved = [
-                connection
-                for connection in repository.read_store(self.state).connections
-                if isinstance(connection, Connection)
-                and connection.label not in self.state.temporary
-            ]
+            stored, temporary = repository.read_store(self.state).connections, self.state.temporary
+            saved = [c for c in stored if isinstance(c, Connection) and c.label not in temporary]
             return iter(saved + self.for_session)
 
     def __len__(self) -> int:
@@ -171,8 +156,7 @@ class Store:
             if label in self.state.temporary:
                 self.state.deleted = self.state.temporary.pop(label), None
                 return
-            document = repository.read_store(self.state)
-            place, deleted = documents.find_place(document, label)
+            place, deleted = documents.find_place(repository.read_store(self.state), label)
             self._change(lambda now: documents.without_connection(now, label))
             self.state.deleted = deleted, place
 
@@ -457,6 +441,7 @@ class Store:
 
         UnknownConnection if nobody has the name, StoreError for the owner.
         """
+        check_type("name", name, str, "a member's name as text")
         self._folder()
         by = self._identity()
         with self.state.changing():
