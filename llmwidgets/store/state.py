@@ -8,7 +8,6 @@ import re
 import threading
 import time
 import unicodedata
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -173,10 +172,9 @@ class StoreState:
 
     def open_by(self, source: IdentitySource) -> None:
         """Take an identity that opened the store; one from a passphrase is left when idle."""
-        self.source, self.status = source, Status.OPEN
-        self.used = clock()
+        self.source, self.status, self.used = source, Status.OPEN, clock()
         if source.by == identity_sources.PASSPHRASE:
-            _watch(self)
+            _start_watcher()
 
     def lock(self, status: Status) -> None:
         """Drop the identity and everything it opened; a store in memory stays open."""
@@ -295,7 +293,6 @@ def state_of(folder: Path) -> StoreState:
 # -- Auto-lock: a store that a passphrase opened forgets its identity when idle. A run holds all
 # stores open until it finishes. Time asleep counts as idle time.
 
-_watched: weakref.WeakSet[StoreState] = weakref.WeakSet()
 _watcher: threading.Thread | None = None
 _holds = 0
 
@@ -317,19 +314,19 @@ def hold_open() -> Iterator[None]:
     finally:
         with _guard:
             _holds = max(0, _holds - 1)
-            for state in list(_watched):
+            for state in _states.values():
                 state.used = clock()
 
 
 def lock_idle() -> None:
     """Lock every store that is idle for too long."""
     with _guard:
-        watched = list(_watched)
-    for state in watched:
+        states = list(_states.values())
+    for state in states:
         state.lock_if_idle()
 
 
-def _watch(state: StoreState) -> None:
+def _start_watcher() -> None:
     def look() -> None:
         while True:
             time.sleep(_LOOK_SECONDS)
@@ -337,7 +334,6 @@ def _watch(state: StoreState) -> None:
 
     global _watcher
     with _guard:
-        _watched.add(state)
         if _watcher is None:
             _watcher = threading.Thread(target=look, name="llmwidgets auto-lock", daemon=True)
             _watcher.start()
@@ -346,7 +342,6 @@ def _watch(state: StoreState) -> None:
 def _after_fork() -> None:
     global _guard, _watcher, _holds
     _guard, _watcher, _holds = threading.Lock(), None, 0
-    _watched.clear()
     for state in _states.values():
         state.restart()
     identity_sources.forget_identity()
