@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 
 _CONNECTION = 'a connection, such as lw.Connection("openai", api_key="env:OPENAI_API_KEY")'
-_MODEL = "a model's id as text"
 
 
 class Store:
@@ -145,9 +144,9 @@ class Store:
         return True
 
     def __contains__(self, label: object) -> bool:
-        if not isinstance(label, str):
-            return False
-        return label in self.state.temporary or bool(repository.read_store(self.state).find(label))
+        if not isinstance(label, str) or label in self.state.temporary:
+            return isinstance(label, str)
+        return repository.read_store(self.state).find(label) is not None
 
     def __delitem__(self, label: str) -> None:
         """Delete a connection; UnknownConnection, StoreLocked, or StoreError."""
@@ -245,25 +244,16 @@ class Store:
         if closed_by:
             message = f"{closed_by[0].upper()}{closed_by[1:]} lets no models be added."
             raise PolicyError(message, "Ask whoever keeps that file.", rule=closed_by)
-        check_type("model", model, str, _MODEL)
-        refuse_key("model", model)
-        kind = self._find(label).kind
-        try:
-            told = plain_told(read_told(kind, facts))
-        except FactMisfit as misfit:
-            raise FieldError({misfit.name: misfit.reason}) from None
-        self._rule((label, model), allow=True, facts=told)
+        self._rule(label, model, facts)
 
     def deny(self, label: str, model: str) -> None:
         """Forbid a model to this organization, also one on the shipped whitelist."""
-        check_type("model", model, str, _MODEL)
-        refuse_key("model", model)
-        self._find(label)
-        self._rule((label, model), allow=False, facts={})
+        self._rule(label, model, None)
 
     def informed(self, connection: Connection) -> Connection:
         """The connection, knowing what this store says about its models; as it was while locked."""
-        check_type("connection", connection, Connection, _CONNECTION)
+        if not isinstance(connection, Connection):
+            raise FieldError({"connection": f"must be {_CONNECTION}."})
         with suppress(StoreError):
             facts = repository.read_store(self.state).facts
             return connection.with_told(documents.told_of(facts, connection))
@@ -521,9 +511,8 @@ class Store:
         WrongPassphrase, StoreLocked if nothing at hand opens the file, DamagedStore.
         """
         passphrase, identity = close_typed(passphrase), close_typed(identity)
-        return sharing.preview_import(
-            self.state, read_path(path), passphrase=passphrase, identity=identity
-        )
+        path = read_path(path)
+        return sharing.preview_import(self.state, path, passphrase=passphrase, identity=identity)
 
     def take(
         self, preview: ImportPreview, labels: Iterable[str] | None = None, *, replace: bool = False
@@ -551,9 +540,18 @@ class Store:
     def _change(self, operation: repository.Operation) -> None:
         repository.change_store(self.state, operation)
 
-    def _rule(self, rule: documents.Rule, *, allow: bool, facts: dict[str, Any]) -> None:
+    def _rule(self, label: str, model: str, facts: dict[str, Any] | None) -> None:
+        """Allow the model with these facts, or deny it for None."""
+        check_type("model", model, str, "a model's id as text")
+        refuse_key("model", model)
+        kind = self._find(label).kind
+        try:
+            told = plain_told(read_told(kind, facts or {}))
+        except FactMisfit as misfit:
+            raise FieldError({misfit.name: misfit.reason}) from None
+        rule, allow = (label, model), facts is not None
         with self.state.changing():
-            self._change(lambda now: documents.with_rule(now, rule, allow=allow, facts=facts))
+            self._change(lambda now: documents.with_rule(now, rule, allow=allow, facts=told))
 
     def _find(self, label: str) -> Connection:
         """The connection of this label here or in the environment; UnknownConnection."""
@@ -597,5 +595,6 @@ def _source(connection: Connection) -> str:
 
 def choose_store(store: Store | None) -> Store:
     """The store that code named, else the default one; FieldError for what is not a store."""
-    check_type("store", store, Store | None, 'a store, such as lw.Store("acme")')
+    if store is not None and not isinstance(store, Store):
+        raise FieldError({"store": 'must be a store, such as lw.Store("acme").'})
     return Store() if store is None else store
