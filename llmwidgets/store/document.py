@@ -464,9 +464,9 @@ class ConnectionLines(Sequence[StoredConnection]):
         data = _decode(line)
         try:
             # Of two threads' connections one is kept.
-            made = self._made.setdefault(place, connection_from_json(data, self.facts))
-            _LINES[made] = memoryview(bytes(line))  # its own alone, since it may outlive the rest
-            return made
+            kept = self._made.setdefault(place, connection_from_json(data, self.facts))
+            _LINES[kept] = memoryview(bytes(line))  # its own alone, since it may outlive the rest
+            return kept
         except ValueError:
             wrong = "is not spelled as JSON" if data is None else "has no label or kind"
         message = f"connections.age opens, but a connection in it {wrong}."
@@ -539,7 +539,7 @@ _DECODER = json.JSONDecoder(object_hook=_close)
 
 
 def _decode(plain: memoryview) -> Any:
-    """What the JSON says, its secrets closed; None for anything else."""
+    """The value of a JSON text, its secrets closed; None for anything else."""
     # A JSONDecodeError holds the whole text: it ends here, and nothing is raised within `except`.
     try:
         return _DECODER.decode(str(plain, "utf-8"))

@@ -209,8 +209,8 @@ def make_folder(folder: Path, *, close: bool = True) -> None:
 
 def writable(folder: Path) -> bool:
     """Whether the folder, or the nearest one above it that exists, takes new files."""
-    there = next((each for each in (folder, *folder.parents) if os.path.exists(each)), folder)
-    return os.access(there, os.W_OK | os.X_OK)
+    nearest = next((each for each in (folder, *folder.parents) if os.path.exists(each)), folder)
+    return os.access(nearest, os.W_OK | os.X_OK)
 
 
 def sync_folder(folder: Path) -> None:
@@ -275,5 +275,5 @@ def modified_at(path: Path) -> datetime:
 
 
 def explain_error(error: OSError) -> str:
-    """What the system says is wrong, as the end of a sentence."""
+    """The reason that the system gives, as the end of a sentence."""
     return (error.strerror or type(error).__name__).lower()

@@ -204,7 +204,7 @@ def ask_passphrase(prompt: str) -> Secret | None:
         return None
     try:
         return Secret(getpass.getpass(prompt))
-    except (NotImplementedError, EOFError):  # how a kernel says that its front end cannot ask
+    except (NotImplementedError, EOFError):  # a kernel whose front end cannot ask
         return None
 
 
@@ -222,7 +222,7 @@ def ask_new_passphrase(organization: str) -> Secret | None:
     return first
 
 
-# -- A passphrase of six made-up words that can be said, from the system's random source.
+# -- A passphrase of six made-up words that can be spoken, from the system's random source.
 
 WORDS = 6
 

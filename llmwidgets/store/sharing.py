@@ -218,8 +218,8 @@ def export_connections(
         write_new(path, sealed)
         sync_folder(path.parent)
     except OSError as error:
-        there = isinstance(error, FileExistsError)
-        reason = "it is there already" if there else explain_error(error)
+        taken = isinstance(error, FileExistsError)
+        reason = "it is there already" if taken else explain_error(error)
     else:
         return
     raise StoreError(f"{path} could not be written: {reason}.", "Name another file.")

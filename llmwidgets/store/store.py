@@ -251,7 +251,7 @@ class Store:
         self._rule(label, model, None)
 
     def informed(self, connection: Connection) -> Connection:
-        """The connection, knowing what this store says about its models; as it was while locked."""
+        """The connection, with what this store knows about its models; as it was while locked."""
         if not isinstance(connection, Connection):
             raise FieldError({"connection": f"must be {_CONNECTION}."})
         with suppress(StoreError):
