@@ -162,6 +162,11 @@ def format_days_since(moment: datetime, now: datetime) -> str:
     return "today" if days < 1 else f"{days} days ago" if days > 1 else "yesterday"
 
 
+def format_moment(moment: datetime) -> str:
+    """A moment as 11 Dec 2026 at 09:30."""
+    return f"{format_day(moment)} at {moment:%H:%M}"
+
+
 def format_since(moment: datetime | None, now: datetime) -> str:
     """`just now`, or the day."""
     if moment is None:

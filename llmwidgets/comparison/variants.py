@@ -18,7 +18,7 @@ from llmwidgets.formatting import with_article
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import PRICES
 from llmwidgets.secret import refuse_key
-from llmwidgets.store.store import Store
+from llmwidgets.store.store import Store, choose_store
 
 if TYPE_CHECKING:
     Model: TypeAlias = str | Connection | tuple[Connection, str]
@@ -345,7 +345,7 @@ class ConnectionResolver:
     def informed(self, connection: Connection) -> Connection:
         """The connection with what the store's organization adds about its models."""
         try:
-            return (self.store or Store()).informed(connection)
+            return choose_store(self.store).informed(connection)
         except StoreError:
             return connection
 
@@ -356,7 +356,7 @@ class ConnectionResolver:
         over and need no store.
         """
         if self.store is not None or (self._known is not None and self._locked is None):
-            return (self.store or Store()).policy
+            return (choose_store(self.store)).policy
         try:
             return Store().policy
         except StoreError:
@@ -364,7 +364,7 @@ class ConnectionResolver:
 
     def _elsewhere(self) -> list[Connection]:
         if self._known is None:
-            store = self.store or Store()
+            store = choose_store(self.store)
             try:
                 stored = list(store)
             except StoreLocked as error:

@@ -21,7 +21,7 @@ from llmwidgets.connections.policy_file import machine_rules
 from llmwidgets.errors import DamagedStore, StoreError
 from llmwidgets.keyscan.search import FoundLeak, search_files
 from llmwidgets.known_keys import KnownKey
-from llmwidgets.store import age, identity_cache, identity_sources
+from llmwidgets.store import age, identity_sources
 from llmwidgets.store.state import CONNECTIONS, IDENTITY
 from llmwidgets.store.store import Store
 
@@ -165,7 +165,7 @@ def _examine_passphrase(folder: Path) -> Iterator[Finding]:
         yield Finding("passphrase", "note", "No identity.age: no passphrase opens this store.")
         return
     try:
-        header, _ = age.read_header(path.read_bytes())
+        header = age.read_header(path.read_bytes())
     except (OSError, DamagedStore):
         said = "identity.age cannot be read as an age file."
         yield Finding("passphrase", "problem", said, "Put back a copy of identity.age.")
@@ -287,7 +287,7 @@ def examine_clock(folder: Path | None, now: Callable[[], float] = time.time) -> 
 def examine_keyring() -> Finding:
     """The system keyring that would be used, or why not; it is waited for three seconds."""
     try:
-        return Finding("keyring", "fine", f"{identity_cache.back_end_name()} can be used.")
+        return Finding("keyring", "fine", f"{identity_sources.back_end_name()} can be used.")
     except StoreError as error:
         return Finding("keyring", "fine", f"None is used. {error.message}")
 

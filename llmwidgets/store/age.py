@@ -8,11 +8,11 @@ travel as `memoryview`, whose repr shows an address alone.
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -73,21 +73,14 @@ class Identity:
 
     def tag(self, message: memoryview) -> str:
         """A code in hex that only a holder of this identity can make for the message."""
-        return hmac.digest(
-            bytes(
-                _derived(
-                    memoryview(self.key.private_bytes_raw()), b"", b"llmwidgets/store/v1/writer"
-                )
-            ),
-            message,
-            "sha256",
-        ).hex()
+        own, purpose = memoryview(self.key.private_bytes_raw()), b"llmwidgets/store/v1/writer"
+        return hmac.digest(bytes(_derived(own, b"", purpose)), message, "sha256").hex()
 
     def key_shared_with(self, recipient: str, purpose: bytes) -> memoryview | None:
         """A key that only this identity and the holder of the recipient can work out."""
         shared = self._shared.get(recipient)
         if shared is None:
-            raw = _point(recipient)
+            raw = read_recipient(recipient)
             shared = None if raw is None else _exchanged(self.key, raw)
             if shared is None:
                 return None
@@ -111,14 +104,13 @@ def decrypt(data: bytes, identities: Sequence[Identity]) -> memoryview:
 
     StoreLocked if none of the identities opens it, DamagedStore if it breaks a rule.
     """
-    header, payload = read_header(data)
-    _check_alone(header)
+    header = read_header(data)
     shares = [_share(stanza) for stanza in header.stanzas if stanza.kind == _X25519]
     for identity in identities:
-        for stanza, share in shares:
-            file_key = _unwrap(stanza, share, identity)
+        for share, body in shares:
+            file_key = _unwrap(share, body, identity)
             if file_key is not None:
-                return _opened(header, payload, file_key)
+                return _opened(header, file_key)
     message = "The file is not sealed to this identity."
     raise StoreLocked(message)
 
@@ -141,34 +133,26 @@ def decrypt_passphrase(data: bytes, passphrase: Secret) -> memoryview:
     WrongPassphrase if it does not open it, StoreLocked if no passphrase opens the file,
     DamagedStore if it breaks a rule or asks for more than 1 GB of memory.
     """
-    header, payload = read_header(data)
-    _check_alone(header)
-    stanza = header.stanzas[0]
-    if stanza.kind != _SCRYPT:
+    header = read_header(data)
+    if not header.takes_passphrase:
         message = "The file is not sealed by a passphrase."
         raise StoreLocked(message)
-    salt, factor = _cost(stanza)
-    file_key = _plain(ChaCha20Poly1305(_stretched(passphrase, salt, factor)), stanza.body)
+    salt, factor, body = _cost(header.stanzas[0])
+    file_key = _unwrapped(_stretched(passphrase, salt, factor), body)
     if file_key is None:
         message = "The passphrase does not open the store."
         raise WrongPassphrase(message, "Check Caps Lock and the keyboard's language.")
-    return _opened(header, payload, file_key)
+    return _opened(header, file_key)
 
 
 def wrap_identity(identity: Identity, passphrase: Secret) -> bytes:
     """An `identity.age`: the identity as `age-keygen` writes it, sealed by the passphrase."""
+    first = f"# public key: {identity.recipient}\n"
     return encrypt_passphrase(
-        memoryview(
-            f"# public key: {identity.recipient}\n{identity.secret.reveal()}\n".encode("ascii")
-        ),
+        memoryview(f"{first}{identity.secret.reveal()}\n".encode("ascii")),
         passphrase,
         work_factor=WORK_FACTOR,
     )
-
-
-def digest(data: bytes | memoryview) -> bytes:
-    """SHA-256, to compare two plaintexts without a name for either."""
-    return hashlib.sha256(data).digest()
 
 
 def _private_key(text: str) -> X25519PrivateKey | None:
@@ -182,14 +166,9 @@ def _recipient(key: X25519PublicKey) -> str:
     return bech32_encode("age", key.public_bytes_raw())
 
 
-def is_recipient(text: str) -> bool:
-    """Whether a text spells a recipient, `age1…`."""
-    return _point(text) is not None
-
-
 @lru_cache(maxsize=256)
-def _point(recipient: str) -> bytes | None:
-    """The public key that a recipient spells; None for any other text."""
+def read_recipient(recipient: str) -> bytes | None:
+    """The public key that a recipient, `age1…`, spells; None for any other text."""
     raw = bech32_decode("age", recipient)
     return raw if raw is not None and len(raw) == 32 else None
 
@@ -199,7 +178,7 @@ def _derived(key: memoryview, salt: bytes, info: bytes) -> memoryview:
 
 
 def _wrap(file_key: memoryview, recipient: str) -> Stanza:
-    raw = _point(recipient)
+    raw = read_recipient(recipient)
     if raw is None:
         raise FieldError({"recipient": "is not an age recipient."}, "It starts with age1.")
     once = X25519PrivateKey.generate()
@@ -210,22 +189,21 @@ def _wrap(file_key: memoryview, recipient: str) -> Stanza:
     return Stanza(_X25519, (padless(share).decode("ascii"),), body)
 
 
-def _share(stanza: Stanza) -> tuple[Stanza, bytes]:
+def _share(stanza: Stanza) -> tuple[bytes, bytes]:
     share = unpadded("".join(stanza.arguments).encode("ascii"))
     if len(stanza.arguments) != 1 or share is None or len(share) != 32 or len(stanza.body) != 32:
         message = "A recipient in the file's header is not as age spells it."
         raise DamagedStore(message)
-    return stanza, share
+    return share, stanza.body
 
 
-def _unwrap(stanza: Stanza, share: bytes, identity: Identity) -> memoryview | None:
+def _unwrap(share: bytes, body: bytes, identity: Identity) -> memoryview | None:
     shared = _exchanged(identity.key, share)
     if shared is None:
         message = "A recipient in the file's header is a point that age forbids."
         raise DamagedStore(message)
     salt = share + identity.key.public_key().public_bytes_raw()
-    wrapping = _derived(shared, salt, b"age-encryption.org/v1/X25519")
-    return _plain(ChaCha20Poly1305(wrapping), stanza.body)
+    return _unwrapped(_derived(shared, salt, b"age-encryption.org/v1/X25519"), body)
 
 
 def _exchanged(key: X25519PrivateKey, share: bytes) -> memoryview | None:
@@ -235,20 +213,13 @@ def _exchanged(key: X25519PrivateKey, share: bytes) -> memoryview | None:
         return None
 
 
-def _plain(cipher: ChaCha20Poly1305, body: bytes) -> memoryview | None:
-    try:
-        return memoryview(cipher.decrypt(_NONCE, body, None))
-    except InvalidTag:
-        return None
+def _unwrapped(wrapping: memoryview, body: bytes) -> memoryview | None:
+    with suppress(InvalidTag):
+        return memoryview(ChaCha20Poly1305(wrapping).decrypt(_NONCE, body, None))
+    return None
 
 
-def _check_alone(header: Header) -> None:
-    if len(header.stanzas) > 1 and any(stanza.kind == _SCRYPT for stanza in header.stanzas):
-        message = "The file's header mixes a passphrase with other keys, which age forbids."
-        raise DamagedStore(message)
-
-
-def _cost(stanza: Stanza) -> tuple[bytes, int]:
+def _cost(stanza: Stanza) -> tuple[bytes, int, bytes]:
     salt, factor = (*stanza.arguments, "", "")[:2]
     raw = unpadded(salt.encode("ascii"))
     spelled = re.fullmatch(r"[1-9][0-9]{0,8}", factor)
@@ -262,17 +233,15 @@ def _cost(stanza: Stanza) -> tuple[bytes, int]:
         needed = f"2^{int(factor) - 20} GB" if int(factor) > 30 else f"{2 ** (int(factor) - 20)} GB"
         message = f"Opening the file would take {needed} of memory; the limit is 1 GB."
         raise DamagedStore(message, "Seal the identity again with a work factor of 20 or less.")
-    return raw, int(factor)
+    return raw, int(factor), stanza.body
 
 
 def _stretched(passphrase: Secret, salt: bytes, factor: int) -> memoryview:
     salt = b"age-encryption.org/v1/scrypt" + salt
-    try:
+    with suppress(MemoryError):
         return memoryview(
             Scrypt(salt, 32, 2**factor, 8, 1).derive(passphrase.reveal().encode("utf-8", "replace"))
         )
-    except MemoryError:
-        pass
     message = f"There is too little memory here to open the file: {2**factor // 1024} MB."
     raise StoreError(message, "Close other programs, or unlock with a key file.")
 
@@ -288,34 +257,26 @@ def _sealed(plaintext: memoryview, file_key: memoryview, stanzas: Sequence[Stanz
         cipher.encrypt(counter, plaintext[at : at + _CHUNK], None)
         for counter, at in _counted(len(plaintext), _CHUNK)
     )
-    return finished(signed, _mac(file_key, signed)) + nonce + sealed
+    return signed + b" " + padless(_mac(file_key, signed)) + b"\n" + nonce + sealed
 
 
-def _opened(header: Header, payload: memoryview, file_key: memoryview) -> memoryview:
+def _opened(header: Header, file_key: memoryview) -> memoryview:
     if not hmac.compare_digest(_mac(file_key, header.signed), header.mac):
         message = "The file's header was changed after it was sealed."
         raise DamagedStore(message)
-    nonce, sealed = bytes(payload[:16]), payload[16:]
-    last = len(sealed) % (_CHUNK + _TAG)
+    nonce, sealed, size = bytes(header.payload[:16]), header.payload[16:], _CHUNK + _TAG
+    last = len(sealed) % size
     if len(nonce) == 16 and (last != _TAG or len(sealed) == _TAG):
-        plaintext = _unsealed(ChaCha20Poly1305(_derived(file_key, nonce, b"payload")), sealed)
-        if plaintext is not None:
-            return plaintext
+        cipher = ChaCha20Poly1305(_derived(file_key, nonce, b"payload"))
+        with suppress(InvalidTag):
+            return memoryview(
+                b"".join(
+                    cipher.decrypt(counter, sealed[at : at + size], None)
+                    for counter, at in _counted(len(sealed), size)
+                )
+            )
     message = "The content of the file was changed or cut after it was sealed."
     raise DamagedStore(message)
-
-
-def _unsealed(cipher: ChaCha20Poly1305, sealed: memoryview) -> memoryview | None:
-    size = _CHUNK + _TAG
-    try:
-        return memoryview(
-            b"".join(
-                cipher.decrypt(counter, sealed[at : at + size], None)
-                for counter, at in _counted(len(sealed), size)
-            )
-        )
-    except InvalidTag:
-        return None
 
 
 def _counted(length: int, size: int) -> Iterator[tuple[bytes, int]]:
@@ -344,15 +305,21 @@ class Stanza:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What comes before the payload; `mac` signs the bytes `signed`."""
+    """The parts of an age file; `mac` signs the bytes `signed`, and the rest is the payload."""
 
     stanzas: tuple[Stanza, ...]
     signed: bytes
     mac: bytes
+    payload: memoryview = field(repr=False)
+
+    @property
+    def takes_passphrase(self) -> bool:
+        """Whether a passphrase opens the file, which then nothing else does."""
+        return self.stanzas[0].kind == _SCRYPT
 
 
-def read_header(data: bytes) -> tuple[Header, memoryview]:
-    """The header and the payload of an age file; DamagedStore where a single rule is broken."""
+def read_header(data: bytes) -> Header:
+    """The header in front of an age file's payload; DamagedStore where a single rule is broken."""
     if not data.startswith(_VERSION):
         message = "The file does not start like an age file."
         raise DamagedStore(message)
@@ -365,17 +332,20 @@ def read_header(data: bytes) -> tuple[Header, memoryview]:
     if not stanzas or mac is None or len(mac) != 32:
         message = "The header of the file does not end as an age header does."
         raise DamagedStore(message)
-    return Header(tuple(stanzas), data[: place + 3], mac), memoryview(data)[after:]
+    if len(stanzas) > 1 and any(stanza.kind == _SCRYPT for stanza in stanzas):
+        message = "The file's header mixes a passphrase with other keys, which age forbids."
+        raise DamagedStore(message)
+    return Header(tuple(stanzas), data[: place + 3], mac, memoryview(data)[after:])
 
 
 def signed_part(stanzas: Iterable[Stanza]) -> bytes:
     """The header up to the three dashes that its code signs."""
-    return _VERSION + b"".join(_spell(stanza) for stanza in stanzas) + b"---"
-
-
-def finished(signed: bytes, mac: bytes) -> bytes:
-    """The whole header, ready for the payload to follow."""
-    return signed + b" " + padless(mac) + b"\n"
+    lines = []
+    for stanza in stanzas:
+        body = padless(stanza.body)
+        lines.append(" ".join(("->", stanza.kind, *stanza.arguments)).encode("ascii"))
+        lines += [body[at : at + _COLUMNS] for at in range(0, len(body) + 1, _COLUMNS)]
+    return _VERSION + b"".join(line + b"\n" for line in lines) + b"---"
 
 
 def padless(data: bytes) -> bytes:
@@ -389,13 +359,6 @@ def unpadded(text: bytes) -> bytes | None:
         return None
     data = base64.b64decode(text + b"=" * (-len(text) % 4))
     return data if padless(data) == text else None
-
-
-def _spell(stanza: Stanza) -> bytes:
-    body = padless(stanza.body)
-    rows = [body[at : at + _COLUMNS] for at in range(0, len(body) + 1, _COLUMNS)]
-    first = " ".join(("->", stanza.kind, *stanza.arguments)).encode("ascii")
-    return b"".join(row + b"\n" for row in (first, *rows))
 
 
 def _read_stanza(data: bytes, place: int) -> tuple[Stanza, int]:
@@ -432,7 +395,9 @@ _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
 def bech32_encode(prefix: str, data: bytes) -> str:
     """The bytes as a lower-case Bech32 text with this prefix and a checksum (BIP 173)."""
-    values = _regroup(data, 8, 5, pad=True) or []
+    count = -(-len(data) * 8 // 5)
+    number = int.from_bytes(data, "big") << (count * 5 - len(data) * 8)
+    values = [number >> 5 * place & 31 for place in reversed(range(count))]
     polymod = _polymod([*_expand(prefix), *values, 0, 0, 0, 0, 0, 0]) ^ 1
     values += [(polymod >> 5 * (5 - place)) & 31 for place in range(6)]
     return prefix + "1" + "".join(_CHARSET[value] for value in values)
@@ -449,8 +414,11 @@ def bech32_decode(prefix: str, text: str) -> bytes | None:
     values = [_CHARSET.find(letter) for letter in lower[len(prefix) + 1 :]]
     if len(values) < 6 or -1 in values or _polymod([*_expand(prefix), *values]) != 1:
         return None
-    whole = _regroup(values[:-6], 5, 8, pad=False)
-    return None if whole is None else bytes(whole)
+    count, spare = divmod((len(values) - 6) * 5, 8)
+    number = sum(value << 5 * place for place, value in enumerate(reversed(values[:-6])))
+    if spare >= 5 or number & ((1 << spare) - 1):
+        return None
+    return (number >> spare).to_bytes(count, "big")
 
 
 def _expand(prefix: str) -> list[int]:
@@ -465,16 +433,3 @@ def _polymod(values: Iterable[int]) -> int:
         for place, factor in enumerate(_GENERATOR):
             checksum ^= factor if (top >> place) & 1 else 0
     return checksum
-
-
-def _regroup(values: Iterable[int], old: int, new: int, *, pad: bool) -> list[int] | None:
-    held, bits, grouped = 0, 0, []
-    for value in values:
-        held, bits = (held << old | value) & 0xFFF, bits + old
-        while bits >= new:
-            bits -= new
-            grouped.append(held >> bits & ((1 << new) - 1))
-    rest = held << (new - bits) & ((1 << new) - 1)
-    if pad:
-        return [*grouped, rest] if bits else grouped
-    return grouped if bits < old and not rest else None

@@ -13,10 +13,11 @@ import json
 import re
 import uuid
 from bisect import bisect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 from weakref import WeakKeyDictionary
 
@@ -111,29 +112,16 @@ def with_connection(
     document: StoreDocument, connection: Connection, *, over: bool
 ) -> StoreDocument:
     """The document with the connection in it; AlreadyConnected if its place is taken."""
-    taken = _places_of(document, connection)
-    if len(taken) > 1 or (taken and not over):
-        raise _taken_error(document.connections[taken[0]], connection, more=len(taken) > 1)
-    now, place = datetime.now(UTC), taken[0] if taken else len(document.connections)
+    place, now = _place_of(document, connection, over=over), datetime.now(UTC)
     keyed_at = connection.keyed_at or now
-    old = document.connections[place] if taken else None
+    old = next(iter(document.connections[place : place + 1]), None)
     if isinstance(old, Connection) and _has_key_of(old, connection):
         keyed_at = old.keyed_at or now
     saved = replace_parts(
         connection, origin="store", any_model=False, saved_at=now, keyed_at=keyed_at,
         told=told_of(document.facts, connection),
     )  # fmt: skip
-    before, after = document.connections[:place], document.connections[place + 1 :]
-    return replace(document, connections=(*before, saved, *after))
-
-
-def with_connections(
-    document: StoreDocument, connections: Iterable[Connection], *, over: bool
-) -> StoreDocument:
-    """The document with all of them in it, or AlreadyConnected."""
-    for connection in connections:
-        document = with_connection(document, connection, over=over)
-    return document
+    return _spliced(document, place, place + 1, saved)
 
 
 def with_renamed(document: StoreDocument, old: str, new: str) -> StoreDocument:
@@ -141,7 +129,7 @@ def with_renamed(document: StoreDocument, old: str, new: str) -> StoreDocument:
 
     UnknownConnection if it is gone, AlreadyConnected if the new label is taken.
     """
-    _check_present(document, old)
+    place, connection = find_place(document, old)
     if new != old and new in document.labels:
         message = f"There is a connection {new} already."
         raise AlreadyConnected(message, "Choose another label, or delete that one first.")
@@ -150,10 +138,7 @@ def with_renamed(document: StoreDocument, old: str, new: str) -> StoreDocument:
         return new if label == old else label
 
     return replace(
-        document,
-        connections=tuple(
-            each.with_label(new) if each.label == old else each for each in document.connections
-        ),
+        _spliced(document, place, place + 1, connection.with_label(new)),
         allowed=tuple((renamed(label), model) for label, model in document.allowed),
         denied=tuple((renamed(label), model) for label, model in document.denied),
         facts=tuple((renamed(label), model, told) for label, model, told in document.facts),
@@ -162,18 +147,14 @@ def with_renamed(document: StoreDocument, old: str, new: str) -> StoreDocument:
 
 def without_connection(document: StoreDocument, label: str) -> StoreDocument:
     """The document without one connection; the organization's rules for its label stay."""
-    _check_present(document, label)
-    kept = tuple(each for each in document.connections if each.label != label)
-    return replace(document, connections=kept)
+    place, _ = find_place(document, label)
+    return _spliced(document, place, place + 1)
 
 
 def with_restored(document: StoreDocument, old: StoredConnection, place: int) -> StoreDocument:
     """The document with a deleted connection where it was; AlreadyConnected if that is taken."""
-    taken = _places_of(document, old)
-    if taken:
-        raise _taken_error(document.connections[taken[0]], old, more=False)
-    before, after = document.connections[:place], document.connections[place:]
-    return replace(document, connections=(*before, old, *after))
+    _place_of(document, old, over=False)
+    return _spliced(document, place, place, old)
 
 
 def with_rule(
@@ -187,13 +168,11 @@ def with_rule(
     if not facts:
         return ruled
     known = (*(each for each in document.facts if each[:2] != rule), (*rule, dict(facts)))
-    connections = tuple(
-        each.with_told(told_of(known, each))
-        if isinstance(each, Connection) and each.label == rule[0]
-        else each
-        for each in document.connections
-    )
-    return replace(ruled, facts=known, connections=connections)
+    ruled = replace(ruled, facts=known)
+    for place, each in enumerate(document.connections):
+        if isinstance(each, Connection) and each.label == rule[0]:
+            return _spliced(ruled, place, place + 1, each.with_told(told_of(known, each)))
+    return ruled
 
 
 def with_recipients(
@@ -201,10 +180,7 @@ def with_recipients(
 ) -> StoreDocument:
     """The document for other members, whom the holders of these identities vouch for."""
     new = replace(document, recipients=tuple(recipients), roster=document.revision + 1)
-    vouchers = [
-        trust.sign_roster(each, new.store_id, new.roster, new.recipients) for each in identities
-    ]
-    return replace(new, vouchers=tuple(vouchers))
+    return replace(new, vouchers=tuple(trust.sign_roster(new, each) for each in identities))
 
 
 def told_of(facts: Iterable[Fact], connection: Connection) -> dict[str, Told]:
@@ -218,30 +194,61 @@ def told_of(facts: Iterable[Fact], connection: Connection) -> dict[str, Told]:
     return told
 
 
-def unknown_label(label: str, labels: Iterable[str]) -> UnknownConnection:
+def unknown_label(label: object, labels: Iterable[str]) -> UnknownConnection:
     """The error for a label that no connection has, with the nearest that exists."""
     known = list(labels)
+    hint = f"There are: {', '.join(known) or 'none'}."
+    if not isinstance(label, str):
+        return UnknownConnection(f"A label is text, not {type(label).__name__}.", hint)
     close = difflib.get_close_matches(label, known, n=1, cutoff=0.5)
-    hint = f"The nearest is {close[0]}." if close else f"There are: {', '.join(known) or 'none'}."
+    hint = f"The nearest is {close[0]}." if close else hint
     return UnknownConnection(f"There is no connection {named(label)!r}.", hint)
 
 
-def _check_present(document: StoreDocument, label: str) -> None:
-    if document.find(label) is None:
-        raise unknown_label(label, document.labels)
+def find_place(document: StoreDocument, label: str) -> tuple[int, StoredConnection]:
+    """Where the connection of this label is in the file, and the connection; UnknownConnection."""
+    for place, connection in enumerate(document.connections):
+        if connection.label == label:
+            return place, connection
+    raise unknown_label(label, document.labels)
 
 
-def _is_single(connection: StoredConnection) -> bool:
-    return connection.kind in PROVIDERS and PROVIDERS[connection.kind].single
+def _spliced(
+    document: StoreDocument, start: int, end: int, *new: StoredConnection
+) -> StoreDocument:
+    old = document.connections
+    return replace(document, connections=(*old[:start], *new, *old[end:]))
 
 
-def _places_of(document: StoreDocument, new: StoredConnection) -> list[int]:
-    """Where connections are that exclude this one: by its label, or its single kind."""
-    return [
-        place
+def _place_of(document: StoreDocument, new: StoredConnection, *, over: bool) -> int:
+    """Where a connection belongs: over the one of its label or single kind, else at the end.
+
+    AlreadyConnected if another is there and is not to be replaced, or two are.
+    """
+    provider = PROVIDERS.get(new.kind)
+    single = provider is not None and provider.single
+    taken = [
+        (place, each)
         for place, each in enumerate(document.connections)
-        if each.label == new.label or (_is_single(new) and each.kind == new.kind)
+        if each.label == new.label or (single and each.kind == new.kind)
     ]
+    if not taken:
+        return len(document.connections)
+    (place, old), title = taken[0], provider.title if provider else new.kind
+    if over and len(taken) == 1:
+        return place
+    hint = "Give this one another label, or replace it: replace=True."
+    message = f"There is a connection {old.label} already."
+    if len(taken) > 1:
+        hint = f"Choose another label than {new.label}."
+        message = (
+            f"{title} is connected as {old.label} already, "
+            f"and {new.label} is the label of another connection."
+        )
+    elif single and old.kind == new.kind:
+        hint = "One organization has one of these: replace it with replace=True."
+        message = f"{title} is connected already, as {old.label}."
+    raise AlreadyConnected(message, hint)
 
 
 def _has_key_of(old: Connection, new: Connection) -> bool:
@@ -252,24 +259,12 @@ def _has_key_of(old: Connection, new: Connection) -> bool:
     )
 
 
-def _taken_error(old: StoredConnection, new: StoredConnection, *, more: bool) -> AlreadyConnected:
-    title = PROVIDERS[new.kind].title if new.kind in PROVIDERS else new.kind
-    if more:
-        message = (
-            f"{title} is connected as {old.label} already, "
-            f"and {new.label} is the label of another connection."
-        )
-        return AlreadyConnected(message, f"Choose another label than {new.label}.")
-    if _is_single(new) and old.kind == new.kind:
-        message = f"{title} is connected already, as {old.label}."
-        return AlreadyConnected(
-            message, "One organization has one of these: replace it with replace=True."
-        )
-    message = f"There is a connection {old.label} already."
-    return AlreadyConnected(message, "Give this one another label, or replace it: replace=True.")
-
-
 # -- The document as JSON, signed by its writer.
+
+_NEWER = (
+    "It was written by a newer llmwidgets, in a form that is not known here.",
+    "Update llmwidgets.",
+)
 
 
 def serialize_document(document: StoreDocument, identity: Identity) -> memoryview:
@@ -290,29 +285,24 @@ def serialize_document(document: StoreDocument, identity: Identity) -> memoryvie
     return trust.sign_body(body, identity, [each.recipient for each in document.recipients])
 
 
-def parse_document(
-    plain: memoryview,
-    identity: Identity,
-    trusts: Callable[[StoreDocument, str], bool] | None = None,
-) -> StoreDocument:
-    """The document in an opened file; `trusts` judges a writer that is not the reader.
+def parse_document(plain: memoryview, identity: Identity, folder: Path | None) -> StoreDocument:
+    """The document in an opened file of this folder.
 
     DamagedStore if nobody trusted wrote it, NewerStore if a newer llmwidgets wrote it in a form
     that is not known here.
     """
     document, writer = read_document(plain), trust.read_author(plain, identity)
-    known = writer == identity.recipient
-    if writer is not None and (known or (trusts is not None and trusts(document, writer))):
+    if writer is not None and (
+        writer == identity.recipient or trust.is_trusted(document, writer, identity, folder)
+    ):
         return document
     if document.is_newer:
-        raise newer_error()
+        raise NewerStore(*_NEWER)
     message = "connections.age opens, but was not written by a holder of the store's identity."
-    hint = (
-        ""
-        if writer is None
-        else f"{writer} wrote it, whom this computer does not know. Only if the invitation, or "
+    hint = "" if writer is None else (
+        f"{writer} wrote it, whom this computer does not know. Only if the invitation, or "
         f'whoever keeps the store, names exactly this one: store.trust("{writer}").'
-    )
+    )  # fmt: skip
     raise DamagedStore(message, hint)
 
 
@@ -322,45 +312,34 @@ def read_document(plain: memoryview) -> StoreDocument:
     if data is None or data.get("format") != FORMAT:
         message = "The file opens, but does not contain a store."
         raise DamagedStore(message)
-    document = _document_from_json(data)
-    if document is not None:
-        return document
+    with suppress(KeyError, TypeError, ValueError):
+        if type(data["rev"]) is int and type(data["schema"]) is int:
+            return _document_from_json(data)
     if isinstance(data.get("schema"), int) and data["schema"] > SCHEMA:
-        raise newer_error()
+        raise NewerStore(*_NEWER)
     message = "The file opens, but the store in it is not complete."
     raise DamagedStore(message)
 
 
-def newer_error() -> NewerStore:
-    """The error for what a newer llmwidgets wrote."""
-    message = "It was written by a newer llmwidgets, in a form that is not known here."
-    return NewerStore(message, "Update llmwidgets.")
-
-
-def _document_from_json(data: dict[str, Any]) -> StoreDocument | None:
-    try:
-        if type(data["rev"]) is not int or type(data["schema"]) is not int:
-            return None
-        facts = tuple((str(a), str(b), dict(values)) for a, b, values in data.get("facts", ()))
-        connections: Sequence[StoredConnection] = data["connections"]
-        if isinstance(connections, ConnectionLines):
-            connections.facts = facts
-        else:
-            connections = tuple(connection_from_json(each, facts) for each in connections)
-        return StoreDocument(
-            recipients=tuple(Recipient(**each) for each in data["recipients"]),
-            connections=connections,
-            allowed=tuple((label, model) for label, model in data["allowed"]),
-            denied=tuple((label, model) for label, model in data["denied"]),
-            facts=facts,
-            store_id=data["store_id"],
-            revision=data["rev"],
-            schema=data["schema"],
-            roster=int(data.get("roster", 0)),
-            vouchers=tuple(data.get("vouchers", ())),
-        )
-    except (KeyError, TypeError, ValueError):
-        return None
+def _document_from_json(data: dict[str, Any]) -> StoreDocument:
+    facts = tuple((str(a), str(b), dict(values)) for a, b, values in data.get("facts", ()))
+    connections: Sequence[StoredConnection] = data["connections"]
+    if isinstance(connections, ConnectionLines):
+        connections.facts = facts
+    else:
+        connections = tuple(connection_from_json(each, facts) for each in connections)
+    return StoreDocument(
+        recipients=tuple(Recipient(**each) for each in data["recipients"]),
+        connections=connections,
+        allowed=tuple((label, model) for label, model in data["allowed"]),
+        denied=tuple((label, model) for label, model in data["denied"]),
+        facts=facts,
+        store_id=data["store_id"],
+        revision=data["rev"],
+        schema=data["schema"],
+        roster=int(data.get("roster", 0)),
+        vouchers=tuple(data.get("vouchers", ())),
+    )
 
 
 # -- A connection as JSON: plain values, secrets closed, references as their text.
@@ -478,9 +457,9 @@ class ConnectionLines(Sequence[StoredConnection]):
         spelled, start = json.dumps(label).encode("ascii"), self._ends[0]
         while (at := bytes(self._plain).find(spelled, start, self._ends[-1])) >= 0:
             place = bisect(self._ends, at) - 1
-            made = self._made.get(place) or self._make(place)
-            if made.label == label:
-                return made
+            connection = self._made.get(place) or self._make(place)
+            if connection.label == label:
+                return connection
             start = self._ends[place + 1]
         return next((each for each in self if each.label == label), None)
 
@@ -490,9 +469,9 @@ class ConnectionLines(Sequence[StoredConnection]):
         data = _decode(line)
         try:
             # Of two threads' connections one is kept.
-            made = self._made.setdefault(place, connection_from_json(data, self.facts))
-            _LINES[made] = memoryview(bytes(line))  # its own alone, since it may outlive the rest
-            return made
+            kept = self._made.setdefault(place, connection_from_json(data, self.facts))
+            _LINES[kept] = memoryview(bytes(line))  # its own alone, since it may outlive the rest
+            return kept
         except ValueError:
             wrong = "is not spelled as JSON" if data is None else "has no label or kind"
         message = f"connections.age opens, but a connection in it {wrong}."
@@ -520,14 +499,15 @@ def write_json(head: Mapping[str, Any], connections: Iterable[memoryview]) -> me
     before, _, after = json.dumps({**head, "connections": []}).partition(_LIST)
     lines = memoryview(b",\n".join(connections))
     parted = (b"\n", lines, b"\n") if len(lines) else ()
-    return _joined(f"{before}{_LIST[:-1]}".encode("ascii"), *parted, f"]{after}".encode("ascii"))
+    first, last = f"{before}{_LIST[:-1]}".encode("ascii"), f"]{after}".encode("ascii")
+    return memoryview(b"".join((first, *parted, last)))
 
 
 def read_json(plain: memoryview) -> dict[str, Any] | None:
     """The JSON object of an opened file, its secrets closed; None for anything else."""
     ends = [each.start() for each in _LINE_END.finditer(plain)]
     if _is_laid_out(plain, ends):
-        data = _decode(_joined(plain[: ends[1]], plain[ends[-1] + 1 :]))
+        data = _decode(memoryview(b"".join((plain[: ends[1]], plain[ends[-1] + 1 :]))))
         if isinstance(data, dict) and data.get("connections") == []:
             return {**data, "connections": ConnectionLines(plain, ends[1:])}
     data = _decode(plain)
@@ -544,10 +524,6 @@ def _is_laid_out(plain: memoryview, ends: Sequence[int]) -> bool:
         return False
     braces = bytes((plain[ends[1] + 1], plain[ends[-1] - 1]))
     return braces == b"{}" and bytes(plain).count(_BETWEEN) == len(ends) - 3
-
-
-def _joined(*parts: bytes | memoryview) -> memoryview:
-    return memoryview(b"".join(parts))
 
 
 def _spell(value: object) -> dict[str, str]:
@@ -568,7 +544,7 @@ _DECODER = json.JSONDecoder(object_hook=_close)
 
 
 def _decode(plain: memoryview) -> Any:
-    """What the JSON says, its secrets closed; None for anything else."""
+    """The value of a JSON text, its secrets closed; None for anything else."""
     # A JSONDecodeError holds the whole text: it ends here, and nothing is raised within `except`.
     try:
         return _DECODER.decode(str(plain, "utf-8"))

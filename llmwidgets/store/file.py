@@ -8,17 +8,12 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from llmwidgets.errors import StoreError
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
-
 
 BACKUPS = 3
 _NO_FLOCK = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -26,7 +21,6 @@ _NO_RENAME = {errno.EBUSY, errno.EXDEV}
 _PATIENCE = 20.0
 _LEFTOVER_AGE = 60.0
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 _CHECK = "Check that it is a file of yours, or name another store."
 
@@ -53,16 +47,9 @@ class StoreFile:
             os.stat(self.path)
         except (FileNotFoundError, NotADirectoryError):
             return False
-        except OSError:  # `read` says what is wrong
-            return True
+        except OSError:
+            pass  # `read` tells what is wrong
         return True
-
-    @property
-    def modified_at(self) -> datetime | None:
-        """When the file was last modified; None if it is not there."""
-        with suppress(OSError):
-            return datetime.fromtimestamp(os.stat(self.path).st_mtime).astimezone()
-        return None
 
     def read(self) -> bytes:
         """The file's bytes; StoreError if it is not there or cannot be read."""
@@ -75,7 +62,7 @@ class StoreFile:
     def read_if_exists(self) -> bytes | None:
         """The file's bytes, None if it is not there; a mode that lets others in is corrected."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | _CLOSE_ON_EXEC | _NO_WAIT)
+            descriptor = os.open(self.path, os.O_RDONLY | _NO_WAIT)
             try:
                 status = os.fstat(descriptor)
                 if not stat.S_ISREG(status.st_mode):
@@ -93,22 +80,42 @@ class StoreFile:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            reason = _reason(error)
+            reason = explain_error(error)
         message = f"{self.path} cannot be read: {reason}."
         raise StoreError(message, _CHECK)
 
     def backups(self) -> list[Path]:
         """The backups that exist, newest first."""
-        return [path for path in self._places() if os.path.exists(path)]
+        return [path for path in self._backup_paths() if os.path.exists(path)]
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[object]:
         """Hold the store's lock against every other process; StoreError if it stays taken."""
-        lock = self._lock()
-        try:
-            yield
-        finally:
-            lock.release()
+        import filelock
+
+        # Without flock the lock is a file that exists: it has a name of its own, since the file
+        # that flock locks stays when nobody holds it.
+        path = self.target.parent / ".lock"
+        soft = getattr(filelock, "StrictSoftFileLock", filelock.SoftFileLock)
+        for kind, place in ((filelock.FileLock, path), (soft, path.with_name(".lock.taken"))):
+            if place.is_symlink():
+                # Opening the lock would cut what it points to, and change its mode.
+                message = f"The store in {path.parent} cannot be locked: {place} is a link."
+                raise StoreError(message, "Delete the link; nothing of the store is in it.")
+            lock: filelock.BaseFileLock = kind(place, timeout=_PATIENCE, mode=0o600)
+            try:
+                return lock.acquire(poll_interval=0.002)
+            except filelock.Timeout:
+                message = f"Another program has been writing the store in {path.parent} too long."
+                raise StoreError(message, "Close it and try again.") from None
+            except NotImplementedError:
+                continue  # a network file system without flock
+            except OSError as error:
+                if error.errno in _NO_FLOCK and kind is not soft:
+                    continue
+                message = f"The store in {path.parent} cannot be locked: {explain_error(error)}."
+                raise StoreError(message, "Check that the folder is yours to write.") from None
+        message = f"The file system of {path.parent} has no locks."
+        raise StoreError(message, "Keep the store in a local folder.")
 
     def replace(self, data: bytes) -> None:
         """Put new bytes in place of the old; the lock is held by the caller.
@@ -121,84 +128,53 @@ class StoreFile:
         target = self.target
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
         try:
-            self._sweep()
+            for path in self.leftovers():  # of killed processes: who holds the lock is alone
+                with suppress(OSError):
+                    if time.time() - path.stat().st_mtime > _LEFTOVER_AGE:
+                        path.unlink()
             try:
                 write_new(temporary, data)
                 self._rotate(target)
                 if not _change_over(temporary, target):
-                    _write_in_place(target, data, self._places()[0])
+                    _write_in_place(target, data, self._backup_paths()[0])
             finally:
                 temporary.unlink(missing_ok=True)
             sync_folder(target.parent)
         except OSError as error:
-            reason = _reason(error)
+            reason = explain_error(error)
         else:
             return
         message = f"{self.path} could not be written: {reason}."
         raise StoreError(message, "What was saved before is kept; make room or check the folder.")
-
-    def _lock(self) -> BaseFileLock:
-        import filelock
-        from filelock import FileLock, Timeout
-
-        # Without flock the lock is a file that exists: it has a name of its own, since the file
-        # that flock locks stays when nobody holds it.
-        path = self.target.parent / ".lock"
-        soft = getattr(filelock, "StrictSoftFileLock", filelock.SoftFileLock)
-        for kind, place in ((FileLock, path), (soft, path.with_name(".lock.taken"))):
-            if place.is_symlink():
-                # Opening the lock would cut what it points to, and change its mode.
-                message = f"The store in {path.parent} cannot be locked: {place} is a link."
-                raise StoreError(message, "Delete the link; nothing of the store is in it.")
-            lock: BaseFileLock = kind(place, timeout=_PATIENCE, mode=0o600)
-            try:
-                lock.acquire(poll_interval=0.002)
-            except Timeout:
-                message = f"Another program has been writing the store in {path.parent} too long."
-                raise StoreError(message, "Close it and try again.") from None
-            except NotImplementedError:
-                continue  # a network file system without flock
-            except OSError as error:
-                if error.errno in _NO_FLOCK and kind is FileLock:
-                    continue
-                message = f"The store in {path.parent} cannot be locked: {_reason(error)}."
-                raise StoreError(message, "Check that the folder is yours to write.") from None
-            else:
-                return lock
-        message = f"The file system of {path.parent} has no locks."
-        raise StoreError(message, "Keep the store in a local folder.")
-
-    def _places(self) -> list[Path]:
-        target = self.target
-        names = [f"{target.name}.bak{number}" for number in range(1, BACKUPS + 1)]
-        return [target.with_name(name) for name in names]
-
-    def _rotate(self, target: Path) -> None:
-        if not target.exists():
-            return
-        places = self._places()
-        for older, newer in zip(reversed(places), [*reversed(places[:-1]), target], strict=True):
-            if newer is target:
-                _second_name(target, older)
-            elif newer.exists():
-                os.replace(newer, older)
 
     def leftovers(self) -> list[Path]:
         """What killed processes left half-written, or whole and not in place."""
         target = self.target
         return list(target.parent.glob(f".{glob.escape(target.name)}.*.tmp"))
 
-    def _sweep(self) -> None:
-        """Remove what a killed process left half-written; whoever holds the lock is alone."""
-        for left in self.leftovers():
-            with suppress(OSError):
-                if time.time() - left.stat().st_mtime > _LEFTOVER_AGE:
-                    left.unlink()
+    def _backup_paths(self) -> list[Path]:
+        target = self.target
+        return [target.with_name(f"{target.name}.bak{number}") for number in range(1, BACKUPS + 1)]
+
+    def _rotate(self, target: Path) -> None:
+        """Make each backup the next older one, and the file's second name the newest."""
+        if not target.exists():
+            return
+        paths = self._backup_paths()
+        for newer, older in reversed(list(pairwise(paths))):
+            if newer.exists():
+                os.replace(newer, older)
+        newest = paths[0]
+        newest.unlink(missing_ok=True)
+        try:
+            os.link(target, newest)
+        except OSError:  # a file system without hard links
+            write_new(newest, target.read_bytes())
 
 
 def write_new(path: Path, data: bytes) -> None:
     """Write a file that did not exist, 0600 whatever the umask, down to the disk; all or none."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _CLOSE_ON_EXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW
     file = os.fdopen(os.open(path, flags, 0o600), "wb")
     try:
         with file:
@@ -224,7 +200,7 @@ def make_folder(folder: Path, *, close: bool = True) -> None:
         if close and not any(folder.iterdir()):
             folder.chmod(0o700)
     except OSError as error:
-        reason = _reason(error)
+        reason = explain_error(error)
     else:
         return
     message = f"The folder {folder} cannot be made: {reason}."
@@ -233,15 +209,15 @@ def make_folder(folder: Path, *, close: bool = True) -> None:
 
 def writable(folder: Path) -> bool:
     """Whether the folder, or the nearest one above it that exists, takes new files."""
-    there = next((each for each in (folder, *folder.parents) if os.path.exists(each)), folder)
-    return os.access(there, os.W_OK | os.X_OK)
+    nearest = next((each for each in (folder, *folder.parents) if os.path.exists(each)), folder)
+    return os.access(nearest, os.W_OK | os.X_OK)
 
 
 def sync_folder(folder: Path) -> None:
     """Bring the folder's names to the disk, if the file system can."""
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY | _CLOSE_ON_EXEC)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -249,18 +225,6 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-def _second_name(target: Path, backup: Path) -> None:
-    backup.unlink(missing_ok=True)
-    try:
-        os.link(target, backup)
-    except OSError:  # a file system without hard links
-        try:
-            write_new(backup, target.read_bytes())
-        except OSError:
-            backup.unlink(missing_ok=True)
-            raise
 
 
 def _change_over(temporary: Path, target: Path) -> bool:
@@ -297,7 +261,7 @@ def _write_in_place(target: Path, data: bytes, backup: Path) -> None:
 
 
 def _fill(target: Path, data: bytes) -> None:
-    descriptor = os.open(target, os.O_WRONLY | _NO_FOLLOW | _CLOSE_ON_EXEC)
+    descriptor = os.open(target, os.O_WRONLY | _NO_FOLLOW)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.truncate()
@@ -305,5 +269,11 @@ def _fill(target: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _reason(error: OSError) -> str:
+def modified_at(path: Path) -> datetime:
+    """When a file was last modified, in the user's time."""
+    return datetime.fromtimestamp(path.stat().st_mtime).astimezone()
+
+
+def explain_error(error: OSError) -> str:
+    """The reason that the system gives, as the end of a sentence."""
     return (error.strerror or type(error).__name__).lower()

@@ -1,4 +1,4 @@
-"""Where a store's identity comes from, in order; the first hit wins. Nothing here asks.
+"""Where a store's identity comes from, in order; the first hit wins.
 
 Given by code → key file → variable → this process → until this server stops → the system keyring
 → passphrase.
@@ -7,22 +7,29 @@ Given by code → key file → variable → this process → until this server s
 from __future__ import annotations
 
 import getpass
+import hashlib
+import json
 import math
 import os
 import secrets
 import stat
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmwidgets.errors import DamagedStore, FieldError, StoreError
 from llmwidgets.known_keys import warn_if_typed
 from llmwidgets.secret import Secret, decode_secret, read_secret_file
+from llmwidgets.store import trust
+from llmwidgets.store.file import explain_error, write_new
 
 if TYPE_CHECKING:
     from llmwidgets.store.age import Identity
+    from llmwidgets.store.state import StoreState
 
 
 KEY_FILE = "LLMWIDGETS_STORE_KEY_FILE"
@@ -63,7 +70,8 @@ def find_headless_identity() -> IdentitySource | None:
     if os.environ.get(KEY_FILE):
         return IdentitySource(_of_key_file(Path(os.environ[KEY_FILE]).expanduser()), KEY_FILE)
     if KEY in os.environ:
-        identity = parse_identity(memoryview(os.fsencode(os.environ.pop(KEY))))
+        opened, _ = decode_secret(memoryview(os.fsencode(os.environ.pop(KEY))))
+        identity = _identity_in(opened)
         if identity is None:
             message = f"{KEY} contains no age identity."
             raise StoreError(message, "It starts with AGE-SECRET-KEY-1 and has 74 characters.")
@@ -77,10 +85,6 @@ def forget_identity() -> None:
     _taken = None
 
 
-@overload
-def close_typed(spelled: None) -> None: ...
-@overload
-def close_typed(spelled: str | Secret) -> Secret: ...
 def close_typed(spelled: str | Secret | None) -> Secret | None:
     """A passphrase or identity that code gave, as a Secret; one typed in a cell is warned of.
 
@@ -98,19 +102,11 @@ def passphrase_identity(sealed: bytes, passphrase: Secret) -> Identity:
     """The identity in the bytes of an `identity.age`; WrongPassphrase or DamagedStore."""
     from llmwidgets.store import age
 
-    identity = parse_identity(age.decrypt_passphrase(sealed, passphrase))
+    identity = _identity_in(decode_secret(age.decrypt_passphrase(sealed, passphrase))[0])
     if identity is None:
         message = "identity.age opens, but contains no age identity."
         raise DamagedStore(message, "Put back the identity.age that belongs to this store.")
     return identity
-
-
-def parse_identity(spelled: Secret | memoryview) -> Identity | None:
-    """The identity in a text that has one on a line of its own; None for any other text."""
-    if isinstance(spelled, Secret):
-        return _parsed(spelled)
-    opened, _ = decode_secret(spelled)
-    return None if opened is None else _parsed(_identity_in(opened))
 
 
 def read_given_identity(identity: Secret) -> IdentitySource:
@@ -124,17 +120,17 @@ def read_given_identity(identity: Secret) -> IdentitySource:
         return IdentitySource(Identity.parse(identity), GIVEN)
     path = Path(identity.reference.removeprefix("file:")).expanduser()
     opened, wrong = read_secret_file(path)
-    found = None if opened is None else _parsed(_identity_in(opened))
-    if found is None:
+    parsed = _identity_in(opened)
+    if parsed is None:
         place = f"{path}, which {wrong}" if wrong else f"{path}"
         message = {"identity": f"is not in the file {place}: no line starts with AGE-SECRET-KEY-1."}
         raise FieldError(message, "Name a file that age-keygen made.")
-    return IdentitySource(found, GIVEN)
+    return IdentitySource(parsed, GIVEN)
 
 
 def _of_key_file(path: Path) -> Identity:
     opened, reason = read_secret_file(path, _distrust)
-    identity = None if opened is None else _parsed(_identity_in(opened))
+    identity = _identity_in(opened)
     if identity is not None:
         return identity
     message = f"The key file {path} of {KEY_FILE} is not used: "
@@ -161,20 +157,19 @@ def _distrust(status: os.stat_result) -> str:
     return ""
 
 
-def _identity_in(opened: Callable[[], str]) -> Secret:
-    """The one line that spells an identity, closed; an empty Secret if there is not exactly one."""
-    lines = map(str.strip, opened().splitlines())
+def _identity_in(opened: Callable[[], str] | None) -> Identity | None:
+    """The identity in a text that has exactly one, on a line of its own; else None."""
+    lines = map(str.strip, opened().splitlines()) if opened is not None else ()
     keys = [Secret(line) for line in lines if line.startswith(_START)]
-    return keys[0] if len(keys) == 1 else Secret("")
+    return _parsed(keys[0]) if len(keys) == 1 else None
 
 
 def _parsed(secret: Secret) -> Identity | None:
     from llmwidgets.store.age import Identity
 
-    try:
+    with suppress(FieldError):
         return Identity.parse(secret)
-    except FieldError:
-        return None
+    return None
 
 
 # -- The passphrase: its one rule, and the secret field of a front end that can ask for it.
@@ -202,11 +197,14 @@ def ask_passphrase(prompt: str) -> Secret | None:
     None at once if nobody can be asked: a kernel whose front end takes no input (a run by
     nbclient, a pipeline), or no terminal. The front end shows dots and keeps nothing.
     """
-    if not _somebody_is_there():
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    has_terminal = sys.stdin is not None and sys.stdin.isatty()
+    if not (hasattr(shell, "kernel") or has_terminal):
         return None
     try:
         return Secret(getpass.getpass(prompt))
-    except (NotImplementedError, EOFError):  # how a kernel says that its front end cannot ask
+    except (NotImplementedError, EOFError):  # a kernel whose front end cannot ask
         return None
 
 
@@ -224,15 +222,7 @@ def ask_new_passphrase(organization: str) -> Secret | None:
     return first
 
 
-def _somebody_is_there() -> bool:
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    if hasattr(shell, "kernel"):
-        return True
-    return sys.stdin is not None and sys.stdin.isatty()
-
-
-# -- A passphrase of six made-up words that can be said, from the system's random source.
+# -- A passphrase of six made-up words that can be spoken, from the system's random source.
 
 WORDS = 6
 
@@ -250,7 +240,8 @@ def propose_passphrase() -> Secret:
     The words mean nothing in any language on purpose: a list of real words would have to be
     shipped and kept, and two syllables are as quick to type.
     """
-    return Secret(" ".join(_word() for _ in range(WORDS)))
+    draw = secrets.SystemRandom().sample
+    return Secret(" ".join("".join(draw(_SYLLABLES, 2)) for _ in range(WORDS)))
 
 
 def propose_recovery() -> Secret:
@@ -260,6 +251,277 @@ def propose_recovery() -> Secret:
     return Identity.generate().secret
 
 
-def _word() -> str:
-    first = secrets.choice(_SYLLABLES)
-    return first + secrets.choice([each for each in _SYLLABLES if each != first])
+# -- Remembered until this server stops. The file lies in a folder that the system keeps in memory
+# and empties at the latest when it stops; one whose server is gone, or that others could have
+# touched, is removed and not used.
+
+SERVER = "this server"
+
+_MEMORY = {"tmpfs", "ramfs"}
+
+
+def remember_on_server(folder: Path, identity: Identity) -> None:
+    """Keep the identity of a folder's store until the Jupyter server stops; StoreError."""
+    server, file = _server(), _memory_file(folder)
+    hint = 'Use store.remember("keyring"), or a key file.'
+    if server is None:
+        message = "No Jupyter server runs this process, so nothing can last until it stops."
+        raise StoreError(message, hint)
+    if file is None:
+        message = "This computer has no folder in memory, and nothing is put on a disk in clear."
+        raise StoreError(message, hint)
+    try:
+        file.parent.mkdir(0o700, exist_ok=True)
+        file.unlink(missing_ok=True)
+        identity.give(lambda key: write_new(file, f"{_head(server)}{key}\n".encode("ascii")))
+    except OSError as error:
+        reason = explain_error(error)
+    else:
+        return
+    message = f"The identity could not be kept until this server stops: {reason}."
+    raise StoreError(message, hint)
+
+
+def find_on_server(folder: Path) -> IdentitySource | None:
+    """The identity kept for this folder by this very server; a stale file is removed."""
+    server, file = _server(), _memory_file(folder)
+    if file is None or not os.path.lexists(file):
+        return None
+    opened, _ = (None, "") if file.is_symlink() else read_secret_file(file, _distrust)
+    if opened is not None and server is not None and opened().startswith(_head(server)):
+        identity = _identity_in(opened)
+        if identity is not None:
+            return IdentitySource(identity, SERVER)
+    forget_on_server(folder)
+    return None
+
+
+def forget_on_server(folder: Path) -> None:
+    """Remove what was kept for this folder."""
+    file = _memory_file(folder)
+    if file is not None:
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+
+
+def _head(server: str) -> str:
+    return json.dumps({"server": server}) + "\n"
+
+
+def _server() -> str | None:
+    """The Jupyter server of this kernel: its process and when that started."""
+    pid = os.environ.get("JPY_PARENT_PID", "")
+    if not pid.isdigit():
+        return None
+    try:
+        # The name in brackets may contain blanks; the start comes 20 words after it.
+        after = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2]
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot} {pid} {after.split()[19]}"
+    except (OSError, IndexError):
+        return None
+
+
+def _memory_folder() -> Path | None:
+    if not hasattr(os, "getuid"):
+        return None
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and _in_memory(Path(runtime)):
+        return Path(runtime) / "llmwidgets"
+    shared = Path("/dev/shm") / f"llmwidgets-{os.getuid()}"
+    if not _in_memory(shared.parent):
+        return None
+    with suppress(OSError):
+        status = os.lstat(shared)
+        private = stat.S_ISDIR(status.st_mode) and not stat.S_IMODE(status.st_mode) & 0o077
+        return shared if private and status.st_uid == os.getuid() else None
+    return shared
+
+
+def _in_memory(folder: Path) -> bool:
+    """Whether the folder is on a file system without a disk."""
+    try:
+        real = os.path.realpath(folder, strict=True)
+        rows = Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return False
+    mounts = [(row.split(" ")[4], row.partition(" - ")[2].split(" ")[0]) for row in rows]
+    above = [each for each in mounts if f"{real}/".startswith(each[0].rstrip("/") + "/")]
+    return bool(above) and max(above, key=lambda each: len(each[0]))[1] in _MEMORY
+
+
+def _memory_file(folder: Path) -> Path | None:
+    memory, name = _memory_folder(), hashlib.sha256(os.fsencode(folder)).hexdigest()[:32]
+    return None if memory is None else memory / f"{name}.key"
+
+
+# -- Remembered in the system keyring: macOS, Windows, GNOME or KDE. The package `keyring` is an
+# optional extra. Only keyrings known to encrypt are used, what is written is read back, and an
+# answer is waited for three seconds: one that shows a question must not hang the kernel.
+
+KEYRING = "system keyring"
+SECONDS = 3
+
+_SERVICE = "llmwidgets store"
+_NAMES = {
+    "keyring.backends.macOS": "the macOS keychain",
+    "keyring.backends.Windows": "the Windows credential manager",
+    "keyring.backends.SecretService": "the Secret Service (GNOME, KeePassXC)",
+    "keyring.backends.libsecret": "libsecret (GNOME)",
+    "keyring.backends.kwallet": "KWallet (KDE)",
+}
+_HINT = 'Use store.remember("server"), a key file, or the passphrase.'
+
+
+def remember_in_keyring(folder: Path, identity: Identity) -> None:
+    """Keep the identity in the system keyring and read it back; StoreError."""
+    name, back_end = _back_end()
+    # Spelled on the asked thread alone: none of its frames hangs on an error that is raised here.
+    _answered(lambda: identity.give(lambda key: back_end.set_password(_SERVICE, str(folder), key)))
+    kept = find_in_keyring(folder)
+    if kept is None or kept.identity.recipient != identity.recipient:
+        message = f"What was given to {name} did not come back, so it remembers nothing."
+        raise StoreError(message, _HINT)
+
+
+def find_in_keyring(folder: Path) -> IdentitySource | None:
+    """The identity that the keyring has for this folder, or None; StoreError."""
+    _, back_end = _back_end()
+    identity = _answered(
+        lambda: _parsed(Secret(back_end.get_password(_SERVICE, str(folder)) or ""))
+    )
+    return None if identity is None else IdentitySource(identity, KEYRING)
+
+
+def forget_in_keyring(folder: Path) -> None:
+    """Delete the identity from the keyring; StoreError if it does not answer."""
+    _, back_end = _back_end()
+    _answered(lambda: back_end.delete_password(_SERVICE, str(folder)), missing_is_fine=True)
+
+
+def back_end_name() -> str:
+    """The keyring that would be used, in words; StoreError with the reason if there is none."""
+    return _back_end()[0]
+
+
+def _back_end() -> tuple[str, Any]:
+    try:
+        import keyring
+    except ImportError:
+        message = "The package keyring is not installed."
+        hint = "Install it with: pip install keyring. Or use a key file."
+        raise StoreError(message, hint) from None
+    back_ends = [_answered(keyring.get_keyring)]
+    # Of a chain one member is used: the chain itself may fall back on a plain file.
+    if type(back_ends[0]).__module__ == "keyring.backends.chainer":
+        back_ends = _answered(lambda: list(getattr(back_ends[0], "backends", ())))
+    for back_end in back_ends:
+        name = _NAMES.get(type(back_end).__module__)
+        if name is not None:
+            return name, back_end
+    message = "No system keyring that encrypts is at hand here."
+    raise StoreError(message, _HINT)
+
+
+def _answered(ask: Callable[[], Any], *, missing_is_fine: bool = False) -> Any:
+    """What the keyring answers within the limit; StoreError, raised away from its frames."""
+    answers: list[tuple[str, Any]] = []
+
+    def work() -> None:
+        try:
+            answers.append(("", ask()))
+        except Exception as error:  # noqa: BLE001 - back ends raise errors of every library
+            answers.append((type(error).__name__, None))
+
+    thread = threading.Thread(target=work, name="llmwidgets keyring", daemon=True)
+    thread.start()
+    thread.join(SECONDS)
+    if not answers:
+        message = f"The system keyring did not answer within {SECONDS} seconds."
+        raise StoreError(message, f"It may be locked or show a question. {_HINT}")
+    failed, answer = answers[0]
+    if failed and not (missing_is_fine and failed == "PasswordDeleteError"):
+        message = f"The system keyring refuses: {failed}."
+        raise StoreError(message, f"Unlock it, or: {_HINT}")
+    return answer
+
+
+# -- Both, by the names that `store.remember` takes, in the order they are tried.
+
+
+class _Cache(NamedTuple):
+    find: Callable[[Path], IdentitySource | None]
+    remember: Callable[[Path, Identity], None]
+    forget: Callable[[Path], None]
+
+
+_CACHES = {
+    "server": _Cache(find_on_server, remember_on_server, forget_on_server),
+    "keyring": _Cache(find_in_keyring, remember_in_keyring, forget_in_keyring),
+}
+
+
+def identity_caches(folder: Path) -> tuple[str, ...]:
+    """Where the identity of this folder's store is remembered."""
+    remembered = trust.recall_folder(folder).remembered
+    return tuple(name for name in _CACHES if name in remembered)
+
+
+def available_caches() -> tuple[str, ...]:
+    """What this computer has of them; the keyring may still be locked."""
+    names = ["server"] if _server() and _memory_folder() else []
+    with suppress(StoreError):
+        names += ["keyring"] if back_end_name() else []
+    return tuple(names)
+
+
+def remember_identity(folder: Path, name: str, identity: Identity) -> None:
+    """Keep the identity there; StoreError with the reason if that cannot be."""
+    _cache(name).remember(folder, identity)
+    remembered = (*trust.recall_folder(folder).remembered, name)
+    trust.remember_folder(folder, remembered=tuple(dict.fromkeys(remembered)))
+
+
+def forget_remembered(folder: Path, name: str) -> None:
+    """Remove the identity there; StoreError if the keyring does not answer."""
+    cache, remembered = _cache(name), trust.recall_folder(folder).remembered
+    if name == "server" or name in remembered:
+        cache.forget(folder)
+    trust.remember_folder(folder, remembered=tuple(each for each in remembered if each != name))
+
+
+def find_remembered(state: StoreState) -> IdentitySource | None:
+    """The identity remembered for this folder; what prevents it goes into the store's notice.
+
+    The keyring is asked once per session: one that is locked would cost three seconds each time.
+    """
+    if state.folder is None or state.keyring_asked:
+        return None
+    state.trouble = ""
+    for name in identity_caches(state.folder):
+        state.keyring_asked |= name == "keyring"
+        try:
+            source = _CACHES[name].find(state.folder)
+        except StoreError as error:
+            state.trouble = f"{error.message} The passphrase still opens the store."
+            continue
+        if source is not None:
+            return source
+    return None
+
+
+def renew_remembered(state: StoreState, identity: Identity) -> None:
+    """Put a new identity wherever the old one was; trouble goes into the store's notice."""
+    if state.folder is None:
+        return
+    for name in identity_caches(state.folder):
+        try:
+            _CACHES[name].remember(state.folder, identity)
+        except StoreError as error:
+            state.trouble = error.message
+
+
+def _cache(name: object) -> _Cache:
+    if not isinstance(name, str) or name not in _CACHES:
+        raise FieldError({"place": 'must be "keyring" or "server".'})
+    return _CACHES[name]

@@ -1,21 +1,26 @@
-"""The two files of a store: made, unlocked, read, and changed one operation at a time."""
+"""The two files of a store: made, unlocked, read, changed, sealed anew, and put back from backups.
+
+What opens a store is changed in an order that no crash between two files leaves it closed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmwidgets.errors import DamagedStore, NewerStore, StoreError, StoreLocked
+from llmwidgets.errors import DamagedStore, FieldError, NewerStore, StoreError, StoreLocked
+from llmwidgets.formatting import count, format_moment
 from llmwidgets.secret import Secret
 from llmwidgets.store import document as documents
 from llmwidgets.store import file as store_file
-from llmwidgets.store import identity_cache, identity_sources, trust
+from llmwidgets.store import identity_sources, trust
 from llmwidgets.store import state as states
 from llmwidgets.store.document import StoreDocument
-from llmwidgets.store.identity_sources import GIVEN, PASSPHRASE, IdentitySource
+from llmwidgets.store.identity_sources import GIVEN, KEY, KEY_FILE, PASSPHRASE, IdentitySource
 from llmwidgets.store.state import CONNECTIONS, IDENTITY, Status, StoreState
 from llmwidgets.store.trust import OWNER, RECOVERY, Recipient
 
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
 
 
 _AGE = b"age-encryption.org/"
+_OTHERS = "It is damaged, or it was given another identity: then unlock it again with that."
+_FAILING = "Try again; if it comes back, this computer's memory is failing."
 
 Operation = Callable[[StoreDocument], StoreDocument]
 
@@ -39,30 +46,23 @@ def is_open(state: StoreState) -> bool:
 def create_store(
     state: StoreState, passphrase: Secret | None, recovery: Identity | None = None
 ) -> None:
-    """Make the two files, or the connections' alone if the surroundings have an identity.
-
-    The second recipient is the recovery identity: the one given, or for a store made with a
-    passphrase a new one.
-    """
+    """Make the two files, or the connections' alone if the surroundings have an identity."""
     from llmwidgets.store import age
 
     if state.folder is None:
         return
     _check_free(state)
-    source = (
-        identity_sources.find_headless_identity()
-        if passphrase is None
-        else IdentitySource(age.Identity.generate(), PASSPHRASE)
-    )
+    wrapped, made = b"", None
+    if passphrase is None:
+        source = identity_sources.find_headless_identity()
+    else:
+        source = IdentitySource(age.Identity.generate(), PASSPHRASE)
+        wrapped = age.wrap_identity(source.identity, passphrase)
+        made = None if recovery else age.Identity.generate()
     if source is None:
         message = "A new store needs a passphrase, and nothing here can ask for one."
-        raise StoreLocked(
-            message,
-            "Make it in lw.ConnectionPanel(), or call lw.Store.create(…, passphrase=…). "
-            + identity_sources.WITHOUT_A_SCREEN,
-        )
-    wrapped = age.wrap_identity(source.identity, passphrase) if passphrase else None
-    made = age.Identity.generate() if passphrase and recovery is None else None
+        hint = "Make it in lw.ConnectionPanel(), or call lw.Store.create(…, passphrase=…). "
+        raise StoreLocked(message, hint + identity_sources.WITHOUT_A_SCREEN)
     spare = recovery or made
     recipients = [Recipient(OWNER, source.identity.recipient)]
     recipients += [Recipient(RECOVERY, spare.recipient)] if spare else []
@@ -71,9 +71,9 @@ def create_store(
     store_file.make_folder(state.folder, close=not state.by_link)
     with state.guard, state.file(CONNECTIONS).locked():
         _check_free(state)
-        if wrapped is not None:
+        if wrapped:
             write_identity(state, wrapped)
-        write_store(state, replace(first, revision=1), source.identity)
+        write_store(state, first, source.identity, revision=1)
         state.open_by(source)
         state.recovery = made.secret if made else None
 
@@ -91,7 +91,7 @@ def unlock_store(
     elif given is None:
         state.keyring_asked = False
     with state.guard:
-        source = given or find_identity(state)
+        source = given or _find_identity(state)
         if source is None:
             raise state.locked_error()
         _accept(state, source)
@@ -100,7 +100,7 @@ def unlock_store(
 def lock_store(state: StoreState) -> None:
     """Forget the identity and everything it opened; nothing at hand opens it again by itself."""
     with state.guard:
-        if state.source is not None and state.source.by == identity_sources.KEY:
+        if state.source is not None and state.source.by == KEY:
             identity_sources.forget_identity()
         state.lock(Status.LOCKED_BY_USER)
 
@@ -116,10 +116,8 @@ def read_store(state: StoreState) -> StoreDocument:
             return StoreDocument()
         source = unlock_headless(state)
         state.used = states.clock()
-        if state.document is None or data != state.seen:
-            _take_in(state, data, source.identity)
-        assert state.document is not None
-        return state.document
+        document = state.document if data == state.seen else None
+        return document or _take_in(state, data, source.identity)
 
 
 def change_store(state: StoreState, operation: Operation) -> None:
@@ -128,18 +126,13 @@ def change_store(state: StoreState, operation: Operation) -> None:
         if state.folder is None:
             state.keep(operation(read_store(state)), None)
         else:
-            with store_operation(state) as (document, source):
-                new = operation(document)
-                write_store(state, next_revision(new, document), source.identity)
-
-
-def next_revision(new: StoreDocument, old: StoreDocument) -> StoreDocument:
-    """The document as the revision that follows another."""
-    return replace(new, revision=old.revision + 1, schema=documents.SCHEMA)
+            with _store_operation(state) as (document, source):
+                new, revision = operation(document), document.revision + 1
+                write_store(state, new, source.identity, revision=revision)
 
 
 @contextmanager
-def store_operation(state: StoreState) -> Iterator[tuple[StoreDocument, IdentitySource]]:
+def _store_operation(state: StoreState) -> Iterator[tuple[StoreDocument, IdentitySource]]:
     """Hold guard and lock, with the document as it is on disk and the identity.
 
     StoreLocked, NewerStore, or StoreError if the store is read-only or older than it was.
@@ -159,23 +152,27 @@ def store_operation(state: StoreState) -> Iterator[tuple[StoreDocument, Identity
             if document.is_newer:
                 message = f"{state.name} was written by a newer llmwidgets."
                 raise NewerStore(message, "It is read-only here. Update llmwidgets.")
-            if trust.is_older(document):
+            if document.revision < trust.recall_store(document.store_id).revision:
                 message = f"{state.name} is older than this computer saw it; nothing is changed."
                 raise StoreError(message, trust.ROLLBACK_HINT)
             yield document, source
 
 
-def write_store(state: StoreState, document: StoreDocument, identity: Identity) -> None:
-    """Seal the document to its recipients, open it again, and put it in place."""
+def write_store(
+    state: StoreState, new: StoreDocument, identity: Identity, *, revision: int
+) -> StoreDocument:
+    """Seal this revision to its recipients, open it again, and put it in place."""
     from llmwidgets.store import age
 
+    document = replace(new, revision=revision, schema=documents.SCHEMA)
     plain = documents.serialize_document(document, identity)
     sealed = age.encrypt(plain, [each.recipient for each in document.recipients])
-    if age.digest(age.decrypt(sealed, [identity])) != age.digest(plain):
+    if age.decrypt(sealed, [identity]) != plain:
         message = "The sealed connections did not open again, so nothing was written."
-        raise StoreError(message, "Try again; if it comes back, this computer's memory is failing.")
+        raise StoreError(message, _FAILING)
     state.file(CONNECTIONS).replace(sealed)
     state.keep(document, sealed)
+    return document
 
 
 def write_identity(state: StoreState, wrapped: bytes) -> None:
@@ -187,18 +184,21 @@ def write_identity(state: StoreState, wrapped: bytes) -> None:
     file.replace(wrapped)
 
 
-def find_identity(state: StoreState) -> IdentitySource | None:
+# -- Opening what is on disk.
+
+
+def _find_identity(state: StoreState) -> IdentitySource | None:
     """The identity that opens the store without a question: surroundings, server, keyring."""
-    return identity_sources.find_headless_identity() or identity_cache.find_remembered(state)
+    return identity_sources.find_headless_identity() or identity_sources.find_remembered(state)
 
 
 def unlock_headless(state: StoreState) -> IdentitySource:
     """The identity that is open, or that opens the store now; StoreLocked."""
     state.lock_if_idle()
     if state.source is None and state.status is not Status.LOCKED_BY_USER:
-        found = find_identity(state)
-        if found is not None:
-            _accept(state, found)
+        source = _find_identity(state)
+        if source is not None:
+            _accept(state, source)
     if state.source is None:
         raise state.locked_error()
     return state.source
@@ -206,40 +206,51 @@ def unlock_headless(state: StoreState) -> IdentitySource:
 
 def _accept(state: StoreState, source: IdentitySource) -> None:
     """Take an identity for the process once it has opened the store."""
-    data = state.file(CONNECTIONS).read()
-    if not _is_sealed_to(data, source.identity):
-        raise _foreign_error(state, source)
-    _take_in(state, data, source.identity)
+    _take_in(state, state.file(CONNECTIONS).read(), source.identity, source.by)
     state.open_by(source)
 
 
-def _is_sealed_to(data: bytes, identity: Identity) -> bool:
-    """Whether the file names this identity; reading one that breaks a rule says so itself."""
+def _take_in(state: StoreState, data: bytes, identity: Identity, by: str = "") -> StoreDocument:
+    document = open_document(state, data, identity, by)
+    state.keep(document, data)
+    if state.rolled_back is not None:
+        # Another process may have saved between this read and its note of the revision.
+        data = state.file(CONNECTIONS).read()
+        document = open_document(state, data, identity)
+        state.keep(document, data)
+    return document
+
+
+def open_document(
+    state: StoreState, data: bytes, identity: Identity, by: str = ""
+) -> StoreDocument:
+    """The document in the bytes of the store's file; DamagedStore or NewerStore.
+
+    StoreLocked for a foreign identity of the source `by`, which had not opened the store yet.
+    """
     from llmwidgets.store import age
 
     try:
-        age.decrypt(data, [identity])
+        plain = age.decrypt(data, [identity])
+        return documents.parse_document(plain, identity, state.folder)
     except StoreLocked:
-        return False
-    except DamagedStore:
-        return True
-    return True
+        fault = _foreign_error(state, identity, by)
+    except DamagedStore as error:
+        fault = damaged_error(state, error.message, hint=error.hint)
+    raise fault
 
 
-def _foreign_error(state: StoreState, source: IdentitySource) -> StoreError:
+def _foreign_error(state: StoreState, identity: Identity, by: str) -> StoreError:
     """The error for an identity that the file does not name, or no longer names if damaged."""
-    if source.by == PASSPHRASE:
+    if by == PASSPHRASE:
         return damaged_error(state, "It is not sealed to the identity in identity.age.")
-    if _was_own(state, source.identity):
+    if not by or _was_own(state, identity):
         return damaged_error(state, _OTHERS)
-    with_it = "with this identity" if source.by == GIVEN else f"with the identity in {source.by}"
+    with_it = "with this identity" if by == GIVEN else f"with the identity in {by}"
     return StoreLocked(
         f"{state.name} does not open {with_it}.",
         "It belongs to another store, was removed from this one, or the file is damaged.",
     )
-
-
-_OTHERS = "It is damaged, or it was given another identity: then unlock it again with that."
 
 
 def _was_own(state: StoreState, identity: Identity) -> bool:
@@ -247,38 +258,14 @@ def _was_own(state: StoreState, identity: Identity) -> bool:
 
     A member can have been removed since the last backup; without any nothing was changed since.
     """
-    if state.folder is None:
-        return False
     backups = state.file(CONNECTIONS).backups()
     for path in backups:
-        with suppress(OSError, StoreError):
-            document = open_document(state, path.read_bytes(), identity)
+        document = _open_backup(state, path, identity)
+        if document is not None:
             own = {r.name for r in document.recipients if r.recipient == identity.recipient}
             return not own.isdisjoint({OWNER, RECOVERY})
     before = trust.recall_store(trust.recall_folder(state.folder).store_id)
     return not backups and identity.recipient in before.writers
-
-
-def _take_in(state: StoreState, data: bytes, identity: Identity) -> None:
-    state.keep(open_document(state, data, identity), data)
-    if state.rolled_back is not None:
-        # Another process may have saved between this read and its note of the revision.
-        data = state.file(CONNECTIONS).read()
-        state.keep(open_document(state, data, identity), data)
-
-
-def open_document(state: StoreState, data: bytes, identity: Identity) -> StoreDocument:
-    """The document in the bytes of the store's file; DamagedStore or NewerStore."""
-    from llmwidgets.store import age
-
-    try:
-        plain = age.decrypt(data, [identity])
-        return documents.parse_document(plain, identity, trust.is_trusted(state.folder, identity))
-    except StoreLocked:
-        fault = damaged_error(state, _OTHERS)
-    except DamagedStore as error:
-        fault = damaged_error(state, error.message, hint=error.hint)
-    raise fault
 
 
 def open_by_passphrase(state: StoreState, passphrase: Secret) -> Identity:
@@ -328,10 +315,187 @@ def damaged_error(state: StoreState, reason: str, *, hint: str = "") -> DamagedS
     """The error for a file that does not open, with the newest backup to go back to."""
     file = state.file(CONNECTIONS)
     for backup in [] if hint else file.backups()[:1]:
-        moment = datetime.fromtimestamp(backup.stat().st_mtime).astimezone()
+        saved = format_moment(store_file.modified_at(backup))
         hint = (
-            f"{backup.name} in the same folder is what was saved on "
-            f"{moment:%d %b %Y at %H:%M}: store.restore() goes back to it."
+            f"{backup.name} in the same folder is what was saved on {saved}: "
+            "store.restore() goes back to it."
         )
     hint = hint or "There is no backup: put back a copy of your own."
     return DamagedStore(f"{file.path} does not open and is kept as it is. {reason}", hint)
+
+
+# -- Another passphrase, another identity of the owner's.
+
+
+def change_passphrase(state: StoreState, old: Secret | None, new: Secret) -> None:
+    """Seal the identity by another passphrase; the connections stay as they are.
+
+    The old one is tried first and the new file is opened before it replaces the old, whose backups
+    go: the old passphrase would open them.
+    """
+    identity_sources.check_passphrase(new)
+    check_exists(state)
+    if old is None and _is_opened_by_recovery(state):
+        return rotate_identity(state, new, purge_backups=False)
+    identity = _proven_owner(state) if old is None else open_by_passphrase(state, old)
+    wrapped = _wrap(identity, new)
+    with state.guard, state.file(CONNECTIONS).locked():
+        write_identity(state, wrapped)
+        _purge(state, IDENTITY)
+    return None
+
+
+def rotate_identity(state: StoreState, passphrase: Secret, *, purge_backups: bool) -> None:
+    """Put a new identity in place of the owner's and seal the store to it alone.
+
+    The store is sealed to both while identity.age changes over, so that a crash at any point
+    leaves a pair that opens.
+    """
+    from llmwidgets.store import age
+
+    identity_sources.check_passphrase(passphrase)
+    if state.file(IDENTITY).exists and not _is_opened_by_recovery(state):
+        open_by_passphrase(state, passphrase)
+    made = age.Identity.generate()
+    wrapped = _wrap(made, passphrase)
+    with _store_operation(state) as (document, source):
+        before = _owner_of(document, source.identity)
+
+        def seal(old: StoreDocument, members: Iterable[Recipient]) -> StoreDocument:
+            # The new identity signs and the old one vouches for it: either opens and believes this.
+            sealed_to = [Recipient(OWNER, made.recipient), *members]
+            new = documents.with_recipients(old, sealed_to, [source.identity, made])
+            return write_store(state, new, made, revision=old.revision + 1)
+
+        both = seal(document, document.recipients)
+        write_identity(state, wrapped)
+        seal(both, (each for each in document.recipients if each != before))
+        state.open_by(IdentitySource(made, PASSPHRASE))
+        _purge(state, IDENTITY)
+        if purge_backups:
+            _purge(state, CONNECTIONS)
+    identity_sources.renew_remembered(state, made)
+
+
+def _owner_of(document: StoreDocument, identity: Identity) -> Recipient:
+    """The entry that is replaced: the owner's own, or the lost one after a recovery."""
+    if Recipient(RECOVERY, identity.recipient) in document.recipients:
+        owners = (each for each in document.recipients if each.name == OWNER)
+        return next(owners, Recipient(OWNER, ""))
+    own = Recipient(OWNER, identity.recipient)
+    if own not in document.recipients:
+        message = "Only the owner of the store gives it a new identity."
+        raise StoreError(message, "A member makes one with age-keygen and is invited with it.")
+    return own
+
+
+def _is_opened_by_recovery(state: StoreState) -> bool:
+    if state.document is None or state.source is None:
+        return False
+    return Recipient(RECOVERY, state.source.identity.recipient) in state.document.recipients
+
+
+def _proven_owner(state: StoreState) -> Identity:
+    """The identity that a key file, a variable or code gave: as good as the old passphrase."""
+    if state.source is None or state.source.by not in {KEY, KEY_FILE, GIVEN}:
+        raise FieldError(
+            {"old": "is needed: the passphrase that opens the store now."},
+            "Or unlock the store with the recovery identity: store.unlock(identity=…).",
+        )
+    if state.document is not None:
+        _owner_of(state.document, state.source.identity)
+    return state.source.identity
+
+
+def _wrap(identity: Identity, passphrase: Secret) -> bytes:
+    from llmwidgets.store import age
+
+    wrapped = age.wrap_identity(identity, passphrase)
+    if identity_sources.passphrase_identity(wrapped, passphrase).recipient != identity.recipient:
+        message = "The newly sealed identity did not open again, so nothing was written."
+        raise StoreError(message, _FAILING)
+    return wrapped
+
+
+def _purge(state: StoreState, name: str) -> None:
+    file = state.file(name)
+    for path in (*file.backups(), *file.leftovers()):
+        with suppress(OSError):
+            path.unlink()
+
+
+# -- Backups: listed with what is in them, and put back as the newest revision.
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What was saved before; `connections` is None if the identity at hand does not open it."""
+
+    path: Path
+    saved_at: datetime
+    connections: int | None
+    revision: int | None
+
+    def __str__(self) -> str:
+        connections = self.connections
+        content = "cannot be opened" if connections is None else count(connections, "connection")
+        return f"{self.path.name}: {format_moment(self.saved_at)}, {content}"
+
+
+def list_backups(state: StoreState) -> tuple[Backup, ...]:
+    """The backups, newest first; the counts need an unlocked store."""
+    if state.folder is None:
+        return ()
+    identity = state.source.identity if is_open(state) and state.source else None
+    paths = state.file(CONNECTIONS).backups()
+    return tuple(_describe(path, _open_backup(state, path, identity)) for path in paths)
+
+
+def restore_backup(state: StoreState, backup: Backup | None, passphrase: Secret | None) -> Backup:
+    """Put a backup back as a new revision; the members stay those of a current file that opens."""
+    with state.guard:
+        source, file = state.source, state.file(CONNECTIONS)
+        if not file.backups():
+            check_exists(state)
+        if passphrase is not None:
+            source = IdentitySource(open_by_passphrase(state, passphrase), PASSPHRASE)
+        elif source is None and state.status is not Status.LOCKED_BY_USER:
+            source = _find_identity(state)
+        if source is None:
+            raise state.locked_error()
+        with file.locked():
+            path, old = _choose(state, backup, source.identity)
+            chosen = _describe(path, old)
+            current = _open_backup(state, file.path, source.identity) or old
+            seen = trust.recall_store(old.store_id).revision
+            revision = max(current.revision, old.revision, seen) + 1
+            new = replace(
+                old, recipients=current.recipients, vouchers=current.vouchers, roster=current.roster
+            )
+            write_store(state, new, source.identity, revision=revision)
+            state.open_by(source)
+    return chosen
+
+
+def _choose(
+    state: StoreState, backup: Backup | None, identity: Identity
+) -> tuple[Path, StoreDocument]:
+    for path in [backup.path] if backup else state.file(CONNECTIONS).backups():
+        document = _open_backup(state, path, identity)
+        if document is not None:
+            return path, document
+    message = "None of the backups opens with the store's identity."
+    if backup is not None:
+        message = f"{backup.path.name} does not open with the store's identity."
+    raise StoreError(message, "It was sealed to an earlier identity, or it is damaged.")
+
+
+def _open_backup(state: StoreState, path: Path, identity: Identity | None) -> StoreDocument | None:
+    with suppress(OSError, StoreError):
+        return open_document(state, path.read_bytes(), identity) if identity else None
+    return None
+
+
+def _describe(path: Path, document: StoreDocument | None) -> Backup:
+    counts = (len(document.connections), document.revision) if document else (None, None)
+    return Backup(path, store_file.modified_at(path), *counts)

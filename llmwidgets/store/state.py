@@ -8,19 +8,19 @@ import re
 import threading
 import time
 import unicodedata
-import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
+from types import UnionType
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import AlreadyConnected, FieldError, StoreLocked
 from llmwidgets.secret import Secret
 from llmwidgets.store import identity_sources, trust
 from llmwidgets.store.document import StoredConnection, StoreDocument, UnreadableConnection
-from llmwidgets.store.file import StoreFile, writable
+from llmwidgets.store.file import StoreFile, modified_at, writable
 from llmwidgets.store.identity_sources import IdentitySource
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,8 @@ class StoreState:
         self.trouble, self.keyring_asked = "", False
         self.used = clock()
         self.temporary: dict[str, Connection] = {}
-        self._files: dict[str, StoreFile] = {}
+        names = (IDENTITY, CONNECTIONS)
+        self._files = {name: StoreFile(folder / name) for name in names} if folder else {}
         self._observers: dict[object, Callable[[], object]] = {}
 
     @property
@@ -80,11 +81,9 @@ class StoreState:
         """The store in words: `The store in ~/.config/llmwidgets/acme`."""
         if self.folder is None:
             return "The store in memory"
-        path, home = str(self.folder), Path.home()
-        inside = self.folder.is_relative_to(home)
-        return (
-            f"The store in {os.path.join('~', self.folder.relative_to(home)) if inside else path}"
-        )
+        inside = self.folder.is_relative_to(Path.home())
+        path = Path("~") / self.folder.relative_to(Path.home()) if inside else self.folder
+        return f"The store in {path}"
 
     @property
     def argument(self) -> str:
@@ -144,7 +143,9 @@ class StoreState:
     @property
     def changed_at(self) -> datetime | None:
         """When the store's file was last modified, by any process; None in memory or before it."""
-        return None if self.folder is None else self.file(CONNECTIONS).modified_at
+        with suppress(OSError):
+            return None if self.folder is None else modified_at(self.file(CONNECTIONS).path)
+        return None
 
     @property
     def deleted_label(self) -> str:
@@ -152,12 +153,7 @@ class StoreState:
         return self.deleted[0].label if self.deleted else ""
 
     def file(self, name: str) -> StoreFile:
-        """One of the folder's files."""
-        if self.folder is None:
-            message = "A store in memory has no files."
-            raise ValueError(message)
-        if name not in self._files:
-            self._files[name] = StoreFile(self.folder / name)
+        """One of the folder's files; a store in memory has none."""
         return self._files[name]
 
     def keep(self, document: StoreDocument, seen: bytes | None) -> None:
@@ -171,17 +167,14 @@ class StoreState:
         if renamed.label != old and renamed.label in self.temporary:
             message = f"There is a connection {renamed.label} already."
             raise AlreadyConnected(message, "Choose another label.")
-        self.temporary = {
-            each.label: each
-            for each in (renamed if e.label == old else e for e in self.temporary.values())
-        }
+        kept = (renamed if each.label == old else each for each in self.temporary.values())
+        self.temporary = {each.label: each for each in kept}
 
     def open_by(self, source: IdentitySource) -> None:
         """Take an identity that opened the store; one from a passphrase is left when idle."""
-        self.source, self.status = source, Status.OPEN
-        self.used = clock()
+        self.source, self.status, self.used = source, Status.OPEN, clock()
         if source.by == identity_sources.PASSPHRASE:
-            _watch(self)
+            _start_watcher()
 
     def lock(self, status: Status) -> None:
         """Drop the identity and everything it opened; a store in memory stays open."""
@@ -247,6 +240,21 @@ _states: dict[Path, StoreState] = {}
 _guard = threading.Lock()
 
 
+def check_type(name: str, value: object, kind: type | UnionType, noun: str) -> None:
+    """FieldError for an argument of another type, which is not repeated."""
+    if not isinstance(value, kind):
+        raise FieldError({name: f"must be {noun}, not {type(value).__name__}."})
+
+
+def read_path(path: str | Path) -> Path:
+    """The path that a user gave; FieldError if it cannot be one."""
+    check_type("path", path, str | Path, "text or a Path")
+    if "\0" not in str(path):
+        with suppress(RuntimeError):
+            return Path(path).expanduser()
+    raise FieldError({"path": f"{path} does not name a file or folder."}, "Check its beginning.")
+
+
 def default_folder(organization: str) -> Path:
     """Where an organization's store lies unless a path is given; FieldError for a wrong name."""
     import platformdirs
@@ -267,6 +275,12 @@ def organizations() -> tuple[str, ...]:
     return tuple(sorted(each.name for each in listed if (each / CONNECTIONS).exists()))
 
 
+def find_state(organization: str, path: str | Path | None) -> StoreState:
+    """The state of an organization's store, or of the one in the folder of this path."""
+    check_type("organization", organization, str, "a name as text")
+    return state_of(default_folder(organization) if path is None else read_path(path))
+
+
 def state_of(folder: Path) -> StoreState:
     """The one state of a folder, whatever path leads to it."""
     real = Path(os.path.realpath(folder))
@@ -279,8 +293,6 @@ def state_of(folder: Path) -> StoreState:
 # -- Auto-lock: a store that a passphrase opened forgets its identity when idle. A run holds all
 # stores open until it finishes. Time asleep counts as idle time.
 
-_watched: weakref.WeakSet[StoreState] = weakref.WeakSet()
-_watch_guard = threading.Lock()
 _watcher: threading.Thread | None = None
 _holds = 0
 
@@ -295,46 +307,41 @@ def clock() -> float:
 def hold_open() -> Iterator[None]:
     """Keep every store of this process open while a run goes on."""
     global _holds
-    with _watch_guard:
+    with _guard:
         _holds += 1
     try:
         yield
     finally:
-        with _watch_guard:
+        with _guard:
             _holds = max(0, _holds - 1)
-            for state in list(_watched):
+            for state in _states.values():
                 state.used = clock()
 
 
 def lock_idle() -> None:
     """Lock every store that is idle for too long."""
-    with _watch_guard:
-        watched = list(_watched)
-    for state in watched:
+    with _guard:
+        states = list(_states.values())
+    for state in states:
         state.lock_if_idle()
 
 
-def _watch(state: StoreState) -> None:
+def _start_watcher() -> None:
+    def look() -> None:
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            lock_idle()
+
     global _watcher
-    with _watch_guard:
-        _watched.add(state)
+    with _guard:
         if _watcher is None:
-            _watcher = threading.Thread(
-                target=_lock_forever, name="llmwidgets auto-lock", daemon=True
-            )
+            _watcher = threading.Thread(target=look, name="llmwidgets auto-lock", daemon=True)
             _watcher.start()
 
 
-def _lock_forever() -> None:
-    pause = threading.Event()
-    while not pause.wait(_LOOK_SECONDS):
-        lock_idle()
-
-
 def _after_fork() -> None:
-    global _guard, _watch_guard, _watcher, _holds
-    _guard, _watch_guard, _watcher, _holds = threading.Lock(), threading.Lock(), None, 0
-    _watched.clear()
+    global _guard, _watcher, _holds
+    _guard, _watcher, _holds = threading.Lock(), None, 0
     for state in _states.values():
         state.restart()
     identity_sources.forget_identity()

@@ -12,23 +12,19 @@ from llmwidgets.errors import FieldError, PolicyError, StoreError, StoreLocked, 
 from llmwidgets.providers.model_facts import FactMisfit, plain_told, read_told
 from llmwidgets.secret import Secret, refuse_key
 from llmwidgets.store import document as documents
-from llmwidgets.store import (
-    identity_cache,
-    identity_sources,
-    recipients,
-    repository,
-    transfer,
-    trust,
-)
-from llmwidgets.store.document import StoredConnection
+from llmwidgets.store import identity_sources, repository, sharing, trust
+from llmwidgets.store.document import StoreDocument
 from llmwidgets.store.identity_sources import IdentitySource, close_typed
-from llmwidgets.store.recipients import Invitation, Member, Removal
-from llmwidgets.store.state import AUTO_LOCK_CHOICES, StoreState, default_folder, state_of
-from llmwidgets.store.transfer import Backup, ImportPreview
+from llmwidgets.store.repository import Backup
+from llmwidgets.store.sharing import ImportPreview, Invitation, Member, Removal
+from llmwidgets.store.state import AUTO_LOCK_CHOICES, StoreState, check_type, find_state, read_path
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
     from llmwidgets.store.age import Identity
+
+
+_CONNECTION = 'a connection, such as lw.Connection("openai", api_key="env:OPENAI_API_KEY")'
 
 
 class Store:
@@ -44,9 +40,7 @@ class Store:
     """
 
     def __init__(self, organization: str = "default", *, path: str | Path | None = None) -> None:
-        self.organization = organization
-        folder = default_folder(organization) if path is None else Path(path).expanduser()
-        self.state = state_of(folder)
+        self.organization, self.state = organization, find_state(organization, path)
 
     @classmethod
     def create(
@@ -66,13 +60,13 @@ class Store:
         passphrase under 12 characters, StoreError if the folder contains a store already.
         """
         passphrase, recovery = close_typed(passphrase), close_typed(recovery)
-        spare = identity_sources.read_given_identity(recovery).identity if recovery else None
+        spare = None if recovery is None else identity_sources.read_given_identity(recovery)
         store = cls(organization, path=path)
         if passphrase is not None:
             identity_sources.check_passphrase(passphrase)
         elif not store.exists and identity_sources.find_headless_identity() is None:
             passphrase = identity_sources.ask_new_passphrase(organization)
-        repository.create_store(store.state, passphrase, spare)
+        repository.create_store(store.state, passphrase, spare.identity if spare else None)
         store.state.notify()
         return store
 
@@ -116,6 +110,8 @@ class Store:
 
         Returns the function that ends it.
         """
+        if not callable(callback):
+            raise FieldError({"callback": "must be a function without arguments."})
         return self.state.observe(callback)
 
     # -- Its connections.
@@ -123,13 +119,13 @@ class Store:
     def __getitem__(self, label: str) -> Connection:
         """The connection of this label; UnknownConnection with the nearest, StoreLocked."""
         with self.state.guard:
-            if label in self.state.temporary:
+            if isinstance(label, str) and label in self.state.temporary:
                 return self.informed(self.state.temporary[label])
             document = repository.read_store(self.state)
-            found = document.find(label)
-        if isinstance(found, Connection):
-            return found
-        if found is None:
+            stored = document.find(label) if isinstance(label, str) else None
+        if isinstance(stored, Connection):
+            return stored
+        if stored is None:
             raise documents.unknown_label(label, document.labels)
         message = f"The connection {label} was saved by another version and cannot be read here."
         raise StoreError(message, "It is kept as it is. Update llmwidgets, or replace it.")
@@ -137,11 +133,8 @@ class Store:
     def __iter__(self) -> Iterator[Connection]:
         """The saved connections, then those of this session; StoreLocked."""
         with self.state.guard:
-            saved = [
-                each
-                for each in repository.read_store(self.state).connections
-                if isinstance(each, Connection) and each.label not in self.state.temporary
-            ]
+            stored, temporary = repository.read_store(self.state).connections, self.state.temporary
+            saved = [c for c in stored if isinstance(c, Connection) and c.label not in temporary]
             return iter(saved + self.for_session)
 
     def __len__(self) -> int:
@@ -151,24 +144,20 @@ class Store:
         return True
 
     def __contains__(self, label: object) -> bool:
-        if not isinstance(label, str):
-            return False
-        in_session = label in self.state.temporary
-        return in_session or repository.read_store(self.state).find(label) is not None
+        if not isinstance(label, str) or label in self.state.temporary:
+            return isinstance(label, str)
+        return repository.read_store(self.state).find(label) is not None
 
     def __delitem__(self, label: str) -> None:
         """Delete a connection; UnknownConnection, StoreLocked, or StoreError."""
         self._find_changeable(label)
         with self.state.changing():
-            deleted: tuple[StoredConnection, int | None]
             if label in self.state.temporary:
-                deleted = self.state.temporary.pop(label), None
-            else:
-                document = repository.read_store(self.state)
-                place = document.labels.index(label)
-                deleted = document.connections[place], place
-                self._change(lambda now: documents.without_connection(now, label))
-            self.state.deleted = deleted
+                self.state.deleted = self.state.temporary.pop(label), None
+                return
+            place, deleted = documents.find_place(repository.read_store(self.state), label)
+            self._change(lambda now: documents.without_connection(now, label))
+            self.state.deleted = deleted, place
 
     def undelete(self) -> str:
         """Put back the connection deleted last, as and where it was; returns its label.
@@ -199,6 +188,7 @@ class Store:
         AlreadyConnected if its label, or the one place of its kind, is taken, unless `replace`;
         StoreLocked if the store is locked.
         """
+        check_type("connection", connection, Connection, _CONNECTION)
         if connection.read_only:
             message = f"{connection.label} comes from {_source(connection)}; it is not kept twice."
             raise StoreError(message, 'Save a reference instead: api_key="env:NAME".')
@@ -211,6 +201,7 @@ class Store:
 
         It takes precedence over a saved one of the same label.
         """
+        check_type("connection", connection, Connection, _CONNECTION)
         if connection.origin in {"given", "store"}:
             connection = connection.with_origin("session")
         with self.state.changing():
@@ -253,22 +244,16 @@ class Store:
         if closed_by:
             message = f"{closed_by[0].upper()}{closed_by[1:]} lets no models be added."
             raise PolicyError(message, "Ask whoever keeps that file.", rule=closed_by)
-        refuse_key("model", model)
-        kind = self._find(label).kind
-        try:
-            told = plain_told(read_told(kind, facts))
-        except FactMisfit as misfit:
-            raise FieldError({misfit.name: misfit.reason}) from None
-        self._rule((label, model), allow=True, facts=told)
+        self._rule(label, model, facts)
 
     def deny(self, label: str, model: str) -> None:
         """Forbid a model to this organization, also one on the shipped whitelist."""
-        refuse_key("model", model)
-        self._find(label)
-        self._rule((label, model), allow=False, facts={})
+        self._rule(label, model, None)
 
     def informed(self, connection: Connection) -> Connection:
-        """The connection, knowing what this store says about its models; as it was while locked."""
+        """The connection, with what this store knows about its models; as it was while locked."""
+        if not isinstance(connection, Connection):
+            raise FieldError({"connection": f"must be {_CONNECTION}."})
         with suppress(StoreError):
             facts = repository.read_store(self.state).facts
             return connection.with_told(documents.told_of(facts, connection))
@@ -306,7 +291,13 @@ class Store:
         # Under the same name: what was given in clear is in no frame of what fails below.
         passphrase = close_typed(passphrase)
         identity = identity if isinstance(identity, Store) else close_typed(identity)
-        given = None if identity is None else _given(identity)
+        given = None
+        if isinstance(identity, Store):
+            if identity.state.source is None:
+                raise identity.state.locked_error()
+            given = IdentitySource(identity.state.source.identity, identity_sources.GIVEN)
+        elif identity is not None:
+            given = identity_sources.read_given_identity(identity)
         try:
             repository.unlock_store(self.state, passphrase, given)
         except StoreLocked:
@@ -341,23 +332,23 @@ class Store:
         `"server"` lasts until the Jupyter server stops, in memory. StoreError if that cannot
         be, and nothing else is used instead; StoreLocked while the store is locked.
         """
-        identity_cache.remember_identity(self._folder(), place, self._identity())
+        identity_sources.remember_identity(self._folder(), place, self._identity())
         self.state.notify()
 
     def forget(self, place: str) -> None:
         """Take back `remember`; the store stays open in this process until it is locked."""
-        identity_cache.forget_remembered(self._folder(), place)
+        identity_sources.forget_remembered(self._folder(), place)
         self.state.notify()
 
     @property
     def remembered(self) -> tuple[str, ...]:
         """Where this store's identity is remembered: `"server"`, `"keyring"`, both or neither."""
-        return identity_cache.identity_caches(self.path) if self.path else ()
+        return identity_sources.identity_caches(self.path) if self.path else ()
 
     @property
     def can_remember(self) -> tuple[str, ...]:
         """The places that `remember` would take here; the keyring is asked, for up to 3 s."""
-        return identity_cache.available_caches() if self.path else ()
+        return identity_sources.available_caches() if self.path else ()
 
     @property
     def auto_lock(self) -> int:
@@ -390,7 +381,7 @@ class Store:
         if new is None:
             message = "Nobody can be asked for the new passphrase here."
             raise StoreLocked(message, "Call store.change_passphrase(old, new).")
-        recipients.change_passphrase(self.state, old, new)
+        repository.change_passphrase(self.state, old, new)
         self.state.notify()
 
     def new_identity(self, passphrase: str | Secret, *, purge_backups: bool = True) -> None:
@@ -400,9 +391,9 @@ class Store:
         unless `purge_backups` is False, since the old identity opens them. Keys that leaked with
         it are to be revoked at their provider: no new seal takes them back.
         """
-        passphrase = close_typed(passphrase)
+        passphrase = close_typed(passphrase) or Secret("")
         self._folder()
-        recipients.rotate_identity(self.state, passphrase, purge_backups=purge_backups)
+        repository.rotate_identity(self.state, passphrase, purge_backups=purge_backups)
         self.state.notify()
 
     # -- Who else opens it.
@@ -416,12 +407,12 @@ class Store:
     def members(self) -> tuple[Member, ...]:
         """Everyone who can open the store, with fingerprints to compare; StoreLocked."""
         document = repository.read_store(self.state)
-        return recipients.list_members(document, self.recipient) if document.recipients else ()
+        return sharing.list_members(document, self.recipient) if document.recipients else ()
 
     @property
     def held_keys(self) -> tuple[str, ...]:
         """The labels whose key is in the file itself, so that all who opened it have seen it."""
-        return recipients.seen_keys(repository.read_store(self.state))
+        return sharing.seen_keys(repository.read_store(self.state))
 
     def invite(self, recipient: str, name: str) -> Invitation:
         """Let one more person open the store, by the public key that age-keygen printed.
@@ -429,20 +420,22 @@ class Store:
         Returns the lines to send. FieldError for a key or a name that is wrong or there already.
         """
         folder, by = self._folder(), self._identity()
-        new = trust.Recipient(name.strip(), recipients.check_recipient(recipient))
+        check_type("name", name, str, "the person's name as text")
+        new = trust.Recipient(name.strip(), sharing.check_recipient(recipient))
         with self.state.changing():
-            self._change(lambda now: recipients.with_member(now, new, by))
-        return recipients.write_invitation(str(folder), new.name, new.recipient, by.recipient)
+            self._change(lambda now: sharing.with_member(now, new, by))
+        return sharing.write_invitation(str(folder), new.name, new.recipient, by.recipient)
 
     def remove(self, name: str) -> Removal:
         """Seal the store to everyone but this member; returns which provider keys to revoke.
 
         UnknownConnection if nobody has the name, StoreError for the owner.
         """
+        check_type("name", name, str, "a member's name as text")
         self._folder()
         by = self._identity()
         with self.state.changing():
-            self._change(lambda now: recipients.without_member(now, name, by))
+            self._change(lambda now: sharing.without_member(now, name, by))
         return Removal(name, self.held_keys)
 
     def trust(self, recipient: str) -> None:
@@ -450,7 +443,7 @@ class Store:
 
         Needed once if somebody else made the store that was shared with you.
         """
-        trust.trust_author(self.path, recipients.check_recipient(recipient))
+        trust.trust_author(self.path, sharing.check_recipient(recipient))
         self.state.notify()
 
     def accept_rollback(self) -> None:
@@ -465,10 +458,7 @@ class Store:
 
     def backups(self) -> tuple[Backup, ...]:
         """What was saved before, newest first: date and count; the count needs an open store."""
-        if self.unlocked_by is None:
-            with suppress(StoreError):
-                repository.read_store(self.state)
-        return transfer.list_backups(self.state)
+        return repository.list_backups(self.state)
 
     def restore(
         self, backup: Backup | None = None, *, passphrase: str | Secret | None = None
@@ -479,8 +469,9 @@ class Store:
         there. Returns the backup. StoreError if none opens.
         """
         passphrase = close_typed(passphrase)
+        check_type("backup", backup, Backup | None, "one of store.backups()")
         self._folder()
-        restored = transfer.restore_backup(self.state, backup, passphrase)
+        restored = repository.restore_backup(self.state, backup, passphrase)
         self.state.notify()
         return restored
 
@@ -501,9 +492,9 @@ class Store:
             raise FieldError({"passphrase": "or recipient: give exactly one to seal the file to."})
         if passphrase is not None:
             identity_sources.check_passphrase(passphrase)
-        transfer.export_connections(
+        sharing.export_connections(
             repository.read_store(self.state),
-            Path(path).expanduser(),
+            read_path(path),
             identity=self._identity(),
             seal_to=passphrase or recipient or "",
         )
@@ -520,8 +511,8 @@ class Store:
         WrongPassphrase, StoreLocked if nothing at hand opens the file, DamagedStore.
         """
         passphrase, identity = close_typed(passphrase), close_typed(identity)
-        path = Path(path).expanduser()
-        return transfer.preview_import(self.state, path, passphrase=passphrase, identity=identity)
+        path = read_path(path)
+        return sharing.preview_import(self.state, path, passphrase=passphrase, identity=identity)
 
     def take(
         self, preview: ImportPreview, labels: Iterable[str] | None = None, *, replace: bool = False
@@ -530,10 +521,18 @@ class Store:
 
         AlreadyConnected if a place is taken, unless `replace`. Returns the labels.
         """
+        check_type("preview", preview, ImportPreview, "what store.preview(path) returned")
+        check_type("labels", labels, Iterable | None, "a list of labels")
         chosen = preview.chosen(labels, replace=replace)
+
+        def add(document: StoreDocument) -> StoreDocument:
+            for connection in chosen:
+                document = documents.with_connection(document, connection, over=replace)
+            return document
+
         if chosen:
             with self.state.changing():
-                self._change(lambda now: documents.with_connections(now, chosen, over=replace))
+                self._change(add)
         return tuple(each.label for each in chosen)
 
     # -- What the methods share.
@@ -541,9 +540,18 @@ class Store:
     def _change(self, operation: repository.Operation) -> None:
         repository.change_store(self.state, operation)
 
-    def _rule(self, rule: documents.Rule, *, allow: bool, facts: dict[str, Any]) -> None:
+    def _rule(self, label: str, model: str, facts: dict[str, Any] | None) -> None:
+        """Allow the model with these facts, or deny it for None."""
+        check_type("model", model, str, "a model's id as text")
+        refuse_key("model", model)
+        kind = self._find(label).kind
+        try:
+            told = plain_told(read_told(kind, facts or {}))
+        except FactMisfit as misfit:
+            raise FieldError({misfit.name: misfit.reason}) from None
+        rule, allow = (label, model), facts is not None
         with self.state.changing():
-            self._change(lambda now: documents.with_rule(now, rule, allow=allow, facts=facts))
+            self._change(lambda now: documents.with_rule(now, rule, allow=allow, facts=told))
 
     def _find(self, label: str) -> Connection:
         """The connection of this label here or in the environment; UnknownConnection."""
@@ -585,10 +593,8 @@ def _source(connection: Connection) -> str:
     return "a policy file" if connection.origin == "policy" else "the environment"
 
 
-def _given(identity: Secret | Store) -> IdentitySource:
-    if not isinstance(identity, Store):
-        return identity_sources.read_given_identity(identity)
-    source = identity.state.source
-    if source is None:
-        raise identity.state.locked_error()
-    return IdentitySource(source.identity, identity_sources.GIVEN)
+def choose_store(store: Store | None) -> Store:
+    """The store that code named, else the default one; FieldError for what is not a store."""
+    if store is not None and not isinstance(store, Store):
+        raise FieldError({"store": 'must be a store, such as lw.Store("acme").'})
+    return Store() if store is None else store

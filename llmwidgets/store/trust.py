@@ -13,7 +13,7 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -70,22 +70,15 @@ def read_author(plain: memoryview, identity: Identity) -> str | None:
     return tag["by"] if _is_signed(tag, identity, whole.digest(), _BODY) else None
 
 
-def sign_roster(
-    identity: Identity, store_id: str, roster: int, members: Sequence[Recipient]
-) -> RosterTag:
+def sign_roster(document: StoreDocument, identity: Identity) -> RosterTag:
     """A code for every member, by which this identity vouches for the list of them."""
-    readers = [each.recipient for each in members]
-    return _sign(identity, readers, _roster_digest(store_id, roster, members), _ROSTER)
+    readers = [each.recipient for each in document.recipients]
+    return _sign(identity, readers, _roster_digest(document), _ROSTER)
 
 
-def _roster_signers(document: StoreDocument, identity: Identity) -> set[str]:
-    """The recipients of those whose code for the document's list of members is right."""
-    digest = _roster_digest(document.store_id, document.roster, document.recipients)
-    return {t["by"] for t in document.vouchers if _is_signed(t, identity, digest, _ROSTER)}
-
-
-def _roster_digest(store_id: str, roster: int, members: Iterable[Recipient]) -> bytes:
-    listed = [store_id, roster, [[each.name, each.recipient] for each in members]]
+def _roster_digest(document: StoreDocument) -> bytes:
+    members = [[each.name, each.recipient] for each in document.recipients]
+    listed = [document.store_id, document.roster, members]
     return hashlib.sha256(json.dumps(listed).encode("ascii")).digest()
 
 
@@ -126,38 +119,30 @@ def _is_signed_as_schema_1(plain: memoryview, identity: Identity) -> bool:
 # -- Whom this computer believes, and whether an older file was put back.
 
 
-def is_trusted(folder: Path | None, identity: Identity) -> Callable[[StoreDocument, str], bool]:
-    """Whether a writer other than the reader is believed.
+def is_trusted(
+    document: StoreDocument, writer: str, identity: Identity, folder: Path | None
+) -> bool:
+    """Whether the writer of a document is believed, who is not its reader.
 
     Believed are the members of the store as this computer last read it, whoever the user named
     (`store.trust`), whoever one of these or the reader vouches for in a list of members that is no
     older than the last one read, and, for the recovery identity, every member: its recipient
     appears nowhere but in the sealed file, so whoever signs for it has read that.
     """
-
-    def judge(document: StoreDocument, writer: str) -> bool:
-        names = {each.recipient: each.name for each in document.recipients}
-        # What lay in this folder counts: a file cannot name another store.
-        before = recall_folder(folder) if folder is not None else FolderMemory()
-        last = StoreMemory()
-        if folder is not None:
-            last = recall_store(before.store_id or document.store_id)
-        sure = {identity.recipient, *last.writers, *before.trusted}
-        if writer in sure:
-            return True
-        if writer not in names or identity.recipient not in names:
-            return False
-        if names[identity.recipient] == RECOVERY:
-            return True
-        vouching = _roster_signers(document, identity)
-        return document.roster >= last.roster and not vouching.isdisjoint(sure)
-
-    return judge
-
-
-def is_older(document: StoreDocument) -> bool:
-    """Whether this computer has seen a higher revision of the store."""
-    return document.revision < recall_store(document.store_id).revision
+    names = {each.recipient: each.name for each in document.recipients}
+    # What lay in this folder counts: a file cannot name another store.
+    before = recall_folder(folder)
+    last = recall_store(before.store_id or document.store_id)
+    sure = {identity.recipient, *last.writers, *before.trusted}
+    if writer in sure:
+        return True
+    if writer not in names or identity.recipient not in names:
+        return False
+    if names[identity.recipient] == RECOVERY:
+        return True
+    digest = _roster_digest(document)
+    vouching = {t["by"] for t in document.vouchers if _is_signed(t, identity, digest, _ROSTER)}
+    return document.roster >= last.roster and not vouching.isdisjoint(sure)
 
 
 def note_revision(folder: Path | None, document: StoreDocument) -> int | None:
@@ -169,18 +154,16 @@ def note_revision(folder: Path | None, document: StoreDocument) -> int | None:
         seen = StoreMemory(document.revision, document.roster, writers)
         if seen != last:
             _write(f"store {document.store_id}", seen)
-    if folder is not None:
-        before = recall_folder(folder)
-        if (before.store_id, before.trusted) != (document.store_id, ()):
-            remember_folder(folder, store_id=document.store_id, trusted=())
+    before = recall_folder(folder)
+    if (before.store_id, before.trusted) != (document.store_id, ()):
+        remember_folder(folder, store_id=document.store_id, trusted=())
     return last.revision if older else None
 
 
 def trust_author(folder: Path | None, recipient: str) -> None:
     """Take the next file of this writer."""
-    if folder is not None:
-        named = (*recall_folder(folder).trusted, recipient)
-        remember_folder(folder, trusted=tuple(dict.fromkeys(named)))
+    named = (*recall_folder(folder).trusted, recipient)
+    remember_folder(folder, trusted=tuple(dict.fromkeys(named)))
 
 
 def accept_rollback(document: StoreDocument) -> None:
@@ -232,14 +215,15 @@ def recall_store(store_id: str) -> StoreMemory:
     return StoreMemory(**_read(f"store {store_id}", StoreMemory))
 
 
-def recall_folder(folder: Path) -> FolderMemory:
-    """What is remembered of a folder."""
-    return FolderMemory(**_read(f"folder {folder}", FolderMemory))
+def recall_folder(folder: Path | None) -> FolderMemory:
+    """What is remembered of a folder; nothing of a store in memory."""
+    return FolderMemory(**_read(f"folder {folder}", FolderMemory)) if folder else FolderMemory()
 
 
-def remember_folder(folder: Path, **changes: Any) -> None:
+def remember_folder(folder: Path | None, **changes: Any) -> None:
     """Change what is remembered of a folder."""
-    _write(f"folder {folder}", replace(recall_folder(folder), **changes))
+    if folder is not None:
+        _write(f"folder {folder}", replace(recall_folder(folder), **changes))
 
 
 def memory_folder() -> str:

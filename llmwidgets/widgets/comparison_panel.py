@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
 
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.run_settings import script_of
-from llmwidgets.store.store import Store
+from llmwidgets.store.store import Store, choose_store
 from llmwidgets.widgets.comparison.grid import GridController
 from llmwidgets.widgets.comparison.results import (
     LabelController,
@@ -83,7 +83,7 @@ class ComparisonPanel(Panel):
         blank: Blank = None,
     ) -> None:
         self._setup = Setup(
-            store or Store(),
+            choose_store(store),
             store,
             schema,
             read_once(texts),

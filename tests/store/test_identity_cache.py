@@ -14,7 +14,7 @@ import pytest
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import FieldError, StoreError, StoreLocked
 from llmwidgets.secret import Secret
-from llmwidgets.store import identity_cache, identity_sources
+from llmwidgets.store import identity_sources
 from llmwidgets.store.age import Identity
 from llmwidgets.store.state import state_of
 from llmwidgets.store.store import Store
@@ -51,7 +51,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     memory.mkdir(0o700)
     monkeypatch.setenv("JPY_PARENT_PID", str(os.getpid()))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(memory))
-    monkeypatch.setattr(identity_cache, "_in_memory", lambda folder: folder == memory)
+    monkeypatch.setattr(identity_sources, "_in_memory", lambda folder: folder == memory)
     return memory / "llmwidgets"
 
 
@@ -75,9 +75,9 @@ def test_another_server_does_not_get_it(
 ) -> None:
     """Also one that has got the same number: the start of the process counts; then it is gone."""
     store.remember("server")
-    now = identity_cache._server()
+    now = identity_sources._server()
     assert now is not None
-    monkeypatch.setattr(identity_cache, "_server", lambda: now + "1")
+    monkeypatch.setattr(identity_sources, "_server", lambda: now + "1")
     other = in_another_process(store)
     assert other.locked
     with pytest.raises(StoreLocked):
@@ -89,7 +89,7 @@ def test_without_a_server_or_memory_it_is_refused(
     store: Store, server: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is written to a disk in clear, and nothing else is used in its place."""
-    monkeypatch.setattr(identity_cache, "_in_memory", lambda _folder: False)
+    monkeypatch.setattr(identity_sources, "_in_memory", lambda _folder: False)
     with pytest.raises(StoreError, match="no folder in memory"):
         store.remember("server")
     monkeypatch.delenv("JPY_PARENT_PID")
@@ -113,7 +113,7 @@ def test_a_file_that_is_not_as_it_was_written_is_not_used(
     elif wrong == "text":
         file.write_text("nonsense\n")
     else:
-        identity_cache.remember_on_server(store.path, Identity.generate())  # type: ignore[arg-type]
+        identity_sources.remember_on_server(store.path, Identity.generate())  # type: ignore[arg-type]
     other = in_another_process(store)
     assert other.locked
     other.unlock(PASSPHRASE)
@@ -124,9 +124,9 @@ def test_real_memory_is_told_from_a_disk(tmp_path: Path) -> None:
     mounts = Path("/proc/self/mountinfo")
     if not mounts.exists() or " /dev/shm " not in mounts.read_text():
         pytest.skip("this system has no /dev/shm")
-    assert identity_cache._in_memory(Path("/dev/shm"))
-    assert not identity_cache._in_memory(Path("/proc"))
-    assert not identity_cache._in_memory(tmp_path / "none")
+    assert identity_sources._in_memory(Path("/dev/shm"))
+    assert not identity_sources._in_memory(Path("/proc"))
+    assert not identity_sources._in_memory(tmp_path / "none")
 
 
 def test_locking_by_hand_holds_until_it_is_unlocked(store: Store, server: Path) -> None:
@@ -208,7 +208,7 @@ def test_nobody_asks_the_keyring_unless_told_to(
         message = "the keyring was asked"
         raise AssertionError(message)
 
-    monkeypatch.setattr(identity_cache, "_back_end", asked)
+    monkeypatch.setattr(identity_sources, "_back_end", asked)
     assert in_another_process(store).locked
 
 
@@ -231,7 +231,7 @@ def test_a_chain_gives_its_allowed_member(store: Store, monkeypatch: pytest.Monk
     chosen(monkeypatch, chain)
     store.remember("keyring")
     assert (len(plain.kept), len(good.kept), len(chain.kept)) == (0, 1, 0)
-    assert identity_cache.back_end_name() == "the macOS keychain"
+    assert identity_sources.back_end_name() == "the macOS keychain"
 
 
 def test_what_does_not_come_back_is_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +264,7 @@ def test_a_silent_keyring_is_told_once_and_the_passphrase_still_opens(
         release.wait(20)
 
     monkeypatch.setattr(type(safe), "get_password", hang)
-    monkeypatch.setattr(identity_cache, "SECONDS", 0.1)
+    monkeypatch.setattr(identity_sources, "SECONDS", 0.1)
     other = in_another_process(store)
     try:
         assert other.locked

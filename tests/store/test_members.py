@@ -10,7 +10,7 @@ import pytest
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked, UnknownConnection
-from llmwidgets.store import age, document, identity_sources, recipients
+from llmwidgets.store import age, document, identity_sources, sharing
 from llmwidgets.store.age import Identity
 from llmwidgets.store.document import Recipient, StoreDocument
 from llmwidgets.store.state import state_of
@@ -63,7 +63,7 @@ def test_an_invited_member_reads_and_writes(store: Store, at: Callable[[str], No
     """By the line of the invitation; the owner believes what the member saves."""
     said = store.invite(ANN.recipient, "Ann")
     assert f'team.trust("{store.recipient}")' in str(said)
-    assert recipients.fingerprint(ANN.recipient) in str(said)
+    assert sharing.fingerprint(ANN.recipient) in str(said)
     at("Ann")
     team = seen_by(store, ANN, store.recipient)
     assert [each.label for each in team] == ["openai"]

@@ -432,7 +432,7 @@ def test_backups_are_listed_with_date_and_count(store: Store) -> None:
     store.save(Connection("anthropic", api_key="sk-ant-made-up-0123456789"))
     counts = [each.connections for each in store.backups()]
     assert counts == [1, 0]
-    assert "1 connections" in str(store.backups()[0])
+    assert "1 connection" in str(store.backups()[0])
     store.lock()
     assert [each.connections for each in store.backups()] == [None, None]
 

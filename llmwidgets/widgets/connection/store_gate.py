@@ -25,13 +25,13 @@ from llmwidgets.errors import (
     StoreLocked,
     WrongPassphrase,
 )
-from llmwidgets.formatting import format_day
+from llmwidgets.formatting import format_day, format_moment
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import Kind
 from llmwidgets.secret import Secret, redact
 from llmwidgets.store import identity_sources
 from llmwidgets.store.state import organizations
-from llmwidgets.store.store import Store
+from llmwidgets.store.store import Store, choose_store
 from llmwidgets.widgets.connection.store_settings import Place, SettingsState, places_view
 from llmwidgets.widgets.panel import Content, Page, Sentence, error_sentence
 from llmwidgets.widgets.secret_field import SecretInbox, shown_to
@@ -106,7 +106,7 @@ class StoreGate:
     """
 
     def __init__(self, page: Page, inbox: SecretInbox, store: Store | None = None) -> None:
-        self.store = store if store is not None else Store()
+        self.store = choose_store(store)
         self.events = GateEvents()
         self._page, self._inbox = page, inbox
         self._offered: tuple[str, ...] = ()
@@ -340,7 +340,7 @@ class StoreGate:
         if isinstance(error, DamagedStore):
             with contextlib.suppress(StoreError):
                 backups = await asyncio.to_thread(self.store.backups)
-                self._backup = f"{backups[0].saved_at:%d %b %Y at %H:%M}" if backups else ""
+                self._backup = format_moment(backups[0].saved_at) if backups else ""
         else:
             self._rescue = None
 

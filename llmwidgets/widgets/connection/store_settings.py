@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 from llmwidgets.errors import FieldError, LLMWidgetsError, StoreError, StoreLocked
+from llmwidgets.formatting import format_moment
 from llmwidgets.providers import PROVIDERS
+from llmwidgets.store.sharing import ImportPreview, asks_for_passphrase
 from llmwidgets.store.store import Store
-from llmwidgets.store.transfer import ImportPreview, asks_for_passphrase
 from llmwidgets.widgets.panel import Content, Page, error_sentence
 from llmwidgets.widgets.secret_field import SecretInbox
 
@@ -309,7 +310,7 @@ def _read_kept(store: Store) -> _KeptState:
         "backups": [
             {
                 "name": each.path.name,
-                "saved": f"{each.saved_at:%d %b %Y at %H:%M}".lstrip("0"),
+                "saved": format_moment(each.saved_at),
                 "connections": each.connections,
             }
             for each in store.backups()
