@@ -14,8 +14,7 @@ from llmwidgets import formatting
 from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_run
 from llmwidgets.comparison.inputs import RunPlan, build_plan
 from llmwidgets.comparison.variants import is_count
-from llmwidgets.engine import defaults
-from llmwidgets.engine.estimate import TrialMeasure
+from llmwidgets.engine.estimate import ASK_BUDGET_ABOVE, TrialMeasure
 from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.engine.event_loop import StuckWait, refuse_on_loop
 from llmwidgets.engine.journal import Journal
@@ -138,7 +137,7 @@ def _ask_for_budget(planned: RunPlan, budget: float | None) -> None:
     if budget is not None or free:
         return
     likely = estimate_plan(planned.plan)
-    if likely.cost_high is None or likely.cost_high <= defaults.ASK_BUDGET_ABOVE:
+    if likely.cost_high is None or likely.cost_high <= ASK_BUDGET_ABOVE:
         return
     most, whose = planned.policy.budget(likely.cost_high)
     limit = f" {whose[0].upper()}{whose[1:]} allows {most:g} a run." if whose else ""

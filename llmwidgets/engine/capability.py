@@ -32,7 +32,7 @@ from llmwidgets.dialects.types import (
     Usage,
 )
 from llmwidgets.engine.network import egress
-from llmwidgets.engine.network.pacing import Pace, retry_until_answered
+from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.network.retry import Attempts
 from llmwidgets.errors import (
     BadRequest,
@@ -472,10 +472,10 @@ class Prober:
         while True:
             try:
                 if self.retry is None:
-                    reply = await retry_until_answered(self.pace, once, Attempts())
+                    reply = await self.pace.retry_until_answered(once, Attempts())
                 else:
                     reply = await self.retry(
-                        lambda: retry_until_answered(self.pace, once, Attempts())
+                        lambda: self.pace.retry_until_answered(once, Attempts())
                     )
             except Filtered:
                 raise self._filtered() from None

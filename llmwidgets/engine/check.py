@@ -272,7 +272,7 @@ class _Checker:
         )
 
     def _prober(self, model: str) -> Prober:
-        pace, retry = Pace.impatient(), self.patience.through
+        pace, retry = Pace(1, 1, patient=False), self.patience.through
         return Prober(self.connection, model, policy=self.policy, pace=pace, retry=retry)
 
     def _report_usable(self, usable: tuple[str, ...], proof: str) -> CheckReport:
@@ -477,7 +477,7 @@ async def _try(other: Connection, fix: Mapping[str, str], model: str, policy: Po
     elif other.provider.single:
         await egress.count_tokens(other, named, policy=policy)
     else:
-        await greet_server(other, named, policy=policy, pace=Pace.impatient())
+        await greet_server(other, named, policy=policy, pace=Pace(1, 1, patient=False))
 
 
 async def nearby_addresses(

@@ -14,16 +14,25 @@ from typing import Literal, NamedTuple
 
 from llmwidgets.analysis.intervals import quantile
 from llmwidgets.dialects.types import Usage
-from llmwidgets.engine import defaults
 from llmwidgets.engine.capability import record_of
 from llmwidgets.engine.network import egress
-from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
+from llmwidgets.engine.request_builder import (
+    OUTPUT_TOKENS,
+    OUTPUT_TOKENS_PER_FIELD,
+    Document,
+    Plan,
+    RequestBuilder,
+    ResolvedVariant,
+)
 from llmwidgets.errors import OverBudget
 from llmwidgets.formatting import count, dollars, duration, join_listed
 from llmwidgets.providers.prices import price_changes
 from llmwidgets.report import html
 from llmwidgets.schemas import Schema
 from llmwidgets.visible import escape_controls
+
+ASK_BUDGET_ABOVE = 5.0
+"""US dollars: a run estimated above this asks for a budget first."""
 
 _SECONDS_A_CALL = 1.5
 _SECONDS_A_TOKEN = 0.012
@@ -196,7 +205,7 @@ class _VariantSums:
         guess = _SECONDS_A_CALL + _SECONDS_A_TOKEN * self.tokens_out.likely / max(1, self.calls)
         each = guess if self._seconds_a_call is None else self._seconds_a_call
         at_once = egress.first_concurrency(self.variant.connection)
-        grown = at_once if at_once == defaults.CONCURRENCY_LOOPBACK else at_once * 4
+        grown = at_once if at_once == egress.CONCURRENCY_LOOPBACK else at_once * 4
         return self.calls * each / max(1, min(grown, self.calls or 1))
 
 
@@ -303,7 +312,7 @@ def output_limit(builder: RequestBuilder, text: Document) -> int:
     if builder.window is None:
         return builder.max_output_tokens
     asked = tokens_in(builder, text)
-    usual = defaults.OUTPUT_TOKENS + defaults.OUTPUT_TOKENS_PER_FIELD * len(builder.schema.leaves)
+    usual = OUTPUT_TOKENS + OUTPUT_TOKENS_PER_FIELD * len(builder.schema.leaves)
     room = max(builder.window - asked.high, min(usual, builder.window - asked.likely))
     return max(1, min(builder.max_output_tokens, max(room, _least_out(builder))))
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from llmwidgets.errors import LLMWidgetsError
@@ -69,7 +70,7 @@ _left_by_parents: list[_Engine] = []
 
 def submit_task(work: Coroutine[Any, Any, T]) -> Future[T]:
     """Start the coroutine on the engine's loop and return at once; safe from any thread."""
-    return asyncio.run_coroutine_threadsafe(work, _running().loop)
+    return asyncio.run_coroutine_threadsafe(work, running_engine().loop)
 
 
 def run_blocking(work: Coroutine[Any, Any, T]) -> T:
@@ -125,6 +126,7 @@ def _waits_for_itself() -> LLMWidgetsError:
     )
 
 
+@dataclass(slots=True)
 class StuckWait:
     """Ends a wait for work that never begins, as the engine's thread itself waits for a thread.
 
@@ -132,8 +134,7 @@ class StuckWait:
     a validator waits there for a thread which in turn asks a model.
     """
 
-    def __init__(self) -> None:
-        self._since: float | None = None
+    _since: float | None = None
 
     def refuse(self, *, begun: bool) -> None:
         """Refuse to wait on; nothing is refused once the work has begun."""
@@ -147,11 +148,6 @@ class StuckWait:
             raise _waits_for_itself()
 
 
-def close_at_stop(close: Callable[[], Awaitable[None]]) -> None:
-    """Have `close` awaited on the engine's loop before it ends."""
-    _running().closers.append(close)
-
-
 def stop_engine() -> None:
     """End the engine; the next use starts a fresh one."""
     global _engine
@@ -161,7 +157,8 @@ def stop_engine() -> None:
         engine.stop()
 
 
-def _running() -> _Engine:
+def running_engine() -> _Engine:
+    """The engine, begun on first use. Its `closers` are awaited on its loop before that ends."""
     global _engine
     with _lock:
         if _engine is None:

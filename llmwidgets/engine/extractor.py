@@ -39,8 +39,8 @@ from llmwidgets.engine.extraction import (
     to_failure,
 )
 from llmwidgets.engine.journal import Row
-from llmwidgets.engine.network import echoes, egress
-from llmwidgets.engine.network.pacing import Pace, retry_until_answered
+from llmwidgets.engine.network import egress
+from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.network.retry import Attempts
 from llmwidgets.engine.request_builder import Document, RequestBuilder, ResolvedVariant
 from llmwidgets.engine.troubleshooting import diagnose
@@ -121,8 +121,6 @@ class Extractor:
         self._builders: dict[tuple[Schema, ServerFacts, bool], RequestBuilder] = {}
         self._first = asyncio.Lock()
         self._loads_model = self.provider.self_hosted and egress.is_local(self.connection)
-        connection = self.connection
-        echoes.watch([*connection.secret_fields.values(), *connection.fields.headers.values()])
 
     def builder(self, schema: Schema) -> RequestBuilder:
         """How this variant asks about this schema now; made anew when more is known."""
@@ -209,7 +207,10 @@ class Extractor:
             if cold:
                 with suppress(LLMWidgetsError):
                     await greet_server(
-                        self.connection, self.model, policy=self.policy, pace=Pace.impatient()
+                        self.connection,
+                        self.model,
+                        policy=self.policy,
+                        pace=Pace(1, 1, patient=False),
                     )
                 self.record.answered_at = time.monotonic()
 
@@ -222,8 +223,8 @@ class Extractor:
             sent = self.capability, self.dropped
             question = self._question(text, lowered)
             try:
-                answer = await retry_until_answered(
-                    self.pace, partial(self._send, question), attempts
+                answer = await self.pace.retry_until_answered(
+                    partial(self._send, question), attempts
                 )
             except Failure as error:
                 room = None if lowered else self._room_left(error, question)

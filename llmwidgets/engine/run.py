@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmwidgets.dialects.types import Enforcement, ResponseFormat
-from llmwidgets.engine import defaults, event_loop
+from llmwidgets.engine import event_loop
 from llmwidgets.engine.estimate import Budget
 from llmwidgets.engine.extraction import (
     Extraction,
@@ -27,8 +27,8 @@ from llmwidgets.engine.extraction import (
 from llmwidgets.engine.extractor import BROKE, OTHERS_BROKE, Extractor, unheld_row
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.network import egress
-from llmwidgets.engine.network.pacing import Clock, Pace, PauseReason
-from llmwidgets.engine.request_builder import Plan, ResolvedVariant, cache_key
+from llmwidgets.engine.network.pacing import CONCURRENCY_MOST, Clock, Pace, PauseReason
+from llmwidgets.engine.request_builder import Plan
 from llmwidgets.errors import Failure, FailureCode, LLMWidgetsError, Stopped
 from llmwidgets.schemas import Schema
 from llmwidgets.store import state
@@ -103,10 +103,9 @@ Observer = Callable[[ProgressEvent], None]
 class Run:
     """Asks a plan. `start` returns at once; every extraction asked for ends in one row.
 
-    `rows[column][text * repeats + repeat]` is the journal's id of an extraction, 0 while it is
-    open. The observer is called on the engine's thread, after the rows are committed.
-    `concurrency` is the most calls at once for each connection; `budget` is in US dollars, and
-    the policy's own limit counts if it is smaller.
+    The observer is called on the engine's thread, after the rows are committed. `concurrency` is
+    the most calls at once for each connection; `budget` is in US dollars, and the policy's own
+    limit counts if it is smaller.
     """
 
     def __init__(
@@ -122,26 +121,27 @@ class Run:
         clock: Clock | None = None,
     ) -> None:
         self.plan, self.journal, self.policy = plan, journal, policy
-        self.concurrency, self.reuse, self.observer = concurrency, reuse, observer
-        self.clock = clock or Clock()
+        self.reuse, self.observer = reuse, observer
         self.budget = Budget(*policy.budget(budget))
         self.stopped = False
         self.error: BaseException | None = None
-        self._most = concurrency or defaults.CONCURRENCY_MOST
-        self._paces: dict[tuple[str, str], Pace] = {}
-        digests = _digests(plan)
-        self._columns = tuple(
-            self._column(at, variant, digests) for at, variant in enumerate(plan.columns)
-        )
+        self._most = concurrency or CONCURRENCY_MOST
+        clock, paces, columns = clock or Clock(), dict[tuple[str, str], Pace](), []
+        digests = _digest_texts(plan)
+        for at, variant in enumerate(plan.columns):
+            key = (variant.connection.label, variant.target.url)
+            if key not in paces:
+                first = concurrency or egress.first_concurrency(variant.connection)
+                paces[key] = Pace(first, self._most, clock)
+            extractor = Extractor(variant, policy=policy, pace=paces[key], budget=self.budget)
+            columns.append(
+                _VariantRun(extractor, plan, digests, journal, partial(self._note_end, at))
+            )
+        self._columns = tuple(columns)
         self._finished = threading.Event()
         self._news: list[CellPosition] = []
         self._task: asyncio.Task[None] | None = None
         self._has_news = asyncio.Event()
-
-    @property
-    def rows(self) -> tuple[object, ...]:
-        """The journal's ids: one array per variant."""
-        return tuple(column.rows for column in self._columns)
 
     @property
     def progress(self) -> tuple[VariantProgress, ...]:
@@ -204,24 +204,10 @@ class Run:
         again = self.reused(column, text, repeat)
         return read(self.plan.columns[column], self.plan.texts[text], repeat, row, reused=again)
 
-    def _column(
-        self, at: int, variant: ResolvedVariant, digests: list[tuple[bytes, int]]
-    ) -> _VariantRun:
-        connection, repeats = variant.connection, self.plan.repeats
-        key = (connection.label, variant.target.url)
-        if key not in self._paces:
-            first = self.concurrency or egress.first_concurrency(connection)
-            self._paces[key] = Pace(first, self._most, self.clock)
-
-        def ended(index: int) -> None:
-            if self.observer is not None:
-                self._news.append(CellPosition(at, index // repeats, index % repeats))
-                self._has_news.set()
-
-        extractor = Extractor(
-            variant, policy=self.policy, pace=self._paces[key], budget=self.budget
-        )
-        return _VariantRun(extractor, self.plan, digests, self.journal, ended)
+    def _note_end(self, column: int, index: int) -> None:
+        if self.observer is not None:
+            self._news.append(CellPosition(column, *divmod(index, self.plan.repeats)))
+            self._has_news.set()
 
     # -- on the engine's loop ------------------------------------------------------------------
 
@@ -247,12 +233,23 @@ class Run:
                 self._call_observer(observer)
 
     async def _ask_all(self) -> None:
-        # Loaded in a thread, so that a panel stays quick while the first run starts.
-        await asyncio.to_thread(_load)
         with state.hold_open():
+            # In a thread, so that a panel stays quick while the first run starts.
+            await asyncio.to_thread(self._prepare)
             async with asyncio.TaskGroup() as group:
                 for column in self._columns:
                     group.create_task(column.run(reuse=self.reuse, most=self._most))
+
+    def _prepare(self) -> None:
+        """Load what takes long, and have the keys of every connection masked in every reply."""
+        import genai_prices  # noqa: F401
+
+        from llmwidgets.engine.network import transport
+
+        for variant in self.plan.columns:
+            connection = variant.connection
+            headers = connection.fields.headers
+            transport.watch_secrets([*connection.secret_fields.values(), *headers.values()])
 
     async def _cancel(self) -> None:
         if self._task is not None:
@@ -260,7 +257,7 @@ class Run:
 
     def _end_open(self) -> None:
         for column in self._columns:
-            if column.left:
+            if 0 in column.rows:
                 failure = Stopped(
                     "The run was stopped before this text was answered.", "Run it again to go on."
                 )
@@ -290,7 +287,7 @@ class Run:
             self.error = self.error or error
 
 
-def _digests(plan: Plan) -> list[tuple[bytes, int]]:
+def _digest_texts(plan: Plan) -> list[tuple[bytes, int]]:
     """Each text's hash, and which of the identical texts it is."""
     seen: Counter[bytes] = Counter()
     digests = []
@@ -301,14 +298,10 @@ def _digests(plan: Plan) -> list[tuple[bytes, int]]:
     return digests
 
 
-def _load() -> None:
-    import genai_prices  # noqa: F401
-
-    from llmwidgets.engine.network import transport  # noqa: F401
-
-
 # -- One variant of a run: what is reused, what is asked, and when asking stops making sense.
 
+DEAD_AFTER = 3
+"""After this many connection failures in a row, a variant is not asked any further."""
 _DEAD = frozenset(
     {"Unreachable", "Unauthorized", "Forbidden", "UnknownModel", "QuotaExhausted", "RateLimited"}
 )
@@ -411,22 +404,17 @@ class _VariantRun:
             )
         return tuple(f"{self.label}: {each}" for each in notes)
 
-    @property
-    def left(self) -> int:
-        """How many have not ended."""
-        return len(self.rows) - self.tally.done
-
     async def run(self, *, reuse: bool, most: int) -> None:
         """Reuse what was answered before, ask the rest; only a cancel is raised."""
         try:
             if reuse:
                 await self._reuse_known()
-            if self.left:
+            if 0 in self.rows:
                 await self._learn(reuse=reuse)
                 self.state = VariantState.ASKING
                 waiting = (index for index in range(len(self.rows)) if not self.rows[index])
                 async with asyncio.TaskGroup() as group:
-                    for _ in range(min(most, self.left)):
+                    for _ in range(min(most, self.rows.count(0))):
                         group.create_task(self._work(waiting))
         except LLMWidgetsError as error:
             self._over = to_failure(error, self.extractor.variant)
@@ -438,12 +426,11 @@ class _VariantRun:
 
     def end(self, row: Row) -> None:
         """Finish every open extraction with this row."""
-        if not self.left:
-            return
-        row_id = self._journal.put(row)
-        for index in range(len(self.rows)):
-            if not self.rows[index]:
-                self._note(index, row_id, row, reused=False)
+        if 0 in self.rows:
+            row_id = self._journal.put(row)
+            for index in range(len(self.rows)):
+                if not self.rows[index]:
+                    self._note(index, row_id, row, reused=False)
 
     # -- reuse -----------------------------------------------------------------------------------
 
@@ -452,7 +439,7 @@ class _VariantRun:
         known = self.extractor.capability
         if known is not None:
             await self._reuse(known.form)
-        if self.left and (known is None or not known.tried):
+        if 0 in self.rows and (known is None or not known.tried):
             # What is known from a list can have been refused, and asked in a lower form.
             before = self._form_of_before()
             if before is not None:
@@ -471,15 +458,15 @@ class _VariantRun:
             await self._reuse(known.form)
 
     async def _reuse(self, form: ResponseFormat) -> None:
-        for index in range(len(self.rows)):
+        schemas = set[Schema]()
+        for index, row_id in enumerate(self.rows):
             if index % _BREATH == 0:
                 await asyncio.sleep(0)
-            if self.rows[index]:
-                continue
-            row = self._journal.find(self._key(index, form))
+            schemas.add(self.texts[index // self.repeats].schema)
+            row = None if row_id else self._journal.find(self._key(index, form))
             if row is not None:
                 self._take(index, row)
-        for schema in {text.schema for text in self.texts}:
+        for schema in schemas:
             await self._relabel(schema)
 
     def _take(self, index: int, row: Row) -> None:
@@ -535,7 +522,7 @@ class _VariantRun:
 
     def _give_up_if_hopeless(self, row: Row) -> None:
         self._in_a_row = self._in_a_row + 1 if row.status in _DEAD else 0
-        hopeless = self._in_a_row >= defaults.DEAD_AFTER or row.code == FailureCode.POLICY
+        hopeless = self._in_a_row >= DEAD_AFTER or row.code == FailureCode.POLICY
         if hopeless or row.status == "OverBudget":
             self._over = self._over or row.failure()
 
@@ -546,8 +533,8 @@ class _VariantRun:
         self._ended(index)
 
     def _unasked(self, failure: Failure) -> Row:
-        """The row of every text that is left, which says how many they are besides the asked."""
-        row, left = Row.of_failure("", failure), self.left
+        """The row of every text that is left, with their number."""
+        row, left = Row.of_failure("", failure), self.rows.count(0)
         if not self.tally.done:
             sentence = "No text was asked." if left > 1 else ""
         else:
@@ -556,10 +543,13 @@ class _VariantRun:
         return replace(row, message=f"{row.message} {sentence}".rstrip()) if left else row
 
     def _key(self, index: int, form: ResponseFormat) -> str:
-        schema = self.texts[index // self.repeats].schema
-        prefix = self._prefixes.get((schema, form))
-        if prefix is None:
-            prefix = self.extractor.builder(schema).prefix(form)
-            self._prefixes[schema, form] = prefix
-        digest, occurrence = self._digests[index // self.repeats]
-        return cache_key(prefix, digest, occurrence, index % self.repeats)
+        """The journal's key: the same question, asked the same way, for the n-th time."""
+        text, repeat = divmod(index, self.repeats)
+        schema = self.texts[text].schema
+        if (schema, form) not in self._prefixes:
+            self._prefixes[schema, form] = self.extractor.builder(schema).prefix(form)
+        # Identical texts are counted, so that each of them is asked.
+        digest, occurrence = self._digests[text]
+        whole = self._prefixes[schema, form].copy()
+        whole.update(digest + f"{occurrence}:{repeat}".encode())
+        return whole.hexdigest()

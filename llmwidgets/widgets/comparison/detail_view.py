@@ -13,7 +13,7 @@ from llmwidgets.comparison.reference_free import FLAG_WORDS, FLAGS, TextGroundin
 from llmwidgets.comparison.text_result import FieldResult, read_text_result
 from llmwidgets.dialects.requests import curl_command
 from llmwidgets.dialects.types import AuthHeader, Call
-from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
+from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS
 from llmwidgets.secret import Secret
 from llmwidgets.visible import escape_in_place
 from llmwidgets.widgets.comparison.grid_model import (
