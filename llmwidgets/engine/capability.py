@@ -11,6 +11,7 @@ import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ from llmwidgets.errors import (
     FailureCode,
     Filtered,
     InvalidJSON,
+    LLMWidgetsError,
     Overloaded,
     Refused,
     ReplyError,
@@ -262,6 +264,11 @@ async def find_capability(
         known = known_capability(connection, model)
         if known is not None:
             return known
+        if connection.provider.self_hosted and not record.facts.window:
+            # Many servers of the user's own do not say how long their window is.
+            with suppress(LLMWidgetsError):
+                listed = await egress.list_models(connection, model, policy=policy, target=target)
+                record.learn_from_list(model, listed)
         prober = Prober(connection, model, policy=policy, pace=pace, target=target)
         try:
             return record.conclude(await prober.climb())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from llmwidgets import __version__
 from llmwidgets.connections.catalog import own_price
@@ -143,6 +144,39 @@ class Plan:
     def asked(self) -> int:
         """How many extractions each variant ends with."""
         return len(self.texts) * self.repeats
+
+
+# -- How many tokens a question is likely to have, by its characters; no tokenizer is loaded.
+#
+# The rule: four characters of Latin text are a token, and one of Chinese, Japanese or Korean. The
+# real number lies between 0.75 and 1.5 times that, for tables, code and other languages too.
+
+_WIDE = re.compile("[ᄀ-ᇿ⺀-鿿가-힯豈-﫿︰-﹏\U00020000-\U0003ffff]")
+_LOW, _HIGH = 0.75, 1.5
+_AROUND = 40
+
+
+class TokenRange(NamedTuple):
+    """A number of tokens: likely, at least, at most."""
+
+    likely: int
+    low: int
+    high: int
+
+    @classmethod
+    def around(cls, likely: int) -> TokenRange:
+        """The range of a number that was worked out from characters."""
+        return cls(likely, int(likely * _LOW), int(likely * _HIGH) + 1)
+
+    def plus(self, other: TokenRange, times: int) -> TokenRange:
+        """This and `times` the other."""
+        return TokenRange(*(one + two * times for one, two in zip(self, other, strict=True)))
+
+
+def count_tokens_in(text: str) -> int:
+    """The likely number of tokens of a text."""
+    wide = sum(1 for _ in _WIDE.finditer(text))
+    return wide + (len(text) - wide + 3) // 4
 
 
 # -- How a text becomes a request.
@@ -303,6 +337,47 @@ class RequestBuilder:
         except FieldError:
             # A pattern in a spelling that only the provider reads.
             return None
+
+    # -- how many tokens a question and its answer have
+
+    @cached_property
+    def overhead(self) -> int:
+        """Tokens of what goes along with every document of this variant and schema."""
+        # The schema is counted once: as the form, or in the prompt.
+        words = [self.variant.instructions, json.dumps(self.compiled.schema, ensure_ascii=False)]
+        for each in self.variant.examples:
+            words += [each.text, str(each.record)]
+        return _AROUND + sum(map(count_tokens_in, words))
+
+    def tokens_in(self, text: Document) -> TokenRange:
+        """Tokens of the whole question: instructions, schema, examples and document."""
+        return TokenRange.around(self.overhead + count_tokens_in(text.text))
+
+    @cached_property
+    def tokens_out(self) -> TokenRange:
+        """Tokens of the answer: its keys and values, and the thinking if that stays on."""
+        fields = len(self.schema.leaves)
+        high = min(self.max_output_tokens, 60 + 60 * fields)
+        if self.thinking:
+            high = min(self.max_output_tokens, high + 4000)
+        likely = 20 + 14 * fields + (800 if self.settings.thinking else 0)
+        return TokenRange(min(likely, high), min(self._least_out, high), high)
+
+    @property
+    def _least_out(self) -> int:
+        return 10 + 6 * len(self.schema.leaves)
+
+    def output_limit(self, text: Document) -> int:
+        """The most tokens of the answer to this text: no more than the window leaves besides it.
+
+        If the estimate leaves nothing, the server decides: by its own count it may fit.
+        """
+        if self.window is None:
+            return self.max_output_tokens
+        asked = self.tokens_in(text)
+        usual = OUTPUT_TOKENS + OUTPUT_TOKENS_PER_FIELD * len(self.schema.leaves)
+        room = max(self.window - asked.high, min(usual, self.window - asked.likely))
+        return max(1, min(self.max_output_tokens, max(room, self._least_out)))
 
     def prefix(self, form: ResponseFormat) -> hashlib._Hash:
         """What the journal's keys of this variant and schema have in common, hashed."""

@@ -18,13 +18,16 @@ from llmwidgets.dialects.types import Enforcement, ResponseFormat
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.estimate import Budget
 from llmwidgets.engine.extraction import (
+    BROKE,
+    OTHERS_BROKE,
     Extraction,
+    Extractor,
     internal_failure,
     parse_reply,
     read,
     to_failure,
+    unheld_row,
 )
-from llmwidgets.engine.extractor import BROKE, OTHERS_BROKE, Extractor, unheld_row
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import CONCURRENCY_MOST, Clock, Pace, PauseReason

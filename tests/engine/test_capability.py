@@ -10,7 +10,7 @@ import pytest
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import capability, event_loop
-from llmwidgets.engine.extractor import Extractor
+from llmwidgets.engine.extraction import Extractor
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.request_builder import Document, ResolvedVariant
 from llmwidgets.errors import Unauthorized

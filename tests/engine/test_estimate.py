@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from llmwidgets import formatting
 from llmwidgets.connections import Connection
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.estimate import count_tokens_in, estimate
-from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
+from llmwidgets.engine.estimate import estimate
+from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant, count_tokens_in
 from llmwidgets.schemas import read_schema
 
 SCHEMA = read_schema([{"name": "total", "type": "number"}])
