@@ -10,7 +10,7 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,12 +19,11 @@ from weakref import WeakKeyDictionary
 
 from llmwidgets.connections.catalog import facts_of
 from llmwidgets.connections.connection import Connection
-from llmwidgets.dialects.error_rules import TokenLimits, form_refused, parameter_refused
+from llmwidgets.dialects.error_rules import form_refused, parameter_refused
 from llmwidgets.dialects.types import (
     BEST,
     Capability,
     Enforcement,
-    ListedModel,
     Reply,
     Request,
     ResponseFormat,
@@ -103,29 +102,6 @@ class ServerRecord:
                 answered=True,
             )
 
-    def learn_from_list(self, model: str, listed: Iterable[ListedModel]) -> None:
-        """Keep the window that a server's list of models gives this one, or its only one."""
-        models = list(listed)
-        named = [each for each in models if each.id == model]
-        named = named or (models if len(models) == 1 else [])
-        window = next((each.input_limit for each in named if each.input_limit), None)
-        if window is not None:
-            self.facts = replace(self.facts, window=window)
-
-    def learn_from_refusal(self, limits: TokenLimits) -> None:
-        """Keep the window or the output limit that a refusal names."""
-        self.facts = replace(
-            self.facts,
-            window=limits.window or self.facts.window,
-            output_limit=limits.output or self.facts.output_limit,
-        )
-
-    def conclude(self, capability: Capability) -> Capability:
-        """Keep what a probe saw; what was learnt of single schemas before is forgotten."""
-        self.capability, self.answered_at = capability, time.monotonic()
-        self.unheld.clear()
-        return capability
-
 
 _records: dict[tuple[str, str, str], ServerRecord] = {}
 _keys: WeakKeyDictionary[Connection, dict[str, tuple[str, str, str]]] = WeakKeyDictionary()
@@ -143,11 +119,6 @@ def record_of(connection: Connection, model: str, target: Target | None = None) 
 def known_capability(connection: Connection, model: str) -> Capability | None:
     """What is known without a call: from the model's facts, the store, or an earlier probe."""
     return record_of(connection, model).capability or connection.capability(model)
-
-
-def learn_capability(connection: Connection, model: str, capability: Capability) -> None:
-    """Keep what a call taught, for the rest of the process."""
-    record_of(connection, model).capability = capability
 
 
 def forget_capabilities() -> None:
@@ -268,26 +239,20 @@ async def find_capability(
             # Many servers of the user's own do not say how long their window is.
             with suppress(LLMWidgetsError):
                 listed = await egress.list_models(connection, model, policy=policy, target=target)
-                record.learn_from_list(model, listed)
+                named = [each for each in listed if each.id == model]
+                named = named or (listed if len(listed) == 1 else [])
+                window = next((each.input_limit for each in named if each.input_limit), None)
+                record.facts = replace(record.facts, window=window)
         prober = Prober(connection, model, policy=policy, pace=pace, target=target)
         try:
-            return record.conclude(await prober.climb())
+            return await prober.climb()
         except ReplyError as failure:
-            return _unproven(prober, failure)
-
-
-def _unproven(prober: Prober, why: Failure) -> Capability:
-    """How to ask while it is not known what is enforced: nothing is taken to be."""
-    taken = [form for form, answer, _ in prober.tried if answer == ACCEPTED]
-    form = next(iter(taken), ResponseFormat.TEXT)
-    mode = Enforcement.JSON if BEST[form] is Enforcement.SCHEMA else BEST[form]
-    doubt = f"What {prober.model} enforces could not be determined. {why.message}"
-    return Capability(form, mode, tuple(prober.tried), doubt)
-
-
-async def greet_server(connection: Connection, model: str, *, policy: Policy, pace: Pace) -> None:
-    """Ask the smallest question; CallError if it fails, Refused or InvalidJSON without a word."""
-    await Prober(connection, model, policy=policy, pace=pace).greet()
+            doubt = f"What {model} enforces could not be determined. {failure.message}"
+        # While it is not known what is enforced, nothing is taken to be.
+        accepted = [form for form, answer, _ in prober.tried if answer == ACCEPTED]
+        form = next(iter(accepted), ResponseFormat.TEXT)
+        mode = Enforcement.JSON if BEST[form] is Enforcement.SCHEMA else BEST[form]
+        return Capability(form, mode, tuple(prober.tried), doubt)
 
 
 # -- Probing: test questions whose replies show what a server enforces.
@@ -307,8 +272,9 @@ class Prober:
     """Asks one model test questions, each form of answer in turn.
 
     A reply that was cut or that never came, or a server without room or time, shows nothing about
-    the form, so `climb` raises rather than conclude. `spoke` is whether the model answered with a
-    word; `tried` has what was seen so far; `retry` adds waits of its own to those of the pace.
+    the form, so `climb` raises rather than conclude; what it concludes is kept. `spoke` is whether
+    the model answered with a word; `tried` has what was seen so far; `retry` adds waits of its own
+    to those of the pace.
     """
 
     def __init__(
@@ -324,9 +290,13 @@ class Prober:
         self.connection, self.model, self.policy = connection, model, policy
         self.pace, self.retry = pace, retry
         self.dialect, self.target = connection.dialect, target or connection.target(model)
+        self.record = record_of(connection, model, target)
         facts = connection.facts(model)
         self._effort = resolve_effort(facts, "least")
-        self.room = ProbeRoom.within(facts)
+        most = min(_MOST, (facts and facts.output_limit) or _MOST)
+        if facts is not None and facts.input_limit:
+            most = min(most, max(_LEAST, facts.input_limit - _QUESTION_TOKENS))
+        self.room = ProbeRoom(min(_FIRST, most), most)
         self._riddle, self._schema = self._pose()
         self.tried: list[tuple[ResponseFormat, str, bool]] = []
         self.spoke = False
@@ -372,7 +342,12 @@ class Prober:
                 form, mode = each, BEST[each]
                 break
         order = self.dialect.LADDER.index
-        return Capability(form, mode, tuple(sorted(self.tried, key=lambda row: order(row[0]))))
+        tried = tuple(sorted(self.tried, key=lambda row: order(row[0])))
+        record, capability = self.record, Capability(form, mode, tried)
+        record.capability, record.answered_at = capability, time.monotonic()
+        # What was learnt of single schemas before no longer counts.
+        record.unheld.clear()
+        return capability
 
     async def _rung(self, form: ResponseFormat) -> bool:
         """Whether the reply under this form is what the form promises."""
@@ -392,7 +367,13 @@ class Prober:
         self.tried.append((form, ACCEPTED if spoken else SILENT, obeyed))
         if not obeyed and _is_cut(reply, self.room.limit):
             self.tried[-1] = (form, ACCEPTED, False)
-            raise self._cut_off()
+            began = "before its end" if self.spoke else "before it began"
+            raise Truncated(
+                f"The answer of {self.model} to the test question was cut off {began},"
+                f" after {self.room.limit:,} tokens.",
+                "Raise the server's own limits (output, context window), or lower the thinking of"
+                " the model, then test again.",
+            )
         return obeyed
 
     def _may_be_the_form(self, form: ResponseFormat, error: CallError) -> bool:
@@ -464,26 +445,13 @@ class Prober:
             "Look at the server's chat template and its reasoning parser, then test again.",
         )
 
-    def _cut_off(self) -> Truncated:
-        began = "before its end" if self.spoke else "before it began"
-        return Truncated(
-            f"The answer of {self.model} to the test question was cut off {began},"
-            f" after {self.room.limit:,} tokens.",
-            "Raise the server's own limits (output, context window), or lower the thinking of the"
-            " model, then test again.",
-        )
-
     async def _ask(self, form: ResponseFormat, question: str, limit: int) -> Reply:
         """One reply, parameters that are refused left out; a filter's verdict is raised."""
         once = partial(self._once, form, question, limit)
+        ask = partial(self.pace.retry_until_answered, once, Attempts())
         while True:
             try:
-                if self.retry is None:
-                    reply = await self.pace.retry_until_answered(once, Attempts())
-                else:
-                    reply = await self.retry(
-                        lambda: self.pace.retry_until_answered(once, Attempts())
-                    )
+                reply = await (ask() if self.retry is None else self.retry(ask))
             except Filtered:
                 raise self._filtered() from None
             except Failure as error:
@@ -517,10 +485,9 @@ class Prober:
             self.connection,
             *self._dropped.apply(request, self.target),
             policy=self.policy,
-            thinking=self.room.thinking,
+            thinking=self.room.limit > _FIRST,
         )
-        record = record_of(self.connection, self.model)
-        record.learn_from_reply(self.connection, reply.served_model)
+        self.record.learn_from_reply(self.connection, reply.served_model)
         return reply
 
 
@@ -558,7 +525,8 @@ _LIMIT_REFUSED = frozenset({400, 413, 422})
 class ProbeRoom:
     """The output limit of a test question: raised while answers are cut, lowered if refused.
 
-    `taken` is the largest limit that brought a reply so far.
+    Above the first limit the model has shown that it needs long to begin. `taken` is the largest
+    limit that brought a reply so far.
 
     >>> room = ProbeRoom()
     >>> room.raised(), room.limit
@@ -568,20 +536,6 @@ class ProbeRoom:
     limit: int = _FIRST
     most: int = _MOST
     taken: int = 0
-
-    @classmethod
-    def within(cls, facts: ModelFacts | None) -> ProbeRoom:
-        """The room within what is known of the model's limits."""
-        output, window = (facts.output_limit, facts.input_limit) if facts else (None, None)
-        most = min(_MOST, output or _MOST)
-        if window:
-            most = min(most, max(_LEAST, window - _QUESTION_TOKENS))
-        return cls(min(_FIRST, most), most)
-
-    @property
-    def thinking(self) -> bool:
-        """Whether the model has shown that it needs long to begin."""
-        return self.limit > _FIRST
 
     def raised(self) -> bool:
         """Whether a cut answer can be asked for anew with more room; `limit` is then larger."""

@@ -14,7 +14,7 @@ from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects import openai
 from llmwidgets.dialects.types import Capability, Enforcement, ListedModel, Target
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.capability import Prober, failed_itself, greet_server, record_of
+from llmwidgets.engine.capability import Prober, failed_itself
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Clock, Pace
 from llmwidgets.engine.troubleshooting import CheckFailure, diagnoses
@@ -315,7 +315,6 @@ class _Checker:
                 mode=None,
                 capability=None,
             )
-        record_of(self.connection, self.model).conclude(capability)
         return self._accept(answers, capability)
 
     async def _greet_instead(self, error: Failure) -> None:
@@ -477,7 +476,7 @@ async def _try(other: Connection, fix: Mapping[str, str], model: str, policy: Po
     elif other.provider.single:
         await egress.count_tokens(other, named, policy=policy)
     else:
-        await greet_server(other, named, policy=policy, pace=Pace(1, 1, patient=False))
+        await Prober(other, named, policy=policy, pace=Pace(1, 1, patient=False)).greet()
 
 
 async def nearby_addresses(

@@ -29,9 +29,9 @@ from llmwidgets.dialects.types import (
 )
 from llmwidgets.engine.capability import (
     DroppedParameters,
+    Prober,
     ServerFacts,
     find_capability,
-    greet_server,
     known_capability,
     recall_facts,
     record_of,
@@ -45,7 +45,7 @@ from llmwidgets.engine.request_builder import (
     Document,
     RequestBuilder,
     ResolvedVariant,
-    count_tokens_in,
+    cut_input,
 )
 from llmwidgets.engine.troubleshooting import diagnose
 from llmwidgets.errors import (
@@ -312,12 +312,8 @@ class Extractor:
             self.record.answered_at = time.monotonic()
             if cold:
                 with suppress(LLMWidgetsError):
-                    await greet_server(
-                        self.connection,
-                        self.model,
-                        policy=self.policy,
-                        pace=Pace(1, 1, patient=False),
-                    )
+                    pace = Pace(1, 1, patient=False)
+                    await Prober(self.connection, self.model, policy=self.policy, pace=pace).greet()
                 self.record.answered_at = time.monotonic()
 
     def _is_unknown(self, schema: Schema) -> bool:
@@ -382,7 +378,12 @@ class Extractor:
             room = limits.window - question.builder.tokens_in(question.text).high
         if room is None or not question.builder.tokens_out.low <= room < question.limit:
             return None
-        self.record.learn_from_refusal(limits)
+        known = self.record.facts
+        self.record.facts = replace(
+            known,
+            window=limits.window or known.window,
+            output_limit=limits.output or known.output_limit,
+        )
         return room
 
     def _adapt(self, error: Failure, sent: Capability | None, left_out: DroppedParameters) -> bool:
@@ -533,44 +534,6 @@ def classify_ending(reply: Reply, limit: int, cut: CutInput | None) -> Failure |
             "Raise max_output_tokens of this variant, lower its thinking, or ask fewer fields.",
         )
     return None
-
-
-_SMALLEST = 1500
-_WORD = re.compile(r"[^\W\u1100-\uffff]+")
-_REPEATED = re.compile(r"([\W_])\1+")
-_WINDOWS = frozenset(2**power * part // 2 for power in range(11, 18) for part in (2, 3))
-# Measured ranges of tokenizers: a count of characters is at most this far above theirs.
-_LEAST, _LEAST_WORDS, _AT_A_WINDOW = 0.6, 0.8, 1.1
-
-
-def cut_input(builder: RequestBuilder, text: Document, read: int | None) -> CutInput | None:
-    """The failure of an answer to a part of the text; None if nothing shows that it is one.
-
-    `read` is the number of tokens that the server says it read, of the whole question. Ollama and
-    others cut what is longer than their context, and answer as if nothing were missing. Only
-    servers of the user's own are doubted: the vendors refuse what is too long.
-    """
-    connection = builder.variant.connection
-    hosted = connection.provider.self_hosted
-    if not hosted or read is None or len(text.text) < 2 * _SMALLEST:
-        return None
-    # Rulers and blanks are a token however long they are.
-    document = count_tokens_in(_REPEATED.sub(r"\1", text.text))
-    if document < _SMALLEST:
-        return None
-    words = sum(1 for _ in _WORD.finditer(text.text))
-    far_below = read < max(_LEAST * document, _LEAST_WORDS * words)
-    filled = read in _WINDOWS and read * _AT_A_WINDOW < document
-    if not (far_below or filled):
-        return None
-    ollama = connection.host.endswith(":11434")
-    likely = formatting.rough_count(builder.tokens_in(text).likely)
-    return CutInput(
-        f"{'Ollama' if ollama else 'The server'} read {read:,} of about {likely} tokens.",
-        "Set OLLAMA_CONTEXT_LENGTH to a larger number, and start Ollama anew."
-        if ollama
-        else "Give the server a larger context (Ollama: OLLAMA_CONTEXT_LENGTH).",
-    )
 
 
 # A dated snapshot, a revision or a tag behind the id is that model: `gpt-6-luna-2026-03-01`,

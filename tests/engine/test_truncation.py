@@ -7,8 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection
-from llmwidgets.engine.extraction import cut_input
-from llmwidgets.engine.request_builder import Document, RequestBuilder, ResolvedVariant
+from llmwidgets.engine.request_builder import (
+    Document,
+    RequestBuilder,
+    ResolvedVariant,
+    cut_input,
+)
 from llmwidgets.schemas import read_schema
 
 SCHEMA = read_schema([{"name": "total", "type": "number", "required": True}])
