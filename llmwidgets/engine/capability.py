@@ -107,12 +107,12 @@ _records: dict[tuple[str, str, str], ServerRecord] = {}
 _keys: WeakKeyDictionary[Connection, dict[str, tuple[str, str, str]]] = WeakKeyDictionary()
 
 
-def record_of(connection: Connection, model: str, target: Target | None = None) -> ServerRecord:
+def record_of(connection: Connection, model: str) -> ServerRecord:
     """The record of a model, told apart by kind, address and name."""
     # A connection never changes, and every text asks several times.
     keys = _keys.setdefault(connection, {})
     if model not in keys:
-        keys[model] = connection.kind, (target or connection.target(model)).url, model
+        keys[model] = connection.kind, connection.target(model).url, model
     return _records.setdefault(keys[model], ServerRecord())
 
 
@@ -176,15 +176,11 @@ class DroppedParameters:
 
     names: frozenset[str] = frozenset()
 
-    def apply(self, request: Request, target: Target) -> tuple[Request, Target]:
-        """The request and target without them."""
+    def respell(self, target: Target) -> Target:
+        """The target that does without them."""
         if not self.names:
-            return request, target
+            return target
         options = dict(target.options)
-        if "temperature" in self.names:
-            request = replace(request, temperature=None)
-        if not self.levels:
-            request = replace(request, effort_sent=None)
         if "store" in self.names:
             options["store"] = False
         if "tool_choice" in self.names:
@@ -192,7 +188,7 @@ class DroppedParameters:
         for refused, instead in _TWINS.items():
             if refused in self.names:
                 options["token_parameter"] = instead
-        return request, replace(target, options=options)
+        return replace(target, options=options)
 
     def with_refused(self, error: Failure) -> DroppedParameters | None:
         """These and the one that the error names; None if it names none, or one anew."""
@@ -219,18 +215,21 @@ class DroppedParameters:
         )
 
 
+NONE_DROPPED = DroppedParameters()
+
+
 # -- What a model enforces: asked for once, by whoever needs it first.
 
 
 async def find_capability(
-    connection: Connection, model: str, *, policy: Policy, pace: Pace, target: Target | None = None
+    connection: Connection, model: str, *, policy: Policy, pace: Pace
 ) -> Capability:
     """What the model enforces; probed if nothing is known, once even for many who ask.
 
     If the replies to the probe show nothing, the `doubt` says so, and nothing is kept. Raises
     what the calls raise: a server that is overloaded has shown nothing either.
     """
-    record = record_of(connection, model, target)
+    record = record_of(connection, model)
     async with record.lock:
         known = known_capability(connection, model)
         if known is not None:
@@ -238,12 +237,12 @@ async def find_capability(
         if connection.provider.self_hosted and not record.facts.window:
             # Many servers of the user's own do not say how long their window is.
             with suppress(LLMWidgetsError):
-                listed = await egress.list_models(connection, model, policy=policy, target=target)
+                listed = await egress.list_models(connection, model, policy=policy)
                 named = [each for each in listed if each.id == model]
                 named = named or (listed if len(listed) == 1 else [])
                 window = next((each.input_limit for each in named if each.input_limit), None)
                 record.facts = replace(record.facts, window=window)
-        prober = Prober(connection, model, policy=policy, pace=pace, target=target)
+        prober = Prober(connection, model, policy=policy, pace=pace)
         try:
             return await prober.climb()
         except ReplyError as failure:
@@ -285,12 +284,11 @@ class Prober:
         policy: Policy,
         pace: Pace,
         retry: Retry | None = None,
-        target: Target | None = None,
     ) -> None:
         self.connection, self.model, self.policy = connection, model, policy
         self.pace, self.retry = pace, retry
-        self.dialect, self.target = connection.dialect, target or connection.target(model)
-        self.record = record_of(connection, model, target)
+        self.dialect, self.target = connection.dialect, connection.target(model)
+        self.record = record_of(connection, model)
         facts = connection.facts(model)
         self._effort = resolve_effort(facts, "least")
         most = min(_MOST, (facts and facts.output_limit) or _MOST)
@@ -300,7 +298,7 @@ class Prober:
         self._riddle, self._schema = self._pose()
         self.tried: list[tuple[ResponseFormat, str, bool]] = []
         self.spoke = False
-        self._dropped = DroppedParameters()
+        self._dropped = NONE_DROPPED
         self._silent: Failure | None = None
         self._failing: list[ResponseFormat] = []
 
@@ -479,11 +477,12 @@ class Prober:
             schema=self._schema,
             form=form,
             max_output_tokens=limit,
-            effort_sent=self._effort,
+            effort_sent=self._effort if self._dropped.levels else None,
         )
         _, reply = await egress.ask_model(
             self.connection,
-            *self._dropped.apply(request, self.target),
+            request,
+            self._dropped.respell(self.target),
             policy=self.policy,
             thinking=self.room.limit > _FIRST,
         )

@@ -28,6 +28,7 @@ from llmwidgets.dialects.types import (
     Usage,
 )
 from llmwidgets.engine.capability import (
+    NONE_DROPPED,
     DroppedParameters,
     Prober,
     ServerFacts,
@@ -50,7 +51,6 @@ from llmwidgets.engine.request_builder import (
 from llmwidgets.engine.troubleshooting import diagnose
 from llmwidgets.errors import (
     BadRequest,
-    CallError,
     CutInput,
     Failure,
     FailureCode,
@@ -177,13 +177,13 @@ def read(
 def _encoded(variant: ResolvedVariant, text: Document, row: Row) -> dict[str, Any]:
     if row.form is None or row.mode is None or not row.tries:
         return {}
-    connection, dropped = variant.connection, DroppedParameters(frozenset(row.dropped))
-    learned = recall_facts(connection, row.known_as)
-    builder = RequestBuilder(variant, text.schema, learned, levels=dropped.levels)
-    question = builder.build(text, Capability(row.form, row.mode), row.output_limit)
+    learned = recall_facts(variant.connection, row.known_as)
+    dropped = DroppedParameters(frozenset(row.dropped))
+    builder = RequestBuilder(variant, text.schema, learned, dropped)
+    request = builder.build(text, Capability(row.form, row.mode), row.output_limit)
     if row.schema_shown is not None:
-        question = replace(question, schema_in_prompt=row.schema_shown)
-    return dict(connection.dialect.encode(*dropped.apply(question, builder.target)).shown())
+        request = replace(request, schema_in_prompt=row.schema_shown)
+    return dict(builder.dialect.encode(request, builder.target).shown())
 
 
 # -- Asking.
@@ -199,6 +199,7 @@ UNHELD = (
 BROKE = "The reply did not keep to the schema that was sent: the server does not enforce it."
 OTHERS_BROKE = "Asked as if the server enforced the schema; other replies showed that it does not."
 Key = Callable[[ResponseFormat], str]
+_BuilderKey = tuple[Schema, ServerFacts, DroppedParameters]
 
 
 class _Question(NamedTuple):
@@ -228,20 +229,19 @@ class Extractor:
         self.budget = budget or Budget()
         self.connection, self.model = variant.connection, variant.model
         self.dialect, self.provider = variant.connection.dialect, variant.connection.provider
-        self.record = record_of(self.connection, self.model, variant.target)
+        self.record = record_of(self.connection, self.model)
         self.capability = known_capability(self.connection, self.model)
-        self.dropped = DroppedParameters()
-        self._builders: dict[tuple[Schema, ServerFacts, bool], RequestBuilder] = {}
+        self.dropped = NONE_DROPPED
+        self._builders: dict[_BuilderKey, RequestBuilder] = {}
         self._first = asyncio.Lock()
         self._loads_model = self.provider.self_hosted and egress.is_local(self.connection)
 
     def builder(self, schema: Schema) -> RequestBuilder:
         """How this variant asks about this schema now; made anew when more is known."""
-        key = schema, self.record.facts, self.dropped.levels
+        key = schema, self.record.facts, self.dropped
         builder = self._builders.get(key)
         if builder is None:
-            builder = RequestBuilder(self.variant, *key[:2], levels=self.dropped.levels)
-            self._builders[key] = builder
+            builder = self._builders[key] = RequestBuilder(self.variant, *key)
         # Another variant of this model may have seen it meanwhile.
         builder.unheld = builder.unheld or schema.digest in self.record.unheld
         return builder
@@ -256,11 +256,7 @@ class Extractor:
         """What the model enforces, probed if nothing is known; raises what the calls raise."""
         if self.capability is None:
             self.capability = await find_capability(
-                self.connection,
-                self.model,
-                policy=self.policy,
-                pace=self.pace,
-                target=self.variant.target,
+                self.connection, self.model, policy=self.policy, pace=self.pace
             )
         return self.capability
 
@@ -322,14 +318,13 @@ class Extractor:
     async def _answer(self, text: Document, key: Key, attempts: Attempts) -> Row:
         lowered: int | None = None
         while True:
-            sent = self.capability, self.dropped
-            question = self._question(text, lowered)
+            capability, question = self.capability, self._question(text, lowered)
             once = partial(self._send, question)
             try:
                 answer = await self.pace.retry_until_answered(once, attempts)
             except Failure as error:
                 room = None if lowered else self._room_left(error, question)
-                if room is None and not self._adapt(error, *sent):
+                if room is None and not self._adapt(error, question, capability):
                     raise
                 lowered = room or lowered
             else:
@@ -344,9 +339,7 @@ class Extractor:
     async def _send(self, question: _Question) -> _Answer:
         assert self.capability is not None
         builder = question.builder
-        request, target = self.dropped.apply(
-            builder.build(question.text, self.capability, question.limit), builder.target
-        )
+        request = builder.build(question.text, self.capability, question.limit)
         worst = None
         if self.budget.dollars is not None:
             usage = Usage(builder.tokens_in(question.text).high, question.limit)
@@ -354,7 +347,11 @@ class Extractor:
         async with self.budget.reserve(worst) as reservation:
             try:
                 response, reply = await egress.ask_model(
-                    self.connection, request, target, policy=self.policy, thinking=builder.thinking
+                    self.connection,
+                    request,
+                    builder.target,
+                    policy=self.policy,
+                    thinking=builder.thinking,
                 )
             except LLMWidgetsError as error:
                 perhaps = getattr(error, "perhaps_answered", False)
@@ -386,10 +383,10 @@ class Extractor:
         )
         return room
 
-    def _adapt(self, error: Failure, sent: Capability | None, left_out: DroppedParameters) -> bool:
+    def _adapt(self, error: Failure, question: _Question, sent: Capability | None) -> bool:
         """Whether the question can be put in another way that the server may take."""
         refuses_form = form_refused(error)
-        if (self.capability, self.dropped) != (sent, left_out):
+        if (self.capability, self.dropped) != (sent, question.builder.dropped):
             return refuses_form or parameter_refused(error) is not None
         dropped = self.dropped.with_refused(error)
         if dropped is not None:
@@ -475,7 +472,6 @@ class Extractor:
                 f"The output limit was lowered to {question.limit:,} tokens: the window of"
                 f" {self.model} leaves no more besides this text.",
             )
-        notes += self.dropped.notes
         if known and known.doubt:
             notes += (f"{known.doubt} The schema was put into the prompt as well.",)
         elif mode is Enforcement.JSON and builder.unheld:
@@ -489,7 +485,7 @@ class Extractor:
             "tries": attempts.tries,
             "timed_out": attempts.timed_out,
             "notes": notes,
-            "dropped": tuple(sorted(self.dropped.names)),
+            "dropped": tuple(sorted(builder.dropped.names)),
             "known_as": builder.learned.served if builder.learned.facts else "",
             "output_limit": question.limit,
         }
@@ -524,16 +520,15 @@ def classify_ending(reply: Reply, limit: int, cut: CutInput | None) -> Failure |
         return Filtered(f"The provider's safety filter stopped this text or its answer{category}.")
     if cut is not None:
         return cut
-    if reply.ending == "truncated" and reply.explanation:
-        return Truncated(
-            reply.explanation, "Ask fewer fields, split the text, or take another model."
-        )
-    if reply.ending == "truncated":
-        return Truncated(
-            f"The answer reached the output limit of {limit} tokens.",
-            "Raise max_output_tokens of this variant, lower its thinking, or ask fewer fields.",
-        )
-    return None
+    if reply.ending != "truncated":
+        return None
+    if reply.explanation:
+        hint = "Ask fewer fields, split the text, or take another model."
+        return Truncated(reply.explanation, hint)
+    return Truncated(
+        f"The answer reached the output limit of {limit} tokens.",
+        "Raise max_output_tokens of this variant, lower its thinking, or ask fewer fields.",
+    )
 
 
 # A dated snapshot, a revision or a tag behind the id is that model: `gpt-6-luna-2026-03-01`,
@@ -552,12 +547,9 @@ def substitution_notice(connection: Connection, asked: str, served: str | None) 
     if not served or (provider.deployments and provider.facts(asked) is None):
         return ""
     wanted, answered = (each.lower().rpartition("/")[2] for each in (asked, served))
-    if answered == wanted or (
-        answered.startswith(wanted) and _SNAPSHOT.fullmatch(answered.removeprefix(wanted))
-    ):
-        return ""
+    snapshot = answered.startswith(wanted) and _SNAPSHOT.fullmatch(answered.removeprefix(wanted))
     # Behind a router the id can carry where it is to be answered: `org/model:provider`.
-    if wanted.partition(":")[0] == answered:
+    if snapshot or answered in (wanted, wanted.partition(":")[0]):
         return ""
     return f"The server says that {served[:_LONGEST]} answered, not {asked}."
 
@@ -569,12 +561,13 @@ def to_failure(error: LLMWidgetsError, variant: ResolvedVariant) -> Failure:
     """The class an extraction ends in for an error that is not a failure by itself."""
     if isinstance(error, Failure):
         return error
-    kind: type[CallError] = BadRequest
-    code = FailureCode.FIELD
-    if isinstance(error, PolicyError):
-        kind, code = Forbidden, FailureCode.POLICY
-    return kind(
-        error.message, error.hint, label=variant.connection.label, model=variant.model, code=code
+    refused = isinstance(error, PolicyError)
+    return (Forbidden if refused else BadRequest)(
+        error.message,
+        error.hint,
+        label=variant.connection.label,
+        model=variant.model,
+        code=FailureCode.POLICY if refused else FailureCode.FIELD,
     )
 
 
@@ -614,8 +607,5 @@ def _describe(error: BaseException) -> tuple[str, str, str]:
         module = name_here if name_here.split(".")[0] == "llmwidgets" else module
         frame = frame.tb_next
     sentence = f"An internal error ({name}{module and f' in {module}'}) ended this extraction."
-    return (
-        "internal",
-        sentence,
-        "The other texts went on; report it with the class and place named here.",
-    )
+    hint = "The other texts went on; report it with the class and place named here."
+    return "internal", sentence, hint

@@ -27,7 +27,13 @@ from llmwidgets.dialects.types import (
     TextPart,
     Usage,
 )
-from llmwidgets.engine.capability import NOTHING, ServerFacts, resolve_effort
+from llmwidgets.engine.capability import (
+    NONE_DROPPED,
+    NOTHING,
+    DroppedParameters,
+    ServerFacts,
+    resolve_effort,
+)
 from llmwidgets.errors import CutInput, FieldError, InvalidJSON
 from llmwidgets.formatting import rough_count
 from llmwidgets.providers.base import ModelFacts
@@ -227,8 +233,8 @@ class Settings:
 class RequestBuilder:
     """The part of a variant's requests for one schema that stays the same from text to text.
 
-    `learned` is what the server reported of itself meanwhile. It changes what is sent and not the
-    journal's key, so that a later process finds the answers.
+    `learned` is what the server reported of itself meanwhile, `dropped` what it refused. They
+    change what is sent and not the journal's key, so that a later process finds the answers.
     """
 
     def __init__(
@@ -236,10 +242,10 @@ class RequestBuilder:
         variant: ResolvedVariant,
         schema: Schema,
         learned: ServerFacts = NOTHING,
-        *,
-        levels: bool = True,
+        dropped: DroppedParameters = NONE_DROPPED,
     ) -> None:
-        self.variant, self.schema, self.learned = variant, schema, learned
+        self.variant, self.schema = variant, schema
+        self.learned, self.dropped, levels = learned, dropped, dropped.levels
         self.dialect = variant.connection.dialect
         self.facts = learned.facts or variant.facts
         self.compiled: Compiled = schema.compile(self.dialect.SUBSET)
@@ -259,6 +265,7 @@ class RequestBuilder:
         if learned.facts is not None:
             options = {**self.target.options, **learned.facts.options}
             self.target = replace(self.target, options=options)
+        self.target = dropped.respell(self.target)
         hosted = variant.connection.provider.self_hosted
         self.window = learned.window
         """How many tokens question and answer can have together, if the server says so."""
@@ -283,7 +290,7 @@ class RequestBuilder:
             )
         if self.compiled.excess:
             notes.append(f"The schema is not enforced: {self.compiled.excess}.")
-        return tuple(notes)
+        return (*notes, *self.dropped.notes)
 
     def form_and_mode(self, capability: Capability) -> tuple[ResponseFormat, Enforcement]:
         """The form in which this schema is sent, and what it can bring.
@@ -310,7 +317,7 @@ class RequestBuilder:
             examples=self.variant.examples,
             schema_in_prompt=mode is not Enforcement.SCHEMA,
             effort_sent=self.effort_sent,
-            temperature=self.temperature,
+            temperature=None if "temperature" in self.dropped.names else self.temperature,
         )
 
     def broken_by(self, reply: Reply, limit: int, parsed: Any) -> bool:

@@ -144,12 +144,10 @@ SECONDS = 20.0
 _MOST_PAGES = 20
 
 
-async def list_models(
-    connection: Connection, model: str, *, policy: Policy, target: Target | None = None
-) -> list[ListedModel]:
+async def list_models(connection: Connection, model: str, *, policy: Policy) -> list[ListedModel]:
     """Every page of the server's list; raises what the calls raise."""
     dialect, models = connection.dialect, list[ListedModel]()
-    call = dialect.models_call(target or connection.target(model))
+    call = dialect.models_call(connection.target(model))
     # A resource whose deployments the references name has no model of its own to permit.
     named = None if connection.any_model else model
     for _ in range(_MOST_PAGES):
