@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -140,6 +141,29 @@ def recall_facts(connection: Connection, served: str) -> ServerFacts:
             facts = replace(facts, efforts=levels, options={})
     # Of what a server says only an id that is known is kept in a row.
     return ServerFacts(served=facts.id if facts else served, spelled=served, facts=facts)
+
+
+# A dated snapshot, a revision or a tag behind the id is that model: `gpt-6-luna-2026-03-01`,
+# `gemini-3.8-flash-001`, `llama3.2:latest`.
+_SNAPSHOT = re.compile(r"[-@:](?:latest|[\d-]+)")
+_LONGEST = 120
+
+
+def substitution_notice(connection: Connection, asked: str, served: str | None) -> str:
+    """A sentence if another model answered than was asked for; empty otherwise.
+
+    A deployment's own name says nothing of its model, so it is compared only if it is the name of
+    a known one.
+    """
+    provider = connection.provider
+    if not served or (provider.deployments and provider.facts(asked) is None):
+        return ""
+    wanted, answered = (each.lower().rpartition("/")[2] for each in (asked, served))
+    snapshot = answered.startswith(wanted) and _SNAPSHOT.fullmatch(answered.removeprefix(wanted))
+    # Behind a router the id can carry where it is to be answered: `org/model:provider`.
+    if snapshot or answered in (wanted, wanted.partition(":")[0]):
+        return ""
+    return f"The server says that {served[:_LONGEST]} answered, not {asked}."
 
 
 # -- What a model takes: its thinking levels, and the parameters that its server refused.

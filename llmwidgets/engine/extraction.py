@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmwidgets import formatting
-from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.error_rules import TokenLimits, form_refused, parameter_refused
 from llmwidgets.dialects.types import (
     BEST,
@@ -36,6 +34,7 @@ from llmwidgets.engine.capability import (
     known_capability,
     recall_facts,
     record_of,
+    substitution_notice,
 )
 from llmwidgets.engine.estimate import Budget
 from llmwidgets.engine.journal import Row
@@ -529,29 +528,6 @@ def classify_ending(reply: Reply, limit: int, cut: CutInput | None) -> Failure |
         f"The answer reached the output limit of {limit} tokens.",
         "Raise max_output_tokens of this variant, lower its thinking, or ask fewer fields.",
     )
-
-
-# A dated snapshot, a revision or a tag behind the id is that model: `gpt-6-luna-2026-03-01`,
-# `gemini-3.8-flash-001`, `llama3.2:latest`.
-_SNAPSHOT = re.compile(r"[-@:](?:latest|[\d-]+)")
-_LONGEST = 120
-
-
-def substitution_notice(connection: Connection, asked: str, served: str | None) -> str:
-    """A sentence if another model answered than was asked for; empty otherwise.
-
-    A deployment's own name says nothing of its model, so it is compared only if it is the name of
-    a known one.
-    """
-    provider = connection.provider
-    if not served or (provider.deployments and provider.facts(asked) is None):
-        return ""
-    wanted, answered = (each.lower().rpartition("/")[2] for each in (asked, served))
-    snapshot = answered.startswith(wanted) and _SNAPSHOT.fullmatch(answered.removeprefix(wanted))
-    # Behind a router the id can carry where it is to be answered: `org/model:provider`.
-    if snapshot or answered in (wanted, wanted.partition(":")[0]):
-        return ""
-    return f"The server says that {served[:_LONGEST]} answered, not {asked}."
 
 
 # -- The failure that an error stands for.
