@@ -64,24 +64,11 @@ def diagnose(
 def diagnoses(case: CheckFailure) -> Iterator[Diagnosis]:
     """What the error can mean, likeliest first; the last one needs no proof."""
     for symptom in SYMPTOMS:
-        if symptom.fits(case):
+        if isinstance(case.error, symptom.error) and symptom.when(case):
             yield from symptom.diagnose(case)
             if not symptom.proven:
                 return
-    error = case.error
-    yield Diagnosis(error.message, error.hint, None, _shown_code(error), _status(error))
-
-
-def _status(error: LLMWidgetsError) -> str:
-    """The class that an extraction would end in for this error."""
-    return type(error).__name__ if isinstance(error, Failure) else "Forbidden"
-
-
-def _shown_code(error: LLMWidgetsError) -> str:
-    if not isinstance(error, CallError):
-        return ""
-    code = "" if error.code == str(error.status or "") else error.code
-    return " ".join(str(part) for part in (error.status, code) if part)
+    yield Diagnosis(case.error.message, case.error.hint, None, case.shown_code, case.error_class)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +95,19 @@ class CheckFailure:
     @property
     def status(self) -> int | None:
         return getattr(self.error, "status", None)
+
+    @property
+    def shown_code(self) -> str:
+        """The status of the response and the server's own short word."""
+        if not isinstance(self.error, CallError):
+            return ""
+        code = "" if self.code == str(self.status or "") else self.code
+        return " ".join(str(part) for part in (self.status, code) if part)
+
+    @property
+    def error_class(self) -> str:
+        """The class that an extraction would end in for this error."""
+        return type(self.error).__name__ if isinstance(self.error, Failure) else "Forbidden"
 
     @property
     def other_format(self) -> bool:
@@ -163,13 +163,13 @@ class CheckFailure:
         if self.facts is not None:
             return None
         ended = provider.ended(self.model)
-        if ended is None and provider.self_hosted:
-            # The provider whose own address is called, also through a gateway.
-            host, known = f".{self.typed_host}", (each for each in PROVIDERS.values() if each.host)
-            maker = next((each for each in known if host.endswith(f".{each.host}")), None)
-            ended = catalog.ended_on(maker, self.model) if maker else None
-            return replace(ended, whose=maker.title) if maker and ended else None
-        return ended
+        if ended is not None or not provider.self_hosted:
+            return ended
+        # The provider whose own address is called, also through a gateway.
+        host, known = f".{self.typed_host}", (each for each in PROVIDERS.values() if each.host)
+        maker = next((each for each in known if host.endswith(f".{each.host}")), None)
+        ended = catalog.ended_on(maker, self.model) if maker else None
+        return replace(ended, whose=maker.title) if maker and ended else None
 
     @property
     def facts(self) -> ModelFacts | None:
@@ -243,18 +243,14 @@ class CheckFailure:
             "ending": f" {ending}" if ending else "",
             "near": f" The nearest name is {nearest}." if nearest else "",
             "host": self.connection.host,
-            "model": self.model,
-            "endpoint": self.endpoint,
             "location": self.location or "global",
-            "deployment": self.deployment,
-            "version": self.version,
             "nearest": nearest,
-            "doubt": self.doubt,
-            "ended": self.ended,
             "listed": ", ".join(self.listed[:5]),
             "message": self.error.message,
             "step": self.error.hint,
         }
+        for name in ("model", "endpoint", "deployment", "version", "doubt", "ended"):
+            words[name] = getattr(self, name)
         for name in ("unknown_model", "no_access"):
             advice = getattr(self.provider, name)
             words[name] = advice.sentence.format(**words) if advice else ""
@@ -283,10 +279,6 @@ class Symptom:
     proven: bool = False
     status: str = ""
 
-    def fits(self, case: CheckFailure) -> bool:
-        """Whether the case is this one."""
-        return isinstance(case.error, self.error) and bool(self.when(case))
-
     def diagnose(self, case: CheckFailure) -> Iterator[Diagnosis]:
         """What this symptom makes of the case: once for each fix that may work."""
         fixes = self.fixes(case) if self.fixes else ()
@@ -299,14 +291,10 @@ class Symptom:
                 self.sentence.format(**named),
                 self.hint.format(**named),
                 fix,
-                _shown_code(case.error),
-                self.status or _status(case.error),
+                case.shown_code,
+                self.status or case.error_class,
                 self.proven,
             )
-
-
-def _always(_case: CheckFailure) -> bool:
-    return True
 
 
 # -- Fixes, likeliest first.
@@ -345,10 +333,6 @@ def _other_scheme(case: CheckFailure) -> Fixes:
 
 def _known_version(case: CheckFailure) -> Fixes:
     return ({case.address_field: case.endpoint.replace(case.version, DATED_VERSION)},)
-
-
-def _global(_case: CheckFailure) -> Fixes:
-    return ({"location": "global"},)
 
 
 _CHANGE = "Change the endpoint, then test again."
@@ -481,12 +465,12 @@ SYMPTOMS: tuple[Symptom, ...] = (
     Symptom(UnknownModel, lambda case: case.location and case.facts,
         "The credentials are right, but {model} is not offered in {location}.{ending}",
         "Change the location to global, or to eu or us where texts have to stay there.",
-        _global),
+        lambda _case: ({"location": "global"},)),
     Symptom(UnknownModel, lambda case: case.location,
         "The credentials are right, but {location} has no model {model}: it is misspelled, or not"
         " offered there.{near}",
         "Check the name, or change the location to global.",
-        _global),
+        lambda _case: ({"location": "global"},)),
     # The provider serves the model, and not to this key.
     Symptom((UnknownModel, Forbidden),
         lambda case: case.provider.no_access
@@ -498,9 +482,9 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "{title} has no model {model}, or this key has no access to it.{near}",
         "Check the name; a test of the connection shows which models the key may use."),
     # Money and limits.
-    Symptom(QuotaExhausted, _always,
+    Symptom(QuotaExhausted, lambda _case: True,
         "The key is right. {message}"),
-    Symptom(RateLimited, _always,
+    Symptom(RateLimited, lambda _case: True,
         "The server and the key are right; the limit of requests is reached for now."),
 )  # fmt: skip
 """Read in this order; if none fits, the error's own words count."""
