@@ -16,7 +16,7 @@ from llmwidgets.comparison.inputs import RunPlan, build_plan
 from llmwidgets.comparison.variants import is_count
 from llmwidgets.engine.estimate import ASK_BUDGET_ABOVE, TrialMeasure
 from llmwidgets.engine.estimate import estimate as estimate_plan
-from llmwidgets.engine.event_loop import StuckWait, refuse_on_loop
+from llmwidgets.engine.event_loop import StuckWait
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.run import Run, VariantProgress, VariantState
 from llmwidgets.errors import FieldError, LLMWidgetsError
@@ -160,10 +160,10 @@ def watch_run(run: Run, *, shown: bool) -> None:
 
     What has not ended some moments after the interrupt is left behind, and counts as stopped.
     """
-    refuse_on_loop()
+    stuck = StuckWait()
+    stuck.refuse()
     with _bar(run, shown) as show:
         run.start()
-        stuck = StuckWait()
         try:
             while not run.wait(_EVERY):
                 show(run.progress)

@@ -34,7 +34,6 @@ from llmwidgets.dialects.types import (
 )
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Pace
-from llmwidgets.engine.network.retry import Attempts
 from llmwidgets.errors import (
     BadRequest,
     CallError,
@@ -108,12 +107,12 @@ _records: dict[tuple[str, str, str], ServerRecord] = {}
 _keys: WeakKeyDictionary[Connection, dict[str, tuple[str, str, str]]] = WeakKeyDictionary()
 
 
-def record_of(connection: Connection, model: str) -> ServerRecord:
+def record_of(connection: Connection, model: str, target: Target | None = None) -> ServerRecord:
     """The record of a model, told apart by kind, address and name."""
     # A connection never changes, and every text asks several times.
     keys = _keys.setdefault(connection, {})
     if model not in keys:
-        keys[model] = connection.kind, connection.target(model).url, model
+        keys[model] = connection.kind, (target or connection.target(model)).url, model
     return _records.setdefault(keys[model], ServerRecord())
 
 
@@ -190,8 +189,8 @@ def resolve_effort(facts: ModelFacts | None, effort: str) -> str | None:
 
 
 _THINKING = frozenset({"reasoning_effort", "thinking", "effort", "thinkingConfig"})
-_TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_DROPPABLE = _THINKING | _TWINS.keys() | {"temperature", "store", "tool_choice"}
+TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_DROPPABLE = _THINKING | TWINS.keys() | {"temperature", "store", "tool_choice"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +208,7 @@ class DroppedParameters:
             options["store"] = False
         if "tool_choice" in self.names:
             options["forced_tool"] = False
-        for refused, instead in _TWINS.items():
+        for refused, instead in TWINS.items():
             if refused in self.names:
                 options["token_parameter"] = instead
         return replace(target, options=options)
@@ -220,7 +219,7 @@ class DroppedParameters:
         if name is None or name in self.names or name not in _DROPPABLE:
             return None
         # If both spellings of the output limit are refused, another swap cannot help.
-        if _TWINS.get(name) in self.names:
+        if TWINS.get(name) in self.names:
             return None
         return DroppedParameters(self.names | {name})
 
@@ -228,15 +227,6 @@ class DroppedParameters:
     def levels(self) -> bool:
         """Whether a thinking level can be sent."""
         return not self.names & _THINKING
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """A sentence for each parameter that was left out."""
-        return tuple(
-            f"{name} was refused by the server and "
-            + (f"sent as {_TWINS[name]}." if name in _TWINS else "left out.")
-            for name in sorted(self.names)
-        )
 
 
 NONE_DROPPED = DroppedParameters()
@@ -266,7 +256,7 @@ async def find_capability(
                 named = named or (listed if len(listed) == 1 else [])
                 window = next((each.input_limit for each in named if each.input_limit), None)
                 record.facts = replace(record.facts, window=window)
-        prober = Prober(connection, model, policy=policy, pace=pace)
+        prober = Prober(connection, model, policy=policy, retry=pace.retry_until_answered)
         try:
             return await prober.climb()
         except ReplyError as failure:
@@ -296,8 +286,8 @@ class Prober:
 
     A reply that was cut or that never came, or a server without room or time, shows nothing about
     the form, so `climb` raises rather than conclude; what it concludes is kept. `spoke` is whether
-    the model answered with a word; `tried` has what was seen so far; `retry` adds waits of its own
-    to those of the pace.
+    the model answered with a word; `tried` has what was seen so far; `retry` does a call,
+    again where that may help; without it every call is tried once.
     """
 
     def __init__(
@@ -306,11 +296,10 @@ class Prober:
         model: str,
         *,
         policy: Policy,
-        pace: Pace,
         retry: Retry | None = None,
     ) -> None:
-        self.connection, self.model, self.policy = connection, model, policy
-        self.pace, self.retry = pace, retry
+        self.connection, self.model = connection, model
+        self.policy, self.retry = policy, retry
         self.dialect, self.target = connection.dialect, connection.target(model)
         self.record = record_of(connection, model)
         facts = connection.facts(model)
@@ -470,10 +459,9 @@ class Prober:
     async def _ask(self, form: ResponseFormat, question: str, limit: int) -> Reply:
         """One reply, parameters that are refused left out; a filter's verdict is raised."""
         once = partial(self._once, form, question, limit)
-        ask = partial(self.pace.retry_until_answered, once, Attempts())
         while True:
             try:
-                reply = await (ask() if self.retry is None else self.retry(ask))
+                reply = await (once() if self.retry is None else self.retry(once))
             except Filtered:
                 raise self._filtered() from None
             except Failure as error:

@@ -16,7 +16,7 @@ from llmwidgets.dialects.types import Capability, Enforcement, ListedModel, Targ
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.capability import Prober, failed_itself
 from llmwidgets.engine.network import egress
-from llmwidgets.engine.network.pacing import Clock, Pace
+from llmwidgets.engine.network.pacing import Clock
 from llmwidgets.engine.troubleshooting import CheckFailure, diagnoses
 from llmwidgets.errors import (
     BadRequest,
@@ -272,8 +272,7 @@ class _Checker:
         )
 
     def _prober(self, model: str) -> Prober:
-        pace, retry = Pace(1, 1, patient=False), self.patience.through
-        return Prober(self.connection, model, policy=self.policy, pace=pace, retry=retry)
+        return Prober(self.connection, model, policy=self.policy, retry=self.patience.through)
 
     def _report_usable(self, usable: tuple[str, ...], proof: str) -> CheckReport:
         missing = [model for model in self.allowed if model not in usable]
@@ -470,7 +469,7 @@ async def _try(other: Connection, fix: Mapping[str, str], model: str, policy: Po
     elif other.provider.single:
         await egress.count_tokens(other, named, policy=policy)
     else:
-        await Prober(other, named, policy=policy, pace=Pace(1, 1, patient=False)).greet()
+        await Prober(other, named, policy=policy).greet()
 
 
 async def nearby_addresses(

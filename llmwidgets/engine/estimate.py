@@ -132,7 +132,7 @@ class _VariantSums:
 
     def __init__(self, variant: ResolvedVariant, plan: Plan) -> None:
         self.variant, self.calls = variant, plan.asked
-        self.learned = record_of(variant.connection, variant.model).facts
+        self.learned = record_of(variant.connection, variant.model, variant.target).facts
         self.tried = 0
         self._seconds_a_call: float | None = None
         self.too_long: list[TooLongText] = []

@@ -228,7 +228,7 @@ class Extractor:
         self.budget = budget or Budget()
         self.connection, self.model = variant.connection, variant.model
         self.dialect, self.provider = variant.connection.dialect, variant.connection.provider
-        self.record = record_of(self.connection, self.model)
+        self.record = record_of(self.connection, self.model, variant.target)
         self.capability = known_capability(self.connection, self.model)
         self.dropped = NONE_DROPPED
         self._builders: dict[_BuilderKey, RequestBuilder] = {}
@@ -307,8 +307,7 @@ class Extractor:
             self.record.answered_at = time.monotonic()
             if cold:
                 with suppress(LLMWidgetsError):
-                    pace = Pace(1, 1, patient=False)
-                    await Prober(self.connection, self.model, policy=self.policy, pace=pace).greet()
+                    await Prober(self.connection, self.model, policy=self.policy).greet()
                 self.record.answered_at = time.monotonic()
 
     def _is_unknown(self, schema: Schema) -> bool:

@@ -30,6 +30,7 @@ from llmwidgets.dialects.types import (
 from llmwidgets.engine.capability import (
     NONE_DROPPED,
     NOTHING,
+    TWINS,
     DroppedParameters,
     ServerFacts,
     resolve_effort,
@@ -290,7 +291,12 @@ class RequestBuilder:
             )
         if self.compiled.excess:
             notes.append(f"The schema is not enforced: {self.compiled.excess}.")
-        return (*notes, *self.dropped.notes)
+        notes += [
+            f"{name} was refused by the server and "
+            + (f"sent as {TWINS[name]}." if name in TWINS else "left out.")
+            for name in sorted(self.dropped.names)
+        ]
+        return tuple(notes)
 
     def form_and_mode(self, capability: Capability) -> tuple[ResponseFormat, Enforcement]:
         """The form in which this schema is sent, and what it can bring.

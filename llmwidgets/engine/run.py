@@ -126,11 +126,16 @@ class Run:
         self.plan, self.journal, self.policy = plan, journal, policy
         self.reuse, self.observer = reuse, observer
         self.budget = Budget(*policy.budget(budget))
-        self.stopped = False
+        self.begun = self.stopped = False
         self.error: BaseException | None = None
         self._most = concurrency or CONCURRENCY_MOST
         clock, paces, columns = clock or Clock(), dict[tuple[str, str], Pace](), []
-        digests = _digest_texts(plan)
+        # Each text's hash, and which of the identical texts it is.
+        seen, digests = Counter[bytes](), list[tuple[bytes, int]]()
+        for text in plan.texts:
+            digest = hashlib.sha256(text.text.encode("utf-8", "replace")).digest()
+            digests.append((digest, seen[digest]))
+            seen[digest] += 1
         for at, variant in enumerate(plan.columns):
             key = (variant.connection.label, variant.target.url)
             if key not in paces:
@@ -157,11 +162,6 @@ class Run:
         return tuple(note for column in self._columns for note in column.notes)
 
     @property
-    def begun(self) -> bool:
-        """Whether the engine has come to it."""
-        return self._task is not None
-
-    @property
     def finished(self) -> bool:
         """Whether every extraction has ended."""
         return self._finished.is_set()
@@ -184,7 +184,7 @@ class Run:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end; whatever ends the wait stops the run. Whether the run is over."""
         try:
-            event_loop.refuse_on_loop()
+            event_loop.StuckWait().refuse(begun=True)
             # A wait without an end cannot be interrupted on Windows.
             while timeout is None and not self._finished.wait(0.5):
                 pass
@@ -215,6 +215,7 @@ class Run:
     # -- on the engine's loop ------------------------------------------------------------------
 
     async def _main(self) -> None:
+        self.begun = True
         self.journal.begin()
         self._task = asyncio.create_task(self._ask_all())
         observer = self.observer
@@ -290,17 +291,6 @@ class Run:
             self.error = self.error or error
 
 
-def _digest_texts(plan: Plan) -> list[tuple[bytes, int]]:
-    """Each text's hash, and which of the identical texts it is."""
-    seen: Counter[bytes] = Counter()
-    digests = []
-    for text in plan.texts:
-        digest = hashlib.sha256(text.text.encode("utf-8", "replace")).digest()
-        digests.append((digest, seen[digest]))
-        seen[digest] += 1
-    return digests
-
-
 # -- One variant of a run: what is reused, what is asked, and when asking stops making sense.
 
 DEAD_AFTER = 3
@@ -325,22 +315,6 @@ class _Tally:
     seconds: array[float] = field(default_factory=lambda: array("d"))
     broken: int = 0
     """Replies that did not keep to the schema they were sent under, to be enforced."""
-
-    def count(self, row: Row, *, reused: bool) -> None:
-        """Count one extraction that ended so."""
-        self.done += 1
-        self.broken += BROKE in row.notes
-        if row.status != "ok":
-            self.failures[row.status] += 1
-        if row.answered and row.seconds is not None:
-            insort(self.seconds, row.seconds)
-        if reused:
-            self.reused += 1
-            self.paid_before += row.cost or 0.0
-        elif row.cost is not None:
-            self.cost += row.cost
-        elif row.answered:
-            self.unpriced = True
 
 
 class _VariantRun:
@@ -412,8 +386,15 @@ class _VariantRun:
         try:
             if reuse:
                 await self._reuse_known()
+            if 0 in self.rows and self.extractor.capability is None:
+                self.state = VariantState.PROBING
+                known = await self.extractor.learn()
+                if reuse:
+                    # The probe can find another form than before, and one variant has one form.
+                    self.reused, self.tally = bytearray(len(self.rows)), _Tally()
+                    self.rows = array("q", bytes(8 * len(self.rows)))
+                    await self._reuse(known.form)
             if 0 in self.rows:
-                await self._learn(reuse=reuse)
                 self.state = VariantState.ASKING
                 waiting = (index for index in range(len(self.rows)) if not self.rows[index])
                 async with asyncio.TaskGroup() as group:
@@ -447,18 +428,6 @@ class _VariantRun:
             before = self._form_of_before()
             if before is not None:
                 await self._reuse(before)
-
-    async def _learn(self, *, reuse: bool) -> None:
-        if self.extractor.capability is not None:
-            return
-        self.state = VariantState.PROBING
-        known = await self.extractor.learn()
-        if reuse:
-            # The probe can find another form than before, and one variant has one form.
-            for index in range(len(self.rows)):
-                self.rows[index] = self.reused[index] = 0
-            self.tally = _Tally()
-            await self._reuse(known.form)
 
     async def _reuse(self, form: ResponseFormat) -> None:
         schemas = set[Schema]()
@@ -530,9 +499,20 @@ class _VariantRun:
             self._over = self._over or row.failure()
 
     def _note(self, index: int, row_id: int, row: Row, *, reused: bool) -> None:
-        self.rows[index] = row_id
-        self.reused[index] = reused
-        self.tally.count(row, reused=reused)
+        self.rows[index], self.reused[index], tally = row_id, reused, self.tally
+        tally.done += 1
+        tally.broken += BROKE in row.notes
+        if row.status != "ok":
+            tally.failures[row.status] += 1
+        if row.answered and row.seconds is not None:
+            insort(tally.seconds, row.seconds)
+        if reused:
+            tally.reused += 1
+            tally.paid_before += row.cost or 0.0
+        elif row.cost is not None:
+            tally.cost += row.cost
+        elif row.answered:
+            tally.unpriced = True
         self._ended(index)
 
     def _unasked(self, failure: Failure) -> Row:

@@ -38,7 +38,7 @@ def test_it_counts_calls_tokens_and_dollars_and_calls_nothing():
     assert 0 < found.cost_low < found.cost < found.cost_high
     assert found.seconds > 0
     assert found.hosts == ("api.openai.com",)
-    event_loop.refuse_on_loop()
+    event_loop.StuckWait().refuse()
     assert event_loop._engine is before
 
 

@@ -55,19 +55,13 @@ class Pace:
     """How many calls of one connection run at once: more while throughput grows, fewer on 429.
 
     After each change it lets the calls of before run out, measures one round, and compares. A
-    limit makes every call wait, not only the one that was refused. With `patient` off, nothing is
-    tried again: somebody is watching, and sees at once what there is.
+    limit makes every call wait, not only the one that was refused.
     """
 
     def __init__(
-        self,
-        start: int,
-        most: int = CONCURRENCY_MOST,
-        clock: Clock | None = None,
-        *,
-        patient: bool = True,
+        self, start: int, most: int = CONCURRENCY_MOST, clock: Clock | None = None
     ) -> None:
-        self.clock, self.patient = clock or Clock(), patient
+        self.clock = clock or Clock()
         self.limit = max(1, min(start, most))
         self.most = max(1, most)
         self.running = 0
@@ -93,13 +87,16 @@ class Pace:
         wait = self.paused_until - now
         return Pause(PauseReason.LIMIT, max(1, round(wait))) if wait > 0 else None
 
-    async def retry_until_answered(self, once: Callable[[], Awaitable[T]], tried: Attempts) -> T:
+    async def retry_until_answered(
+        self, once: Callable[[], Awaitable[T]], tried: Attempts | None = None
+    ) -> T:
         """Do `once` when its turn comes, again if that can help; others go on during its waits.
 
         Unsent calls are tried again, and those of a server that answered before for as long as it
         is waited for; one that was perhaps answered, at most once; a wait that the server asks for
         is kept. Raises the last CallError.
         """
+        tried = tried or Attempts()
         while True:
             sent = await self._enter()
             try:
@@ -167,19 +164,17 @@ class Pace:
         tried.perhaps_answered += failure.perhaps_answered
         if tried.failing_since is None:
             tried.failing_since = now
-        if self.patient and self.outage.unsent(failure, sent.at, now):
+        if self.outage.unsent(failure, sent.at, now):
             return self._wait_for_server(tried, now)
         tried.unsent_since = None
         silent = self.outage.silent_behind(failure, tried.failing_since)
-        wait = None
-        if self.patient:
-            wait = tried.next_wait(
-                failure,
-                self.clock.jitter(),
-                most=AWAY_TRIES if silent else None,
-                # If calls are refused by chance, an early try is as likely to pass as a late one.
-                growing=not (isinstance(failure, RateLimited) and self.limiter.chance),
-            )
+        wait = tried.next_wait(
+            failure,
+            self.clock.jitter(),
+            most=AWAY_TRIES if silent else None,
+            # If calls are refused by chance, an early try is as likely to pass as a late one.
+            growing=not (isinstance(failure, RateLimited) and self.limiter.chance),
+        )
         if isinstance(failure, RateLimited):
             self.refused(sent, min(wait or 0.0, LONGEST_WAIT_SECONDS))
         return wait
