@@ -245,11 +245,11 @@ class _Checker:
         return self._report_usable(usable, "Key")
 
     async def _count_with_each(self) -> CheckReport:
-        """Which models answer, by the free call that counts tokens, if a list shows nothing."""
+        """Which models answer, one by one, if a list shows nothing."""
         # What is wrong with the whole connection is found by one call, and raised.
-        first = await self._refusal(self.model, UnknownModel)
+        first = await self._count(self.model, UnknownModel)
         others = [model for model in self.allowed if model != self.model]
-        answers = await asyncio.gather(*(self._refusal(each, Failure) for each in others))
+        answers = await asyncio.gather(*(self._count(each, Failure) for each in others))
         refusals = dict(zip((self.model, *others), (first, *answers), strict=True))
         if first is not None and all(refusals.values()):
             raise first
@@ -258,18 +258,15 @@ class _Checker:
         usable = tuple(each for each in self.allowed if isinstance(refusals[each], exists))
         return self._report_usable(usable, "Credentials")
 
-    async def _refusal(self, model: str, expected: type[Failure]) -> Failure | None:
-        """None if the model answers, else the failure that was expected."""
+    async def _count(self, model: str, *expected: type[Failure]) -> Failure | None:
+        """Count tokens, which is free: None if that is answered, else the expected failure."""
         try:
-            await self._count(model)
+            await self.patience.through(
+                lambda: egress.count_tokens(self.connection, model, policy=self.policy)
+            )
         except expected as failure:
             return failure
         return None
-
-    async def _count(self, model: str) -> None:
-        await self.patience.through(
-            lambda: egress.count_tokens(self.connection, model, policy=self.policy)
-        )
 
     def _prober(self, model: str) -> Prober:
         return Prober(self.connection, model, policy=self.policy, retry=self.patience.through)

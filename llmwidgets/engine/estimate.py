@@ -98,9 +98,8 @@ def estimate(plan: Plan, tried: Mapping[str, Sequence[TrialMeasure]] | None = No
 
     `tried` has answers by the label of their variant: from two on they narrow its range.
     """
-    sums = [_VariantSums(variant, plan) for variant in plan.columns]
-    for each in sums:
-        each.learn((tried or {}).get(each.variant.label, ()))
+    tried = tried or {}
+    sums = [_VariantSums(each, plan, tried.get(each.label, ())) for each in plan.columns]
     low, high = ([each.cost(end) for each in sums] for end in ("low", "high"))
     return Estimate(
         calls=plan.asked * len(plan.columns),
@@ -130,7 +129,7 @@ def _sum_known(prices: list[float | None]) -> float | None:
 class _VariantSums:
     """One variant's sums over all texts."""
 
-    def __init__(self, variant: ResolvedVariant, plan: Plan) -> None:
+    def __init__(self, variant: ResolvedVariant, plan: Plan, tried: Sequence[TrialMeasure]) -> None:
         self.variant, self.calls = variant, plan.asked
         self.learned = record_of(variant.connection, variant.model, variant.target).facts
         self.tried = 0
@@ -139,26 +138,22 @@ class _VariantSums:
         self._builders: dict[Schema, RequestBuilder] = {}
         self.tokens_in = self.tokens_out = TokenRange(0, 0, 0)
         for text in plan.texts:
-            self._add(text, plan.repeats)
-
-    def _add(self, text: Document, repeats: int) -> None:
-        builder = self._builder(text.schema)
-        asked = builder.tokens_in(text)
-        limit = builder.window
-        if limit is None and builder.facts is not None:
-            limit = builder.facts.input_limit
-        # A text counts as too long if it is even by the lower end of the range.
-        if limit and asked.low > limit:
-            self.too_long.append(TooLongText(text.id, self.variant.label, asked.likely, limit))
-        self.tokens_in = self.tokens_in.plus(asked, repeats)
-        self.tokens_out = self.tokens_out.plus(builder.tokens_out, repeats)
+            builder = self._builder(text.schema)
+            asked = builder.tokens_in(text)
+            limit = builder.window or (builder.facts and builder.facts.input_limit)
+            # A text counts as too long if it is even by the lower end of the range.
+            if limit and asked.low > limit:
+                self.too_long.append(TooLongText(text.id, variant.label, asked.likely, limit))
+            self.tokens_in = self.tokens_in.plus(asked, plan.repeats)
+            self.tokens_out = self.tokens_out.plus(builder.tokens_out, plan.repeats)
+        self._learn(tried)
 
     def _builder(self, schema: Schema) -> RequestBuilder:
         if schema not in self._builders:
             self._builders[schema] = RequestBuilder(self.variant, schema, self.learned)
         return self._builders[schema]
 
-    def learn(self, tried: Sequence[TrialMeasure]) -> None:
+    def _learn(self, tried: Sequence[TrialMeasure]) -> None:
         """Narrow tokens and time by answers: input as a share of what was worked out."""
         known = [each for each in tried if each.usage.input_tokens and each.usage.output_tokens]
         if len(known) < 2:

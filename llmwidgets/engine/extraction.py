@@ -416,7 +416,16 @@ class Extractor:
         if broke:
             self.mark_unheld(question.text.schema)
         circumstances = self._circumstances(question, key, attempts)
-        circumstances["notes"] += self._notes_of_answer(question, reply)
+        served = escape_controls(reply.served_model or "")
+        notice = substitution_notice(self.connection, self.model, served)
+        circumstances["notes"] += (notice,) if notice else ()
+        now = self.record.facts
+        if builder.facts is None and now.facts and self.variant.effort != "vendor":
+            circumstances["notes"] += (
+                f"This answer showed that {self.model} is {escape_controls(now.served)}: it was"
+                " asked with the vendor's own thinking, and the other texts are asked with the"
+                " level that was chosen.",
+            )
         row = Row(
             status="ok",
             reply=reply.explanation if reply.ending == "refused" else reply.text,
@@ -424,7 +433,7 @@ class Extractor:
             seconds=response.seconds,
             waiting_seconds=response.first_byte_seconds,
             cost=cost,
-            served_model=reply.served_model and escape_controls(reply.served_model),
+            served_model=served or reply.served_model,
             request_id=reply.request_id and escape_controls(reply.request_id),
             **circumstances,
         )
@@ -434,19 +443,6 @@ class Extractor:
             return self.judge(row, question.text, parsed)
         except Exception as error:  # noqa: BLE001 - the reply is paid, so it is kept with its cost
             return row.ended_in(internal_failure(error, self.variant))
-
-    def _notes_of_answer(self, question: _Question, reply: Reply) -> tuple[str, ...]:
-        """What this answer shows of the model that gave it."""
-        notice = substitution_notice(self.connection, self.model, reply.served_model)
-        notes = [escape_controls(notice)] if notice else []
-        now = self.record.facts
-        if question.builder.facts is None and now.facts and self.variant.effort != "vendor":
-            notes.append(
-                f"This answer showed that {self.model} is {escape_controls(now.served)}: it was"
-                " asked with the vendor's own thinking, and the other texts are asked with the"
-                " level that was chosen."
-            )
-        return tuple(notes)
 
     def judge(self, row: Row, text: Document, parsed: Any) -> Row:
         """The row with the class that the user's own schema gives its reply.

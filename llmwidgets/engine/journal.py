@@ -300,14 +300,7 @@ class Journal:
             waiting_id = self._waiting.by_key.get(key)
             if waiting_id is not None:
                 return read_row(waiting_id, self._waiting.rows[waiting_id])
-            file = self._own_file()
-            if file is None:
-                return None
-            try:
-                row = file.connection.execute(SELECT_NEWEST, (key,)).fetchone()
-            except sqlite3.DatabaseError as error:
-                self._fail(error)
-                return None
+            row = self._select(SELECT_NEWEST, key)
             return None if row is None else read_row(self._remember(row[0], row[1:]), row[1:])
 
     def put_look(self, scored: int, keys: Sequence[Sequence[str]]) -> None:
@@ -348,16 +341,9 @@ class Journal:
 
     def __len__(self) -> int:
         with self._lock:
-            file = self._own_file()
-            waiting = len(self._waiting.waiting)
-            if file is None:
-                return waiting
-            try:
-                rows = file.connection.execute("SELECT count(*) FROM extraction").fetchone()
-            except sqlite3.DatabaseError as error:
-                self._fail(error)
-                return len(self._ids) + len(self._waiting.rows)
-            return waiting + int(rows[0])
+            rows = self._select("SELECT count(*) FROM extraction")
+            on_disk = rows[0] if rows else len(self._ids)
+            return len(self._waiting.waiting) + int(on_disk)
 
     def __bool__(self) -> bool:
         # An empty journal is still one: `journal or Journal()` must not swap it.
@@ -401,6 +387,15 @@ class Journal:
             self._open(BUSY_SECONDS)
         return self._file
 
+    def _select(self, select: str, *values: object) -> Any:
+        """The first row of the file's answer; None without one, and if the file fails."""
+        file = self._own_file()
+        try:
+            return file and file.connection.execute(select, values).fetchone()
+        except sqlite3.DatabaseError as error:
+            self._fail(error)
+            return None
+
     def _remember(self, rowid: int, packed: Packed) -> int:
         """The id of a row that somebody now has, so that no damage to the file takes it."""
         id_ = rowid + self._generation * _GENERATION
@@ -417,12 +412,8 @@ class Journal:
     def _on_disk(self, id_: int) -> Packed | None:
         """The row as the file has it, or as it was kept; KeyError for an unknown id."""
         generation, rowid = divmod(id_, _GENERATION)
-        file, packed = self._own_file(), None
-        if file is not None and generation == self._generation:
-            try:
-                packed = file.connection.execute(SELECT_ROW, (rowid,)).fetchone()
-            except sqlite3.DatabaseError as error:
-                self._fail(error)
+        own = generation == self._generation
+        packed: Packed | None = self._select(SELECT_ROW, rowid) if own else None
         packed = packed or self._rescued.get(id_) or self._kept.get(id_)
         if packed is None and id_ not in self._rescued and id_ not in self._ids:
             raise KeyError(id_)

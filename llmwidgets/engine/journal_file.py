@@ -127,13 +127,8 @@ class JournalFile:
 
     def siblings_gone(self) -> bool:
         """Whether a file that SQLite keeps next to it was deleted or replaced."""
-        if self.path is None:
-            return False
-        return any(
-            _identity_of(f"{self.path}{end}") != self._seen[end]
-            for end in _SIBLINGS
-            if end in self._seen
-        )
+        now, _ = self._identity()
+        return any(now.get(end) != self._seen.get(end) for end in _SIBLINGS if end in self._seen)
 
     def copy_over(self) -> None:
         """Put a whole copy, log included, in the file's place and go on with it.
@@ -157,8 +152,9 @@ class JournalFile:
         self._seen, self._size = self._identity()
 
     def _seen_from_outside(self, newest: tuple[int, Packed] | None) -> Change | None:
+        address = f"file:{quote(str(self.path))}?mode=ro"
         try:
-            with closing(_second(str(self.path))) as other:
+            with closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as other:
                 kept = None
                 if newest is not None:
                     kept = other.execute(
@@ -172,9 +168,9 @@ class JournalFile:
     def _identity(self) -> tuple[dict[str, tuple[int, int]], int]:
         if self.path is None:
             return {}, 0
-        identities = {end: _identity_of(f"{self.path}{end}") for end in ("", *_SIBLINGS)}
-        size = self.path.stat().st_size
-        return {end: each for end, each in identities.items() if each is not None}, size
+        stats = {end: _stat(f"{self.path}{end}") for end in ("", *_SIBLINGS)}
+        seen = {end: (stat.st_dev, stat.st_ino) for end, stat in stats.items() if stat}
+        return seen, self.path.stat().st_size
 
 
 def is_damage(error: BaseException) -> bool:
@@ -230,15 +226,6 @@ def _stat(path: str) -> os.stat_result | None:
         return os.stat(path)
     except OSError:
         return None
-
-
-def _identity_of(path: str) -> tuple[int, int] | None:
-    stat = _stat(path)
-    return stat and (stat.st_dev, stat.st_ino)
-
-
-def _second(path: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=BUSY_SECONDS)
 
 
 def _open(path: str, setup: str = "", **options: Any) -> sqlite3.Connection:

@@ -417,7 +417,6 @@ def mask_secrets(data: bytes) -> bytes:
 
 
 def _mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """A reply's headers, their values masked."""
     plain = dict(headers.items())
     # One search for all of them: nearly always there is nothing to mask.
     whole = "\n".join(plain.values()).encode("utf-8", "surrogateescape")
@@ -459,18 +458,25 @@ def _spellings(secret: Secret) -> Iterator[_Key]:
 
 def _spans(data: bytes, keys: list[_Key]) -> Iterator[tuple[int, int]]:
     for key in keys:
-        yield from _beginnings(data, key.raw)
-        yield from _endings(data, key.raw)
+        yield from _pieces(data, key.raw)
         for each in key.coded:
             yield from _beginnings(data, each)
     if keys and _ESCAPED.search(data):
         unfolded = _Unfolded(data)
         for key in keys:
-            for start, end in (
-                *_beginnings(unfolded.plain, key.raw),
-                *_endings(unfolded.plain, key.raw),
-            ):
+            for start, end in _pieces(unfolded.plain, key.raw):
                 yield unfolded.span(start, end)
+
+
+def _pieces(data: bytes, word: memoryview) -> Iterator[tuple[int, int]]:
+    """Where at least half of the word is: its first half with all that follows, or its last."""
+    yield from _beginnings(data, word)
+    size = _half(word)
+    for at in _find_all(data, bytes(word[-size:])):
+        begin, more = at, len(word) - size
+        while more and begin and data[begin - 1 : begin] == word[more - 1 : more]:
+            begin, more = begin - 1, more - 1
+        yield begin, at + size
 
 
 def _half(word: memoryview) -> int:
@@ -478,23 +484,12 @@ def _half(word: memoryview) -> int:
 
 
 def _beginnings(data: bytes, word: memoryview) -> Iterator[tuple[int, int]]:
-    """Where the first half of a word is, with all that follows of it."""
     size = _half(word)
     for at in _find_all(data, bytes(word[:size])):
         more = size
         while more < len(word) and data[at + more : at + more + 1] == word[more : more + 1]:
             more += 1
         yield at, at + more
-
-
-def _endings(data: bytes, word: memoryview) -> Iterator[tuple[int, int]]:
-    """Where the last half of a word is, with all of it that is in front."""
-    size = _half(word)
-    for at in _find_all(data, bytes(word[-size:])):
-        begin, more = at, len(word) - size
-        while more and begin and data[begin - 1 : begin] == word[more - 1 : more]:
-            begin, more = begin - 1, more - 1
-        yield begin, at + size
 
 
 def _find_all(data: bytes, word: bytes) -> Iterator[int]:
