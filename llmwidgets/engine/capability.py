@@ -116,11 +116,6 @@ def record_of(connection: Connection, model: str, target: Target | None = None) 
     return _records.setdefault(keys[model], ServerRecord())
 
 
-def known_capability(connection: Connection, model: str) -> Capability | None:
-    """What is known without a call: from the model's facts, the store, or an earlier probe."""
-    return record_of(connection, model).capability or connection.capability(model)
-
-
 def forget_capabilities() -> None:
     """Forget everything: the next run asks anew."""
     _records.clear()
@@ -245,7 +240,7 @@ async def find_capability(
     """
     record = record_of(connection, model)
     async with record.lock:
-        known = known_capability(connection, model)
+        known = record.capability or connection.capability(model)
         if known is not None:
             return known
         if connection.provider.self_hosted and not record.facts.window:

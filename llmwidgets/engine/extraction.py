@@ -31,7 +31,6 @@ from llmwidgets.engine.capability import (
     Prober,
     ServerFacts,
     find_capability,
-    known_capability,
     recall_facts,
     record_of,
     substitution_notice,
@@ -229,7 +228,7 @@ class Extractor:
         self.connection, self.model = variant.connection, variant.model
         self.dialect, self.provider = variant.connection.dialect, variant.connection.provider
         self.record = record_of(self.connection, self.model, variant.target)
-        self.capability = known_capability(self.connection, self.model)
+        self.capability = self.record.capability or self.connection.capability(self.model)
         self.dropped = NONE_DROPPED
         self._builders: dict[_BuilderKey, RequestBuilder] = {}
         self._first = asyncio.Lock()

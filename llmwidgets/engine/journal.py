@@ -263,7 +263,8 @@ class Journal:
             if now - self._looked > _LOOK_SECONDS:
                 self._look()
                 file = self._file
-            if file is not None and file.writable and not self._waiting:
+            in_memory = self._waiting.waiting or self._waiting.why[0]
+            if file is not None and file.writable and not in_memory:
                 try:
                     rowid = int(file.connection.execute(INSERT, packed).lastrowid or 0)
                 except sqlite3.DatabaseError as error:
@@ -356,7 +357,7 @@ class Journal:
         """
         with self._lock:
             self._look()
-            if self._waiting:
+            if self._waiting.waiting or self._waiting.why[0]:
                 self._write_waiting(BUSY_SECONDS)
             elif self._file is not None and self._newest is not None:
                 change = self._file.change(self._newest)

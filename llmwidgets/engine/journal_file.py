@@ -361,9 +361,6 @@ class WaitingRows:
     why: tuple[str, str] = ("", "")
     lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def __bool__(self) -> bool:
-        return bool(self.waiting or self.why[0])
-
     def add(self, row: Packed) -> int:
         """Keep a row until the disk takes it; its id."""
         with self.lock:

@@ -159,7 +159,18 @@ class Run:
     @property
     def notes(self) -> tuple[str, ...]:
         """What to know of the replies so far, besides each of them."""
-        return tuple(note for column in self._columns for note in column.notes)
+        notes = []
+        for column in self._columns:
+            known, tally = column.extractor.capability, column.tally
+            if known is not None and known.doubt:
+                notes.append(f"{column.label}: {known.doubt}")
+            if column.relabelled:
+                broken = f"{tally.broken:,} of {tally.done:,}" if tally.broken else "Earlier"
+                notes.append(
+                    f"{column.label}: {broken} replies did not keep to the schema that was sent, so"
+                    " the column is JSON only, not schema enforced."
+                )
+        return tuple(notes)
 
     @property
     def finished(self) -> bool:
@@ -227,7 +238,11 @@ class Run:
             if not self._task.cancelled():
                 self.error = self._task.exception()
         finally:
-            self._end_open()
+            for column in self._columns:
+                try:
+                    column.stop()
+                except Exception as error:  # noqa: BLE001 - a full disk must not hang who waits
+                    self.error = self.error or error
             for task in news:
                 task.cancel()
             settled = asyncio.to_thread(self.journal.settle)
@@ -258,19 +273,6 @@ class Run:
     async def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
-
-    def _end_open(self) -> None:
-        for column in self._columns:
-            if 0 in column.rows:
-                failure = Stopped(
-                    "The run was stopped before this text was answered.", "Run it again to go on."
-                )
-                try:
-                    column.end(Row.of_failure("", failure))
-                except Exception as error:  # noqa: BLE001 - a full disk must not hang who waits
-                    self.error = self.error or error
-                column.state = VariantState.STOPPED
-            column.finished = True
 
     async def _report(self, observer: Observer) -> None:
         while True:
@@ -335,7 +337,7 @@ class _VariantRun:
         self.rows = array("q", bytes(8 * plan.asked))
         self.reused = bytearray(plan.asked)
         self.tally = _Tally()
-        self._relabelled: set[Schema] = set()
+        self.relabelled: set[Schema] = set()
         self._prefixes: dict[tuple[Schema, ResponseFormat], hashlib._Hash] = {}
         self._in_a_row = 0
         self._over: Failure | None = None
@@ -366,21 +368,6 @@ class _VariantRun:
             seconds_left=pause.seconds if pause is not None and state is not self.state else 0,
         )
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What to know of the variant's replies as a whole."""
-        known, notes = self.extractor.capability, []
-        if known is not None and known.doubt:
-            notes.append(known.doubt)
-        if self._relabelled:
-            broken = self.tally.broken
-            count = f"{broken:,} of {self.tally.done:,}" if broken else "Earlier"
-            notes.append(
-                f"{count} replies did not keep to the schema that was sent, so the column is JSON"
-                " only, not schema enforced."
-            )
-        return tuple(f"{self.label}: {each}" for each in notes)
-
     async def run(self, *, reuse: bool, most: int) -> None:
         """Reuse what was answered before, ask the rest; only a cancel is raised."""
         try:
@@ -405,10 +392,20 @@ class _VariantRun:
         except Exception as error:  # noqa: BLE001 - the other variants go on
             self._over = internal_failure(error, self.extractor.variant)
         if self._over is not None:
-            self.end(self._unasked(self._over))
+            self._end(self._unasked(self._over))
         self.state, self.finished = VariantState.DONE, True
 
-    def end(self, row: Row) -> None:
+    def stop(self) -> None:
+        """Finish what is open, unless all has ended."""
+        self.finished = True
+        if 0 in self.rows:
+            self.state = VariantState.STOPPED
+            failure = Stopped(
+                "The run was stopped before this text was answered.", "Run it again to go on."
+            )
+            self._end(Row.of_failure("", failure))
+
+    def _end(self, row: Row) -> None:
         """Finish every open extraction with this row."""
         if 0 in self.rows:
             row_id = self._journal.put(row)
@@ -479,9 +476,9 @@ class _VariantRun:
 
     async def _relabel(self, schema: Schema) -> None:
         """Give all replies one mode if a later one showed that the schema is not enforced."""
-        if schema in self._relabelled or not self.extractor.builder(schema).unheld:
+        if schema in self.relabelled or not self.extractor.builder(schema).unheld:
             return
-        self._relabelled.add(schema)
+        self.relabelled.add(schema)
         for index in range(len(self.rows)):
             if index % _BREATH == 0:
                 await asyncio.sleep(0)

@@ -327,4 +327,4 @@ def test_a_mode_found_once_holds_for_every_later_text(stage):
     for _ in range(2):
         lw.extract(SCHEMA, text_for("honours"), connection, journal=False)
     assert played.asked["honours"] == 2
-    assert capability.known_capability(connection, "m").mode is Enforcement.SCHEMA
+    assert capability.record_of(connection, "m").capability.mode is Enforcement.SCHEMA

@@ -176,7 +176,13 @@ class Pace:
             growing=not (isinstance(failure, RateLimited) and self.limiter.chance),
         )
         if isinstance(failure, RateLimited):
-            self.refused(sent, min(wait or 0.0, LONGEST_WAIT_SECONDS))
+            known = self.limiter.rate is not None
+            begins = self.limiter.refused(sent, now) and not known
+            if self.limiter.blocked:
+                self.limited(min(wait or 0.0, LONGEST_WAIT_SECONDS), fewer=begins)
+            elif begins:
+                self._cut()
+            self._uncut()
         return wait
 
     def _wait_for_server(self, tried: Attempts, now: float) -> float | None:
@@ -188,16 +194,6 @@ class Pace:
         if self.outage.since is not None:
             return 0.0
         return 0.5 * (0.75 + 0.5 * self.clock.jitter())
-
-    def refused(self, sent: Sent, wait: float) -> None:
-        """The server refused the call; `wait` is what it asks for."""
-        known = self.limiter.rate is not None
-        begins = self.limiter.refused(sent, self.clock.now()) and not known
-        if self.limiter.blocked:
-            self.limited(wait, fewer=begins)
-        elif begins:
-            self._cut()
-        self._uncut()
 
     def limited(self, wait: float, *, fewer: bool = True) -> None:
         """The server asked for a pause: all wait, and afterwards `fewer` run at once."""
