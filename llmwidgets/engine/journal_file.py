@@ -127,7 +127,7 @@ class JournalFile:
 
     def siblings_gone(self) -> bool:
         """Whether a file that SQLite keeps next to it was deleted or replaced."""
-        now, _ = self._identity()
+        now = _identities(self.path) if self.path else {}
         return any(now.get(end) != self._seen.get(end) for end in _SIBLINGS if end in self._seen)
 
     def copy_over(self) -> None:
@@ -166,11 +166,7 @@ class JournalFile:
         return "emptied" if newest is not None and kept != (newest[1][0],) else None
 
     def _identity(self) -> tuple[dict[str, tuple[int, int]], int]:
-        if self.path is None:
-            return {}, 0
-        stats = {end: _stat(f"{self.path}{end}") for end in ("", *_SIBLINGS)}
-        seen = {end: (stat.st_dev, stat.st_ino) for end, stat in stats.items() if stat}
-        return seen, self.path.stat().st_size
+        return (_identities(self.path), self.path.stat().st_size) if self.path else ({}, 0)
 
 
 def is_damage(error: BaseException) -> bool:
@@ -226,6 +222,11 @@ def _stat(path: str) -> os.stat_result | None:
         return os.stat(path)
     except OSError:
         return None
+
+
+def _identities(path: Path) -> dict[str, tuple[int, int]]:
+    stats = {end: _stat(f"{path}{end}") for end in ("", *_SIBLINGS)}
+    return {end: (stat.st_dev, stat.st_ino) for end, stat in stats.items() if stat}
 
 
 def _open(path: str, setup: str = "", **options: Any) -> sqlite3.Connection:
