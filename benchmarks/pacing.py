@@ -23,7 +23,7 @@ from urllib.request import urlopen
 
 import llmwidgets as lw
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
-from llmwidgets.engine.capability import learn_capability
+from llmwidgets.engine.capability import record_of
 
 AT_ONCE = 100
 FIELDS = [{"name": "number", "type": "string"}, {"name": "total", "type": "number"}]
@@ -182,7 +182,8 @@ def _running(server: Server) -> Iterator[str]:
 def _ours(address: str, texts: list[str]) -> int:
     """How many texts llmwidgets answers."""
     connection = lw.Connection("custom", name="m", endpoint=f"{address}/v1", api_key=KEY)
-    learn_capability(connection, "m", Capability(ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA))
+    known = Capability(ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
+    record_of(connection, "m").capability = known
     compared = lw.compare(
         FIELDS, texts, [connection], concurrency=AT_ONCE, journal=False, progress=False
     )

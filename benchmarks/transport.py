@@ -23,7 +23,7 @@ import httpx
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.capability import learn_capability
+from llmwidgets.engine.capability import record_of
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.network import transport
 from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
@@ -106,7 +106,7 @@ class _Bench:
             "custom", name="m", endpoint=f"http://127.0.0.1:{port}/v1", api_key="made-up-key-0001"
         )
         capability = Capability(ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
-        learn_capability(self.connection, "m", capability)
+        record_of(self.connection, "m").capability = capability
         self.schema = read_schema(FIELDS)
         self.column = ResolvedVariant(
             "m", self.connection, "m", price={"input": 1.0, "output": 1.0}

@@ -15,7 +15,7 @@ from llmwidgets.comparison.text_result import name_in_code, rule_text
 from llmwidgets.comparison.texts import join_truncated
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import SETTINGS, Variant
-from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
+from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS, EFFORT
 
 if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Document

@@ -21,10 +21,9 @@ from llmwidgets.comparison.variants import ConnectionResolver, Variant, is_count
 from llmwidgets.connections import Policy
 from llmwidgets.connections.catalog import model_notes
 from llmwidgets.dialects.types import Example
-from llmwidgets.engine import defaults
-from llmwidgets.engine.estimate import TrialMeasure
+from llmwidgets.engine.estimate import ASK_BUDGET_ABOVE, TrialMeasure
 from llmwidgets.engine.estimate import estimate as estimate_plan
-from llmwidgets.engine.event_loop import StuckWait, refuse_on_loop
+from llmwidgets.engine.event_loop import StuckWait
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.request_builder import Document, Plan
 from llmwidgets.engine.run import Run, VariantProgress, VariantState
@@ -277,7 +276,7 @@ def _ask_for_budget(planned: RunPlan, budget: float | None) -> None:
     if budget is not None or free:
         return
     likely = estimate_plan(planned.plan)
-    if likely.cost_high is None or likely.cost_high <= defaults.ASK_BUDGET_ABOVE:
+    if likely.cost_high is None or likely.cost_high <= ASK_BUDGET_ABOVE:
         return
     most, whose = planned.policy.budget(likely.cost_high)
     limit = f" {whose[0].upper()}{whose[1:]} allows {most:g} a run." if whose else ""
@@ -300,13 +299,13 @@ def watch_run(run: Run, *, shown: bool) -> None:
 
     What has not ended some moments after the interrupt is left behind, and counts as stopped.
     """
-    refuse_on_loop()
+    stuck = StuckWait()
+    stuck.refuse()
     bar: AbstractContextManager[Show] = nullcontext(lambda _: None)
     if shown:
         bar = _notebook() if _in_notebook() else _terminal(run)
     with bar as show:
         run.start()
-        stuck = StuckWait()
         try:
             while not run.wait(_EVERY):
                 show(run.progress)

@@ -11,8 +11,7 @@ from llmwidgets.connections import Policy, environment_connections, resolve
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.discovery import empty_variable
 from llmwidgets.dialects.types import Effort, Example
-from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, EFFORT
-from llmwidgets.engine.request_builder import ResolvedVariant
+from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS, EFFORT, ResolvedVariant
 from llmwidgets.errors import FieldError, StoreError, StoreLocked, UnknownConnection
 from llmwidgets.formatting import with_article
 from llmwidgets.providers import PROVIDERS

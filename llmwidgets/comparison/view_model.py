@@ -38,7 +38,7 @@ from llmwidgets.comparison.text_result import (
 )
 from llmwidgets.comparison.texts import join_truncated
 from llmwidgets.comparison.truth import blank_note
-from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
+from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FAILURES
 from llmwidgets.report import html
 from llmwidgets.report.view_model import Cell, Line, ScoreRow, Summary, Wording

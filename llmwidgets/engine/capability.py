@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.dialects.error_rules import TokenLimits, form_refused, parameter_refused
+from llmwidgets.dialects.error_rules import form_refused, parameter_refused
 from llmwidgets.dialects.types import (
     BEST,
     Capability,
     Enforcement,
-    ListedModel,
     Reply,
     Request,
     ResponseFormat,
@@ -31,8 +32,7 @@ from llmwidgets.dialects.types import (
     Usage,
 )
 from llmwidgets.engine.network import egress
-from llmwidgets.engine.network.pacing import Pace, retry_until_answered
-from llmwidgets.engine.network.retry import Attempts
+from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.errors import (
     BadRequest,
     CallError,
@@ -40,6 +40,7 @@ from llmwidgets.errors import (
     FailureCode,
     Filtered,
     InvalidJSON,
+    LLMWidgetsError,
     Overloaded,
     Refused,
     ReplyError,
@@ -100,29 +101,6 @@ class ServerRecord:
                 answered=True,
             )
 
-    def learn_from_list(self, model: str, listed: Iterable[ListedModel]) -> None:
-        """Keep the window that a server's list of models gives this one, or its only one."""
-        models = list(listed)
-        named = [each for each in models if each.id == model]
-        named = named or (models if len(models) == 1 else [])
-        window = next((each.input_limit for each in named if each.input_limit), None)
-        if window is not None:
-            self.facts = replace(self.facts, window=window)
-
-    def learn_from_refusal(self, limits: TokenLimits) -> None:
-        """Keep the window or the output limit that a refusal names."""
-        self.facts = replace(
-            self.facts,
-            window=limits.window or self.facts.window,
-            output_limit=limits.output or self.facts.output_limit,
-        )
-
-    def conclude(self, capability: Capability) -> Capability:
-        """Keep what a probe saw; what was learnt of single schemas before is forgotten."""
-        self.capability, self.answered_at = capability, time.monotonic()
-        self.unheld.clear()
-        return capability
-
 
 _records: dict[tuple[str, str, str], ServerRecord] = {}
 _keys: WeakKeyDictionary[Connection, dict[str, tuple[str, str, str]]] = WeakKeyDictionary()
@@ -135,16 +113,6 @@ def record_of(connection: Connection, model: str, target: Target | None = None) 
     if model not in keys:
         keys[model] = connection.kind, (target or connection.target(model)).url, model
     return _records.setdefault(keys[model], ServerRecord())
-
-
-def known_capability(connection: Connection, model: str) -> Capability | None:
-    """What is known without a call: from the model's facts, the store, or an earlier probe."""
-    return record_of(connection, model).capability or connection.capability(model)
-
-
-def learn_capability(connection: Connection, model: str, capability: Capability) -> None:
-    """Keep what a call taught, for the rest of the process."""
-    record_of(connection, model).capability = capability
 
 
 def forget_capabilities() -> None:
@@ -166,6 +134,29 @@ def recall_facts(connection: Connection, served: str) -> ServerFacts:
             facts = replace(facts, efforts=levels, options={})
     # Of what a server says only an id that is known is kept in a row.
     return ServerFacts(served=facts.id if facts else served, spelled=served, facts=facts)
+
+
+# A dated snapshot, a revision or a tag behind the id is that model: `gpt-6-luna-2026-03-01`,
+# `gemini-3.8-flash-001`, `llama3.2:latest`.
+_SNAPSHOT = re.compile(r"[-@:](?:latest|[\d-]+)")
+_LONGEST = 120
+
+
+def substitution_notice(connection: Connection, asked: str, served: str | None) -> str:
+    """A sentence if another model answered than was asked for; empty otherwise.
+
+    A deployment's own name says nothing of its model, so it is compared only if it is the name of
+    a known one.
+    """
+    provider = connection.provider
+    if not served or (provider.deployments and provider.facts(asked) is None):
+        return ""
+    wanted, answered = (each.lower().rpartition("/")[2] for each in (asked, served))
+    snapshot = answered.startswith(wanted) and _SNAPSHOT.fullmatch(answered.removeprefix(wanted))
+    # Behind a router the id can carry where it is to be answered: `org/model:provider`.
+    if snapshot or answered in (wanted, wanted.partition(":")[0]):
+        return ""
+    return f"The server says that {served[:_LONGEST]} answered, not {asked}."
 
 
 # -- What a model takes: its thinking levels, and the parameters that its server refused.
@@ -192,8 +183,8 @@ def resolve_effort(facts: ModelFacts | None, effort: str) -> str | None:
 
 
 _THINKING = frozenset({"reasoning_effort", "thinking", "effort", "thinkingConfig"})
-_TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_DROPPABLE = _THINKING | _TWINS.keys() | {"temperature", "store", "tool_choice"}
+TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_DROPPABLE = _THINKING | TWINS.keys() | {"temperature", "store", "tool_choice"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,23 +193,19 @@ class DroppedParameters:
 
     names: frozenset[str] = frozenset()
 
-    def apply(self, request: Request, target: Target) -> tuple[Request, Target]:
-        """The request and target without them."""
+    def respell(self, target: Target) -> Target:
+        """The target that does without them."""
         if not self.names:
-            return request, target
+            return target
         options = dict(target.options)
-        if "temperature" in self.names:
-            request = replace(request, temperature=None)
-        if not self.levels:
-            request = replace(request, effort_sent=None)
         if "store" in self.names:
             options["store"] = False
         if "tool_choice" in self.names:
             options["forced_tool"] = False
-        for refused, instead in _TWINS.items():
+        for refused, instead in TWINS.items():
             if refused in self.names:
                 options["token_parameter"] = instead
-        return request, replace(target, options=options)
+        return replace(target, options=options)
 
     def with_refused(self, error: Failure) -> DroppedParameters | None:
         """These and the one that the error names; None if it names none, or one anew."""
@@ -226,7 +213,7 @@ class DroppedParameters:
         if name is None or name in self.names or name not in _DROPPABLE:
             return None
         # If both spellings of the output limit are refused, another swap cannot help.
-        if _TWINS.get(name) in self.names:
+        if TWINS.get(name) in self.names:
             return None
         return DroppedParameters(self.names | {name})
 
@@ -235,51 +222,44 @@ class DroppedParameters:
         """Whether a thinking level can be sent."""
         return not self.names & _THINKING
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """A sentence for each parameter that was left out."""
-        return tuple(
-            f"{name} was refused by the server and "
-            + (f"sent as {_TWINS[name]}." if name in _TWINS else "left out.")
-            for name in sorted(self.names)
-        )
+
+NONE_DROPPED = DroppedParameters()
 
 
 # -- What a model enforces: asked for once, by whoever needs it first.
 
 
 async def find_capability(
-    connection: Connection, model: str, *, policy: Policy, pace: Pace, target: Target | None = None
+    connection: Connection, model: str, *, policy: Policy, pace: Pace
 ) -> Capability:
     """What the model enforces; probed if nothing is known, once even for many who ask.
 
     If the replies to the probe show nothing, the `doubt` says so, and nothing is kept. Raises
     what the calls raise: a server that is overloaded has shown nothing either.
     """
-    record = record_of(connection, model, target)
+    record = record_of(connection, model)
     async with record.lock:
-        known = known_capability(connection, model)
+        known = record.capability or connection.capability(model)
         if known is not None:
             return known
-        prober = Prober(connection, model, policy=policy, pace=pace, target=target)
+        if connection.provider.self_hosted and not record.facts.window:
+            # Many servers of the user's own do not say how long their window is.
+            with suppress(LLMWidgetsError):
+                listed = await egress.list_models(connection, model, policy=policy)
+                named = [each for each in listed if each.id == model]
+                named = named or (listed if len(listed) == 1 else [])
+                window = next((each.input_limit for each in named if each.input_limit), None)
+                record.facts = replace(record.facts, window=window)
+        prober = Prober(connection, model, policy=policy, retry=pace.retry_until_answered)
         try:
-            return record.conclude(await prober.climb())
+            return await prober.climb()
         except ReplyError as failure:
-            return _unproven(prober, failure)
-
-
-def _unproven(prober: Prober, why: Failure) -> Capability:
-    """How to ask while it is not known what is enforced: nothing is taken to be."""
-    taken = [form for form, answer, _ in prober.tried if answer == ACCEPTED]
-    form = next(iter(taken), ResponseFormat.TEXT)
-    mode = Enforcement.JSON if BEST[form] is Enforcement.SCHEMA else BEST[form]
-    doubt = f"What {prober.model} enforces could not be determined. {why.message}"
-    return Capability(form, mode, tuple(prober.tried), doubt)
-
-
-async def greet_server(connection: Connection, model: str, *, policy: Policy, pace: Pace) -> None:
-    """Ask the smallest question; CallError if it fails, Refused or InvalidJSON without a word."""
-    await Prober(connection, model, policy=policy, pace=pace).greet()
+            doubt = f"What {model} enforces could not be determined. {failure.message}"
+        # While it is not known what is enforced, nothing is taken to be.
+        accepted = [form for form, answer, _ in prober.tried if answer == ACCEPTED]
+        form = next(iter(accepted), ResponseFormat.TEXT)
+        mode = Enforcement.JSON if BEST[form] is Enforcement.SCHEMA else BEST[form]
+        return Capability(form, mode, tuple(prober.tried), doubt)
 
 
 # -- Probing: test questions whose replies show what a server enforces.
@@ -299,8 +279,9 @@ class Prober:
     """Asks one model test questions, each form of answer in turn.
 
     A reply that was cut or that never came, or a server without room or time, shows nothing about
-    the form, so `climb` raises rather than conclude. `spoke` is whether the model answered with a
-    word; `tried` has what was seen so far; `retry` adds waits of its own to those of the pace.
+    the form, so `climb` raises rather than conclude; what it concludes is kept. `spoke` is whether
+    the model answered with a word; `tried` has what was seen so far; `retry` does a call,
+    again where that may help; without it every call is tried once.
     """
 
     def __init__(
@@ -309,20 +290,22 @@ class Prober:
         model: str,
         *,
         policy: Policy,
-        pace: Pace,
         retry: Retry | None = None,
-        target: Target | None = None,
     ) -> None:
-        self.connection, self.model, self.policy = connection, model, policy
-        self.pace, self.retry = pace, retry
-        self.dialect, self.target = connection.dialect, target or connection.target(model)
+        self.connection, self.model = connection, model
+        self.policy, self.retry = policy, retry
+        self.dialect, self.target = connection.dialect, connection.target(model)
+        self.record = record_of(connection, model)
         facts = connection.facts(model)
         self._effort = resolve_effort(facts, "least")
-        self.room = ProbeRoom.within(facts)
+        most = min(_MOST, (facts and facts.output_limit) or _MOST)
+        if facts is not None and facts.input_limit:
+            most = min(most, max(_LEAST, facts.input_limit - _QUESTION_TOKENS))
+        self.room = ProbeRoom(min(_FIRST, most), most)
         self._riddle, self._schema = self._pose()
         self.tried: list[tuple[ResponseFormat, str, bool]] = []
         self.spoke = False
-        self._dropped = DroppedParameters()
+        self._dropped = NONE_DROPPED
         self._silent: Failure | None = None
         self._failing: list[ResponseFormat] = []
 
@@ -364,7 +347,12 @@ class Prober:
                 form, mode = each, BEST[each]
                 break
         order = self.dialect.LADDER.index
-        return Capability(form, mode, tuple(sorted(self.tried, key=lambda row: order(row[0]))))
+        tried = tuple(sorted(self.tried, key=lambda row: order(row[0])))
+        record, capability = self.record, Capability(form, mode, tried)
+        record.capability, record.answered_at = capability, time.monotonic()
+        # What was learnt of single schemas before no longer counts.
+        record.unheld.clear()
+        return capability
 
     async def _rung(self, form: ResponseFormat) -> bool:
         """Whether the reply under this form is what the form promises."""
@@ -384,7 +372,13 @@ class Prober:
         self.tried.append((form, ACCEPTED if spoken else SILENT, obeyed))
         if not obeyed and _is_cut(reply, self.room.limit):
             self.tried[-1] = (form, ACCEPTED, False)
-            raise self._cut_off()
+            began = "before its end" if self.spoke else "before it began"
+            raise Truncated(
+                f"The answer of {self.model} to the test question was cut off {began},"
+                f" after {self.room.limit:,} tokens.",
+                "Raise the server's own limits (output, context window), or lower the thinking of"
+                " the model, then test again.",
+            )
         return obeyed
 
     def _may_be_the_form(self, form: ResponseFormat, error: CallError) -> bool:
@@ -456,26 +450,12 @@ class Prober:
             "Look at the server's chat template and its reasoning parser, then test again.",
         )
 
-    def _cut_off(self) -> Truncated:
-        began = "before its end" if self.spoke else "before it began"
-        return Truncated(
-            f"The answer of {self.model} to the test question was cut off {began},"
-            f" after {self.room.limit:,} tokens.",
-            "Raise the server's own limits (output, context window), or lower the thinking of the"
-            " model, then test again.",
-        )
-
     async def _ask(self, form: ResponseFormat, question: str, limit: int) -> Reply:
         """One reply, parameters that are refused left out; a filter's verdict is raised."""
         once = partial(self._once, form, question, limit)
         while True:
             try:
-                if self.retry is None:
-                    reply = await retry_until_answered(self.pace, once, Attempts())
-                else:
-                    reply = await self.retry(
-                        lambda: retry_until_answered(self.pace, once, Attempts())
-                    )
+                reply = await (once() if self.retry is None else self.retry(once))
             except Filtered:
                 raise self._filtered() from None
             except Failure as error:
@@ -503,16 +483,16 @@ class Prober:
             schema=self._schema,
             form=form,
             max_output_tokens=limit,
-            effort_sent=self._effort,
+            effort_sent=self._effort if self._dropped.levels else None,
         )
         _, reply = await egress.ask_model(
             self.connection,
-            *self._dropped.apply(request, self.target),
+            request,
+            self._dropped.respell(self.target),
             policy=self.policy,
-            thinking=self.room.thinking,
+            thinking=self.room.limit > _FIRST,
         )
-        record = record_of(self.connection, self.model)
-        record.learn_from_reply(self.connection, reply.served_model)
+        self.record.learn_from_reply(self.connection, reply.served_model)
         return reply
 
 
@@ -550,7 +530,8 @@ _LIMIT_REFUSED = frozenset({400, 413, 422})
 class ProbeRoom:
     """The output limit of a test question: raised while answers are cut, lowered if refused.
 
-    `taken` is the largest limit that brought a reply so far.
+    Above the first limit the model has shown that it needs long to begin. `taken` is the largest
+    limit that brought a reply so far.
 
     >>> room = ProbeRoom()
     >>> room.raised(), room.limit
@@ -560,20 +541,6 @@ class ProbeRoom:
     limit: int = _FIRST
     most: int = _MOST
     taken: int = 0
-
-    @classmethod
-    def within(cls, facts: ModelFacts | None) -> ProbeRoom:
-        """The room within what is known of the model's limits."""
-        output, window = (facts.output_limit, facts.input_limit) if facts else (None, None)
-        most = min(_MOST, output or _MOST)
-        if window:
-            most = min(most, max(_LEAST, window - _QUESTION_TOKENS))
-        return cls(min(_FIRST, most), most)
-
-    @property
-    def thinking(self) -> bool:
-        """Whether the model has shown that it needs long to begin."""
-        return self.limit > _FIRST
 
     def raised(self) -> bool:
         """Whether a cut answer can be asked for anew with more room; `limit` is then larger."""

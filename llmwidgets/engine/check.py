@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -14,9 +14,9 @@ from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects import openai
 from llmwidgets.dialects.types import Capability, Enforcement, ListedModel, Target
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.capability import Prober, failed_itself, greet_server, record_of
+from llmwidgets.engine.capability import Prober, failed_itself
 from llmwidgets.engine.network import egress
-from llmwidgets.engine.network.pacing import Clock, Pace
+from llmwidgets.engine.network.pacing import Clock
 from llmwidgets.engine.troubleshooting import CheckFailure, diagnoses
 from llmwidgets.errors import (
     BadRequest,
@@ -135,7 +135,7 @@ async def check_connection(
 ) -> CheckReport:
     """`check` as a coroutine for the engine's loop."""
     begun = time.perf_counter()
-    patience = Patience(connection.host, clock=clock, tell=tell)
+    patience = Patience(connection.host, clock or Clock(), tell)
     checker = _Checker(connection, policy or _default_policy(), patience)
     try:
         report = await checker.run()
@@ -181,7 +181,7 @@ class _Checker:
         if self.connection.capability(self.model) is None or self.provider.self_hosted:
             return await self._probe()
         await self._prober(self.model).greet()
-        return self._accept(f"Key accepted. The deployment {self.model} answers.", None)
+        return self._success(f"Key accepted. The deployment {self.model} answers.")
 
     async def explain(self, error: LLMWidgetsError) -> CheckReport:
         """The report of a check that failed; a fix is offered only if it was tried."""
@@ -234,7 +234,7 @@ class _Checker:
         if self.listed is None:
             await self._prober(self.model).greet()
             sentence = f"Key accepted. It may not list models; {self.model} answers."
-            return self._accept(sentence, None, self.allowed)
+            return self._success(sentence, models=self.allowed)
         names = {each.id for each in self.listed if each.lifecycle != "retired"}
         usable = tuple(model for model in self.allowed if model in names)
         if usable:
@@ -244,11 +244,11 @@ class _Checker:
         return self._report_usable(usable, "Key")
 
     async def _count_with_each(self) -> CheckReport:
-        """Which models answer, by the free call that counts tokens, if a list shows nothing."""
+        """Which models answer, one by one, if a list shows nothing."""
         # What is wrong with the whole connection is found by one call, and raised.
-        first = await self._refusal(self.model, UnknownModel)
+        first = await self._count(self.model, UnknownModel)
         others = [model for model in self.allowed if model != self.model]
-        answers = await asyncio.gather(*(self._refusal(each, Failure) for each in others))
+        answers = await asyncio.gather(*(self._count(each, Failure) for each in others))
         refusals = dict(zip((self.model, *others), (first, *answers), strict=True))
         if first is not None and all(refusals.values()):
             raise first
@@ -257,22 +257,18 @@ class _Checker:
         usable = tuple(each for each in self.allowed if isinstance(refusals[each], exists))
         return self._report_usable(usable, "Credentials")
 
-    async def _refusal(self, model: str, expected: type[Failure]) -> Failure | None:
-        """None if the model answers, else the failure that was expected."""
+    async def _count(self, model: str, *expected: type[Failure]) -> Failure | None:
+        """Count tokens, which is free: None if that is answered, else the expected failure."""
         try:
-            await self._count(model)
+            await self.patience.through(
+                lambda: egress.count_tokens(self.connection, model, policy=self.policy)
+            )
         except expected as failure:
             return failure
         return None
 
-    async def _count(self, model: str) -> None:
-        await self.patience.through(
-            lambda: egress.count_tokens(self.connection, model, policy=self.policy)
-        )
-
     def _prober(self, model: str) -> Prober:
-        pace, retry = Pace.impatient(), self.patience.through
-        return Prober(self.connection, model, policy=self.policy, pace=pace, retry=retry)
+        return Prober(self.connection, model, policy=self.policy, retry=self.patience.through)
 
     def _report_usable(self, usable: tuple[str, ...], proof: str) -> CheckReport:
         missing = [model for model in self.allowed if model not in usable]
@@ -291,9 +287,8 @@ class _Checker:
                 details=tuple(details),
                 status="Forbidden",
             )
-        known = self.connection.capability(usable[0])
         sentence = f"{proof} accepted. {len(usable)} of {count} whitelisted models can be used."
-        return self._success(sentence, usable, known, details)
+        return self._success(sentence, models=usable, details=details)
 
     async def _probe(self) -> CheckReport:
         prober = self._prober(self.model)
@@ -309,13 +304,14 @@ class _Checker:
                 await self._greet_instead(error)
             later = "Test again later; until then each run finds out by itself."
             return replace(
-                self._accept(f"{answers} {self.undetermined} {error.message}", None),
+                self._success(f"{answers} {self.undetermined} {error.message}"),
                 hint=error.hint if isinstance(error, Truncated) else later,
                 mode=None,
                 capability=None,
             )
-        record_of(self.connection, self.model).conclude(capability)
-        return self._accept(answers, capability)
+        names = ", ".join(each.id for each in (self.listed or ())[:20])
+        details = [("Models of the server", names)] if names else []
+        return self._success(answers, capability, details=details)
 
     async def _greet_instead(self, error: Failure) -> None:
         """Raise the error, unless the model says a word when it is held to no form."""
@@ -326,21 +322,15 @@ class _Checker:
         except Failure:
             raise error from None
 
-    def _accept(
-        self, sentence: str, seen: Capability | None, models: tuple[str, ...] = ()
-    ) -> CheckReport:
-        names = [each.id for each in self.listed or ()]
-        details = [("Models of the server", ", ".join(names[:20]))] if names and seen else []
-        known = seen or self.connection.capability(self.model)
-        return self._success(sentence, models or (self.model,), known, details)
-
     def _success(
         self,
         sentence: str,
-        models: tuple[str, ...],
-        capability: Capability | None,
-        details: list[tuple[str, str]],
+        seen: Capability | None = None,
+        models: tuple[str, ...] = (),
+        details: Sequence[tuple[str, str]] = (),
     ) -> CheckReport:
+        models = models or (self.model,)
+        capability = seen or self.connection.capability(models[0])
         facts = (self.connection.facts(model) for model in models)
         return CheckReport(
             True,
@@ -366,6 +356,7 @@ _BROKEN_OFF = frozenset({
 })  # fmt: skip
 
 
+@dataclass(slots=True)
 class Patience:
     """The waits of one check, limited in all; `tell` hears each before it begins.
 
@@ -374,12 +365,11 @@ class Patience:
     first they are what the check is to report.
     """
 
-    def __init__(
-        self, host: str, *, clock: Clock | None = None, tell: ProgressCallback | None = None
-    ) -> None:
-        self.host, self.clock, self._tell = host, clock or Clock(), tell
-        self.left = WAIT_SECONDS
-        self._answered = False
+    host: str
+    clock: Clock
+    tell: ProgressCallback | None
+    left: float = WAIT_SECONDS
+    _answered: bool = False
 
     async def through(self, once: Callable[[], Awaitable[T]]) -> T:
         """Do `once`, again after a wait if that can help; raises its last CallError."""
@@ -396,10 +386,17 @@ class Patience:
             if wait is None:
                 raise failed[-1]
             self.left -= wait
-            if self._tell is not None:
-                why = _why_waiting(failed[-1], self.host)
-                self._tell(f"{why}; asking again in {max(1, round(wait))} s")
+            if self.tell is not None:
+                why = self._describe(failed[-1])
+                self.tell(f"{why}; asking again in {max(1, round(wait))} s")
             await self.clock.sleep(wait)
+
+    def _describe(self, error: CallError) -> str:
+        if isinstance(error, RateLimited):
+            return f"{self.host} accepts no more requests for now"
+        if isinstance(error, Unreachable):
+            return f"{self.host} broke off"
+        return f"{self.host} is overloaded or still starting ({error.status})"
 
     def _wait(self, failed: list[CallError]) -> float | None:
         """Seconds until the next try, or None if there is none."""
@@ -423,14 +420,6 @@ class Patience:
         if isinstance(error, RateLimited):
             return self._answered or error.retry_after is not None
         return isinstance(error, Unreachable) and self._answered and error.code in _BROKEN_OFF
-
-
-def _why_waiting(error: CallError, host: str) -> str:
-    if isinstance(error, RateLimited):
-        return f"{host} accepts no more requests for now"
-    if isinstance(error, Unreachable):
-        return f"{host} broke off"
-    return f"{host} is overloaded or still starting ({error.status})"
 
 
 # -- Whether a proposed change of a field makes the connection work, found by trying it.
@@ -476,7 +465,7 @@ async def _try(other: Connection, fix: Mapping[str, str], model: str, policy: Po
     elif other.provider.single:
         await egress.count_tokens(other, named, policy=policy)
     else:
-        await greet_server(other, named, policy=policy, pace=Pace.impatient())
+        await Prober(other, named, policy=policy).greet()
 
 
 async def nearby_addresses(

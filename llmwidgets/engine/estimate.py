@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from llmwidgets.analysis.intervals import quantile
 from llmwidgets.dialects.types import Usage
-from llmwidgets.engine import defaults
 from llmwidgets.engine.capability import record_of
 from llmwidgets.engine.network import egress
-from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
+from llmwidgets.engine.request_builder import (
+    Document,
+    Plan,
+    RequestBuilder,
+    ResolvedVariant,
+    TokenRange,
+)
 from llmwidgets.errors import OverBudget
-from llmwidgets.formatting import count, dollars, duration, escape_controls, join_listed
+from llmwidgets.formatting import (
+    count,
+    dollars,
+    duration,
+    escape_controls,
+    format_day,
+    join_listed,
+)
 from llmwidgets.providers.prices import price_changes
 from llmwidgets.report import html
 from llmwidgets.schemas import Schema
+
+ASK_BUDGET_ABOVE = 5.0
+"""US dollars: a run estimated above this asks for a budget first."""
 
 _SECONDS_A_CALL = 1.5
 _SECONDS_A_TOKEN = 0.012
@@ -91,9 +104,8 @@ def estimate(plan: Plan, tried: Mapping[str, Sequence[TrialMeasure]] | None = No
 
     `tried` has answers by the label of their variant: from two on they narrow its range.
     """
-    sums = [_VariantSums(variant, plan) for variant in plan.columns]
-    for each in sums:
-        each.learn((tried or {}).get(each.variant.label, ()))
+    tried = tried or {}
+    sums = [_VariantSums(each, plan, tried.get(each.label, ())) for each in plan.columns]
     low, high = ([each.cost(end) for each in sums] for end in ("low", "high"))
     return Estimate(
         calls=plan.asked * len(plan.columns),
@@ -123,37 +135,31 @@ def _sum_known(prices: list[float | None]) -> float | None:
 class _VariantSums:
     """One variant's sums over all texts."""
 
-    def __init__(self, variant: ResolvedVariant, plan: Plan) -> None:
+    def __init__(self, variant: ResolvedVariant, plan: Plan, tried: Sequence[TrialMeasure]) -> None:
         self.variant, self.calls = variant, plan.asked
-        record = record_of(variant.connection, variant.model, variant.target)
-        self.learned = record.facts
+        self.learned = record_of(variant.connection, variant.model, variant.target).facts
         self.tried = 0
         self._seconds_a_call: float | None = None
         self.too_long: list[TooLongText] = []
-        self._builders: dict[Schema, tuple[RequestBuilder, int, TokenRange]] = {}
+        self._builders: dict[Schema, RequestBuilder] = {}
         self.tokens_in = self.tokens_out = TokenRange(0, 0, 0)
         for text in plan.texts:
-            self._add(text, plan.repeats)
+            builder = self._builder(text.schema)
+            asked = builder.tokens_in(text)
+            limit = builder.window or (builder.facts and builder.facts.input_limit)
+            # A text counts as too long if it is even by the lower end of the range.
+            if limit and asked.low > limit:
+                self.too_long.append(TooLongText(text.id, variant.label, asked.likely, limit))
+            self.tokens_in = self.tokens_in.plus(asked, plan.repeats)
+            self.tokens_out = self.tokens_out.plus(builder.tokens_out, plan.repeats)
+        self._learn(tried)
 
-    def _add(self, text: Document, repeats: int) -> None:
-        builder, around, out = self._builder(text.schema)
-        asked = TokenRange.around(around + count_tokens_in(text.text))
-        limit = builder.window
-        if limit is None and builder.facts is not None:
-            limit = builder.facts.input_limit
-        # A text counts as too long if it is even by the lower end of the range.
-        if limit and asked.low > limit:
-            self.too_long.append(TooLongText(text.id, self.variant.label, asked.likely, limit))
-        self.tokens_in = self.tokens_in.plus(asked, repeats)
-        self.tokens_out = self.tokens_out.plus(out, repeats)
-
-    def _builder(self, schema: Schema) -> tuple[RequestBuilder, int, TokenRange]:
+    def _builder(self, schema: Schema) -> RequestBuilder:
         if schema not in self._builders:
-            builder = RequestBuilder(self.variant, schema, self.learned)
-            self._builders[schema] = (builder, count_overhead(builder), tokens_out(builder))
+            self._builders[schema] = RequestBuilder(self.variant, schema, self.learned)
         return self._builders[schema]
 
-    def learn(self, tried: Sequence[TrialMeasure]) -> None:
+    def _learn(self, tried: Sequence[TrialMeasure]) -> None:
         """Narrow tokens and time by answers: input as a share of what was worked out."""
         known = [each for each in tried if each.usage.input_tokens and each.usage.output_tokens]
         if len(known) < 2:
@@ -161,7 +167,7 @@ class _VariantSums:
         self.tried = len(known)
         shares = [
             (each.usage.input_tokens or 0)
-            / (self._builder(each.text.schema)[1] + count_tokens_in(each.text.text))
+            / self._builder(each.text.schema).tokens_in(each.text).likely
             for each in known
         ]
         self.tokens_in = _scaled(self.tokens_in.likely, shares)
@@ -176,7 +182,7 @@ class _VariantSums:
             return []
         provider, url = variant.connection.provider, variant.target.url
         return [
-            f"{variant.model}: from {day.day} {day:%b %Y} {_pair(new)} for a million tokens, before"
+            f"{variant.model}: from {format_day(day)} {_pair(new)} for a million tokens, before"
             f" {_pair(old)}."
             for day, old, new in price_changes(provider, variant.model, now, url)
         ]
@@ -195,7 +201,7 @@ class _VariantSums:
         guess = _SECONDS_A_CALL + _SECONDS_A_TOKEN * self.tokens_out.likely / max(1, self.calls)
         each = guess if self._seconds_a_call is None else self._seconds_a_call
         at_once = egress.first_concurrency(self.variant.connection)
-        grown = at_once if at_once == defaults.CONCURRENCY_LOOPBACK else at_once * 4
+        grown = at_once if at_once == egress.CONCURRENCY_LOOPBACK else at_once * 4
         return self.calls * each / max(1, min(grown, self.calls or 1))
 
 
@@ -256,84 +262,6 @@ def _too_long(texts: tuple[TooLongText, ...]) -> str:
     return f"{calls} {verb} too long for the model's window: {join_listed([*named, *more])}."
 
 
-# -- How many tokens a question is likely to have, by its characters; no tokenizer is loaded.
-#
-# The rule: four characters of Latin text are a token, and one of Chinese, Japanese or Korean. The
-# real number lies between 0.75 and 1.5 times that, for tables, code and other languages too.
-
-_WIDE = re.compile("[ᄀ-ᇿ⺀-鿿가-힯豈-﫿︰-﹏\U00020000-\U0003ffff]")
-_LOW, _HIGH = 0.75, 1.5
-_AROUND = 40
-
-
-class TokenRange(NamedTuple):
-    """A number of tokens: likely, at least, at most."""
-
-    likely: int
-    low: int
-    high: int
-
-    @classmethod
-    def around(cls, likely: int) -> TokenRange:
-        """The range of a number that was worked out from characters."""
-        return cls(likely, int(likely * _LOW), int(likely * _HIGH) + 1)
-
-    def plus(self, other: TokenRange, times: int) -> TokenRange:
-        """This and `times` the other."""
-        return TokenRange(*(one + two * times for one, two in zip(self, other, strict=True)))
-
-
-def count_tokens_in(text: str) -> int:
-    """The likely number of tokens of a text."""
-    wide = sum(1 for _ in _WIDE.finditer(text))
-    return wide + (len(text) - wide + 3) // 4
-
-
-def tokens_in(builder: RequestBuilder, text: Document) -> TokenRange:
-    """Tokens of the whole question: instructions, schema, examples and document."""
-    return TokenRange.around(count_overhead(builder) + count_tokens_in(text.text))
-
-
-def output_limit(builder: RequestBuilder, text: Document) -> int:
-    """The most tokens of the answer to this text: no more than the window leaves besides it.
-
-    If the estimate leaves nothing, the server decides: by its own count it may fit.
-    """
-    if builder.window is None:
-        return builder.max_output_tokens
-    asked = tokens_in(builder, text)
-    usual = defaults.OUTPUT_TOKENS + defaults.OUTPUT_TOKENS_PER_FIELD * len(builder.schema.leaves)
-    room = max(builder.window - asked.high, min(usual, builder.window - asked.likely))
-    return max(1, min(builder.max_output_tokens, max(room, _least_out(builder))))
-
-
-def count_overhead(builder: RequestBuilder) -> int:
-    """Tokens of what goes along with every document of this variant and schema."""
-    # The schema is counted once: as the form, or in the prompt.
-    variant = builder.variant
-    shown = sum(
-        count_tokens_in(each.text) + count_tokens_in(str(each.record)) for each in variant.examples
-    )
-    schema = count_tokens_in(json.dumps(builder.compiled.schema, ensure_ascii=False))
-    return _AROUND + count_tokens_in(variant.instructions) + schema + shown
-
-
-def tokens_out(builder: RequestBuilder) -> TokenRange:
-    """Tokens of the answer: its keys and values, and the thinking if that stays on."""
-    fields = len(builder.schema.leaves)
-    likely = 20 + 14 * fields
-    low, high = _least_out(builder), min(builder.max_output_tokens, 60 + 60 * fields)
-    if builder.thinking:
-        high = min(builder.max_output_tokens, high + 4000)
-    if builder.settings.thinking:
-        likely += 800
-    return TokenRange(min(likely, high), min(low, high), high)
-
-
-def _least_out(builder: RequestBuilder) -> int:
-    return 10 + 6 * len(builder.schema.leaves)
-
-
 # -- Budget: what a run may spend; the worst case of a call is set aside before it is sent.
 
 
@@ -344,17 +272,18 @@ class Reservation:
     dollars: float | None = None
 
 
+@dataclass(slots=True)
 class Budget:
     """US dollars for a whole run; None means no limit. Calls of unknown price are not held back.
 
     `whose` is who set the limit if it is not the user's own.
     """
 
-    def __init__(self, dollars: float | None = None, whose: str = "") -> None:
-        self.dollars, self.whose = dollars, whose
-        self.spent = 0.0
-        self.reserved = 0.0
-        self._changed: asyncio.Event | None = None
+    dollars: float | None = None
+    whose: str = ""
+    spent: float = 0.0
+    reserved: float = 0.0
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
     async def reserve(self, worst: float | None) -> AsyncIterator[Reservation]:
@@ -375,8 +304,7 @@ class Budget:
         finally:
             self.reserved -= worst
             self.spent += worst if reservation.dollars is None else reservation.dollars
-            if self._changed is not None:
-                self._changed.set()
+            self._changed.set()
 
     async def _wait_for(self, worst: float, limit: float) -> None:
         # What others have set aside is mostly given back: only when nothing is under way is the
@@ -390,6 +318,5 @@ class Budget:
                     if self.whose
                     else "Raise the budget and run it again: what is answered is not paid twice.",
                 )
-            self._changed = self._changed or asyncio.Event()
             self._changed.clear()
             await self._changed.wait()

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from llmwidgets.errors import LLMWidgetsError
@@ -69,7 +70,7 @@ _left_by_parents: list[_Engine] = []
 
 def submit_task(work: Coroutine[Any, Any, T]) -> Future[T]:
     """Start the coroutine on the engine's loop and return at once; safe from any thread."""
-    return asyncio.run_coroutine_threadsafe(work, _running().loop)
+    return asyncio.run_coroutine_threadsafe(work, running_engine().loop)
 
 
 def run_blocking(work: Coroutine[Any, Any, T]) -> T:
@@ -77,8 +78,9 @@ def run_blocking(work: Coroutine[Any, Any, T]) -> T:
 
     Whatever ends the wait (an interrupt of the kernel too) cancels the coroutine.
     """
+    stuck = StuckWait()
     try:
-        refuse_on_loop()
+        stuck.refuse()
     except LLMWidgetsError:
         work.close()
         raise
@@ -93,7 +95,7 @@ def run_blocking(work: Coroutine[Any, Any, T]) -> T:
         return await work
 
     # An interrupt can come between the start of the work and the return of its future.
-    future, stuck = None, StuckWait()
+    future = None
     try:
         future = submit_task(watched())
         while not future.done():
@@ -111,45 +113,34 @@ def run_blocking(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-def refuse_on_loop() -> None:
-    """Refuse a wait for the engine on the engine's own thread, since it would never end."""
-    if _engine is not None and threading.current_thread() is _engine.thread:
-        raise _waits_for_itself()
-
-
-def _waits_for_itself() -> LLMWidgetsError:
-    return LLMWidgetsError(
-        "A model cannot be asked from here: a validator, an observer or a rule of scoring runs "
-        "while the engine waits for it, so the call would wait for itself.",
-        "Ask in a separate call: compare first, then extract from its records.",
-    )
-
-
+@dataclass(slots=True)
 class StuckWait:
-    """Ends a wait for work that never begins, as the engine's thread itself waits for a thread.
+    """Ends a wait that would never end: on the engine's own thread, or for work that never begins.
 
     The engine waits in its selector alone. If its thread is in a lock or a join for some seconds,
     a validator waits there for a thread which in turn asks a model.
     """
 
-    def __init__(self) -> None:
-        self._since: float | None = None
+    _since: float | None = None
 
-    def refuse(self, *, begun: bool) -> None:
-        """Refuse to wait on; nothing is refused once the work has begun."""
+    def refuse(self, *, begun: bool = False) -> None:
+        """Refuse to wait, or to wait on; on another thread only until the work has begun."""
         engine = _engine
-        frame = sys._current_frames().get(engine.thread.ident or 0) if engine else None
-        if begun or frame is None or frame.f_code.co_filename != threading.__file__:
-            self._since = None
+        if engine is None:
             return
-        self._since = self._since or time.monotonic()
-        if time.monotonic() - self._since > STUCK_SECONDS:
-            raise _waits_for_itself()
-
-
-def close_at_stop(close: Callable[[], Awaitable[None]]) -> None:
-    """Have `close` awaited on the engine's loop before it ends."""
-    _running().closers.append(close)
+        if threading.current_thread() is not engine.thread:
+            frame = None if begun else sys._current_frames().get(engine.thread.ident or 0)
+            if frame is None or frame.f_code.co_filename != threading.__file__:
+                self._since = None
+                return
+            self._since = self._since or time.monotonic()
+            if time.monotonic() - self._since <= STUCK_SECONDS:
+                return
+        raise LLMWidgetsError(
+            "A model cannot be asked from here: a validator, an observer or a rule of scoring runs"
+            " while the engine waits for it, so the call would wait for itself.",
+            "Ask in a separate call: compare first, then extract from its records.",
+        )
 
 
 def stop_engine() -> None:
@@ -161,7 +152,8 @@ def stop_engine() -> None:
         engine.stop()
 
 
-def _running() -> _Engine:
+def running_engine() -> _Engine:
+    """The engine, begun on first use. Its `closers` are awaited on its loop before that ends."""
     global _engine
     with _lock:
         if _engine is None:

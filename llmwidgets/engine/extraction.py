@@ -1,25 +1,54 @@
-"""How one text asked of one variant ended: the class of a reply or an error, and the value."""
+"""One extraction, top to bottom: asked, judged, kept as a row; and read from its row again."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-import re
 import sqlite3
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmwidgets import formatting
-from llmwidgets.connections.connection import Connection
-from llmwidgets.dialects.types import Capability, Enforcement, Reply, Usage
-from llmwidgets.engine.capability import DroppedParameters, recall_facts
-from llmwidgets.engine.estimate import count_tokens_in, tokens_in
+from llmwidgets.dialects.error_rules import TokenLimits, form_refused, parameter_refused
+from llmwidgets.dialects.types import (
+    BEST,
+    Capability,
+    Enforcement,
+    HTTPResponse,
+    Reply,
+    Request,
+    ResponseFormat,
+    Usage,
+)
+from llmwidgets.engine.capability import (
+    NONE_DROPPED,
+    DroppedParameters,
+    Prober,
+    ServerFacts,
+    find_capability,
+    recall_facts,
+    record_of,
+    substitution_notice,
+)
+from llmwidgets.engine.estimate import Budget
 from llmwidgets.engine.journal import Row
-from llmwidgets.engine.request_builder import Document, RequestBuilder, ResolvedVariant
+from llmwidgets.engine.network import egress
+from llmwidgets.engine.network.pacing import Pace
+from llmwidgets.engine.network.retry import Attempts
+from llmwidgets.engine.request_builder import (
+    Document,
+    RequestBuilder,
+    ResolvedVariant,
+    cut_input,
+)
+from llmwidgets.engine.troubleshooting import diagnose
 from llmwidgets.errors import (
     BadRequest,
-    CallError,
     CutInput,
     Failure,
     FailureCode,
@@ -29,15 +58,19 @@ from llmwidgets.errors import (
     InvalidRecord,
     LLMWidgetsError,
     PolicyError,
+    QuotaExhausted,
     Refused,
+    TooLong,
     Truncated,
+    Unauthorized,
+    UnknownModel,
+    Unreachable,
 )
 from llmwidgets.formatting import escape_controls
-from llmwidgets.schemas import Loss, parse_json
+from llmwidgets.schemas import Loss, Schema, parse_json
 
-
-def _no_request() -> dict[str, Any]:
-    return {}
+if TYPE_CHECKING:
+    from llmwidgets.connections.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +107,7 @@ class Extraction:
     asked: bool = True
     notes: tuple[str, ...] = ()
     paid_before: datetime | None = None
-    encoded: Callable[[], dict[str, Any]] = field(default=_no_request, repr=False, compare=False)
+    encoded: Callable[[], dict[str, Any]] = field(default=dict, repr=False, compare=False)
 
     @property
     def ok(self) -> bool:
@@ -142,13 +175,319 @@ def read(
 def _encoded(variant: ResolvedVariant, text: Document, row: Row) -> dict[str, Any]:
     if row.form is None or row.mode is None or not row.tries:
         return {}
-    connection, dropped = variant.connection, DroppedParameters(frozenset(row.dropped))
-    learned = recall_facts(connection, row.known_as)
-    builder = RequestBuilder(variant, text.schema, learned, levels=dropped.levels)
-    question = builder.build(text, Capability(row.form, row.mode), row.output_limit)
+    learned = recall_facts(variant.connection, row.known_as)
+    dropped = DroppedParameters(frozenset(row.dropped))
+    builder = RequestBuilder(variant, text.schema, learned, dropped)
+    request = builder.build(text, Capability(row.form, row.mode), row.output_limit)
     if row.schema_shown is not None:
-        question = replace(question, schema_in_prompt=row.schema_shown)
-    return dict(connection.dialect.encode(*dropped.apply(question, builder.target)).shown())
+        request = replace(request, schema_in_prompt=row.schema_shown)
+    return dict(builder.dialect.encode(request, builder.target).shown())
+
+
+# -- Asking.
+
+_OF_THE_CONNECTION = (Unreachable, Unauthorized, Forbidden, UnknownModel, QuotaExhausted)
+"""Failures that a change of the connection fixes, so that they read as in its check."""
+_COLD_AFTER_SECONDS = 240.0
+"""Ollama unloads a model that was not used for five minutes."""
+UNHELD = (
+    "The server does not enforce this schema, whatever it does with others, so the schema"
+    " was put into the prompt as well."
+)
+BROKE = "The reply did not keep to the schema that was sent: the server does not enforce it."
+OTHERS_BROKE = "Asked as if the server enforced the schema; other replies showed that it does not."
+Key = Callable[[ResponseFormat], str]
+_BuilderKey = tuple[Schema, ServerFacts, DroppedParameters]
+
+
+class _Question(NamedTuple):
+    """One text, how it is asked, and how many tokens its answer can have."""
+
+    text: Document
+    builder: RequestBuilder
+    limit: int
+
+
+class _Answer(NamedTuple):
+    """What came back for a question, the request as it was sent, and its price in US dollars."""
+
+    response: HTTPResponse
+    reply: Reply
+    request: Request
+    cost: float | None
+
+
+class Extractor:
+    """Asks one variant's questions; what the server refused once is left out of the next ones."""
+
+    def __init__(
+        self, variant: ResolvedVariant, *, policy: Policy, pace: Pace, budget: Budget | None = None
+    ) -> None:
+        self.variant, self.policy, self.pace = variant, policy, pace
+        self.budget = budget or Budget()
+        self.connection, self.model = variant.connection, variant.model
+        self.dialect, self.provider = variant.connection.dialect, variant.connection.provider
+        self.record = record_of(self.connection, self.model, variant.target)
+        self.capability = self.record.capability or self.connection.capability(self.model)
+        self.dropped = NONE_DROPPED
+        self._builders: dict[_BuilderKey, RequestBuilder] = {}
+        self._first = asyncio.Lock()
+        self._loads_model = self.provider.self_hosted and egress.is_local(self.connection)
+
+    def builder(self, schema: Schema) -> RequestBuilder:
+        """How this variant asks about this schema now; made anew when more is known."""
+        key = schema, self.record.facts, self.dropped
+        builder = self._builders.get(key)
+        if builder is None:
+            builder = self._builders[key] = RequestBuilder(self.variant, *key)
+        # Another variant of this model may have seen it meanwhile.
+        builder.unheld = builder.unheld or schema.digest in self.record.unheld
+        return builder
+
+    def mark_unheld(self, schema: Schema) -> None:
+        """From now on this schema counts as not enforced, and is put into the prompt as well."""
+        self.record.unheld.add(schema.digest)
+        for (of, *_), builder in self._builders.items():
+            builder.unheld = builder.unheld or of == schema
+
+    async def learn(self) -> Capability:
+        """What the model enforces, probed if nothing is known; raises what the calls raise."""
+        if self.capability is None:
+            self.capability = await find_capability(
+                self.connection, self.model, policy=self.policy, pace=self.pace
+            )
+        return self.capability
+
+    async def ask(self, text: Document, key: Key = lambda _form: "") -> Row:
+        """How the question ended; every failure is a row, nothing but a cancel is raised.
+
+        `key` gives the journal's key for the form in which the question was put.
+        """
+        attempts = Attempts()
+        try:
+            return await self._ask(text, key, attempts)
+        except LLMWidgetsError as error:
+            failure = to_failure(error, self.variant)
+            circumstances = self._circumstances(self._question(text), key, attempts)
+            row = replace(Row.of_failure("", failure), **circumstances)
+            if not isinstance(error, _OF_THE_CONNECTION):
+                return row
+            diagnosis = diagnose(error, self.connection, model=self.model)
+            message = diagnosis.sentence + self.pace.outage.explain(error)
+            return replace(row, message=message, hint=diagnosis.hint or row.hint)
+        except Exception as error:  # noqa: BLE001 - one odd text must not lose the run
+            answered = bool(attempts.perhaps_answered)
+            failure = internal_failure(error, self.variant, perhaps_answered=answered)
+            row = Row.of_failure("", failure, tries=attempts.tries)
+        try:
+            return replace(row, **self._circumstances(self._question(text), key, attempts))
+        except Exception:  # noqa: BLE001 - the same bug again: the row says enough
+            return row
+
+    async def _ask(self, text: Document, key: Key, attempts: Attempts) -> Row:
+        await self.learn()
+        if self._loads_model:
+            await self._warm_up()
+        # The first answer shows what answers for a deployment: the others wait for that.
+        if self.provider.deployments and self._is_unknown(text.schema):
+            async with self._first:
+                if self._is_unknown(text.schema):
+                    return await self._answer(text, key, attempts)
+        return await self._answer(text, key, attempts)
+
+    async def _warm_up(self) -> None:
+        """Have a server on this computer load its model, so that no text's time includes that.
+
+        A probe has done so; if that was long ago, or none was needed, the smallest question is
+        asked. What it raises the first text raises too, and reports.
+        """
+        async with self.record.lock:
+            cold = time.monotonic() - self.record.answered_at > _COLD_AFTER_SECONDS
+            self.record.answered_at = time.monotonic()
+            if cold:
+                with suppress(LLMWidgetsError):
+                    await Prober(self.connection, self.model, policy=self.policy).greet()
+                self.record.answered_at = time.monotonic()
+
+    def _is_unknown(self, schema: Schema) -> bool:
+        return self.builder(schema).facts is None and not self.record.facts.answered
+
+    async def _answer(self, text: Document, key: Key, attempts: Attempts) -> Row:
+        lowered: int | None = None
+        while True:
+            capability, question = self.capability, self._question(text, lowered)
+            once = partial(self._send, question)
+            try:
+                answer = await self.pace.retry_until_answered(once, attempts)
+            except Failure as error:
+                room = None if lowered else self._room_left(error, question)
+                if room is None and not self._adapt(error, question, capability):
+                    raise
+                lowered = room or lowered
+            else:
+                return self._judge_answer(question, answer, key, attempts)
+
+    def _question(self, text: Document, lowered: int | None = None) -> _Question:
+        builder = self.builder(text.schema)
+        # What the server counted is more exact than the estimate.
+        most = builder.output_limit(text) if lowered is None else lowered
+        return _Question(text, builder, min(builder.max_output_tokens, most))
+
+    async def _send(self, question: _Question) -> _Answer:
+        assert self.capability is not None
+        builder = question.builder
+        request = builder.build(question.text, self.capability, question.limit)
+        worst = None
+        if self.budget.dollars is not None:
+            usage = Usage(builder.tokens_in(question.text).high, question.limit)
+            worst = self.variant.cost(usage, builder.learned.served)
+        async with self.budget.reserve(worst) as reservation:
+            try:
+                response, reply = await egress.ask_model(
+                    self.connection,
+                    request,
+                    builder.target,
+                    policy=self.policy,
+                    thinking=builder.thinking,
+                )
+            except LLMWidgetsError as error:
+                perhaps = getattr(error, "perhaps_answered", False)
+                reservation.dollars = None if perhaps else 0.0
+                raise
+            reservation.dollars = self.variant.cost(reply.usage, reply.served_model)
+        self.record.learn_from_reply(self.connection, reply.served_model)
+        return _Answer(response, reply, request, reservation.dollars)
+
+    def _room_left(self, error: Failure, question: _Question) -> int | None:
+        """How many tokens an answer can have by the words of a refusal; None if it names none.
+
+        What it names is remembered for the other texts. If it names the window alone, the
+        question is estimated.
+        """
+        limits = getattr(error, "limits", None)
+        if not isinstance(error, TooLong | BadRequest) or not isinstance(limits, TokenLimits):
+            return None
+        room = limits.room(question.limit)
+        if room is None and limits.window is not None:
+            room = limits.window - question.builder.tokens_in(question.text).high
+        if room is None or not question.builder.tokens_out.low <= room < question.limit:
+            return None
+        known = self.record.facts
+        self.record.facts = replace(
+            known,
+            window=limits.window or known.window,
+            output_limit=limits.output or known.output_limit,
+        )
+        return room
+
+    def _adapt(self, error: Failure, question: _Question, sent: Capability | None) -> bool:
+        """Whether the question can be put in another way that the server may take."""
+        refuses_form = form_refused(error)
+        if (self.capability, self.dropped) != (sent, question.builder.dropped):
+            return refuses_form or parameter_refused(error) is not None
+        dropped = self.dropped.with_refused(error)
+        if dropped is not None:
+            self.dropped = dropped
+            return True
+        if sent is None or not refuses_form:
+            return False
+        ladder = self.dialect.LADDER
+        looser = ladder[ladder.index(sent.form) + 1 :] if sent.form in ladder else ()
+        # None that promises as much as the refused one.
+        lower = next((form for form in looser if BEST[form] is not Enforcement.SCHEMA), None)
+        if lower is None:
+            return False
+        tried = (*sent.tried, (sent.form, f"refused, {getattr(error, 'status', 0)}", False))
+        self.capability = Capability(lower, BEST[lower], tried, sent.doubt)
+        if getattr(error, "code", "") == FailureCode.RESPONSE_FORMAT and not sent.doubt:
+            self.record.capability = self.capability
+        return True
+
+    def _judge_answer(
+        self, question: _Question, answer: _Answer, key: Key, attempts: Attempts
+    ) -> Row:
+        (response, reply, request, cost), builder = answer, question.builder
+        cut = cut_input(builder, question.text, reply.usage.input_tokens)
+        ending = classify_ending(reply, question.limit, cut)
+        relied = BEST[request.form] is Enforcement.SCHEMA and not request.schema_in_prompt
+        parsed = parse_reply(reply.text) if ending is None else ending
+        broke = relied and ending is None and builder.broken_by(reply, question.limit, parsed)
+        if broke:
+            self.mark_unheld(question.text.schema)
+        circumstances = self._circumstances(question, key, attempts)
+        served = escape_controls(reply.served_model or "")
+        notice = substitution_notice(self.connection, self.model, served)
+        circumstances["notes"] += (notice,) if notice else ()
+        now = self.record.facts
+        if builder.facts is None and now.facts and self.variant.effort != "vendor":
+            circumstances["notes"] += (
+                f"This answer showed that {self.model} is {escape_controls(now.served)}: it was"
+                " asked with the vendor's own thinking, and the other texts are asked with the"
+                " level that was chosen.",
+            )
+        row = Row(
+            status="ok",
+            reply=reply.explanation if reply.ending == "refused" else reply.text,
+            usage=reply.usage,
+            seconds=response.seconds,
+            waiting_seconds=response.first_byte_seconds,
+            cost=cost,
+            served_model=served or reply.served_model,
+            request_id=reply.request_id and escape_controls(reply.request_id),
+            **circumstances,
+        )
+        if relied and builder.unheld:
+            row = unheld_row(row, BROKE if broke else OTHERS_BROKE)
+        try:
+            return self.judge(row, question.text, parsed)
+        except Exception as error:  # noqa: BLE001 - the reply is paid, so it is kept with its cost
+            return row.ended_in(internal_failure(error, self.variant))
+
+    def judge(self, row: Row, text: Document, parsed: Any) -> Row:
+        """The row with the class that the user's own schema gives its reply.
+
+        `parsed` is the JSON of the reply, or the error that it ends in before it is judged.
+        """
+        try:
+            if isinstance(parsed, Exception):
+                raise parsed
+            text.schema.judge(text.schema.compile(self.dialect.SUBSET).restore(parsed))
+        except LLMWidgetsError as error:
+            return row.ended_in(to_failure(error, self.variant))
+        return row if row.status == "ok" else replace(row, status="ok", message="", hint="")
+
+    def _circumstances(self, question: _Question, key: Key, attempts: Attempts) -> dict[str, Any]:
+        known, builder = self.capability, question.builder
+        form, mode = builder.form_and_mode(known) if known else (None, None)
+        notes = builder.notes
+        if question.limit < builder.max_output_tokens:
+            notes += (
+                f"The output limit was lowered to {question.limit:,} tokens: the window of"
+                f" {self.model} leaves no more besides this text.",
+            )
+        if known and known.doubt:
+            notes += (f"{known.doubt} The schema was put into the prompt as well.",)
+        elif mode is Enforcement.JSON and builder.unheld:
+            notes += (UNHELD,)
+        if attempts.perhaps_answered:
+            notes += (f"{attempts.perhaps_answered} try was perhaps answered and paid unseen.",)
+        return {
+            "key": key(known.form) if known else "",
+            "form": form,
+            "mode": mode,
+            "tries": attempts.tries,
+            "timed_out": attempts.timed_out,
+            "notes": notes,
+            "dropped": tuple(sorted(builder.dropped.names)),
+            "known_as": builder.learned.served if builder.learned.facts else "",
+            "output_limit": question.limit,
+        }
+
+
+def unheld_row(row: Row, note: str) -> Row:
+    """The row of a reply that was asked for under a schema that turned out not to be enforced."""
+    notes = tuple(each for each in row.notes if each != UNHELD)
+    return replace(row, mode=Enforcement.JSON, schema_shown=False, notes=(*notes, note), id=0)
 
 
 # -- The failure that a reply is before it is judged.
@@ -174,81 +513,15 @@ def classify_ending(reply: Reply, limit: int, cut: CutInput | None) -> Failure |
         return Filtered(f"The provider's safety filter stopped this text or its answer{category}.")
     if cut is not None:
         return cut
-    if reply.ending == "truncated" and reply.explanation:
-        return Truncated(
-            reply.explanation, "Ask fewer fields, split the text, or take another model."
-        )
-    if reply.ending == "truncated":
-        return Truncated(
-            f"The answer reached the output limit of {limit} tokens.",
-            "Raise max_output_tokens of this variant, lower its thinking, or ask fewer fields.",
-        )
-    return None
-
-
-_SMALLEST = 1500
-_WORD = re.compile(r"[^\W\u1100-\uffff]+")
-_REPEATED = re.compile(r"([\W_])\1+")
-_WINDOWS = frozenset(2**power * part // 2 for power in range(11, 18) for part in (2, 3))
-# Measured ranges of tokenizers: a count of characters is at most this far above theirs.
-_LEAST, _LEAST_WORDS, _AT_A_WINDOW = 0.6, 0.8, 1.1
-
-
-def cut_input(
-    connection: Connection, builder: RequestBuilder, text: Document, read: int | None
-) -> CutInput | None:
-    """The failure of an answer to a part of the text; None if nothing shows that it is one.
-
-    `read` is the number of tokens that the server says it read, of the whole question. Ollama and
-    others cut what is longer than their context, and answer as if nothing were missing. Only
-    servers of the user's own are doubted: the vendors refuse what is too long.
-    """
-    hosted = connection.provider.self_hosted
-    if not hosted or read is None or len(text.text) < 2 * _SMALLEST:
+    if reply.ending != "truncated":
         return None
-    # Rulers and blanks are a token however long they are.
-    document = count_tokens_in(_REPEATED.sub(r"\1", text.text))
-    if document < _SMALLEST:
-        return None
-    words = sum(1 for _ in _WORD.finditer(text.text))
-    far_below = read < max(_LEAST * document, _LEAST_WORDS * words)
-    filled = read in _WINDOWS and read * _AT_A_WINDOW < document
-    if not (far_below or filled):
-        return None
-    ollama = connection.host.endswith(":11434")
-    likely = round(tokens_in(builder, text).likely, -2)
-    return CutInput(
-        f"{'Ollama' if ollama else 'The server'} read {read:,} of about {likely:,} tokens.",
-        "Set OLLAMA_CONTEXT_LENGTH to a larger number, and start Ollama anew."
-        if ollama
-        else "Give the server a larger context (Ollama: OLLAMA_CONTEXT_LENGTH).",
+    if reply.explanation:
+        hint = "Ask fewer fields, split the text, or take another model."
+        return Truncated(reply.explanation, hint)
+    return Truncated(
+        f"The answer reached the output limit of {limit} tokens.",
+        "Raise max_output_tokens of this variant, lower its thinking, or ask fewer fields.",
     )
-
-
-# A dated snapshot, a revision or a tag behind the id is that model: `gpt-6-luna-2026-03-01`,
-# `gemini-3.8-flash-001`, `llama3.2:latest`.
-_SNAPSHOT = re.compile(r"[-@:](?:latest|[\d-]+)")
-_LONGEST = 120
-
-
-def substitution_notice(connection: Connection, asked: str, served: str | None) -> str:
-    """A sentence if another model answered than was asked for; empty otherwise.
-
-    A deployment's own name says nothing of its model, so it is compared only if it is the name of
-    a known one.
-    """
-    provider = connection.provider
-    if not served or (provider.deployments and provider.facts(asked) is None):
-        return ""
-    wanted, answered = (each.lower().rpartition("/")[2] for each in (asked, served))
-    if answered == wanted or (
-        answered.startswith(wanted) and _SNAPSHOT.fullmatch(answered.removeprefix(wanted))
-    ):
-        return ""
-    # Behind a router the id can carry where it is to be answered: `org/model:provider`.
-    if wanted.partition(":")[0] == answered:
-        return ""
-    return f"The server says that {served[:_LONGEST]} answered, not {asked}."
 
 
 # -- The failure that an error stands for.
@@ -258,12 +531,13 @@ def to_failure(error: LLMWidgetsError, variant: ResolvedVariant) -> Failure:
     """The class an extraction ends in for an error that is not a failure by itself."""
     if isinstance(error, Failure):
         return error
-    kind: type[CallError] = BadRequest
-    code = FailureCode.FIELD
-    if isinstance(error, PolicyError):
-        kind, code = Forbidden, FailureCode.POLICY
-    return kind(
-        error.message, error.hint, label=variant.connection.label, model=variant.model, code=code
+    refused = isinstance(error, PolicyError)
+    return (Forbidden if refused else BadRequest)(
+        error.message,
+        error.hint,
+        label=variant.connection.label,
+        model=variant.model,
+        code=FailureCode.POLICY if refused else FailureCode.FIELD,
     )
 
 
@@ -303,8 +577,5 @@ def _describe(error: BaseException) -> tuple[str, str, str]:
         module = name_here if name_here.split(".")[0] == "llmwidgets" else module
         frame = frame.tb_next
     sentence = f"An internal error ({name}{module and f' in {module}'}) ended this extraction."
-    return (
-        "internal",
-        sentence,
-        "The other texts went on; report it with the class and place named here.",
-    )
+    hint = "The other texts went on; report it with the class and place named here."
+    return "internal", sentence, hint

@@ -19,7 +19,10 @@ from llmwidgets.dialects.types import Enforcement, ResponseFormat, Usage
 from llmwidgets.engine import journal_file
 from llmwidgets.engine.journal_file import (
     BUSY_SECONDS,
+    INSERT,
     RETRY_BUSY_SECONDS,
+    SELECT_NEWEST,
+    SELECT_ROW,
     Change,
     JournalFile,
     Packed,
@@ -30,6 +33,7 @@ from llmwidgets.engine.journal_file import (
     waiting_for,
 )
 from llmwidgets.errors import FAILURES, CallError, Failure, FailureCode, InternalError, NotAsked
+from llmwidgets.formatting import count
 
 NO_OUTPUT = "no output"
 """The code of a row for a text to which a model asked elsewhere gave no answer."""
@@ -231,8 +235,16 @@ class Journal:
     @property
     def trouble(self) -> tuple[str, str]:
         """What keeps rows from the disk now, with the next step; two empty strings: nothing."""
-        waits = self._wanted is not None and self._waiting
-        return self._waiting.explain() if waits else ("", "")
+        why, step = self._waiting.why
+        if not why:
+            return "", ""
+        waiting = len(self._waiting.waiting)
+        kept = f"{count(waiting, 'reply is', 'replies are')}" if waiting else "Replies are"
+        return (
+            f"journal: {why}. {kept} kept in memory until this process ends.",
+            f"{step} and run again in this session: they are then written, not asked for again; or"
+            " save() the comparison.",
+        )
 
     def begin(self) -> None:
         """A run begins: what was fixed before is not reported again, but for what opening found."""
@@ -251,9 +263,10 @@ class Journal:
             if now - self._looked > _LOOK_SECONDS:
                 self._look()
                 file = self._file
-            if file is not None and file.writable and not self._waiting:
+            in_memory = self._waiting.waiting or self._waiting.why[0]
+            if file is not None and file.writable and not in_memory:
                 try:
-                    rowid = file.insert(packed)
+                    rowid = int(file.connection.execute(INSERT, packed).lastrowid or 0)
                 except sqlite3.DatabaseError as error:
                     self._fail(error)
                 else:
@@ -285,16 +298,11 @@ class Journal:
     def find(self, key: str) -> Row | None:
         """The newest row of this question that the model answered, or None."""
         with self._lock:
-            waiting = self._waiting.find(key) if self._waiting else None
-            if waiting is not None:
-                return read_row(*waiting)
-            file = self._own_file()
-            try:
-                match = file.find(key) if file is not None else None
-            except sqlite3.DatabaseError as error:
-                self._fail(error)
-                return None
-            return None if match is None else read_row(self._remember(*match), match[1])
+            waiting_id = self._waiting.by_key.get(key)
+            if waiting_id is not None:
+                return read_row(waiting_id, self._waiting.rows[waiting_id])
+            row = self._select(SELECT_NEWEST, key)
+            return None if row is None else read_row(self._remember(row[0], row[1:]), row[1:])
 
     def put_look(self, scored: int, keys: Sequence[Sequence[str]]) -> None:
         """Note that a verdict on `scored` texts was looked at, with some keys of each variant.
@@ -304,24 +312,39 @@ class Journal:
         with self._lock, suppress(sqlite3.Error):
             file = self._own_file()
             if keys and file is not None and file.writable:
-                file.put_look(scored, keys)
+                file.connection.execute(
+                    "INSERT INTO look (scored, keys) VALUES (?, ?)", (scored, json.dumps(keys))
+                )
 
     def looks(self, ids: Collection[int]) -> set[int]:
-        """On how many texts verdicts were looked at that had these rows in them."""
+        """On how many texts verdicts were looked at that had these rows in them.
+
+        Two variants of a look are enough, or its only one: they were compared.
+        """
+        looks = set[int]()
         with self._lock, suppress(sqlite3.Error, ValueError):
-            file, behind = self._own_file(), self._generation * _GENERATION
-            if file is not None:
-                return file.looks(lambda rowid: rowid + behind in ids)
+            file = self._own_file()
+            if file is None:
+                return looks
+            for scored, keys in file.connection.execute("SELECT scored, keys FROM look"):
+                variants = json.loads(keys)
+                here = sum(all(self._answers(file, key, ids) for key in each) for each in variants)
+                if here >= min(2, len(variants)):
+                    looks.add(int(scored))
+            return looks
         return set()
+
+    def _answers(self, file: JournalFile, key: str, ids: Collection[int]) -> bool:
+        rows = file.connection.execute(
+            "SELECT id FROM extraction WHERE key = ? AND answered", (key,)
+        )
+        return any(rowid + self._generation * _GENERATION in ids for (rowid,) in rows)
 
     def __len__(self) -> int:
         with self._lock:
-            file = self._own_file()
-            try:
-                return len(self._waiting) + (file.count() if file is not None else 0)
-            except sqlite3.DatabaseError as error:
-                self._fail(error)
-                return len(self._ids) + len(self._waiting.rows)
+            rows = self._select("SELECT count(*) FROM extraction")
+            on_disk = rows[0] if rows else len(self._ids)
+            return len(self._waiting.waiting) + int(on_disk)
 
     def __bool__(self) -> bool:
         # An empty journal is still one: `journal or Journal()` must not swap it.
@@ -334,7 +357,7 @@ class Journal:
         """
         with self._lock:
             self._look()
-            if self._waiting:
+            if self._waiting.waiting or self._waiting.why[0]:
                 self._write_waiting(BUSY_SECONDS)
             elif self._file is not None and self._newest is not None:
                 change = self._file.change(self._newest)
@@ -365,6 +388,15 @@ class Journal:
             self._open(BUSY_SECONDS)
         return self._file
 
+    def _select(self, select: str, *values: object) -> Any:
+        """The first row of the file's answer; None without one, and if the file fails."""
+        file = self._own_file()
+        try:
+            return file and file.connection.execute(select, values).fetchone()
+        except sqlite3.DatabaseError as error:
+            self._fail(error)
+            return None
+
     def _remember(self, rowid: int, packed: Packed) -> int:
         """The id of a row that somebody now has, so that no damage to the file takes it."""
         id_ = rowid + self._generation * _GENERATION
@@ -381,12 +413,8 @@ class Journal:
     def _on_disk(self, id_: int) -> Packed | None:
         """The row as the file has it, or as it was kept; KeyError for an unknown id."""
         generation, rowid = divmod(id_, _GENERATION)
-        file, packed = self._own_file(), None
-        if file is not None and generation == self._generation:
-            try:
-                packed = file.get(rowid)
-            except sqlite3.DatabaseError as error:
-                self._fail(error)
+        own = generation == self._generation
+        packed: Packed | None = self._select(SELECT_ROW, rowid) if own else None
         packed = packed or self._rescued.get(id_) or self._kept.get(id_)
         if packed is None and id_ not in self._rescued and id_ not in self._ids:
             raise KeyError(id_)
@@ -449,8 +477,16 @@ class Journal:
         """The file is not what it was: rows of this session are saved from it into a new one."""
         assert self._wanted is not None
         for id_ in self._ids:
-            if id_ not in self._rescued:
-                self._rescue(id_)
+            if id_ in self._rescued:
+                continue
+            packed = self._kept.get(id_)
+            if packed is None and self._file is not None:
+                with suppress(sqlite3.DatabaseError):
+                    select = self._file.connection.execute
+                    packed = select(SELECT_ROW, (id_ % _GENERATION,)).fetchone()
+            self._rescued[id_] = packed
+            if packed is not None:
+                self._waiting.add(packed)
         old, self._file = self._file, None
         self._generation += 1
         self._ids, self._newest = array("q"), None
@@ -465,15 +501,6 @@ class Journal:
         if old is not None:
             old.close()
         self._write_waiting(BUSY_SECONDS)
-
-    def _rescue(self, id_: int) -> None:
-        packed = self._kept.get(id_)
-        if packed is None and self._file is not None:
-            with suppress(sqlite3.DatabaseError):
-                packed = self._file.get(id_ % _GENERATION)
-        self._rescued[id_] = packed
-        if packed is not None:
-            self._waiting.add(packed)
 
     def _set_aside(self, what: str) -> None:
         assert self._wanted is not None
@@ -492,13 +519,13 @@ class Journal:
             return
         try:
             file.busy_timeout(seconds)
-            count = self._waiting.write(file)
+            written = self._waiting.write(file)
             file.busy_timeout(BUSY_SECONDS)
         except sqlite3.DatabaseError as error:
             self._waiting.why = reason(error, self._wanted)
             return
         if why:
-            were = f" ({count:,} were in memory)" if count else ""
+            were = f" ({written:,} were in memory)" if written else ""
             self._recovered.append(
                 f"journal: {why}; that is over, and every reply is on disk now{were}."
             )

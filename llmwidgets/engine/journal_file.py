@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sqlite3
 import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -47,9 +47,12 @@ CREATE TABLE IF NOT EXISTS look (
     keys TEXT NOT NULL
 );
 """
+# Answers "delete" instead of "wal" if the file system cannot share memory; both are safe.
+_SETUP = f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;{_TABLE}"
 _COLUMNS = "key, at, status, answered, reply, facts"
-_INSERT = f"INSERT INTO extraction ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
-_SELECT_NEWEST = (
+INSERT = f"INSERT INTO extraction ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
+SELECT_ROW = f"SELECT {_COLUMNS} FROM extraction WHERE id = ?"
+SELECT_NEWEST = (
     f"SELECT id, {_COLUMNS} FROM extraction WHERE key = ? AND answered ORDER BY id DESC LIMIT 1"
 )
 # Two processes, or two journals of one process, can write the same waiting row.
@@ -74,13 +77,13 @@ class JournalFile:
     ) -> None:
         self.path, self.writable = path, not to_read
         if path is None:
-            self.connection = _connect(":memory:")
+            self.connection = _open(":memory:", _SETUP)
         elif to_read:
-            self.connection = _read_only(path)
+            # Without the shared memory of a log there is only this way.
+            self.connection = _open(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
         else:
             make_private(path)
-            self.connection = _connect(str(path), seconds)
-        self.busy_timeout(BUSY_SECONDS)
+            self.connection = _open(str(path), _SETUP, timeout=seconds)
         self._seen, self._size = self._identity()
 
     def close(self) -> None:
@@ -89,12 +92,6 @@ class JournalFile:
     def busy_timeout(self, seconds: float) -> None:
         """Wait this long for another process's lock."""
         self.connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
-
-    # -- rows ----------------------------------------------------------------------------------
-
-    def insert(self, row: Packed) -> int:
-        """Write one row; it is committed when this returns. Its id."""
-        return int(self.connection.execute(_INSERT, row).lastrowid or 0)
 
     def insert_all(self, rows: Iterable[Packed]) -> None:
         """Write all rows, or none; those that are there already are left."""
@@ -107,48 +104,6 @@ class JournalFile:
                 if self.connection.in_transaction:
                     cursor.execute("ROLLBACK")
                 raise
-
-    def get(self, rowid: int) -> Packed | None:
-        """The row of this id, or None."""
-        select = f"SELECT {_COLUMNS} FROM extraction WHERE id = ?"
-        row: Packed | None = self.connection.execute(select, (rowid,)).fetchone()
-        return row
-
-    def find(self, key: str) -> tuple[int, Packed] | None:
-        """The id and the row that answered this question last, or None."""
-        row = self.connection.execute(_SELECT_NEWEST, (key,)).fetchone()
-        return None if row is None else (row[0], row[1:])
-
-    def put_look(self, scored: int, keys: Sequence[Sequence[str]]) -> None:
-        """Note that a verdict was looked at: on how many texts, some keys of each variant."""
-        self.connection.execute(
-            "INSERT INTO look (scored, keys) VALUES (?, ?)", (scored, json.dumps(keys))
-        )
-
-    def looks(self, has: Callable[[int], bool]) -> set[int]:
-        """On how many texts verdicts were looked at whose replies are among the rows asked for.
-
-        Two variants of a look are enough, or its only one: they were compared.
-        """
-        looks = set()
-        for scored, keys in self.connection.execute("SELECT scored, keys FROM look"):
-            variants = json.loads(keys)
-            here = sum(all(self._answers(key, has) for key in each) for each in variants)
-            if here >= min(2, len(variants)):
-                looks.add(int(scored))
-        return looks
-
-    def _answers(self, key: str, has: Callable[[int], bool]) -> bool:
-        rows = self.connection.execute(
-            "SELECT id FROM extraction WHERE key = ? AND answered", (key,)
-        )
-        return any(has(row[0]) for row in rows)
-
-    def count(self) -> int:
-        """How many rows there are."""
-        return int(self.connection.execute("SELECT count(*) FROM extraction").fetchone()[0])
-
-    # -- the file itself -----------------------------------------------------------------------
 
     def change(self, newest: tuple[int, Packed] | None = None) -> Change | None:
         """What has become of the file since it was opened: None if it is as it was.
@@ -172,13 +127,8 @@ class JournalFile:
 
     def siblings_gone(self) -> bool:
         """Whether a file that SQLite keeps next to it was deleted or replaced."""
-        if self.path is None:
-            return False
-        return any(
-            _identity_of(f"{self.path}{end}") != self._seen[end]
-            for end in _SIBLINGS
-            if end in self._seen
-        )
+        now = _identities(self.path) if self.path else {}
+        return any(now.get(end) != self._seen.get(end) for end in _SIBLINGS if end in self._seen)
 
     def copy_over(self) -> None:
         """Put a whole copy, log included, in the file's place and go on with it.
@@ -197,13 +147,14 @@ class JournalFile:
             part.replace(self.path)
         finally:
             part.unlink(missing_ok=True)
-        old, self.connection = self.connection, _connect(str(self.path))
+        old, self.connection = self.connection, _open(str(self.path), _SETUP)
         old.close()
         self._seen, self._size = self._identity()
 
     def _seen_from_outside(self, newest: tuple[int, Packed] | None) -> Change | None:
+        address = f"file:{quote(str(self.path))}?mode=ro"
         try:
-            with closing(_second(str(self.path))) as other:
+            with closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as other:
                 kept = None
                 if newest is not None:
                     kept = other.execute(
@@ -215,11 +166,7 @@ class JournalFile:
         return "emptied" if newest is not None and kept != (newest[1][0],) else None
 
     def _identity(self) -> tuple[dict[str, tuple[int, int]], int]:
-        if self.path is None:
-            return {}, 0
-        identities = {end: _identity_of(f"{self.path}{end}") for end in ("", *_SIBLINGS)}
-        size = self.path.stat().st_size
-        return {end: each for end, each in identities.items() if each is not None}, size
+        return (_identities(self.path), self.path.stat().st_size) if self.path else ({}, 0)
 
 
 def is_damage(error: BaseException) -> bool:
@@ -277,24 +224,9 @@ def _stat(path: str) -> os.stat_result | None:
         return None
 
 
-def _identity_of(path: str) -> tuple[int, int] | None:
-    stat = _stat(path)
-    return stat and (stat.st_dev, stat.st_ino)
-
-
-def _second(path: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=BUSY_SECONDS)
-
-
-def _read_only(path: Path) -> sqlite3.Connection:
-    # Without the shared memory of a log there is only this way; nothing can change meanwhile.
-    return _open(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
-
-
-def _connect(path: str, seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
-    # Answers "delete" instead of "wal" if the file system cannot share memory; both are safe.
-    setup = f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;{_TABLE}"
-    return _open(path, setup, timeout=seconds)
+def _identities(path: Path) -> dict[str, tuple[int, int]]:
+    stats = {end: _stat(f"{path}{end}") for end in ("", *_SIBLINGS)}
+    return {end: (stat.st_dev, stat.st_ino) for end, stat in stats.items() if stat}
 
 
 def _open(path: str, setup: str = "", **options: Any) -> sqlite3.Connection:
@@ -304,6 +236,7 @@ def _open(path: str, setup: str = "", **options: Any) -> sqlite3.Connection:
     try:
         database.executescript(setup)
         database.execute(f"SELECT {_COLUMNS} FROM extraction LIMIT 1")
+        database.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
     except sqlite3.Error:
         database.close()
         raise
@@ -412,40 +345,22 @@ def _own_folder() -> Path:
 # -- Rows that the disk has not taken yet: shared by all journals of one file in this process.
 
 _BATCH = 500
-_HOW = "in this session: they are then written, not asked for again; or save() the comparison."
 
 
+@dataclass(eq=False)
 class WaitingRows:
-    """Rows in memory, by ids below 0; `why` is what kept them from the disk.
+    """Rows in memory, by ids below 0; `why` is what kept them from the disk, and the next step.
 
     They can be read for as long as a journal of this file is used, and are kept for the next
     one while any of them waits.
     """
 
-    def __init__(self) -> None:
-        self.rows: dict[int, Packed] = {}
-        self.waiting: deque[Packed] = deque()
-        self.why = ("", "")
-        self.lock = threading.RLock()
-        self._by_key: dict[str, int] = {}
-
-    def __len__(self) -> int:
-        return len(self.waiting)
-
-    def __bool__(self) -> bool:
-        return bool(self.waiting or self.why[0])
-
-    def explain(self) -> tuple[str, str]:
-        """What keeps rows from the disk, and the next step; empty strings if nothing does."""
-        why, step = self.why
-        if not why:
-            return "", ""
-        count = len(self.waiting)
-        kept = (
-            f"{count:,} {'reply is' if count == 1 else 'replies are'}" if count else "Replies are"
-        )
-        sentence = f"journal: {why}. {kept} kept in memory until this process ends."
-        return sentence, f"{step} and run again {_HOW}"
+    rows: dict[int, Packed] = field(default_factory=dict)
+    waiting: deque[Packed] = field(default_factory=deque)
+    by_key: dict[str, int] = field(default_factory=dict)
+    """The newest of those that wait, by its key, if the model answered."""
+    why: tuple[str, str] = ("", "")
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     def add(self, row: Packed) -> int:
         """Keep a row until the disk takes it; its id."""
@@ -454,15 +369,9 @@ class WaitingRows:
             self.rows[at] = row
             self.waiting.append(row)
             if row[3]:
-                self._by_key[row[0]] = at
+                self.by_key[row[0]] = at
             _unwritten.add(self)
         return at
-
-    def find(self, key: str) -> tuple[int, Packed] | None:
-        """The id and the row that answered this question last, of those that wait."""
-        with self.lock:
-            at = self._by_key.get(key)
-            return None if at is None else (at, self.rows[at])
 
     def write(self, file: JournalFile) -> int:
         """Write every row, in order, as far as the file takes them; raises what it raises.
@@ -477,7 +386,7 @@ class WaitingRows:
                 for _ in batch:
                     self.waiting.popleft()
                 count += len(batch)
-            self._by_key.clear()
+            self.by_key.clear()
             _unwritten.discard(self)
         return count
 

@@ -15,20 +15,23 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmwidgets.dialects.types import Enforcement, ResponseFormat
-from llmwidgets.engine import defaults, event_loop
+from llmwidgets.engine import event_loop
 from llmwidgets.engine.estimate import Budget
 from llmwidgets.engine.extraction import (
+    BROKE,
+    OTHERS_BROKE,
     Extraction,
+    Extractor,
     internal_failure,
     parse_reply,
     read,
     to_failure,
+    unheld_row,
 )
-from llmwidgets.engine.extractor import BROKE, OTHERS_BROKE, Extractor, unheld_row
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.network import egress
-from llmwidgets.engine.network.pacing import Clock, Pace, PauseReason
-from llmwidgets.engine.request_builder import Plan, ResolvedVariant, cache_key
+from llmwidgets.engine.network.pacing import CONCURRENCY_MOST, Clock, Pace, PauseReason
+from llmwidgets.engine.request_builder import Plan
 from llmwidgets.errors import Failure, FailureCode, LLMWidgetsError, Stopped
 from llmwidgets.schemas import Schema
 from llmwidgets.store import state
@@ -103,10 +106,9 @@ Observer = Callable[[ProgressEvent], None]
 class Run:
     """Asks a plan. `start` returns at once; every extraction asked for ends in one row.
 
-    `rows[column][text * repeats + repeat]` is the journal's id of an extraction, 0 while it is
-    open. The observer is called on the engine's thread, after the rows are committed.
-    `concurrency` is the most calls at once for each connection; `budget` is in US dollars, and
-    the policy's own limit counts if it is smaller.
+    The observer is called on the engine's thread, after the rows are committed. `concurrency` is
+    the most calls at once for each connection; `budget` is in US dollars, and the policy's own
+    limit counts if it is smaller.
     """
 
     def __init__(
@@ -122,26 +124,32 @@ class Run:
         clock: Clock | None = None,
     ) -> None:
         self.plan, self.journal, self.policy = plan, journal, policy
-        self.concurrency, self.reuse, self.observer = concurrency, reuse, observer
-        self.clock = clock or Clock()
+        self.reuse, self.observer = reuse, observer
         self.budget = Budget(*policy.budget(budget))
-        self.stopped = False
+        self.begun = self.stopped = False
         self.error: BaseException | None = None
-        self._most = concurrency or defaults.CONCURRENCY_MOST
-        self._paces: dict[tuple[str, str], Pace] = {}
-        digests = _digests(plan)
-        self._columns = tuple(
-            self._column(at, variant, digests) for at, variant in enumerate(plan.columns)
-        )
+        self._most = concurrency or CONCURRENCY_MOST
+        clock, paces, columns = clock or Clock(), dict[tuple[str, str], Pace](), []
+        # Each text's hash, and which of the identical texts it is.
+        seen, digests = Counter[bytes](), list[tuple[bytes, int]]()
+        for text in plan.texts:
+            digest = hashlib.sha256(text.text.encode("utf-8", "replace")).digest()
+            digests.append((digest, seen[digest]))
+            seen[digest] += 1
+        for at, variant in enumerate(plan.columns):
+            key = (variant.connection.label, variant.target.url)
+            if key not in paces:
+                first = concurrency or egress.first_concurrency(variant.connection)
+                paces[key] = Pace(first, self._most, clock)
+            extractor = Extractor(variant, policy=policy, pace=paces[key], budget=self.budget)
+            columns.append(
+                _VariantRun(extractor, plan, digests, journal, partial(self._note_end, at))
+            )
+        self._columns = tuple(columns)
         self._finished = threading.Event()
         self._news: list[CellPosition] = []
         self._task: asyncio.Task[None] | None = None
         self._has_news = asyncio.Event()
-
-    @property
-    def rows(self) -> tuple[object, ...]:
-        """The journal's ids: one array per variant."""
-        return tuple(column.rows for column in self._columns)
 
     @property
     def progress(self) -> tuple[VariantProgress, ...]:
@@ -151,12 +159,18 @@ class Run:
     @property
     def notes(self) -> tuple[str, ...]:
         """What to know of the replies so far, besides each of them."""
-        return tuple(note for column in self._columns for note in column.notes)
-
-    @property
-    def begun(self) -> bool:
-        """Whether the engine has come to it."""
-        return self._task is not None
+        notes = []
+        for column in self._columns:
+            known, tally = column.extractor.capability, column.tally
+            if known is not None and known.doubt:
+                notes.append(f"{column.label}: {known.doubt}")
+            if column.relabelled:
+                broken = f"{tally.broken:,} of {tally.done:,}" if tally.broken else "Earlier"
+                notes.append(
+                    f"{column.label}: {broken} replies did not keep to the schema that was sent, so"
+                    " the column is JSON only, not schema enforced."
+                )
+        return tuple(notes)
 
     @property
     def finished(self) -> bool:
@@ -181,7 +195,7 @@ class Run:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end; whatever ends the wait stops the run. Whether the run is over."""
         try:
-            event_loop.refuse_on_loop()
+            event_loop.StuckWait().refuse(begun=True)
             # A wait without an end cannot be interrupted on Windows.
             while timeout is None and not self._finished.wait(0.5):
                 pass
@@ -204,28 +218,15 @@ class Run:
         again = self.reused(column, text, repeat)
         return read(self.plan.columns[column], self.plan.texts[text], repeat, row, reused=again)
 
-    def _column(
-        self, at: int, variant: ResolvedVariant, digests: list[tuple[bytes, int]]
-    ) -> _VariantRun:
-        connection, repeats = variant.connection, self.plan.repeats
-        key = (connection.label, variant.target.url)
-        if key not in self._paces:
-            first = self.concurrency or egress.first_concurrency(connection)
-            self._paces[key] = Pace(first, self._most, self.clock)
-
-        def ended(index: int) -> None:
-            if self.observer is not None:
-                self._news.append(CellPosition(at, index // repeats, index % repeats))
-                self._has_news.set()
-
-        extractor = Extractor(
-            variant, policy=self.policy, pace=self._paces[key], budget=self.budget
-        )
-        return _VariantRun(extractor, self.plan, digests, self.journal, ended)
+    def _note_end(self, column: int, index: int) -> None:
+        if self.observer is not None:
+            self._news.append(CellPosition(column, *divmod(index, self.plan.repeats)))
+            self._has_news.set()
 
     # -- on the engine's loop ------------------------------------------------------------------
 
     async def _main(self) -> None:
+        self.begun = True
         self.journal.begin()
         self._task = asyncio.create_task(self._ask_all())
         observer = self.observer
@@ -237,7 +238,11 @@ class Run:
             if not self._task.cancelled():
                 self.error = self._task.exception()
         finally:
-            self._end_open()
+            for column in self._columns:
+                try:
+                    column.stop()
+                except Exception as error:  # noqa: BLE001 - a full disk must not hang who waits
+                    self.error = self.error or error
             for task in news:
                 task.cancel()
             settled = asyncio.to_thread(self.journal.settle)
@@ -247,29 +252,27 @@ class Run:
                 self._call_observer(observer)
 
     async def _ask_all(self) -> None:
-        # Loaded in a thread, so that a panel stays quick while the first run starts.
-        await asyncio.to_thread(_load)
         with state.hold_open():
+            # In a thread, so that a panel stays quick while the first run starts.
+            await asyncio.to_thread(self._prepare)
             async with asyncio.TaskGroup() as group:
                 for column in self._columns:
                     group.create_task(column.run(reuse=self.reuse, most=self._most))
 
+    def _prepare(self) -> None:
+        """Load what takes long, and have the keys of every connection masked in every reply."""
+        import genai_prices  # noqa: F401
+
+        from llmwidgets.engine.network import transport
+
+        for variant in self.plan.columns:
+            connection = variant.connection
+            headers = connection.fields.headers
+            transport.watch_secrets([*connection.secret_fields.values(), *headers.values()])
+
     async def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
-
-    def _end_open(self) -> None:
-        for column in self._columns:
-            if column.left:
-                failure = Stopped(
-                    "The run was stopped before this text was answered.", "Run it again to go on."
-                )
-                try:
-                    column.end(Row.of_failure("", failure))
-                except Exception as error:  # noqa: BLE001 - a full disk must not hang who waits
-                    self.error = self.error or error
-                column.state = VariantState.STOPPED
-            column.finished = True
 
     async def _report(self, observer: Observer) -> None:
         while True:
@@ -290,25 +293,10 @@ class Run:
             self.error = self.error or error
 
 
-def _digests(plan: Plan) -> list[tuple[bytes, int]]:
-    """Each text's hash, and which of the identical texts it is."""
-    seen: Counter[bytes] = Counter()
-    digests = []
-    for text in plan.texts:
-        digest = hashlib.sha256(text.text.encode("utf-8", "replace")).digest()
-        digests.append((digest, seen[digest]))
-        seen[digest] += 1
-    return digests
-
-
-def _load() -> None:
-    import genai_prices  # noqa: F401
-
-    from llmwidgets.engine.network import transport  # noqa: F401
-
-
 # -- One variant of a run: what is reused, what is asked, and when asking stops making sense.
 
+DEAD_AFTER = 3
+"""After this many connection failures in a row, a variant is not asked any further."""
 _DEAD = frozenset(
     {"Unreachable", "Unauthorized", "Forbidden", "UnknownModel", "QuotaExhausted", "RateLimited"}
 )
@@ -330,22 +318,6 @@ class _Tally:
     broken: int = 0
     """Replies that did not keep to the schema they were sent under, to be enforced."""
 
-    def count(self, row: Row, *, reused: bool) -> None:
-        """Count one extraction that ended so."""
-        self.done += 1
-        self.broken += BROKE in row.notes
-        if row.status != "ok":
-            self.failures[row.status] += 1
-        if row.answered and row.seconds is not None:
-            insort(self.seconds, row.seconds)
-        if reused:
-            self.reused += 1
-            self.paid_before += row.cost or 0.0
-        elif row.cost is not None:
-            self.cost += row.cost
-        elif row.answered:
-            self.unpriced = True
-
 
 class _VariantRun:
     """Asks every text `repeats` times; `rows` has the journal's id of each, 0 while open."""
@@ -365,7 +337,7 @@ class _VariantRun:
         self.rows = array("q", bytes(8 * plan.asked))
         self.reused = bytearray(plan.asked)
         self.tally = _Tally()
-        self._relabelled: set[Schema] = set()
+        self.relabelled: set[Schema] = set()
         self._prefixes: dict[tuple[Schema, ResponseFormat], hashlib._Hash] = {}
         self._in_a_row = 0
         self._over: Failure | None = None
@@ -396,54 +368,50 @@ class _VariantRun:
             seconds_left=pause.seconds if pause is not None and state is not self.state else 0,
         )
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What to know of the variant's replies as a whole."""
-        known, notes = self.extractor.capability, []
-        if known is not None and known.doubt:
-            notes.append(known.doubt)
-        if self._relabelled:
-            broken = self.tally.broken
-            count = f"{broken:,} of {self.tally.done:,}" if broken else "Earlier"
-            notes.append(
-                f"{count} replies did not keep to the schema that was sent, so the column is JSON"
-                " only, not schema enforced."
-            )
-        return tuple(f"{self.label}: {each}" for each in notes)
-
-    @property
-    def left(self) -> int:
-        """How many have not ended."""
-        return len(self.rows) - self.tally.done
-
     async def run(self, *, reuse: bool, most: int) -> None:
         """Reuse what was answered before, ask the rest; only a cancel is raised."""
         try:
             if reuse:
                 await self._reuse_known()
-            if self.left:
-                await self._learn(reuse=reuse)
+            if 0 in self.rows and self.extractor.capability is None:
+                self.state = VariantState.PROBING
+                known = await self.extractor.learn()
+                if reuse:
+                    # The probe can find another form than before, and one variant has one form.
+                    self.reused, self.tally = bytearray(len(self.rows)), _Tally()
+                    self.rows = array("q", bytes(8 * len(self.rows)))
+                    await self._reuse(known.form)
+            if 0 in self.rows:
                 self.state = VariantState.ASKING
                 waiting = (index for index in range(len(self.rows)) if not self.rows[index])
                 async with asyncio.TaskGroup() as group:
-                    for _ in range(min(most, self.left)):
+                    for _ in range(min(most, self.rows.count(0))):
                         group.create_task(self._work(waiting))
         except LLMWidgetsError as error:
             self._over = to_failure(error, self.extractor.variant)
         except Exception as error:  # noqa: BLE001 - the other variants go on
             self._over = internal_failure(error, self.extractor.variant)
         if self._over is not None:
-            self.end(self._unasked(self._over))
+            self._end(self._unasked(self._over))
         self.state, self.finished = VariantState.DONE, True
 
-    def end(self, row: Row) -> None:
+    def stop(self) -> None:
+        """Finish what is open, unless all has ended."""
+        self.finished = True
+        if 0 in self.rows:
+            self.state = VariantState.STOPPED
+            failure = Stopped(
+                "The run was stopped before this text was answered.", "Run it again to go on."
+            )
+            self._end(Row.of_failure("", failure))
+
+    def _end(self, row: Row) -> None:
         """Finish every open extraction with this row."""
-        if not self.left:
-            return
-        row_id = self._journal.put(row)
-        for index in range(len(self.rows)):
-            if not self.rows[index]:
-                self._note(index, row_id, row, reused=False)
+        if 0 in self.rows:
+            row_id = self._journal.put(row)
+            for index in range(len(self.rows)):
+                if not self.rows[index]:
+                    self._note(index, row_id, row, reused=False)
 
     # -- reuse -----------------------------------------------------------------------------------
 
@@ -452,34 +420,22 @@ class _VariantRun:
         known = self.extractor.capability
         if known is not None:
             await self._reuse(known.form)
-        if self.left and (known is None or not known.tried):
+        if 0 in self.rows and (known is None or not known.tried):
             # What is known from a list can have been refused, and asked in a lower form.
             before = self._form_of_before()
             if before is not None:
                 await self._reuse(before)
 
-    async def _learn(self, *, reuse: bool) -> None:
-        if self.extractor.capability is not None:
-            return
-        self.state = VariantState.PROBING
-        known = await self.extractor.learn()
-        if reuse:
-            # The probe can find another form than before, and one variant has one form.
-            for index in range(len(self.rows)):
-                self.rows[index] = self.reused[index] = 0
-            self.tally = _Tally()
-            await self._reuse(known.form)
-
     async def _reuse(self, form: ResponseFormat) -> None:
-        for index in range(len(self.rows)):
+        schemas = set[Schema]()
+        for index, row_id in enumerate(self.rows):
             if index % _BREATH == 0:
                 await asyncio.sleep(0)
-            if self.rows[index]:
-                continue
-            row = self._journal.find(self._key(index, form))
+            schemas.add(self.texts[index // self.repeats].schema)
+            row = None if row_id else self._journal.find(self._key(index, form))
             if row is not None:
                 self._take(index, row)
-        for schema in {text.schema for text in self.texts}:
+        for schema in schemas:
             await self._relabel(schema)
 
     def _take(self, index: int, row: Row) -> None:
@@ -520,9 +476,9 @@ class _VariantRun:
 
     async def _relabel(self, schema: Schema) -> None:
         """Give all replies one mode if a later one showed that the schema is not enforced."""
-        if schema in self._relabelled or not self.extractor.builder(schema).unheld:
+        if schema in self.relabelled or not self.extractor.builder(schema).unheld:
             return
-        self._relabelled.add(schema)
+        self.relabelled.add(schema)
         for index in range(len(self.rows)):
             if index % _BREATH == 0:
                 await asyncio.sleep(0)
@@ -535,19 +491,30 @@ class _VariantRun:
 
     def _give_up_if_hopeless(self, row: Row) -> None:
         self._in_a_row = self._in_a_row + 1 if row.status in _DEAD else 0
-        hopeless = self._in_a_row >= defaults.DEAD_AFTER or row.code == FailureCode.POLICY
+        hopeless = self._in_a_row >= DEAD_AFTER or row.code == FailureCode.POLICY
         if hopeless or row.status == "OverBudget":
             self._over = self._over or row.failure()
 
     def _note(self, index: int, row_id: int, row: Row, *, reused: bool) -> None:
-        self.rows[index] = row_id
-        self.reused[index] = reused
-        self.tally.count(row, reused=reused)
+        self.rows[index], self.reused[index], tally = row_id, reused, self.tally
+        tally.done += 1
+        tally.broken += BROKE in row.notes
+        if row.status != "ok":
+            tally.failures[row.status] += 1
+        if row.answered and row.seconds is not None:
+            insort(tally.seconds, row.seconds)
+        if reused:
+            tally.reused += 1
+            tally.paid_before += row.cost or 0.0
+        elif row.cost is not None:
+            tally.cost += row.cost
+        elif row.answered:
+            tally.unpriced = True
         self._ended(index)
 
     def _unasked(self, failure: Failure) -> Row:
-        """The row of every text that is left, which says how many they are besides the asked."""
-        row, left = Row.of_failure("", failure), self.left
+        """The row of every text that is left, with their number."""
+        row, left = Row.of_failure("", failure), self.rows.count(0)
         if not self.tally.done:
             sentence = "No text was asked." if left > 1 else ""
         else:
@@ -556,10 +523,13 @@ class _VariantRun:
         return replace(row, message=f"{row.message} {sentence}".rstrip()) if left else row
 
     def _key(self, index: int, form: ResponseFormat) -> str:
-        schema = self.texts[index // self.repeats].schema
-        prefix = self._prefixes.get((schema, form))
-        if prefix is None:
-            prefix = self.extractor.builder(schema).prefix(form)
-            self._prefixes[schema, form] = prefix
-        digest, occurrence = self._digests[index // self.repeats]
-        return cache_key(prefix, digest, occurrence, index % self.repeats)
+        """The journal's key: the same question, asked the same way, for the n-th time."""
+        text, repeat = divmod(index, self.repeats)
+        schema = self.texts[text].schema
+        if (schema, form) not in self._prefixes:
+            self._prefixes[schema, form] = self.extractor.builder(schema).prefix(form)
+        # Identical texts are counted, so that each of them is asked.
+        digest, occurrence = self._digests[text]
+        whole = self._prefixes[schema, form].copy()
+        whole.update(digest + f"{occurrence}:{repeat}".encode())
+        return whole.hexdigest()

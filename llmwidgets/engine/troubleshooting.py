@@ -65,24 +65,11 @@ def diagnose(
 def diagnoses(case: CheckFailure) -> Iterator[Diagnosis]:
     """What the error can mean, likeliest first; the last one needs no proof."""
     for symptom in SYMPTOMS:
-        if symptom.fits(case):
+        if isinstance(case.error, symptom.error) and symptom.when(case):
             yield from symptom.diagnose(case)
             if not symptom.proven:
                 return
-    error = case.error
-    yield Diagnosis(error.message, error.hint, None, _shown_code(error), _status(error))
-
-
-def _status(error: LLMWidgetsError) -> str:
-    """The class that an extraction would end in for this error."""
-    return type(error).__name__ if isinstance(error, Failure) else "Forbidden"
-
-
-def _shown_code(error: LLMWidgetsError) -> str:
-    if not isinstance(error, CallError):
-        return ""
-    code = "" if error.code == str(error.status or "") else error.code
-    return " ".join(str(part) for part in (error.status, code) if part)
+    yield Diagnosis(case.error.message, case.error.hint, None, case.shown_code, case.error_class)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +96,19 @@ class CheckFailure:
     @property
     def status(self) -> int | None:
         return getattr(self.error, "status", None)
+
+    @property
+    def shown_code(self) -> str:
+        """The status of the response and the server's own short word."""
+        if not isinstance(self.error, CallError):
+            return ""
+        code = "" if self.code == str(self.status or "") else self.code
+        return " ".join(str(part) for part in (self.status, code) if part)
+
+    @property
+    def error_class(self) -> str:
+        """The class that an extraction would end in for this error."""
+        return type(self.error).__name__ if isinstance(self.error, Failure) else "Forbidden"
 
     @property
     def other_format(self) -> bool:
@@ -164,13 +164,13 @@ class CheckFailure:
         if self.facts is not None:
             return None
         ended = provider.ended(self.model)
-        if ended is None and provider.self_hosted:
-            # The provider whose own address is called, also through a gateway.
-            host, known = f".{self.typed_host}", (each for each in PROVIDERS.values() if each.host)
-            maker = next((each for each in known if host.endswith(f".{each.host}")), None)
-            ended = catalog.ended_on(maker, self.model) if maker else None
-            return replace(ended, whose=maker.title) if maker and ended else None
-        return ended
+        if ended is not None or not provider.self_hosted:
+            return ended
+        # The provider whose own address is called, also through a gateway.
+        host, known = f".{self.typed_host}", (each for each in PROVIDERS.values() if each.host)
+        maker = next((each for each in known if host.endswith(f".{each.host}")), None)
+        ended = catalog.ended_on(maker, self.model) if maker else None
+        return replace(ended, whose=maker.title) if maker and ended else None
 
     @property
     def facts(self) -> ModelFacts | None:
@@ -244,18 +244,14 @@ class CheckFailure:
             "ending": f" {ending}" if ending else "",
             "near": f" The nearest name is {nearest}." if nearest else "",
             "host": self.connection.host,
-            "model": self.model,
-            "endpoint": self.endpoint,
             "location": self.location or "global",
-            "deployment": self.deployment,
-            "version": self.version,
             "nearest": nearest,
-            "doubt": self.doubt,
-            "ended": self.ended,
             "listed": ", ".join(self.listed[:5]),
             "message": self.error.message,
             "step": self.error.hint,
         }
+        for name in ("model", "endpoint", "deployment", "version", "doubt", "ended"):
+            words[name] = getattr(self, name)
         for name in ("unknown_model", "no_access"):
             advice = getattr(self.provider, name)
             words[name] = advice.sentence.format(**words) if advice else ""
@@ -284,10 +280,6 @@ class Symptom:
     proven: bool = False
     status: str = ""
 
-    def fits(self, case: CheckFailure) -> bool:
-        """Whether the case is this one."""
-        return isinstance(case.error, self.error) and bool(self.when(case))
-
     def diagnose(self, case: CheckFailure) -> Iterator[Diagnosis]:
         """What this symptom makes of the case: once for each fix that may work."""
         fixes = self.fixes(case) if self.fixes else ()
@@ -300,14 +292,10 @@ class Symptom:
                 self.sentence.format(**named),
                 self.hint.format(**named),
                 fix,
-                _shown_code(case.error),
-                self.status or _status(case.error),
+                case.shown_code,
+                self.status or case.error_class,
                 self.proven,
             )
-
-
-def _always(_case: CheckFailure) -> bool:
-    return True
 
 
 # -- Fixes, likeliest first.
@@ -348,10 +336,6 @@ def _known_version(case: CheckFailure) -> Fixes:
     return ({case.address_field: case.endpoint.replace(case.version, DATED_VERSION)},)
 
 
-def _global(_case: CheckFailure) -> Fixes:
-    return ({"location": "global"},)
-
-
 _CHANGE = "Change the endpoint, then test again."
 _HUNG_UP_ON_HTTP = frozenset({FailureCode.HUNG_UP, FailureCode.NOT_HTTP, FailureCode.CUT_SHORT})
 
@@ -361,197 +345,147 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "Nothing is listening at {host}; a model server answers at {new}.",
         _CHANGE,
         _other_address,
-        proven=True,
-    ),
-    Symptom(
-        Unreachable,
-        lambda case: (
-            case.provider.self_hosted
+        proven=True),
+    Symptom(Unreachable,
+        lambda case: case.provider.self_hosted
             and case.endpoint.startswith("http:")
-            and case.code in _HUNG_UP_ON_HTTP
-        ),
+            and case.code in _HUNG_UP_ON_HTTP,
         "{host} requires https; it closes plain http connections.",
         _CHANGE,
         _other_scheme,
-        proven=True,
-    ),
-    Symptom(
-        Unreachable,
+        proven=True),
+    Symptom(Unreachable,
         lambda case: case.provider.self_hosted and case.code == FailureCode.TLS_SPOKEN,
         "{host} does not speak https: it answers to http://.",
         "Change the endpoint to http://, then test again.",
         _other_scheme,
-        proven=True,
-    ),
-    Symptom(
-        # The address is right, since it lists models; this one is not among them.
-        Unreachable,
+        proven=True),
+    # The address is right, since it lists models; this one is not among them.
+    Symptom(Unreachable,
         lambda case: case.wrong_path and case.listed and case.model not in case.listed,
         "The server answers, but has no model {model}. It has {listed}.",
         "Correct the name, or load the model on the server.",
-        status="UnknownModel",
-    ),
+        status="UnknownModel"),
     Symptom(Unreachable, lambda case: case.wrong_path and not case.path.endswith("/v1"),
         "The server answers, but not at this address. An endpoint of OpenAI format ends in /v1,"
         " and {endpoint} does not.",
         _CHANGE,
-        _with_v1,
-    ),
+        _with_v1),
     Symptom(Unreachable, lambda case: case.wrong_path and "/v1/" in case.path,
         "The server answers, but not at {endpoint}: it does at {new}.",
         _CHANGE,
         _with_v1,
-        proven=True,
-    ),
+        proven=True),
     Symptom(Unreachable, lambda case: case.wrong_path,
         "Something answers at {endpoint}, but it is not a model server in OpenAI format.",
-        "Open the address in a browser: a login page, a proxy or another program may sit there.",
-    ),
-    Symptom(
-        CallError,
-        lambda case: (
-            case.version
+        "Open the address in a browser: a login page, a proxy or another program may sit there."),
+    Symptom(CallError,
+        lambda case: case.version
             and "/deployments/" in case.path
-            and (case.other_format or case.status == 400)
-        ),
+            and (case.other_format or case.status == 400),
         "The resource does not know the api-version {version} of the address.",
         _CHANGE,
         _known_version,
-        proven=True,
-    ),
+        proven=True),
     Symptom(Unreachable, lambda case: case.other_format and case.provider.deployments,
         "Nothing that serves a deployment answers at this address.",
-        PASTE_TARGET_URI,
-    ),
+        PASTE_TARGET_URI),
     Symptom(Unreachable, lambda case: case.other_format and case.provider.single,
         "What answers at {host} is not {title}: it is a web page, or of another format.",
         "A proxy, a firewall or the network's login page may be in between. With a base URL,"
-        " check its path.",
-    ),
+        " check its path."),
     Symptom(Unreachable, lambda case: case.refused_here and case.connection.host.endswith(":11434"),
         "Ollama is not running: nothing is listening at {host}.",
         "Start it (ollama serve). When the kernel runs in a container or on another computer,"
-        " localhost is that computer: give Ollama's outside address.",
-    ),
+        " localhost is that computer: give Ollama's outside address."),
     Symptom(Unreachable, lambda case: case.refused_here and case.connection.host.endswith(":1234"),
         "LM Studio's server is not running: nothing is listening at {host}.",
-        "Start it in LM Studio under Developer, then test again.",
-    ),
+        "Start it in LM Studio under Developer, then test again."),
     Symptom(Unreachable, lambda case: case.code == FailureCode.DNS and case.provider.deployments,
         "There is no Azure resource called {host}.",
-        "Copy the target URI again; a resource that was just made needs a few minutes.",
-    ),
+        "Copy the target URI again; a resource that was just made needs a few minutes."),
     # Keys.
     Symptom((Unauthorized, Forbidden), lambda case: case.prefix.manages,
         "The key was not accepted by {label}. {key_problem}",
-        "{key_step}",
-    ),
+        "{key_step}"),
     Symptom(Unauthorized, lambda case: case.key_refused and case.ended,
         "{message} It ended on {ended}, by the day saved with it.",
-        "Make a new key and save it with its own day.",
-    ),
+        "Make a new key and save it with its own day."),
     Symptom(Unauthorized, lambda case: case.key_refused and case.prefix.step,
         "{message} {key_problem}",
-        "{key_step}",
-    ),
-    Symptom(
-        # What is wrong with Google's credentials is explained in more detail where they are read.
-        Unauthorized,
+        "{key_step}"),
+    # What is wrong with Google's credentials is explained in more detail where they are read.
+    Symptom(Unauthorized,
         lambda case: case.key_refused and case.doubt and not case.provider.environment.file,
         "{message} {doubt}",
-        "Paste the key of {title}.",
-    ),
+        "Paste the key of {title}."),
     Symptom(Unauthorized, lambda case: case.typed_host == _HUGGING_FACE and not case.begins("hf_"),
         "{message} The router takes a token of Hugging Face.",
         "Make a token (it starts with hf_) with the permission Make calls to Inference"
-        " Providers, and paste it as API key.",
-    ),
+        " Providers, and paste it as API key."),
     Symptom(Unauthorized, lambda case: case.key_refused and not case.connection.secret_fields,
         "The server asks for a key, and none is given.",
-        "Fill in the API key, or the auth token.",
-    ),
+        "Fill in the API key, or the auth token."),
     Symptom(Forbidden, lambda case: case.typed_host == _HUGGING_FACE,
         "The token is valid but has no right to call inference providers.",
         "Give it the permission Make calls to Inference Providers, on Hugging Face under"
-        " Settings → Access Tokens.",
-    ),
+        " Settings → Access Tokens."),
     # Models: why a server lacks the one it was asked for, or keeps it from this key.
     Symptom(UnknownModel, lambda case: case.deployment not in {"", case.model},
         "The server and the key are right; the deployment name is not. Azure expects the"
         " deployment's name. The address you pasted names the deployment {deployment}, not"
         " {model}.",
         "Change the deployment, then test again.",
-        _named(lambda case: case.deployment),
-    ),
-    Symptom(
-        UnknownModel,
-        lambda case: (
-            case.provider.model_field == "deployment"
+        _named(lambda case: case.deployment)),
+    Symptom(UnknownModel,
+        lambda case: case.provider.model_field == "deployment"
             and case.gone
-            and case.code != FailureCode.REGION
-        ),
+            and case.code != FailureCode.REGION,
         "{unknown_model} {whose} has retired the model {model}{on}.",
-        "{instead} {unknown_model_step}",
-    ),
+        "{instead} {unknown_model_step}"),
     Symptom(UnknownModel, lambda case: case.gone,
         "{whose} has retired {model}{on}.",
-        "{instead}",
-    ),
+        "{instead}"),
     Symptom(UnknownModel, lambda case: case.code == FailureCode.REGION,
-        "{message}{ending}",
-    ),
+        "{message}{ending}"),
     Symptom(UnknownModel, lambda case: case.provider.model_field == "deployment" and case.facts,
         "{unknown_model} {model} is the name of a model; its deployment can have another.",
-        "{unknown_model_step}",
-    ),
+        "{unknown_model_step}"),
     Symptom(UnknownModel, lambda case: case.provider.unknown_model,
         "{unknown_model}",
-        "{unknown_model_step}",
-    ),
+        "{unknown_model_step}"),
     Symptom(UnknownModel, lambda case: case.typed_host == _HUGGING_FACE,
         "No provider that this token may use serves {model}.",
         "Name a provider that serves it, in the endpoint (…/together/v1) or behind the name"
-        " ({model}:together); providers are turned on in the settings of Hugging Face.",
-    ),
+        " ({model}:together); providers are turned on in the settings of Hugging Face."),
     Symptom(UnknownModel, lambda case: case.provider.model_field and case.listed and case.nearest,
         "The server answers, but has no model {model}. The nearest it has is {nearest}.",
-        fixes=_named(lambda case: case.nearest),
-    ),
+        fixes=_named(lambda case: case.nearest)),
     Symptom(UnknownModel, lambda case: case.provider.model_field and case.listed,
-        "The server answers, but has no model {model}. It has {listed}.",
-    ),
+        "The server answers, but has no model {model}. It has {listed}."),
     Symptom(UnknownModel, lambda case: case.location and case.facts,
         "The credentials are right, but {model} is not offered in {location}.{ending}",
         "Change the location to global, or to eu or us where texts have to stay there.",
-        _global,
-    ),
+        lambda _case: ({"location": "global"},)),
     Symptom(UnknownModel, lambda case: case.location,
         "The credentials are right, but {location} has no model {model}: it is misspelled, or not"
         " offered there.{near}",
         "Check the name, or change the location to global.",
-        _global,
-    ),
-    Symptom(
-        # The provider serves the model, and not to this key.
-        (UnknownModel, Forbidden),
-        lambda case: (
-            case.provider.no_access
+        lambda _case: ({"location": "global"},)),
+    # The provider serves the model, and not to this key.
+    Symptom((UnknownModel, Forbidden),
+        lambda case: case.provider.no_access
             and (case.facts if isinstance(case.error, UnknownModel)
-                 else case.code == FailureCode.NO_ACCESS)
-        ),
+            else case.code == FailureCode.NO_ACCESS),
         "{no_access}",
-        "{no_access_step}",
-    ),
+        "{no_access_step}"),
     Symptom(UnknownModel, lambda case: case.provider.single,
         "{title} has no model {model}, or this key has no access to it.{near}",
-        "Check the name; a test of the connection shows which models the key may use.",
-    ),
+        "Check the name; a test of the connection shows which models the key may use."),
     # Money and limits.
-    Symptom(QuotaExhausted, _always,
-        "The key is right. {message}",
-    ),
-    Symptom(RateLimited, _always,
-        "The server and the key are right; the limit of requests is reached for now.",
-    ),
+    Symptom(QuotaExhausted, lambda _case: True,
+        "The key is right. {message}"),
+    Symptom(RateLimited, lambda _case: True,
+        "The server and the key are right; the limit of requests is reached for now."),
 )  # fmt: skip
 """Read in this order; if none fits, the error's own words count."""

@@ -114,9 +114,8 @@ def by_run(case: Case) -> None:
 
 def by_probe(case: Case) -> None:
     from llmwidgets.engine.capability import Prober
-    from llmwidgets.engine.network.pacing import Pace
 
-    prober = Prober(case.connection, case.model, policy=case.store.policy, pace=Pace(1))
+    prober = Prober(case.connection, case.model, policy=case.store.policy)
     event_loop.run_blocking(prober.climb())
 
 

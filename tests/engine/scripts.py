@@ -97,7 +97,7 @@ def probed(end):
 
 
 def nothing_kept(end) -> bool:
-    return capability.known_capability(custom(end), "m") is None
+    return capability.record_of(custom(end), "m").capability is None
 
 
 def openai(end) -> Connection:

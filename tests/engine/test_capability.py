@@ -10,7 +10,7 @@ import pytest
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import capability, event_loop
-from llmwidgets.engine.extractor import Extractor
+from llmwidgets.engine.extraction import Extractor
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.request_builder import Document, ResolvedVariant
 from llmwidgets.errors import Unauthorized
@@ -104,7 +104,7 @@ def test_what_the_store_knows_is_not_probed(far_end, model):
 
 def test_a_listed_model_is_known_by_its_facts():
     connection = Connection("openai", api_key="sk-made-up-key-for-tests-0001")
-    found = capability.known_capability(connection, "gpt-6-luna")
+    found = connection.capability("gpt-6-luna")
     assert (found.form, found.mode) == (ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
 
 

@@ -182,7 +182,7 @@ def test_an_error_of_this_package_is_a_row_of_its_own_class(far_end, tmp_path, m
 
 def test_a_bug_that_strikes_twice_does_not_end_the_column(far_end, tmp_path, monkeypatch):
     """Also where what is said of the question beside its answer fails, for one text."""
-    from llmwidgets.engine import extractor as asking
+    from llmwidgets.engine import extraction as asking
 
     tell = asking.Extractor._circumstances
 

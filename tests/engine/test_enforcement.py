@@ -93,7 +93,7 @@ def test_another_schema_of_the_same_server_keeps_the_word(far_end, model):
     both = (Document("a", "bad", SCHEMA, None), Document("b", "Ada", other, None))
     run = ran(Plan(columns(custom(end)), both), concurrency=1)
     assert modes(run) == [Enforcement.JSON, Enforcement.SCHEMA]
-    assert capability.known_capability(custom(end), "m").mode is Enforcement.SCHEMA
+    assert capability.record_of(custom(end), "m").capability.mode is Enforcement.SCHEMA
 
 
 def test_another_column_of_the_model_loses_the_word_in_the_same_run(far_end, model):
@@ -191,7 +191,7 @@ def test_a_run_asks_on_where_the_probe_was_cut_and_says_so(far_end, model):
     assert "could not be determined" in run.notes[0]
     assert any("could not be determined" in note for note in run.extraction(0, 1).notes)
     assert run.extraction(0, 1).request["body"] == questions(ponders)[-1]
-    assert capability.known_capability(custom(end), "m") is None
+    assert capability.record_of(custom(end), "m").capability is None
 
 
 def test_a_run_whose_probe_met_a_busy_server_asks_no_text_and_looks_anew_later(far_end, model):
@@ -284,4 +284,4 @@ def test_every_dialect_loses_the_word(kind):
         server.fault = "ignore"
         found = lw.extract(schema, "Bolt bills 12.50.", lw.Variant((connection, name)))
     assert (found.status, found.mode) == ("InvalidRecord", Enforcement.JSON)
-    assert capability.known_capability(connection, name).mode is Enforcement.SCHEMA
+    assert capability.record_of(connection, name).capability.mode is Enforcement.SCHEMA

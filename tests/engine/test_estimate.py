@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +13,8 @@ from hypothesis import strategies as st
 from llmwidgets import formatting
 from llmwidgets.connections import Connection
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.estimate import count_tokens_in, estimate
-from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
+from llmwidgets.engine.estimate import estimate
+from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant, count_tokens_in
 from llmwidgets.schemas import read_schema
 
 SCHEMA = read_schema([{"name": "total", "type": "number"}])
@@ -38,7 +42,7 @@ def test_it_counts_calls_tokens_and_dollars_and_calls_nothing():
     assert 0 < found.cost_low < found.cost < found.cost_high
     assert found.seconds > 0
     assert found.hosts == ("api.openai.com",)
-    event_loop.refuse_on_loop()
+    event_loop.StuckWait().refuse()
     assert event_loop._engine is before
 
 
@@ -117,3 +121,14 @@ def test_a_notebook_shows_the_same_sentences_escaped():
     assert "&lt;b&gt;llama&lt;/b&gt;" in page
     assert "<b>llama" not in page
     assert "\x1b" not in page + repr(estimate(plan(odd)))
+
+
+def test_the_estimate_rounds_nothing_by_itself():
+    """Figures and days in its sentences are written by formatting.py alone."""
+    tree = ast.parse(inspect.getsource(sys.modules[estimate.__module__]))
+    for sentence in (node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)):
+        for node in ast.walk(sentence):
+            rounds = isinstance(node, ast.Name) and node.id in {"round", "int"}
+            spec = node.format_spec if isinstance(node, ast.FormattedValue) else None
+            figure = spec is not None and ast.unparse(spec) not in {"f','"}
+            assert (rounds, figure) == (False, False), ast.unparse(sentence)

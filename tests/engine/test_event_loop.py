@@ -89,7 +89,7 @@ def test_stop_cancels_closes_and_a_later_use_starts_afresh():
         await asyncio.sleep(60)
 
     event_loop.run_blocking(_name())
-    event_loop.close_at_stop(close)
+    event_loop.running_engine().closers.append(close)
     under_way = event_loop.submit_task(long())
     event_loop.stop_engine()
     assert closed == ["llmwidgets-engine"]

@@ -93,8 +93,8 @@ def test_all_kinds_stand_in_one_comparison(server):
 )
 def test_each_fault_has_the_same_class_in_every_dialect(server, kind, fault, status):
     connection, model = connected(kind, server.url)
-    capability.learn_capability(connection, model, Capability(ResponseFormat.JSON_SCHEMA,
-                                                              Enforcement.SCHEMA))  # fmt: skip
+    known = Capability(ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
+    capability.record_of(connection, model).capability = known
     server.fault = fault
     extraction = extracted(server, kind)
     filtered = fault == "refuse" and kinds.spoken_by(connection) == GEMINI
@@ -110,8 +110,8 @@ def test_each_fault_has_the_same_class_in_every_dialect(server, kind, fault, sta
 def test_a_refused_schema_is_asked_for_in_a_looser_form_and_said_so(server, kind):
     """Nothing is called schema enforced that is not."""
     connection, model = connected(kind, server.url)
-    capability.learn_capability(connection, model, Capability(ResponseFormat.JSON_SCHEMA,
-                                                              Enforcement.SCHEMA))  # fmt: skip
+    known = Capability(ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
+    capability.record_of(connection, model).capability = known
     server.fault = "schema"
     extraction = extracted(server, kind)
     assert extraction.mode != "schema enforced"

@@ -11,11 +11,12 @@ from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import AuthHeader, Call, Enforcement
 from llmwidgets.engine import check, event_loop
 from llmwidgets.engine.capability import resolve_effort
-from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS, INSTRUCTIONS_VERSION
-from llmwidgets.engine.extractor import Extractor
+from llmwidgets.engine.extraction import Extractor
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.request_builder import (
+    DEFAULT_INSTRUCTIONS,
+    INSTRUCTIONS_VERSION,
     Document,
     RequestBuilder,
     ResolvedVariant,

@@ -298,7 +298,8 @@ def test_no_text_of_credentials_makes_the_reader_fail():
     from hypothesis import given
     from hypothesis import strategies as st
 
-    from llmwidgets.engine.network.google_oauth import Problem, read_account
+    from llmwidgets.engine.network.google_oauth import Problem, account_of
+    from llmwidgets.secret import Secret
 
     keys = ["type", "private_key", "client_email", "token_uri", "client_id", "client_secret"]
     values = st.sampled_from(["service_account", "authorized_user", "http://127.0.0.1/", 7, None])
@@ -306,7 +307,7 @@ def test_no_text_of_credentials_makes_the_reader_fail():
 
     @given(texts)
     def read(text: str) -> None:
-        found = read_account(lambda: text)
+        found = account_of(Secret(text))
         assert isinstance(found, Problem) or found.kind == "authorized_user"
 
     read()

@@ -46,8 +46,8 @@ def connected(kind: str, url: str, token_url: str = "") -> lw.Connection:
 
 def ask(connection: lw.Connection) -> Extraction:
     model = connection.models[0]
-    capability.learn_capability(connection, model, Capability(ResponseFormat.TEXT,
-                                                              Enforcement.TEXT))  # fmt: skip
+    known = Capability(ResponseFormat.TEXT, Enforcement.TEXT)
+    capability.record_of(connection, model).capability = known
     return lw.extract(SCHEMA, TEXT, (connection, model))
 
 

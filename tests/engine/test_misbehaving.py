@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 import llmwidgets as lw
 from llmwidgets.dialects.types import Enforcement
-from llmwidgets.engine import capability, defaults
+from llmwidgets.engine import capability, run
+from llmwidgets.engine.network import egress, retry
 from llmwidgets.errors import FAILURES
 from tests.engine.conftest import Seen, Wire, serving
 
@@ -188,7 +189,7 @@ def text_for(word: str) -> str:
 def impatient(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
     """A server that falls silent is not waited for as long as it may be."""
     if word == "fallssilent":
-        monkeypatch.setattr(defaults, "PATIENT_SECONDS", 0.2)
+        monkeypatch.setattr(egress, "PATIENT_SECONDS", 0.2)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -201,7 +202,7 @@ def test_each_misbehaviour_ends_in_its_class(stage, word):
     assert told.record == (RIGHT if told.ok else None)
     assert told.failure is None if told.ok else type(told.failure) is FAILURES[act.expected]
     assert [note for note in told.notes if act.note in note] or not act.note
-    assert played.asked[word] <= max(defaults.RATE_LIMIT_TRIES, defaults.OVERLOADED_TRIES)
+    assert played.asked[word] <= max(retry.RATE_LIMIT_TRIES, retry.OVERLOADED_TRIES)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -209,7 +210,7 @@ def test_each_misbehaviour_ends_in_its_class(stage, word):
 def test_what_was_perhaps_answered_is_asked_at_most_once_more(stage, word):
     played, connection = stage
     told = lw.extract(SCHEMA, text_for(word), connection, journal=False)
-    assert played.asked[word] == told.tries == defaults.PERHAPS_ANSWERED_TRIES
+    assert played.asked[word] == told.tries == retry.PERHAPS_ANSWERED_TRIES
     assert any("perhaps answered" in note for note in told.notes)
 
 
@@ -231,7 +232,7 @@ def _expected(words: list[str]) -> list[str]:
         status = ACTS[word].expected
         in_a_row = in_a_row + 1 if status in DEAD else 0
         found.append(status)
-        if in_a_row >= defaults.DEAD_AFTER:
+        if in_a_row >= run.DEAD_AFTER:
             return found + [status] * (len(words) - len(found))
     return found
 
@@ -326,4 +327,4 @@ def test_a_mode_found_once_holds_for_every_later_text(stage):
     for _ in range(2):
         lw.extract(SCHEMA, text_for("honours"), connection, journal=False)
     assert played.asked["honours"] == 2
-    assert capability.known_capability(connection, "m").mode is Enforcement.SCHEMA
+    assert capability.record_of(connection, "m").capability.mode is Enforcement.SCHEMA

@@ -6,8 +6,8 @@ import pytest
 
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.extraction import substitution_notice
-from llmwidgets.engine.extractor import Extractor
+from llmwidgets.engine.capability import substitution_notice
+from llmwidgets.engine.extraction import Extractor
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.request_builder import Document, ResolvedVariant
 from llmwidgets.schemas import read_schema

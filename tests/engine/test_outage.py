@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.engine import defaults
 from llmwidgets.engine.journal import Journal
-from llmwidgets.engine.network.pacing import Pace, PauseReason, retry_until_answered
-from llmwidgets.engine.network.retry import PASSING, Attempts
+from llmwidgets.engine.network.pacing import Pace, PauseReason
+from llmwidgets.engine.network.retry import AWAY_SECONDS, PASSING, Attempts
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run, VariantState
 from llmwidgets.errors import Overloaded, Unreachable
@@ -46,7 +45,7 @@ def away_between(since: float, until: float, failure, texts: int = 300, at_once:
     async def work() -> None:
         for _ in left:
             try:
-                ended.append(await retry_until_answered(pace, once, Attempts()))
+                ended.append(await pace.retry_until_answered(once, Attempts()))
             except (Unreachable, Overloaded) as error:
                 ended.append(error)
 
@@ -74,7 +73,7 @@ def test_after_ninety_seconds_it_is_given_up_at_once_for_all():
     ended, failed, _, hours = away_between(0.3, 9999.0, Unreachable("no", code="refused"))
     assert ended.count("reply") == 200
     assert all(isinstance(each, Unreachable) for each in ended if each != "reply")
-    assert defaults.AWAY_SECONDS < hours.at < defaults.AWAY_SECONDS + 10
+    assert AWAY_SECONDS < hours.at < AWAY_SECONDS + 10
     assert len([at for at in failed if at > 2]) < 25
 
 
@@ -225,5 +224,5 @@ def test_a_server_that_stays_away_ends_its_column_and_tells(far_end, model, cour
     assert run.wait(60)
     last = run.extraction(0, 29)
     assert last.status == "Unreachable"
-    assert f"could not be reached for {defaults.AWAY_SECONDS:g} s" in last.failure.message
+    assert f"could not be reached for {AWAY_SECONDS:g} s" in last.failure.message
     assert "were not asked" in last.failure.message

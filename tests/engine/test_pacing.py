@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import heapq
 import random
+from collections.abc import Awaitable, Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmwidgets.engine import defaults
-from llmwidgets.engine.network.pacing import Clock, Pace, PauseReason, retry_until_answered
+from llmwidgets.engine.network import retry
+from llmwidgets.engine.network.pacing import Clock, Pace, PauseReason
 from llmwidgets.engine.network.retry import Attempts
 from llmwidgets.errors import (
     BadRequest,
@@ -69,7 +70,7 @@ def persisted(*failures):
     hours, tried = Hours(), Attempts()
     pace = Pace(8, clock=hours.clock)
     return (
-        asyncio.run(hours.run(retry_until_answered(pace, failing_then(*failures), tried))),
+        asyncio.run(hours.run(pace.retry_until_answered(failing_then(*failures), tried))),
         tried,
         hours,
     )
@@ -144,12 +145,12 @@ def test_neither_the_wait_asked_for_nor_the_back_off_is_cut(asked):
 
 
 _WAYS = {
-    "limited": (RateLimited("wait", retry_after=1), defaults.RATE_LIMIT_TRIES),
-    "overloaded": (Overloaded("busy"), defaults.OVERLOADED_TRIES),
-    "unsent": (Unreachable("no", code="refused"), defaults.UNSENT_TRIES),
+    "limited": (RateLimited("wait", retry_after=1), retry.RATE_LIMIT_TRIES),
+    "overloaded": (Overloaded("busy"), retry.OVERLOADED_TRIES),
+    "unsent": (Unreachable("no", code="refused"), retry.UNSENT_TRIES),
     "perhaps": (
         Unreachable("no", code="hung_up", perhaps_answered=True),
-        defaults.PERHAPS_ANSWERED_TRIES,
+        retry.PERHAPS_ANSWERED_TRIES,
     ),
 }
 
@@ -182,8 +183,8 @@ def test_the_slot_is_free_while_a_call_waits():
 
     async def both():
         return await asyncio.gather(
-            retry_until_answered(pace, busy, Attempts()),
-            retry_until_answered(pace, quick, Attempts()),
+            pace.retry_until_answered(busy, Attempts()),
+            pace.retry_until_answered(quick, Attempts()),
         )
 
     assert asyncio.run(hours.run(both())) == ["late", "soon"]
@@ -197,10 +198,9 @@ def test_a_pause_holds_every_call_and_is_told():
     assert pace.pause == (PauseReason.LIMIT, 12)
 
     async def one() -> float:
-        async with pace.slot():
-            return hours.at
+        return hours.at
 
-    assert asyncio.run(hours.run(one())) == 12.0
+    assert asyncio.run(hours.run(pace.retry_until_answered(one, Attempts()))) == 12.0
     assert (pace.pause, pace.limit) == (None, 4)
 
 
@@ -216,7 +216,7 @@ def simulate(answer, texts: int, start: int, most: int = 512):
         return await answer(hours, pace.running)
 
     async def everything():
-        await asyncio.gather(*[retry_until_answered(pace, once, Attempts()) for _ in range(texts)])
+        await asyncio.gather(*[pace.retry_until_answered(once, Attempts()) for _ in range(texts)])
 
     asyncio.run(hours.run(everything()))
     return pace, hours, peak
@@ -296,7 +296,7 @@ def simulate_workers(answer, texts: int, at_once: int):
 
     async def work() -> None:
         for _ in left:
-            await retry_until_answered(pace, lambda: answer(hours, pace.running), Attempts())
+            await pace.retry_until_answered(lambda: answer(hours, pace.running), Attempts())
 
     async def everything() -> None:
         await asyncio.gather(*[work() for _ in range(at_once)])
@@ -413,18 +413,20 @@ def test_a_cancelled_call_leaves_its_turn_to_the_next():
         pace = Pace(1, 1)
         entered = asyncio.Event()
 
-        async def hold() -> None:
-            async with pace.slot():
-                entered.set()
-                await asyncio.sleep(30)
+        async def hold() -> str:
+            entered.set()
+            await asyncio.sleep(30)
+            return "held"
 
         async def quick() -> str:
-            async with pace.slot():
-                return "through"
+            return "through"
 
-        holder = asyncio.ensure_future(hold())
+        def start(once: Callable[[], Awaitable[str]]) -> asyncio.Future[str]:
+            return asyncio.ensure_future(pace.retry_until_answered(once, Attempts()))
+
+        holder = start(hold)
         await entered.wait()
-        waiting, last = asyncio.ensure_future(quick()), asyncio.ensure_future(quick())
+        waiting, last = start(quick), start(quick)
         await asyncio.sleep(0)
         waiting.cancel()
         holder.cancel()

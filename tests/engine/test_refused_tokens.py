@@ -146,11 +146,10 @@ def test_a_check_and_the_lists_take_the_same_path(google, way):
 
 def test_a_probe_takes_the_same_path(google):
     from llmwidgets.engine import capability
-    from llmwidgets.engine.network.pacing import Pace
 
     google.bad = {1}
-    asked = capability.greet_server(connected(google), MODEL, policy=Policy(), pace=Pace(1, 1))
-    event_loop.run_blocking(asked)
+    prober = capability.Prober(connected(google), MODEL, policy=Policy())
+    event_loop.run_blocking(prober.greet())
     assert (google.made, google.statuses) == (2, [401, 200])
 
 

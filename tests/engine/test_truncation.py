@@ -7,8 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection
-from llmwidgets.engine.extraction import cut_input
-from llmwidgets.engine.request_builder import Document, RequestBuilder, ResolvedVariant
+from llmwidgets.engine.request_builder import (
+    Document,
+    RequestBuilder,
+    ResolvedVariant,
+    cut_input,
+)
 from llmwidgets.schemas import read_schema
 
 SCHEMA = read_schema([{"name": "total", "type": "number", "required": True}])
@@ -20,7 +24,7 @@ PROSE = "The insured party reported the damage on Monday and asked for an apprai
 
 def found(words: str, read: int | None, connection: Connection = OLLAMA):
     manner = RequestBuilder(ResolvedVariant("c", connection, "m"), SCHEMA)
-    return cut_input(connection, manner, Document("t", words, SCHEMA, None), read)
+    return cut_input(manner, Document("t", words, SCHEMA, None), read)
 
 
 def test_it_names_what_was_read_of_how_much_and_what_to_set():

@@ -11,8 +11,7 @@ from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.error_rules import read_limits
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.estimate import estimate
-from llmwidgets.engine.extraction import read
-from llmwidgets.engine.extractor import Extractor
+from llmwidgets.engine.extraction import Extractor, read
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import llmwidgets as lw
 from llmwidgets.cli import main
-from llmwidgets.engine.network import echoes
+from llmwidgets.engine.network import transport
 from llmwidgets.secret import Secret
 from tests.google_keys import a_service_account
 from tests.security.test_canaries import loud  # noqa: F401
@@ -308,10 +308,10 @@ def test_wherever_a_key_stands_in_a_reply_it_is_masked_and_the_rest_is_not(
 ) -> None:
     """As JSON escapes what stands around it, or not."""
     secret = Secret(KEY)
-    echoes.watch([secret])
+    transport.watch_secrets([secret])
     for ascii_only in (True, False):
         said = json.dumps([before, SPELLINGS[spell](KEY), after], ensure_ascii=ascii_only)
-        clean = echoes.masked(said.encode("utf-8", "surrogatepass"))
+        clean = transport.mask_secrets(said.encode("utf-8", "surrogatepass"))
         assert not shows(clean, KEY)
         found = json.loads(clean.decode("utf-8", "surrogatepass"))
         assert (found[0], found[2]) == (before, after)
@@ -320,17 +320,17 @@ def test_wherever_a_key_stands_in_a_reply_it_is_masked_and_the_rest_is_not(
 @given(st.binary(max_size=200))
 def test_a_reply_without_a_key_is_left_as_it_came(data: bytes) -> None:
     secret = Secret(KEY)
-    echoes.watch([secret])
-    assert echoes.masked(data) == data
+    transport.watch_secrets([secret])
+    assert transport.mask_secrets(data) == data
 
 
 def test_a_key_of_a_reference_that_changed_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MADE_UP_VARIABLE", KEY)
     secret = Secret("env:MADE_UP_VARIABLE")
-    echoes.watch([secret])
+    transport.watch_secrets([secret])
     monkeypatch.setenv("MADE_UP_VARIABLE", OTHER)
-    echoes.watch([secret])
-    assert echoes.masked(OTHER.encode()) == "••••".encode()
+    transport.watch_secrets([secret])
+    assert transport.mask_secrets(OTHER.encode()) == "••••".encode()
 
 
 # -- a key in place of a name ----------------------------------------------------------------------

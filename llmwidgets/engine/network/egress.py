@@ -19,13 +19,20 @@ from llmwidgets.dialects.types import (
     Request,
     Target,
 )
-from llmwidgets.engine import defaults
+from llmwidgets.engine.network.retry import CONNECT_SECONDS, TOTAL_SECONDS
 from llmwidgets.errors import PolicyError
 from llmwidgets.providers.urls import is_this_computer, port_of
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
 
+
+PATIENT_SECONDS = 600.0
+"""The whole time a call may take with thinking on, on loopback and for Custom."""
+
+CONCURRENCY_LOOPBACK = 1
+CONCURRENCY_CUSTOM = 4
+CONCURRENCY = 8
 
 _watched: ContextVar[list[Call] | None] = ContextVar("_watched", default=None)
 
@@ -47,8 +54,8 @@ async def send_guarded(
     call: Call,
     *,
     policy: Policy,
-    connect: float = defaults.CONNECT_SECONDS,
-    total: float = defaults.TOTAL_SECONDS,
+    connect: float = CONNECT_SECONDS,
+    total: float = TOTAL_SECONDS,
 ) -> HTTPResponse:
     """Send a call of this connection, if its model is allowed and its host is the key's own.
 
@@ -56,7 +63,7 @@ async def send_guarded(
     token is refused is sent once more, with another token; a second refusal is the answer.
     Raises PolicyError before anything is sent, else what the transport raises.
     """
-    from llmwidgets.engine.network import echoes, google_oauth, transport
+    from llmwidgets.engine.network import google_oauth, transport
 
     policy.permit(connection, model)
     if _origin(call.url) != _bound(connection):
@@ -69,7 +76,7 @@ async def send_guarded(
     # What is exchanged for a token goes to its service alone, and the transport does not see it.
     exchanged = [each.secret for each in call.auth if each.exchange]
     if exchanged:
-        echoes.watch(exchanged)
+        transport.watch_secrets(exchanged)
     for tries_left in (1, 0) if exchanged else (0,):
         if (calls := _watched.get()) is not None:
             calls.append(call)
@@ -101,14 +108,14 @@ async def ask_model(
 def total_seconds(connection: Connection, *, thinking: bool) -> float:
     """The whole time a call may take: longer with thinking, on loopback and for Custom."""
     patient = thinking or connection.provider.self_hosted or is_local(connection)
-    return defaults.PATIENT_SECONDS if patient else defaults.TOTAL_SECONDS
+    return PATIENT_SECONDS if patient else TOTAL_SECONDS
 
 
 def first_concurrency(connection: Connection) -> int:
     """How many calls of this connection begin at once."""
     if is_local(connection):
-        return defaults.CONCURRENCY_LOOPBACK
-    return defaults.CONCURRENCY_CUSTOM if connection.provider.self_hosted else defaults.CONCURRENCY
+        return CONCURRENCY_LOOPBACK
+    return CONCURRENCY_CUSTOM if connection.provider.self_hosted else CONCURRENCY
 
 
 def is_local(connection: Connection) -> bool:
@@ -121,10 +128,9 @@ _bounds: WeakKeyDictionary[Connection, tuple[str, str, int]] = WeakKeyDictionary
 
 def _bound(connection: Connection) -> tuple[str, str, int]:
     # A connection never changes, and works its address out anew at each look.
-    bound = _bounds.get(connection)
-    if bound is None:
-        bound = _bounds[connection] = _origin(connection.address)
-    return bound
+    if connection not in _bounds:
+        _bounds[connection] = _origin(connection.address)
+    return _bounds[connection]
 
 
 def _origin(url: str) -> tuple[str, str, int]:
@@ -138,12 +144,10 @@ SECONDS = 20.0
 _MOST_PAGES = 20
 
 
-async def list_models(
-    connection: Connection, model: str, *, policy: Policy, target: Target | None = None
-) -> list[ListedModel]:
+async def list_models(connection: Connection, model: str, *, policy: Policy) -> list[ListedModel]:
     """Every page of the server's list; raises what the calls raise."""
     dialect, models = connection.dialect, list[ListedModel]()
-    call = dialect.models_call(target or connection.target(model))
+    call = dialect.models_call(connection.target(model))
     # A resource whose deployments the references name has no model of its own to permit.
     named = None if connection.any_model else model
     for _ in range(_MOST_PAGES):

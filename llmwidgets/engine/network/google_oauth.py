@@ -71,14 +71,6 @@ async def exchange_credentials(call: Call) -> Call:
     return replace(call, auth=auth, headers={**call.headers, **spent})
 
 
-def account_of(secret: Secret) -> Account | Problem:
-    """Whose credentials these are, or what is wrong with them; nothing is sent.
-
-    The form shows it as soon as a file arrives.
-    """
-    return read_account(secret.reveal)
-
-
 def token_refused(call: Call, sent: Call) -> bool:
     """Whether the call may be repeated with another token than the refused one that it was sent by.
 
@@ -128,23 +120,21 @@ async def _token(secret: Secret, call: Call) -> _Token | CallError:
 
 def _fetch(secret: Secret, call: Call, loop: asyncio.AbstractEventLoop) -> _Token | CallError:
     """On a thread of its own: reading a key takes time, and google-auth waits for its answer."""
+    from google.auth.exceptions import RefreshError
+
     account = account_of(secret)
     if isinstance(account, Problem):
         return _error(Unauthorized, call, account.sentence, account.hint, "credentials")
     if "/projects/-/" in call.url:
+        sentence = "The credentials name no project."
         hint = "Fill in the project ID of this connection."
-        return _error(
-            BadRequest, call, "The credentials name no project.", hint, FailureCode.PROJECT
-        )
-    return _refresh(account, call, loop)
-
-
-def _refresh(account: Account, call: Call, loop: asyncio.AbstractEventLoop) -> _Token | CallError:
-    from google.auth.exceptions import RefreshError
-
+        return _error(BadRequest, call, sentence, hint, FailureCode.PROJECT)
     try:
         account.google.refresh(_request(account, call, loop))
-        return _read_token(account)
+        ends = account.google.expiry
+        lasts = (ends.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if ends else 600.0
+        renew_at = time.time() + lasts - min(_EARLY_SECONDS, lasts / 4)
+        return _Token(Secret(account.google.token), renew_at, account.quota_project)
     except CallError as error:
         failure = error
     except RefreshError as error:
@@ -156,13 +146,6 @@ def _refresh(account: Account, call: Call, loop: asyncio.AbstractEventLoop) -> _
     # The frames it came through contain the signed request.
     failure.__context__ = None
     return failure.with_traceback(None)
-
-
-def _read_token(account: Account) -> _Token:
-    ends = account.google.expiry
-    lasts = (ends.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if ends else 600.0
-    renew_at = time.time() + lasts - min(_EARLY_SECONDS, lasts / 4)
-    return _Token(Secret(account.google.token), renew_at, account.quota_project)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,10 +266,13 @@ class Account:
         return f"Account({self.kind})"
 
 
-def read_account(opened: Callable[[], str]) -> Account | Problem:
-    """The account of a JSON credential, or what is wrong with it."""
+def account_of(secret: Secret) -> Account | Problem:
+    """Whose credentials these are, or what is wrong with them; nothing is sent.
+
+    The form shows it as soon as a file arrives.
+    """
     try:
-        info = _info(opened())
+        info = _info(secret.reveal())
     except FieldError as error:
         return Problem(error.message, error.hint)
     if isinstance(info, Problem):
@@ -351,19 +337,18 @@ def _address_problem(token_uri: str) -> Problem | None:
 def _build(info: dict[str, Any], token_uri: str) -> Account | Problem:
     from google.oauth2 import credentials, service_account
 
-    quota = info.get("quota_project_id")
-    kind = info["type"]
-    made: Any
+    quota, kind = info.get("quota_project_id"), info["type"]
+    # Neither constructor carries types.
+    service: Any = service_account.Credentials.from_service_account_info
+    user: Any = credentials.Credentials
     try:
         if kind == "service_account":
             # In a key that went through a shell or a string, line ends are doubled.
             fixed = {**info, "private_key": info["private_key"].replace("\\n", "\n")}
-            read: Any = service_account.Credentials.from_service_account_info
-            made = read(fixed, scopes=[SCOPE])
+            google = service(fixed, scopes=[SCOPE])
         else:
             named = {name: info[name] for name in _NEEDED[kind]}
-            user: Any = credentials.Credentials
-            made = user(None, token_uri=token_uri, **named)
+            google = user(None, token_uri=token_uri, **named)
     except Exception:  # noqa: BLE001 - whatever it says may contain a part of the key
         return Problem("The private key of the credentials is damaged: it cannot be read.")
-    return Account(made, token_uri, quota if isinstance(quota, str) else "", kind)
+    return Account(google, token_uri, quota if isinstance(quota, str) else "", kind)

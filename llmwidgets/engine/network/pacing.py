@@ -7,18 +7,23 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, TypeVar
 
-from llmwidgets.engine import defaults
-from llmwidgets.engine.network.retry import Attempts, Outage
+from llmwidgets.engine.network.retry import (
+    AWAY_SECONDS,
+    AWAY_TRIES,
+    LONGEST_WAIT_SECONDS,
+    Attempts,
+    Outage,
+)
 from llmwidgets.errors import CallError, RateLimited
 
 T = TypeVar("T")
 
+CONCURRENCY_MOST = 512
 _ROUNDS_UNDER_CEILING = 4
 _ROUNDS_AT_REST = 8
 
@@ -50,15 +55,13 @@ class Pace:
     """How many calls of one connection run at once: more while throughput grows, fewer on 429.
 
     After each change it lets the calls of before run out, measures one round, and compares. A
-    limit makes every call wait, not only the one that was refused. With `patient` off, nothing is
-    tried again: a check says at once what it sees.
+    limit makes every call wait, not only the one that was refused.
     """
 
     def __init__(
-        self, start: int, most: int = defaults.CONCURRENCY_MOST, clock: Clock | None = None
+        self, start: int, most: int = CONCURRENCY_MOST, clock: Clock | None = None
     ) -> None:
         self.clock = clock or Clock()
-        self.patient = True
         self.limit = max(1, min(start, most))
         self.most = max(1, most)
         self.running = 0
@@ -75,13 +78,6 @@ class Pace:
         self._round_begun: float | None = None
         self._round = 0
 
-    @classmethod
-    def impatient(cls) -> Pace:
-        """One call at a time, tried once: somebody is watching."""
-        pace = cls(1, 1)
-        pace.patient = False
-        return pace
-
     @property
     def pause(self) -> Pause | None:
         """What all calls wait for now."""
@@ -91,24 +87,48 @@ class Pace:
         wait = self.paused_until - now
         return Pause(PauseReason.LIMIT, max(1, round(wait))) if wait > 0 else None
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[Sent]:
-        """One of the calls that may run now; waits for its turn, and for a pause to end."""
-        sent = await self._enter()
-        try:
-            yield sent
-        finally:
-            self.running -= 1
-            if self.outage.looker is sent:
-                self.outage.looker = None
-            self._wake()
+    async def retry_until_answered(
+        self, once: Callable[[], Awaitable[T]], tried: Attempts | None = None
+    ) -> T:
+        """Do `once` when its turn comes, again if that can help; others go on during its waits.
+
+        Unsent calls are tried again, and those of a server that answered before for as long as it
+        is waited for; one that was perhaps answered, at most once; a wait that the server asks for
+        is kept. Raises the last CallError.
+        """
+        tried = tried or Attempts()
+        while True:
+            sent = await self._enter()
+            try:
+                if self.outage.given_up is not None:
+                    raise self.outage.given_up.with_traceback(None)
+                tried.tries += 1
+                try:
+                    result = await once()
+                except CallError as error:
+                    failure = error
+                    tried.timed_out += error.timed_out
+                    wait = self.failed(error, sent, tried)
+                else:
+                    self.answered(sent)
+                    return result
+            finally:
+                self.running -= 1
+                if self.outage.looker is sent:
+                    self.outage.looker = None
+                self._wake()
+            if wait is None:
+                raise failure
+            tried.waited += wait
+            await self.clock.sleep(wait)
 
     async def _enter(self) -> Sent:
-        # One call is at the gate; the others wait behind it, in the order in which they came.
-        if self._gate_taken or self._full:
-            await self._turn()
-        self._gate_taken = True
+        """Wait for a turn, then for the end of a pause; the call may run from now on."""
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._wake()
         try:
+            await turn
             while True:
                 opens_at = self.paused_until
                 if self.outage.since is not None:
@@ -124,34 +144,19 @@ class Pace:
                 self.outage.looker = sent
             return sent
         finally:
-            self._gate_taken = False
-            self._wake()
-
-    @property
-    def _full(self) -> bool:
-        return self.running >= self.limit or self.outage.looker is not None
-
-    async def _turn(self) -> None:
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
+            # Who is cancelled before a turn has none to give back.
             if turn.done() and not turn.cancelled():
                 self._gate_taken = False
                 self._wake()
-            raise
 
     def _wake(self) -> None:
-        """Let the next one to the gate, which is kept for it from now on."""
-        if self._gate_taken or self._full:
-            return
-        while self._waiting:
+        """Let the next one to the gate, in the order in which they came; the others wait."""
+        full = self.running >= self.limit or self.outage.looker is not None
+        while self._waiting and not (self._gate_taken or full):
             turn = self._waiting.popleft()
             if not turn.done():
                 self._gate_taken = True
                 turn.set_result(None)
-                return
 
     def failed(self, failure: CallError, sent: Sent, tried: Attempts) -> float | None:
         """Seconds until the next try of a call that failed so, or None if there is none."""
@@ -159,42 +164,36 @@ class Pace:
         tried.perhaps_answered += failure.perhaps_answered
         if tried.failing_since is None:
             tried.failing_since = now
-        if self.patient and self.outage.unsent(failure, sent.at, now):
+        if self.outage.unsent(failure, sent.at, now):
             return self._wait_for_server(tried, now)
         tried.unsent_since = None
         silent = self.outage.silent_behind(failure, tried.failing_since)
-        wait = None
-        if self.patient:
-            wait = tried.next_wait(
-                failure,
-                self.clock.jitter(),
-                most=defaults.AWAY_TRIES if silent else None,
-                # If calls are refused by chance, an early try is as likely to pass as a late one.
-                growing=not (isinstance(failure, RateLimited) and self.limiter.chance),
-            )
+        wait = tried.next_wait(
+            failure,
+            self.clock.jitter(),
+            most=AWAY_TRIES if silent else None,
+            # If calls are refused by chance, an early try is as likely to pass as a late one.
+            growing=not (isinstance(failure, RateLimited) and self.limiter.chance),
+        )
         if isinstance(failure, RateLimited):
-            self.refused(sent, min(wait or 0.0, defaults.LONGEST_WAIT_SECONDS))
+            known = self.limiter.rate is not None
+            begins = self.limiter.refused(sent, now) and not known
+            if self.limiter.blocked:
+                self.limited(min(wait or 0.0, LONGEST_WAIT_SECONDS), fewer=begins)
+            elif begins:
+                self._cut()
+            self._uncut()
         return wait
 
     def _wait_for_server(self, tried: Attempts, now: float) -> float | None:
         if tried.unsent_since is None:
             tried.unsent_since = now
-        over = now - tried.unsent_since >= defaults.AWAY_SECONDS
+        over = now - tried.unsent_since >= AWAY_SECONDS
         if over or self.outage.given_up is not None:
             return None
         if self.outage.since is not None:
             return 0.0
         return 0.5 * (0.75 + 0.5 * self.clock.jitter())
-
-    def refused(self, sent: Sent, wait: float) -> None:
-        """The server refused the call; `wait` is what it asks for."""
-        known = self.limiter.rate is not None
-        begins = self.limiter.refused(sent, self.clock.now()) and not known
-        if self.limiter.blocked:
-            self.limited(wait, fewer=begins)
-        elif begins:
-            self._cut()
-        self._uncut()
 
     def limited(self, wait: float, *, fewer: bool = True) -> None:
         """The server asked for a pause: all wait, and afterwards `fewer` run at once."""
@@ -278,34 +277,6 @@ class Pace:
         self._to_settle, self._round, self._round_begun = calls, 0, None
 
 
-async def retry_until_answered(pace: Pace, once: Callable[[], Awaitable[T]], tried: Attempts) -> T:
-    """Do `once` in a slot of the pace, again where that can help. The slot is free during waits.
-
-    Unsent calls are tried again, and those of a server that answered before for as long as it is
-    waited for; one that was perhaps answered, at most once; a wait that the server asks for is
-    kept. Raises the last CallError.
-    """
-    while True:
-        failure: CallError | None = None
-        async with pace.slot() as sent:
-            if pace.outage.given_up is not None:
-                raise pace.outage.given_up.with_traceback(None)
-            tried.tries += 1
-            try:
-                result = await once()
-            except CallError as error:
-                failure = error
-                tried.timed_out += error.timed_out
-            else:
-                pace.answered(sent)
-                return result
-            wait = pace.failed(failure, sent, tried)
-        if wait is None:
-            raise failure
-        tried.waited += wait
-        await pace.clock.sleep(wait)
-
-
 # -- The experiment that finds a server's own rate limit.
 
 _LAST = 100
@@ -337,6 +308,7 @@ class Sent:
     hurried: bool = False
 
 
+@dataclass(slots=True)
 class Limiter:
     """What the refusals of one connection mean, found by an experiment.
 
@@ -349,24 +321,24 @@ class Limiter:
     answer, so a call that is out for longer than refusals take counts as let in.
     """
 
-    def __init__(self) -> None:
-        self.rate: float | None = None
-        self.chance = 0.0
-        self._out: deque[Sent] = deque()
-        self._last: deque[Sent] = deque(maxlen=_LAST)
-        self._taken: deque[Sent] = deque(maxlen=_LAST)
-        self._refusal_takes = 0.0
-        self._trial: _Trial | None = None
-        self._since_examined = 0
-        self._since: float | None = None
-        self._examined = False
-        self._let_in = 0
-        self._window_from = self._changed_at = -math.inf
-        self.opens_at = -math.inf
-        """When the next call may begin."""
-        self._quiet = 0
-        self._seeking = False
-        self._found = 0.0
+    rate: float | None = None
+    chance: float = 0.0
+    opens_at: float = -math.inf
+    """When the next call may begin."""
+    _out: deque[Sent] = field(default_factory=deque)
+    _last: deque[Sent] = field(default_factory=lambda: deque(maxlen=_LAST))
+    _taken: deque[Sent] = field(default_factory=lambda: deque(maxlen=_LAST))
+    _refusal_takes: float = 0.0
+    _trial: _Trial | None = None
+    _since_examined: int = 0
+    _since: float | None = None
+    _examined: bool = False
+    _let_in: int = 0
+    _window_from: float = -math.inf
+    _changed_at: float = -math.inf
+    _quiet: int = 0
+    _seeking: bool = False
+    _found: float = 0.0
 
     @property
     def by_chance(self) -> bool:

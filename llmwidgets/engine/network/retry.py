@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llmwidgets.dialects.types import Call
-from llmwidgets.engine import defaults
 from llmwidgets.errors import (
     CallError,
     FailureCode,
@@ -19,6 +18,23 @@ from llmwidgets.errors import (
     Unreachable,
 )
 from llmwidgets.providers.urls import is_this_computer, port_of
+
+CONNECT_SECONDS = 10.0
+TOTAL_SECONDS = 120.0
+STALL_SECONDS = 60.0
+"""How long a reply that has begun may pause."""
+
+RATE_LIMIT_TRIES = 8
+OVERLOADED_TRIES = 5
+UNSENT_TRIES = 3
+PERHAPS_ANSWERED_TRIES = 2
+LONGEST_WAIT_SECONDS = 120.0
+"""A server that asks for a longer wait than this is not waited for."""
+
+AWAY_TRIES = 8
+"""How often a gateway may say that its server is away, while nothing else is answered."""
+AWAY_SECONDS = 90.0
+"""How long a server that answered before is waited for once it cannot be reached."""
 
 
 class _Trait(Flag):
@@ -40,117 +56,76 @@ _NONE = _Trait(0)
 class NetworkFailure:
     """What a code of the network says to the user, and about another try."""
 
+    traits: _Trait
     sentence: str
     hint: str
-    traits: _Trait = _NONE
 
 
 NETWORK_FAILURES: dict[FailureCode, NetworkFailure] = {
-    FailureCode.REFUSED: NetworkFailure(
+    FailureCode.REFUSED: NetworkFailure(_Trait.PASSING,
         "Nothing is listening at {place}.",
-        "Check the address and the port, and that the server is started.",
-        _Trait.PASSING,
-    ),
-    FailureCode.DNS: NetworkFailure(
+        "Check the address and the port, and that the server is started."),
+    FailureCode.DNS: NetworkFailure(_Trait.PASSING,
         "Cannot resolve {host} (DNS lookup failed).",
-        "Check how the host is spelled, and that this computer is online.",
-        _Trait.PASSING,
-    ),
-    FailureCode.UNREACHABLE: NetworkFailure(
+        "Check how the host is spelled, and that this computer is online."),
+    FailureCode.UNREACHABLE: NetworkFailure(_Trait.PASSING,
         "No route to {place}.",
-        "Check the network, a VPN or a firewall, and whether a proxy is needed (HTTPS_PROXY).",
-        _Trait.PASSING,
-    ),
-    FailureCode.CONNECT_TIMEOUT: NetworkFailure(
+        "Check the network, a VPN or a firewall, and whether a proxy is needed (HTTPS_PROXY)."),
+    FailureCode.CONNECT_TIMEOUT: NetworkFailure(_Trait.PASSING,
         "{place} did not accept the connection within {connect:g} s.",
-        "Check the address, a firewall, and whether a proxy is needed (HTTPS_PROXY).",
-        _Trait.PASSING,
-    ),
-    FailureCode.TLS: NetworkFailure(
+        "Check the address, a firewall, and whether a proxy is needed (HTTPS_PROXY)."),
+    FailureCode.TLS: NetworkFailure(_Trait.HOPELESS | _Trait.PASSING,
         "The certificate of {host} is not trusted here.",
-        "Behind a company's proxy, name its certificate file in the field CA bundle.",
-        _Trait.HOPELESS | _Trait.PASSING,
-    ),
-    FailureCode.TLS_SPOKEN: NetworkFailure(
+        "Behind a company's proxy, name its certificate file in the field CA bundle."),
+    FailureCode.TLS_SPOKEN: NetworkFailure(_Trait.HOPELESS | _Trait.PASSING,
         "{place} does not speak https as it should.",
-        "Check the port, and whether the server expects http:// instead of https://.",
-        _Trait.HOPELESS | _Trait.PASSING,
-    ),
-    FailureCode.HUNG_UP: NetworkFailure(
+        "Check the port, and whether the server expects http:// instead of https://."),
+    FailureCode.HUNG_UP: NetworkFailure(_Trait.PERHAPS_ANSWERED,
         "{host} hung up without a reply after it was sent the request.",
-        "Ask again; if it happens again, look into the server's own log.",
-        _Trait.PERHAPS_ANSWERED,
-    ),
-    FailureCode.CUT_SHORT: NetworkFailure(
+        "Ask again; if it happens again, look into the server's own log."),
+    FailureCode.CUT_SHORT: NetworkFailure(_Trait.PERHAPS_ANSWERED,
         "{host} broke the connection in the middle of its reply.",
-        "Ask again; if it happens again, a proxy or gateway in between may cut long replies.",
-        _Trait.PERHAPS_ANSWERED,
-    ),
-    FailureCode.TOO_SLOW: NetworkFailure(
+        "Ask again; if it happens again, a proxy or gateway in between may cut long replies."),
+    FailureCode.TOO_SLOW: NetworkFailure(_Trait.PERHAPS_ANSWERED,
         "{host} did not finish its reply in {total:g} s.",
-        "Ask again later, ask fewer texts at a time, or take a faster model.",
-        _Trait.PERHAPS_ANSWERED,
-    ),
-    FailureCode.STALLED: NetworkFailure(
+        "Ask again later, ask fewer texts at a time, or take a faster model."),
+    FailureCode.STALLED: NetworkFailure(_Trait.PERHAPS_ANSWERED,
         "{host} began its reply and then fell silent for {stall:g} s.",
-        "Ask again; if it happens again, look into the server's own log.",
-        _Trait.PERHAPS_ANSWERED,
-    ),
-    FailureCode.TOO_BIG: NetworkFailure(
+        "Ask again; if it happens again, look into the server's own log."),
+    FailureCode.TOO_BIG: NetworkFailure(_Trait.PERHAPS_ANSWERED | _Trait.HOPELESS,
         "The reply of {host} is larger than 16 MB.",
-        "Check that the address is that of a model server.",
-        _Trait.PERHAPS_ANSWERED | _Trait.HOPELESS,
-    ),
-    FailureCode.NOT_HTTP: NetworkFailure(
+        "Check that the address is that of a model server."),
+    FailureCode.NOT_HTTP: NetworkFailure(_Trait.PERHAPS_ANSWERED,
         "What answers at {place} does not speak HTTP.",
-        "Check the port of the address.",
-        _Trait.PERHAPS_ANSWERED,
-    ),
-    FailureCode.REDIRECT: NetworkFailure(
+        "Check the port of the address."),
+    FailureCode.REDIRECT: NetworkFailure(_Trait.HOPELESS,
         "{host} sends the call on to another address; keys and texts are not sent there.",
-        "Enter the final address as the endpoint.",
-        _Trait.HOPELESS,
-    ),
-    FailureCode.PROXY_UNREACHABLE: NetworkFailure(
+        "Enter the final address as the endpoint."),
+    FailureCode.PROXY_UNREACHABLE: NetworkFailure(_Trait.PASSING,
         "The proxy {proxy} does not answer.",
-        "Check HTTPS_PROXY, or name {host} in NO_PROXY if it is reached without one.",
-        _Trait.PASSING,
-    ),
-    FailureCode.PROXY_REFUSED: NetworkFailure(
+        "Check HTTPS_PROXY, or name {host} in NO_PROXY if it is reached without one."),
+    FailureCode.PROXY_REFUSED: NetworkFailure(_Trait.HOPELESS | _Trait.PASSING,
         "The proxy {proxy} refuses to connect to {host}.",
-        "Check the user and the password in HTTPS_PROXY, or ask who runs the proxy.",
-        _Trait.HOPELESS | _Trait.PASSING,
-    ),
-    FailureCode.PROXY_KIND: NetworkFailure(
+        "Check the user and the password in HTTPS_PROXY, or ask who runs the proxy."),
+    FailureCode.PROXY_KIND: NetworkFailure(_Trait.HOPELESS,
         "The proxy {proxy} is of a kind that is not supported.",
-        "Give an http:// proxy in HTTPS_PROXY, or name {host} in NO_PROXY.",
-        _Trait.HOPELESS,
-    ),
-    FailureCode.PLAIN_HTTP: NetworkFailure(
+        "Give an http:// proxy in HTTPS_PROXY, or name {host} in NO_PROXY."),
+    FailureCode.PLAIN_HTTP: NetworkFailure(_Trait.HOPELESS,
         "{place} is plain http: the key and the texts would cross the network unencrypted.",
-        "Use https://, or turn on Allow plain http for this connection.",
-        _Trait.HOPELESS,
-    ),
-    FailureCode.ADDRESS: NetworkFailure(
+        "Use https://, or turn on Allow plain http for this connection."),
+    FailureCode.ADDRESS: NetworkFailure(_Trait.HOPELESS,
         "The endpoint is not an address that can be called.",
-        "An address looks like https://host/v1.",
-        _Trait.HOPELESS,
-    ),
-    FailureCode.CA_BUNDLE: NetworkFailure(
+        "An address looks like https://host/v1."),
+    FailureCode.CA_BUNDLE: NetworkFailure(_Trait.HOPELESS,
         "The CA bundle of this connection cannot be read.",
-        "Give the path of a PEM file.",
-        _Trait.HOPELESS,
-    ),
-    FailureCode.KEY_SHAPE: NetworkFailure(
+        "Give the path of a PEM file."),
+    FailureCode.KEY_SHAPE: NetworkFailure(_NONE,
         "The key has characters that cannot be sent in a header.",
-        "Copy the key again, without line ends or typographic characters.",
-    ),
-    FailureCode.NETWORK: NetworkFailure(
+        "Copy the key again, without line ends or typographic characters."),
+    FailureCode.NETWORK: NetworkFailure(_Trait.PERHAPS_ANSWERED,
         "The call to {host} failed on the way.",
-        "Ask again.",
-        _Trait.PERHAPS_ANSWERED,
-    ),
-}
+        "Ask again."),
+}  # fmt: skip
 """Every way in which a call fails to bring a response."""
 _HERE = (
     "Is the server started? When the kernel runs in a container or on another computer, localhost"
@@ -204,10 +179,10 @@ class _Way(Enum):
     Each way has its own count, so that their order does not matter.
     """
 
-    PERHAPS_ANSWERED = ("perhaps answered", defaults.PERHAPS_ANSWERED_TRIES)
-    LIMITED = ("limited", defaults.RATE_LIMIT_TRIES)
-    OVERLOADED = ("overloaded", defaults.OVERLOADED_TRIES)
-    UNSENT = ("unsent", defaults.UNSENT_TRIES)
+    PERHAPS_ANSWERED = ("perhaps answered", PERHAPS_ANSWERED_TRIES)
+    LIMITED = ("limited", RATE_LIMIT_TRIES)
+    OVERLOADED = ("overloaded", OVERLOADED_TRIES)
+    UNSENT = ("unsent", UNSENT_TRIES)
 
 
 def _way(failure: CallError) -> _Way | None:
@@ -249,7 +224,7 @@ class Attempts:
             return None
         self.failed[way] += 1
         times, wanted = self.failed[way], failure.retry_after or 0.0
-        if times >= (most or way.value[1]) or wanted > defaults.LONGEST_WAIT_SECONDS:
+        if times >= (most or way.value[1]) or wanted > LONGEST_WAIT_SECONDS:
             return None
         backoff = min(8.0, 0.5 * 2.0 ** (times - 1 if growing else 0)) * (0.75 + 0.5 * jitter)
         # A little later than asked: clocks differ, and too early counts as one more refusal.
@@ -263,6 +238,7 @@ _FIRST_LOOK_SECONDS = 0.5
 _LONGEST_LOOK_SECONDS = 5.0
 
 
+@dataclass(slots=True)
 class Outage:
     """Whether a server that answered before is away.
 
@@ -270,19 +246,18 @@ class Outage:
     it, until the server is back or the patience is over.
     """
 
-    def __init__(self) -> None:
-        self.since: float | None = None
-        self.given_up: CallError | None = None
-        self.looker: object = None
-        """The call that is out to look for the server."""
-        self._answered_at: float | None = None
-        self._in_a_row = 0
-        self._looks = 0
-        self.next_look = 0.0
+    since: float | None = None
+    given_up: CallError | None = None
+    looker: object = None
+    """The call that is out to look for the server."""
+    next_look: float = 0.0
+    _answered_at: float | None = None
+    _in_a_row: int = 0
+    _looks: int = 0
 
     def seconds_left(self, now: float) -> float:
         """How long the server is still waited for."""
-        return 0.0 if self.since is None else self.since + defaults.AWAY_SECONDS - now
+        return 0.0 if self.since is None else self.since + AWAY_SECONDS - now
 
     def answered(self, now: float) -> None:
         """Note that a call was answered."""
@@ -321,7 +296,7 @@ class Outage:
         """A sentence for the error that ended the waiting; empty for any other."""
         if self.given_up is None or error is not self.given_up:
             return ""
-        return f" It answered before, then could not be reached for {defaults.AWAY_SECONDS:g} s."
+        return f" It answered before, then could not be reached for {AWAY_SECONDS:g} s."
 
     def silent_behind(self, failure: CallError, since: float) -> bool:
         """Whether a gateway reports its server away, and nothing was answered since then."""

@@ -3,7 +3,8 @@
 The sockets are aiohttp's, under httpx's requests and replies, in a session of ours: no limit of
 its own, no cookies, nothing read from the environment, no redirect followed. An error leaves
 this file as a fresh CallError, raised outside every `except`, so that no frame and no context
-that ever held a header leaves with it.
+that ever held a header leaves with it. A key that a server sends back is masked before anything
+reads the reply.
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ import errno
 import ipaddress
 import json
 import os
+import re
 import ssl
+import threading
 import time
 from base64 import b64encode
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
+from weakref import WeakKeyDictionary
 
 import aiohttp
 import httpx
@@ -32,13 +37,18 @@ from httpx_aiohttp import AiohttpTransport
 from llmwidgets import __version__
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.defaults import CONNECT_SECONDS, REPLY_BYTES, STALL_SECONDS, TOTAL_SECONDS
-from llmwidgets.engine.network import echoes
-from llmwidgets.engine.network.retry import network_error
+from llmwidgets.engine.network.retry import (
+    CONNECT_SECONDS,
+    STALL_SECONDS,
+    TOTAL_SECONDS,
+    network_error,
+)
 from llmwidgets.errors import CallError, FailureCode, FieldError, Unauthorized
+from llmwidgets.known_keys import known_key, secret_parts, secret_values
 from llmwidgets.providers.urls import is_this_computer, port_of
 from llmwidgets.secret import Secret
 
+_REPLY_BYTES = 16 * 1024 * 1024
 _LARGE = 1 << 18
 _OWN_HEADERS = {
     "accept": "application/json",
@@ -120,8 +130,8 @@ class _Ended(Exception):
 
 
 async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: float) -> HTTPResponse:
-    transport = _door().transport(call.ca_bundle, proxy)
-    echoes.watch(each.secret for each in call.auth)
+    transport = _transport(call.ca_bundle, proxy)
+    watch_secrets(each.secret for each in call.auth)
     body = None if call.body is None else _encode(call.body)
     limits = {"connect": connect, "pool": connect, "read": None, "write": None}
     begun = time.perf_counter()
@@ -152,13 +162,11 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
     seconds = time.perf_counter() - begun
     # An exchange of credentials brings a token, perhaps the one that is in use already.
     if not isinstance(call.body, Secret) or response.status_code >= 400:
-        masked = echoes.masked
+        large = len(received) > _LARGE
         received = (
-            await asyncio.to_thread(masked, received)
-            if len(received) > _LARGE
-            else masked(received)
+            await asyncio.to_thread(mask_secrets, received) if large else mask_secrets(received)
         )
-    headers = echoes.masked_headers(response.headers)
+    headers = _mask_headers(response.headers)
     return HTTPResponse(response.status_code, headers, received, seconds, first_byte)
 
 
@@ -185,7 +193,7 @@ async def _read(response: httpx.Response, stall: float) -> bytes:
             if piece is None:
                 return b"".join(pieces)
             size += len(piece)
-            if size > REPLY_BYTES:
+            if size > _REPLY_BYTES:
                 raise _Ended(FailureCode.TOO_BIG)
             pieces.append(piece)
 
@@ -233,48 +241,47 @@ def _connecting_code(error: aiohttp.ClientConnectorError, *, proxied: bool) -> F
     return FailureCode.UNREACHABLE
 
 
-class _Door:
-    """The sessions of one event loop: one for each CA bundle, since each has its TLS context."""
+_transports: dict[asyncio.AbstractEventLoop, dict[str | None, AiohttpTransport]] = {}
+"""By loop and CA bundle, since each bundle has its TLS context.
 
-    def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self._transports: dict[str | None, AiohttpTransport] = {}
+Those of a parent process are kept, untouched, for good.
+"""
 
-    def transport(self, ca_bundle: str | None, proxy: Proxy | None) -> AiohttpTransport:
-        direct = self._transports.get(ca_bundle)
-        if direct is None:
-            context = _tls(ca_bundle)
-            session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=context),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-            )
-            direct = AiohttpTransport(verify=context, client=session, trust_env=False)
-            self._transports[ca_bundle] = direct
-        if proxy is None:
-            return direct
-        return AiohttpTransport(
-            verify=direct.ssl_context,
-            client=direct.client,
-            # Sent with CONNECT alone, that is for https; a plain call carries its own.
-            proxy=httpx.Proxy(proxy.url, headers=_proxy_auth(proxy)),
+
+def _transport(ca_bundle: str | None, proxy: Proxy | None) -> AiohttpTransport:
+    loop = asyncio.get_running_loop()
+    if loop not in _transports:
+        _transports[loop] = {}
+        event_loop.running_engine().closers.append(partial(_close, loop))
+    direct = _transports[loop].get(ca_bundle)
+    if direct is None:
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if ca_bundle:
+            try:
+                context.load_verify_locations(cafile=str(Path(ca_bundle).expanduser()))
+            except OSError:
+                raise _Ended(FailureCode.CA_BUNDLE) from None
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=context),
+            cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )
+        direct = AiohttpTransport(verify=context, client=session, trust_env=False)
+        _transports[loop][ca_bundle] = direct
+    if proxy is None:
+        return direct
+    return AiohttpTransport(
+        verify=direct.ssl_context,
+        client=direct.client,
+        # Sent with CONNECT alone, that is for https; a plain call carries its own.
+        proxy=httpx.Proxy(proxy.url, headers=_proxy_auth(proxy)),
+        trust_env=False,
+    )
 
-    async def close(self) -> None:
-        transports, self._transports = self._transports, {}
-        for transport in transports.values():
-            await transport.aclose()
 
-
-def _tls(ca_bundle: str | None) -> ssl.SSLContext:
-    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if ca_bundle:
-        try:
-            context.load_verify_locations(cafile=str(Path(ca_bundle).expanduser()))
-        except OSError:
-            raise _Ended(FailureCode.CA_BUNDLE) from None
-    return context
+async def _close(loop: asyncio.AbstractEventLoop) -> None:
+    for transport in _transports.pop(loop, {}).values():
+        await transport.aclose()
 
 
 def _proxy_auth(proxy: Proxy) -> dict[str, str]:
@@ -284,19 +291,6 @@ def _proxy_auth(proxy: Proxy) -> dict[str, str]:
         "proxy-authorization": "Basic "
         + b64encode(f"{proxy.user}:{proxy.password.reveal()}".encode()).decode()
     }
-
-
-_doors: list[_Door] = []
-
-
-def _door() -> _Door:
-    # Doors of ended loops are closed; that of a parent process is kept, untouched, for good.
-    running = asyncio.get_running_loop()
-    if not _doors or _doors[-1].loop is not running:
-        door = _Door()
-        _doors.append(door)
-        event_loop.close_at_stop(door.close)
-    return _doors[-1]
 
 
 # -- Which proxy a call takes: read from the environment, never for loopback.
@@ -360,3 +354,190 @@ def _in_network(entry: str, host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")) in network
     except ValueError:
         return False
+
+
+# -- A key that a server sends back is masked, so that none of a run comes back in a model's name,
+# an id, a header, an error's words or the answer itself. Looked for are the keys that were sent and
+# those of every connection of a run: as they are, in Base64, escaped as JSON or HTML, URL-encoded,
+# and at least half of one.
+
+_MASK = "••••".encode()
+_KEY_LENGTH = 16
+"""A key without a digit is looked for from this length on: shorter ones are words."""
+
+_HALF = 12
+_OF_MANY = 40
+"""The other lines of a private key are looked for from this length on."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Key:
+    """What is looked for, in views, whose repr shows an address alone."""
+
+    raw: memoryview
+    coded: tuple[memoryview, ...]
+    halves: tuple[memoryview, ...]
+    """One of these is in every text that contains at least half of the key unescaped."""
+
+    @classmethod
+    def of(cls, raw: memoryview, coded: tuple[memoryview, ...] = ()) -> _Key:
+        begun = tuple(word[: _half(word)] for word in (raw, *coded))
+        return cls(raw, coded, (*begun, raw[-_half(raw) :]))
+
+
+_watched: WeakKeyDictionary[Secret, list[_Key]] = WeakKeyDictionary()
+_turn = threading.Lock()
+
+
+def watch_secrets(secrets: Iterable[Secret]) -> None:
+    """Mask these in every reply from now on, as long as they live."""
+    for secret in secrets:
+        known = _watched.get(secret)
+        # A reference can resolve to another value by now.
+        if known is None or (secret.reference and not _is_same(known, secret)):
+            keys = list(_spellings(secret))
+            with _turn:
+                _watched[secret] = keys
+
+
+def mask_secrets(data: bytes) -> bytes:
+    """The bytes of a reply, with every watched key masked."""
+    with _turn:
+        keys = [each for known in _watched.values() for each in known]
+    plain = all(data.find(half) < 0 for key in keys for half in key.halves)
+    if plain and not _ESCAPED.search(data):
+        return data
+    kept: list[bytes] = []
+    at = 0
+    for start, end in sorted(_spans(data, keys)):
+        if start > at or not kept:
+            kept += [data[at:start], _MASK]
+        at = max(at, end)
+    return b"".join([*kept, data[at:]]) if kept else data
+
+
+def _mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    plain = dict(headers.items())
+    # One search for all of them: nearly always there is nothing to mask.
+    whole = "\n".join(plain.values()).encode("utf-8", "surrogateescape")
+    if mask_secrets(whole) is whole:
+        return plain
+    return {
+        name: mask_secrets(value.encode("utf-8", "surrogateescape")).decode(
+            "utf-8", "surrogateescape"
+        )
+        for name, value in plain.items()
+    }
+
+
+def _is_same(known: list[_Key], secret: Secret) -> bool:
+    try:
+        parts = [part for part in secret_parts(secret) if _is_recognizable(bytes(part))]
+    except FieldError:
+        return not known
+    return [each.raw for each in known[: len(parts)]] == parts
+
+
+def _is_recognizable(letters: bytes) -> bool:
+    """Whether it is a key, and not a word or number of any answer (`ollama`, a year)."""
+    digits = any(each in b"0123456789" for each in letters)
+    return not letters.isdigit() and (digits or len(letters) >= _KEY_LENGTH)
+
+
+def _spellings(secret: Secret) -> Iterator[_Key]:
+    for known in known_key("", secret):
+        raw = known.spellings[0][1]
+        if _is_recognizable(bytes(raw)):
+            coded = tuple(each for kind, each in known.spellings if kind == "base64")
+            yield _Key.of(raw, coded)
+    with suppress(FieldError):
+        for value in secret_values(secret):
+            lines = bytes(value).splitlines()
+            yield from (_Key.of(memoryview(line)) for line in lines[1:] if len(line) >= _OF_MANY)
+
+
+def _spans(data: bytes, keys: list[_Key]) -> Iterator[tuple[int, int]]:
+    for key in keys:
+        yield from _pieces(data, key.raw)
+        for each in key.coded:
+            yield from _beginnings(data, each)
+    if keys and _ESCAPED.search(data):
+        unfolded = _Unfolded(data)
+        for key in keys:
+            for start, end in _pieces(unfolded.plain, key.raw):
+                yield unfolded.span(start, end)
+
+
+def _pieces(data: bytes, word: memoryview) -> Iterator[tuple[int, int]]:
+    """Where at least half of the word is: its first half with all that follows, or its last."""
+    yield from _beginnings(data, word)
+    size = _half(word)
+    for at in _find_all(data, bytes(word[-size:])):
+        begin, more = at, len(word) - size
+        while more and begin and data[begin - 1 : begin] == word[more - 1 : more]:
+            begin, more = begin - 1, more - 1
+        yield begin, at + size
+
+
+def _half(word: memoryview) -> int:
+    return min(len(word), max(_HALF, (len(word) + 1) // 2))
+
+
+def _beginnings(data: bytes, word: memoryview) -> Iterator[tuple[int, int]]:
+    size = _half(word)
+    for at in _find_all(data, bytes(word[:size])):
+        more = size
+        while more < len(word) and data[at + more : at + more + 1] == word[more : more + 1]:
+            more += 1
+        yield at, at + more
+
+
+def _find_all(data: bytes, word: bytes) -> Iterator[int]:
+    at = data.find(word)
+    while at >= 0:
+        yield at
+        at = data.find(word, at + 1)
+
+
+_ESCAPED = re.compile(
+    rb"\\{1,7}(?:u00(?P<json>[2-7][0-9a-fA-F])|(?P<slash>/))|%(?P<url>[2-7][0-9a-fA-F])"
+    rb"|&#(?:x(?P<hex>[2-7][0-9a-fA-F])|(?P<html>\d{2,3}));"
+)
+
+
+class _Unfolded:
+    """Bytes with every escaped letter in its place, and where each of them stood before."""
+
+    def __init__(self, data: bytes) -> None:
+        kept: list[bytes] = []
+        self._at: list[int] = []  # in `plain`, the place of each letter that was escaped
+        self._spans: list[tuple[int, int]] = []
+        end = length = 0
+        for match in _ESCAPED.finditer(data):
+            kept += [data[end : match.start()], _letter(match)]
+            length += match.start() - end
+            end = match.end()
+            self._at.append(length)
+            self._spans.append(match.span())
+            length += 1
+        self.plain = b"".join([*kept, data[end:]])
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where a piece of `plain` stood."""
+        return self._letter(start)[0], self._letter(end - 1)[1]
+
+    def _letter(self, offset: int) -> tuple[int, int]:
+        last = bisect_right(self._at, offset) - 1
+        if last < 0:
+            return offset, offset + 1
+        behind = offset - self._at[last]
+        start, end = self._spans[last]
+        return (end + behind - 1, end + behind) if behind else (start, end)
+
+
+def _letter(match: re.Match[bytes]) -> bytes:
+    if match["slash"]:
+        return b"/"
+    if match["html"]:
+        return bytes([min(int(match["html"]), 127)])
+    return bytes([int(match["json"] or match["url"] or match["hex"], 16)])

@@ -18,7 +18,7 @@ from llmwidgets.comparison.text_result import (
 )
 from llmwidgets.dialects.requests import curl_command
 from llmwidgets.dialects.types import AuthHeader, Call
-from llmwidgets.engine.defaults import DEFAULT_INSTRUCTIONS
+from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS
 from llmwidgets.formatting import count, escape_in_place, format_day
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.comparison.grid_model import (

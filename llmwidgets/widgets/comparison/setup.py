@@ -20,7 +20,8 @@ from llmwidgets.comparison.variants import (
 )
 from llmwidgets.connections import Connection, Policy, environment_connections
 from llmwidgets.connections.catalog import has_ended
-from llmwidgets.engine.defaults import CONCURRENCY_MOST, DEFAULT_INSTRUCTIONS
+from llmwidgets.engine.network.pacing import CONCURRENCY_MOST
+from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FieldError, LLMWidgetsError, PolicyError, StoreError
 from llmwidgets.schemas import Schema, read_schema
 from llmwidgets.store.store import Store

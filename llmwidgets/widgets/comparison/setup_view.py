@@ -12,8 +12,9 @@ from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict_text import expected_sentence
 from llmwidgets.comparison.variants import count_examples, reference_of
-from llmwidgets.engine import defaults
-from llmwidgets.engine.estimate import cost_words
+from llmwidgets.engine import request_builder
+from llmwidgets.engine.estimate import ASK_BUDGET_ABOVE, cost_words
+from llmwidgets.engine.network import egress, retry
 from llmwidgets.errors import LLMWidgetsError, StoreLocked
 from llmwidgets.formatting import count, duration, format_day, format_days_until
 from llmwidgets.widgets.comparison.grid_model import text_title
@@ -386,11 +387,9 @@ def _obstacle(setup: Setup, cost: CostEstimate) -> str:
     if cost.estimate is None or setup.options.budget is not None:
         return ""
     high = cost.estimate.cost_high
-    if high is None or high <= defaults.ASK_BUDGET_ABOVE:
+    if high is None or high <= ASK_BUDGET_ABOVE:
         return ""
-    return (
-        f"This may cost more than ${defaults.ASK_BUDGET_ABOVE:.0f}: set a limit at “Stop before”."
-    )
+    return f"This may cost more than ${ASK_BUDGET_ABOVE:.0f}: set a limit at “Stop before”."
 
 
 def _empty(setup: Setup) -> Sentence:
@@ -485,7 +484,7 @@ def _texts_view(setup: Setup) -> _TextsView:
 
 def _options_view(options: RunOptions) -> _OptionsView:
     changed = []
-    if options.instructions != defaults.DEFAULT_INSTRUCTIONS or options.crossed:
+    if options.instructions != request_builder.DEFAULT_INSTRUCTIONS or options.crossed:
         changed.append("own instructions")
     if options.repeats > 1:
         changed.append(f"{options.repeats} repeats")
@@ -500,16 +499,16 @@ def _options_view(options: RunOptions) -> _OptionsView:
         "repeats": options.repeats,
         "concurrency": options.concurrency or "",
         "pace": (
-            f"From {defaults.CONCURRENCY_LOOPBACK} on this computer, {defaults.CONCURRENCY_CUSTOM} "
-            f"for Custom, {defaults.CONCURRENCY} elsewhere, growing while it helps"
+            f"From {egress.CONCURRENCY_LOOPBACK} on this computer, {egress.CONCURRENCY_CUSTOM} "
+            f"for Custom, {egress.CONCURRENCY} elsewhere, growing while it helps"
         ),
         "defaults": [
             "Thinking: off where the model allows it, else its lowest level.",
             "No temperature is sent. Where a vendor can be told not to keep the texts, it is.",
-            f"A reply has at most {defaults.OUTPUT_TOKENS:,} tokens + "
-            f"{defaults.OUTPUT_TOKENS_PER_FIELD} a field, "
-            f"{defaults.OUTPUT_TOKENS_THINKING:,} more with thinking.",
-            f"A call may take {defaults.TOTAL_SECONDS:.0f} s, {defaults.PATIENT_SECONDS:.0f} s "
+            f"A reply has at most {request_builder.OUTPUT_TOKENS:,} tokens + "
+            f"{request_builder.OUTPUT_TOKENS_PER_FIELD} a field, "
+            f"{request_builder.OUTPUT_TOKENS_THINKING:,} more with thinking.",
+            f"A call may take {retry.TOTAL_SECONDS:.0f} s, {egress.PATIENT_SECONDS:.0f} s "
             "on your own servers and with thinking.",
         ],
     }
