@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from llmwidgets.analysis.normalize import plain
-from llmwidgets.analysis.scripts import is_unspaced, joined
+from llmwidgets.analysis.scripts import common_prefix, is_unspaced, joined
 
 _AT_ONCE = 1_000_000_000
 """Two texts with more pairs of characters than this are compared in pieces: 20 ms at most."""
@@ -88,9 +88,9 @@ class TextSimilarity:
         waiting = [(one, other)]
         while waiting:
             a, b = waiting.pop()
-            ahead = _same_start(a, b)
+            ahead = common_prefix(a, b)
             a, b = a[ahead:], b[ahead:]
-            behind = _same_start(a[::-1], b[::-1])
+            behind = common_prefix(a[::-1], b[::-1])
             a, b = a[: len(a) - behind], b[: len(b) - behind]
             common += ahead + behind
             pairs = len(a) * len(b)
@@ -111,13 +111,6 @@ def _ratio(one: str, other: str, amount: float) -> float:
     return float(fuzz.ratio(one, other, score_cutoff=100 * amount - 1e-6)) / 100
 
 
-def _same_start(one: str, other: str) -> int:
-    """How many characters both begin with."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if one[low:middle] == other[low:middle] else (low, middle - 1)
-    return low
 
 
 def _anchor(one: str, other: str) -> tuple[int, int]:
@@ -316,12 +309,12 @@ def _same_word(one: _Word, other: _Word, opens: bool) -> bool:
         return False
     capital = one.capital and other.capital and not opens
     a, b = one.plain, other.plain
-    ahead = _same_start(a, b)
+    ahead = common_prefix(a, b)
     rests = {a[ahead:], b[ahead:]}
     added = "" in rests and rests - {""} <= _ADDED
     if ahead >= 4 and not capital and (added or rests <= _CHANGED):
         return True
-    behind = _same_start(a[ahead:][::-1], b[ahead:][::-1])
+    behind = common_prefix(a[ahead:][::-1], b[ahead:][::-1])
     left = (len(a) - ahead - behind, len(b) - ahead - behind)
     swapped = left == (2, 2) and a[ahead : ahead + 2] == b[ahead : ahead + 2][::-1]
     doubled = not capital and sorted(left) == [0, 2] and min(len(a), len(b)) >= _LONG_WORD
