@@ -59,8 +59,6 @@ _INCHES_OF_FEET = re.compile(r"[0-9]'\s?[0-9.½¼¾]{1,5}$")
 _QUOTED = {each: re.compile(rf"(?<!\w){each}(?=[^\s{each}])[^{each}]*$") for each in "'\""}
 
 
-
-
 def plain_with_offsets(text: str) -> tuple[str, list[int]]:
     """The plain text and, for each of its characters, its place in the original."""
     return _Plain(evened(text)).read()
@@ -255,7 +253,6 @@ class _Plain:
         alone = alone or (before in "eE" and self.text[at - 2 : at - 1].isdecimal())
         return alone and (ahead[:1].isnumeric() or ahead[:1] == "∞")
 
-
     def _is_foot(self, each: str, at: int) -> bool:
         """Feet, inches, minutes or seconds behind a number that is not in quotes."""
         before, after = self.text[max(0, at - 200) : at], self.text[at + 1 : at + 2]
@@ -427,8 +424,6 @@ def _read_short(text: str) -> Parsed:
     clock = clock_in(bare) if bare[0].isdecimal() else None
     code = code_in(bare) if clock is None and len(bare) >= _LEAST_DIGITS else ""
     return Parsed(text, clock=clock, code=code)
-
-
 
 
 def says_nothing(value: Any) -> bool:

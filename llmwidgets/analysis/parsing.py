@@ -130,8 +130,6 @@ def number_in(text: str) -> Number | None:
     return Number(-value if minus else value, unit)
 
 
-
-
 def digits_in(body: str) -> str | None:
     """The body of a number in Python's spelling; None if its separators make no sense."""
     for space in SPACES:
@@ -245,8 +243,6 @@ def _fraction(bare: str) -> Number | None:
         return None
     value = Decimal(int(whole or 0)) + Decimal(int(over)) / Decimal(int(under))
     return Number(-value if sign == "-" else value)
-
-
 
 
 # -- how the large European languages write months and days of the week ----------------------------

@@ -50,8 +50,6 @@ _EVEN = _Table(_even)
 _FOREIGN = re.compile("[^\\x00-\\x7f]+")
 
 
-
-
 def evened(text: str) -> str:
     """The text with one dash, one apostrophe and ASCII digits, character for character.
 

@@ -111,8 +111,6 @@ def _ratio(one: str, other: str, amount: float) -> float:
     return float(fuzz.ratio(one, other, score_cutoff=100 * amount - 1e-6)) / 100
 
 
-
-
 def _anchor(one: str, other: str) -> tuple[int, int]:
     """Where both are cut: at a passage that occurs once in the other, else halfway."""
     for tried in range(_TRIED):
