@@ -344,8 +344,13 @@ def can_show(spread: Spread, texts: int, variants: int = 2, level: float = LEVEL
 
     `level` is that of the two-sided interval.
     """
+    return min(1.0, _seen_by(spread, texts, variants, level / 2))
+
+
+def _seen_by(spread: Spread, texts: int, variants: int, level: float) -> float:
+    """The difference that a one-sided bound at this level shows four times in five."""
     chance = deviate(variants) * spread.deviation / math.sqrt(texts)
-    return min(1.0, spread.margin(texts, level / 2) + chance)
+    return spread.margin(texts, level) + chance
 
 
 def texts_needed(
@@ -360,11 +365,7 @@ def texts_to_equal(spread: Spread, matters: float, level: float = LEVEL) -> int 
 
     That is, at most `matters` worse by the one-sided bound at `level`; None if no number does.
     """
-    return _fewest(lambda texts: _as_good_by(spread, texts, level), matters)
-
-
-def _as_good_by(spread: Spread, texts: int, level: float) -> float:
-    return spread.margin(texts, level) + deviate(2) * spread.deviation / math.sqrt(texts)
+    return _fewest(lambda texts: _seen_by(spread, texts, 2, level), matters)
 
 
 def _fewest(least: Callable[[int], float], matters: float) -> int | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.analysis.verdict_text import expected_sentence
+from llmwidgets.analysis.verdict import expected_sentence
 from llmwidgets.comparison.runs import measure_trial
 from llmwidgets.connections.catalog import own_price
 from llmwidgets.engine import defaults
