@@ -156,7 +156,7 @@ def align(
     """One row for each leaf of truth and of the value, with lists paired so that the most is right.
 
     `same(pattern, truth, value)` compares two leaves. Only items that are recognised as the same
-    are paired (see `Weights`), or as `rules` say for a list (`lines[]`). A leaf that truth does
+    are paired (see `Items`), or as `rules` say for a list (`lines[]`). A leaf that truth does
     not have comes with truth NOTHING; one of an item that truth's list does not have, or under a
     null of truth, comes with truth None. `notes` gets a sentence for each list that is too long.
     `own` are the patterns at which even the truth itself may be wrong: the user's functions decide.

@@ -303,9 +303,6 @@ _Answer = Literal["yes", "no", "by near texts"]
 _Kind = Literal["text", "day", "other"]
 """Texts, codes and days name a row; other values do not."""
 
-ValueCounts = Mapping[tuple[str, Hashable], int]
-"""How many items of a list of truth have a value, by pattern."""
-
 
 class LabelledLeaf(NamedTuple):
     """A leaf that truth labels: whether truth fills it, whether the value does, and is right."""
@@ -331,6 +328,13 @@ class _Weighed(NamedTuple):
 @dataclass
 class Items:
     """Two lists of items, and which item of one is which of the other.
+
+    The fewer rows of truth share a value, the more it weighs: what it would take to agree by chance
+    (`-log2 p`). How often rows of other things share it is counted, and if the list is short
+    estimated by its kind: a text or a code is seldom shared, a small count or a category often. A
+    row is recognised by the value that names it (its heaviest text, code or date), or by half of
+    what its values weigh, a telling one among them, or by three quarters of that. A text that is
+    nearly the same counts in part.
 
     `leaves` gives the values of an item, by pattern; `compared` the leaves of an item of truth with
     an item of the value; `fields` name, pattern and value of the plain properties of an object.
@@ -392,63 +396,32 @@ class Items:
             return sum(each.right for each in leaves) >= self.rule.share * len(leaves)
         return self._recognise(leaves)
 
-    def _recognise(self, leaves: Sequence[LabelledLeaf], all_near: bool = False) -> bool:
-        return self.weights.recognise(leaves, self.pattern.count("[]"), all_near)
-
     @cached_property
-    def weights(self) -> Weights:
-        """What the values of truth tell.
+    def _shared(self) -> Counter[tuple[str, Hashable]]:
+        """How many items of truth have a value, by pattern.
 
         Those of the reply do not count: otherwise correcting one of its rows could undo another.
         """
-        shared = Counter(
+        return Counter(
             (kind, _key(leaf)) for item in self.truth for kind, leaf in self.leaves(item)
         )
-        return Weights(shared, len(self.truth) - 1, self.categories)
 
-    def may_be(self, i: int, j: int) -> bool:
-        """Whether two items of a field or two, with nothing right, can be one by a near text."""
-        if self.rule is not None:
-            return False
-        one, other = self.truth[i], self.value[j]
-        if not isinstance(one, dict):
-            return are_near(one, other)
-        if not isinstance(other, dict) or len(self.leaves(one)) > _FEW:
-            return False
-        return any(are_near(each, other.get(name)) for name, each in one.items())
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """What the values of a list of truth tell: the fewer rows share one, the more it weighs.
-
-    A value weighs what it would take to agree by chance (`-log2 p`). How often rows of other
-    things share it is counted, and if the list is short estimated by its kind: a text or a
-    code is seldom shared, a small count or a category often. A row is recognised by the value
-    that names it (its heaviest text, code or date), or by half of what its values weigh, a telling
-    one among them, or by three quarters of that. A text that is nearly the same counts in part.
-    """
-
-    truth: ValueCounts
-    others: int
-    categories: frozenset[str]
-
-    def recognise(self, leaves: Sequence[LabelledLeaf], depth: int, all_near: bool = False) -> bool:
-        """Whether these leaves, all that truth fills, are of one row; `depth` is the list's own.
+    def _recognise(self, leaves: Sequence[LabelledLeaf], all_near: bool = False) -> bool:
+        """Whether these leaves, all that truth fills, are of one row.
 
         With `all_near` each text that is wrong counts as nearly right.
         """
+        depth = self.pattern.count("[]")
         weighed = [self._weigh(each, all_near) for each in leaves]
         pairs = zip(weighed, leaves, strict=True)
         own = [each for each, leaf in pairs if leaf.pattern.count("[]") == depth]
         return _is_named(own or weighed) or _is_alike(weighed)
 
     def _weigh(self, leaf: LabelledLeaf, all_near: bool) -> _Weighed:
-        key = (leaf.pattern, _key(leaf.truth))
-        others = self.truth.get(key, 1) - 1
+        others = self._shared.get((leaf.pattern, _key(leaf.truth)), 1) - 1
         shown = leaf.truth[:_LONG] if isinstance(leaf.truth, str) else leaf.truth
         chance, kind = _known_of(shown, leaf.pattern in self.categories)
-        chance = (others + _OF_A_KIND * chance) / (self.others + _OF_A_KIND)
+        chance = (others + _OF_A_KIND * chance) / (len(self.truth) - 1 + _OF_A_KIND)
         weight = round(-100 * math.log2(min(0.95, chance)))
         agrees = weight if leaf.right else 0
         wrong = leaf.answered and not leaf.right
@@ -460,7 +433,18 @@ class Weights:
     def _is_near(self, leaf: LabelledLeaf) -> bool:
         """A slip of the pen, and not the value of another row of truth."""
         near = are_near(leaf.truth, leaf.value)
-        return near and (leaf.pattern, _key(leaf.value)) not in self.truth
+        return near and (leaf.pattern, _key(leaf.value)) not in self._shared
+
+    def may_be(self, i: int, j: int) -> bool:
+        """Whether two items of a field or two, with nothing right, can be one by a near text."""
+        if self.rule is not None:
+            return False
+        one, other = self.truth[i], self.value[j]
+        if not isinstance(one, dict):
+            return are_near(one, other)
+        if not isinstance(other, dict) or len(self.leaves(one)) > _FEW:
+            return False
+        return any(are_near(each, other.get(name)) for name, each in one.items())
 
 
 def are_near(one: Any, other: Any) -> bool:
