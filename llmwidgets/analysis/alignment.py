@@ -36,7 +36,6 @@ MOST_WORK = 1_500_000
 """About this many comparisons of leaves go into pairing the lists of one record."""
 
 _MOST_PAIRS = 100_000
-_FOLDED = (dict, list, tuple)
 PER_LISTS = 12
 """Measured: pairing two lists, however short, costs as much as this many comparisons more."""
 
@@ -49,13 +48,8 @@ def count_leaves(data: Any, counts: Callable[[Any], bool] | None = None) -> int:
     """
     if not isinstance(data, dict | list | tuple) or not data:
         return 1 if counts is None or counts(data) else 0
-    total = 0
-    for each in data.values() if isinstance(data, dict) else data:
-        if isinstance(each, _FOLDED):
-            total += count_leaves(each, counts)
-        elif counts is None or counts(each):
-            total += 1
-    return total
+    values = data.values() if isinstance(data, dict) else data
+    return sum(count_leaves(each, counts) for each in values)
 
 
 def fits(left: Mapping[int, Any], right: Mapping[int, Any], most: float | None) -> bool:
@@ -215,12 +209,10 @@ class Alignment:
             return self._object(truth, value, path, pattern, most)
         if isinstance(truth, list | tuple):
             return self._list(truth, value, path, pattern, most)
-        if truth is NOTHING or (truth is not None and says_nothing(truth)):
-            return self._without_truth(NOTHING, value, path, pattern)
         if truth is None:
-            return self._extra(value, path, pattern) or [
-                LeafPair(path, pattern, None, _scalar(value))
-            ]
+            return self._null(None, value, path, pattern)
+        if truth is NOTHING or says_nothing(truth):
+            return self._without_truth(NOTHING, value, path, pattern)
         return [LeafPair(path, pattern, truth, value)]
 
     def _object(
@@ -243,9 +235,7 @@ class Alignment:
         self, truth: Sequence[Any], value: Any, path: str, pattern: str, most: float | None
     ) -> list[LeafPair]:
         if not truth:
-            return self._extra(value, path, pattern) or [
-                LeafPair(path, pattern, [], _scalar(value))
-            ]
+            return self._null([], value, path, pattern)
         items: Sequence[Any] = value if isinstance(value, list | tuple) else []
         rows = [] if isinstance(value, list | tuple) else self._extra(value, path, pattern)
         each_of = item_path(pattern)
@@ -262,6 +252,10 @@ class Alignment:
         for count, index in enumerate(extra, len(truth)):
             rows += self._extra(items[index], item_path(path, count), each_of)
         return rows
+
+    def _null(self, truth: Any, value: Any, path: str, pattern: str) -> list[LeafPair]:
+        given = None if isinstance(value, dict | list | tuple) else value
+        return self._extra(value, path, pattern) or [LeafPair(path, pattern, truth, given)]
 
     def _extra(self, value: Any, path: str, pattern: str) -> list[LeafPair]:
         """Rows for values that are given although truth is null."""
@@ -488,7 +482,3 @@ def _rest(
         {i: each for i, each in left.items() if i not in paired},
         {j: each for j, each in right.items() if j not in taken},
     )
-
-
-def _scalar(value: Any) -> Any:
-    return None if isinstance(value, dict | list | tuple) else value
