@@ -171,11 +171,10 @@ def read_scoring(
             problems[str(path)] = f"The schema has no such field.{_nearest(str(path), places)}"
             continue
         rule = _read_rule(written)
-        problem = _misfit(path, written, rule, schema)
-        if problem is None and rule is not None:
+        if problem := _misfit(path, written, rule, schema):
+            problems[str(path) or "scoring"] = problem
+        elif rule is not None:
             chosen[path] = rule
-        else:
-            problems[str(path) or "scoring"] = problem or ""
     if problems:
         raise FieldError(problems, _HINT)
     return chosen

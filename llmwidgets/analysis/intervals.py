@@ -16,6 +16,7 @@ times in five is the chance of that if the difference is there and equally large
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -208,10 +209,8 @@ def quantile(probability: float, freedom: float) -> float:
         low, high = high, high * 2
     for _ in range(200):
         middle = (low + high) / 2
-        if cumulative(middle, freedom) < probability:
-            low = middle
-        else:
-            high = middle
+        is_below = cumulative(middle, freedom) < probability
+        low, high = (middle, high) if is_below else (low, middle)
         if high - low <= 1e-13 * high:
             break
     return (low + high) / 2
@@ -307,8 +306,7 @@ class Spread:
         if level not in self.known:
             precompute_margins([(self, level)])
         counts, margins = _COUNTS, self.known[level]
-        at = max(counts[0], min(texts, counts[-1]))
-        upper = next(i for i, count in enumerate(counts) if count >= at)
+        upper = min(bisect_left(counts, texts), len(counts) - 1)
         lower = max(0, upper - 1)
         if upper == lower or texts >= counts[-1]:
             # Beyond, the part of a worst text fades with 1/n and the rest with its root.

@@ -389,7 +389,9 @@ def _days(match: re.Match[str]) -> list[date]:
     parts = match.groupdict()
     if parts.get("w") and _name(parts["w"]) not in WEEKDAYS:
         return []
-    year = _year(parts["y"])
+    year = int(parts["y"].removeprefix("'"))
+    if len(parts["y"]) < 4:
+        year += 2000 if year < _CENTURY_ENDS else 1900
     if parts.get("a"):
         one, other = int(parts["a"]), int(parts["b"])
         orders = [(other, one)] if parts["s"] == "." else [(other, one), (one, other)]
@@ -409,13 +411,6 @@ def _days(match: re.Match[str]) -> list[date]:
 
 def _name(word: str) -> str:
     return "".join(folded(each) for each in word if each.isalpha() or "\u0900" <= each <= "\u094f")
-
-
-def _year(written: str) -> int:
-    year = int(written.removeprefix("'"))
-    if len(written) >= 4:
-        return year
-    return year + (2000 if year < _CENTURY_ENDS else 1900)
 
 
 def _day(day: date, clock: time, has_clock: bool) -> Day | None:

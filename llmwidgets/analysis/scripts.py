@@ -224,7 +224,8 @@ def joined(text: str, at: int) -> bool:
         return _one_word(before, after)
     if before.isspace() or after.isspace():
         return False
-    if not (before.isascii() and after.isascii()) and _leans(before, after):
+    # A mark (an accent, a vowel sign) belongs to the letter next to it.
+    if unicodedata.category(after)[0] == "M" or (before in _LEANS_ON and after.isalpha()):
         return True
     return _in_number(text, at, before, after) or _sign_of_grade(text, at, after)
 
@@ -239,11 +240,6 @@ def _one_word(before: str, after: str) -> bool:
     if is_unspaced(before) or is_unspaced(after):
         return False
     return is_hangul(before) == is_hangul(after)
-
-
-def _leans(before: str, after: str) -> bool:
-    """Whether a mark (an accent, a vowel sign) belongs to the letter next to it."""
-    return unicodedata.category(after)[0] == "M" or (before in _LEANS_ON and after.isalpha())
 
 
 def _in_number(text: str, at: int, before: str, after: str) -> bool:

@@ -387,10 +387,14 @@ class Tested:
         """What follows; `matters` is the smallest difference in accuracy that counts, 0 to 1."""
         standings = self._shown(matters)
         chosen = _recommended(standings)
+        outcome = None if len(standings) < 2 else Outcome.NOT_ENOUGH_TEXTS
+        if chosen is not None:
+            better = chosen.shown is Shown.BEST
+            outcome = Outcome.BETTER if better else Outcome.AS_GOOD_AND_CHEAPER
         spread, count = self._open(standings)
         verdict = Verdict(
             headline="",
-            outcome=self._outcome(chosen),
+            outcome=outcome,
             leader=standings[0].label if standings else None,
             recommended=chosen.label if chosen is not None else None,
             not_told_apart=self._groups(),
@@ -424,14 +428,6 @@ class Tested:
                 shown = Shown.WORSE if worse else Shown.NOT_SHOWN
             standings.append(replace(each, shown=shown, at_least=low if worse else None))
         return tuple(standings)
-
-    def _outcome(self, chosen: Standing | None) -> Outcome | None:
-        if len(self.standings) < 2:
-            return None
-        if chosen is None:
-            return Outcome.NOT_ENOUGH_TEXTS
-        best = chosen.shown is Shown.BEST
-        return Outcome.BETTER if best else Outcome.AS_GOOD_AND_CHEAPER
 
     def _open(self, standings: Sequence[Standing]) -> tuple[Spread | None, int]:
         """The widest spread between the best and those that may be as good, and how many they are.
