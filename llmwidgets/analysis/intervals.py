@@ -69,16 +69,15 @@ def if_lost(others: Any) -> Numbers:
     return np.asarray(np.maximum(np.asarray(others, float), 0.25))
 
 
-def tails(values: Any, worst: Any, at: float = 0.0) -> Numbers:
-    """The level (0 to 0.5) at which the upper bound of each row is `at`; 0.5 if it is above."""
+def tails(values: Any, worst: Any) -> Numbers:
+    """The level (0 to 0.5) at which the upper bound of each row is 0; 0.5 if it is above."""
     import numpy as np
 
     sample = _Sample(values, worst)
-    distance = sample.root(lambda distance: sample.tail(distance)[0] - at)
-    mean, deviate = sample.tail(distance)
+    mean, deviate = sample.tail(sample.root(lambda distance: sample.tail(distance)[0]))
     level = np.vectorize(lambda each: 1 - _NORMAL.cdf(each))(deviate)
-    reached = (sample.top >= at) & (mean <= at + 1e-9) & ~sample.flat
-    beyond = np.where(sample.top < at, 0.0, 0.5)
+    reached = (sample.top >= 0) & (mean <= 1e-9) & ~sample.flat
+    beyond = np.where(sample.top < 0, 0.0, 0.5)
     return np.asarray(np.where(reached, np.minimum(level, 0.5), beyond))
 
 
@@ -382,8 +381,8 @@ def _fewest(least: Callable[[int], float], matters: float) -> int | None:
 
 
 @lru_cache(maxsize=64)
-def deviate(variants: int, chance: float = _CHANCE) -> float:
-    """By how many standard errors all differences to the best are seen with this chance.
+def deviate(variants: int) -> float:
+    """By how many standard errors all differences to the best are seen four times in five.
 
     For variants of equal spread, whose differences to the best share the best's own chance:
     correlated by a half.
@@ -394,7 +393,7 @@ def deviate(variants: int, chance: float = _CHANCE) -> float:
     low, high = -4.0, 6.0
     for _ in range(50):
         middle = (low + high) / 2
-        low, high = (middle, high) if _all_seen(middle, variants - 1) < chance else (low, middle)
+        low, high = (middle, high) if _all_seen(middle, variants - 1) < _CHANCE else (low, middle)
     return high
 
 

@@ -19,7 +19,6 @@ from llmwidgets.analysis.comparators import (
     ScoringFunction,
     read_scoring,
 )
-from llmwidgets.analysis.grounding import Grounding, SourceText, ground
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.schemas import Schema
 from llmwidgets.schemas.canonical import prefixes
@@ -107,9 +106,8 @@ def _counted(rows: Iterable[int]) -> Rows:
 class Cell:
     """One leaf of one text: its truth, the value that a model gave, and the outcome.
 
-    `right` is None if truth does not label the leaf. `truth` and `value` are NOTHING if
-    there is none. `grounding` is where in the text the value occurs, if the text was given.
-    `part`, under 1, is how much of a value that is not right the user's own function counts.
+    `right` is None if truth does not label the leaf. `truth` and `value` are NOTHING if there is
+    none. `part`, under 1, is how much of a value that is not right the user's own function counts.
     """
 
     path: str
@@ -118,7 +116,6 @@ class Cell:
     truth: Any
     state: State
     right: bool | None
-    grounding: Grounding | None = None
     part: float = 0.0
 
 
@@ -168,13 +165,12 @@ def score(
     truth: Any,
     *,
     scoring: Mapping[str, Any] | Callable[..., Any] | None = None,
-    text: str | SourceText | None = None,
 ) -> TextScore:
     """Score one record against truth. Never fails on a value, however little it fits the schema.
 
     `scoring` overrides how leaves are compared, rows of lists recognised and whole records scored
-    (see `read_scoring`; pass what it returned to read it once). With `text`, each value is also
-    located in it. Without `schema`, every leaf is compared by what its values read as.
+    (see `read_scoring`; pass what it returned to read it once). Without `schema`, every leaf is
+    compared by what its values read as.
 
     >>> score(None, {"total": "1,250.00", "city": "koln"}, {"total": 1250, "city": "Köln"}).accuracy
     1.0
@@ -189,18 +185,13 @@ def score(
     }
     comparing = FieldComparator(leaves, chosen)
     own = frozenset(path for path, each in chosen.items() if isinstance(each, ScoringFunction))
-    source = SourceText(text) if isinstance(text, str) else text
     cells, notes = [], list[str]()
     for row in align(schema, value, truth, comparing.same, notes, lists, own):
         state = state_of(row, comparing.same)
-        grounding = None
-        if source is not None:
-            grounding = ground(row.value, source, leaves.get(row.pattern))
         asked = state == "differ" and row.pattern in own
         part = comparing.share(row.pattern, row.truth, row.value) if asked else 0.0
         right = None if state == "unlabelled" else state == "agree"
-        leaf = row.path, row.pattern, row.value, row.truth
-        cells.append(Cell(*leaf, state, right, grounding, part))
+        cells.append(Cell(row.path, row.pattern, row.value, row.truth, state, right, part))
     scored = replace(_sum(cells), notes=(*notes, *comparing.notes))
     whole = rules.get(RECORD)
     if isinstance(whole, ScoringFunction) and scored.labelled:

@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
+from typing import TYPE_CHECKING
 
 from llmwidgets.analysis.intervals import (
     FEWEST_TEXTS,
@@ -40,6 +41,9 @@ from llmwidgets.analysis.verdict import (
     find_pair,
     put_in_words,
 )
+
+if TYPE_CHECKING:
+    from llmwidgets.analysis.intervals import Numbers
 
 _LOOK = 1.1
 _Two = tuple[int, int]
@@ -171,11 +175,10 @@ def _contests(
         for one, other in permutations(range(len(columns)), 2)
     }
     enough = [way for way, each in contests.items() if each.enough]
-    for _, batch in _batches(contests, enough):
-        values, worst = [each.values for each in batch], if_lost([each.scores for each in batch])
+    for ways, values, worst in _batches(contests, enough):
         bounds, levels = upper_bounds(values, worst, level), tails(values, worst)
-        for each, bound, tail in zip(batch, bounds, levels, strict=True):
-            each.bound, each.tail = float(bound), float(tail)
+        for way, bound, tail in zip(ways, bounds, levels, strict=True):
+            contests[way].bound, contests[way].tail = float(bound), float(tail)
     return contests
 
 
@@ -194,13 +197,14 @@ def _contest(one: Scores, other: Scores, groups: Mapping[str, str] | None) -> _C
 
 def _batches(
     contests: Mapping[_Two, _Contest], ways: Iterable[_Two]
-) -> Iterator[tuple[list[_Two], list[_Contest]]]:
-    """Contests on equally many values, which are bounded in one go."""
+) -> Iterator[tuple[list[_Two], list[Sequence[float]], Numbers]]:
+    """Contests on equally many values, which are bounded in one go: their values, and the worst."""
     sizes: dict[int, list[_Two]] = {}
     for way in ways:
         sizes.setdefault(len(contests[way].values), []).append(way)
     for same_size in sizes.values():
-        yield same_size, [contests[way] for way in same_size]
+        batch = [contests[way] for way in same_size]
+        yield same_size, [each.values for each in batch], if_lost([each.scores for each in batch])
 
 
 def _table(
@@ -249,8 +253,7 @@ def _intervals(
     """The two-sided interval of each pair's difference, at its own level."""
     level_of = {way: level / 2 for (a, b), level in levels.items() for way in ((a, b), (b, a))}
     ends: dict[_Two, float] = {}
-    for ways, batch in _batches(contests, level_of):
-        values, worst = [each.values for each in batch], if_lost([each.scores for each in batch])
+    for ways, values, worst in _batches(contests, level_of):
         bounds = upper_bounds(values, worst, [level_of[way] for way in ways])
         ends |= dict(zip(ways, map(float, bounds), strict=True))
     return {(a, b): (-ends[a, b], ends[b, a]) for a, b in levels}

@@ -24,10 +24,10 @@ LIMIT = 60_000
 _LONG = 120
 
 
-def fragment(summary: Summary, *, limit: int = LIMIT) -> str:
-    """The comparison as one element with its style, cut at whole rows to stay under `limit`."""
+def fragment(summary: Summary) -> str:
+    """The comparison as one element with its style, cut at whole rows to stay under `LIMIT`."""
     text = _fragment(summary)
-    while len(text.encode()) > limit and (summary.lines or summary.rows):
+    while len(text.encode()) > LIMIT and (summary.lines or summary.rows):
         if summary.lines:
             summary = replace(summary, lines=summary.lines[: len(summary.lines) // 2])
         else:
