@@ -36,6 +36,7 @@ MOST_WORK = 1_500_000
 """About this many comparisons of leaves go into pairing the lists of one record."""
 
 _MOST_PAIRS = 100_000
+_FOLDED = (dict, list, tuple)
 PER_LISTS = 12
 """Measured: pairing two lists, however short, costs as much as this many comparisons more."""
 
@@ -48,8 +49,13 @@ def count_leaves(data: Any, counts: Callable[[Any], bool] | None = None) -> int:
     """
     if not isinstance(data, dict | list | tuple) or not data:
         return 1 if counts is None or counts(data) else 0
-    values = data.values() if isinstance(data, dict) else data
-    return sum(count_leaves(each, counts) for each in values)
+    total = 0
+    for value in data.values() if isinstance(data, dict) else data:
+        if isinstance(value, _FOLDED):
+            total += count_leaves(value, counts)
+        elif counts is None or counts(value):
+            total += 1
+    return total
 
 
 def fits(left: Mapping[int, Any], right: Mapping[int, Any], most: float | None) -> bool:

@@ -389,6 +389,8 @@ def _text(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
     lists = "," in first and "," in second and len(first) + len(second) <= _LONGEST_LIST
     if lists and plain(first.replace(",", ", ")) == plain(second.replace(",", ", ")):
         return True
+    if first.isascii() and second.isascii():
+        return False
     # They are the same too once the umlauts of one are written as two letters.
     spelled, respelled = spelled_out(first), spelled_out(second)
     return (spelled is not None and plain(spelled) == other.text) or (

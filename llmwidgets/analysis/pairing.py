@@ -388,7 +388,8 @@ class Items:
 
     def _decided(self, compared: Sequence[LabelledLeaf]) -> bool:
         leaves = [each for each in compared if each.filled]
-        if named := [each.right for each in leaves if each.pattern in self.keys]:
+        keys = self.keys
+        if keys and (named := [each.right for each in leaves if each.pattern in keys]):
             return all(named)
         if not leaves:
             return not any(each.answered for each in compared)
