@@ -50,10 +50,10 @@ def count_leaves(data: Any, counts: Callable[[Any], bool] | None = None) -> int:
     if not isinstance(data, dict | list | tuple) or not data:
         return 1 if counts is None or counts(data) else 0
     total = 0
-    for each in data.values() if isinstance(data, dict) else data:
-        if isinstance(each, _FOLDED):
-            total += count_leaves(each, counts)
-        elif counts is None or counts(each):
+    for value in data.values() if isinstance(data, dict) else data:
+        if isinstance(value, _FOLDED):
+            total += count_leaves(value, counts)
+        elif counts is None or counts(value):
             total += 1
     return total
 
@@ -125,11 +125,7 @@ def _lists(data: Any) -> dict[_Place, _Lists]:
 # -- which leaf answers which ----------------------------------------------------------------------
 
 _MANY_PAIRS = 400
-
-
-State = Literal[
-    "agree", "differ", "missing", "invented", "null in words", "unlabelled", "failed"
-]  # fmt: skip
+State = Literal["agree", "differ", "missing", "invented", "null in words", "unlabelled", "failed"]
 
 
 class LeafPair(NamedTuple):
@@ -160,7 +156,7 @@ def align(
     """One row for each leaf of truth and of the value, with lists paired so that the most is right.
 
     `same(pattern, truth, value)` compares two leaves. Only items that are recognised as the same
-    are paired (see `Weights`), or as `rules` say for a list (`lines[]`). A leaf that truth does
+    are paired (see `Items`), or as `rules` say for a list (`lines[]`). A leaf that truth does
     not have comes with truth NOTHING; one of an item that truth's list does not have, or under a
     null of truth, comes with truth None. `notes` gets a sentence for each list that is too long.
     `own` are the patterns at which even the truth itself may be wrong: the user's functions decide.
@@ -219,19 +215,17 @@ class Alignment:
             return self._object(truth, value, path, pattern, most)
         if isinstance(truth, list | tuple):
             return self._list(truth, value, path, pattern, most)
-        if truth is NOTHING or (truth is not None and says_nothing(truth)):
-            return self._unlabelled(value, path, pattern)
         if truth is None:
-            return self._extra(value, path, pattern) or [
-                LeafPair(path, pattern, None, _scalar(value))
-            ]
+            return self._null(None, value, path, pattern)
+        if truth is NOTHING or says_nothing(truth):
+            return self._without_truth(NOTHING, value, path, pattern)
         return [LeafPair(path, pattern, truth, value)]
 
     def _object(
         self, truth: dict[Any, Any], value: Any, path: str, pattern: str, most: float | None
     ) -> list[LeafPair]:
-        fields = value if isinstance(value, dict) else {}
-        rows = [] if fields or isinstance(value, dict) else self._extra(value, path, pattern)
+        fields: dict[Any, Any] = value if isinstance(value, dict) else {}
+        rows = [] if isinstance(value, dict) else self._extra(value, path, pattern)
         rooms = {} if most is None else shared_room(truth, fields, most)
         for name in [*truth, *(each for each in fields if each not in truth)]:
             rows += self.rows(
@@ -246,15 +240,10 @@ class Alignment:
     def _list(
         self, truth: Sequence[Any], value: Any, path: str, pattern: str, most: float | None
     ) -> list[LeafPair]:
-        if not isinstance(value, list | tuple):
-            rows = self._extra(value, path, pattern)
-            items: Sequence[Any] = []
-        else:
-            rows, items = [], value
         if not truth:
-            return self._extra(value, path, pattern) or [
-                LeafPair(path, pattern, [], _scalar(value))
-            ]
+            return self._null([], value, path, pattern)
+        items: Sequence[Any] = value if isinstance(value, list | tuple) else []
+        rows = [] if isinstance(value, list | tuple) else self._extra(value, path, pattern)
         each_of = item_path(pattern)
         paired = self._pair(truth, items, each_of, most)
         inner = None if most is None else most / max(1, len(paired))
@@ -270,19 +259,20 @@ class Alignment:
             rows += self._extra(items[index], item_path(path, count), each_of)
         return rows
 
-    def _unlabelled(self, value: Any, path: str, pattern: str) -> list[LeafPair]:
-        return [
-            LeafPair(at, kind, NOTHING, each)
-            for at, kind, each in leaves_in(self.known.patterns, value, path, pattern)
-            if each is not NOTHING
-        ]
+    def _null(self, truth: Any, value: Any, path: str, pattern: str) -> list[LeafPair]:
+        given = None if isinstance(value, dict | list | tuple) else value
+        return self._extra(value, path, pattern) or [LeafPair(path, pattern, truth, given)]
 
     def _extra(self, value: Any, path: str, pattern: str) -> list[LeafPair]:
         """Rows for values that are given although truth is null."""
+        rows = self._without_truth(None, value, path, pattern)
+        return [row for row in rows if not is_empty(row.value)]
+
+    def _without_truth(self, truth: Any, value: Any, path: str, pattern: str) -> list[LeafPair]:
         return [
-            LeafPair(at, kind, None, each)
-            for at, kind, each in leaves_in(self.known.patterns, value, path, pattern)
-            if not is_empty(each)
+            LeafPair(at, kind, truth, leaf)
+            for at, kind, leaf in leaves_in(self.known.patterns, value, path, pattern)
+            if leaf is not NOTHING
         ]
 
     # -- which item answers which ----------------------------------------------------------------
@@ -298,29 +288,22 @@ class Alignment:
         if not truth or not value:
             return {}
         # Lists in lists are met again for each list around them.
-        known = (id(truth), id(value), pattern)
-        if most is not None:
-            return self._paired_now(truth, value, pattern, most)
-        if known not in self._pairs:
-            self._pairs[known] = self._paired_now(truth, value, pattern, None)
-        return self._pairs[known]
-
-    def _paired_now(
-        self, truth: Sequence[Any], value: Sequence[Any], pattern: str, most: float | None
-    ) -> dict[int, int]:
-        kept, paired = dict(self.notes), dict[int, int]()
-        if len(truth) * len(value) > _MANY_PAIRS:
-            paired = identical(truth, value)
+        key = (id(truth), id(value), pattern)
+        if most is None and key in self._pairs:
+            return self._pairs[key]
+        notes, many = dict(self.notes), len(truth) * len(value) > _MANY_PAIRS
+        paired = identical(truth, value) if many else {}
         left, right = _rest(dict(enumerate(truth)), dict(enumerate(value)), paired)
-        if not left or not right:
-            return paired
-        items = self._items(truth, value, pattern)
-        if fits(left, right, most):
-            paired |= self._optimal(left, right, items)
-        else:
-            paired |= self._roughly(left, right, items, most, kept)
-        # Notes about pairs that were only tried do not belong to the record.
-        self.notes = kept
+        if left and right:
+            items = self._items(truth, value, pattern)
+            if fits(left, right, most):
+                paired |= self._optimal(left, right, items)
+            else:
+                paired |= self._roughly(left, right, items, most, notes)
+            # Notes about pairs that were only tried do not belong to the record.
+            self.notes = notes
+        if most is None:
+            self._pairs[key] = paired
         return paired
 
     def _roughly(
@@ -332,7 +315,6 @@ class Alignment:
         notes: dict[str, None],
     ) -> dict[int, int]:
         """Rows that are entirely right, then the best of the rest as far as the work allows."""
-
         counted: dict[int, PairCounts] = {}
         pattern = items.pattern
 
@@ -363,40 +345,36 @@ class Alignment:
         return paired
 
     def _items(self, truth: Sequence[Any], value: Sequence[Any], pattern: str) -> Items:
-        def leaves(each: Any) -> list[tuple[str, Any]]:
-            if isinstance(each, dict):
-                plain, _, flat = self.known.fields(each, pattern)
+        def leaves(item: Any) -> list[tuple[str, Any]]:
+            if isinstance(item, dict):
+                plain, _, flat = self.known.fields(item, pattern)
                 if flat:
                     return [(kind, leaf) for _, kind, leaf in plain]
-            leaves_of_item = leaves_in(self.known.patterns, each, "", pattern)
-            return [(kind, leaf) for _, kind, leaf in leaves_of_item if not is_empty(leaf)]
+            return [
+                (kind, leaf) for kind, leaf in self._leaves(item, pattern) if not is_empty(leaf)
+            ]
 
         def compared(one: Any, other: Any) -> list[LabelledLeaf]:
-            rows = self.rows(one, other, "", pattern, None)
-            return [self._leaf(row) for row in rows if row.truth is not NOTHING]
+            labelled = []
+            for _, kind, truth, given, _ in self.rows(one, other, "", pattern, None):
+                if truth is not NOTHING:
+                    answered, filled = not is_empty(given), not is_empty(truth)
+                    right = answered and filled and self.same(kind, truth, given)
+                    labelled.append(LabelledLeaf(kind, truth, given, filled, answered, right))
+            return labelled
 
-        def fields(each: Any) -> list[Field]:
-            return self.known.fields(each, pattern)[0]
+        def fields(item: Any) -> list[Field]:
+            return self.known.fields(item, pattern)[0]
 
         rule = self.rules.get(pattern)
         return Items(truth, value, pattern, rule, self.categories, leaves, compared, fields)
 
-    def _leaf(self, row: LeafPair) -> LabelledLeaf:
-        answered, filled = not is_empty(row.value), not is_empty(row.truth)
-        right = answered and filled and self.same(row.pattern, row.truth, row.value)
-        return LabelledLeaf(row.pattern, row.truth, row.value, filled, answered, right)
-
     def _keyed(self, items: dict[int, Any], pattern: str) -> dict[int, Keyed]:
-        return {
-            at: Keyed.of(
-                each,
-                [
-                    (kind, leaf)
-                    for _, kind, leaf in leaves_in(self.known.patterns, each, "", pattern)
-                ],
-            )
-            for at, each in items.items()
-        }
+        return {at: Keyed.of(item, self._leaves(item, pattern)) for at, item in items.items()}
+
+    def _leaves(self, item: Any, pattern: str) -> list[tuple[str, Any]]:
+        leaves = leaves_in(self.known.patterns, item, "", pattern)
+        return [(kind, leaf) for _, kind, leaf in leaves]
 
     def _optimal(self, left: dict[int, Any], right: dict[int, Any], items: Items) -> dict[int, int]:
         known, pattern = self._counted, items.pattern
@@ -416,7 +394,7 @@ class Alignment:
 
         # A row left alone earns nothing, not even for leaves that truth leaves empty too.
         alone = [self.count(one, NOTHING, pattern)._replace(right=0) for one in left.values()]
-        more = [self._said(other) for other in right.values()]
+        more = [self._count_extra(other) for other in right.values()]
         paired = cheapest(table, alone, more, is_one)
         # Otherwise lists in lists would be paired again for each list around them.
         self._counted = known | {rows[i]: table[i][j] for i, j in paired.items()}
@@ -433,7 +411,7 @@ class Alignment:
         if truth is NOTHING:
             return _UNLABELLED
         if truth is None:
-            extra = self._said(value)
+            extra = self._count_extra(value)
             return extra if extra.labelled else _RIGHT
         if says_nothing(truth):
             return _UNLABELLED
@@ -444,7 +422,7 @@ class Alignment:
     def _count_object(self, truth: dict[Any, Any], value: Any, pattern: str) -> PairCounts:
         known = isinstance(value, dict)
         fields = value if known else {}
-        labelled, right, invented, missed = (_UNLABELLED if known else self._said(value))[:4]
+        labelled, right, invented, missed = (_UNLABELLED if known else self._count_extra(value))[:4]
         answered = whole = 0
         plain, deeper, flat = self.known.fields(truth, pattern)
         silent = self.known.silent(value) if known else ()
@@ -474,13 +452,13 @@ class Alignment:
 
     def _count_list(self, truth: Sequence[Any], value: Any, pattern: str) -> PairCounts:
         if not truth:
-            extra = self._said(value)
+            extra = self._count_extra(value)
             return extra if extra.labelled else _RIGHT
         known = isinstance(value, list | tuple)
         items: Sequence[Any] = value if known else []
         inner = item_path(pattern)
         paired = self._pair(truth, items, inner, None)
-        known_counts, counted = self._counted, [_UNLABELLED if known else self._said(value)]
+        known_counts, counted = self._counted, [_UNLABELLED if known else self._count_extra(value)]
         for i, each in enumerate(truth):
             if i not in paired:
                 counted.append(self.count(each, NOTHING, inner)._replace(right=0))
@@ -488,11 +466,11 @@ class Alignment:
                 one = known_counts.get(i) or self.count(each, items[paired[i]], inner).as_row()
                 counted.append(one)
         taken = set(paired.values())
-        counted += [self._said(each) for j, each in enumerate(items) if j not in taken]
+        counted += [self._count_extra(each) for j, each in enumerate(items) if j not in taken]
         labelled, right, invented, missed, _, answered, whole = map(sum, zip(*counted, strict=True))
         return PairCounts(labelled, right, invented, missed, -1, answered, whole)
 
-    def _said(self, value: Any) -> PairCounts:
+    def _count_extra(self, value: Any) -> PairCounts:
         """Rows for values that are given although truth is null."""
         leaves = count_leaves(value, counts=lambda each: not is_empty(each))
         return PairCounts(leaves, 0, leaves, 0)
@@ -510,7 +488,3 @@ def _rest(
         {i: each for i, each in left.items() if i not in paired},
         {j: each for j, each in right.items() if j not in taken},
     )
-
-
-def _scalar(value: Any) -> Any:
-    return None if isinstance(value, dict | list | tuple) else value

@@ -95,9 +95,7 @@ class ScoringFunction:
         """Why it cannot be called; None if it can, or if only calling it will tell."""
         if inspect.iscoroutinefunction(self.function):
             return f"{self} is async; give a plain function."
-        try:
-            signature = inspect.signature(self.function)
-        except (TypeError, ValueError):
+        if (signature := self._signature) is None:
             return None
         try:
             signature.bind(None, None, **({"schema": None} if self._takes_schema else {}))
@@ -106,37 +104,34 @@ class ScoringFunction:
         return None
 
     @property
-    def _takes_schema(self) -> bool:
+    def _signature(self) -> inspect.Signature | None:
         try:
-            return "schema" in inspect.signature(self.function).parameters
+            return inspect.signature(self.function)
         except (TypeError, ValueError):
-            return False
+            return None
 
-    def share(self, value: Any, truth: Any) -> float:
+    @property
+    def _takes_schema(self) -> bool:
+        return self._signature is not None and "schema" in self._signature.parameters
+
+    def share(self, value: Any, truth: Any, **schema: Any) -> float:
         """What it returns for two values, 0 to 1; FunctionFailed if that is not a share.
 
-        What it raises is reported by its class alone: a message may quote the document.
+        `schema` is that of a whole record. What the function raises is reported by its class alone:
+        a message may quote the document.
         """
-        return self._called(value, truth)
-
-    def share_of_record(self, value: Any, truth: Any, schema: Any) -> float:
-        """What it returns for a whole record, 0 to 1; FunctionFailed as in `share`."""
-        more = {"schema": schema} if self._takes_schema else {}
-        return self._called(value, truth, **more)
-
-    def _called(self, value: Any, truth: Any, **more: Any) -> float:
         try:
-            given = self.function(value, truth, **more)
+            returned = self.function(value, truth, **(schema if self._takes_schema else {}))
             # numpy's and pandas' own booleans are not a bool.
-            given = given.item() if getattr(given, "shape", None) == () else given
-            share = float(given) if isinstance(given, Real) else math.nan
+            returned = returned.item() if getattr(returned, "shape", None) == () else returned
+            share = float(returned) if isinstance(returned, Real) else math.nan
         except Exception as error:  # noqa: BLE001 (the function is the user's)
             failed = f"{self} raised {type(error).__name__}"
         else:
             if -_ROUNDING <= share <= 1 + _ROUNDING:
                 return min(1.0, max(0.0, share))
-            telling = given is None or isinstance(given, Real)
-            kind = f"{given}" if telling else with_article(type(given).__name__)
+            telling = returned is None or isinstance(returned, Real)
+            kind = f"{returned}" if telling else with_article(type(returned).__name__)
             failed = f"{self} returned {kind}, not True, False or a share from 0 to 1"
         raise FunctionFailed(failed)
 
@@ -177,11 +172,10 @@ def read_scoring(
             problems[str(path)] = f"The schema has no such field.{_nearest(str(path), places)}"
             continue
         rule = _read_rule(written)
-        problem = _misfit(path, written, rule, schema)
-        if problem is None and rule is not None:
+        if problem := _misfit(path, written, rule, schema):
+            problems[str(path) or "scoring"] = problem
+        elif rule is not None:
             chosen[path] = rule
-        else:
-            problems[str(path) or "scoring"] = problem or ""
     if problems:
         raise FieldError(problems, _HINT)
     return chosen
@@ -192,7 +186,21 @@ def _read_rule(written: Any) -> Rule | None:
         return written
     if callable(written):
         return ScoringFunction(written)
-    return read_list_rule(str(written)) or _read_comparator(str(written))
+    kind, _, rest = str(written).partition(":")
+    if kind == "key":
+        names = dict.fromkeys(name for each in rest.split(",") if (name := each.strip()))
+        return ListRule(tuple(names)) if names else None
+    if kind not in (*KINDS, "match") or (rest and kind not in {"number", "similar", "match"}):
+        return None
+    usual = {"similar": 0.9, "match": math.nan}
+    try:
+        amount = float(rest) if rest else usual.get(kind, 0.0)
+    except ValueError:
+        return None
+    if kind == "match":
+        return ListRule(share=amount) if 0 < amount <= 1 else None
+    most = 1.0 if kind == "similar" else math.inf
+    return Comparator(kind, amount) if 0 <= amount <= most and math.isfinite(amount) else None
 
 
 def _misfit(path: str, written: Any, rule: Rule | None, schema: Schema | None) -> str | None:
@@ -203,7 +211,7 @@ def _misfit(path: str, written: Any, rule: Rule | None, schema: Schema | None) -
         return f"{written!r} is not a function; only a function scores a whole record."
     if isinstance(rule, ListRule):
         return _misfit_of_list(path, rule, schema)
-    if path != RECORD and schema is not None and not _is_leaf(path, schema):
+    if path != RECORD and schema is not None and path not in {leaf.path for leaf in schema.leaves}:
         name = str(rule) if isinstance(rule, ScoringFunction) else repr(written)
         return f"{name} is not a rule of a list; give key:FIELD or match:0.7."
     if isinstance(rule, ScoringFunction):
@@ -225,10 +233,6 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f" Nearest is {near[0]}." if near else ""
 
 
-def _is_leaf(path: str, schema: Schema) -> bool:
-    return any(leaf.path == path for leaf in schema.leaves)
-
-
 def _misfit_of_list(path: str, rule: ListRule, schema: Schema | None) -> str | None:
     """Why the rows of this place cannot be recognised by this rule; None if they can."""
     if not path.endswith("[]"):
@@ -241,33 +245,6 @@ def _misfit_of_list(path: str, rule: ListRule, schema: Schema | None) -> str | N
         if pattern not in fields.values():
             return f"Its rows have no field {name!r} to be a key.{_nearest(name, fields)}"
     return None
-
-
-def _read_comparator(written: str) -> Comparator | None:
-    kind, _, amount = written.partition(":")
-    if kind not in KINDS or (amount and kind not in {"number", "similar"}):
-        return None
-    try:
-        figure = float(amount) if amount else (0.9 if kind == "similar" else 0.0)
-    except ValueError:
-        return None
-    most = 1.0 if kind == "similar" else math.inf
-    return Comparator(kind, figure) if 0 <= figure <= most and math.isfinite(figure) else None
-
-
-def read_list_rule(written: str) -> ListRule | None:
-    """The rule of a list as the user writes it: `key:sku,date` or `match:0.7`; None for others."""
-    kind, _, rest = written.partition(":")
-    if kind == "key":
-        names = tuple(name for each in rest.split(",") if (name := each.strip()))
-        return ListRule(tuple(dict.fromkeys(names))) if names else None
-    if kind != "match":
-        return None
-    try:
-        share = float(rest)
-    except ValueError:
-        return None
-    return ListRule(share=share) if 0 < share <= 1 else None
 
 
 def keys_of(pattern: str, rule: ListRule) -> list[str]:
@@ -283,24 +260,22 @@ def keys_of(pattern: str, rule: ListRule) -> list[str]:
 
 _CLOSE = Decimal("1e-12")
 
-_DEFAULTS = {
-    "enum": Comparator("exact"), "boolean": Comparator("truth"), "email": Comparator("caseless"),
-    "number": Comparator("number"), "integer": Comparator("number"), "date": Comparator("day"),
-    "datetime": Comparator("date"), "time": Comparator("clock"),
+_BY_TYPE = {
+    "enum": "exact", "boolean": "truth", "email": "caseless", "number": "number",
+    "integer": "number", "date": "day", "datetime": "date", "time": "clock",
 }  # fmt: skip
-_CASELESS_FORMATS = {
+_BY_FORMAT = {
     "uri": "place", "uri-reference": "place", "iri": "place", "uuid": "uuid", "ipv4": "host",
     "ipv6": "host", "hostname": "caseless",
 }  # fmt: skip
 
 
-def default_for(leaf: Leaf | None) -> Comparator:
+def _default_for(leaf: Leaf | None) -> Comparator:
     """How values of a leaf are compared unless the user decides otherwise."""
     if leaf is None:
         return Comparator("text")
-    if leaf.type == "string" and leaf.format in _CASELESS_FORMATS:
-        return Comparator(_CASELESS_FORMATS[leaf.format])
-    return _DEFAULTS.get(leaf.type, Comparator("text"))
+    kind = _BY_FORMAT.get(leaf.format or "") if leaf.type == "string" else None
+    return Comparator(kind or _BY_TYPE.get(leaf.type, "text"))
 
 
 @dataclass(slots=True)
@@ -325,7 +300,7 @@ class FieldComparator:
             return False
         comparator = self._comparators.get(pattern)
         if comparator is None:
-            comparator = self.chosen.get(pattern) or default_for(self.leaves.get(pattern))
+            comparator = self.chosen.get(pattern) or _default_for(self.leaves.get(pattern))
             self._comparators[pattern] = comparator
         if isinstance(comparator, ScoringFunction):
             return self.share(pattern, truth, value) == 1
@@ -367,9 +342,8 @@ class FieldComparator:
                 self._shares[key] = function.share(value, truth)
             except FunctionFailed as failed:
                 self._shares[key] = 0.0
-                self.notes[f"{display_path(pattern)}: {failed}, so the value counts as wrong."] = (
-                    None
-                )
+                note = f"{display_path(pattern)}: {failed}, so the value counts as wrong."
+                self.notes[note] = None
         return self._shares[key]
 
     def _alike(self, pattern: str, raw: Raw, amount: float) -> bool:
@@ -418,24 +392,21 @@ def _text(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
         return True
     if first.isascii() and second.isascii():
         return False
-    return _spelled_alike(one, other) or _spelled_alike(other, one)
-
-
-def _spelled_alike(one: Parsed, other: Parsed) -> bool:
-    """Whether two texts are the same once the umlauts of one are written as two letters."""
-    spelled = spelled_out(one.written)
-    return spelled is not None and plain(spelled) == other.text
+    # They are the same too once the umlauts of one are written as two letters.
+    spelled, respelled = spelled_out(first), spelled_out(second)
+    return (spelled is not None and plain(spelled) == other.text) or (
+        respelled is not None and plain(respelled) == one.text
+    )
 
 
 _LONGEST_LIST = 1_000
 
 
 def _number(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
-    numbers = [
+    left, right = (
         each.number or (number_meant(value) if isinstance(value, str) else None)
         for each, value in zip((one, other), raw, strict=True)
-    ]
-    left, right = numbers
+    )
     if left is None or right is None:
         return _text(one, other, raw, amount)
     return _same_number(left, right, amount) or _same_share(left, right, amount)

@@ -6,14 +6,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, time
+from datetime import time
 from decimal import Decimal
 from functools import cached_property
 from importlib import import_module
 from typing import Any, Literal
 
 from llmwidgets.analysis.leaves import leaves_of, says_no_value
-from llmwidgets.analysis.mentions import DateMentions, NumberMentions
+from llmwidgets.analysis.mentions import DateMentions, NumberMentions, Place
 from llmwidgets.analysis.normalize import (
     Parsed,
     code_in,
@@ -117,8 +117,11 @@ def ground(value: Any, text: str | SourceText, leaf: Leaf | None = None) -> Grou
     if not source.takes("exact", len(source.text)):
         return _NOT_APPLICABLE
     reading = parse_value(value)
-    grounding = _as_written(value, reading, source) or _other_writing(value, reading, source)
-    if grounding:
+    # A number is looked for among the numbers, so that its minus counts.
+    is_text = isinstance(value, str) and not reading.number
+    if is_text and (span := _whole_words(source.text, str(value).strip())):
+        return Grounding("exact", *span)
+    if grounding := _other_writing(value, reading, source):
         return grounding
     if says_no_value(value) or (leaf is not None and leaf.type in {"enum", "boolean"}):
         return _NOT_APPLICABLE
@@ -126,25 +129,10 @@ def ground(value: Any, text: str | SourceText, leaf: Leaf | None = None) -> Grou
     return _ABSENT if figure or not isinstance(value, str) else _fuzzy(value, source)
 
 
-def _as_written(value: str | int | float, reading: Parsed, source: SourceText) -> Grounding | None:
-    """To the letter; a number is looked for among the numbers, so that its minus counts."""
-    if reading.number or not isinstance(value, str):
-        return None
-    return _whole_words(source.text, value.strip())
-
-
-def _whole_words(text: str, wanted: str) -> Grounding | None:
+def _whole_words(text: str, wanted: str) -> Place | None:
     """The first place where `wanted` occurs and is not part of a longer word or number."""
-    for start in places(text, wanted):
-        if _is_whole(text, start, start + len(wanted)):
-            return Grounding("exact", start, start + len(wanted))
-    return None
-
-
-def _is_around(whole: Grounding, part: tuple[int, int]) -> bool:
-    if whole.start is None or whole.end is None:
-        return False
-    return whole.start <= part[0] and part[1] <= whole.end
+    spans = ((start, start + len(wanted)) for start in places(text, wanted))
+    return next((span for span in spans if _is_whole(text, *span)), None)
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:
@@ -158,18 +146,18 @@ def _is_whole(text: str, start: int, end: int) -> bool:
 def _other_writing(
     value: str | int | float, reading: Parsed, source: SourceText
 ) -> Grounding | None:
-    span: tuple[int, int] | None = None
-    if reading.number:
+    if reading.number and (span := _number(reading.number, value, source)):
         written = value.strip() if isinstance(value, str) else repr(value)
-        span = _number(reading.number, value, source)
-        if span and source.text[slice(*span)] == written:
+        if source.text[slice(*span)] == written:
             return Grounding("exact", *span)
         # A currency or the point of "Mio." that the value has too belongs to the passage.
-        whole = _whole_words(source.text, written) if span and isinstance(value, str) else None
-        if span and whole and _is_around(whole, span):
-            return whole
-    if not span and reading.days:
+        whole = _whole_words(source.text, written) if isinstance(value, str) else None
+        if whole and whole[0] <= span[0] and span[1] <= whole[1]:
+            return Grounding("exact", *whole)
+        return Grounding("normalised", *span)
+    if reading.days:
         return _day(reading.days, source)
+    span = None
     if isinstance(value, str) and (month := _MONTH.fullmatch(value.strip())):
         span = source.datings.by_month.get((int(month[1]), int(month[2])))
     if not span and reading.clock:
@@ -181,7 +169,7 @@ def _other_writing(
     return Grounding("normalised", *span) if span else None
 
 
-def _number(number: Number, written: str | float, source: SourceText) -> tuple[int, int] | None:
+def _number(number: Number, written: str | float, source: SourceText) -> Place | None:
     for value in _meant(number, written, source):
         for start, end, _ in source.numbers.of(value):
             unit, far_start, far_end = source.numbers.unit_at(start, end)
@@ -193,18 +181,9 @@ def _number(number: Number, written: str | float, source: SourceText) -> tuple[i
         return None
     if number.value >= 1000:
         return source.datings.by_year.get(int(number.value))
-    return _in_words(int(number.value), source)
-
-
-def _in_words(number: int, source: SourceText) -> tuple[int, int] | None:
-    """A number in words: "twelve"."""
-    span = _normalised(_IN_WORDS.get(number, ""), source)
-    if not span or "-" in (
-        source.text[span[0] - 1 : span[0]],
-        source.text[span[1] : span[1] + 1],
-    ):
-        return None
-    return span
+    text, span = source.text, _normalised(_IN_WORDS.get(int(number.value), ""), source)
+    hyphened = span and "-" in (text[span[0] - 1 : span[0]], text[span[1] : span[1] + 1])
+    return None if hyphened else span
 
 
 def _meant(number: Number, written: str | float, source: SourceText) -> list[Decimal]:
@@ -216,32 +195,32 @@ def _meant(number: Number, written: str | float, source: SourceText) -> list[Dec
 
 
 def _day(days: Sequence[Day], source: SourceText) -> Grounding | None:
-    """A day as the text writes it, with its time of day if the value has one."""
+    """A day as the text writes it, with its time of day if the value has one.
+
+    A day and month without a year is normalised if the year is elsewhere, else fuzzy.
+    """
     datings = source.datings
     for each in days:
         if each.has_clock and (place := datings.by_instant.get(each.at)):
             return Grounding("normalised", *place)
     for each in days:
         clock = each.at.time()
-        fits = not each.has_clock or clock == time() or clock in datings.by_clock
-        if fits and (place := datings.of(each.day)):
+        is_known = not each.has_clock or clock == time() or clock in datings.by_clock
+        if is_known and (place := datings.of(each.day)):
             return Grounding("normalised", *place)
-    return _without_year([each.day for each in days], source)
-
-
-def _without_year(days: Sequence[date], source: SourceText) -> Grounding | None:
-    """A day and month without a year: normalised if the year is elsewhere, else fuzzy."""
-    yearless = source.datings.by_day_of_year
-    candidates = [(yearless[day.month, day.day], day.year) for day in days
-             if (day.month, day.day) in yearless]  # fmt: skip
-    if not candidates:
+    yearless = [
+        (place, each.day.year)
+        for each in days
+        if (place := datings.by_day_of_year.get((each.day.month, each.day.day)))
+    ]
+    if not yearless:
         return None
-    place, year = min(candidates)
+    place, year = min(yearless)
     known = _whole_words(source.text, str(year))
     return Grounding("normalised" if known else "fuzzy", *place)
 
 
-def _code(code: str, source: SourceText) -> tuple[int, int] | None:
+def _code(code: str, source: SourceText) -> Place | None:
     """An identifier of many digits, however it is grouped."""
     flat, offsets = source.codes
     for at in places(flat, code):
@@ -252,7 +231,7 @@ def _code(code: str, source: SourceText) -> tuple[int, int] | None:
     return None
 
 
-def _text(value: str, reading: Parsed, source: SourceText) -> tuple[int, int] | None:
+def _text(value: str, reading: Parsed, source: SourceText) -> Place | None:
     """In other case, accents, spacing, punctuation; umlauts as two letters; a name turned round."""
     span = _normalised(reading.text, source, value=value)
     if not span and (out := spelled_out(value)):
@@ -266,9 +245,7 @@ def _text(value: str, reading: Parsed, source: SourceText) -> tuple[int, int] | 
     return span or _turned_name(value, source)
 
 
-def _normalised(
-    wanted: str, source: SourceText, meant: str = "", value: str = ""
-) -> tuple[int, int] | None:
+def _normalised(wanted: str, source: SourceText, meant: str = "", value: str = "") -> Place | None:
     """Where the plain text has `wanted`, which is that of `value`; a name within one sentence.
 
     `meant` is the passage with umlauts in two letters, if that is looked for.
@@ -293,7 +270,7 @@ def _is_torn(name: str, passage: str) -> bool:
     return bool(ends) and is_name(name)
 
 
-def _quantity(quantity: Number, source: SourceText) -> tuple[int, int] | None:
+def _quantity(quantity: Number, source: SourceText) -> Place | None:
     for start, end, _ in source.numbers.of(quantity.value):
         unit, far = source.numbers.measure_at(end)
         if unit == quantity.unit:
@@ -301,7 +278,7 @@ def _quantity(quantity: Number, source: SourceText) -> tuple[int, int] | None:
     return None
 
 
-def _turned_name(value: str, source: SourceText) -> tuple[int, int] | None:
+def _turned_name(value: str, source: SourceText) -> Place | None:
     """A name with its parts in another order: "Smith, John" for John Smith."""
     if len(value) > _LONGEST_NAME or not is_name(value) or "\n" in value:
         return None
@@ -352,7 +329,7 @@ def _fuzzy(value: str, source: SourceText) -> Grounding:
     return Grounding("fuzzy", *place) if same else _ABSENT
 
 
-def _rough_place(wanted: str, flat: str) -> tuple[int, int] | None:
+def _rough_place(wanted: str, flat: str) -> Place | None:
     """Which part of a plain text is most like `wanted`; the whole of a shorter one."""
     from rapidfuzz import fuzz
 
@@ -369,8 +346,6 @@ def _nearly(one: str, other: str) -> bool:
 
 
 # -- whether a value was taken from an example instead ---------------------------------------------
-
-_WRITTEN = ("exact", "normalised")
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,7 +382,8 @@ class ExampleLeakage:
             return False
         if plain(str(value)) in self.values:
             return True
-        return any(ground(value, source, leaf).kind in _WRITTEN for source in self.sources)
+        written = ("exact", "normalised")
+        return any(ground(value, source, leaf).kind in written for source in self.sources)
 
 
 def _can_be_copied(value: Any) -> bool:

@@ -16,6 +16,7 @@ times in five is the chance of that if the difference is there and equally large
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -68,16 +69,15 @@ def if_lost(others: Any) -> Numbers:
     return np.asarray(np.maximum(np.asarray(others, float), 0.25))
 
 
-def tails(values: Any, worst: Any, at: float = 0.0) -> Numbers:
-    """The level (0 to 0.5) at which the upper bound of each row is `at`; 0.5 if it is above."""
+def tails(values: Any, worst: Any) -> Numbers:
+    """The level (0 to 0.5) at which the upper bound of each row is 0; 0.5 if it is above."""
     import numpy as np
 
     sample = _Sample(values, worst)
-    distance = sample.root(lambda distance: sample.tail(distance)[0] - at)
-    mean, deviate = sample.tail(distance)
+    mean, deviate = sample.tail(sample.root(lambda distance: sample.tail(distance)[0]))
     level = np.vectorize(lambda each: 1 - _NORMAL.cdf(each))(deviate)
-    reached = (sample.top >= at) & (mean <= at + 1e-9) & ~sample.flat
-    beyond = np.where(sample.top < at, 0.0, 0.5)
+    reached = (sample.top >= 0) & (mean <= 1e-9) & ~sample.flat
+    beyond = np.where(sample.top < 0, 0.0, 0.5)
     return np.asarray(np.where(reached, np.minimum(level, 0.5), beyond))
 
 
@@ -208,10 +208,8 @@ def quantile(probability: float, freedom: float) -> float:
         low, high = high, high * 2
     for _ in range(200):
         middle = (low + high) / 2
-        if cumulative(middle, freedom) < probability:
-            low = middle
-        else:
-            high = middle
+        is_below = cumulative(middle, freedom) < probability
+        low, high = (middle, high) if is_below else (low, middle)
         if high - low <= 1e-13 * high:
             break
     return (low + high) / 2
@@ -307,8 +305,7 @@ class Spread:
         if level not in self.known:
             precompute_margins([(self, level)])
         counts, margins = _COUNTS, self.known[level]
-        at = max(counts[0], min(texts, counts[-1]))
-        upper = next(i for i, count in enumerate(counts) if count >= at)
+        upper = min(bisect_left(counts, texts), len(counts) - 1)
         lower = max(0, upper - 1)
         if upper == lower or texts >= counts[-1]:
             # Beyond, the part of a worst text fades with 1/n and the rest with its root.
@@ -344,8 +341,13 @@ def can_show(spread: Spread, texts: int, variants: int = 2, level: float = LEVEL
 
     `level` is that of the two-sided interval.
     """
+    return min(1.0, _seen_by(spread, texts, variants, level / 2))
+
+
+def _seen_by(spread: Spread, texts: int, variants: int, level: float) -> float:
+    """The difference that a one-sided bound at this level shows four times in five."""
     chance = deviate(variants) * spread.deviation / math.sqrt(texts)
-    return min(1.0, spread.margin(texts, level / 2) + chance)
+    return spread.margin(texts, level) + chance
 
 
 def texts_needed(
@@ -360,11 +362,7 @@ def texts_to_equal(spread: Spread, matters: float, level: float = LEVEL) -> int 
 
     That is, at most `matters` worse by the one-sided bound at `level`; None if no number does.
     """
-    return _fewest(lambda texts: _as_good_by(spread, texts, level), matters)
-
-
-def _as_good_by(spread: Spread, texts: int, level: float) -> float:
-    return spread.margin(texts, level) + deviate(2) * spread.deviation / math.sqrt(texts)
+    return _fewest(lambda texts: _seen_by(spread, texts, 2, level), matters)
 
 
 def _fewest(least: Callable[[int], float], matters: float) -> int | None:
@@ -383,8 +381,8 @@ def _fewest(least: Callable[[int], float], matters: float) -> int | None:
 
 
 @lru_cache(maxsize=64)
-def deviate(variants: int, chance: float = _CHANCE) -> float:
-    """By how many standard errors all differences to the best are seen with this chance.
+def deviate(variants: int) -> float:
+    """By how many standard errors all differences to the best are seen four times in five.
 
     For variants of equal spread, whose differences to the best share the best's own chance:
     correlated by a half.
@@ -395,7 +393,7 @@ def deviate(variants: int, chance: float = _CHANCE) -> float:
     low, high = -4.0, 6.0
     for _ in range(50):
         middle = (low + high) / 2
-        low, high = (middle, high) if _all_seen(middle, variants - 1) < chance else (low, middle)
+        low, high = (middle, high) if _all_seen(middle, variants - 1) < _CHANCE else (low, middle)
     return high
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -113,10 +113,8 @@ class NumberMentions:
 
     def of(self, value: Decimal) -> Sequence[Passage]:
         """Where a number occurs, the first places of many."""
-        figures = _figures(str(value))
-        for start, end in self._waiting.pop(figures, ()):
-            for each in self._read(start, end):
-                self._keep(each)
+        for start, end in self._waiting.pop(_figures(str(value)), ()):
+            self._keep(self._read(start, end))
         return self._known.get(value, ())
 
     def __iter__(self) -> Iterator[Passage]:
@@ -133,14 +131,14 @@ class NumberMentions:
             spans.setdefault(_figures(body), []).append((start, end))
             for part in set(body.split(",")) if body.count(",") > 1 else ():
                 spans.setdefault(_figures(part), []).append((start, end))
-        for each in self._sums():
-            self._keep(each)
+        self._keep(self._sums())
         return spans
 
-    def _keep(self, passage: Passage) -> None:
-        places = self._known.setdefault(passage.value, [])
-        if len(places) < _MOST_PLACES:
-            places.append(passage)
+    def _keep(self, passages: Iterable[Passage]) -> None:
+        for passage in passages:
+            places = self._known.setdefault(passage.value, [])
+            if len(places) < _MOST_PLACES:
+                places.append(passage)
 
     def _spans(self) -> Iterator[tuple[int, int]]:
         whole = self._spaced()
@@ -219,7 +217,7 @@ class NumberMentions:
         if after in {" ", "%", "\u00a0", "\u202f"} and (match := _PER_CENT.match(even, end)):
             passages += _passages(start, match.end(), [str(Decimal(each) / 100) for each in values])
         lead = even[max(0, start - _LOOK_BACK) : start]
-        if after == "-" or "-" in lead or "(" in lead:
+        if passages and (after == "-" or "-" in lead or "(" in lead):
             passages = _signed(even, body, passages)
         return passages
 
@@ -248,19 +246,14 @@ class NumberMentions:
 
 def _figures(body: str) -> str:
     """The digits of a number without the zeros around them, whatever its scale."""
-    if body.isdecimal():
-        return body.strip("0")
-    if "E" in body:
-        body = body.partition("E")[0]
-    return body.translate(_NO_FIGURES).strip("0")
+    return body.partition("E")[0].translate(_NO_FIGURES).strip("0")
 
 
 def _begins(even: str, start: int) -> bool:
     """Whether a number begins here, and not an identifier or a longer number goes on."""
     before = even[start - 1]
-    if is_unspaced(before) or is_hangul(before):
-        return True
-    if before in "xX" and start >= 2 and even[start - 2].isdecimal():
+    times = before in "xX" and start >= 2 and even[start - 2].isdecimal()
+    if times or is_unspaced(before) or is_hangul(before):
         return True
     match = _LETTERS_BEFORE.search(even, max(0, start - 6), start)
     word = match.group() if match else ""
@@ -300,9 +293,7 @@ def _behind(even: str, end: int) -> tuple[int, int, bool] | None:
 
 def _signed(even: str, body: str, passages: list[Passage]) -> list[Passage]:
     """Passages with the minus before or behind them, or in brackets."""
-    if not passages:
-        return []
-    start, end = passages[0].start, passages[0].end
+    start, end, _ = passages[0]
     lead = even[max(0, start - _LOOK_BACK) : start]
     cents = _WITH_CENTS.search(body) is not None
     if even[end : end + 1] == "-" and cents and not even[end + 1 : end + 2].isalnum():
@@ -471,8 +462,8 @@ class DateMentions:
     def by_year(self) -> dict[int, Place]:
         """Where each year of four digits occurs first within a date."""
         places: dict[int, Place] = {}
-        for start, end in self._places:
-            for year in _YEAR.finditer(self.even, start, end):
+        for place in self._places:
+            for year in _YEAR.finditer(self.even, *place):
                 places.setdefault(int(year.group()), year.span())
         return places
 
@@ -490,10 +481,9 @@ class DateMentions:
     def by_clock(self) -> dict[time, Place]:
         """Where each time of day occurs first."""
         places: dict[time, Place] = {}
-        for place in _TIMES.finditer(self.even):
-            clock = clock_in(place.group())
-            if clock is not None:
-                places.setdefault(clock, place.span())
+        for match in _TIMES.finditer(self.even):
+            if (clock := clock_in(match.group())) is not None:
+                places.setdefault(clock, match.span())
         return places
 
     @cached_property

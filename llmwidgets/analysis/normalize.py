@@ -59,15 +59,6 @@ _INCHES_OF_FEET = re.compile(r"[0-9]'\s?[0-9.½¼¾]{1,5}$")
 _QUOTED = {each: re.compile(rf"(?<!\w){each}(?=[^\s{each}])[^{each}]*$") for each in "'\""}
 
 
-def shortly(text: str) -> str | None:
-    """The plain text if that is easy: only letters, digits and what does not matter."""
-    if _WORDS.fullmatch(text):
-        return "".join(text.split()).lower()
-    if text.isascii() and not _TELLS.search(text):
-        return _NO_MATTER.sub("", text).lower()
-    return None
-
-
 def plain_with_offsets(text: str) -> tuple[str, list[int]]:
     """The plain text and, for each of its characters, its place in the original."""
     return _Plain(evened(text)).read()
@@ -237,16 +228,17 @@ class _Plain:
         before, after = self.text[at - 1 : at] if at else "", self.text[at + 1 : at + 2]
         if each == "-":
             bracketed = before == "(" and after == ")"
-            apart = bracketed or self._is_sign(at)
-            return apart or self._is_minus(before, at) or self._is_grade(before, at)
+            return bracketed or self._is_minus(before, at) or self._is_grade(before, at)
         if each == "#":
             return self._base(at).isalnum() or before in {"#", "+"}
         if each == "+":
             return bool(self.kept) or not after.isdecimal()
         if each == "!":
             return after == "="
+        if each == "*":
+            return at > 0 and _STARRED.match(self.text, at - 1) is not None
         if each in _SELDOM:
-            return self._is_star(at) if each == "*" else self._is_foot(each, at)
+            return self._is_foot(each, at)
         return each in "%‰" or (kind == "S" and each not in "™®℠©")
 
     def _base(self, at: int) -> str:
@@ -261,16 +253,6 @@ class _Plain:
         alone = alone or (before in "eE" and self.text[at - 2 : at - 1].isdecimal())
         return alone and (ahead[:1].isnumeric() or ahead[:1] == "∞")
 
-    def _is_sign(self, at: int) -> bool:
-        """A separate minus behind a grade at the very end: "HIV -"."""
-        if not (self.text[at - 1 : at].isspace() and _CLOSES.match(self.text, at + 1)):
-            return False
-        return _APART.search(self.text, max(0, at - 6), at - 1) is not None
-
-    def _is_star(self, at: int) -> bool:
-        """The star of a grade: A*."""
-        return at > 0 and _STARRED.match(self.text, at - 1) is not None
-
     def _is_foot(self, each: str, at: int) -> bool:
         """Feet, inches, minutes or seconds behind a number that is not in quotes."""
         before, after = self.text[max(0, at - 200) : at], self.text[at + 1 : at + 2]
@@ -281,10 +263,13 @@ class _Plain:
         return not _QUOTED[each].search(before)
 
     def _is_grade(self, before: str, at: int) -> bool:
-        """A minus behind a short word or number and before no other: BBB-, O-, 1,200-."""
-        if not before.isalnum() or self.text[at + 1 : at + 2].isalnum():
-            return before == ")" and _CLOSES.match(self.text, at + 1) is not None
-        if self.text[at + 1 : at + 2] in {"\n", "\r"} and self.text[at + 2 : at + 4].strip():
+        """A minus behind a short word or number and before no other: BBB-, O-, 1,200-, "HIV -"."""
+        after, ends = self.text[at + 1 : at + 2], _CLOSES.match(self.text, at + 1) is not None
+        if before.isspace():
+            return ends and _APART.search(self.text, max(0, at - 6), at - 1) is not None
+        if not before.isalnum() or after.isalnum():
+            return ends and before == ")"
+        if after in {"\n", "\r"} and self.text[at + 2 : at + 4].strip():
             return False
         start = at
         while start and at - start < 5 and self.text[start - 1].isalnum():
@@ -304,6 +289,7 @@ _RAISED = frozenset("⁰¹²³⁴⁵⁶⁷⁸⁹")
 _CLOSES = re.compile(r"\s*+(?:\Z|[,;)])")
 _APART = re.compile(r"(?<![^\W_])[A-Za-z]{1,4}$")
 _STARRED = re.compile(r"(?<![\w*])[A-Za-z]\*(?!\w)")
+"""The star of a grade: A*."""
 
 _NO_QUOTES = {ord(each): None for each in '"“”„«»'}
 
@@ -422,7 +408,9 @@ def parse_value(value: Any) -> Parsed:
     return Parsed(written, Number(Decimal(value)), days, code=code_in(written))
 
 
-def _read_text(text: str) -> Parsed:
+# The same truth is read again for every variant, and names recur from text to text.
+@lru_cache(maxsize=8192)
+def _read_short(text: str) -> Parsed:
     bare = text.strip()
     if not _DIGIT.search(bare):
         return Parsed(text)
@@ -436,10 +424,6 @@ def _read_text(text: str) -> Parsed:
     clock = clock_in(bare) if bare[0].isdecimal() else None
     code = code_in(bare) if clock is None and len(bare) >= _LEAST_DIGITS else ""
     return Parsed(text, clock=clock, code=code)
-
-
-# The same truth is read again for every variant, and names recur from text to text.
-_read_short = lru_cache(maxsize=8192)(_read_text)
 
 
 def says_nothing(value: Any) -> bool:
@@ -501,8 +485,12 @@ def plain(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    kept = shortly(text)
-    if kept is None:
+    # Most texts are only letters, digits and what does not matter.
+    if _WORDS.fullmatch(text):
+        kept = "".join(text.split()).lower()
+    elif text.isascii() and not _TELLS.search(text):
+        kept = _NO_MATTER.sub("", text).lower()
+    else:
         kept = plain_with_offsets(text)[0]
     return kept or text.strip().casefold()
 

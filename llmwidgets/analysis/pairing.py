@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import accumulate
 from typing import Any, Literal, NamedTuple
 
 from llmwidgets.analysis.comparators import ListRule, keys_of
@@ -158,9 +159,9 @@ class Keyed:
     @classmethod
     def of(cls, data: Any, leaves: Leaves) -> Keyed:
         """Read an item; a blank text labels nothing, and null is empty."""
-        patterns = frozenset(kind for kind, each in leaves if each is None or _says(each))
-        keys = tuple((kind, key_of(each)) for kind, each in leaves if _says(each))
-        return cls(written(data), patterns, keys)
+        keys = tuple((kind, key_of(leaf)) for kind, leaf in leaves if not says_nothing(leaf))
+        empty = [kind for kind, leaf in leaves if leaf is None]
+        return cls(written(data), frozenset([*empty, *(kind for kind, _ in keys)]), keys)
 
     def only(self, patterns: frozenset[str]) -> Keyed:
         """The same item by these patterns alone; by all of them if it has none of these."""
@@ -170,10 +171,6 @@ class Keyed:
     def within(self, patterns: frozenset[str]) -> frozenset[tuple[tuple[str, Hashable], int]]:
         """Its keys at these patterns alone."""
         return frozenset(Counter(each for each in self.keys if each[0] in patterns).items())
-
-
-def _says(value: Any) -> bool:
-    return not says_nothing(value)
 
 
 def key_of(value: Any) -> Hashable:
@@ -219,58 +216,32 @@ def all_right(
 
 
 def by_shared(
-    truth: Mapping[int, Keyed],
-    value: Mapping[int, Keyed],
-    is_one: Callable[[int, int], bool] | None = None,
+    truth: Mapping[int, Keyed], value: Mapping[int, Keyed], is_one: Callable[[int, int], bool]
 ) -> dict[int, int]:
     """Pairs by the values they share, rare ones before common ones; ties by content.
 
-    Values that very many items share tell no two apart: items with them are paired in order, and
-    then all others. If `is_one` says which items are the same, only such are paired.
+    Values that very many items share tell no two apart. Only items that `is_one` says are the same
+    are paired.
     """
     rows, columns = _ordered(truth), _ordered(value)
     ours, theirs = _holders(rows, truth), _holders(columns, value)
     shared = sorted(
         (len(ours[key]) * len(theirs[key]), repr(key), key) for key in ours if key in theirs
     )
-    rare: list[Hashable] = []
-    common: list[Hashable] = []
-    total = 0
-    for many, _, key in shared:
-        total += many
-        (rare if total <= _MOST_SHARED else common).append(key)
-    taken = _Taken({}, set(), is_one, Counter())
-    for i, j in _ranked([(ours[key], theirs[key]) for key in rare], len(columns)):
-        taken.pair(rows[i], columns[j])
-    if is_one is None:
-        for key in common:
-            taken.in_order([rows[i] for i in ours[key]], [columns[j] for j in theirs[key]])
-        taken.in_order(rows, columns)
-    return taken.paired
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    paired: dict[int, int]
-    partners: set[int]
-    is_one: Callable[[int, int], bool] | None
-    tried: Counter[int]
-
-    def pair(self, i: int, j: int) -> None:
-        if i in self.paired or j in self.partners:
-            return
-        if self.is_one is not None:
-            self.tried[i] += 1
-            if self.tried[i] > _TRIED or not self.is_one(i, j):
-                return
-        self.paired[i] = j
-        self.partners.add(j)
-
-    def in_order(self, rows: Iterable[int], columns: Iterable[int]) -> None:
-        free = [i for i in rows if i not in self.paired]
-        others = [j for j in columns if j not in self.partners]
-        for i, j in zip(free, others, strict=False):
-            self.pair(i, j)
+    totals = accumulate(many for many, *_ in shared)
+    rare = [key for (*_, key), total in zip(shared, totals, strict=True) if total <= _MOST_SHARED]
+    paired: dict[int, int] = {}
+    partners: set[int] = set()
+    tried = Counter[int]()
+    for row, column in _ranked([(ours[key], theirs[key]) for key in rare], len(columns)):
+        i, j = rows[row], columns[column]
+        if i in paired or j in partners:
+            continue
+        tried[i] += 1
+        if tried[i] <= _TRIED and is_one(i, j):
+            paired[i] = j
+            partners.add(j)
+    return paired
 
 
 def _ordered(items: Mapping[int, Keyed]) -> list[int]:
@@ -332,9 +303,6 @@ _Answer = Literal["yes", "no", "by near texts"]
 _Kind = Literal["text", "day", "other"]
 """Texts, codes and days name a row; other values do not."""
 
-ValueCounts = Mapping[tuple[str, Hashable], int]
-"""How many items of a list of truth have a value, by pattern."""
-
 
 class LabelledLeaf(NamedTuple):
     """A leaf that truth labels: whether truth fills it, whether the value does, and is right."""
@@ -357,9 +325,16 @@ class _Weighed(NamedTuple):
     names: bool
 
 
-@dataclass(slots=True)
+@dataclass
 class Items:
     """Two lists of items, and which item of one is which of the other.
+
+    The fewer rows of truth share a value, the more it weighs: what it would take to agree by chance
+    (`-log2 p`). How often rows of other things share it is counted, and if the list is short
+    estimated by its kind: a text or a code is seldom shared, a small count or a category often. A
+    row is recognised by the value that names it (its heaviest text, code or date), or by half of
+    what its values weigh, a telling one among them, or by three quarters of that. A text that is
+    nearly the same counts in part.
 
     `leaves` gives the values of an item, by pattern; `compared` the leaves of an item of truth with
     an item of the value; `fields` name, pattern and value of the plain properties of an object.
@@ -373,10 +348,9 @@ class Items:
     leaves: Callable[[Any], Sequence[tuple[str, Any]]]
     compared: Callable[[Any, Any], Sequence[LabelledLeaf]]
     fields: Callable[[Any], Sequence[tuple[Any, str, Any]]]
-    _weights: Weights | None = None
     _known: dict[tuple[int, int], _Answer] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def keys(self) -> frozenset[str]:
         """The patterns of the leaves that the user named as key of this list."""
         return frozenset(keys_of(self.pattern, self.rule)) if self.rule else frozenset()
@@ -399,7 +373,7 @@ class Items:
         leaves = self._by_bits(i, which)
         if self._decided(leaves):
             return "yes"
-        near = self.rule is None and leaves and self.weights.recognise(leaves, self._depth, True)
+        near = self.rule is None and leaves and self._recognise(leaves, all_near=True)
         return "by near texts" if near else "no"
 
     def _by_bits(self, i: int, which: int, value: Any = None) -> list[LabelledLeaf]:
@@ -414,33 +388,53 @@ class Items:
 
     def _decided(self, compared: Sequence[LabelledLeaf]) -> bool:
         leaves = [each for each in compared if each.filled]
-        if self.rule is not None and self.rule.names:
-            keys = self.keys
-            named = [each.right for each in leaves if each.pattern in keys]
-            if named:
-                return all(named)
+        keys = self.keys
+        if keys and (named := [each.right for each in leaves if each.pattern in keys]):
+            return all(named)
         if not leaves:
             return not any(each.answered for each in compared)
         if self.rule is not None and self.rule.share:
             return sum(each.right for each in leaves) >= self.rule.share * len(leaves)
-        return self.weights.recognise(leaves, self._depth)
+        return self._recognise(leaves)
 
-    @property
-    def _depth(self) -> int:
-        return self.pattern.count("[]")
-
-    @property
-    def weights(self) -> Weights:
-        """What the values of truth tell; computed when first used.
+    @cached_property
+    def _shared(self) -> Counter[tuple[str, Hashable]]:
+        """How many items of truth have a value, by pattern.
 
         Those of the reply do not count: otherwise correcting one of its rows could undo another.
         """
-        if self._weights is None:
-            shared = Counter(
-                (kind, _key(leaf)) for each in self.truth for kind, leaf in self.leaves(each)
-            )
-            self._weights = Weights(shared, len(self.truth) - 1, self.categories)
-        return self._weights
+        return Counter(
+            (kind, _key(leaf)) for item in self.truth for kind, leaf in self.leaves(item)
+        )
+
+    def _recognise(self, leaves: Sequence[LabelledLeaf], all_near: bool = False) -> bool:
+        """Whether these leaves, all that truth fills, are of one row.
+
+        With `all_near` each text that is wrong counts as nearly right.
+        """
+        depth = self.pattern.count("[]")
+        weighed = [self._weigh(each, all_near) for each in leaves]
+        pairs = zip(weighed, leaves, strict=True)
+        own = [each for each, leaf in pairs if leaf.pattern.count("[]") == depth]
+        return _is_named(own or weighed) or _is_alike(weighed)
+
+    def _weigh(self, leaf: LabelledLeaf, all_near: bool) -> _Weighed:
+        others = self._shared.get((leaf.pattern, _key(leaf.truth)), 1) - 1
+        shown = leaf.truth[:_LONG] if isinstance(leaf.truth, str) else leaf.truth
+        chance, kind = _known_of(shown, leaf.pattern in self.categories)
+        chance = (others + _OF_A_KIND * chance) / (len(self.truth) - 1 + _OF_A_KIND)
+        weight = round(-100 * math.log2(min(0.95, chance)))
+        agrees = weight if leaf.right else 0
+        wrong = leaf.answered and not leaf.right
+        if wrong and kind == "text" and (all_near or self._is_near(leaf)):
+            alike = all_near or digits(str(leaf.truth)) == digits(str(leaf.value))
+            agrees = round((_NEAR if alike else _OTHER_DIGIT) * weight)
+        return _Weighed(weight, agrees, leaf.right, leaf.answered, kind != "other")
+
+    def _is_near(self, leaf: LabelledLeaf) -> bool:
+        """A slip of the pen, and not the value of another row of truth."""
+        near = are_near(leaf.truth, leaf.value)
+        return near and (leaf.pattern, _key(leaf.value)) not in self._shared
 
     def may_be(self, i: int, j: int) -> bool:
         """Whether two items of a field or two, with nothing right, can be one by a near text."""
@@ -452,56 +446,6 @@ class Items:
         if not isinstance(other, dict) or len(self.leaves(one)) > _FEW:
             return False
         return any(are_near(each, other.get(name)) for name, each in one.items())
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """What the values of a list of truth tell: the fewer rows share one, the more it weighs.
-
-    A value weighs what it would take to agree by chance (`-log2 p`). How often rows of other
-    things share it is counted, and if the list is short estimated by its kind: a text or a
-    code is seldom shared, a small count or a category often. A row is recognised by the value
-    that names it (its heaviest text, code or date), or by half of what its values weigh, a telling
-    one among them, or by three quarters of that. A text that is nearly the same counts in part.
-    """
-
-    truth: ValueCounts
-    others: int
-    categories: frozenset[str]
-
-    def recognise(self, leaves: Sequence[LabelledLeaf], depth: int, all_near: bool = False) -> bool:
-        """Whether these leaves, all that truth fills, are of one row; `depth` is the list's own.
-
-        With `all_near` each text that is wrong counts as nearly right.
-        """
-        weighed = [self._weigh(each, all_near) for each in leaves]
-        pairs = zip(weighed, leaves, strict=True)
-        own = [each for each, leaf in pairs if leaf.pattern.count("[]") == depth]
-        return _is_named(own or weighed) or _is_alike(weighed)
-
-    def _weigh(self, leaf: LabelledLeaf, all_near: bool) -> _Weighed:
-        key = (leaf.pattern, _key(leaf.truth))
-        others = self.truth.get(key, 1) - 1
-        shown = leaf.truth[:_LONG] if isinstance(leaf.truth, str) else leaf.truth
-        chance, kind = _known_of(shown, leaf.pattern in self.categories)
-        chance = (others + _OF_A_KIND * chance) / (self.others + _OF_A_KIND)
-        weight = round(-100 * math.log2(min(0.95, chance)))
-        agrees = weight if leaf.right else 0
-        if (
-            not leaf.right
-            and leaf.answered
-            and kind == "text"
-            and (all_near or self._is_near(leaf))
-        ):
-            alike = all_near or digits(str(leaf.truth)) == digits(str(leaf.value))
-            agrees = round((_NEAR if alike else _OTHER_DIGIT) * weight)
-        return _Weighed(weight, agrees, leaf.right, leaf.answered, kind != "other")
-
-    def _is_near(self, leaf: LabelledLeaf) -> bool:
-        """A slip of the pen, and not the value of another row of truth."""
-        if not are_near(leaf.truth, leaf.value):
-            return False
-        return (leaf.pattern, _key(leaf.value)) not in self.truth
 
 
 def are_near(one: Any, other: Any) -> bool:
@@ -529,9 +473,7 @@ def _is_named(weighed: Sequence[_Weighed]) -> bool:
     """The text, code or date that names the row is right, and so are most others of that kind."""
     names = [each for each in weighed if each.names]
     right = [each.weight for each in names if each.right]
-    if not right:
-        return False
-    if sum(right) < _NAMED * sum(map(_counted, names)):
+    if not right or sum(right) < _NAMED * sum(map(_counted, names)):
         return False
     best = max(right)
     if best < _RELATIVE * max(each.weight for each in names if each.answered):

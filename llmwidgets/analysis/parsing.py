@@ -113,7 +113,10 @@ def number_in(text: str) -> Number | None:
     unit = UNITS.get(match["before"] or match["after"] or "", "")
     if match["short"] and unit in {"", "%"}:
         return None
-    scale = _scale(match)
+    if match["scale"]:
+        scale = SCALES[match["scale"].casefold()]
+    else:
+        scale = SIGNS.get(match["sign_of_scale"], 0) or _SHORT_SCALES.get(match["short"], 0)
     if not scale and unit in _POINTS_GROUP and _ONE_POINT.fullmatch(body):
         body = body.replace(".", "")
     digits = digits_in(body)
@@ -125,12 +128,6 @@ def number_in(text: str) -> Number | None:
     except InvalidOperation:
         return None
     return Number(-value if minus else value, unit)
-
-
-def _scale(match: re.Match[str]) -> int:
-    if match["scale"]:
-        return SCALES[match["scale"].casefold()]
-    return SIGNS.get(match["sign_of_scale"], 0) or _SHORT_SCALES.get(match["short"], 0)
 
 
 def digits_in(body: str) -> str | None:
@@ -241,17 +238,11 @@ def _fraction(bare: str) -> Number | None:
         return None
     sign, whole, over, under, sign_of_part = match.groups()
     if sign_of_part:
-        over, under = _PARTS[sign_of_part]
+        over, under = unicodedata.normalize("NFKC", sign_of_part).split("\u2044")
     if not int(under):
         return None
     value = Decimal(int(whole or 0)) + Decimal(int(over)) / Decimal(int(under))
     return Number(-value if sign == "-" else value)
-
-
-_PARTS = {
-    "½": ("1", "2"), "⅓": ("1", "3"), "⅔": ("2", "3"), "¼": ("1", "4"), "¾": ("3", "4"),
-    "⅛": ("1", "8"), "⅜": ("3", "8"), "⅝": ("5", "8"), "⅞": ("7", "8"),
-}  # fmt: skip
 
 
 # -- how the large European languages write months and days of the week ----------------------------
@@ -398,7 +389,9 @@ def _days(match: re.Match[str]) -> list[date]:
     parts = match.groupdict()
     if parts.get("w") and _name(parts["w"]) not in WEEKDAYS:
         return []
-    year = _year(parts["y"])
+    year = int(parts["y"].removeprefix("'"))
+    if len(parts["y"]) < 4:
+        year += 2000 if year < _CENTURY_ENDS else 1900
     if parts.get("a"):
         one, other = int(parts["a"]), int(parts["b"])
         orders = [(other, one)] if parts["s"] == "." else [(other, one), (one, other)]
@@ -418,13 +411,6 @@ def _days(match: re.Match[str]) -> list[date]:
 
 def _name(word: str) -> str:
     return "".join(folded(each) for each in word if each.isalpha() or "\u0900" <= each <= "\u094f")
-
-
-def _year(written: str) -> int:
-    year = int(written.removeprefix("'"))
-    if len(written) >= 4:
-        return year
-    return year + (2000 if year < _CENTURY_ENDS else 1900)
 
 
 def _day(day: date, clock: time, has_clock: bool) -> Day | None:
@@ -458,10 +444,6 @@ def clock_in(text: str) -> time | None:
     spelled = f"{hours:02}:{minute or '00'}:{second or '00'}"
     spelled += f".{part[:6]:0<6}" if part else ""
     try:
-        return time.fromisoformat(spelled + _zone(zone))
+        return time.fromisoformat(spelled + ("Z" if zone and zone[0] in "ZzUuGg" else zone or ""))
     except ValueError:
         return None
-
-
-def _zone(zone: str | None) -> str:
-    return "" if not zone else "Z" if zone[0] in "ZzUuGg" else zone

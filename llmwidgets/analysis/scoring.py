@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from llmwidgets.analysis.alignment import LeafPair, State, align, state_of
+from llmwidgets.analysis.alignment import State, align, state_of
 from llmwidgets.analysis.comparators import (
     RECORD,
     Comparator,
@@ -19,7 +19,6 @@ from llmwidgets.analysis.comparators import (
     ScoringFunction,
     read_scoring,
 )
-from llmwidgets.analysis.grounding import Grounding, SourceText, ground
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.schemas import Schema
 from llmwidgets.schemas.canonical import prefixes
@@ -29,8 +28,7 @@ _MARKS = {"agree": _RIGHT, "missing": _MISSED, "failed": _MISSED, "invented": _I
 _ENDS_A_ROW = re.compile(r"\[\d*\]$")
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(NamedTuple):
     """The rows of one list: of truth in all, wholly right, without an answer; and invented ones."""
 
     total: int = 0
@@ -40,12 +38,7 @@ class Rows:
 
     def plus(self, other: Rows, times: int = 1) -> Rows:
         """The sum of both; `times` -1 subtracts the other."""
-        return Rows(
-            self.total + times * other.total,
-            self.right + times * other.right,
-            self.missed + times * other.missed,
-            self.invented + times * other.invented,
-        )
+        return Rows(*(one + times * more for one, more in zip(self, other, strict=True)))
 
 
 class WithRows:
@@ -86,11 +79,6 @@ def rows_of(cells: Iterable[Cell]) -> dict[str, Rows]:
         if cell.right is None or "[]" not in cell.pattern:
             continue
         path, pattern, state = cell.path, cell.pattern, _MARKS.get(cell.state, _WRONG)
-        if pattern.count("[]") == 1 and '"' not in path:
-            rows = lists.setdefault(pattern[: pattern.index("]") + 1], {})
-            row = path[: path.index("]") + 1]
-            rows[row] = rows.get(row, 0) | state
-            continue
         for row, around in _around(path, pattern):
             rows = lists.setdefault(around, {})
             rows[row] = rows.get(row, 0) | state
@@ -99,6 +87,8 @@ def rows_of(cells: Iterable[Cell]) -> dict[str, Rows]:
 
 def _around(path: str, pattern: str) -> list[tuple[str, str]]:
     """Each row that a leaf is in, and the pattern of its list."""
+    if pattern.count("[]") == 1 and '"' not in path:
+        return [(path[: path.index("]") + 1], pattern[: pattern.index("]") + 1])]
     places = zip(prefixes(path), prefixes(pattern), strict=False)
     return [(row, each) for row, each in places if _ENDS_A_ROW.search(row) and each.endswith("[]")]
 
@@ -116,9 +106,8 @@ def _counted(rows: Iterable[int]) -> Rows:
 class Cell:
     """One leaf of one text: its truth, the value that a model gave, and the outcome.
 
-    `right` is None if truth does not label the leaf. `truth` and `value` are NOTHING if
-    there is none. `grounding` is where in the text the value occurs, if the text was given.
-    `part`, under 1, is how much of a value that is not right the user's own function counts.
+    `right` is None if truth does not label the leaf. `truth` and `value` are NOTHING if there is
+    none. `part`, under 1, is how much of a value that is not right the user's own function counts.
     """
 
     path: str
@@ -127,7 +116,6 @@ class Cell:
     truth: Any
     state: State
     right: bool | None
-    grounding: Grounding | None = None
     part: float = 0.0
 
 
@@ -177,13 +165,12 @@ def score(
     truth: Any,
     *,
     scoring: Mapping[str, Any] | Callable[..., Any] | None = None,
-    text: str | SourceText | None = None,
 ) -> TextScore:
     """Score one record against truth. Never fails on a value, however little it fits the schema.
 
     `scoring` overrides how leaves are compared, rows of lists recognised and whole records scored
-    (see `read_scoring`; pass what it returned to read it once). With `text`, each value is also
-    located in it. Without `schema`, every leaf is compared by what its values read as.
+    (see `read_scoring`; pass what it returned to read it once). Without `schema`, every leaf is
+    compared by what its values read as.
 
     >>> score(None, {"total": "1,250.00", "city": "koln"}, {"total": 1250, "city": "Köln"}).accuracy
     1.0
@@ -198,16 +185,13 @@ def score(
     }
     comparing = FieldComparator(leaves, chosen)
     own = frozenset(path for path, each in chosen.items() if isinstance(each, ScoringFunction))
-    source = SourceText(text) if isinstance(text, str) else text
     cells, notes = [], list[str]()
     for row in align(schema, value, truth, comparing.same, notes, lists, own):
         state = state_of(row, comparing.same)
-        grounding = None
-        if source is not None:
-            grounding = ground(row.value, source, leaves.get(row.pattern))
         asked = state == "differ" and row.pattern in own
         part = comparing.share(row.pattern, row.truth, row.value) if asked else 0.0
-        cells.append(_cell(row, state, grounding, part))
+        right = None if state == "unlabelled" else state == "agree"
+        cells.append(Cell(row.path, row.pattern, row.value, row.truth, state, right, part))
     scored = replace(_sum(cells), notes=(*notes, *comparing.notes))
     whole = rules.get(RECORD)
     if isinstance(whole, ScoringFunction) and scored.labelled:
@@ -219,9 +203,11 @@ def _by_function(
     scored: TextScore, whole: ScoringFunction, schema: Schema | None, value: Any, truth: Any
 ) -> TextScore:
     """The same cells, and the share that the user's function gives the record as a whole."""
-    given = deepcopy((None if value is NOTHING else value, truth, schema and schema.json))
+    value, truth, json_schema = deepcopy(
+        (None if value is NOTHING else value, truth, schema and schema.json)
+    )
     try:
-        return replace(scored, share=whole.share_of_record(*given))
+        return replace(scored, share=whole.share(value, truth, schema=json_schema))
     except FunctionFailed as failed:
         note = f"the record: {failed}, so the record counts as wrong."
         return replace(scored, share=0.0, notes=(*scored.notes, note))
@@ -239,11 +225,6 @@ def failed_score(schema: Schema | None, truth: Any) -> TextScore:
     )
 
 
-def _cell(row: LeafPair, state: State, grounding: Grounding | None, part: float) -> Cell:
-    right = None if state == "unlabelled" else state == "agree"
-    return Cell(row.path, row.pattern, row.value, row.truth, state, right, grounding, part)
-
-
 def _sum(cells: list[Cell]) -> TextScore:
     labelled = sum(cell.right is not None for cell in cells)
     right = sum(cell.right is True for cell in cells)
@@ -253,12 +234,11 @@ def _sum(cells: list[Cell]) -> TextScore:
         labelled=labelled,
         right=right,
         invented=sum(cell.state == "invented" for cell in cells),
-        missed=sum(_is_missed(cell) for cell in cells),
+        missed=sum(
+            cell.state in {"missing", "failed"} and cell.truth is not None and cell.truth != []
+            for cell in cells
+        ),
         nulls_in_words=sum(cell.state == "null in words" for cell in cells),
         share=(right + parts) / labelled if parts else None,
         lists=rows_of(cells),
     )
-
-
-def _is_missed(cell: Cell) -> bool:
-    return cell.state in {"missing", "failed"} and cell.truth is not None and cell.truth != []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
 _SAME = {
@@ -26,11 +26,14 @@ _VOWELS = frozenset("аеиоуыэюяіє")
 
 
 class _Table(dict[int, str]):
-    """Each character's even form, computed once."""
+    """What each character becomes in `str.translate`, computed once."""
+
+    def __init__(self, convert: Callable[[str], str]) -> None:
+        self._convert = convert
 
     def __missing__(self, code: int) -> str:
-        self[code] = even = _even(chr(code))
-        return even
+        self[code] = out = self._convert(chr(code))
+        return out
 
 
 def _even(each: str) -> str:
@@ -43,12 +46,8 @@ def _even(each: str) -> str:
     return "-" if unicodedata.category(each) == "Pd" else each
 
 
-_EVEN = _Table()
+_EVEN = _Table(_even)
 _FOREIGN = re.compile("[^\\x00-\\x7f]+")
-
-
-def _evened(match: re.Match[str]) -> str:
-    return match.group().translate(_EVEN)
 
 
 def evened(text: str) -> str:
@@ -57,7 +56,7 @@ def evened(text: str) -> str:
     >>> evened("１２–１５ ٪")
     '12-15 %'
     """
-    return _FOREIGN.sub(_evened, text)
+    return _FOREIGN.sub(lambda match: match.group().translate(_EVEN), text)
 
 
 def spelled_out(text: str) -> str | None:
@@ -87,22 +86,15 @@ def folded(each: str) -> str:
     if each in "ёЁ":
         return "е"
     whole = unicodedata.normalize("NFKC", each).casefold()
-    return "".join(mark for mark in whole if not is_vowel_mark(mark))
-
-
-class _Folds(dict[int, str]):
-    """Each letter folded, and `ALONE` for what must be looked at together with the one before."""
-
-    def __missing__(self, code: int) -> str:
-        each = chr(code)
-        self[code] = out = (
-            ALONE if joins(each) or unicodedata.category(each) == "No" else folded(each)
-        )
-        return out
+    return _VOWEL_MARK.sub("", whole)
 
 
 ALONE = "\0"
-_FOLDS = _Folds()
+"""In place of what must be looked at together with the letter before."""
+
+_FOLDS = _Table(
+    lambda each: ALONE if joins(each) or unicodedata.category(each) == "No" else folded(each)
+)
 
 
 def folded_word(word: str) -> str:
@@ -118,15 +110,10 @@ def joins(each: str) -> bool:
 _COMPARED = {"≥": ">=", "≤": "<=", "≠": "!=", "≧": ">=", "≦": "<=", "−": "-"}
 
 
-def is_vowel_mark(mark: str) -> bool:
-    """Whether a mark is one of those that Arabic and Hebrew may leave out."""
-    return (
-        "\u064b" <= mark <= "\u0652"
-        or mark in "\u0640\u0670"
-        or "\u0656" <= mark <= "\u065f"
-        or "\u06d6" <= mark <= "\u06ed"
-        or ("\u0591" <= mark <= "\u05c7" and unicodedata.category(mark) == "Mn")
-    )
+_VOWEL_MARK = re.compile(
+    "[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u0652\u0656-\u065f\u0670\u06d6-\u06ed]"
+)
+"""Marks that Arabic and Hebrew may leave out."""
 
 
 def with_mark(base: str, mark: str) -> str:
@@ -135,7 +122,7 @@ def with_mark(base: str, mark: str) -> str:
     >>> with_mark("e", "\\u0301"), with_mark("и", "\\u0306"), with_mark("=", "\\u0338")
     ('e', 'й', '!=')
     """
-    if not base or is_vowel_mark(mark) or "\ufe00" <= mark <= "\ufe0f":
+    if not base or _VOWEL_MARK.match(mark) or "\ufe00" <= mark <= "\ufe0f":
         return base
     whole = unicodedata.normalize("NFC", base + mark)
     if len(whole) == 1 and not whole.isalpha():
@@ -167,13 +154,13 @@ _SIGNS = frozenset("-−–－﹣")
 _GRADED = re.compile(r"(?<![^\W_])[A-Z]{1,3}$")
 """A grade, blood group or language, whose sign is part of it: BBB-, O+, C#."""
 
-_PARTICLES = """
+_PARTICLE = """
     입니다 이었습니다 이라고 이라는 이지만 이면서 이므로 이다 이며 이고 이나 이랑 이란 이라 이든
     은 는 이 가 을 를 의 에게서 에게 에서 에 께서 께 한테 으로부터 부터 까지 으로서 로서 으로써
     로써 으로 로 와 과 랑 도 만 마다 밖에 보다 처럼 같은 조차 라는 라고 라 며 고 든 나 들 님 씨
     군 양 및 였다 이었다 였습니다 아 야
 """
-_PARTICLE = re.compile(f"(?:{'|'.join(sorted(_PARTICLES.split(), key=len, reverse=True))}){{1,3}}")
+_PARTICLES = re.compile(rf"(?:{'|'.join(_PARTICLE.split())}){{1,3}}(?![\uac00-\ud7a3])")
 _LONGEST_PARTICLES, _OVERLAPS = 12, 8
 
 
@@ -212,18 +199,18 @@ def places(text: str, wanted: str) -> Iterator[int]:
         over = over + 1 if 0 < step < len(wanted) else 0
         if over == _OVERLAPS:
             # The same few letters again and again: one place in the middle is like another.
-            end = following + _same(text, start, following)
+            end = following + common_prefix(text, text, start, following)
             following = text.find(wanted, max(following, end - len(wanted) - step))
             over = 0
         start = following
 
 
-def _same(text: str, one: int, other: int) -> int:
-    """How many characters from two places on are the same."""
-    low, high = 0, len(text) - other
+def common_prefix(one: str, other: str, i: int = 0, j: int = 0) -> int:
+    """How many characters of two texts, from these places on, are the same."""
+    low, high = 0, min(len(one) - i, len(other) - j)
     while low < high:
         middle = (low + high + 1) // 2
-        same = text[one + low : one + middle] == text[other + low : other + middle]
+        same = one[i + low : i + middle] == other[j + low : j + middle]
         low, high = (middle, high) if same else (low, middle - 1)
     return low
 
@@ -237,7 +224,8 @@ def joined(text: str, at: int) -> bool:
         return _one_word(before, after)
     if before.isspace() or after.isspace():
         return False
-    if not (before.isascii() and after.isascii()) and _leans(before, after):
+    # A mark (an accent, a vowel sign) belongs to the letter next to it.
+    if unicodedata.category(after)[0] == "M" or (before in _LEANS_ON and after.isalpha()):
         return True
     return _in_number(text, at, before, after) or _sign_of_grade(text, at, after)
 
@@ -252,11 +240,6 @@ def _one_word(before: str, after: str) -> bool:
     if is_unspaced(before) or is_unspaced(after):
         return False
     return is_hangul(before) == is_hangul(after)
-
-
-def _leans(before: str, after: str) -> bool:
-    """Whether a mark (an accent, a vowel sign) belongs to the letter next to it."""
-    return unicodedata.category(after)[0] == "M" or (before in _LEANS_ON and after.isalpha())
 
 
 def _in_number(text: str, at: int, before: str, after: str) -> bool:
@@ -278,14 +261,8 @@ def _sign_of_grade(text: str, at: int, after: str) -> bool:
 
 def _before_particles(text: str, at: int) -> bool:
     """Whether only particles follow up to the end of a Korean word."""
-    if not (is_hangul(text[at - 1]) and is_hangul(text[at])):
-        return False
-    end = at
-    while end < len(text) and is_hangul(text[end]):
-        end += 1
-        if end - at > _LONGEST_PARTICLES:
-            return False
-    return _PARTICLE.fullmatch(text, at, end) is not None
+    particles = _PARTICLES.match(text, at) if is_hangul(text[at - 1]) else None
+    return particles is not None and particles.end() - at <= _LONGEST_PARTICLES
 
 
 # -- which mark a text writes before decimals ------------------------------------------------------

@@ -11,9 +11,10 @@ words and intervals agree.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
+from typing import TYPE_CHECKING
 
 from llmwidgets.analysis.intervals import (
     FEWEST_TEXTS,
@@ -30,8 +31,19 @@ from llmwidgets.analysis.intervals import (
     texts_to_equal,
     upper_bounds,
 )
-from llmwidgets.analysis.verdict import MATTERS, Outcome, Pair, Shown, Standing, Verdict
-from llmwidgets.analysis.verdict_text import words_for
+from llmwidgets.analysis.verdict import (
+    MATTERS,
+    Outcome,
+    Pair,
+    Shown,
+    Standing,
+    Verdict,
+    find_pair,
+    put_in_words,
+)
+
+if TYPE_CHECKING:
+    from llmwidgets.analysis.intervals import Numbers
 
 _LOOK = 1.1
 _Two = tuple[int, int]
@@ -102,29 +114,27 @@ def compare_variants(
     """
     # By text, so that the same scores in another order give the very same figures.
     columns = [replace(each, scores=dict(sorted(each.scores.items()))) for each in columns]
-    scored, left_out = _scored(columns)
+    scored, rest = _split_scored(columns)
     level = level_after(looks)
-    others = [each for each in columns if each.scores and not any(each is one for one in scored)]
+    others = [each for each in rest if each.scores]
     contests = _contests([*scored, *others], groups, level)
     order, apart = _ranked(scored, contests)
-    kept = [scored[at] for at in order]
+    kept, left_out = [scored[at] for at in order], [*rest, *(scored[at] for at in apart)]
     ordered = [*kept, *(scored[at] for at in apart), *others]
     places = [*order, *apart, *range(len(scored), len(ordered))]
     contests = {
         (a, b): contests[places[a], places[b]] for a, b in permutations(range(len(ordered)), 2)
     }
-    common = set.intersection(*(set(each.scores) for each in kept)) if kept else set[str]()
-    standings = [_with_common(standing(each, groups, level), each, common) for each in kept]
-    rest = range(1, len(kept))
-    better = bool(rest) and all(contests[0, each].tail <= level / 2 for each in rest)
-    shared = [contests[0, each] for each in rest]
+    shared = [contests[0, each] for each in range(1, len(kept))]
+    better = bool(shared) and all(each.tail <= level / 2 for each in shared)
+    alone = len(kept[0].scores) if kept else 0
     return Tested(
-        standings=_with_bounds(standings, contests),
-        texts=min((each.texts for each in shared), default=len(common)),
-        units=min((len(each.values) for each in shared), default=len(common)),
+        standings=_standings(kept, contests, groups, level),
+        texts=min((each.texts for each in shared), default=alone),
+        units=min((len(each.values) for each in shared), default=alone),
         table=_table([each.label for each in ordered], contests, level, better),
         better=better,
-        left_out=(*left_out, *((scored[at].label, len(scored[at].scores)) for at in apart)),
+        left_out=tuple((each.label, len(each.scores)) for each in left_out),
         looks=counted_looks(looks),
         level=level,
         grouped=groups is not None,
@@ -164,11 +174,11 @@ def _contests(
         (one, other): _contest(columns[one], columns[other], groups)
         for one, other in permutations(range(len(columns)), 2)
     }
-    for batch in _batches(each for each in contests.values() if each.enough):
-        values, worst = [each.values for each in batch], if_lost([each.scores for each in batch])
+    enough = [way for way, each in contests.items() if each.enough]
+    for ways, values, worst in _batches(contests, enough):
         bounds, levels = upper_bounds(values, worst, level), tails(values, worst)
-        for each, bound, tail in zip(batch, bounds, levels, strict=True):
-            each.bound, each.tail = float(bound), float(tail)
+        for way, bound, tail in zip(ways, bounds, levels, strict=True):
+            contests[way].bound, contests[way].tail = float(bound), float(tail)
     return contests
 
 
@@ -185,25 +195,16 @@ def _contest(one: Scores, other: Scores, groups: Mapping[str, str] | None) -> _C
     )
 
 
-def _with_bounds(
-    standings: Sequence[Standing], contests: Mapping[_Two, _Contest]
-) -> tuple[Standing, ...]:
-    """The standings with how much worse than the best of the others each may be."""
-    if len(standings) < 2:
-        return tuple(standings)
-    places = range(len(standings))
-    return tuple(
-        replace(each, worse_by=max(contests[at, other].bound for other in places if other != at))
-        for at, each in enumerate(standings)
-    )
-
-
-def _batches(contests: Iterable[_Contest]) -> list[list[_Contest]]:
-    """Contests on equally many values, which are bounded in one go."""
-    sizes: dict[int, list[_Contest]] = {}
-    for each in contests:
-        sizes.setdefault(len(each.values), []).append(each)
-    return list(sizes.values())
+def _batches(
+    contests: Mapping[_Two, _Contest], ways: Iterable[_Two]
+) -> Iterator[tuple[list[_Two], list[Sequence[float]], Numbers]]:
+    """Contests on equally many values, which are bounded in one go: their values, and the worst."""
+    sizes: dict[int, list[_Two]] = {}
+    for way in ways:
+        sizes.setdefault(len(contests[way].values), []).append(way)
+    for same_size in sizes.values():
+        batch = [contests[way] for way in same_size]
+        yield same_size, [each.values for each in batch], if_lost([each.scores for each in batch])
 
 
 def _table(
@@ -250,18 +251,10 @@ def _intervals(
     contests: Mapping[_Two, _Contest], levels: Mapping[_Two, float]
 ) -> dict[_Two, tuple[float, float]]:
     """The two-sided interval of each pair's difference, at its own level."""
-    import numpy as np
-
     level_of = {way: level / 2 for (a, b), level in levels.items() for way in ((a, b), (b, a))}
-    way_of = {id(contests[way]): way for way in level_of}
     ends: dict[_Two, float] = {}
-    for batch in _batches(contests[way] for way in level_of):
-        ways = [way_of[id(each)] for each in batch]
-        bounds = upper_bounds(
-            [each.values for each in batch],
-            if_lost([each.scores for each in batch]),
-            np.array([level_of[way] for way in ways]),
-        )
+    for ways, values, worst in _batches(contests, level_of):
+        bounds = upper_bounds(values, worst, [level_of[way] for way in ways])
         ends |= dict(zip(ways, map(float, bounds), strict=True))
     return {(a, b): (-ends[a, b], ends[b, a]) for a, b in levels}
 
@@ -269,10 +262,8 @@ def _intervals(
 # -- one by itself ---------------------------------------------------------------------------------
 
 
-def _scored(
-    columns: Sequence[Scores],
-) -> tuple[list[Scores], tuple[tuple[str, int], ...]]:
-    """The columns that can be compared, and the others with how many of their texts are scored.
+def _split_scored(columns: Sequence[Scores]) -> tuple[list[Scores], list[Scores]]:
+    """The columns that can be compared, and the others.
 
     One column without scores, or with too few when others have enough, must not cost the rest
     their verdict.
@@ -280,8 +271,7 @@ def _scored(
     enough = any(len(each.scores) >= FEWEST_TEXTS for each in columns)
     least = FEWEST_TEXTS if enough else 1
     kept = [each for each in columns if len(each.scores) >= least]
-    out = tuple((each.label, len(each.scores)) for each in columns if len(each.scores) < least)
-    return kept, out
+    return kept, [each for each in columns if len(each.scores) < least]
 
 
 def _ranked(
@@ -351,11 +341,23 @@ def standing(
     )
 
 
-def _with_common(variant: Standing, column: Scores, common: set[str]) -> Standing:
-    """With the accuracy on the texts that all answered, if those are not all of its own."""
-    if not common or len(common) == len(column.scores):
-        return variant
-    return replace(variant, common_accuracy=_mean([column.scores[text] for text in common]))
+def _standings(
+    columns: Sequence[Scores],
+    contests: Mapping[_Two, _Contest],
+    groups: Mapping[str, str] | None,
+    level: float,
+) -> tuple[Standing, ...]:
+    """The variants by themselves, on the texts of all, and against the best of the others."""
+    common = set.intersection(*(set(each.scores) for each in columns)) if columns else set[str]()
+    standings = []
+    for at, column in enumerate(columns):
+        bounds = [contests[at, other].bound for other in range(len(columns)) if other != at]
+        shared = [column.scores[text] for text in common]
+        accuracy = _mean(shared) if 0 < len(common) < len(column.scores) else None
+        alone = standing(column, groups, level)
+        worse_by = max(bounds, default=None)
+        standings.append(replace(alone, common_accuracy=accuracy, worse_by=worse_by))
+    return tuple(standings)
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -388,10 +390,14 @@ class Tested:
         """What follows; `matters` is the smallest difference in accuracy that counts, 0 to 1."""
         standings = self._shown(matters)
         chosen = _recommended(standings)
+        outcome = None if len(standings) < 2 else Outcome.NOT_ENOUGH_TEXTS
+        if chosen is not None:
+            better = chosen.shown is Shown.BEST
+            outcome = Outcome.BETTER if better else Outcome.AS_GOOD_AND_CHEAPER
         spread, count = self._open(standings)
         verdict = Verdict(
             headline="",
-            outcome=self._outcome(chosen),
+            outcome=outcome,
             leader=standings[0].label if standings else None,
             recommended=chosen.label if chosen is not None else None,
             not_told_apart=self._groups(),
@@ -405,19 +411,16 @@ class Tested:
             can_show=can_show(spread, self.units, count, self.level) if spread else None,
             looks=self.looks,
         )
-        headline, details, notes = words_for(verdict, self.left_out, self.repeats)
-        return replace(verdict, headline=headline, details=details, notes=notes)
+        return put_in_words(verdict, self.left_out, self.repeats)
 
     def _shown(self, matters: float) -> tuple[Standing, ...]:
         """The standings with what is shown of each."""
         standings = []
         for each in self.standings:
-            pair = self._against_best(each.label)
-            low, high = (pair.low, pair.high) if pair is not None else (0.0, 0.0)
-            if pair is not None and pair.b != each.label:
-                low, high = -high, -low
-            worse = pair is not None and pair.told_apart and low > 0
-            first = each.label == self.standings[0].label
+            best = self.standings[0].label
+            pair = find_pair(self.table, best, each.label)
+            low = pair.lead_of(best)[0] if pair is not None and pair.told_apart else 0.0
+            worse, first = low > 0, each.label == best
             if first and self.better:
                 shown = Shown.BEST
             elif each.worse_by is not None and each.worse_by < matters:
@@ -429,25 +432,13 @@ class Tested:
             standings.append(replace(each, shown=shown, at_least=low if worse else None))
         return tuple(standings)
 
-    def _against_best(self, label: str) -> Pair | None:
-        wanted = {self.standings[0].label, label}
-        return next((each for each in self.table if {each.a, each.b} == wanted), None)
-
-    def _outcome(self, chosen: Standing | None) -> Outcome | None:
-        if len(self.standings) < 2:
-            return None
-        if chosen is None:
-            return Outcome.NOT_ENOUGH_TEXTS
-        best = chosen.shown is Shown.BEST
-        return Outcome.BETTER if best else Outcome.AS_GOOD_AND_CHEAPER
-
     def _open(self, standings: Sequence[Standing]) -> tuple[Spread | None, int]:
         """The widest spread between the best and those that may be as good, and how many they are.
 
         If all are shown to be worse, the nearest one counts.
         """
         rest = [each for each in standings[1:] if each.shown is not Shown.WORSE] or standings[1:2]
-        pairs = [self._against_best(each.label) for each in rest]
+        pairs = [find_pair(self.table, standings[0].label, each.label) for each in rest]
         spreads = [each.spread for each in pairs if each is not None and each.spread is not None]
         if not spreads or self.units < FEWEST_TEXTS:
             return None, 0

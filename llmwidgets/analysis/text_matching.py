@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from llmwidgets.analysis.normalize import plain
-from llmwidgets.analysis.scripts import is_unspaced, joined
+from llmwidgets.analysis.scripts import common_prefix, is_unspaced, joined
 
 _AT_ONCE = 1_000_000_000
 """Two texts with more pairs of characters than this are compared in pieces: 20 ms at most."""
@@ -57,7 +57,8 @@ class TextSimilarity:
 
     def alike(self, one: str, other: str, amount: float) -> bool:
         """Whether their similarity, 0 to 1, is `amount` or more; never if any digit differs."""
-        a, b = self._form(one), self._form(other)
+        a = self._forms.setdefault(one, _Form(one))
+        b = self._forms.setdefault(other, _Form(other))
         if a.digits != b.digits:
             return amount <= 0
         # Of two lengths, twice what is in common is the part that is alike.
@@ -66,19 +67,17 @@ class TextSimilarity:
             return False
         pairs = len(a.plain) * len(b.plain)
         if pairs <= _AT_ONCE and self._spent + pairs <= _MOST:
+            from rapidfuzz import fuzz
+
             self._spent += pairs
-            return _ratio(a.plain, b.plain, amount) >= amount
+            ratio = fuzz.ratio(a.plain, b.plain, score_cutoff=100 * amount - 1e-6)
+            return float(ratio) / 100 >= amount
         if (a.letters & b.letters).total() < wanted:
             return False
         if self._common(a.plain, b.plain) >= wanted:
             return True
         self.unsure = True
         return False
-
-    def _form(self, text: str) -> _Form:
-        if text not in self._forms:
-            self._forms[text] = _Form(text)
-        return self._forms[text]
 
     def _common(self, one: str, other: str) -> int:
         """At least this many letters are in common, in their order."""
@@ -88,9 +87,9 @@ class TextSimilarity:
         waiting = [(one, other)]
         while waiting:
             a, b = waiting.pop()
-            ahead = _same_start(a, b)
+            ahead = common_prefix(a, b)
             a, b = a[ahead:], b[ahead:]
-            behind = _same_start(a[::-1], b[::-1])
+            behind = common_prefix(a[::-1], b[::-1])
             a, b = a[: len(a) - behind], b[: len(b) - behind]
             common += ahead + behind
             pairs = len(a) * len(b)
@@ -103,21 +102,6 @@ class TextSimilarity:
                 i, j = _anchor(a, b)
                 waiting += [(a[:i], b[:j]), (a[i:], b[j:])]
         return common
-
-
-def _ratio(one: str, other: str, amount: float) -> float:
-    from rapidfuzz import fuzz
-
-    return float(fuzz.ratio(one, other, score_cutoff=100 * amount - 1e-6)) / 100
-
-
-def _same_start(one: str, other: str) -> int:
-    """How many characters both begin with."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if one[low:middle] == other[low:middle] else (low, middle - 1)
-    return low
 
 
 def _anchor(one: str, other: str) -> tuple[int, int]:
@@ -246,7 +230,11 @@ def passage_of(value: str, text: str, start: int, end: int) -> tuple[int, int] |
     if steps and steps[-1].tag == "insert":
         last -= len(steps.pop().theirs)
     passage = near[first:last]
-    if not passage or _denied(text, near[:first], passage[0].start) or _turned(wanted, passage):
+    if (
+        not passage
+        or _denied(text, near[:first], passage[0].start)
+        or _denials(wanted) != _denials(passage)
+    ):
         return None
     allowed = _same_name if is_name(value) else _same_sentence
     if not all(step.tag == "equal" or allowed(step, wanted[0]) for step in steps):
@@ -256,8 +244,7 @@ def passage_of(value: str, text: str, start: int, end: int) -> tuple[int, int] |
 
 def is_denied(value: str, text: str, start: int) -> bool:
     """Whether a sentence is denied by the word just before it: "Not all ..."."""
-    before = _words_near(text, start, start)
-    before = [word for word in before if word.end <= start]
+    before = [word for word in _words_near(text, start, start) if word.end <= start]
     return value.count(" ") >= _SHOUTED - 1 and _denied(text, before, start)
 
 
@@ -316,12 +303,12 @@ def _same_word(one: _Word, other: _Word, opens: bool) -> bool:
         return False
     capital = one.capital and other.capital and not opens
     a, b = one.plain, other.plain
-    ahead = _same_start(a, b)
+    ahead = common_prefix(a, b)
     rests = {a[ahead:], b[ahead:]}
     added = "" in rests and rests - {""} <= _ADDED
     if ahead >= 4 and not capital and (added or rests <= _CHANGED):
         return True
-    behind = _same_start(a[ahead:][::-1], b[ahead:][::-1])
+    behind = common_prefix(a[ahead:][::-1], b[ahead:][::-1])
     left = (len(a) - ahead - behind, len(b) - ahead - behind)
     swapped = left == (2, 2) and a[ahead : ahead + 2] == b[ahead : ahead + 2][::-1]
     doubled = not capital and sorted(left) == [0, 2] and min(len(a), len(b)) >= _LONG_WORD
@@ -335,11 +322,6 @@ def _same_word(one: _Word, other: _Word, opens: bool) -> bool:
 
 def _joined_up(words: Sequence[_Word]) -> str:
     return "".join(word.plain for word in words)
-
-
-def _turned(wanted: Sequence[_Word], passage: Sequence[_Word]) -> bool:
-    """Whether one of both denies what the other does not."""
-    return _denials(wanted) != _denials(passage)
 
 
 def _denials(words: Sequence[_Word]) -> int:

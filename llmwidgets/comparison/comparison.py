@@ -23,7 +23,8 @@ from llmwidgets.engine.estimate import Estimate
 from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import with_article
-from llmwidgets.report import html, text
+from llmwidgets.report import html
+from llmwidgets.report.view_model import render_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -189,7 +190,7 @@ class Comparison(ResultData):
         return panel._on(self)
 
     def __repr__(self) -> str:
-        return text.render(view_model.summarize(self))
+        return render_text(view_model.summarize(self))
 
     def _repr_html_(self) -> str:
         return html.fragment(view_model.summarize(self))

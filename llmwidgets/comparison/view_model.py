@@ -11,8 +11,14 @@ from typing import Any
 from llmwidgets import __version__, formatting
 from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.analysis.verdict import MATTERS, Outcome, Shown, Standing, Verdict
-from llmwidgets.analysis.verdict_text import expected_sentence
+from llmwidgets.analysis.verdict import (
+    MATTERS,
+    Outcome,
+    Shown,
+    Standing,
+    Verdict,
+    expected_sentence,
+)
 from llmwidgets.comparison.aggregate import (
     VariantStats,
     aggregate,

@@ -24,10 +24,10 @@ LIMIT = 60_000
 _LONG = 120
 
 
-def fragment(summary: Summary, *, limit: int = LIMIT) -> str:
-    """The comparison as one element with its style, cut at whole rows to stay under `limit`."""
+def fragment(summary: Summary) -> str:
+    """The comparison as one element with its style, cut at whole rows to stay under `LIMIT`."""
     text = _fragment(summary)
-    while len(text.encode()) > limit and (summary.lines or summary.rows):
+    while len(text.encode()) > LIMIT and (summary.lines or summary.rows):
         if summary.lines:
             summary = replace(summary, lines=summary.lines[: len(summary.lines) // 2])
         else:
@@ -53,12 +53,13 @@ def page(title: str, summary: Summary, sections: Sequence[tuple[str, str]] = ())
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """A plain table of texts; the columns in `right` are aligned right."""
     names = "".join(_cell("th", name, at in right) for at, name in enumerate(head))
-    body = "".join(
-        "<tr>" + "".join(_cell("td", text, at in right) for at, text in enumerate(row)) + "</tr>"
-        for row in rows
-    )
+    cells = ("".join(_cell("td", text, at in right) for at, text in enumerate(row)) for row in rows)
+    return _table(names, "".join(f"<tr>{each}</tr>" for each in cells))
+
+
+def _table(head: str, body: str, kind: str = "") -> str:
     return (
-        f'<div class="lw-scroll"><table><thead><tr>{names}</tr></thead>'
+        f'<div class="lw-scroll"><table{kind}><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
@@ -66,11 +67,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[in
 def notice(sentences: Sequence[str]) -> str:
     """A few sentences as one element with its style, the first one in bold."""
     first, *rest = sentences
-    more = "".join(f"<p>{escape_html(each)}</p>" for each in rest)
-    return (
-        f'<div class="lw-static"><style>{FRAGMENT}</style>'
-        f'<p class="lw-verdict"><b>{escape_html(first)}</b></p>{more}</div>'
-    )
+    return _static(first, "".join(f"<p>{escape_html(each)}</p>" for each in rest))
 
 
 def folded(heading: str, text: str) -> str:
@@ -87,11 +84,17 @@ def _cell(tag: str, text: str, right: bool) -> str:
 def _fragment(summary: Summary, between: str = "") -> str:
     notes = "".join(f'<p class="lw-meta">{escape_html(note)}</p>' for note in summary.notes)
     details = f'<p class="lw-details">{escape_html(summary.details)}</p>' if summary.details else ""
+    return _static(
+        summary.headline,
+        f"{details}{_scoreboard(summary)}{between}{_lines(summary)}{notes}"
+        f'<p class="lw-meta">{escape_html(summary.footer)}</p>',
+    )
+
+
+def _static(headline: str, body: str) -> str:
     return (
         f'<div class="lw-static"><style>{FRAGMENT}</style>'
-        f'<p class="lw-verdict"><b>{escape_html(summary.headline)}</b></p>{details}'
-        f"{_scoreboard(summary)}{between}{_lines(summary)}{notes}"
-        f'<p class="lw-meta">{escape_html(summary.footer)}</p></div>'
+        f'<p class="lw-verdict"><b>{escape_html(headline)}</b></p>{body}</div>'
     )
 
 
@@ -110,31 +113,23 @@ def _scoreboard(summary: Summary) -> str:
         kind = ' class="lw-rec"' if words.recommended else ""
         cells = "".join(_cell("td", each.cell(row), each.right) for _, each in columns)
         body.append(f"<tr{kind}>{cells}</tr>")
-    return (
-        f'<div class="lw-scroll"><table class="lw-board"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-    )
+    return _table(head, "".join(body), ' class="lw-board"')
 
 
 def _lines(summary: Summary) -> str:
     if not summary.differing:
         return ""
-    first = (
-        f"the first {len(summary.lines)} of {summary.differing} rows"
-        if len(summary.lines) < summary.differing
-        else f"{summary.differing} rows"
-    )
+    cut = len(summary.lines) < summary.differing
+    first = f"the first {len(summary.lines)} of " if cut else ""
     truth = "<th>Truth</th>" if summary.values else ""
     names = "".join(
         f"<th>{escape_html(row.letter)} {escape_html(formatting.shorten(row.variant, 40))}</th>"
         for row in summary.rows
     )
     body = "".join(_line(line, summary.values) for line in summary.lines)
-    return (
-        f"<p><b>Disagreements</b>, {first} ({LEGEND})</p>"
-        f'<div class="lw-scroll"><table><thead><tr><th>Text</th><th>Field</th>{truth}{names}</tr>'
-        f"</thead><tbody>{body}</tbody></table></div>"
-    )
+    head = f"<th>Text</th><th>Field</th>{truth}{names}"
+    title = f"<p><b>Disagreements</b>, {first}{summary.differing} rows ({LEGEND})</p>"
+    return title + _table(head, body)
 
 
 def _line(line: Line, values: bool) -> str:
@@ -154,11 +149,8 @@ def _mark(cell: Cell, values: bool) -> str:
     elif cell.state == "missing":
         words += " no value"
     if cell.note:
-        words += (
-            f" {escape_html(cell.note)}"
-            if cell.state == "failed"
-            else f" ({escape_html(cell.note)})"
-        )
+        note = escape_html(cell.note)
+        words += f" {note}" if cell.state == "failed" else f" ({note})"
     return f'<td class="lw-{cell.state.partition(" ")[0]}">{words}</td>'
 
 
@@ -189,7 +181,9 @@ def scatter_chart(
     most = _ceiling(max(x for _, _, x in points))
     body = [_band(band, floor)] if band is not None else []
     body += [_level(floor, at) for at in range(floor, 101, step)]
-    body += [_tick(most * part / 4, most) for part in range(5)]
+    for figure in (most * part / 4 for part in range(5)):
+        at = _across(figure, most)
+        body.append(_label(at, _HIGH - _BOTTOM + 18, formatting.figure(figure), "middle"))
     body += [
         _dot(row, _across(x, most), 100 * y, floor)
         for row, y, x in sorted(points, key=lambda point: point[2])
@@ -235,10 +229,6 @@ def _level(floor: int, percent: int) -> str:
     y = _up(percent, floor)
     line = _stroke(_LEFT, y, _WIDE - _RIGHT, y, "lw-grid")
     return f"{line}{_label(_LEFT - 6, y + 4, f'{percent} %', 'end')}"
-
-
-def _tick(x: float, most: float) -> str:
-    return _label(_across(x, most), _HIGH - _BOTTOM + 18, formatting.figure(x), "middle")
 
 
 def _stroke(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:

@@ -1,23 +1,21 @@
-"""What a comparison shows, as plain values: the scoreboard's rows and columns, and the fields."""
+"""What a comparison shows: the scoreboard's rows and columns, the fields, and all as plain text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import takewhile
 from typing import Any, Literal
 
 from llmwidgets import formatting
+from llmwidgets.formatting import escape_controls
 
 State = Literal["agree", "differ", "missing", "invented", "null in words", "failed"]
 
 GLYPHS: dict[State, str] = {
-    "agree": "=",
-    "differ": "≠",
-    "missing": "−",
-    "invented": "+",
-    "null in words": "∅",
+    "agree": "=", "differ": "≠", "missing": "−", "invented": "+", "null in words": "∅",
     "failed": "!",
-}
+}  # fmt: skip
 """The mark of each state of a cell; it is enough without colour."""
 
 LEGEND = "= agrees, ≠ differs, − missing, + invented, ∅ null in words, ! failed"
@@ -109,14 +107,11 @@ class ScoreRow:
 
     def figures(self) -> dict[str, Any]:
         """The columns of the frame."""
-        names = [each.name for each in fields(self)]
-        kept = {name: getattr(self, name) for name in names[: names.index("letter")]}
-        at = names.index("failures")
-        return {
-            **{name: kept[name] for name in names[:at]},
-            **kept["failures"],
-            **{name: kept[name] for name in names[at + 1 : len(kept)]},
-        }
+        columns: dict[str, Any] = {}
+        for name in takewhile(lambda name: name != "letter", (each.name for each in fields(self))):
+            value = getattr(self, name)
+            columns |= value if name == "failures" else {name: value}
+        return columns
 
     @classmethod
     def is_number(cls, name: str) -> bool:
@@ -215,6 +210,7 @@ def _list_columns(summary: Summary) -> tuple[Column, ...]:
     agreed = not scored and any(row.agreement is not None for row in rows)
     lists = any(row.wording.rows for row in rows)
     paid = any(row.paid_now is not None for row in rows)
+    came, same = "Of the replies that came", "% the same as the others"
     return (
         Column(_name(120), page="Variant", right=False),
         Column(_name(60), terminal="Variant", right=False, least=14),
@@ -227,7 +223,7 @@ def _list_columns(summary: Summary) -> tuple[Column, ...]:
         Column(_percent("accuracy"), page="% of fields right", text="% right", shown=scored),
         Column(_interval, page="95 % interval", text="95 %", shown=scored),
         Column(_right_in_lines, terminal="% right, 95 %", width=10, shown=scored),
-        Column(_came, page="Of the replies that came", text="of replies", shown=scored),
+        Column(lambda row: row.wording.came or "–", page=came, text="of replies", shown=scored),
         Column(_loses, page="Loses", right=False, shown=scored),
         Column(lambda row: row.wording.loses or "–", text="loses", shown=scored),
         Column(_loses_in_lines, terminal="Loses", right=False, width=LOSES, shown=scored),
@@ -235,9 +231,7 @@ def _list_columns(summary: Summary) -> tuple[Column, ...]:
         Column(_worse(" ({})"), page=worse, shown=bool(worse)),
         Column(_worse(", {}"), text=f"worse by{worse.partition(' by')[2]}", shown=bool(worse)),
         Column(_worse("\n{}"), terminal=worse, width=12, shown=bool(worse)),
-        Column(
-            _percent("agreement"), page="% the same as the others", text="% the same", shown=agreed
-        ),
+        Column(_percent("agreement"), page=same, text="% the same", shown=agreed),
         Column(_valid_and_failed if scored else _valid, page="Valid", right=False),
         Column(_valid, text="valid", terminal=None if sparse else "Valid", width=8),
         Column(_failed, page="Failures", right=False, shown=not scored),
@@ -295,10 +289,6 @@ def _right_in_lines(row: ScoreRow) -> str:
     return f"{formatting.percent(row.accuracy)}\n{_interval(row)}"
 
 
-def _came(row: ScoreRow) -> str:
-    return row.wording.came or "–"
-
-
 def _interval(row: ScoreRow) -> str:
     return formatting.interval(row.accuracy_low, row.accuracy_high)
 
@@ -328,7 +318,7 @@ def _valid(row: ScoreRow) -> str:
 
 
 def _valid_and_failed(row: ScoreRow) -> str:
-    return "; ".join(filter(None, (_valid(row), row.wording.failed)))
+    return _joined(_valid(row), row.wording.failed)
 
 
 def _failed(row: ScoreRow) -> str:
@@ -336,7 +326,7 @@ def _failed(row: ScoreRow) -> str:
 
 
 def _failed_or_late(row: ScoreRow) -> str:
-    return "; ".join(filter(None, (_failed(row), row.late)))
+    return _joined(_failed(row), row.late)
 
 
 def _tokens(row: ScoreRow) -> str:
@@ -355,4 +345,47 @@ def _both_times(row: ScoreRow) -> str:
 
 def _times(row: ScoreRow) -> str:
     times = "" if row.p50_seconds is None else f"{_both_times(row)} s"
-    return "; ".join(filter(None, (times, row.late))) or formatting.UNKNOWN
+    return _joined(times, row.late) or formatting.UNKNOWN
+
+
+def _joined(*words: str) -> str:
+    return "; ".join(filter(None, words))
+
+
+# -- as plain text, for terminals and diffs --------------------------------------------------------
+
+
+def render_text(summary: Summary) -> str:
+    """The verdict, one row per variant in groups, and the notes; no extracted value and no text."""
+    ranked, columns = summary.ranked, scoreboard_columns(summary, "text")
+    head = [name for name, _ in columns]
+    first, *rows = _table([head, *([each.cell(row) for _, each in columns] for row in ranked)])
+    verdict = [summary.headline, *([summary.details] if summary.details else [])]
+    lines = [*verdict, "", first, *_grouped(ranked, rows)]
+    if summary.differing:
+        lines += ["", f"{summary.differing} rows differ; .differences() shows them."]
+    return escape_controls("\n".join([*lines, *summary.notes, summary.footer]))
+
+
+def _grouped(rows: Sequence[ScoreRow], lines: Sequence[str]) -> Iterator[str]:
+    """The lines, each group under its name, and under each line what failed."""
+    group = ""
+    for row, line in zip(rows, lines, strict=True):
+        if row.wording.group != group:
+            group = row.wording.group
+            yield f"-- {group}"
+        yield line
+        late = row.late and f"{row.late}, in no p50 and p95"
+        if under := _joined(row.failed, row.wording.unanswered, late):
+            yield f"   {under}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if at in (0, 1) else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

@@ -173,4 +173,4 @@ def test_the_first_place_is_found_though_repeats_are_skipped(text, wanted):
     places = [at for at in range(len(long)) if long.startswith(wanted, at)]
     alone = [at for at in places if not joined(long, at) and not joined(long, at + len(wanted))]
     found = grounding._whole_words(long, wanted)
-    assert (found.start if found else None) == (alone[0] if alone else None)
+    assert (found[0] if found else None) == (alone[0] if alone else None)

@@ -306,12 +306,6 @@ def test_a_hundred_items_without_an_exact_partner_are_paired_optimally():
     assert score(None, value, truth).right == 120
 
 
-def test_values_are_located_when_the_text_is_given():
-    (cell,) = score(SCHEMA, {"number": "A-1"}, {"number": "A-1"}, text="Invoice A-1.").cells
-    assert cell.grounding is not None
-    assert (cell.grounding.kind, cell.grounding.start) == ("exact", 8)
-
-
 def test_names_that_an_open_object_invents_share_one_pattern():
     schema = read_schema({"type": "object", "additionalProperties": {"type": "number"}})
     assert leaves_of(schema, {"a": 1, "b c": 2}) == [("a", "*", 1), ('["b c"]', "*", 2)]

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from llmwidgets import Comparison, Variant, formatting
 from llmwidgets.analysis.significance import Scores, compare_variants
-from llmwidgets.analysis.verdict import Shown
-from llmwidgets.analysis.verdict_text import brief, expected_sentence, margin
+from llmwidgets.analysis.verdict import Shown, brief, expected_sentence, margin
 from llmwidgets.comparison import view_model
 from llmwidgets.comparison.aggregate import VariantStats
 

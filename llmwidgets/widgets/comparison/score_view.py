@@ -8,10 +8,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from llmwidgets import formatting
-from llmwidgets.analysis import verdict_text
 from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.analysis.verdict import MATTERS, Outcome
+from llmwidgets.analysis.verdict import MATTERS, Outcome, brief
 from llmwidgets.comparison import view_model
 from llmwidgets.comparison.aggregate import (
     GroundingCount,
@@ -184,7 +183,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
     low, high, step = _scale(rows, band)
     return {
         "headline": verdict.headline,
-        "details": verdict_text.brief(verdict),
+        "details": brief(verdict),
         "outcome": verdict.outcome.name.lower() if verdict.outcome is not None else "",
         "scored": scored,
         "agreed": agreed,
