@@ -179,7 +179,7 @@ def read_rows(path: Path) -> Iterator[tuple[Any, str]]:
     text = read_file(path)
     kind = path.suffix.lower()
     if kind == ".csv":
-        csv.field_size_limit(sys.maxsize)
+        csv.field_size_limit(2**31 - 1)  # the most that every platform takes
         for row in csv.DictReader(io.StringIO(text, newline="")):
             yield {str(name): value or "" for name, value in row.items()}, f"{path}"
     elif kind == ".jsonl":
