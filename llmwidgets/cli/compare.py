@@ -246,15 +246,9 @@ def _check_exists(path: Path) -> None:
 
 
 def _import_module(name: str) -> Any:
-    """A module, or what a package has under this name, such as `llmwidgets.demo.invoices`."""
     sys.path.insert(0, str(Path.cwd()))
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        package, _, attribute = name.rpartition(".")
-        if error.name != name or not hasattr(sys.modules.get(package), attribute):
-            raise
-        return getattr(sys.modules[package], attribute)
     finally:
         sys.path.pop(0)
 
