@@ -284,7 +284,7 @@ def results_of_rows(
 
 
 def _read_reply(row: Row, text: Document) -> tuple[Row, Any, Any]:
-    """The row with its data and its record, which are judged again: hands can change a file."""
+    """The row with its data and record, judged again: a file can be edited by hand."""
     if row.reply is None or row.status not in ("ok", "InvalidRecord"):
         return row, None, None
     data = None
