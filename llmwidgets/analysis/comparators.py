@@ -121,7 +121,8 @@ class ScoringFunction:
         a message may quote the document.
         """
         try:
-            returned = self.function(value, truth, **(schema if self._takes_schema else {}))
+            given = schema if schema and self._takes_schema else {}
+            returned = self.function(value, truth, **given)
             # numpy's and pandas' own booleans are not a bool.
             returned = returned.item() if getattr(returned, "shape", None) == () else returned
             share = float(returned) if isinstance(returned, Real) else math.nan

@@ -179,7 +179,7 @@ def read_rows(path: Path) -> Iterator[tuple[Any, str]]:
     text = read_file(path)
     kind = path.suffix.lower()
     if kind == ".csv":
-        csv.field_size_limit(sys.maxsize)
+        csv.field_size_limit(2**31 - 1)  # the most that every platform takes
         for row in csv.DictReader(io.StringIO(text, newline="")):
             yield {str(name): value or "" for name, value in row.items()}, f"{path}"
     elif kind == ".jsonl":
@@ -246,15 +246,9 @@ def _check_exists(path: Path) -> None:
 
 
 def _import_module(name: str) -> Any:
-    """A module, or what a package has under this name, such as `llmwidgets.demo.invoices`."""
     sys.path.insert(0, str(Path.cwd()))
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        package, _, attribute = name.rpartition(".")
-        if error.name != name or not hasattr(sys.modules.get(package), attribute):
-            raise
-        return getattr(sys.modules[package], attribute)
     finally:
         sys.path.pop(0)
 

@@ -265,19 +265,12 @@ def results_of_rows(
     }
 
     def read(row: Row, cell: CellKey) -> Extraction:
-        status, data, record, failure = row.status, None, None, row.failure()
         text = texts[cell.text]
-        try:
-            if row.reply is not None and status in ("ok", "InvalidRecord"):
-                data = parse_json(row.reply)
-                record = text.schema.judge(data) if status == "ok" else None
-        except (InvalidJSON, InvalidRecord) as error:
-            # Of a file whose replies were changed by hand.
-            status, failure = type(error).__name__, error
+        row, data, record = _read_reply(row, text)
         return Extraction(
             variant=variants[cell.variant].label or "", text_id=text.id, repeat=cell.repeat,
-            model=models[cell.variant], status=status, data=data,
-            record=own_records.get(cell, record), failure=failure, mode=row.mode,
+            model=models[cell.variant], status=row.status, data=data,
+            record=own_records.get(cell, record), failure=row.failure(), mode=row.mode,
             usage=row.usage, seconds=row.seconds, waiting_seconds=row.waiting_seconds,
             cost=row.cost, served_model=row.served_model, reply_text=row.reply,
             request_id=row.request_id, tries=row.tries, timed_out=row.timed_out, asked=row.asked,
@@ -288,6 +281,18 @@ def results_of_rows(
         variants=variants, models=models, texts=texts, rows=index, journal=journal, read=read,
         **more,
     )  # fmt: skip
+
+
+def _read_reply(row: Row, text: Document) -> tuple[Row, Any, Any]:
+    """The row with its data and record, judged again: a file can be edited by hand."""
+    if row.reply is None or row.status not in ("ok", "InvalidRecord"):
+        return row, None, None
+    data = None
+    try:
+        data = parse_json(row.reply)
+        return row, data, text.schema.judge(data) if row.status == "ok" else None
+    except (InvalidJSON, InvalidRecord) as error:
+        return row.ended_in(error), data, None
 
 
 def _outputs_by_label(outputs: Any, texts: Sequence[Document]) -> dict[str, list[Any]]:

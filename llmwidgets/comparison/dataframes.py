@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 def read_table(results: ResultData, name: str) -> pd.DataFrame:
     """One of the tables by name; FieldError for another name."""
-    if name not in [*TABLES]:
+    if name not in [*TABLES]:  # a name of any type, hashable or not
         raise FieldError(
             {"table": f"there is no table {name}."}, f"Name one of: {', '.join(TABLES)}."
         )

@@ -333,6 +333,7 @@ class PooledShares:
         )
 
 
+@measure_once
 def find_sparse(results: ResultData) -> SparseTruth | None:
     """How few labelled fields have a value; None if half of them do, or nothing is scored."""
     labelled = [text for text in results.texts if text.truth is not NOTHING]

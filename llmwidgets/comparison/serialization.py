@@ -246,7 +246,7 @@ Writer = Callable[[ResultData, StrPath, str, bool], Path]
 def export(results: ResultData, path: StrPath, table: str, name: str | None, values: bool) -> Path:
     """Write the results in this format, by default that of the path's suffix."""
     name = name or Path(path).suffix.lower().removeprefix(".")
-    if name not in [*WRITERS]:
+    if name not in [*WRITERS]:  # a name of any type, hashable or not
         raise FieldError(
             {"format": f"must be one of {', '.join(WRITERS)}."},
             "Give one as format=…, or a path that ends in one, such as result.csv.",

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 from enum import Enum
@@ -335,9 +335,10 @@ def is_blank(value: Any) -> bool:
 
 
 def _scalar(value: Any) -> Any:
-    if isinstance(value, datetime) and value.tzinfo is None and value.time() == time():
+    is_pandas = type(value).__name__ == "Timestamp"
+    if is_pandas and value.tzinfo is None and value.time() == time():
         # pandas turns a column of dates into midnight timestamps.
-        return (value.date() if type(value).__name__ == "Timestamp" else value).isoformat()
+        return value.date().isoformat()
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, timedelta):

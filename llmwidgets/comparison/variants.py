@@ -94,8 +94,8 @@ class Variant:
 
     def settings(self) -> str:
         """What is set here besides the model, in a few words for a default label."""
-        numbers = ("effort", self.effort), ("temperature", self.temperature)
-        words = [f"{name} {value}" for name, value in numbers if value is not None]
+        named = ("effort", self.effort), ("temperature", self.temperature)
+        words = [f"{name} {value}" for name, value in named if value is not None]
         if self.max_output_tokens:
             words.append(f"at most {self.max_output_tokens} tokens")
         if self.examples:
@@ -208,11 +208,7 @@ def resolve_variants(
     Instructions by name cross with the models. Of examples that are a number, the engine's side
     has none yet.
     """
-    variants = []
-    for each in _listed(models):
-        variant = each if isinstance(each, Variant) else Variant(each)
-        demo = _demo_connections() if variant.model == DEMO else ()
-        variants += [replace(variant, model=model) for model in demo] or [variant]
+    variants = _read_models(models)
     handed = (each.model for each in variants if not isinstance(each.model, str))
     resolver.given += (each[0] if isinstance(each, tuple) else each for each in handed)
     texts = _instructions(instructions)
@@ -241,18 +237,22 @@ def resolve_variants(
     return tuple(chosen)
 
 
-def _listed(models: Any) -> list[Any]:
-    if isinstance(models, str | Connection | Variant) or _is_pair(models):
-        return [models]
-    if not isinstance(models, Iterable) or isinstance(models, Mapping | bytes):
+def _read_models(models: Any) -> list[Variant]:
+    """Each model as a variant; "demo" as one for each connection of the demo."""
+    single = isinstance(models, str | Connection | Variant) or _is_pair(models)
+    if not single and (not isinstance(models, Iterable) or isinstance(models, Mapping | bytes)):
         raise FieldError(
             {"models": f"is {with_article(type(models).__name__)}."},
             'Give references such as "openai/gpt-6-luna", Connections, Variants, or "demo".',
         )
-    listed = list(models)
-    if not listed:
+    variants: list[Variant] = []
+    for each in [models] if single else models:
+        variant = each if isinstance(each, Variant) else Variant(each)
+        demo = _demo_connections() if variant.model == DEMO else ()
+        variants += [replace(variant, model=model) for model in demo] or [variant]
+    if not variants:
         raise FieldError({"models": "is empty."}, 'Name at least one model, or give "demo".')
-    return listed
+    return variants
 
 
 def _is_pair(model: Any) -> bool:
@@ -355,7 +355,7 @@ class ConnectionResolver:
         over and need no store.
         """
         if self.store is not None or (self._known is not None and self._locked is None):
-            return (choose_store(self.store)).policy
+            return choose_store(self.store).policy
         try:
             return Store().policy
         except StoreError:

@@ -12,11 +12,12 @@ import atexit
 import datetime as dt
 import json
 import os
+import sys
 import threading
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
@@ -177,12 +178,16 @@ class Job(BaseModel):
     )
 
 
-@dataclass(frozen=True)
-class Task:
-    """A task to compare models on: a schema, eight texts with their ids, and the truth by id."""
+class Task(ModuleType):
+    """A task to compare models on: a schema, eight texts with their ids, and the truth by id.
 
-    name: str
-    Schema: type[BaseModel]
+    A module, so that code can import its parts: `from llmwidgets.demo.invoices import texts`.
+    """
+
+    def __init__(self, name: str, schema: type[BaseModel]) -> None:
+        super().__init__(f"{__name__}.{name}")
+        self.name, self.Schema = name, schema
+        sys.modules[self.__name__] = self
 
     @cached_property
     def texts(self) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from collections.abc import Iterator
@@ -373,3 +374,21 @@ def test_a_damaged_rule_is_a_damaged_file(tmp_path) -> None:
         (tmp_path / "bad.json").write_text(json.dumps({**saved, "scoring": wrong}), "utf-8")
         with pytest.raises(FieldError, match="damaged"):
             lw.load(tmp_path / "bad.json")
+
+
+def test_values_are_compared_without_a_look_at_the_signature() -> None:
+    """Which takes longer than most functions of two values."""
+
+    class Equal:
+        looks = 0
+
+        @property
+        def __signature__(self):
+            Equal.looks += 1
+            return inspect.signature(within_five)
+
+        def __call__(self, value, truth):
+            return value == truth
+
+    rule = ScoringFunction(Equal())
+    assert (rule.share(1, 1), rule.share(1, 2), Equal.looks) == (1, 0, 0)

@@ -119,6 +119,7 @@ def test_sparse_truth_is_said_and_leads_the_summary() -> None:
     said = {"silent": [EMPTY] * 4, "right": truth}
     made = Comparison.from_outputs(WIDE, list("abcd"), said, truth)
     found = find_sparse(made)
+    assert find_sparse(made) is found, "computed once for all views"
     assert found is not None
     assert (found.filled, found.fields) == (3, 56)
     (note,) = made.scoreboard().attrs["notes"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmwidgets.comparison.texts import read_sources
+from llmwidgets.comparison.texts import read_sources, to_jsonable
 from llmwidgets.errors import FieldError
 
 
@@ -94,3 +96,21 @@ def test_a_misfit_names_the_text_by_its_id() -> None:
 
 def test_outputs_made_elsewhere_need_no_text() -> None:
     assert read_sources([{"id": "a", "text": ""}], allow_empty=True)[0].text == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (pd.NaT, "NaT"),
+        (pd.NA, "<NA>"),
+        (pd.Timestamp("2026-11-23"), "2026-11-23"),
+        (pd.Timestamp("2026-11-23", tz="UTC"), "2026-11-23T00:00:00+00:00"),
+        (pd.Timestamp("2026-11-23T10:00"), "2026-11-23T10:00:00"),
+        (dt.datetime(2026, 11, 23), "2026-11-23T00:00:00"),
+        (np.datetime64("NaT"), None),
+        (np.int64(3), 3),
+        (pd.Timedelta(seconds=90), "PT1M30S"),
+    ],
+)
+def test_a_value_of_any_library_becomes_json(value, told) -> None:
+    assert to_jsonable(value) == told

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 from openai import OpenAI
@@ -63,3 +65,15 @@ def test_a_forked_child_starts_its_own_server() -> None:
             assert len(list(client.models.list())) == len(DEMO_MODELS)
     finally:
         stop_demo()
+
+
+@pytest.mark.parametrize("name", ["emails", "invoices", "jobs"])
+def test_a_task_is_imported_like_any_module(name: str) -> None:
+    """By its name, in a process that has imported nothing of it yet."""
+    code = (
+        f"from llmwidgets.demo.{name} import Schema, texts, truth\n"
+        f"import llmwidgets.demo.{name} as task\n"
+        f"from llmwidgets.demo import {name}\n"
+        f"assert task is {name} and texts is {name}.texts and len(texts) == len(truth) == 8"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -126,6 +126,21 @@ def test_a_filter_that_fits_nothing_leads_on(page) -> None:
     expect(page.page.locator(".lw-c.differ").first).to_be_visible()
 
 
+def test_what_failed_is_asked_again_from_the_grid(joined) -> None:
+    """By the step in the cell, and by the one in its detail."""
+    outputs = {"A": [SAID["B"][0]], "B": [None]}
+    nobody = Comparison.from_outputs(SCHEMA, TEXTS[:1], outputs, TRUTH[:1])
+    page = joined(ComparisonPanel._on(nobody))
+    again = page.page.get_by_role("grid").get_by_role("button", name="Ask again")
+    again.first.click()
+    assert len(page.sent("run.resume")) == 1
+    page.deliver()
+    page.page.get_by_role("gridcell", name="B: failed").click()
+    page.deliver()
+    again.last.click()
+    assert len(page.sent("run.resume")) == 2
+
+
 # ---- parts of the panel's code that come when they are needed ------------------------------------
 
 RUNNING = {

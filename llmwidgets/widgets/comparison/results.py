@@ -439,10 +439,11 @@ class LabelController:
         """Show a comparison in which one text has other truth; the rest stays as it is."""
         index, self._labels = self._result.index, comparison.label_log
         assert index is not None
-        self._result.verdict = ""
-        self._result.revision += 1
         texts = [at for at, text in enumerate(comparison.texts) if text.id == text_id]
         units = index.again(comparison, texts)
+        # Only now: who asks for the scores of this revision must get the new ones.
+        self._result.verdict = ""
+        self._result.revision += 1
         self._name_labels()
         self.grid.send_changed(units)
 

@@ -339,10 +339,6 @@ def connection_fact(connection: Connection) -> tuple[Icon, str]:
     return "ok", f"{len(connection.models)} allowed" if connection.provider.single else ""
 
 
-def _closed(secrets: Mapping[str, Secret]) -> dict[str, SecretField]:
-    return {name: SecretField(secret) for name, secret in secrets.items()}
-
-
 def _without_stored(secrets: Mapping[str, SecretField]) -> dict[str, SecretField]:
     kept = {name: SecretField(None, each.received) for name, each in secrets.items()}
     return {name: each for name, each in kept.items() if each.received}

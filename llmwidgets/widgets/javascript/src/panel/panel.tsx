@@ -63,7 +63,8 @@ const GONE: ErrorState = {
 const PERSONAL = ["pointerdown", "keydown", "click", "input", "change", "paste", "drop"];
 const parts = new Map<string, Part>();
 const open = new Map<Panel, Options<PanelState>>();
-const PanelContext = createContext<Panel | null>(null);
+/** Around whatever is drawn by a `render` of its own. */
+export const PanelContext = createContext<Panel | null>(null);
 let handling = false;
 
 options.event = (event) => {

@@ -7,6 +7,7 @@
 
 import { render, type VNode } from "preact";
 import { focused, focusIn } from "../../panel/page";
+import { type Panel, PanelContext } from "../../panel/panel";
 import type { Buffers } from "../../panel/protocol";
 import type { Block, Detail, GridAnswer, Row } from "../state";
 import type { View } from "../view";
@@ -296,8 +297,11 @@ export class Grid {
     if (held > to) shown.push(held);
     for (const n of this.#drawn.keys()) if (!shown.includes(n)) this.#drawn.delete(n);
     this.#canvas.style.height = `${layout.height}px`;
+    const lines = shown.map((n): [number, VNode] => [n, this.#lines(n, top, bottom)]);
     render(
-      <Texts grid={this} shown={shown.map((n) => [n, this.#lines(n, top, bottom)])} />,
+      <PanelContext.Provider value={this.view.panel as unknown as Panel}>
+        <Texts grid={this} shown={lines} />
+      </PanelContext.Provider>,
       this.#canvas,
     );
     for (const chunk of layout.missing(from - CHUNK / 2, to + CHUNK / 2)) {
