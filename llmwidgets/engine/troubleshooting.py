@@ -30,7 +30,7 @@ from llmwidgets.errors import (
 )
 from llmwidgets.formatting import format_day
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.azure_openai import DATED_VERSION, read_endpoint
+from llmwidgets.providers.azure_endpoint import DATED_VERSION, read_endpoint
 from llmwidgets.providers.base import Ended, KeyPrefix, ModelFacts, Provider
 from llmwidgets.providers.urls import is_this_computer
 

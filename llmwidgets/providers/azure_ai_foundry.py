@@ -13,10 +13,11 @@ from llmwidgets.dialects.types import AuthHeader, Dialect, Target
 from llmwidgets.providers import azure_openai
 from llmwidgets.providers.anthropic import PROVIDER as ANTHROPIC
 from llmwidgets.providers.anthropic import messages_target
+from llmwidgets.providers.azure_endpoint import checked_endpoint, read_endpoint
 from llmwidgets.providers.base import SDK, Advice, Ended, Environment, Fields, Link, Provider
 from llmwidgets.secret import Secret
 
-_read = partial(azure_openai.checked_endpoint, claude=True)
+_read = partial(checked_endpoint, claude=True)
 
 
 class FoundryFields(azure_openai.AzureFields):
@@ -42,7 +43,7 @@ class FoundryFields(azure_openai.AzureFields):
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, FoundryFields)
-    endpoint = azure_openai.read_endpoint(fields.pasted)
+    endpoint = read_endpoint(fields.pasted)
     if endpoint.flavour == "anthropic":
         key = fields.api_key
         both = (AuthHeader("x-api-key", key), AuthHeader("api-key", key))
@@ -52,7 +53,7 @@ def _target(fields: Fields, model: str) -> Target:
 
 def _speaks(fields: Fields) -> Dialect | None:
     assert isinstance(fields, FoundryFields)
-    claude = azure_openai.read_endpoint(fields.pasted).flavour == "anthropic"
+    claude = read_endpoint(fields.pasted).flavour == "anthropic"
     return anthropic if claude else None
 
 

@@ -10,7 +10,7 @@ from llmwidgets.connections import Connection
 from llmwidgets.connections.connection import replace_parts
 from llmwidgets.dialects import anthropic
 from llmwidgets.errors import FieldError
-from llmwidgets.providers.azure_openai import read_endpoint
+from llmwidgets.providers.azure_endpoint import read_endpoint
 
 KEY = "0123456789abcdef0123456789abcdef"
 R, S = "https://r.openai.azure.com", "https://r.services.ai.azure.com"
