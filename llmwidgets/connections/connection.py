@@ -172,10 +172,6 @@ class Connection:
         """The same connection with what a probe of the model saw."""
         return replace_parts(self, capabilities={**self.capabilities, model: capability})
 
-    def with_told(self, told: Mapping[str, Told]) -> Connection:
-        """The same connection with what its organization says about models."""
-        return replace_parts(self, told=dict(told)) if told or self.told else self
-
     def with_label(self, label: str) -> Connection:
         """The same connection under another label; the model it sends stays as it is."""
         label = hide_key(label, *self.secret_fields.values())  # as in `__init__`
