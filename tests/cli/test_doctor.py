@@ -303,7 +303,7 @@ def test_misuse_ends_with_2(capsys) -> None:
     ("words", "call"),
     [
         (["--organization", "nix"], 'Store.create("nix").'),
-        (["--store", "elsewhere"], 'Store.create(path="elsewhere").'),
+        (["--store", "elsewhere"], 'Store.create(path="{}/elsewhere").'),
     ],
 )
 def test_a_store_that_is_not_there_is_said_with_the_call_that_makes_it(
@@ -311,7 +311,7 @@ def test_a_store_that_is_not_there_is_said_with_the_call_that_makes_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["connections", *words]) == 2
-    assert call in capsys.readouterr().err
+    assert call.format(tmp_path) in capsys.readouterr().err
 
 
 def test_connections_are_listed_without_secrets(store, monkeypatch, capsys) -> None:
