@@ -120,7 +120,11 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     body = parse_body(payload)
     if not isinstance(body, dict) or body.get("error"):
         raise explain(payload, call=call)
-    choices, of_chat = body.get("choices"), _is_chat(body)
+    choices = body.get("choices")
+    others = {"id", "object", "created", "model", "usage"} & body.keys()
+    # It is of the format even if its choices are missing.
+    named = "choices" in body and (choices is None or bool(others))
+    of_chat = named or body.get("object") == "chat.completion"
     if not isinstance(choices, list) and not of_chat:
         raise explain(payload, call=call)
     if not choices and body.get("prompt_filter_results"):
@@ -134,13 +138,6 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     if not isinstance(message, dict):
         raise (error_rules.broke_off if of_chat else _TABLE.nothing_answers)(payload, call=call)
     return _reply(payload, body, choice, message, call)
-
-
-def _is_chat(body: dict[str, Any]) -> bool:
-    """Whether a body is of the format, even if its choices are missing."""
-    others = {"id", "object", "created", "model", "usage"} & set(body)
-    named = "choices" in body and (body["choices"] is None or bool(others))
-    return named or body.get("object") == "chat.completion"
 
 
 def _reply(
@@ -212,18 +209,18 @@ def listed_models(
     rows = body.get("data", body.get("models")) if isinstance(body, dict) else body
     if not isinstance(rows, list) or read_path(body, "error"):
         raise explain(payload, call=call)
-    return [_listed(row) for row in rows if read_word(row, "id")], None
-
-
-def _listed(row: dict[str, Any]) -> ListedModel:
     # The window is in a field of its own with vLLM and sglang, routers, LM Studio, llama.cpp.
     fields = (("max_model_len",), ("context_length",), ("max_context_length",),
               ("meta", "n_ctx"), ("meta", "n_ctx_train"))  # fmt: skip
-    windows = (read_count(row, *keys) for keys in fields)
-    ends = row.get("shutdown_date") or read_path(row, "deprecation", "inference")
-    if isinstance(ends, int | float) and not isinstance(ends, bool) and ends > 0:
-        ends = datetime.fromtimestamp(ends, UTC).date().isoformat()
-    return ListedModel(row["id"], read_day(ends), next(filter(None, windows), None))
+    models = []
+    for row in rows:
+        if name := read_word(row, "id"):
+            windows = (read_count(row, *keys) for keys in fields)
+            ends = row.get("shutdown_date") or read_path(row, "deprecation", "inference")
+            if isinstance(ends, int | float) and not isinstance(ends, bool) and ends > 0:
+                ends = datetime.fromtimestamp(ends, UTC).date().isoformat()
+            models.append(ListedModel(name, read_day(ends), next(filter(None, windows), None)))
+    return models, None
 
 
 # -- What OpenAI's strict mode takes of JSON Schema, the safest form for other servers as well.
