@@ -329,7 +329,7 @@ def machine_rules() -> tuple[Rules, ...]:
     named = os.environ.get(VARIABLE, "").strip()
     files = [(path, False) for path in usual]
     if named:
-        files.append((Path(named).expanduser(), True))
+        files.append((Path(os.path.expanduser(named)), True))
     rules = []
     for path, required in files:
         mark: tuple[object, ...] = ("absent",)

@@ -75,13 +75,26 @@ def form_for(form: ResponseFormat, schema: Compiled) -> ResponseFormat:
 
 def encode(request: Request, target: Target) -> Call:
     """The request as one POST to the target's chat route."""
-    options = target.options
-    role = options.get("system_role", "system")
-    instructions = system_text(request)
+    options, schema = target.options, request.schema.schema
+    role, instructions = options.get("system_role", "system"), system_text(request)
     messages = [{"role": role, "content": instructions}] if instructions else []
     messages += [{"role": who, "content": text} for who, text in turns(request)]
     body: dict[str, Any] = {"model": target.model, "messages": messages}
-    body |= _response_format(request, target)
+    if request.form is ResponseFormat.JSON_SCHEMA:
+        name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(schema.get("title") or "")).strip("_")[:64]
+        strict = {"name": name or "extraction", "strict": True, "schema": schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": strict}
+    elif request.form is ResponseFormat.JSON_OBJECT_SCHEMA:
+        if not options.get("object_schema"):
+            named = target.label or "This connection"
+            raise no_such_form(
+                target,
+                f"{named} takes no schema with json_object.",
+                "This form is for Custom servers only.",
+            )
+        body["response_format"] = {"type": "json_object", "schema": schema}
+    elif request.form is ResponseFormat.JSON_OBJECT:
+        body["response_format"] = {"type": "json_object"}
     body[options.get("token_parameter", "max_tokens")] = request.max_output_tokens
     if request.effort_sent is not None and options.get("effort"):
         body["reasoning_effort"] = request.effort_sent
@@ -90,26 +103,6 @@ def encode(request: Request, target: Target) -> Call:
     if options.get("store"):
         body["store"] = False
     return build_call(target, "POST", target.url + options.get("route", "/chat/completions"), body)
-
-
-def _response_format(request: Request, target: Target) -> dict[str, Any]:
-    schema = request.schema.schema
-    if request.form is ResponseFormat.JSON_SCHEMA:
-        name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(schema.get("title") or "")).strip("_")[:64]
-        strict = {"name": name or "extraction", "strict": True, "schema": schema}
-        return {"response_format": {"type": "json_schema", "json_schema": strict}}
-    if request.form is ResponseFormat.JSON_OBJECT_SCHEMA:
-        if not target.options.get("object_schema"):
-            named = target.label or "This connection"
-            raise no_such_form(
-                target,
-                f"{named} takes no schema with json_object.",
-                "This form is for Custom servers only.",
-            )
-        return {"response_format": {"type": "json_object", "schema": schema}}
-    if request.form is ResponseFormat.JSON_OBJECT:
-        return {"response_format": {"type": "json_object"}}
-    return {}
 
 
 def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:

@@ -21,7 +21,7 @@ from llmwidgets.cli import main
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.journal_file import default_journal_path
-from llmwidgets.keyscan.doctor import Finding, examine_clock
+from llmwidgets.keyscan.doctor import Finding, examine_clock, histories
 from llmwidgets.secret import Secret
 from llmwidgets.store import age, state
 from llmwidgets.store.age import Identity
@@ -290,6 +290,11 @@ def test_a_locked_store_tells_of_no_key(tmp_path, capsys, monkeypatch) -> None:
     told = findings(shut, capsys)[1]["key's end"]
     assert told["said"] == "Not known: no store is open here."
     assert told["level"] == "note"
+
+
+def test_the_history_of_an_unknown_user_is_not_there(monkeypatch) -> None:
+    monkeypatch.setenv("IPYTHONDIR", "~nobody-0/ipython")
+    assert histories() == []
 
 
 def test_misuse_ends_with_2(capsys) -> None:
