@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import llmwidgets as lw
+from llmwidgets import ConnectionForm
 from llmwidgets.errors import FieldError, LLMWidgetsError, StoreError
 from llmwidgets.store.store import Store
-from llmwidgets.widgets import ConnectionForm
 
 PASSPHRASE = "made-up words for a test"
 WRONG = [5, 1.5, None, True, b"made-up", [], ["m"], {}, object()]
