@@ -16,8 +16,12 @@ No message ever contains a secret, a header, a body, a document's text or an ext
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import StrEnum
+from pathlib import Path
+from types import UnionType
 from typing import ClassVar
 
 from llmwidgets.formatting import escape_controls
@@ -80,6 +84,23 @@ class FieldError(LLMWidgetsError):
         }
         sentences = (f"{name}: {each}" if name else each for name, each in self.problems.items())
         super().__init__(" ".join(sentences), hint)
+
+
+def check_type(name: str, value: object, kind: type | UnionType, noun: str) -> None:
+    """FieldError for an argument of another type, which is not repeated."""
+    if not isinstance(value, kind):
+        raise FieldError({name: f"must be {noun}, not {type(value).__name__}."})
+
+
+def read_path(path: str | os.PathLike[str], name: str = "path") -> Path:
+    """The path that a user gave; FieldError, by the argument's name, if it cannot be one."""
+    check_type(name, path, str | os.PathLike, "text or a Path")
+    # A home that nobody has, bytes, half a character.
+    with suppress(RuntimeError, TypeError, ValueError):
+        read = Path(path).expanduser()
+        if b"\0" not in os.fsencode(read):
+            return read
+    raise FieldError({name: f"{path} does not name a file or folder."}, "Check how it is written.")
 
 
 class PolicyError(LLMWidgetsError):

@@ -33,6 +33,7 @@ from llmwidgets.keyscan.doctor import (
 )
 from llmwidgets.keyscan.search import FoundLeak, UnreadFile, files_below, search_files
 from llmwidgets.known_keys import KnownKey, known_keys
+from llmwidgets.store.repository import check_exists
 from llmwidgets.store.store import Store
 
 
@@ -65,15 +66,10 @@ def run_scan(options: ScanOptions) -> Exit:
 
 
 def open_store(folder: Path | None = None, organization: str | None = None) -> Store:
-    """The store that --store or --organization names, else the default one; FieldError."""
+    """The store that --store or --organization names, else the default one; StoreError."""
     store = Store(path=folder) if folder else Store(organization or "default")
-    if (folder or organization) and not store.exists:
-        field = "store" if folder else "organization"
-        raise FieldError(
-            {field: f"{folder or organization} has no store on this computer."},
-            "Name another folder or organization, or make the store in ConnectionPanel(), or with "
-            + (f'Store.create(path="{folder}").' if folder else f'Store.create("{organization}").'),
-        )
+    if folder or organization:
+        check_exists(store.state)
     return store
 
 

@@ -177,8 +177,8 @@ def results_of_run(
     """What a run has returned so far; what is still open is `Stopped`."""
     plan = run.plan
     size = len(plan.columns), len(plan.texts), plan.repeats
-    cells = list(product(*map(range, size)))
-    rows = ResultIndex(*size, starmap(run.row_id, cells), starmap(run.reused, cells))
+    cells = list(starmap(run.cell, product(*map(range, size))))
+    rows = ResultIndex(*size, (row for row, _ in cells), (again for _, again in cells))
 
     def read(row: Row, cell: CellKey) -> Extraction:
         column, document = plan.columns[cell.variant], plan.texts[cell.text]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_ru
 from llmwidgets.comparison.text_result import DOCUBENCH, rule_of
 from llmwidgets.comparison.texts import join_truncated, read_groups, read_sources
 from llmwidgets.comparison.truth import Blank, read_truth
-from llmwidgets.comparison.variants import ConnectionResolver, Variant, is_count, resolve_variants
+from llmwidgets.comparison.variants import ConnectionResolver, Variant, is_number, resolve_variants
 from llmwidgets.connections import Policy
 from llmwidgets.connections.catalog import model_notes
 from llmwidgets.dialects.types import Example
@@ -56,7 +56,7 @@ def build_plan(
     store: Store | None = None,
 ) -> RunPlan:
     """The plan of these texts on these models; FieldError or StoreError before any call."""
-    if not is_count(repeats):
+    if not is_number(repeats, 1, kind=int):
         raise FieldError({"repeats": "must be a whole number, 1 or more."}, "Give repeats=1.")
     resolver = ConnectionResolver(store)
     resolved = resolve_variants(models, resolver, instructions=instructions, examples=examples)
@@ -180,7 +180,7 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         problems = {}
-        if self.concurrency is not None and not is_count(self.concurrency):
+        if self.concurrency is not None and not is_number(self.concurrency, 1, kind=int):
             problems["concurrency"] = "must be a whole number, 1 or more."
         if self.budget is not None and not _is_amount(self.budget):
             problems["budget"] = "must be a number of US dollars, 0 or more."
@@ -218,7 +218,14 @@ def run_again(
     """The texts, truth and rules of earlier results on their own or on other models.
 
     Plain references take over the instructions and examples that all its variants share.
+    FieldError for an option that RunOptions does not have.
     """
+    known = [option.name for option in fields(RunOptions)]
+    if unknown := options.keys() - known:
+        raise FieldError(
+            dict.fromkeys(sorted(unknown), "is not an argument of rerun."),
+            f"It takes models, store, {', '.join(known)}; for anything else call compare.",
+        )
     silent = [text.id for text in before.texts if not text.text.strip()]
     if silent:
         raise FieldError(

@@ -28,7 +28,7 @@ from llmwidgets.comparison.view_model import render_page
 from llmwidgets.dialects.types import Example
 from llmwidgets.engine.journal import NO_OUTPUT, Row, current_status
 from llmwidgets.engine.request_builder import Document
-from llmwidgets.errors import FieldError
+from llmwidgets.errors import FieldError, read_path
 from llmwidgets.report.writers import write_csv, write_jsonl, write_parquet, write_text
 from llmwidgets.schemas import read_schema
 
@@ -98,7 +98,7 @@ def load(kind: type[Results], path: StrPath) -> Results:
 
     FieldError for another file, or one that a newer llmwidgets wrote.
     """
-    saved = _read(Path(path).expanduser())
+    saved = _read(read_path(path))
     # A file that was changed by hand is refused here, not by whichever view meets it first.
     with suppress(FieldError, AttributeError, KeyError, TypeError, ValueError, ArithmeticError,
                   RecursionError):  # fmt: skip
@@ -245,7 +245,7 @@ Writer = Callable[[ResultData, StrPath, str, bool], Path]
 
 def export(results: ResultData, path: StrPath, table: str, name: str | None, values: bool) -> Path:
     """Write the results in this format, by default that of the path's suffix."""
-    name = name or Path(path).suffix.lower().removeprefix(".")
+    name = name or read_path(path).suffix.lower().removeprefix(".")
     if name not in [*WRITERS]:  # a name of any type, hashable or not
         raise FieldError(
             {"format": f"must be one of {', '.join(WRITERS)}."},

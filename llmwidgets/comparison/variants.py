@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
@@ -70,9 +71,12 @@ class Variant:
                 f"{blank}; leave it out for the default instructions.",
             ),
             ("effort", self.effort in efforts, f"must be one of {', '.join(efforts[1:])}."),
-            ("temperature", _is_between(self.temperature, 0, 2), "must be a number from 0 to 2."),
             (
-                "max_output_tokens", limit is None or is_count(limit),
+                "temperature", self.temperature is None or is_number(self.temperature, 0, 2),
+                "must be a number from 0 to 2.",
+            ),
+            (
+                "max_output_tokens", limit is None or is_number(limit, 1, kind=int),
                 "must be a whole number, 1 or more.",
             ),
         )  # fmt: skip
@@ -163,8 +167,8 @@ def read_price(price: Price) -> dict[str, float]:
         prices = price
     elif isinstance(price, tuple):
         prices = dict(zip(PRICES, price, strict=False)) if len(price) in (2, 3) else {}
-    right = {*PRICES[:2]} <= prices.keys() <= {*PRICES} and None not in prices.values()
-    if not right or not all(_is_between(each, 0, 1e6) for each in prices.values()):
+    right = {*PRICES[:2]} <= prices.keys() <= {*PRICES}
+    if not right or not all(is_number(each, 0, 1e6) for each in prices.values()):
         raise FieldError(
             {"price": "is not a price."},
             'Give US dollars for a million tokens: {"input": 0.2, "output": 1.2}, with "cached" '
@@ -178,16 +182,9 @@ def is_text(value: object) -> bool:
     return value is None or (isinstance(value, str) and bool(value.strip()))
 
 
-def is_count(value: object) -> bool:
-    """Whether this is a whole number, 1 or more."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _is_between(value: object, least: float, most: float) -> bool:
-    """Whether a setting is left out, or a number in this range."""
-    if value is None or isinstance(value, bool) or not isinstance(value, int | float):
-        return value is None
-    return least <= value <= most
+def is_number(value: Any, least: float, most: float = math.inf, kind: Any = int | float) -> bool:
+    """Whether this is a number of the kind and in the range; True and False are not numbers."""
+    return isinstance(value, kind) and not isinstance(value, bool) and least <= value <= most
 
 
 # -- Models and instructions as variants, each with its connection.
@@ -216,7 +213,7 @@ def resolve_variants(
     chosen = []
     for variant in variants:
         connection, model = _connect(variant.model, resolver)
-        connection = resolver.informed(connection)
+        connection = choose_store(resolver.store).informed(connection)
         named = isinstance(variant.model, str)
         reference = variant.reference if named else reference_of(connection, model)
         label = variant.label or " · ".join(filter(None, (reference, variant.settings())))
@@ -340,13 +337,6 @@ class ConnectionResolver:
             f"{reference} is not among the connections at hand, and the store is locked.",
             locked.hint,
         )
-
-    def informed(self, connection: Connection) -> Connection:
-        """The connection with what the store's organization adds about its models."""
-        try:
-            return choose_store(self.store).informed(connection)
-        except StoreError:
-            return connection
 
     def policy(self) -> Policy:
         """The rules of the store's organization; the shipped whitelist without a store.

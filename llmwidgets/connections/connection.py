@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from llmwidgets.connections import catalog, sdk_export
@@ -163,7 +163,7 @@ class Connection:
         texts = {name: v for name, v in self.plain_fields.items() if isinstance(v, str)}
         warnings = [secret_warning(provider, *field) for field in self.secret_fields.items()]
         warnings += [find_warning(provider, *field) for field in texts.items()]
-        if bundle and not Path(bundle).expanduser().is_file():
+        if bundle and not os.path.isfile(os.path.expanduser(bundle)):
             sentence = f"There is no file {bundle}: check the path of the CA bundle."
             warnings.append(FieldWarning("ca_bundle", sentence))
         return [warning for warning in warnings if warning is not None]
@@ -171,10 +171,6 @@ class Connection:
     def with_capability(self, model: str, capability: Capability) -> Connection:
         """The same connection with what a probe of the model saw."""
         return replace_parts(self, capabilities={**self.capabilities, model: capability})
-
-    def with_told(self, told: Mapping[str, Told]) -> Connection:
-        """The same connection with what its organization says about models."""
-        return replace_parts(self, told=dict(told)) if told or self.told else self
 
     def with_label(self, label: str) -> Connection:
         """The same connection under another label; the model it sends stays as it is."""

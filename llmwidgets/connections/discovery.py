@@ -50,7 +50,7 @@ def _connect_variables(provider: Provider) -> Connection | None:
     kind, own, variables = provider.kind, provider.model_field, provider.environment
     key = next((f"env:{name}" for name in variables.keys if not _is_empty(name)), "")
     file = _value(variables.file) if variables.file else ""
-    if file and Path(file).expanduser().is_file():
+    if file and os.path.isfile(os.path.expanduser(file)):
         key = f"file:{file}"
     if not key:
         return None
@@ -179,7 +179,7 @@ def find_keys_of_other_tools(folder: Path | None = None) -> list[KeyCandidate]:
     named = os.environ.get(_GOOGLE.environment.file, "").strip()
     if named:
         note = f"{_GOOGLE.environment.file} names it."
-        candidates += _read_credentials(Path(named).expanduser(), note)
+        candidates += _read_credentials(Path(os.path.expanduser(named)), note)
     for path in _dot_env(folder or Path.cwd()):
         candidates += _make_candidates(_assignments(path), f"{path}", path)
     llm = _tool_folder(
@@ -295,12 +295,12 @@ def _tool_folder(variable: str, name: str, *, mac: str, xdg: str, linux: str) ->
     """The folder that a variable names, else where a tool puts it on this system."""
     named = os.environ.get(variable)
     if named:
-        return Path(named).expanduser()
+        return Path(os.path.expanduser(named))
     if sys.platform == "darwin":
         return Path(mac).expanduser()
     windows = sys.platform == "win32"
     parent = os.environ.get("APPDATA", "~") if windows else os.environ.get(xdg) or linux
-    return Path(parent, name).expanduser()
+    return Path(os.path.expanduser(parent), name)
 
 
 def _read_bytes(path: Path) -> memoryview:

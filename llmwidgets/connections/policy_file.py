@@ -314,8 +314,6 @@ def _find_line(text: str, keys: tuple[str, ...]) -> str:
 
 
 VARIABLE = "LLMWIDGETS_POLICY"
-_ABSENT = ("absent",)
-_FileMark = tuple[object, ...]
 
 
 def machine_rules() -> tuple[Rules, ...]:
@@ -328,25 +326,27 @@ def machine_rules() -> tuple[Rules, ...]:
 
     system = Path(platformdirs.site_config_dir("llmwidgets", False))
     usual = (system / "policy.toml", Path(sys.prefix) / "etc" / "llmwidgets" / "policy.toml")
-    # A file that cannot even be looked at is followed, and found unreadable: it may deny things.
-    files = [(path, mark) for path in usual if (mark := _mark(path)) != _ABSENT]
     named = os.environ.get(VARIABLE, "").strip()
+    files = [(path, False) for path in usual]
     if named:
-        path = Path(named).expanduser()
-        files.append((path, _mark(path)))
-    return tuple(_read(*file) for file in files)
-
-
-def _mark(path: Path) -> _FileMark:
-    try:
-        seen = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return _ABSENT
-    except OSError as error:
-        return ("closed", error.errno)
-    return seen.st_mtime_ns, seen.st_size, seen.st_ino
+        files.append((Path(os.path.expanduser(named)), True))
+    rules = []
+    for path, required in files:
+        mark: tuple[object, ...] = ("absent",)
+        try:
+            seen = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            if not required:
+                continue
+        except OSError as error:
+            # Followed, and found unreadable: it may deny things.
+            mark = ("closed", error.errno)
+        else:
+            mark = seen.st_mtime_ns, seen.st_size, seen.st_ino
+        rules.append(_read(path, mark))
+    return tuple(rules)
 
 
 @lru_cache(maxsize=16)
-def _read(path: Path, mark: _FileMark) -> Rules:
+def _read(path: Path, mark: tuple[object, ...]) -> Rules:
     return read_policy_file(path)

@@ -75,13 +75,26 @@ def form_for(form: ResponseFormat, schema: Compiled) -> ResponseFormat:
 
 def encode(request: Request, target: Target) -> Call:
     """The request as one POST to the target's chat route."""
-    options = target.options
-    role = options.get("system_role", "system")
-    instructions = system_text(request)
+    options, schema = target.options, request.schema.schema
+    role, instructions = options.get("system_role", "system"), system_text(request)
     messages = [{"role": role, "content": instructions}] if instructions else []
     messages += [{"role": who, "content": text} for who, text in turns(request)]
     body: dict[str, Any] = {"model": target.model, "messages": messages}
-    body |= _response_format(request, target)
+    if request.form is ResponseFormat.JSON_SCHEMA:
+        name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(schema.get("title") or "")).strip("_")[:64]
+        strict = {"name": name or "extraction", "strict": True, "schema": schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": strict}
+    elif request.form is ResponseFormat.JSON_OBJECT_SCHEMA:
+        if not options.get("object_schema"):
+            named = target.label or "This connection"
+            raise no_such_form(
+                target,
+                f"{named} takes no schema with json_object.",
+                "This form is for Custom servers only.",
+            )
+        body["response_format"] = {"type": "json_object", "schema": schema}
+    elif request.form is ResponseFormat.JSON_OBJECT:
+        body["response_format"] = {"type": "json_object"}
     body[options.get("token_parameter", "max_tokens")] = request.max_output_tokens
     if request.effort_sent is not None and options.get("effort"):
         body["reasoning_effort"] = request.effort_sent
@@ -92,26 +105,6 @@ def encode(request: Request, target: Target) -> Call:
     return build_call(target, "POST", target.url + options.get("route", "/chat/completions"), body)
 
 
-def _response_format(request: Request, target: Target) -> dict[str, Any]:
-    schema = request.schema.schema
-    if request.form is ResponseFormat.JSON_SCHEMA:
-        name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(schema.get("title") or "")).strip("_")[:64]
-        strict = {"name": name or "extraction", "strict": True, "schema": schema}
-        return {"response_format": {"type": "json_schema", "json_schema": strict}}
-    if request.form is ResponseFormat.JSON_OBJECT_SCHEMA:
-        if not target.options.get("object_schema"):
-            named = target.label or "This connection"
-            raise no_such_form(
-                target,
-                f"{named} takes no schema with json_object.",
-                "This form is for Custom servers only.",
-            )
-        return {"response_format": {"type": "json_object", "schema": schema}}
-    if request.form is ResponseFormat.JSON_OBJECT:
-        return {"response_format": {"type": "json_object"}}
-    return {}
-
-
 def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     """The reply of the model; CallError if the answer is not of the OpenAI chat format.
 
@@ -120,7 +113,11 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     body = parse_body(payload)
     if not isinstance(body, dict) or body.get("error"):
         raise explain(payload, call=call)
-    choices, of_chat = body.get("choices"), _is_chat(body)
+    choices = body.get("choices")
+    others = {"id", "object", "created", "model", "usage"} & body.keys()
+    # It is of the format even if its choices are missing.
+    named = "choices" in body and (choices is None or bool(others))
+    of_chat = named or body.get("object") == "chat.completion"
     if not isinstance(choices, list) and not of_chat:
         raise explain(payload, call=call)
     if not choices and body.get("prompt_filter_results"):
@@ -134,13 +131,6 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     if not isinstance(message, dict):
         raise (error_rules.broke_off if of_chat else _TABLE.nothing_answers)(payload, call=call)
     return _reply(payload, body, choice, message, call)
-
-
-def _is_chat(body: dict[str, Any]) -> bool:
-    """Whether a body is of the format, even if its choices are missing."""
-    others = {"id", "object", "created", "model", "usage"} & set(body)
-    named = "choices" in body and (body["choices"] is None or bool(others))
-    return named or body.get("object") == "chat.completion"
 
 
 def _reply(
@@ -212,18 +202,18 @@ def listed_models(
     rows = body.get("data", body.get("models")) if isinstance(body, dict) else body
     if not isinstance(rows, list) or read_path(body, "error"):
         raise explain(payload, call=call)
-    return [_listed(row) for row in rows if read_word(row, "id")], None
-
-
-def _listed(row: dict[str, Any]) -> ListedModel:
     # The window is in a field of its own with vLLM and sglang, routers, LM Studio, llama.cpp.
     fields = (("max_model_len",), ("context_length",), ("max_context_length",),
               ("meta", "n_ctx"), ("meta", "n_ctx_train"))  # fmt: skip
-    windows = (read_count(row, *keys) for keys in fields)
-    ends = row.get("shutdown_date") or read_path(row, "deprecation", "inference")
-    if isinstance(ends, int | float) and not isinstance(ends, bool) and ends > 0:
-        ends = datetime.fromtimestamp(ends, UTC).date().isoformat()
-    return ListedModel(row["id"], read_day(ends), next(filter(None, windows), None))
+    models = []
+    for row in rows:
+        if name := read_word(row, "id"):
+            windows = (read_count(row, *keys) for keys in fields)
+            ends = row.get("shutdown_date") or read_path(row, "deprecation", "inference")
+            if isinstance(ends, int | float) and not isinstance(ends, bool) and ends > 0:
+                ends = datetime.fromtimestamp(ends, UTC).date().isoformat()
+            models.append(ListedModel(name, read_day(ends), next(filter(None, windows), None)))
+    return models, None
 
 
 # -- What OpenAI's strict mode takes of JSON Schema, the safest form for other servers as well.

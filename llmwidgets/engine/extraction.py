@@ -287,27 +287,22 @@ class Extractor:
     async def _ask(self, text: Document, key: Key, attempts: Attempts) -> Row:
         await self.learn()
         if self._loads_model:
-            await self._warm_up()
+            # So that no text's time includes it. A probe has loaded the model; if that was long
+            # ago, or none was needed, the smallest question is asked. What it raises the first
+            # text raises too, and reports.
+            async with self.record.lock:
+                cold = time.monotonic() - self.record.answered_at > _COLD_AFTER_SECONDS
+                self.record.answered_at = time.monotonic()
+                if cold:
+                    with suppress(LLMWidgetsError):
+                        await Prober(self.connection, self.model, policy=self.policy).greet()
+                    self.record.answered_at = time.monotonic()
         # The first answer shows what answers for a deployment: the others wait for that.
         if self.provider.deployments and self._is_unknown(text.schema):
             async with self._first:
                 if self._is_unknown(text.schema):
                     return await self._answer(text, key, attempts)
         return await self._answer(text, key, attempts)
-
-    async def _warm_up(self) -> None:
-        """Have a server on this computer load its model, so that no text's time includes that.
-
-        A probe has done so; if that was long ago, or none was needed, the smallest question is
-        asked. What it raises the first text raises too, and reports.
-        """
-        async with self.record.lock:
-            cold = time.monotonic() - self.record.answered_at > _COLD_AFTER_SECONDS
-            self.record.answered_at = time.monotonic()
-            if cold:
-                with suppress(LLMWidgetsError):
-                    await Prober(self.connection, self.model, policy=self.policy).greet()
-                self.record.answered_at = time.monotonic()
 
     def _is_unknown(self, schema: Schema) -> bool:
         return self.builder(schema).facts is None and not self.record.facts.answered

@@ -19,6 +19,8 @@ from typing import Any, Literal
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
+from llmwidgets.errors import read_path
+
 Packed = tuple[str, float, str, int, str | None, str]
 """A row as the file has it: key, at, status, answered, reply, facts."""
 
@@ -84,7 +86,7 @@ class JournalFile:
         else:
             make_private(path)
             self.connection = _open(str(path), _SETUP, timeout=seconds)
-        self._seen, self._size = self._identity()
+        self._seen = _stats(path) if path else {}
 
     def close(self) -> None:
         self.connection.close()
@@ -120,15 +122,19 @@ class JournalFile:
             return "deleted"
         except OSError:
             return None
-        if (now.st_dev, now.st_ino) != self._seen[""]:
+        before = self._seen.get("")
+        if before is None or not os.path.samestat(now, before):
             return "replaced"
-        shrunk, self._size = now.st_size < self._size, now.st_size
+        shrunk, self._seen[""] = now.st_size < before.st_size, now
         return self._seen_from_outside(newest) if shrunk or newest else None
 
     def siblings_gone(self) -> bool:
         """Whether a file that SQLite keeps next to it was deleted or replaced."""
-        now = _identities(self.path) if self.path else {}
-        return any(now.get(end) != self._seen.get(end) for end in _SIBLINGS if end in self._seen)
+        now = _stats(self.path) if self.path else {}
+        kept = (end for end in _SIBLINGS if end in self._seen)
+        return any(
+            end not in now or not os.path.samestat(now[end], self._seen[end]) for end in kept
+        )
 
     def copy_over(self) -> None:
         """Put a whole copy, log included, in the file's place and go on with it.
@@ -149,7 +155,7 @@ class JournalFile:
             part.unlink(missing_ok=True)
         old, self.connection = self.connection, _open(str(self.path), _SETUP)
         old.close()
-        self._seen, self._size = self._identity()
+        self._seen = _stats(self.path)
 
     def _seen_from_outside(self, newest: tuple[int, Packed] | None) -> Change | None:
         address = f"file:{quote(str(self.path))}?mode=ro"
@@ -164,9 +170,6 @@ class JournalFile:
         except sqlite3.DatabaseError as error:
             return "damaged" if is_damage(error) or "no such" in str(error) else None
         return "emptied" if newest is not None and kept != (newest[1][0],) else None
-
-    def _identity(self) -> tuple[dict[str, tuple[int, int]], int]:
-        return (_identities(self.path), self.path.stat().st_size) if self.path else ({}, 0)
 
 
 def is_damage(error: BaseException) -> bool:
@@ -209,24 +212,20 @@ def _of_file_system(path: Path) -> int | None:
     """What the file system says to a small nameless file that is as long as the journal."""
     try:
         with TemporaryFile(dir=path.parent, buffering=0) as probe:
-            stats = [_stat(f"{path}{end}") for end in ("", *_SIBLINGS)]
-            probe.seek(max(stat.st_size if stat else 0 for stat in stats))
+            probe.seek(max((stat.st_size for stat in _stats(path).values()), default=0))
             probe.write(bytes(_ROOM))
     except OSError as error:
         return error.errno
     return None
 
 
-def _stat(path: str) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except OSError:
-        return None
-
-
-def _identities(path: Path) -> dict[str, tuple[int, int]]:
-    stats = {end: _stat(f"{path}{end}") for end in ("", *_SIBLINGS)}
-    return {end: (stat.st_dev, stat.st_ino) for end, stat in stats.items() if stat}
+def _stats(path: Path) -> dict[str, os.stat_result]:
+    """What the file system knows of the file ("") and of those next to it, if they exist."""
+    stats = {}
+    for end in ("", *_SIBLINGS):
+        with suppress(OSError):
+            stats[end] = os.stat(f"{path}{end}")
+    return stats
 
 
 def _open(path: str, setup: str = "", **options: Any) -> sqlite3.Connection:
@@ -257,8 +256,8 @@ def journal_location(wanted: str | Path | bool | None) -> tuple[Path | None, str
     """The journal's file (None: memory), and a sentence if it is not in the usual place."""
     if wanted is False:
         return None, "The journal is in memory: results last as long as this process."
-    if isinstance(wanted, (str, Path)):
-        return Path(wanted).expanduser().absolute(), ""
+    if wanted is not None and wanted is not True:
+        return read_path(wanted, "journal").absolute(), ""
     if "BINDER_SERVICE_HOST" in os.environ:
         return None, "On Binder the journal is in memory: save the comparison to keep it."
     usual = default_journal_path()

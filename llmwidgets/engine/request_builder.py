@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Final, NamedTuple
@@ -95,12 +95,14 @@ class Document:
     blanks: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ResolvedVariant:
     """One variant, resolved: a model of a connection and the way it is asked.
 
     `price` is in US dollars for a million tokens, {"input": …, "output": …}; None looks it up.
-    Target and facts are looked up once, so that a run asks all its texts alike.
+    Where the model answers (`target`), what is known of it without asking its server (`facts`)
+    and the price of this variant, its connection or its organization (`own_price`) are looked up
+    once, so that a run asks all its texts alike.
     """
 
     label: str
@@ -112,21 +114,15 @@ class ResolvedVariant:
     temperature: float | None = None
     max_output_tokens: int | None = None
     price: Mapping[str, float] | None = None
+    target: Target = field(init=False, repr=False, compare=False)
+    facts: ModelFacts | None = field(init=False, repr=False, compare=False)
+    own_price: Mapping[str, float] | None = field(init=False, repr=False, compare=False)
 
-    @cached_property
-    def target(self) -> Target:
-        """Where the model answers, and how it wants to be spoken to."""
-        return self.connection.target(self.model)
-
-    @cached_property
-    def facts(self) -> ModelFacts | None:
-        """What is known of the model without asking its server."""
-        return self.connection.facts(self.model)
-
-    @cached_property
-    def own_price(self) -> Mapping[str, float] | None:
-        """The price of this variant, of its connection or of its organization."""
-        return self.price or own_price(self.connection, self.model)
+    def __post_init__(self) -> None:
+        connection, model = self.connection, self.model
+        object.__setattr__(self, "target", connection.target(model))
+        object.__setattr__(self, "facts", connection.facts(model))
+        object.__setattr__(self, "own_price", self.price or own_price(connection, model))
 
     def cost(self, usage: Usage, served: str | None = None) -> float | None:
         """US dollars for one call now: by an own price, else by the price list.
@@ -193,19 +189,11 @@ _OFF = frozenset({"none", "off", "disabled", "between_tools", "0"})
 _BEGINNINGS = ("{", "[", '"', "`")
 
 
-def thinks(facts: ModelFacts | None, sent: str | None) -> bool | None:
-    """Whether the model thinks at this level; None if that is not known."""
-    if facts is not None and facts.thinking is False:
-        return False
-    if facts is None or not facts.efforts:
-        return (facts.thinking if facts else None) if sent is None else True
-    return sent is None or sent.lower() not in _OFF
-
-
 class Settings:
     """What is asked of a model besides the question, by what is known of the model.
 
-    `levels` is False if its server refused the thinking level: then none is sent.
+    `levels` is False if its server refused the thinking level: then none is sent. `thinking` is
+    whether the model thinks at the level that is; None if that is not known.
     """
 
     def __init__(
@@ -217,7 +205,11 @@ class Settings:
         levels: bool = True,
     ) -> None:
         self.effort_sent = resolve_effort(facts, variant.effort) if levels else None
-        self.thinking = thinks(facts, self.effort_sent)
+        self.thinking = facts.thinking if facts else None
+        if self.thinking is not False and facts and facts.efforts:
+            self.thinking = (self.effort_sent or "").lower() not in _OFF
+        elif self.thinking is not False and self.effort_sent is not None:
+            self.thinking = True
         wanted = OUTPUT_TOKENS + OUTPUT_TOKENS_PER_FIELD * fields
         if self.thinking is not False:
             wanted += OUTPUT_TOKENS_THINKING
@@ -262,6 +254,7 @@ class RequestBuilder:
         self.max_output_tokens = min(self.settings.output_limit, most)
         self.unheld = False
         """Whether a reply showed that the server does not enforce this schema."""
+        self._validator: Any = None
         self.target = variant.target
         if learned.facts is not None:
             options = {**self.target.options, **learned.facts.options}
@@ -340,17 +333,12 @@ class RequestBuilder:
             # What begins as JSON and ends early may have been cut without a word.
             return not text.startswith(_BEGINNINGS)
         try:
-            return self._validator is not None and not self._validator.is_valid(parsed)
-        except (ValueError, TypeError, OverflowError, RecursionError):
+            validator = self._validator or make_validator(self.compiled.schema, formats=False)
+            self._validator = validator
+            return not validator.is_valid(parsed)
+        except (FieldError, ValueError, TypeError, OverflowError, RecursionError):
+            # FieldError: a pattern in a spelling that only the provider reads.
             return False
-
-    @cached_property
-    def _validator(self) -> Any:
-        try:
-            return make_validator(self.compiled.schema, formats=False)
-        except FieldError:
-            # A pattern in a spelling that only the provider reads.
-            return None
 
     # -- how many tokens a question and its answer have
 

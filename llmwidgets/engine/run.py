@@ -204,18 +204,15 @@ class Run:
             self.stop()
             raise
 
-    def row_id(self, column: int, text: int, repeat: int = 0) -> int:
-        """The journal's id of one extraction, 0 while it is open."""
-        return self._columns[column].rows[text * self.plan.repeats + repeat]
-
-    def reused(self, column: int, text: int, repeat: int = 0) -> bool:
-        """Whether the reply was paid by an earlier run."""
-        return bool(self._columns[column].reused[text * self.plan.repeats + repeat])
+    def cell(self, column: int, text: int, repeat: int = 0) -> tuple[int, bool]:
+        """The journal's id of one extraction, 0 while open; whether an earlier run paid for it."""
+        index, variant = text * self.plan.repeats + repeat, self._columns[column]
+        return variant.rows[index], bool(variant.reused[index])
 
     def extraction(self, column: int, text: int, repeat: int = 0) -> Extraction:
         """One extraction, read from the journal; KeyError while it is open."""
-        row = self.journal.get(self.row_id(column, text, repeat))
-        again = self.reused(column, text, repeat)
+        row_id, again = self.cell(column, text, repeat)
+        row = self.journal.get(row_id)
         return read(self.plan.columns[column], self.plan.texts[text], repeat, row, reused=again)
 
     def _note_end(self, column: int, index: int) -> None:
@@ -421,10 +418,16 @@ class _VariantRun:
         if known is not None:
             await self._reuse(known.form)
         if 0 in self.rows and (known is None or not known.tried):
-            # What is known from a list can have been refused, and asked in a lower form.
-            before = self._form_of_before()
-            if before is not None:
-                await self._reuse(before)
+            # What is known from a list can have been refused, and asked in a lower form: that of
+            # the newest row of the first questions.
+            before = [
+                (row.id, form)
+                for form in ResponseFormat
+                for index in range(min(_SAMPLE, len(self.rows)))
+                if (row := self._journal.find(self._key(index, form))) is not None
+            ]
+            if before:
+                await self._reuse(max(before)[1])
 
     async def _reuse(self, form: ResponseFormat) -> None:
         schemas = set[Schema]()
@@ -448,16 +451,6 @@ class _VariantRun:
             judged = self.extractor.judge(row, text, parse_reply(row.reply or ""))
         row_id = row.id if judged.status == row.status else self._journal.put(judged)
         self._note(index, row_id, judged, reused=True)
-
-    def _form_of_before(self) -> ResponseFormat | None:
-        """The form of the newest row of the first questions; None if there is none."""
-        before = [
-            (row.id, form)
-            for form in ResponseFormat
-            for index in range(min(_SAMPLE, len(self.rows)))
-            if (row := self._journal.find(self._key(index, form))) is not None
-        ]
-        return max(before)[1] if before else None
 
     # -- asking ----------------------------------------------------------------------------------
 

@@ -237,7 +237,7 @@ _OLDEST = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
 
 def histories() -> list[Path]:
     """IPython's history files of this user, one a profile."""
-    folder = Path(os.environ.get("IPYTHONDIR") or "~/.ipython").expanduser()
+    folder = Path(os.path.expanduser(os.environ.get("IPYTHONDIR") or "~/.ipython"))
     return sorted(folder.glob("profile_*/history.sqlite"))
 
 

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from llmwidgets.errors import FieldError
+from llmwidgets.errors import FieldError, read_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,10 +33,10 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
 
 def _write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> Path:
     """Write a file next to the target, then put it in its place; on failure the old one stays."""
-    target = Path(path).expanduser()
+    target = read_path(path)
     # A new file of a name that nobody can foresee: a link put there, or in place of the target,
     # is not followed.
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    part = target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(part, _NEW, 0o666), "wb") as file:

@@ -356,7 +356,16 @@ def merge(one: Node, other: Node) -> tuple[Node, list[str]]:
             lost.append(keyword)
         else:
             whole[free] = value
-    _merge_values(whole, one, other)
+    listed = [node["enum"] for node in (one, other) if isinstance(node.get("enum"), list)]
+    listed += [[node["const"]] for node in (one, other) if "const" in node]
+    if len(listed) > 1:
+        common = set.intersection(*({key_of(each) for each in values} for values in listed))
+        if not common:
+            raise ConflictError
+        if "const" not in whole:
+            whole["enum"] = [each for each in listed[0] if key_of(each) in common]
+        elif "enum" in whole:
+            del whole["enum"]
     if "properties" in whole:
         left, right = one.get("properties", {}), other.get("properties", {})
         merged = _both_maps(left, right)
@@ -365,20 +374,6 @@ def merge(one: Node, other: Node) -> tuple[Node, list[str]]:
                 merged = {name: node for name, node in merged.items() if name in own}
         whole["properties"] = merged
     return whole, lost
-
-
-def _merge_values(whole: Node, one: Node, other: Node) -> None:
-    lists = [node["enum"] for node in (one, other) if isinstance(node.get("enum"), list)]
-    lists += [[node["const"]] for node in (one, other) if "const" in node]
-    if len(lists) < 2:
-        return
-    common = set.intersection(*({key_of(each) for each in values} for values in lists))
-    if not common:
-        raise ConflictError
-    if "const" not in whole:
-        whole["enum"] = [each for each in lists[0] if key_of(each) in common]
-    elif "enum" in whole:
-        del whole["enum"]
 
 
 def _both_types(one: Any, other: Any) -> list[str]:

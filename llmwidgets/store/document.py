@@ -119,9 +119,8 @@ def with_connection(
         keyed_at = old.keyed_at or now
     saved = replace_parts(
         connection, origin="store", any_model=False, saved_at=now, keyed_at=keyed_at,
-        told=told_of(document.facts, connection),
     )  # fmt: skip
-    return _spliced(document, place, place + 1, saved)
+    return _spliced(document, place, place + 1, inform(saved, document.facts))
 
 
 def with_renamed(document: StoreDocument, old: str, new: str) -> StoreDocument:
@@ -171,7 +170,7 @@ def with_rule(
     ruled = replace(ruled, facts=known)
     for place, each in enumerate(document.connections):
         if isinstance(each, Connection) and each.label == rule[0]:
-            return _spliced(ruled, place, place + 1, each.with_told(told_of(known, each)))
+            return _spliced(ruled, place, place + 1, inform(each, known))
     return ruled
 
 
@@ -183,15 +182,15 @@ def with_recipients(
     return replace(new, vouchers=tuple(trust.sign_roster(new, each) for each in identities))
 
 
-def told_of(facts: Iterable[Fact], connection: Connection) -> dict[str, Told]:
-    """What these facts say about a connection's models; facts of a newer version are left out."""
+def inform(connection: Connection, facts: Iterable[Fact]) -> Connection:
+    """The connection with what its organization says of its models, of that what is known here."""
     told: dict[str, Told] = {}
     for label, model, values in facts:
         if label == connection.label:
             with suppress(FactMisfit):
                 known = {name: value for name, value in values.items() if name in FACTS}
                 told[model] = read_told(connection.kind, known)
-    return told
+    return replace_parts(connection, told=told) if told or connection.told else connection
 
 
 def unknown_label(label: object, labels: Iterable[str]) -> UnknownConnection:
@@ -398,7 +397,7 @@ def connection_from_json(data: Any, facts: Iterable[Fact] = ()) -> StoredConnect
             **{"keyed_at": moments.get("saved_at"), **moments},
             capabilities=_capabilities_from_json(seen) if seen else {},
         )
-        return connection.with_told(told_of(facts, connection)) if facts else connection
+        return inform(connection, facts)
     except (FieldError, KeyError, TypeError, ValueError):
         return UnreadableConnection(data["kind"], data["label"], data)
 

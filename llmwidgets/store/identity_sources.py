@@ -68,7 +68,9 @@ def find_headless_identity() -> IdentitySource | None:
     """
     global _taken
     if os.environ.get(KEY_FILE):
-        return IdentitySource(_of_key_file(Path(os.environ[KEY_FILE]).expanduser()), KEY_FILE)
+        return IdentitySource(
+            _of_key_file(Path(os.path.expanduser(os.environ[KEY_FILE]))), KEY_FILE
+        )
     if KEY in os.environ:
         opened, _ = decode_secret(memoryview(os.fsencode(os.environ.pop(KEY))))
         identity = _identity_in(opened)
@@ -118,7 +120,7 @@ def read_given_identity(identity: Secret) -> IdentitySource:
         from llmwidgets.store.age import Identity
 
         return IdentitySource(Identity.parse(identity), GIVEN)
-    path = Path(identity.reference.removeprefix("file:")).expanduser()
+    path = Path(os.path.expanduser(identity.reference.removeprefix("file:")))
     opened, wrong = read_secret_file(path)
     parsed = _identity_in(opened)
     if parsed is None:

@@ -13,10 +13,9 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from types import UnionType
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.errors import AlreadyConnected, FieldError, StoreLocked
+from llmwidgets.errors import AlreadyConnected, FieldError, StoreLocked, check_type, read_path
 from llmwidgets.secret import Secret
 from llmwidgets.store import identity_sources, trust
 from llmwidgets.store.document import StoredConnection, StoreDocument, UnreadableConnection
@@ -238,21 +237,6 @@ class StoreState:
 _TIMES = tuple(filter(None, AUTO_LOCK_CHOICES))
 _states: dict[Path, StoreState] = {}
 _guard = threading.Lock()
-
-
-def check_type(name: str, value: object, kind: type | UnionType, noun: str) -> None:
-    """FieldError for an argument of another type, which is not repeated."""
-    if not isinstance(value, kind):
-        raise FieldError({name: f"must be {noun}, not {type(value).__name__}."})
-
-
-def read_path(path: str | Path) -> Path:
-    """The path that a user gave; FieldError if it cannot be one."""
-    check_type("path", path, str | Path, "text or a Path")
-    if "\0" not in str(path):
-        with suppress(RuntimeError):
-            return Path(path).expanduser()
-    raise FieldError({"path": f"{path} does not name a file or folder."}, "Check its beginning.")
 
 
 def default_folder(organization: str) -> Path:

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.errors import FieldError, PolicyError, StoreError, StoreLocked, UnknownConnection
+from llmwidgets.errors import (
+    FieldError,
+    PolicyError,
+    StoreError,
+    StoreLocked,
+    UnknownConnection,
+    check_type,
+    read_path,
+)
 from llmwidgets.providers.model_facts import FactMisfit, plain_told, read_told
 from llmwidgets.secret import Secret, refuse_key
 from llmwidgets.store import document as documents
@@ -17,7 +25,7 @@ from llmwidgets.store.document import StoreDocument
 from llmwidgets.store.identity_sources import IdentitySource, close_typed
 from llmwidgets.store.repository import Backup
 from llmwidgets.store.sharing import ImportPreview, Invitation, Member, Removal
-from llmwidgets.store.state import AUTO_LOCK_CHOICES, StoreState, check_type, find_state, read_path
+from llmwidgets.store.state import AUTO_LOCK_CHOICES, StoreState, find_state
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
@@ -256,7 +264,7 @@ class Store:
             raise FieldError({"connection": f"must be {_CONNECTION}."})
         with suppress(StoreError):
             facts = repository.read_store(self.state).facts
-            return connection.with_told(documents.told_of(facts, connection))
+            return documents.inform(connection, facts)
         return connection
 
     # -- What opens it.

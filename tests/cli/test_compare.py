@@ -189,7 +189,7 @@ def mistakes() -> dict[str, tuple[list[str], str]]:
         "a broken schema": (["--schema", "bad.jsonl"], "bad.jsonl|JSON"),
         "an unknown model": (["--models", "demo-carefull"], "demo-careful"),
         "no store": (["--models", "openai/gpt-6-luna"], "openai/gpt-6-luna"),
-        "no such organization": (["--organization", "acme"], "acme has no store"),
+        "no such organization": (["--organization", "acme"], r'exist yet.*Store\.create\("acme"\)'),
         "a refused truth": (["--truth", "wrong.json"], "total"),
         "a place that cannot be written": (["--html", "texts.jsonl/out.html"], "cannot be written"),
     }  # fmt: skip

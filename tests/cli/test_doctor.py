@@ -21,7 +21,7 @@ from llmwidgets.cli import main
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.journal_file import default_journal_path
-from llmwidgets.keyscan.doctor import Finding, examine_clock
+from llmwidgets.keyscan.doctor import Finding, examine_clock, histories
 from llmwidgets.secret import Secret
 from llmwidgets.store import age, state
 from llmwidgets.store.age import Identity
@@ -292,6 +292,11 @@ def test_a_locked_store_tells_of_no_key(tmp_path, capsys, monkeypatch) -> None:
     assert told["level"] == "note"
 
 
+def test_the_history_of_an_unknown_user_is_not_there(monkeypatch) -> None:
+    monkeypatch.setenv("IPYTHONDIR", "~nobody-0/ipython")
+    assert histories() == []
+
+
 def test_misuse_ends_with_2(capsys) -> None:
     assert main(["doctor", "--nonsense"]) == 2
     assert main(["connections", "check"]) == 2
@@ -303,7 +308,7 @@ def test_misuse_ends_with_2(capsys) -> None:
     ("words", "call"),
     [
         (["--organization", "nix"], 'Store.create("nix").'),
-        (["--store", "elsewhere"], 'Store.create(path="elsewhere").'),
+        (["--store", "elsewhere"], 'Store.create(path="{}/elsewhere").'),
     ],
 )
 def test_a_store_that_is_not_there_is_said_with_the_call_that_makes_it(
@@ -311,7 +316,7 @@ def test_a_store_that_is_not_there_is_said_with_the_call_that_makes_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["connections", *words]) == 2
-    assert call in capsys.readouterr().err
+    assert call.format(tmp_path) in capsys.readouterr().err
 
 
 def test_connections_are_listed_without_secrets(store, monkeypatch, capsys) -> None:

@@ -126,6 +126,16 @@ def test_base64_in_short_lines_is_found(width, parting) -> None:
     assert not find_leaks(parting.join(lines).replace("e", "f").encode(), [known])
 
 
+def test_a_store_whose_file_was_lost_is_not_called_missing(store, folder, capsys) -> None:
+    store.save(lw.Connection("openai", api_key="env:NO_SUCH_KEY"))
+    (store.path / "connections.age").unlink()
+    for command in ("scan", "connections"):
+        assert (
+            main([command, "--store", str(store.path), *([str(folder)] * (command == "scan"))]) == 2
+        )
+        assert re.search(r"The file is missing.*store\.restore\(\)", capsys.readouterr().err)
+
+
 def test_clean_files_end_with_0(store, folder, capsys) -> None:
     (folder / "fine.ipynb").write_text(notebook(code("lw.Connection('openai', api_key='env:K')")))
     (folder / "notes.md").write_text(

@@ -7,11 +7,14 @@ import http.server
 import re
 import socket
 import threading
+from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
-from llmwidgets.comparison import Variant, compare, estimate, extract, load
+from llmwidgets.comparison import Comparison, Variant, compare, estimate, extract, load
+from llmwidgets.comparison.runs import RunOptions
 from llmwidgets.connections import Connection
 from llmwidgets.demo import demo_url, invoices, stop_demo
 from llmwidgets.errors import (
@@ -121,6 +124,17 @@ def test_rerun_asks_only_the_new_model(demo, tmp_path) -> None:
     assert all(e.paid_before for e in again)
     more = result.rerun([demo[0], demo[1]], progress=False)
     assert [bool(e.paid_before) for e in more] == [True] * 3 + [False] * 3
+
+
+@pytest.mark.parametrize("options", [{"repeats": 5}, {"instructions": "x", "retries": 2}])
+def test_what_a_rerun_does_not_take_is_named_with_what_it_does(demo, options) -> None:
+    result = ask(demo[:1])
+    with pytest.raises(FieldError) as caught:
+        result.rerun(progress=False, **options)
+    assert [*caught.value.problems] == sorted(options)
+    takes = [*signature(Comparison.rerun).parameters][1:-1]
+    for name in (*takes, "store", *(each.name for each in fields(RunOptions))):
+        assert name in caught.value.hint
 
 
 def test_a_rerun_of_a_run_in_memory_stays_in_memory(demo) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
+from typing import Any
 
 import nh3
 import pandas as pd
@@ -17,6 +18,7 @@ from pydantic import BaseModel
 import llmwidgets
 from llmwidgets.comparison import Comparison, Variant, compare, load
 from llmwidgets.comparison.serialization import WRITERS
+from llmwidgets.connections import Connection
 from llmwidgets.demo import invoices
 from llmwidgets.errors import FieldError
 from llmwidgets.store.store import Store
@@ -255,6 +257,59 @@ def test_each_method_and_each_suffix_write_what_the_registry_does(
     assert method(tmp_path / "method").read_bytes() == named.read_bytes()
     by_suffix = corpus.export(tmp_path / f"file.{name.upper()}")
     assert by_suffix.read_bytes() == named.read_bytes()
+
+
+def takers_of_a_path(result: Comparison) -> dict[str, Callable[[Any], object]]:
+    store = Store.in_memory()
+    store.save(Connection("openai", api_key="env:NO_SUCH_KEY"))
+    key = {"passphrase": "a long made-up passphrase"}
+    return {
+        "save": result.save,
+        "load": load,
+        "export": result.export,
+        **{
+            name: getattr(result, f"to_{name}")
+            for name in ("html", "csv", "jsonl", "parquet", "label_studio")
+        },
+        "journal": lambda path: result.rerun(journal=path, progress=False),
+        "Store": lambda path: Store(path=path),
+        "Store.create": lambda path: Store.create(path=path, **key),
+        "store.export": lambda path: store.export(path, **key),
+        "store.preview": lambda path: store.preview(path, **key),
+    }
+
+
+@pytest.mark.parametrize(
+    "path", [7, 1.5, b"out.csv", ["out.csv"], "\0.csv", "~nobody-0/o.csv", "\ud800.csv"]
+)
+def test_what_is_not_a_path_is_refused_by_all_that_take_one(path, demo, tmp_path, monkeypatch):
+    (here := tmp_path / "here").mkdir()
+    monkeypatch.chdir(here)
+    result = compare(invoices.Schema, invoices.texts[:1], demo[:1], journal=False, progress=False)
+    for name, take in takers_of_a_path(result).items():
+        with pytest.raises(FieldError) as caught:
+            take(path)
+        assert [*caught.value.problems] == ["journal" if name == "journal" else "path"], name
+    assert not [*here.iterdir()]
+
+
+@pytest.mark.parametrize("path", ["", ".", ".."])
+def test_a_folder_is_not_written_over(path, demo, tmp_path, monkeypatch):
+    (here := tmp_path / "here").mkdir()
+    monkeypatch.chdir(here)
+    result = compare(invoices.Schema, invoices.texts[:1], demo[:1], journal=False, progress=False)
+    for write in (result.save, result.to_csv, result.to_html):
+        with pytest.raises(FieldError, match="cannot be written"):
+            write(path)
+    assert not [*here.iterdir()]
+
+
+def test_any_object_that_is_a_path_is_taken(corpus: Comparison, tmp_path) -> None:
+    class Place:
+        def __fspath__(self) -> str:
+            return str(tmp_path / "saved.json")
+
+    assert load(corpus.save(Place())).labels == load(Place()).labels == corpus.labels
 
 
 def test_a_format_that_is_not_known_is_named_with_those_that_are(

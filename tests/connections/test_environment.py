@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from llmwidgets.connections import Connection, environment_connections, resolve
+from llmwidgets.connections import Connection, Policy, environment_connections, resolve
+from llmwidgets.connections.discovery import find_keys_of_other_tools
+from llmwidgets.errors import FieldError, StoreError
 from llmwidgets.store.document import connection_to_json
+from llmwidgets.store.store import Store
 
 _BESIDE = (
     "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "ANTHROPIC_BASE_URL",
@@ -91,3 +94,21 @@ def test_google_credentials_are_referred_to_where_the_file_is(monkeypatch, tmp_p
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
     assert found()["vertex_ai"].secret_fields["credentials"].reference == f"file:{file}"
     assert found()["vertex_ai"].warnings == []
+
+
+def test_a_path_in_the_home_of_an_unknown_user_is_a_file_that_is_not_there(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    nowhere = "~nobody-0/made-up"
+    bundled = Connection("openai", api_key="env:OPENAI_API_KEY", ca_bundle=nowhere)
+    assert any(f"no file {nowhere}" in warning for warning in bundled.warnings)
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "LLM_USER_PATH", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, nowhere)
+    assert environment_connections() == []
+    assert find_keys_of_other_tools(tmp_path) == []
+    monkeypatch.setenv("LLMWIDGETS_STORE_KEY_FILE", nowhere)
+    with pytest.raises(StoreError, match="it is not there"):
+        Store.create(path=tmp_path / "store")
+    with pytest.raises(FieldError, match=nowhere):
+        Store.create(path=tmp_path / "store", recovery=f"file:{nowhere}")
+    monkeypatch.setenv("LLMWIDGETS_POLICY", nowhere)
+    assert f"{nowhere} is not there" in Policy().notice

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmwidgets.comparison.variants import ConnectionResolver
+from llmwidgets.comparison.variants import ConnectionResolver, resolve_variants
 from llmwidgets.connections import Connection, Policy, catalog
 from llmwidgets.connections.catalog import own_price
 from llmwidgets.connections.policy_file import Rules, machine_rules
@@ -190,7 +190,8 @@ def test_a_store_tells_of_the_models_that_it_allows():
     assert [each.facts(NEW).output_limit for each in store] == [3000]
     # Connections that were handed over or found elsewhere are asked by the same facts.
     assert OPENAI.facts(NEW) is None
-    assert ConnectionResolver(store=store).informed(OPENAI).facts(NEW).output_limit == 3000
+    ((_, column),) = resolve_variants((OPENAI, NEW), ConnectionResolver(store=store))
+    assert column.facts.output_limit == 3000
     store.rename("openai", "mine")
     assert store["mine"].facts(NEW).output_limit == 3000
     store.deny("mine", NEW)

@@ -142,7 +142,7 @@ def test_a_rerun_pays_nothing_and_says_the_same(far_end, model):
     assert len(model.asked) == paid
     assert not model.probes[1:]
     assert modes(again) == [Enforcement.JSON] * 3
-    assert all(again.reused(0, at) for at in range(3))
+    assert all(again.cell(0, at)[1] for at in range(3))
     assert "1 of 3 replies did not keep" in again.notes[0]
     more = asked_in_turn(end, "first", "bad", "fourth", journal=journal)
     assert in_prompt(questions(model)[-1])

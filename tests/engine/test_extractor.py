@@ -10,7 +10,6 @@ import pytest
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import AuthHeader, Call, Enforcement
 from llmwidgets.engine import check, event_loop
-from llmwidgets.engine.capability import resolve_effort
 from llmwidgets.engine.extraction import Extractor
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Pace
@@ -20,7 +19,7 @@ from llmwidgets.engine.request_builder import (
     Document,
     RequestBuilder,
     ResolvedVariant,
-    thinks,
+    Settings,
 )
 from llmwidgets.errors import PolicyError
 from llmwidgets.providers.base import ModelFacts
@@ -154,8 +153,9 @@ ALWAYS = ModelFacts("m", efforts=("low", "medium", "high"))
     ],
 )
 def test_thinking_is_the_models_own_word_nearest_to_what_was_asked(facts, effort, sent, thinking):
-    assert resolve_effort(facts, effort) == sent
-    assert thinks(facts, sent) is thinking
+    connection = Connection("openai", api_key=CANARY)
+    settings = Settings(ResolvedVariant("c", connection, "m", effort=effort), facts, fields=1)
+    assert (settings.effort_sent, settings.thinking) == (sent, thinking)
 
 
 def test_the_output_limit_grows_with_fields_and_thinking_up_to_the_models():

@@ -400,7 +400,7 @@ def test_the_observer_hears_of_each_end_once_and_only_after_it_is_committed(far_
 
     def observe(news):
         for place in news.ended:
-            assert journal.get(run.row_id(*place)).status == "ok"
+            assert journal.get(run.cell(*place)[0]).status == "ok"
         heard.extend(news.ended)
         finished.append(news.finished)
 

@@ -233,8 +233,9 @@ def test_a_ca_bundle_makes_the_certificate_trusted(far_end, tls, authority, tmp_
     )
 
 
-def test_a_ca_bundle_that_is_not_there(far_end, tls):
-    assert failing(call_to(far_end(_answer, tls).url, ca_bundle="/no/such.pem")).code == "ca_bundle"
+@pytest.mark.parametrize("bundle", ["/no/such.pem", "~nobody-0/made-up.pem"])
+def test_a_ca_bundle_that_is_not_there(far_end, tls, bundle):
+    assert failing(call_to(far_end(_answer, tls).url, ca_bundle=bundle)).code == "ca_bundle"
 
 
 def test_https_to_a_port_that_speaks_http():

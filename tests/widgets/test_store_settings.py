@@ -105,6 +105,8 @@ def test_connections_are_carried_to_another_store(page, wire, tmp_path: Path) ->
     there = Store.create("hub", passphrase=PASSPHRASE, path=tmp_path / "hub")
     other = wire(ConnectionPanel(there))
     other.send("settings.open")
+    other.send("settings.preview", path="~nobody-0/to-go.age")
+    assert "~nobody-0/to-go.age does not name a file" in told(other, "import")["sentence"]
     other.send("settings.preview", path=str(file))
     assert told(other, "import")["sentence"].endswith("opens with a passphrase.")
     other.type_secret("import", OTHER)

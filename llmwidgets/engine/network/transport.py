@@ -24,7 +24,6 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
 from weakref import WeakKeyDictionary
@@ -258,7 +257,7 @@ def _transport(ca_bundle: str | None, proxy: Proxy | None) -> AiohttpTransport:
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if ca_bundle:
             try:
-                context.load_verify_locations(cafile=str(Path(ca_bundle).expanduser()))
+                context.load_verify_locations(cafile=os.path.expanduser(ca_bundle))
             except OSError:
                 raise _Ended(FailureCode.CA_BUNDLE) from None
         session = aiohttp.ClientSession(

@@ -264,9 +264,9 @@ class LiveRun:
         """Put what came into the comparison that is looked at."""
         grown = set()
         for place in places:
-            at = (place.variant, place.text, place.repeat)
-            if row := self.run.row_id(*at):
-                comparison.rows.put(place, row, reused=self.run.reused(*at))
+            row, reused = self.run.cell(place.variant, place.text, place.repeat)
+            if row:
+                comparison.rows.put(place, row, reused=reused)
                 grown.add(place.text)
         if grown:
             self._grew(grown)
@@ -297,7 +297,9 @@ class LiveRun:
         return [
             text
             for text in range(len(self.asked.plan.texts))
-            if all(self.run.row_id(at, text, repeat) for at in columns for repeat in range(repeats))
+            if all(
+                self.run.cell(at, text, repeat)[0] for at in columns for repeat in range(repeats)
+            )
         ]
 
     def _count(self) -> None:

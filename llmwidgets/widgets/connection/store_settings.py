@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
-from llmwidgets.errors import FieldError, LLMWidgetsError, StoreError, StoreLocked
+from llmwidgets.errors import FieldError, LLMWidgetsError, StoreError, StoreLocked, read_path
 from llmwidgets.formatting import format_moment
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.store.sharing import ImportPreview, asks_for_passphrase
@@ -226,7 +225,7 @@ class StoreSettings:
             return
 
         def look() -> None:
-            if passphrase is None and asks_for_passphrase(Path(path).expanduser()):
+            if passphrase is None and asks_for_passphrase(read_path(path)):
                 message = f"{path} opens with a passphrase."
                 raise StoreLocked(message, "Type the passphrase it was exported with.")
             self._preview = self._store.preview(path, passphrase=passphrase)
