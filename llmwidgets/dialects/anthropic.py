@@ -17,17 +17,20 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from llmwidgets.dialects import error_rules
+from llmwidgets.dialects import error_meanings, error_table
 from llmwidgets.dialects.error_body import (
     dicts,
+    ended_in_failure,
     parse_body,
     read_count,
     read_day,
     read_path,
     read_word,
     request_id,
+    unfinished,
 )
-from llmwidgets.dialects.error_rules import ErrorResponse, ErrorRule, ErrorTable, Meaning
+from llmwidgets.dialects.error_meanings import ErrorResponse, Meaning
+from llmwidgets.dialects.error_table import ErrorRule, ErrorTable
 from llmwidgets.dialects.requests import (
     TOOL,
     build_call,
@@ -133,14 +136,16 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
         raise _TABLE.explain_upstream(payload, body.get("error"), call=call)
     blocks, is_message = body.get("content"), body.get("type") == "message"
     if not isinstance(blocks, list) or "stop_reason" not in body:
-        raise (error_rules.broke_off if is_message else _TABLE.nothing_answers)(payload, call=call)
+        raise (error_meanings.broke_off if is_message else _TABLE.nothing_answers)(
+            payload, call=call
+        )
     stop = str(body["stop_reason"])
-    if error_rules.ended_in_failure(stop):
+    if ended_in_failure(stop):
         raise _TABLE.explain_upstream(payload, None, call=call)
     ending: Ending = _ENDINGS.get(stop, "complete")
     text = _spoken(dicts(blocks))
-    if body["stop_reason"] is None and error_rules.unfinished(text):
-        raise error_rules.broke_off(payload, call=call)
+    if body["stop_reason"] is None and unfinished(text):
+        raise error_meanings.broke_off(payload, call=call)
     return Reply(
         text=text,
         ending=ending,
@@ -270,7 +275,7 @@ _POLICY = re.compile(r"content filtering policy|blocked by .*polic", re.I)
 _DEPLOYMENT = re.compile("deployment", re.I)
 _MODEL = re.compile("model", re.I)
 _SPENT_UP = replace(
-    error_rules.NO_CREDIT,
+    error_meanings.NO_CREDIT,
     hint="Add credit, or raise the spend limit, in the Claude Console under Billing.",
     code=lambda response: response.body.reason or response.body.type,
 )
@@ -282,26 +287,26 @@ _ON_HOLD = Meaning(
     quote=True,
 )
 _NO_FORMAT = replace(
-    error_rules.FORM_REFUSED,
+    error_meanings.FORM_REFUSED,
     sentence="{who} does not take output_config.format.",
     hint="The schema can go into a tool instead.",
 )
 
 _HEADER_DROPPED = replace(
-    error_rules.BAD_REQUEST, hint="A gateway on the way drops the header anthropic-version."
+    error_meanings.BAD_REQUEST, hint="A gateway on the way drops the header anthropic-version."
 )
 
 
 def _endpoint_step(response: ErrorResponse) -> str:
     azure = "/anthropic/" in response.url
-    return error_rules.PASTE_TARGET_URI if azure else error_rules.BARE_BASE_URL
+    return error_meanings.PASTE_TARGET_URI if azure else error_meanings.BARE_BASE_URL
 
 
 def _not_found(response: ErrorResponse) -> bool:
     return response.status == 404 or response.body.type == "not_found_error"
 
 
-_WRONG_FORMAT = error_rules.wrong_format("Anthropic", _endpoint_step)
+_WRONG_FORMAT = error_meanings.wrong_format("Anthropic", _endpoint_step)
 
 _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(_SPENT_UP, {402}),
@@ -309,21 +314,21 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(_SPENT_UP, types={"billing_error"}),
     ErrorRule(_SPENT_UP, {400, 403, 429}, message=_NO_CREDIT),
     ErrorRule(_ON_HOLD, reasons={"organization_on_hold"}),
-    *error_rules.LIMITED,
-    ErrorRule(error_rules.KEY_REFUSED, {401}),
-    ErrorRule(error_rules.KEY_REFUSED, types={"authentication_error"}),
-    ErrorRule(error_rules.FILTERED, {400}, message=_POLICY),
-    ErrorRule(error_rules.TOO_LONG, {413}),
-    ErrorRule(error_rules.TOO_LONG, range(500), reasons={"request_too_large"}),
-    ErrorRule(error_rules.TOO_LONG, range(500), words=_LONG),
-    ErrorRule(error_rules.SCHEMA_REFUSED, {400}, message=_SCHEMA),
+    *error_table.LIMITED,
+    ErrorRule(error_meanings.KEY_REFUSED, {401}),
+    ErrorRule(error_meanings.KEY_REFUSED, types={"authentication_error"}),
+    ErrorRule(error_meanings.FILTERED, {400}, message=_POLICY),
+    ErrorRule(error_meanings.TOO_LONG, {413}),
+    ErrorRule(error_meanings.TOO_LONG, range(500), reasons={"request_too_large"}),
+    ErrorRule(error_meanings.TOO_LONG, range(500), words=_LONG),
+    ErrorRule(error_meanings.SCHEMA_REFUSED, {400}, message=_SCHEMA),
     ErrorRule(_NO_FORMAT, {400}, message=_FORM),
-    *error_rules.parameter_rules(_PARAMETERS, {400}, _NOT_TAKEN),
-    ErrorRule(error_rules.NO_DEPLOYMENT, words=_DEPLOYMENT, when=_not_found),
-    ErrorRule(error_rules.NO_MODEL, message=_MODEL, when=_not_found),
+    *error_table.parameter_rules(_PARAMETERS, {400}, _NOT_TAKEN),
+    ErrorRule(error_meanings.NO_DEPLOYMENT, words=_DEPLOYMENT, when=_not_found),
+    ErrorRule(error_meanings.NO_MODEL, message=_MODEL, when=_not_found),
     ErrorRule(_WRONG_FORMAT, when=_not_found),
-    *error_rules.FAILED,
-    *error_rules.FORBIDDEN,
+    *error_table.FAILED,
+    *error_table.FORBIDDEN,
     ErrorRule(_HEADER_DROPPED, message=re.compile("anthropic-version")),
 ))  # fmt: skip
 """Codes count before types, types before words."""

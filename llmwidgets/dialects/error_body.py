@@ -1,4 +1,4 @@
-"""What is in the body and headers of an error response, whichever server wrote it."""
+"""What a response says, whichever server wrote it: an error, a wait, token limits, its own end."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ _STATUS = {
 }  # fmt: skip
 """What the vendors' own words mean if they come under the status of a success."""
 _READ = 2000
+"""Characters of a message that are read."""
+"""Characters of a message that are read."""
 _LONGEST = 300
 _ECHO = 24
 
@@ -409,3 +411,112 @@ def _moment(text: str) -> datetime | None:
             continue
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return None
+
+
+# -- Whole or cut: how an answer ended, by the server's word for it or by its look.
+
+_FENCE = re.compile(r"```\w*\s*")
+_FAILED = re.compile(
+    r"error|fail|abort|cancel|time_?out|insufficient_system_resource", re.IGNORECASE
+)
+"""Endings of a model that failed: OpenRouter and Mistral, vLLM and sglang, Zhipu, DeepSeek."""
+
+
+def ended_in_failure(reason: Any) -> bool:
+    """Whether the word for how an answer ended means that the model failed.
+
+    >>> ended_in_failure("network_error"), ended_in_failure("stop"), ended_in_failure(None)
+    (True, False, False)
+    """
+    return isinstance(reason, str) and _FAILED.search(reason) is not None
+
+
+def unfinished(text: str) -> bool:
+    """Whether an answer that nothing calls ended is cut: it is empty, or JSON without its end.
+
+    Other words can be all that was meant to be said.
+
+    >>> unfinished('{"total": 12'), unfinished('{"total": 12}'), unfinished("OK")
+    (True, False, False)
+    """
+    fence = _FENCE.match(bare := text.strip())
+    bare = bare[fence.end() :].removesuffix("```").rstrip() if fence else bare
+    if not bare.startswith(("{", "[")):
+        return not bare
+    try:
+        json.loads(bare)
+    except json.JSONDecodeError as error:
+        ended = bare.endswith("}" if bare[0] == "{" else "]")
+        cut = not ended or error.pos >= len(bare) or error.msg.startswith("Unterminated string")
+        return cut and error.msg != "Extra data"
+    except (ValueError, RecursionError):
+        return False
+    return False
+
+
+# -- Token limits: how much room is left, as far as a server's refusal names it.
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLimits:
+    """The numbers of tokens that a refusal names; None for those it does not.
+
+    `window` is for question and answer together, `prompt` what the question takes of it,
+    `requested` both with the answer asked for, `output` the most that one answer can have.
+    """
+
+    window: int | None = None
+    prompt: int | None = None
+    requested: int | None = None
+    output: int | None = None
+
+    def room(self, asked: int) -> int | None:
+        """The most that an answer can ask for, after `asked` was refused; None if unknown."""
+        prompt = self.prompt
+        if prompt is None and self.requested is not None and self.requested > asked:
+            prompt = self.requested - asked
+        rooms = [self.output] if self.output is not None else []
+        if self.window is not None and prompt is not None:
+            rooms.append(self.window - prompt)
+        return min(rooms, default=None)
+
+
+_N = r"`?(?P<{}>\d[\d,]{{0,11}})`?"
+_NAME = r"[`']?max[_ ](?:completion_|output_|new_)?tokens[`']?"
+_WINDOW, _PROMPT, _OUTPUT = (_N.format(each) for each in ("window", "prompt", "output"))
+_PHRASES = (
+    rf"context limit: {_PROMPT} \+ [\d,]+ > {_WINDOW}",
+    rf"`?max_new_tokens`? must be <= {_WINDOW}\. Given: {_PROMPT} `inputs`",
+    rf"maximum context length (?:is|of) {_WINDOW}",
+    rf"context (?:window|length|size|limit)(?: is| of|:)? {_WINDOW}",
+    rf"max_model_len(?:gth)?(?: is| of|[=:])? ?{_WINDOW}",
+    rf"{_PROMPT} (?:tokens )?(?:in|from) (?:the|your) (?:input )?(?:messages|prompt|input)",
+    r"(?:prompt|request|input|messages) (?:contains?|has|have|resulted in)(?: at least)? "
+    + _PROMPT,
+    rf"requested (?:a total of )?{_N.format('requested')} tokens",
+    rf"supports at most {_OUTPUT} (?:completion|output) tokens",
+    rf"max_tokens: [\d,]+ > {_OUTPUT}, which is the maximum",
+    rf"range of {_NAME} (?:is|should be) \[\d+, ?{_OUTPUT}\]",
+    rf"{_NAME} must be (?:less than or equal to|at most|<=) {_OUTPUT}",
+    rf"{_NAME}.{{0,80}}? expected a value <= {_OUTPUT}",
+    rf"maximum tokens you requested exceeds the model limit of {_OUTPUT}",
+    rf"supported range is from \d+ \(inclusive\) to {_N.format('above_output')} \(exclusive\)",
+)
+"""How known servers word their limits; the first phrase counts for each number."""
+
+
+def read_limits(message: str) -> TokenLimits | None:
+    """The limits in a server's words, by the phrases of known servers; None if it names none.
+
+    >>> read_limits("This model's maximum context length is 8192 tokens. However, you requested "
+    ...     "20500 tokens (404 in the messages, 20096 in the completion).").room(20096)
+    7788
+    """
+    words = " ".join(message[:_READ].split())
+    matches = [match for each in _PHRASES if (match := re.search(each, words, re.I))]
+    numbers: dict[str, int] = {}
+    for match in reversed(matches):
+        numbers |= {name: int(text.replace(",", "")) for name, text in match.groupdict().items()}
+    if "above_output" in numbers:
+        numbers["output"] = numbers.pop("above_output") - 1
+    return TokenLimits(**numbers) if {"window", "output"} & numbers.keys() else None

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from llmwidgets.dialects import error_rules
+from llmwidgets.dialects import error_meanings, error_table
 from llmwidgets.dialects.error_body import (
     dicts,
     parse_body,
@@ -24,8 +24,10 @@ from llmwidgets.dialects.error_body import (
     read_word,
     request_id,
     rows_of,
+    unfinished,
 )
-from llmwidgets.dialects.error_rules import ErrorResponse, ErrorRule, ErrorTable, Meaning
+from llmwidgets.dialects.error_meanings import ErrorResponse, Meaning
+from llmwidgets.dialects.error_table import ErrorRule, ErrorTable
 from llmwidgets.dialects.requests import build_call, next_page, no_such_form, system_text, turns
 from llmwidgets.dialects.types import (
     Call,
@@ -136,9 +138,9 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
         if isinstance(part.get("text"), str) and part.get("thought") is not True
     )
     # Nothing says how the reply ended, and it is not whole.
-    cut = read_path(first, "finishReason") is None and error_rules.unfinished(text)
+    cut = read_path(first, "finishReason") is None and unfinished(text)
     if cut if answered else not blocked:
-        raise error_rules.broke_off(payload, call=call)
+        raise error_meanings.broke_off(payload, call=call)
     reason = (read_word(first, "finishReason") if answered else read_word(blocked)) or ""
     ending = _ENDINGS.get(reason, "complete") if answered else "filtered"
     continued = _CONTINUED if reason == "CONTINUATION" else ""
@@ -313,12 +315,12 @@ _NO_ROLE = Meaning(
     _own_code,
 )
 _NO_JSON = replace(
-    error_rules.FORM_REFUSED,
+    error_meanings.FORM_REFUSED,
     sentence="{who} does not take JSON output for {the_model}.",
-    hint=error_rules.SCHEMA_REFUSED.hint,
+    hint=error_meanings.SCHEMA_REFUSED.hint,
 )
 _NOT_IN_LOCATION = replace(
-    error_rules.NO_MODEL,
+    error_meanings.NO_MODEL,
     sentence="{who} has no model{named} in {location} (misspelled, or without access).",
 )
 
@@ -359,28 +361,28 @@ def _endpoint_step(response: ErrorResponse) -> str:
     vertex = _VERTEX.search(response.url)
     if vertex:
         return f"Check the location {vertex['location']}: global serves every model."
-    return error_rules.BARE_BASE_URL
+    return error_meanings.BARE_BASE_URL
 
 
-_WRONG_FORMAT = error_rules.wrong_format("Gemini", _endpoint_step)
+_WRONG_FORMAT = error_meanings.wrong_format("Gemini", _endpoint_step)
 
 _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(_NO_BILLING, reasons={FailureCode.NO_BILLING}),
     ErrorRule(_NO_BILLING, {400, 403, 429}, message=_BILLING),
     ErrorRule(_DAY_USED_UP, {429}, when=lambda response: _broken_limit(response) == "daily"),
     ErrorRule(_NOT_FREE, {429}, when=lambda response: _broken_limit(response) == "free"),
-    *error_rules.LIMITED,
+    *error_table.LIMITED,
     ErrorRule(_CREDENTIALS_REFUSED, url=_VERTEX, when=_refused_key),
     ErrorRule(
         replace(
-            error_rules.KEY_REFUSED,
+            error_meanings.KEY_REFUSED,
             hint="Gemini requires a key of Google AI Studio, sent as it is: a gateway may change"
             " it.",
             code=_own_code,
         ),
         reasons={"ACCESS_TOKEN_TYPE_UNSUPPORTED"},
     ),
-    ErrorRule(replace(error_rules.KEY_REFUSED, code=_own_code), when=_refused_key),
+    ErrorRule(replace(error_meanings.KEY_REFUSED, code=_own_code), when=_refused_key),
     ErrorRule(_SWITCHED_OFF, reasons={FailureCode.SWITCHED_OFF}),
     ErrorRule(_RESTRICTED, reasons=_BLOCKED),
     ErrorRule(
@@ -399,23 +401,23 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
         ),
         reasons={"CONSUMER_SUSPENDED"},
     ),
-    ErrorRule(error_rules.TOO_LONG, {413}),
-    ErrorRule(error_rules.TOO_LONG, range(500), message=_LONG),
-    *(ErrorRule(error_rules.parameter_not_taken(name), {400}, message=words)
+    ErrorRule(error_meanings.TOO_LONG, {413}),
+    ErrorRule(error_meanings.TOO_LONG, range(500), message=_LONG),
+    *(ErrorRule(error_meanings.parameter_not_taken(name), {400}, message=words)
       for name, words in _PARAMETERS.items()),
     ErrorRule(_NO_JSON, {400}, message=_FORM, when=_asked_for_json),
     # A schema that is too large or too deep is refused without a word about it.
-    ErrorRule(error_rules.SCHEMA_REFUSED, {400}, message=_SCHEMA, when=_asked_for_json),
+    ErrorRule(error_meanings.SCHEMA_REFUSED, {400}, message=_SCHEMA, when=_asked_for_json),
     ErrorRule(
         replace(_NOT_IN_LOCATION, hint="Try the location global, which serves every model."),
         {404}, message=_MODEL, url=_REGIONAL,
     ),
     ErrorRule(_NOT_IN_LOCATION, {404}, message=_MODEL, url=_VERTEX),
-    ErrorRule(error_rules.NO_MODEL, {404}, message=_MODEL),
+    ErrorRule(error_meanings.NO_MODEL, {404}, message=_MODEL),
     ErrorRule(_WRONG_FORMAT, {404}),
-    *error_rules.FAILED,
+    *error_table.FAILED,
     ErrorRule(_NO_ROLE, {403}, url=_VERTEX, when=lambda response: not response.body.page),
-    *error_rules.FORBIDDEN,
+    *error_table.FORBIDDEN,
 ))  # fmt: skip
 """The reason among the details counts before the status word, that before the message."""
 

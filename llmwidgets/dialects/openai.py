@@ -17,9 +17,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from llmwidgets.dialects import error_rules
+from llmwidgets.dialects import error_meanings, error_table
 from llmwidgets.dialects.error_body import (
     dicts,
+    ended_in_failure,
     filtered_categories,
     parse_body,
     read_count,
@@ -27,8 +28,10 @@ from llmwidgets.dialects.error_body import (
     read_path,
     read_word,
     request_id,
+    unfinished,
 )
-from llmwidgets.dialects.error_rules import ErrorResponse, ErrorRule, ErrorTable, Meaning
+from llmwidgets.dialects.error_meanings import ErrorResponse, Meaning
+from llmwidgets.dialects.error_table import ErrorRule, ErrorTable
 from llmwidgets.dialects.requests import build_call, no_such_form, system_text, turns
 from llmwidgets.dialects.types import (
     Call,
@@ -126,10 +129,10 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     choice = first if isinstance(first, dict) else {}
     message = choice.get("message")
     error = choice.get("error") or read_path(message, "error") or None
-    if error or error_rules.ended_in_failure(choice.get("finish_reason")):
+    if error or ended_in_failure(choice.get("finish_reason")):
         raise _TABLE.explain_upstream(payload, error, call=call)
     if not isinstance(message, dict):
-        raise (error_rules.broke_off if of_chat else _TABLE.nothing_answers)(payload, call=call)
+        raise (error_meanings.broke_off if of_chat else _TABLE.nothing_answers)(payload, call=call)
     return _reply(payload, body, choice, message, call)
 
 
@@ -148,8 +151,8 @@ def _reply(
     elif ending == "filtered":
         results = [choice, *dicts(body.get("prompt_filter_results"))]
         explanation = ", ".join(next(filter(None, map(filtered_categories, results)), ()))
-    elif reason not in _WHOLE and reason not in _ENDINGS and error_rules.unfinished(text):
-        raise error_rules.broke_off(payload, call=call)
+    elif reason not in _WHOLE and reason not in _ENDINGS and unfinished(text):
+        raise error_meanings.broke_off(payload, call=call)
     usage = body.get("usage")
     return Reply(
         text=text,
@@ -328,7 +331,7 @@ _NOT_IN_REGION = Meaning(
     "Take another {region}, or a model that this one has.",
     FailureCode.REGION,
 )
-_NOT_PULLED = replace(error_rules.NO_MODEL, hint="Run: ollama pull {model}")
+_NOT_PULLED = replace(error_meanings.NO_MODEL, hint="Run: ollama pull {model}")
 _ABOUT_CONTENT = {200, 400, 422}
 _NOT_FOUND = {*_ABOUT_CONTENT, 404}
 _FORM_STATUSES = {*_NOT_FOUND, 501}
@@ -336,43 +339,43 @@ _FORM_STATUSES = {*_NOT_FOUND, 501}
 
 def _endpoint_step(response: ErrorResponse) -> str:
     azure = "/openai/" in response.url
-    return error_rules.PASTE_TARGET_URI if azure else "Check that the endpoint ends in /v1."
+    return error_meanings.PASTE_TARGET_URI if azure else "Check that the endpoint ends in /v1."
 
 
 _VERSION = re.compile("api-version|API version")
 _VERSION_STEP = "Paste the target URI again: its api-version is not known there."
-_WRONG_FORMAT = error_rules.wrong_format("OpenAI", _endpoint_step)
+_WRONG_FORMAT = error_meanings.wrong_format("OpenAI", _endpoint_step)
 
 _TABLE = ErrorTable(_WRONG_FORMAT, (
-    ErrorRule(error_rules.NO_CREDIT, {402}),
-    ErrorRule(error_rules.NO_CREDIT, {400, 403, 429}, words=_QUOTA),
-    *error_rules.LIMITED,
+    ErrorRule(error_meanings.NO_CREDIT, {402}),
+    ErrorRule(error_meanings.NO_CREDIT, {400, 403, 429}, words=_QUOTA),
+    *error_table.LIMITED,
     ErrorRule(_KEYS_TURNED_OFF, {401}, words=_KEYS_OFF),
     ErrorRule(replace(_KEYS_TURNED_OFF, kind=Forbidden), {403}, words=_KEYS_OFF),
     ErrorRule(_DEACTIVATED, {401, 403}, words=_ON_HOLD),
     ErrorRule(_WALLED_OFF, {401, 403}, message=_FIREWALL),
-    ErrorRule(error_rules.KEY_REFUSED, {401}),
-    ErrorRule(error_rules.KEY_REFUSED, {400, 403}, words=_BAD_KEY),
-    ErrorRule(error_rules.FILTERED, {*_ABOUT_CONTENT, 403}, words=_FILTER),
+    ErrorRule(error_meanings.KEY_REFUSED, {401}),
+    ErrorRule(error_meanings.KEY_REFUSED, {400, 403}, words=_BAD_KEY),
+    ErrorRule(error_meanings.FILTERED, {*_ABOUT_CONTENT, 403}, words=_FILTER),
     ErrorRule(_OUTPUT_LIMIT, message=_OUT_OF_ROOM),
-    ErrorRule(error_rules.TOO_LONG, {413}),
-    ErrorRule(error_rules.TOO_LONG, range(500), words=_LENGTH),
-    ErrorRule(error_rules.SCHEMA_REFUSED, _FORM_STATUSES, message=_BAD_SCHEMA),
-    ErrorRule(error_rules.FORM_REFUSED, _FORM_STATUSES, words=_FORM),
-    *error_rules.parameter_rules(_PARAMETERS, _ABOUT_CONTENT, _NOT_TAKEN),
+    ErrorRule(error_meanings.TOO_LONG, {413}),
+    ErrorRule(error_meanings.TOO_LONG, range(500), words=_LENGTH),
+    ErrorRule(error_meanings.SCHEMA_REFUSED, _FORM_STATUSES, message=_BAD_SCHEMA),
+    ErrorRule(error_meanings.FORM_REFUSED, _FORM_STATUSES, words=_FORM),
+    *error_table.parameter_rules(_PARAMETERS, _ABOUT_CONTENT, _NOT_TAKEN),
     ErrorRule(_NO_ACCESS, {403}, words=_NO_MODEL),
-    ErrorRule(error_rules.NO_DEPLOYMENT, _NOT_FOUND, words=_NO_DEPLOYMENT),
+    ErrorRule(error_meanings.NO_DEPLOYMENT, _NOT_FOUND, words=_NO_DEPLOYMENT),
     ErrorRule(_NOT_IN_REGION, _NOT_FOUND, words=_NO_MODEL, message=_REGION),
     ErrorRule(_NOT_PULLED, _NOT_FOUND, words=_NO_MODEL, message=re.compile("try pulling")),
-    ErrorRule(error_rules.NO_MODEL, _NOT_FOUND, words=_NO_MODEL),
-    *error_rules.FAILED,
-    *error_rules.FORBIDDEN,
+    ErrorRule(error_meanings.NO_MODEL, _NOT_FOUND, words=_NO_MODEL),
+    *error_table.FAILED,
+    *error_table.FORBIDDEN,
     ErrorRule(_WRONG_FORMAT, {404, 405}),
     # A message about a thing that is gone is about the model, and not about the address.
     ErrorRule(_WRONG_FORMAT, {410}, when=lambda response: not response.body.message),
     # JSON that is neither an answer nor an error: another program's.
     ErrorRule(_WRONG_FORMAT, {200}, when=lambda response: not response.words.strip()),
-    ErrorRule(replace(error_rules.BAD_REQUEST, hint=_VERSION_STEP), message=_VERSION),
+    ErrorRule(replace(error_meanings.BAD_REQUEST, hint=_VERSION_STEP), message=_VERSION),
 ))  # fmt: skip
 """What a code says counts before what a status says."""
 

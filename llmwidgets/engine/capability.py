@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.dialects.error_rules import form_refused, parameter_refused
+from llmwidgets.dialects.error_meanings import form_refused, parameter_refused
 from llmwidgets.dialects.types import (
     BEST,
     Capability,

@@ -14,7 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmwidgets import formatting
-from llmwidgets.dialects.error_rules import TokenLimits, form_refused, parameter_refused
+from llmwidgets.dialects.error_body import TokenLimits
+from llmwidgets.dialects.error_meanings import form_refused, parameter_refused
 from llmwidgets.dialects.types import (
     BEST,
     Capability,

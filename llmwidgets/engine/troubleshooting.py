@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from llmwidgets.connections import catalog
 from llmwidgets.connections.catalog import key_has_ended, local_today
 from llmwidgets.connections.connection import Connection
-from llmwidgets.dialects.error_rules import PASTE_TARGET_URI
+from llmwidgets.dialects.error_meanings import PASTE_TARGET_URI
 from llmwidgets.errors import (
     CallError,
     Failure,

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field, model_validator
 
 from llmwidgets.dialects import openai
+from llmwidgets.dialects.error_meanings import NO_DEPLOYMENT
 from llmwidgets.dialects.types import AuthHeader, Target
 from llmwidgets.providers.anthropic import PROVIDER as ANTHROPIC
 from llmwidgets.providers.azure_endpoint import Flavour, checked_endpoint, read_endpoint
@@ -329,12 +330,7 @@ PROVIDER = Provider(
     vendor="Azure",
     find_facts=find_facts,
     ended=find_end,
-    unknown_model=Advice(
-        "There is no deployment called {model} on this resource.",
-        "Azure expects the deployment's name, not the model's: look it up in the Foundry portal "
-        "(ai.azure.com) under Deployments. One made within the last 5 minutes needs another "
-        "moment.",
-    ),
+    unknown_model=Advice(NO_DEPLOYMENT.sentence, str(NO_DEPLOYMENT.hint)),
     price_provider="azure",
     lists=False,
 )

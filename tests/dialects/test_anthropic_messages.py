@@ -11,7 +11,7 @@ from llmwidgets import errors
 from llmwidgets.connections import Connection
 from llmwidgets.dialects import anthropic
 from llmwidgets.dialects.anthropic import SUBSET
-from llmwidgets.dialects.error_rules import form_refused
+from llmwidgets.dialects.error_meanings import form_refused
 from llmwidgets.dialects.types import (
     Call,
     Example,

@@ -10,7 +10,7 @@ import pytest
 from llmwidgets import errors
 from llmwidgets.connections import Connection
 from llmwidgets.dialects import gemini
-from llmwidgets.dialects.error_rules import form_refused
+from llmwidgets.dialects.error_meanings import form_refused
 from llmwidgets.dialects.gemini import SUBSET
 from llmwidgets.dialects.requests import curl_command
 from llmwidgets.dialects.types import (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from llmwidgets import errors
 from llmwidgets.connections import Connection
 from llmwidgets.dialects import gemini
-from llmwidgets.dialects.error_rules import form_refused
+from llmwidgets.dialects.error_meanings import form_refused
 from llmwidgets.dialects.gemini import SUBSET, explain
 from llmwidgets.dialects.types import Call, HTTPResponse, Request, ResponseFormat, TextPart
 from llmwidgets.schemas import read_schema

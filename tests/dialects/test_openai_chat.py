@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection
 from llmwidgets.dialects import openai
-from llmwidgets.dialects.error_rules import form_refused
+from llmwidgets.dialects.error_meanings import form_refused
 from llmwidgets.dialects.openai import SUBSET
 from llmwidgets.dialects.requests import curl_command
 from llmwidgets.dialects.types import (

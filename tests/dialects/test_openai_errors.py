@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llmwidgets import errors
 from llmwidgets.connections import Connection
 from llmwidgets.dialects import openai as openai_chat
-from llmwidgets.dialects.error_rules import form_refused, parameter_refused
+from llmwidgets.dialects.error_meanings import form_refused, parameter_refused
 from llmwidgets.dialects.openai import SUBSET, explain
 from llmwidgets.dialects.types import Call, HTTPResponse, Request, ResponseFormat, TextPart
 from llmwidgets.schemas import read_schema

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from llmwidgets import errors
 from llmwidgets.dialects import anthropic, gemini, openai
-from llmwidgets.dialects.error_rules import unfinished
+from llmwidgets.dialects.error_body import unfinished
 from llmwidgets.dialects.types import HTTPResponse
 
 WHOLE = '{"total": 12.5, "name": "Bolt"}'

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.error_rules import read_limits
+from llmwidgets.dialects.error_body import read_limits
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.estimate import estimate
 from llmwidgets.engine.extraction import Extractor, read

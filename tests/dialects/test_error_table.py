@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import llmwidgets
-from llmwidgets.dialects import anthropic, error_rules, gemini, openai
-from llmwidgets.dialects.error_rules import parameter_refused
+from llmwidgets.dialects import anthropic, error_table, gemini, openai
+from llmwidgets.dialects.error_meanings import parameter_refused
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.errors import CallError, Failure, FailureCode
 
@@ -77,7 +77,7 @@ def test_the_parameter_is_known_without_reading_the_code(dialect, name):
 
 def test_no_refusal_is_worded_twice():
     sentences: Counter[str] = Counter()
-    for path in sorted(Path(error_rules.__file__).parent.glob("*.py")):
+    for path in sorted(Path(error_table.__file__).parent.glob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         sentences.update(

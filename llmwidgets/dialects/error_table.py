@@ -1,0 +1,158 @@
+"""The table that turns a response without an answer into one failure, and its shared rows.
+
+A row names the responses that it covers, and what they mean: see `error_meanings.py`. What a 404
+means is found in the `_TABLE` of each format, which puts its own rows between the shared ones.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from llmwidgets.dialects.error_meanings import (
+    BAD_REQUEST,
+    BLOCKED,
+    NO_RIGHT,
+    OVERLOADED,
+    RATE_LIMITED,
+    REDIRECTED,
+    UPSTREAM,
+    ErrorResponse,
+    Meaning,
+    parameter_not_taken,
+)
+from llmwidgets.dialects.types import Call, HTTPResponse
+from llmwidgets.errors import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRule:
+    """One row: it covers a response that is all that it names.
+
+    `words` is looked for in everything the server says, `message` in its message alone, `url` in
+    the address called; their named groups are facts for the sentence. `reasons`, `types` and
+    `param` are the body's own words for what happened.
+    """
+
+    meaning: Meaning
+    statuses: Container[int] = range(1000)
+    words: re.Pattern[str] | None = None
+    message: re.Pattern[str] | None = None
+    url: re.Pattern[str] | None = None
+    reasons: Container[str] | None = None
+    types: Container[str] | None = None
+    param: str = ""
+    when: Callable[[ErrorResponse], bool] | None = None
+
+    def explain(self, response: ErrorResponse) -> Failure | None:
+        """The failure, or None if the row does not cover the response."""
+        body = response.body
+        if response.status not in self.statuses:
+            return None
+        if self.reasons is not None and body.reason not in self.reasons:
+            return None
+        if self.types is not None and body.type not in self.types:
+            return None
+        if self.param and body.param != self.param:
+            return None
+        named: dict[str, str] = {}
+        for pattern, text in (
+            (self.words, response.words), (self.message, body.message), (self.url, response.url),
+        ):  # fmt: skip
+            if pattern is None:
+                continue
+            match = pattern.search(text)
+            if match is None:
+                return None
+            named |= match.groupdict()
+        if self.when is not None and not self.when(response):
+            return None
+        return self.meaning.failure(response, named)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorTable:
+    """The rows of one format, tried in their order; `wrong_format` is for what is not of it."""
+
+    wrong_format: Meaning
+    rules: tuple[ErrorRule, ...]
+
+    def explain(
+        self, payload: HTTPResponse, *, label: str = "", model: str = "", call: Call | None = None
+    ) -> Failure:
+        """The failure that a payload without an answer means.
+
+        A CallError, except if the provider judged the text or the answer: Filtered, Truncated.
+        With the `call`, words that repeat the document are left out, and the address is named.
+        """
+        return self._explain(ErrorResponse.read(payload, call, label, model))
+
+    def nothing_answers(self, payload: HTTPResponse, *, call: Call | None = None) -> Failure:
+        """The error for a web page, or JSON of another kind, in place of an answer."""
+        return self.wrong_format.failure(ErrorResponse.read(payload, call), {})
+
+    def explain_upstream(
+        self, payload: HTTPResponse, error: Any, *, call: Call | None = None
+    ) -> Failure:
+        """The failure that an error inside a reply means: what its code says, else Overloaded.
+
+        It came under the status of a success, and is an answer like any other refusal: the usual
+        tries hold.
+        """
+        inside = {"error": error if isinstance(error, dict) else {"message": str(error or "")}}
+        outer = json.loads(payload.body)
+        named = {name: outer[name] for name in ("id", "request_id") if name in outer}
+        payload = replace(payload, body=json.dumps({**named, **inside}).encode())
+        response = ErrorResponse.read(payload, call)
+        if response.body.status is None:
+            return UPSTREAM.failure(response, {})
+        return self._explain(response)
+
+    def _explain(self, response: ErrorResponse) -> Failure:
+        page = ErrorRule(self.wrong_format, _PAGES, when=lambda response: response.body.page)
+        rows = (ErrorRule(REDIRECTED, range(300, 400)), page, *self.rules, *_LAST)
+        return next(failure for row in rows if (failure := row.explain(response)))
+
+
+# -- Rows: what every format has in common.
+
+_PAGES = frozenset(range(500)) - {401, 402, 403, 408, 413, 429}
+"""Statuses of a web page that say nothing but that the address is a wrong one."""
+_SLOW_DOWN = re.compile(r"rate.?limit|too many requests", re.I)
+_TROUBLE = re.compile(
+    r"overloaded|upstream|provider returned|internal (?:server )?error|server error|timed? ?out"
+    r"|temporarily|service unavailable|bad gateway",
+    re.I,
+)
+"""Words of an error that comes under the status of a success, without a code."""
+
+LIMITED = (
+    ErrorRule(RATE_LIMITED, {429}),
+    ErrorRule(RATE_LIMITED, {200}, message=_SLOW_DOWN),
+)
+FAILED = (
+    ErrorRule(replace(OVERLOADED, perhaps_answered=True), {504}),
+    ErrorRule(OVERLOADED, {408, 409, 425, *range(500, 1000)}),
+)
+FORBIDDEN = (
+    ErrorRule(BLOCKED, {403}, when=lambda response: response.body.page),
+    ErrorRule(NO_RIGHT, {403}),
+)
+_LAST = (ErrorRule(OVERLOADED, {200}, message=_TROUBLE), ErrorRule(BAD_REQUEST))
+
+
+def parameter_rules(
+    names: Iterable[str], statuses: Container[int], refused: re.Pattern[str]
+) -> list[ErrorRule]:
+    """Rows for a parameter that is not taken: the one named as such, else the first mentioned."""
+    meanings = [parameter_not_taken(name) for name in names]
+    return [
+        *(ErrorRule(each, statuses, words=refused, param=each.parameter) for each in meanings),
+        *(
+            ErrorRule(each, statuses, refused, re.compile(rf"\b{each.parameter}\b"))
+            for each in meanings
+        ),
+    ]
