@@ -34,7 +34,7 @@ from llmwidgets.engine.network.pacing import CONCURRENCY_MOST, Clock, Pace, Paus
 from llmwidgets.engine.request_builder import Plan
 from llmwidgets.errors import Failure, FailureCode, LLMWidgetsError, Stopped
 from llmwidgets.schemas import Schema
-from llmwidgets.store import state
+from llmwidgets.store import auto_lock
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
@@ -249,7 +249,7 @@ class Run:
                 self._call_observer(observer)
 
     async def _ask_all(self) -> None:
-        with state.hold_open():
+        with auto_lock.hold_open():
             # In a thread, so that a panel stays quick while the first run starts.
             await asyncio.to_thread(self._prepare)
             async with asyncio.TaskGroup() as group:

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 from llmwidgets.errors import DamagedStore, FieldError, NewerStore, StoreError, StoreLocked
 from llmwidgets.formatting import count, format_moment
 from llmwidgets.secret import Secret
+from llmwidgets.store import auto_lock, identity_sources, trust
 from llmwidgets.store import document as documents
 from llmwidgets.store import file as store_file
-from llmwidgets.store import identity_sources, trust
-from llmwidgets.store import state as states
 from llmwidgets.store.document import StoreDocument
 from llmwidgets.store.identity_sources import GIVEN, KEY, KEY_FILE, PASSPHRASE, IdentitySource
 from llmwidgets.store.state import CONNECTIONS, IDENTITY, Status, StoreState
@@ -35,8 +34,8 @@ _FAILING = "Try again; if it comes back, this computer's memory is failing."
 Operation = Callable[[StoreDocument], StoreDocument]
 
 
-def is_open(state: StoreState) -> bool:
-    """Whether the store is unlocked, or something at hand unlocks it now."""
+def try_unlock(state: StoreState) -> bool:
+    """Unlock the store by what is at hand, unless it is unlocked; whether it is then."""
     with state.guard:
         with suppress(StoreError):
             return state.folder is None or bool(unlock_headless(state))
@@ -115,7 +114,7 @@ def read_store(state: StoreState) -> StoreDocument:
             _check_not_lost(state)
             return StoreDocument()
         source = unlock_headless(state)
-        state.used = states.clock()
+        state.idle.used = auto_lock.clock()
         document = state.document if data == state.seen else None
         return document or _take_in(state, data, source.identity)
 
@@ -140,7 +139,7 @@ def _store_operation(state: StoreState) -> Iterator[tuple[StoreDocument, Identit
     with state.guard:
         check_exists(state)
         source, file = unlock_headless(state), state.file(CONNECTIONS)
-        state.used = states.clock()
+        state.idle.used = auto_lock.clock()
         if not store_file.writable(file.target.parent):
             message = f"{state.name} is read-only: its folder takes no new files."
             hint = "Use the connection for this session only: store.add_for_session."
@@ -194,7 +193,7 @@ def _find_identity(state: StoreState) -> IdentitySource | None:
 
 def unlock_headless(state: StoreState) -> IdentitySource:
     """The identity that is open, or that opens the store now; StoreLocked."""
-    state.lock_if_idle()
+    state.idle.check()
     if state.source is None and state.status is not Status.LOCKED_BY_USER:
         source = _find_identity(state)
         if source is not None:
@@ -446,7 +445,7 @@ def list_backups(state: StoreState) -> tuple[Backup, ...]:
     """The backups, newest first; the counts need an unlocked store."""
     if state.folder is None:
         return ()
-    identity = state.source.identity if is_open(state) and state.source else None
+    identity = state.source.identity if try_unlock(state) and state.source else None
     paths = state.file(CONNECTIONS).backups()
     return tuple(_describe(path, _open_backup(state, path, identity)) for path in paths)
 

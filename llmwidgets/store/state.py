@@ -1,4 +1,4 @@
-"""One process's view of a store: open or locked and why, what was read, when it locks itself."""
+"""One process's view of the store in a folder: open or locked and why, and what was read of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import threading
-import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import AlreadyConnected, FieldError, StoreLocked, check_type, read_path
 from llmwidgets.secret import Secret
 from llmwidgets.store import identity_sources, trust
+from llmwidgets.store.auto_lock import IdleTimer
 from llmwidgets.store.document import StoredConnection, StoreDocument, UnreadableConnection
 from llmwidgets.store.file import StoreFile, modified_at, writable
 from llmwidgets.store.identity_sources import IdentitySource
@@ -28,11 +28,6 @@ _ORGANIZATION = re.compile(r"\w(?:[\w. -]{0,62}\w)?")
 
 IDENTITY = "identity.age"
 CONNECTIONS = "connections.age"
-
-AUTO_LOCK_CHOICES = (0, 15, 60)
-"""The idle minutes that can be chosen; 0 is never."""
-
-_LOOK_SECONDS = 20.0
 
 
 class Status(Enum):
@@ -53,8 +48,8 @@ class StoreState:
     the file's bytes are `seen`. `recovery` is the second identity of a store made here, until it
     was taken once. `rolled_back` is the higher revision that this computer saw before. `deleted`
     is the connection deleted last, with its place in the file, until the store is locked.
-    `trouble` is what kept a remembered identity from opening it. `used` is when the store was used
-    last. `by_link` says that a link was followed to the folder.
+    `trouble` is what kept a remembered identity from opening it. `by_link` says that a link was
+    followed to the folder.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -69,7 +64,7 @@ class StoreState:
         self.rolled_back: int | None = None
         self.deleted: tuple[StoredConnection, int | None] | None = None
         self.trouble, self.keyring_asked = "", False
-        self.used = clock()
+        self.idle = IdleTimer(folder, self._lock_when_idle)
         self.temporary: dict[str, Connection] = {}
         names = (IDENTITY, CONNECTIONS)
         self._files = {name: StoreFile(folder / name) for name in names} if folder else {}
@@ -170,27 +165,21 @@ class StoreState:
         self.temporary = {each.label: each for each in kept}
 
     def open_by(self, source: IdentitySource) -> None:
-        """Take an identity that opened the store; one from a passphrase is left when idle."""
-        self.source, self.status, self.used = source, Status.OPEN, clock()
+        """Take an identity that opened the store; one from a passphrase is dropped when idle."""
+        self.source, self.status = source, Status.OPEN
         if source.by == identity_sources.PASSPHRASE:
-            _start_watcher()
+            self.idle.start()
+        else:
+            self.idle.stop()
 
     def lock(self, status: Status) -> None:
         """Drop the identity and everything it opened; a store in memory stays open."""
         if self.folder is not None:
+            self.idle.stop()
             self.source, self.document, self.seen, self.status = None, None, None, status
             self.recovery, self.rolled_back, self.deleted = None, None, None
 
-    def lock_if_idle(self) -> None:
-        """Lock what a passphrase opened and nothing used for the chosen time; never in a run."""
-        if self.source is None or self.source.by != identity_sources.PASSPHRASE:
-            return
-        idle = clock() - self.used
-        if self.folder is None or _holds or idle < min(_TIMES) * 60:
-            return
-        minutes = trust.recall_folder(self.folder).auto_lock
-        if not minutes or idle < minutes * 60:
-            return
+    def _lock_when_idle(self, minutes: int) -> None:
         with self.guard:
             self.lock(Status.LOCKED_WHEN_IDLE)
             self.idle_minutes = minutes
@@ -234,7 +223,6 @@ class StoreState:
         self.lock(Status.LOCKED)
 
 
-_TIMES = tuple(filter(None, AUTO_LOCK_CHOICES))
 _states: dict[Path, StoreState] = {}
 _guard = threading.Lock()
 
@@ -274,58 +262,9 @@ def state_of(folder: Path) -> StoreState:
         return state
 
 
-# -- Auto-lock: a store that a passphrase opened forgets its identity when idle. A run holds all
-# stores open until it finishes. Time asleep counts as idle time.
-
-_watcher: threading.Thread | None = None
-_holds = 0
-
-
-def clock() -> float:
-    """Seconds that go on while the computer sleeps, if the system counts them."""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boot is None else time.clock_gettime(boot)
-
-
-@contextmanager
-def hold_open() -> Iterator[None]:
-    """Keep every store of this process open while a run goes on."""
-    global _holds
-    with _guard:
-        _holds += 1
-    try:
-        yield
-    finally:
-        with _guard:
-            _holds = max(0, _holds - 1)
-            for state in _states.values():
-                state.used = clock()
-
-
-def lock_idle() -> None:
-    """Lock every store that is idle for too long."""
-    with _guard:
-        states = list(_states.values())
-    for state in states:
-        state.lock_if_idle()
-
-
-def _start_watcher() -> None:
-    def look() -> None:
-        while True:
-            time.sleep(_LOOK_SECONDS)
-            lock_idle()
-
-    global _watcher
-    with _guard:
-        if _watcher is None:
-            _watcher = threading.Thread(target=look, name="llmwidgets auto-lock", daemon=True)
-            _watcher.start()
-
-
 def _after_fork() -> None:
-    global _guard, _watcher, _holds
-    _guard, _watcher, _holds = threading.Lock(), None, 0
+    global _guard
+    _guard = threading.Lock()
     for state in _states.values():
         state.restart()
     identity_sources.forget_identity()

@@ -19,13 +19,13 @@ from llmwidgets.errors import (
 )
 from llmwidgets.providers.model_facts import FactMisfit, plain_told, read_told
 from llmwidgets.secret import Secret, refuse_key
+from llmwidgets.store import auto_lock, identity_sources, repository, sharing, trust
 from llmwidgets.store import document as documents
-from llmwidgets.store import identity_sources, repository, sharing, trust
 from llmwidgets.store.document import StoreDocument
 from llmwidgets.store.identity_sources import IdentitySource, close_typed
 from llmwidgets.store.repository import Backup
 from llmwidgets.store.sharing import ImportPreview, Invitation, Member, Removal
-from llmwidgets.store.state import AUTO_LOCK_CHOICES, StoreState, find_state
+from llmwidgets.store.state import StoreState, find_state
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
@@ -272,7 +272,7 @@ class Store:
     @property
     def locked(self) -> bool:
         """Whether a store exists that nothing at hand opens; a key file or variable is tried."""
-        return self.exists and not repository.is_open(self.state)
+        return self.exists and not repository.try_unlock(self.state)
 
     @property
     def unlocked_by(self) -> str | None:
@@ -364,13 +364,11 @@ class Store:
 
         It holds for this computer, and only for what a passphrase opened; never during a run.
         """
-        return trust.recall_folder(self.path).auto_lock if self.path else 0
+        return auto_lock.idle_minutes(self.path)
 
     @auto_lock.setter
     def auto_lock(self, minutes: int) -> None:
-        if minutes not in AUTO_LOCK_CHOICES:
-            raise FieldError({"auto_lock": "must be 0 (never), 15 or 60 idle minutes."})
-        trust.remember_folder(self._folder(), auto_lock=int(minutes))
+        auto_lock.choose_idle_minutes(self._folder(), minutes)
         self.state.notify()
 
     def change_passphrase(

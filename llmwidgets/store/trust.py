@@ -184,9 +184,6 @@ ROLLBACK_HINT = (
 # can put an old file back cannot put the memory back with it; if it cannot be written, nothing is
 # remembered and nothing fails.
 
-AUTO_LOCK = 60
-"""Idle minutes after which a store that a passphrase opened locks itself."""
-
 
 @dataclass(frozen=True, slots=True)
 class StoreMemory:
@@ -201,13 +198,14 @@ class StoreMemory:
 class FolderMemory:
     """Which store lay in a folder, where its identity is remembered, and when it locks itself.
 
-    `trusted` are writers the user named, until a file of theirs was read.
+    `trusted` are writers the user named, until a file of theirs was read. `auto_lock` are the idle
+    minutes of `auto_lock.py`.
     """
 
     store_id: str = ""
     trusted: tuple[str, ...] = ()
     remembered: tuple[str, ...] = ()
-    auto_lock: int = AUTO_LOCK
+    auto_lock: int = 60
 
 
 def recall_store(store_id: str) -> StoreMemory:

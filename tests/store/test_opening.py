@@ -12,7 +12,7 @@ import pytest
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import DamagedStore, FieldError, StoreError, StoreLocked, WrongPassphrase
 from llmwidgets.secret import Secret
-from llmwidgets.store import age, identity_sources, state, trust
+from llmwidgets.store import age, auto_lock, identity_sources, state, trust
 from llmwidgets.store import file as store_file
 from llmwidgets.store.age import Identity
 from llmwidgets.store.state import state_of
@@ -41,7 +41,7 @@ def store(tmp_path: Path) -> Store:
 def hours(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that shows what the test wrote last, in hours."""
     shown = [0.0]
-    monkeypatch.setattr(state, "clock", lambda: shown[-1] * 3600)
+    monkeypatch.setattr(auto_lock, "clock", lambda: shown[-1] * 3600)
     return shown
 
 
@@ -274,14 +274,14 @@ def test_what_a_passphrase_opened_locks_after_an_idle_hour(
     told: list[bool] = []
     store.observe(lambda: told.append(store.locked))
     hours.append(0.99)
-    state.lock_idle()
+    auto_lock.lock_idle()
     assert not store.locked
     assert len(store) == 1
     hours.append(1.98)  # used at 0.99
-    state.lock_idle()
+    auto_lock.lock_idle()
     assert not store.locked
     hours.append(2.0)
-    state.lock_idle()
+    auto_lock.lock_idle()
     assert store.locked
     assert told[-1:] == [True]
     with pytest.raises(StoreLocked, match="idle for 60 minutes"):
@@ -307,7 +307,7 @@ def test_the_idle_time_is_chosen_for_this_computer(
     assert in_another_process(store).auto_lock == minutes
     store.unlock(OLD)
     hours.append(0.5)
-    state.lock_idle()
+    auto_lock.lock_idle()
     assert store.locked is locked
 
 
@@ -319,17 +319,17 @@ def test_other_idle_times_are_refused(store: Store) -> None:
 
 def test_a_run_keeps_the_store_open(store: Store, hours: list[float]) -> None:
     """Its own hold and that of any run; the idle time starts at their end."""
-    for hold in (state.hold_open(), state.hold_open()):
+    for hold in (auto_lock.hold_open(), auto_lock.hold_open()):
         store.unlock(OLD)
         with hold:
             hours.append(hours[-1] + 5)
-            state.lock_idle()
+            auto_lock.lock_idle()
             assert not store.locked
         hours.append(hours[-1] + 0.9)
-        state.lock_idle()
+        auto_lock.lock_idle()
         assert not store.locked
         hours.append(hours[-1] + 0.2)
-        state.lock_idle()
+        auto_lock.lock_idle()
         assert store.locked
 
 
@@ -339,7 +339,7 @@ def test_a_key_file_never_locks_itself(
     monkeypatch.setenv(identity_sources.KEY, Identity.generate().secret.reveal())
     made = Store.create(path=tmp_path / "keyed")
     hours.append(100)
-    state.lock_idle()
+    auto_lock.lock_idle()
     assert not made.locked
     assert len(made) == 0
 
@@ -351,7 +351,7 @@ def test_sleep_counts_as_idle() -> None:
     if not hasattr(time, "CLOCK_BOOTTIME"):
         pytest.skip("this system has no clock that counts sleep")
     before = time.clock_gettime(time.CLOCK_BOOTTIME)
-    assert before <= state.clock() <= time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert before <= auto_lock.clock() <= time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 # An older file put back

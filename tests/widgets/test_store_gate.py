@@ -9,8 +9,7 @@ import pytest
 
 from llmwidgets import ConnectionForm, ConnectionPanel
 from llmwidgets.connections.connection import Connection
-from llmwidgets.store import identity_sources
-from llmwidgets.store import state as autolock
+from llmwidgets.store import auto_lock, identity_sources
 from llmwidgets.store.store import Store
 from llmwidgets.widgets.connection import store_gate
 
@@ -263,9 +262,9 @@ def test_a_place_that_fails_leaves_the_store_open_and_is_told(wire, store: Store
 def test_a_store_that_locked_itself_says_why(wire, store: Store, monkeypatch) -> None:
     """After an idle hour the panel stands locked, with the reason, and the way back in."""
     page = wire(ConnectionPanel(store))
-    hour = autolock.clock() + 61 * 60
-    monkeypatch.setattr(autolock, "clock", lambda: hour)
-    autolock.lock_idle()
+    hour = auto_lock.clock() + 61 * 60
+    monkeypatch.setattr(auto_lock, "clock", lambda: hour)
+    auto_lock.lock_idle()
     page.send("hello")
     assert gate(page)["locked"]
     assert gate(page)["why"] == "it was idle for 60 minutes"
