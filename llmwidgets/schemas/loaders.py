@@ -1,4 +1,4 @@
-"""Sources: every way to write a schema, read into JSON Schema and a name."""
+"""Loaders: every way to write a schema, read into JSON Schema and a name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HINT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class LoadedSchema:
     """A schema as read: its JSON Schema, its name and, for Python types, the adapter."""
 
     json: dict[str, Any]
@@ -29,8 +29,8 @@ class Source:
     adapter: Any = None
 
 
-def read_source(source: Any) -> Source:
-    """Read any source; FieldError names what it is instead and what to give."""
+def load_schema(source: Any) -> LoadedSchema:
+    """Read a schema from any source; FieldError names what it is instead and what to give."""
     if isinstance(source, Path):
         return _from_file(source)
     if isinstance(source, str):
@@ -46,7 +46,7 @@ def read_source(source: Any) -> Source:
     return _from_type(source)
 
 
-def _from_file(path: Path) -> Source:
+def _from_file(path: Path) -> LoadedSchema:
     hint = "Give the path of a .json file with a JSON Schema in it."
     if not path.is_file():
         raise FieldError(f"There is no schema file {path}.", hint)
@@ -58,7 +58,7 @@ def _from_file(path: Path) -> Source:
     return _from_text(text, named=f"The schema file {path}")
 
 
-def _from_text(text: str, named: str = "The schema text") -> Source:
+def _from_text(text: str, named: str = "The schema text") -> LoadedSchema:
     try:
         data = json.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
@@ -74,7 +74,7 @@ def _from_text(text: str, named: str = "The schema text") -> Source:
     return _from_json(data)
 
 
-def _from_json(schema: dict[str, Any], name: str = "", adapter: Any = None) -> Source:
+def _from_json(schema: dict[str, Any], name: str = "", adapter: Any = None) -> LoadedSchema:
     """The schema, copied through JSON, so that nothing outside can change it once it is read."""
     try:
         copy: dict[str, Any] = json.loads(json.dumps(schema, allow_nan=False))
@@ -86,10 +86,10 @@ def _from_json(schema: dict[str, Any], name: str = "", adapter: Any = None) -> S
         raise FieldError("The schema is empty: it names no field.", _HINT)
     title = copy.get("title")
     name = name or (title.strip() if isinstance(title, str) else "")
-    return Source(copy, name or "Record", adapter)
+    return LoadedSchema(copy, name or "Record", adapter)
 
 
-def _from_type(source: Any) -> Source:
+def _from_type(source: Any) -> LoadedSchema:
     from pydantic import TypeAdapter
     from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 

@@ -1,16 +1,14 @@
-"""Schema: what the user wants to know of each text, read once, judge of every record."""
+"""Schema: what the user wants to know of each text, read once, compiled once for each dialect."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from llmwidgets.errors import InvalidRecord, LLMWidgetsError
 from llmwidgets.schemas.canonical import (
     NEVER,
     VALUE_KEYWORDS,
@@ -25,18 +23,17 @@ from llmwidgets.schemas.canonical import (
     subschemas,
 )
 from llmwidgets.schemas.compiler import compile_schema
-from llmwidgets.schemas.loaders import Source, read_source
+from llmwidgets.schemas.loaders import LoadedSchema, load_schema
 from llmwidgets.schemas.mapping import Compiled
 from llmwidgets.schemas.passes import SchemaCapabilities
 from llmwidgets.schemas.validation import (
     Problem,
     find_problems,
-    format_path,
+    judge_record,
     make_validator,
     without_presence,
 )
 
-_SHOWN = 5
 MAX_LEAVES = 5000
 """A schema's leaves are listed up to here."""
 
@@ -171,12 +168,12 @@ class Schema:
     [Problem(path='total', rule='must be a number or null')]
     """
 
-    def __init__(self, source: Source) -> None:
-        self.name: str = source.name
-        self.json: dict[str, Any] = source.json
-        text = json.dumps(source.json, sort_keys=True, separators=(",", ":"))
+    def __init__(self, loaded: LoadedSchema) -> None:
+        self.name: str = loaded.name
+        self.json: dict[str, Any] = loaded.json
+        text = json.dumps(loaded.json, sort_keys=True, separators=(",", ":"))
         self.digest: str = hashlib.sha256(text.encode()).hexdigest()
-        self._adapter = source.adapter
+        self._adapter = loaded.adapter
         self._validator = make_validator(self.json)
         self._compiled: dict[SchemaCapabilities, Compiled] = {}
         self.canonical: Canonical = canonical(self.json)
@@ -213,17 +210,7 @@ class Schema:
 
         InvalidRecord names the places and rules broken: JSON Schema's first, then the type's.
         """
-        record, problems = data, self.problems(data)
-        if not problems and self._adapter is not None:
-            record, problems = self._build(data)
-        if not problems:
-            return record
-        listed = "; ".join(str(each) for each in problems[:_SHOWN])
-        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise InvalidRecord(
-            f"The record does not fit the schema: {listed}{more}.",
-            "The raw reply is kept with the extraction.",
-        )
+        return judge_record(data, self._validator, self._names, self._adapter, self.name)
 
     def judge_partial(self, data: Any) -> list[Problem]:
         """Where truth breaks the schema, absent keys allowed: what is absent is not labelled."""
@@ -234,30 +221,6 @@ class Schema:
         if subset not in self._compiled:
             self._compiled[subset] = compile_schema(self.canonical, subset)
         return self._compiled[subset]
-
-    def _build(self, data: Any) -> tuple[Any, list[Problem]]:
-        from pydantic import ValidationError
-
-        try:
-            return self._adapter.validate_json(json.dumps(data)), []
-        except ValidationError as error:
-            refused = error.errors(include_url=False, include_context=False, include_input=False)
-        except LLMWidgetsError:
-            # A validator that asks a model itself does not make the reply wrong.
-            raise
-        except BaseException as error:
-            # A validator may raise anything; a Ctrl-C of the user's arrives on the main thread.
-            on_main_thread = threading.current_thread() is threading.main_thread()
-            if isinstance(error, KeyboardInterrupt) and on_main_thread:
-                raise
-            return None, [Problem("", f"is refused by {self.name}: its own check failed")]
-        problems = []
-        for each in refused:
-            # The names of union branches and validators are not part of the place.
-            steps = [step for step in each["loc"] if isinstance(step, int) or step in self._names]
-            rule = f"is refused by {self.name}: {each['type'].replace('_', ' ')}"
-            problems.append(Problem(format_path(steps, self._names), rule))
-        return None, problems
 
     @cached_property
     def _names(self) -> frozenset[str]:
@@ -286,4 +249,4 @@ def read_schema(source: Any) -> Schema:
     >>> read_schema({"title": "Invoice", "type": "object", "properties": {"total": {}}}).name
     'Invoice'
     """
-    return source if isinstance(source, Schema) else Schema(read_source(source))
+    return source if isinstance(source, Schema) else Schema(load_schema(source))

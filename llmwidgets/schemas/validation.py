@@ -1,16 +1,17 @@
-"""Validation: the verdict of JSON Schema in sentences that name places and rules, never values."""
+"""Validation: a reply is read and judged, in sentences that name places and rules, never values."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
 
-from llmwidgets.errors import FieldError, InvalidJSON
+from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, LLMWidgetsError
 from llmwidgets.schemas.canonical import (
     LISTS,
     MAPS,
@@ -26,6 +27,8 @@ from llmwidgets.schemas.canonical import (
 
 MAX_PROBLEMS = 50
 """More problems than this in one record are not listed."""
+_SHOWN = 5
+_HINT = "The raw reply is kept with the extraction."
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ def find_problems(validator: Any, data: Any, names: frozenset[str]) -> Iterator[
         yield Problem("", "is not a JSON value")
 
 
-def format_path(parts: Iterable[str | int], names: frozenset[str]) -> str:
+def _format_path(parts: Iterable[str | int], names: frozenset[str]) -> str:
     """The place that a list of keys and indices leads to, unlisted keys shown as `*`."""
     path = ""
     for part in parts:
@@ -153,7 +156,7 @@ def format_path(parts: Iterable[str | int], names: frozenset[str]) -> str:
 
 def _problem(error: Any, names: frozenset[str]) -> Problem:
     keyword = error.kind.name
-    path = format_path(error.instance_path, names)
+    path = _format_path(error.instance_path, names)
     if keyword == "required":
         return Problem(property_path(path, str(error.kind.property)), _RULES["required"])
     if keyword == "type":
@@ -178,6 +181,50 @@ def _only_branch_but_null(kind: Any) -> Any:
         if not is_null:
             branches.append(errors)
     return branches[0][0] if len(branches) == 1 and branches[0] else None
+
+
+def judge_record(
+    data: Any, validator: Any, names: frozenset[str], adapter: Any, type_name: str
+) -> Any:
+    """The record: what pydantic's `adapter` makes of it if there is one, else the JSON itself.
+
+    InvalidRecord names the places and rules broken: JSON Schema's first, then the type's.
+    """
+    record, problems = data, list(find_problems(validator, data, names))
+    if not problems and adapter is not None:
+        record, problems = _build(adapter, data, names, type_name)
+    if not problems:
+        return record
+    listed = "; ".join(str(each) for each in problems[:_SHOWN])
+    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    raise InvalidRecord(f"The record does not fit the schema: {listed}{more}.", _HINT)
+
+
+def _build(
+    adapter: Any, data: Any, names: frozenset[str], type_name: str
+) -> tuple[Any, list[Problem]]:
+    from pydantic import ValidationError
+
+    try:
+        return adapter.validate_json(json.dumps(data)), []
+    except ValidationError as error:
+        refused = error.errors(include_url=False, include_context=False, include_input=False)
+    except LLMWidgetsError:
+        # A validator that asks a model itself does not make the reply wrong.
+        raise
+    except BaseException as error:
+        # A validator may raise anything; a Ctrl-C of the user's arrives on the main thread.
+        on_main_thread = threading.current_thread() is threading.main_thread()
+        if isinstance(error, KeyboardInterrupt) and on_main_thread:
+            raise
+        return None, [Problem("", f"is refused by {type_name}: its own check failed")]
+    problems = []
+    for each in refused:
+        # The names of union branches and validators are not part of the place.
+        steps = [step for step in each["loc"] if isinstance(step, int) or step in names]
+        rule = f"is refused by {type_name}: {each['type'].replace('_', ' ')}"
+        problems.append(Problem(_format_path(steps, names), rule))
+    return None, problems
 
 
 @dataclass
@@ -234,7 +281,6 @@ MAX_DEPTH = 100
 
 _OPENING = re.compile(r"\s*+```(?:json)?[ \t]*+\r?\n", re.IGNORECASE)
 _FENCE = "```"
-_HINT = "The raw reply is kept with the extraction."
 
 
 def parse_json(text: str) -> Any:
