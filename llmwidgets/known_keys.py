@@ -1,4 +1,4 @@
-"""Known keys: secrets in every spelling that a search looks for, closed."""
+"""Known keys: secrets in every spelling that a search looks for, and a warning for typed ones."""
 
 from __future__ import annotations
 

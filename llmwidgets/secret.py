@@ -33,7 +33,8 @@ class Secret:
     """A key, token or passphrase that no repr, pickle, comparison or traceback shows.
 
     The value lives in a closure outside the object, so `vars`, `__slots__` and a debugger's list
-    of locals have nothing to print. Only the transport and the sealed store call `reveal`.
+    of locals have nothing to print. `reveal` is called where a key is sent, sealed, searched for or
+    handed out, in the files that `tests/project/test_project.py` lists.
 
     A text that starts with `env:` or `file:` is a reference: it is looked up at each use, and
     it is the reference that a store keeps. Blanks, quotes and line ends around a pasted value
@@ -268,7 +269,7 @@ _PASSWORD_IN_URL = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
 
 
 def open_before_redacting(secrets: Iterable[object]) -> None:
-    """Have these gone through before a text is redacted: they make a Secret when it is asked for.
+    """Iterate over these before redacting: they make their Secrets only when asked for them.
 
     They are held weakly.
     """

@@ -1,4 +1,4 @@
-"""llmwidgets scan: are keys in these notebooks, exports, histories or logs?"""
+"""llmwidgets scan and doctor: are keys in these files, and is what this computer keeps in order?"""
 
 from __future__ import annotations
 

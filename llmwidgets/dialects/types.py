@@ -116,7 +116,7 @@ class Target:
     """Where a model of a connection answers, and what its requests have to look like.
 
     `url` is the base to which the dialect adds its route. `options` are the differences inside
-    a dialect, by the names that dialect documents. `loopback` hosts get longer time-outs.
+    a dialect, by the names that dialect documents.
     """
 
     url: str
@@ -132,7 +132,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request, secrets still closed. `body` is JSON or None for a GET."""
+    """One HTTP request, secrets still closed.
+
+    `body` is JSON, a Secret that is sent as a form (for a token), or None for a GET.
+    """
 
     method: Literal["GET", "POST"]
     url: str

@@ -144,7 +144,7 @@ class Pace:
                 self.outage.looker = sent
             return sent
         finally:
-            # Who is cancelled before a turn has none to give back.
+            # Whoever is cancelled before a turn has none to give back.
             if turn.done() and not turn.cancelled():
                 self._gate_taken = False
                 self._wake()
