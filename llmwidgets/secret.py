@@ -114,7 +114,7 @@ class Secret:
         if weakref.ref(self) not in _openers:
             return "Secret()"
         if self.reference:
-            return f"Secret({named(self.reference)})"
+            return f"Secret({mask_if_key(self.reference)})"
         return f"Secret(ends in {self.tail})" if self.tail else "Secret()"
 
     __str__ = __repr__
@@ -180,12 +180,12 @@ def _look_up(reference: str) -> str:
     if opened is not None:
         return opened()
     if source == "env":
-        hint = f"Set {named(name)} before Jupyter starts, or type the key."
-        raise FieldError(f"The variable {named(name)} {wrong}.", hint)
+        hint = f"Set {mask_if_key(name)} before Jupyter starts, or type the key."
+        raise FieldError(f"The variable {mask_if_key(name)} {wrong}.", hint)
     if wrong == ABSENT:
-        raise FieldError(f"There is no file {named(name)}.", "Check the path after file:.")
+        raise FieldError(f"There is no file {mask_if_key(name)}.", "Check the path after file:.")
     hint = "Put only the key into the file, as text in UTF-8, or name another file."
-    raise FieldError(f"The file {named(name)} {wrong}.", hint)
+    raise FieldError(f"The file {mask_if_key(name)} {wrong}.", hint)
 
 
 def _variable(name: str) -> Opened:
@@ -249,7 +249,7 @@ def _is_in(text: str, secret: Secret) -> bool:
         return False
 
 
-def named(text: str) -> str:
+def mask_if_key(text: str) -> str:
     """A name to be shown: masked if a key was put in its place by mistake."""
     return _MASK if looks_like_key(text) else text
 

@@ -16,8 +16,7 @@ from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.texts import align, find_repeated, join_truncated, to_jsonable
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.variants import Variant
-from llmwidgets.engine.extraction import Extraction
-from llmwidgets.engine.extraction import read as read_extraction
+from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import NO_OUTPUT, Journal, Row
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, Stopped
 from llmwidgets.schemas import parse_json

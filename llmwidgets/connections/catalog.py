@@ -18,10 +18,10 @@ from llmwidgets.providers.base import PRICES, Ended, ModelFacts, Provider
 from llmwidgets.providers.model_facts import (
     as_of,
     describe_end,
-    find_end,
+    find_end_in_facts,
     merge_listed,
     today,
-    with_told,
+    with_declared,
 )
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ def facts_of(connection: Connection, model: str, layers: Layers = None) -> Model
     """
     kind, provider = connection.kind, connection.provider
     names = (provider.alias(model), model)
-    told = [connection.told.get(name, {}) for name in names]
+    declared = [connection.declared.get(name, {}) for name in names]
     for rules in reversed(tuple(machine_rules() if layers is None else layers)):
-        told += [rules.facts.get((kind, name), {}) for name in names]
-    facts = with_told(kind, model, provider.facts(model), *told)
+        declared += [rules.facts.get((kind, name), {}) for name in names]
+    facts = with_declared(kind, model, provider.facts(model), *declared)
     listed = _listed(connection).get(model)
     if listed is not None:
         return merge_listed(facts, listed, today())
@@ -110,15 +110,15 @@ def listed_models(connection: Connection) -> tuple[str, ...]:
     return tuple(_listed(connection))
 
 
-def has_ended(connection: Connection, model: str) -> Ended | None:
+def find_end(connection: Connection, model: str) -> Ended | None:
     """That a model is past its end for this connection today; None if it is not, or is unknown."""
-    return find_end(facts_of(connection, model), connection.provider.successor(model))
+    return find_end_in_facts(facts_of(connection, model), connection.provider.successor(model))
 
 
-def ended_on(provider: Provider, model: str) -> Ended | None:
+def find_end_by_provider(provider: Provider, model: str) -> Ended | None:
     """The same by a provider's own tables alone, for a server that is reached in another way."""
     facts = provider.facts(model)
-    return find_end(facts and as_of(facts, today()), provider.successor(model))
+    return find_end_in_facts(facts and as_of(facts, today()), provider.successor(model))
 
 
 def model_notes(connection: Connection, model: str) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from llmwidgets.errors import FieldError, UnknownConnection
 from llmwidgets.known_keys import warn_if_typed
 from llmwidgets.providers import PROVIDERS, find_warning, shown_kind
 from llmwidgets.providers.base import Fields, FieldWarning, Kind, Provider
-from llmwidgets.providers.model_facts import Told
+from llmwidgets.providers.model_facts import DeclaredFacts
 from llmwidgets.secret import Secret, refuse_key
 
 Origin = Literal["given", "store", "session", "environment", "policy", "demo"]
@@ -40,8 +40,8 @@ class Connection:
     """
 
     __slots__ = (
-        "__weakref__", "any_model", "capabilities", "checked_at", "fields", "keyed_at", "kind",
-        "label", "origin", "provider", "saved_at", "told",
+        "__weakref__", "any_model", "capabilities", "checked_at", "declared", "fields",
+        "keyed_at", "kind", "label", "origin", "provider", "saved_at",
     )  # fmt: skip
 
     kind: Kind
@@ -59,7 +59,7 @@ class Connection:
     """When its present key was saved first; later saves of the same key leave it as it is."""
     capabilities: Mapping[str, Capability]
     """What probes saw models enforce, by their ids."""
-    told: Mapping[str, Told]
+    declared: Mapping[str, DeclaredFacts]
     """What the organization's store says about models, by their ids."""
 
     def __init__(self, kind: str, *, label: str | None = None, **fields: Any) -> None:
@@ -225,7 +225,7 @@ def _parts_of(form: ConnectionForm) -> dict[str, Any]:
     return {
         "kind": form.provider.kind, "provider": form.provider, "fields": form.fields,
         "label": form.label, "origin": "given", "any_model": False, "checked_at": None,
-        "saved_at": None, "keyed_at": None, "capabilities": {}, "told": {},
+        "saved_at": None, "keyed_at": None, "capabilities": {}, "declared": {},
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from llmwidgets.connections.catalog import facts_of, has_ended, models_of
+from llmwidgets.connections.catalog import facts_of, find_end, models_of
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policy_file import Rules, machine_rules
 from llmwidgets.errors import PolicyError
@@ -138,7 +138,7 @@ class Policy:
     def _not_listed(self, connection: Connection, model: str) -> PolicyError:
         label, title = connection.label, connection.provider.title
         offer = f': store.allow("{label}", "{model}").'
-        ended = has_ended(connection, model)
+        ended = find_end(connection, model)
         if ended is not None:
             day = f" on {ended.since:%Y-%m-%d}" if ended.since else ""
             successor = (

@@ -19,7 +19,7 @@ from llmwidgets.connections.validation import ConnectionForm, close_form, hide_k
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS, name_nearest, shown_kind
 from llmwidgets.providers.base import is_amount
-from llmwidgets.providers.model_facts import FactMisfit, Told, read_told
+from llmwidgets.providers.model_facts import DeclaredFacts, FactMisfit, read_declared
 from llmwidgets.secret import decode_secret
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Rules:
     hosts: Patterns = Patterns()
     models: tuple[tuple[str, Patterns], ...] = ()
     additions: tuple[tuple[str, str], ...] = ()
-    facts: Mapping[tuple[str, str], Told] = field(default_factory=dict)
+    facts: Mapping[tuple[str, str], DeclaredFacts] = field(default_factory=dict)
     max_budget: float | None = None
     environment: bool = True
     allow_additions: bool = True
@@ -258,17 +258,17 @@ def _added(table: _Table) -> tuple[str, ...]:
     return models
 
 
-def _read_facts(table: _Table) -> dict[tuple[str, str], Told]:
+def _read_facts(table: _Table) -> dict[tuple[str, str], DeclaredFacts]:
     table.check_keys(PROVIDERS)
-    facts: dict[tuple[str, str], Told] = {}
+    facts: dict[tuple[str, str], DeclaredFacts] = {}
     for kind, models in table.tables().items():
-        for model, told in models.tables().items():
+        for model, declared in models.tables().items():
             if _IS_PATTERN(model):
                 raise models.misfit(model, _IN_FULL)
             try:
-                facts[kind, model] = read_told(kind, told.values)
+                facts[kind, model] = read_declared(kind, declared.values)
             except FactMisfit as misfit:
-                raise told.misfit(misfit.name, misfit.reason) from None
+                raise declared.misfit(misfit.name, misfit.reason) from None
     return facts
 
 

@@ -51,7 +51,7 @@ from llmwidgets.dialects.types import (
     Usage,
 )
 from llmwidgets.errors import FailureCode, Forbidden
-from llmwidgets.schemas import Compiled, SchemaCapabilities
+from llmwidgets.schemas import Compiled, SchemaSubset
 
 NAME = "anthropic_messages"
 VERSION = "2026-10-21"
@@ -226,7 +226,7 @@ def _listed(row: dict[str, Any]) -> ListedModel:
 # A schema beyond its limits has an excess, and is sent as a tool without `strict`.
 # Source: the provider's SDK, November 2026.
 
-SUBSET = SchemaCapabilities(
+SUBSET = SchemaSubset(
     name="Anthropic",
     keywords=frozenset({"description", "const", "format", "minItems"}),
     formats=frozenset({

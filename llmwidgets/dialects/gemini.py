@@ -41,7 +41,7 @@ from llmwidgets.dialects.types import (
     Usage,
 )
 from llmwidgets.errors import FailureCode, Forbidden, QuotaExhausted, Unauthorized
-from llmwidgets.schemas import Compiled, SchemaCapabilities
+from llmwidgets.schemas import Compiled, SchemaSubset
 
 NAME = "gemini_content"
 SAMPLING = True
@@ -210,7 +210,7 @@ def listed_models(
 # Properties are answered in the order they are sent in, so `propertyOrdering` is left out.
 # Source: the provider's SDK, November 2026.
 
-SUBSET = SchemaCapabilities(
+SUBSET = SchemaSubset(
     name="Gemini",
     keywords=frozenset({
         "description", "format", "minItems", "maxItems", "minimum", "maximum", "prefixItems",

@@ -45,7 +45,7 @@ from llmwidgets.dialects.types import (
     Usage,
 )
 from llmwidgets.errors import FailureCode, Forbidden, Truncated, Unauthorized, UnknownModel
-from llmwidgets.schemas import Compiled, SchemaCapabilities
+from llmwidgets.schemas import Compiled, SchemaSubset
 
 NAME = "openai_chat"
 SAMPLING = True
@@ -223,7 +223,7 @@ def listed_models(
 #
 # Source: the provider's guide to structured outputs, November 2026.
 
-SUBSET = SchemaCapabilities(
+SUBSET = SchemaSubset(
     name="OpenAI",
     keywords=frozenset({
         "description", "const", "pattern", "format", "minimum", "maximum", "exclusiveMinimum",

@@ -15,7 +15,7 @@ from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
     from llmwidgets.errors import Failure
-    from llmwidgets.schemas import SchemaCapabilities
+    from llmwidgets.schemas import SchemaSubset
 
 Effort = Literal["least", "vendor", "low", "medium", "high"]
 """How much thinking a variant asks for; `least` is off if the model allows it."""
@@ -233,7 +233,7 @@ class Dialect(Protocol):
     @property
     def LADDER(self) -> tuple[ResponseFormat, ...]: ...
     @property
-    def SUBSET(self) -> SchemaCapabilities: ...
+    def SUBSET(self) -> SchemaSubset: ...
 
     def form_for(self, form: ResponseFormat, schema: Compiled) -> ResponseFormat:
         """The form that can be asked for with this schema: the one given, or a looser one."""

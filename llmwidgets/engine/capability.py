@@ -60,14 +60,14 @@ class ServerFacts:
     """What is known of the model behind a name that says nothing: a deployment's, a server's.
 
     `served` is the id that it answers by, `spelled` the same as the server writes it (with its
-    maker in front, say), `facts` what is known of that id. Limits are in tokens: `window` for
+    maker in front, say), `model_facts` what is known of that id. Limits are in tokens: `window` for
     question and answer together, `output_limit` for one answer. `answered` is whether it has
     answered at all.
     """
 
     served: str = ""
     spelled: str = ""
-    facts: ModelFacts | None = None
+    model_facts: ModelFacts | None = None
     window: int | None = None
     output_limit: int | None = None
     answered: bool = False
@@ -83,7 +83,7 @@ class ServerRecord:
     facts: ServerFacts = NOTHING
     capability: Capability | None = None
     """What a call showed; None until then."""
-    unheld: set[str] = field(default_factory=set)
+    unenforced: set[str] = field(default_factory=set)
     """The digests of schemas that were sent to be enforced, and not kept to by a reply."""
     answered_at: float = -math.inf
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -133,7 +133,7 @@ def recall_facts(connection: Connection, served: str) -> ServerFacts:
             levels = tuple(map(str.lower, facts.efforts))
             facts = replace(facts, efforts=levels, options={})
     # Of what a server says only an id that is known is kept in a row.
-    return ServerFacts(served=facts.id if facts else served, spelled=served, facts=facts)
+    return ServerFacts(served=facts.id if facts else served, spelled=served, model_facts=facts)
 
 
 # A dated snapshot, a revision or a tag behind the id is that model: `gpt-6-luna-2026-03-01`,
@@ -351,7 +351,7 @@ class Prober:
         record, capability = self.record, Capability(form, mode, tried)
         record.capability, record.answered_at = capability, time.monotonic()
         # What was learnt of single schemas before no longer counts.
-        record.unheld.clear()
+        record.unenforced.clear()
         return capability
 
     async def _rung(self, form: ResponseFormat) -> bool:

@@ -137,13 +137,13 @@ class Extraction:
         return escape_controls(f"Extraction({', '.join(parts)})")
 
 
-_SAME_IN_A_ROW = (
+_COPIED_FROM_ROW = (
     "mode", "usage", "seconds", "waiting_seconds", "cost", "served_model", "request_id", "tries",
     "timed_out", "asked", "notes",
 )  # fmt: skip
 
 
-def read(
+def read_extraction(
     variant: ResolvedVariant, text: Document, repeat: int, row: Row, *, reused: bool = False
 ) -> Extraction:
     """The extraction that a journal's row contains for this variant and text."""
@@ -169,7 +169,7 @@ def read(
         reply_text=row.reply,
         paid_before=row.when if reused else None,
         encoded=lambda: _encoded(variant, text, row),
-        **{name: getattr(row, name) for name in _SAME_IN_A_ROW},
+        **{name: getattr(row, name) for name in _COPIED_FROM_ROW},
     )
 
 
@@ -242,14 +242,14 @@ class Extractor:
         if builder is None:
             builder = self._builders[key] = RequestBuilder(self.variant, *key)
         # Another variant of this model may have seen it meanwhile.
-        builder.unheld = builder.unheld or schema.digest in self.record.unheld
+        builder.unenforced = builder.unenforced or schema.digest in self.record.unenforced
         return builder
 
-    def mark_unheld(self, schema: Schema) -> None:
+    def mark_unenforced(self, schema: Schema) -> None:
         """From now on this schema counts as not enforced, and is put into the prompt as well."""
-        self.record.unheld.add(schema.digest)
+        self.record.unenforced.add(schema.digest)
         for (of, *_), builder in self._builders.items():
-            builder.unheld = builder.unheld or of == schema
+            builder.unenforced = builder.unenforced or of == schema
 
     async def learn(self) -> Capability:
         """What the model enforces, probed if nothing is known; raises what the calls raise."""
@@ -409,13 +409,13 @@ class Extractor:
         parsed = parse_reply(reply.text) if ending is None else ending
         broke = relied and ending is None and builder.broken_by(reply, question.limit, parsed)
         if broke:
-            self.mark_unheld(question.text.schema)
+            self.mark_unenforced(question.text.schema)
         circumstances = self._circumstances(question, key, attempts)
         served = escape_controls(reply.served_model or "")
         notice = substitution_notice(self.connection, self.model, served)
         circumstances["notes"] += (notice,) if notice else ()
         now = self.record.facts
-        if builder.facts is None and now.facts and self.variant.effort != "vendor":
+        if builder.facts is None and now.model_facts and self.variant.effort != "vendor":
             circumstances["notes"] += (
                 f"This answer showed that {self.model} is {escape_controls(now.served)}: it was"
                 " asked with the vendor's own thinking, and the other texts are asked with the"
@@ -432,8 +432,8 @@ class Extractor:
             request_id=reply.request_id and escape_controls(reply.request_id),
             **circumstances,
         )
-        if relied and builder.unheld:
-            row = unheld_row(row, BROKE if broke else OTHERS_BROKE)
+        if relied and builder.unenforced:
+            row = unenforced_row(row, BROKE if broke else OTHERS_BROKE)
         try:
             return self.judge(row, question.text, parsed)
         except Exception as error:  # noqa: BLE001 - the reply is paid, so it is kept with its cost
@@ -463,7 +463,7 @@ class Extractor:
             )
         if known and known.doubt:
             notes += (f"{known.doubt} The schema was put into the prompt as well.",)
-        elif mode is Enforcement.JSON and builder.unheld:
+        elif mode is Enforcement.JSON and builder.unenforced:
             notes += (UNHELD,)
         if attempts.perhaps_answered:
             notes += (f"{attempts.perhaps_answered} try was perhaps answered and paid unseen.",)
@@ -475,12 +475,12 @@ class Extractor:
             "timed_out": attempts.timed_out,
             "notes": notes,
             "dropped": tuple(sorted(builder.dropped.names)),
-            "known_as": builder.learned.served if builder.learned.facts else "",
+            "known_as": builder.learned.served if builder.learned.model_facts else "",
             "output_limit": question.limit,
         }
 
 
-def unheld_row(row: Row, note: str) -> Row:
+def unenforced_row(row: Row, note: str) -> Row:
     """The row of a reply that was asked for under a schema that turned out not to be enforced."""
     notes = tuple(each for each in row.notes if each != UNHELD)
     return replace(row, mode=Enforcement.JSON, schema_shown=False, notes=(*notes, note), id=0)

@@ -240,7 +240,7 @@ class RequestBuilder:
         self.variant, self.schema = variant, schema
         self.learned, self.dropped, levels = learned, dropped, dropped.levels
         self.dialect = variant.connection.dialect
-        self.facts = learned.facts or variant.facts
+        self.facts = learned.model_facts or variant.facts
         self.compiled: Compiled = schema.compile(self.dialect.SUBSET)
         fields = len(schema.leaves)
         self.settings = Settings(variant, self.facts, fields, levels=levels)
@@ -252,18 +252,18 @@ class RequestBuilder:
         """Whether the model thinks, or may: what is not known is not excluded."""
         most = learned.output_limit or self.settings.output_limit
         self.max_output_tokens = min(self.settings.output_limit, most)
-        self.unheld = False
+        self.unenforced = False
         """Whether a reply showed that the server does not enforce this schema."""
         self._validator: Any = None
         self.target = variant.target
-        if learned.facts is not None:
-            options = {**self.target.options, **learned.facts.options}
+        if learned.model_facts is not None:
+            options = {**self.target.options, **learned.model_facts.options}
             self.target = replace(self.target, options=options)
         self.target = dropped.respell(self.target)
         hosted = variant.connection.provider.self_hosted
         self.window = learned.window
         """How many tokens question and answer can have together, if the server says so."""
-        if self.window is None and hosted and self.facts and learned.facts is None:
+        if self.window is None and hosted and self.facts and learned.model_facts is None:
             self.window = self.facts.input_limit
 
     @cached_property
@@ -298,7 +298,7 @@ class RequestBuilder:
         """
         form: ResponseFormat = self.dialect.form_for(capability.form, self.compiled)
         mode = capability.mode if form is capability.form else BEST[form]
-        return form, Enforcement.JSON if self.unheld and mode is Enforcement.SCHEMA else mode
+        return form, Enforcement.JSON if self.unenforced and mode is Enforcement.SCHEMA else mode
 
     def build(self, text: Document, capability: Capability, limit: int | None = None) -> Request:
         """The question about one text, in the form that the model takes.

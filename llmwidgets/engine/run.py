@@ -24,9 +24,9 @@ from llmwidgets.engine.extraction import (
     Extractor,
     internal_failure,
     parse_reply,
-    read,
+    read_extraction,
     to_failure,
-    unheld_row,
+    unenforced_row,
 )
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.network import egress
@@ -213,7 +213,9 @@ class Run:
         """One extraction, read from the journal; KeyError while it is open."""
         row_id, again = self.cell(column, text, repeat)
         row = self.journal.get(row_id)
-        return read(self.plan.columns[column], self.plan.texts[text], repeat, row, reused=again)
+        return read_extraction(
+            self.plan.columns[column], self.plan.texts[text], repeat, row, reused=again
+        )
 
     def _note_end(self, column: int, index: int) -> None:
         if self.observer is not None:
@@ -444,7 +446,7 @@ class _VariantRun:
     def _take(self, index: int, row: Row) -> None:
         text = self.texts[index // self.repeats]
         if row.schema_shown is False:
-            self.extractor.mark_unheld(text.schema)
+            self.extractor.mark_unenforced(text.schema)
         # A pydantic class can have changed its own checks under the same JSON Schema.
         judged = row
         if row.status in {"ok", "InvalidRecord"}:
@@ -469,7 +471,7 @@ class _VariantRun:
 
     async def _relabel(self, schema: Schema) -> None:
         """Give all replies one mode if a later one showed that the schema is not enforced."""
-        if schema in self.relabelled or not self.extractor.builder(schema).unheld:
+        if schema in self.relabelled or not self.extractor.builder(schema).unenforced:
             return
         self.relabelled.add(schema)
         for index in range(len(self.rows)):
@@ -479,7 +481,7 @@ class _VariantRun:
                 continue
             row = self._journal.get(self.rows[index])
             if row.mode is Enforcement.SCHEMA:
-                self.rows[index] = self._journal.put(unheld_row(row, OTHERS_BROKE))
+                self.rows[index] = self._journal.put(unenforced_row(row, OTHERS_BROKE))
                 self._ended(index)
 
     def _give_up_if_hopeless(self, row: Row) -> None:

@@ -158,7 +158,7 @@ class CheckFailure:
         None while it lives there, and if nothing is known: a server that lacks a model has not
         retired it.
         """
-        provider, ended = self.provider, catalog.has_ended(self.connection, self.model)
+        provider, ended = self.provider, catalog.find_end(self.connection, self.model)
         if ended is not None:
             return replace(ended, whose=provider.vendor or provider.title)
         if self.facts is not None:
@@ -169,7 +169,7 @@ class CheckFailure:
         # The provider whose own address is called, also through a gateway.
         host, known = f".{self.typed_host}", (each for each in PROVIDERS.values() if each.host)
         maker = next((each for each in known if host.endswith(f".{each.host}")), None)
-        ended = catalog.ended_on(maker, self.model) if maker else None
+        ended = catalog.find_end_by_provider(maker, self.model) if maker else None
         return replace(ended, whose=maker.title) if maker and ended else None
 
     @property

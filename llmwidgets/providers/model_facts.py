@@ -51,7 +51,7 @@ def as_of(facts: ModelFacts, day: date) -> ModelFacts:
     return replace(facts, status="retired")
 
 
-def find_end(facts: ModelFacts | None, successor: str | None) -> Ended | None:
+def find_end_in_facts(facts: ModelFacts | None, successor: str | None) -> Ended | None:
     """That a model is past its end, by its facts as of today.
 
     Without any, `successor` is what replaces it among the retired ids. None while it lives, and
@@ -101,7 +101,7 @@ def describe_end(facts: ModelFacts, day: date) -> str:
     return f"{facts.id} ends on {facts.ends:%Y-%m-%d}.{instead}"
 
 
-Told = Mapping[str, Any]
+DeclaredFacts = Mapping[str, Any]
 """An organization's own facts, by the names of `ModelFacts`; all others stay as they were."""
 
 _LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -115,10 +115,10 @@ class FactMisfit(ValueError):
         super().__init__(f"{name} {reason}")
 
 
-def read_told(kind: Kind, table: Mapping[str, Any]) -> Told:
+def read_declared(kind: Kind, table: Mapping[str, Any]) -> DeclaredFacts:
     """The facts in a table of plain values; FactMisfit for the first that is not right.
 
-    >>> read_told("openai", {"output_limit": 128_000, "ends": "2028-03-11"})["ends"]
+    >>> read_declared("openai", {"output_limit": 128_000, "ends": "2028-03-11"})["ends"]
     datetime.date(2028, 3, 11)
     """
     facts: dict[str, Any] = {}
@@ -142,9 +142,11 @@ def read_told(kind: Kind, table: Mapping[str, Any]) -> Told:
     return MappingProxyType(facts)
 
 
-def with_told(kind: Kind, model: str, shipped: ModelFacts | None, *told: Told) -> ModelFacts | None:
+def with_declared(
+    kind: Kind, model: str, shipped: ModelFacts | None, *declared: DeclaredFacts
+) -> ModelFacts | None:
     """The facts of a model, with the organization's in place of the table's; the last counts."""
-    changes = {name: value for facts in told for name, value in facts.items()}
+    changes = {name: value for facts in declared for name, value in facts.items()}
     if not changes:
         return shipped
     # No source says that a model outside the tables takes no temperature: its server will tell.
@@ -165,15 +167,15 @@ def _in_capitals(kind: Kind) -> bool:
     return PROVIDERS[kind].dialect is gemini
 
 
-def plain_told(told: Told) -> dict[str, Any]:
-    """The facts as JSON, for a store to keep; `read_told` reads them again."""
-    plain = {name: value for name, value in told.items() if name != "own_price"}
-    if "own_price" in told:
-        plain["price"] = dict(zip(PRICES, told["own_price"], strict=False))
-    if "ends" in told:
-        plain["ends"] = told["ends"].isoformat()
-    if "efforts" in told:
-        plain["efforts"] = [level.lower() for level in told["efforts"]]
+def write_declared(declared: DeclaredFacts) -> dict[str, Any]:
+    """The facts as JSON, for a store to keep; `read_declared` reads them again."""
+    plain = {name: value for name, value in declared.items() if name != "own_price"}
+    if "own_price" in declared:
+        plain["price"] = dict(zip(PRICES, declared["own_price"], strict=False))
+    if "ends" in declared:
+        plain["ends"] = declared["ends"].isoformat()
+    if "efforts" in declared:
+        plain["efforts"] = [level.lower() for level in declared["efforts"]]
     return plain
 
 

@@ -1,7 +1,7 @@
 """The user's schema: read from many sources, compiled for a dialect, the judge of each reply."""
 
 from llmwidgets.schemas.mapping import Compiled, Loss
-from llmwidgets.schemas.passes import SchemaCapabilities
+from llmwidgets.schemas.passes import SchemaSubset
 from llmwidgets.schemas.schema import Leaf, Schema, read_schema
 from llmwidgets.schemas.validation import Problem, parse_json
 
@@ -11,7 +11,7 @@ __all__ = [
     "Loss",
     "Problem",
     "Schema",
-    "SchemaCapabilities",
+    "SchemaSubset",
     "parse_json",
     "read_schema",
 ]

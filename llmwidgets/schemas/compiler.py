@@ -32,7 +32,7 @@ from llmwidgets.schemas.canonical import (
     type_of,
 )
 from llmwidgets.schemas.mapping import UNCHANGED, Compiled, Loss, Properties, ValueMapping
-from llmwidgets.schemas.passes import ANY_TYPE, NULL, Economy, SchemaCapabilities, Size
+from llmwidgets.schemas.passes import ANY_TYPE, NULL, Economy, SchemaSubset, Size
 from llmwidgets.schemas.validation import LazyValidator
 
 _MAX_WORK = 10_000
@@ -41,7 +41,7 @@ _MOST_PROPERTIES = 5000
 """More properties than this come of unions multiplied out, and no model minds them all."""
 
 
-def compile_schema(schema: Canonical, subset: SchemaCapabilities) -> Compiled:
+def compile_schema(schema: Canonical, subset: SchemaSubset) -> Compiled:
     """The schema to send, what it lost, what it has too much of, and the way back."""
     compiler = Compiler(schema, subset)
     compiled, size = compiler.compile()
@@ -81,7 +81,7 @@ class Compiler:
     """The visitor, with what it has met so far."""
 
     schema: Canonical
-    subset: SchemaCapabilities
+    subset: SchemaSubset
     multiply: bool = True
     """Whether what is next to a union is multiplied into its branches."""
     enum_chars: int | None = None

@@ -20,7 +20,7 @@ from llmwidgets.schemas.canonical import (
 
 
 @dataclass(frozen=True, slots=True)
-class SchemaCapabilities:
+class SchemaSubset:
     """The part of JSON Schema that a dialect enforces. Each dialect has one, named `SUBSET`.
 
     `keywords` are the constraints and annotations it takes as they are; the structure
@@ -147,10 +147,10 @@ class Size:
 
     counts: Counter[str]
     name_chars: int
-    subset: SchemaCapabilities
+    subset: SchemaSubset
 
     @classmethod
-    def of(cls, schema: Node, subset: SchemaCapabilities) -> Size:
+    def of(cls, schema: Node, subset: SchemaSubset) -> Size:
         """The size of a sent schema, definitions included, except where a limit leaves them out."""
         counts: Counter[str] = Counter()
         definitions = schema.get("$defs", {})
@@ -231,7 +231,7 @@ class Economy:
     unions: int
 
     @classmethod
-    def left_by(cls, schema: Node, subset: SchemaCapabilities) -> Economy:
+    def left_by(cls, schema: Node, subset: SchemaSubset) -> Economy:
         """What the properties that cannot be spread leave of the limits."""
         fixed = 0
         for node in nodes_reached(schema):
@@ -275,7 +275,7 @@ def is_recursive(schema: Node) -> bool:
 
 def loosen(
     schema: Node,
-    subset: SchemaCapabilities,
+    subset: SchemaSubset,
     places: Mapping[str, str],
     lose: Callable[[str, str, str], None],
 ) -> str:

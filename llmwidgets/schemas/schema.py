@@ -25,7 +25,7 @@ from llmwidgets.schemas.canonical import (
 from llmwidgets.schemas.compiler import compile_schema
 from llmwidgets.schemas.loaders import LoadedSchema, load_schema
 from llmwidgets.schemas.mapping import Compiled
-from llmwidgets.schemas.passes import SchemaCapabilities
+from llmwidgets.schemas.passes import SchemaSubset
 from llmwidgets.schemas.validation import (
     Problem,
     find_problems,
@@ -175,7 +175,7 @@ class Schema:
         self.digest: str = hashlib.sha256(text.encode()).hexdigest()
         self._adapter = loaded.adapter
         self._validator = make_validator(self.json)
-        self._compiled: dict[SchemaCapabilities, Compiled] = {}
+        self._compiled: dict[SchemaSubset, Compiled] = {}
         self.canonical: Canonical = canonical(self.json)
 
     def __eq__(self, other: object) -> bool:
@@ -216,7 +216,7 @@ class Schema:
         """Where truth breaks the schema, absent keys allowed: what is absent is not labelled."""
         return list(find_problems(self._partial_validator, data, self._names))
 
-    def compile(self, subset: SchemaCapabilities) -> Compiled:
+    def compile(self, subset: SchemaSubset) -> Compiled:
         """The schema in a dialect's subset, made once for each subset."""
         if subset not in self._compiled:
             self._compiled[subset] = compile_schema(self.canonical, subset)

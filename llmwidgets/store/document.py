@@ -37,8 +37,8 @@ from llmwidgets.errors import (
     UnknownConnection,
 )
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.model_facts import FACTS, FactMisfit, Told, read_told
-from llmwidgets.secret import Secret, named, open_before_redacting
+from llmwidgets.providers.model_facts import FACTS, DeclaredFacts, FactMisfit, read_declared
+from llmwidgets.secret import Secret, mask_if_key, open_before_redacting
 from llmwidgets.store import trust
 from llmwidgets.store.trust import Recipient, RosterTag
 
@@ -140,7 +140,7 @@ def with_renamed(document: StoreDocument, old: str, new: str) -> StoreDocument:
         _spliced(document, place, place + 1, connection.with_label(new)),
         allowed=tuple((renamed(label), model) for label, model in document.allowed),
         denied=tuple((renamed(label), model) for label, model in document.denied),
-        facts=tuple((renamed(label), model, told) for label, model, told in document.facts),
+        facts=tuple((renamed(label), model, declared) for label, model, declared in document.facts),
     )
 
 
@@ -184,13 +184,15 @@ def with_recipients(
 
 def inform(connection: Connection, facts: Iterable[Fact]) -> Connection:
     """The connection with what its organization says of its models, of that what is known here."""
-    told: dict[str, Told] = {}
+    declared: dict[str, DeclaredFacts] = {}
     for label, model, values in facts:
         if label == connection.label:
             with suppress(FactMisfit):
                 known = {name: value for name, value in values.items() if name in FACTS}
-                told[model] = read_told(connection.kind, known)
-    return replace_parts(connection, told=told) if told or connection.told else connection
+                declared[model] = read_declared(connection.kind, known)
+    if not declared and not connection.declared:
+        return connection
+    return replace_parts(connection, declared=declared)
 
 
 def unknown_label(label: object, labels: Iterable[str]) -> UnknownConnection:
@@ -201,7 +203,7 @@ def unknown_label(label: object, labels: Iterable[str]) -> UnknownConnection:
         return UnknownConnection(f"A label is text, not {type(label).__name__}.", hint)
     close = difflib.get_close_matches(label, known, n=1, cutoff=0.5)
     hint = f"The nearest is {close[0]}." if close else hint
-    return UnknownConnection(f"There is no connection {named(label)!r}.", hint)
+    return UnknownConnection(f"There is no connection {mask_if_key(label)!r}.", hint)
 
 
 def find_place(document: StoreDocument, label: str) -> tuple[int, StoredConnection]:

@@ -17,7 +17,7 @@ from llmwidgets.errors import (
     check_type,
     read_path,
 )
-from llmwidgets.providers.model_facts import FactMisfit, plain_told, read_told
+from llmwidgets.providers.model_facts import FactMisfit, read_declared, write_declared
 from llmwidgets.secret import Secret, refuse_key
 from llmwidgets.store import auto_lock, identity_sources, repository, sharing, trust
 from llmwidgets.store import document as documents
@@ -552,12 +552,12 @@ class Store:
         refuse_key("model", model)
         kind = self._find(label).kind
         try:
-            told = plain_told(read_told(kind, facts or {}))
+            declared = write_declared(read_declared(kind, facts or {}))
         except FactMisfit as misfit:
             raise FieldError({misfit.name: misfit.reason}) from None
         rule, allow = (label, model), facts is not None
         with self.state.changing():
-            self._change(lambda now: documents.with_rule(now, rule, allow=allow, facts=told))
+            self._change(lambda now: documents.with_rule(now, rule, allow=allow, facts=declared))
 
     def _find(self, label: str) -> Connection:
         """The connection of this label here or in the environment; UnknownConnection."""

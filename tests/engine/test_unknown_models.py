@@ -11,7 +11,7 @@ from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.error_body import read_limits
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.estimate import estimate
-from llmwidgets.engine.extraction import Extractor, read
+from llmwidgets.engine.extraction import Extractor, read_extraction
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
@@ -102,7 +102,7 @@ def test_a_deployment_is_asked_by_the_facts_of_what_its_first_answer_names(far_e
     assert (limit_of(second), second["reasoning_effort"]) == (LEAST, "none")
     # The request that is shown is the one that was sent.
     for row, body in zip(rows, server.asked, strict=True):
-        shown = read(one.variant, Document("t", "Total 1", SCHEMA, None), 0, row)
+        shown = read_extraction(one.variant, Document("t", "Total 1", SCHEMA, None), 0, row)
         assert shown.request["body"] == body
     # Another column of this process knows it from its first text on.
     again = asker(connection, effort="high", temperature=0.5)
@@ -191,7 +191,7 @@ def test_claude_behind_a_name_of_its_own_is_spelled_as_its_model_wants(far_end):
     assert (first["thinking"], first["max_tokens"]) == ({"type": "adaptive"}, 100_000)
     assert (second["thinking"]["type"], second["max_tokens"]) == ("enabled", 64_000)
     assert any("lowered from 100,000 to 64,000" in note for note in row.notes)
-    shown = read(one.variant, Document("t", "Total 1", SCHEMA, None), 0, row)
+    shown = read_extraction(one.variant, Document("t", "Total 1", SCHEMA, None), 0, row)
     assert shown.request["body"] == second
 
 
@@ -208,7 +208,7 @@ def test_a_gateway_to_another_vendor_is_asked_in_its_own_format(far_end):
     assert (limit_of(server.asked[0]), server.asked[0]["reasoning_effort"]) == (ROOM, "low")
     assert "temperature" not in server.asked[0]
     known = capability.record_of(one.connection, "m").facts
-    assert (known.served, known.facts.options) == ("gemini-3.8-flash", {})
+    assert (known.served, known.model_facts.options) == ("gemini-3.8-flash", {})
 
 
 def test_a_server_of_ones_own_has_room_for_thinking(far_end):
@@ -254,7 +254,7 @@ def test_a_listed_window_holds_question_and_answer(far_end, listed):
     row = ask(asker(custom(far_end(server))))
     assert LEAST < limit_of(server.asked[0]) < 8192
     assert any("window" in note for note in row.notes)
-    shown = read(
+    shown = read_extraction(
         asker(custom(far_end(server))).variant, Document("t", "Total 1", SCHEMA, None), 0, row
     )
     assert shown.request["body"]["max_tokens"] == limit_of(server.asked[0])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from llmwidgets.dialects import anthropic, gemini, openai
-from llmwidgets.schemas import SchemaCapabilities, read_schema
+from llmwidgets.schemas import SchemaSubset, read_schema
 from tests.schemas.rules_openai import broken as broken_rules
 
 OPENAI = openai.SUBSET
@@ -47,7 +47,7 @@ def test_null_is_dropped_where_the_object_is_only_right_without():
 def test_null_is_dropped_for_a_dialect_of_open_objects_as_well():
     schema = an_object(card={"type": ["string", "null"]}, address={"type": "string"})
     schema["dependentRequired"] = {"card": ["address"]}
-    result = read_schema(schema).compile(SchemaCapabilities("Open", all_required=True))
+    result = read_schema(schema).compile(SchemaSubset("Open", all_required=True))
     assert result.restore({"card": None, "address": None}) == {}
     assert result.restore({"card": None, "address": "x"}) == {"card": None, "address": "x"}
 
@@ -170,7 +170,7 @@ def test_recursion_is_kept_where_taken_and_an_excess_where_not():
 def test_any_json_goes_there_and_back(value):
     """A place without a type carries every JSON value, objects and empty ones included."""
     schema = read_schema({**an_object(any={}), "required": ["any"]})
-    for subset in (OPENAI, SchemaCapabilities(name="Flat", closed=True, recursion=False)):
+    for subset in (OPENAI, SchemaSubset(name="Flat", closed=True, recursion=False)):
         result = schema.compile(subset)
         adapted = result.adapt({"any": value})
         assert jsonschema_rs.is_valid(result.schema, adapted)
@@ -252,4 +252,4 @@ def test_pydantic_models_compile_without_a_loss_of_sense():
 def test_compiling_happens_once_for_each_subset():
     schema = read_schema(an_object(a={"type": "string"}))
     assert schema.compile(OPENAI) is schema.compile(OPENAI)
-    assert schema.compile(OPENAI) is not schema.compile(SchemaCapabilities(name="Other"))
+    assert schema.compile(OPENAI) is not schema.compile(SchemaSubset(name="Other"))

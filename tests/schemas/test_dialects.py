@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.dialects import anthropic, gemini, openai
-from llmwidgets.schemas import Compiled, SchemaCapabilities, read_schema
+from llmwidgets.schemas import Compiled, SchemaSubset, read_schema
 from tests.schemas import rules_anthropic, rules_gemini, rules_openai
 from tests.schemas.instances import valid_instances
 
 OPENAI, ANTHROPIC, GEMINI = (each.SUBSET for each in (openai, anthropic, gemini))
-RULES: list[tuple[SchemaCapabilities, ModuleType]] = [
+RULES: list[tuple[SchemaSubset, ModuleType]] = [
     (OPENAI, rules_openai), (ANTHROPIC, rules_anthropic), (GEMINI, rules_gemini),
 ]  # fmt: skip
 TEXT = {"type": "string"}
@@ -31,7 +31,7 @@ def an_object_of(properties: dict, required: list[str]) -> dict:
     return {**an_object(**properties), "required": required, "additionalProperties": False}
 
 
-def compiled(schema: dict, subset: SchemaCapabilities) -> Compiled:
+def compiled(schema: dict, subset: SchemaSubset) -> Compiled:
     return read_schema(schema).compile(subset)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from llmwidgets.dialects import anthropic, gemini, openai
 from llmwidgets.errors import FieldError
-from llmwidgets.schemas import Schema, SchemaCapabilities, read_schema
+from llmwidgets.schemas import Schema, SchemaSubset, read_schema
 from tests.schemas import rules_anthropic, rules_gemini, rules_openai
 from tests.schemas.instances import valid_instances
 from tests.schemas.removed import Sent, Written
@@ -63,7 +63,7 @@ def test_the_schema_with_a_remote_reference_is_refused_by_name(shared_data):
 
 @pytest.mark.parametrize(("subset", "rules"), DIALECTS)
 def test_what_is_sent_breaks_no_rule_of_the_dialect(
-    shared_data, subset: SchemaCapabilities, rules: ModuleType
+    shared_data, subset: SchemaSubset, rules: ModuleType
 ):
     """Never a crash; the form is always right, and what exceeds a limit is known as such."""
     broken, misjudged, excesses = {}, {}, 0
@@ -81,9 +81,7 @@ def test_what_is_sent_breaks_no_rule_of_the_dialect(
 
 
 @pytest.mark.parametrize(("subset", "rules"), DIALECTS)
-def test_losses_are_the_keywords_removed(
-    shared_data, subset: SchemaCapabilities, rules: ModuleType
-):
+def test_losses_are_the_keywords_removed(shared_data, subset: SchemaSubset, rules: ModuleType):
     """Each constraint that is no longer there is a loss, and each loss is no longer there."""
     silent, unfounded, removed_in_all = {}, {}, 0
     for name, schema in schemas(shared_data).items():
@@ -109,9 +107,7 @@ def test_losses_are_the_keywords_removed(
 
 
 @pytest.mark.parametrize(("subset", "rules"), DIALECTS)
-def test_valid_records_go_there_and_back(
-    shared_data, subset: SchemaCapabilities, rules: ModuleType
-):
+def test_valid_records_go_there_and_back(shared_data, subset: SchemaSubset, rules: ModuleType):
     """A valid record is valid under the sent schema, and comes back valid and the same.
 
     The same, except that null may stand for a property that was absent, or the other way

@@ -19,7 +19,7 @@ from llmwidgets.comparison.variants import (
     resolve_variants,
 )
 from llmwidgets.connections import Connection, Policy, environment_connections
-from llmwidgets.connections.catalog import has_ended
+from llmwidgets.connections.catalog import find_end
 from llmwidgets.engine.network.pacing import CONCURRENCY_MOST
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FieldError, LLMWidgetsError, PolicyError, StoreError
@@ -283,7 +283,7 @@ class Setup:
         ref = reference_of(connection, model)
         offered = (
             connection.provider.single
-            and has_ended(connection, model) is None
+            and find_end(connection, model) is None
             and is_liftable(self.policy(), error)
             and self.store.exists
             and not self.store.locked

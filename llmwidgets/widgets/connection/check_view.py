@@ -275,7 +275,7 @@ def _refused_row(connection: Connection, policy: Policy, model: str) -> ModelRow
 
 def _ended(connection: Connection, model: str) -> str:
     """`retired 23 Oct 2026, then gpt-6-sol`; empty for a model that lives."""
-    gone = catalog.has_ended(connection, model)
+    gone = catalog.find_end(connection, model)
     if gone is None:
         return ""
     then = f", then {gone.successor}" if gone.successor else ""
