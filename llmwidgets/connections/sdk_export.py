@@ -93,9 +93,15 @@ def _set_variables(connection: Connection, file: dict[str, str]) -> None:
             message = f"The key of {connection.label} cannot be put into an environment variable."
             hint = "Copy the key again; it contains characters that no key has."
             raise LLMWidgetsError(message, hint)
-    base = {own.beside["base_url"]: target.url} if "base_url" in own.beside else {}
-    plain = {name: value for name, value in sdk.variables.items() if value}
-    values = {**base, **plain, **file}
+    fields = {**connection.plain_fields, "base_url": target.url}
+    # The client of a deployment says itself how its model is named.
+    beside = {
+        variable: fields.get(name)
+        for name, variable in own.beside.items()
+        if name != connection.provider.model_field
+    }
+    plain = {**beside, **sdk.variables, **file}
+    values = {name: str(value) for name, value in plain.items() if value}
     # A variable left over could send the key to another host.
     for name in {*own.names} - {*keys, *values}:
         os.environ.pop(name, None)
@@ -183,13 +189,16 @@ def _main(connection: Connection) -> Secret | None:
 
 
 def _headers(connection: Connection, *, all_auth: bool) -> dict[str, str]:
-    """The connection's extra headers; with `all_auth` also those that carry its key."""
+    """What is sent beside the key: the kind's headers, the user's; with `all_auth` its own too."""
     target = _target(connection)
     own = set(connection.fields.headers)
     return {
-        each.name: each.template.format(each.secret.reveal())
-        for each in target.auth
-        if each.name in own or all_auth
+        **target.headers,
+        **{
+            each.name: each.template.format(each.secret.reveal())
+            for each in target.auth
+            if each.name in own or all_auth
+        },
     }
 
 

@@ -233,8 +233,9 @@ class Environment:
     """The environment variables of a kind.
 
     The first of `keys` that is set connects it, or the credentials file that `file` names.
-    `beside` are the plain fields by the variables that the vendor's clients read: a key set up
-    for a gateway must not be sent to the vendor's host. `others` are what else those clients read.
+    `beside` are the plain fields by the variables that the vendor's clients read, found there and
+    set there: a key set up for a gateway must not be sent to the vendor's host. `others` are what
+    else those clients read.
     """
 
     keys: tuple[str, ...] = ()
@@ -272,17 +273,18 @@ class SDK:
         return self.module.replace(".", "-")
 
 
-def openai_sdk(fields: Fields, target: Target) -> SDK:
+def openai_sdk(_fields: Fields, target: Target) -> SDK:
     """OpenAI's client, which serves every server of its format."""
-    named = [getattr(fields, name, None) for name in ("organization", "project")]
-    values = ("", target.url, *(each or "" for each in named))
     return SDK(
         arguments={"base_url": target.url, "default_query": dict(target.query) or None},
         # As arguments, None would mean: whatever the user's variables contain.
-        attributes=dict(zip(("organization", "project"), named, strict=True)),
+        attributes={
+            "organization": target.headers.get("OpenAI-Organization"),
+            "project": target.headers.get("OpenAI-Project"),
+        },
         sends_auth=True,
         keys=OPENAI_VARIABLES[:1],
-        variables=dict(zip(OPENAI_VARIABLES, values, strict=True)),
+        variables={"OPENAI_BASE_URL": target.url},
     )
 
 

@@ -70,6 +70,25 @@ with serving_models(models=("acme-large",)) as server:
     assert dict(os.environ) == before
 """
 
+PLAIN_HEADER = """
+import os
+import llmwidgets as lw
+from tests.servers import serving_models
+
+KEY = "acme-made-up-0004711-3fQz"
+with serving_models(models=("acme-large",)) as server:
+    given = lw.Connection("acme", api_key=KEY, base_url=f"{server.url}/v1", team="blue")
+    with given.client() as client:
+        client.chat.completions.create(
+            model="acme-large", messages=[{"role": "user", "content": "Bolt"}]
+        )
+    sent = server.seen[-1].headers
+    assert (sent.get("x-team"), sent["authorization"]) == ("blue", f"Bearer {KEY}"), sent
+    with given.environment():
+        assert os.environ.get("ACME_TEAM") == "blue", os.environ.get("ACME_TEAM")
+    assert "ACME_TEAM" not in os.environ
+"""
+
 CONTRACTS = (
     "tests/providers/test_providers.py",
     "tests/connections/test_key_expiry.py",
@@ -110,6 +129,25 @@ def run(copy: Path, *command: str) -> None:
 def test_the_new_kind_works_everywhere(copy: Path) -> None:
     """Form, check and run against a server, environment, both exits, the search, the README."""
     run(copy, "-c", LOOKS)
+
+
+def test_a_plain_header_of_the_kind_leaves_by_both_exits(copy: Path, tmp_path: Path) -> None:
+    """What the target sends beside the key, the vendor's client and the variables have too."""
+    root = tmp_path / "tree"
+    shutil.copytree(copy, root)
+    file = root / "llmwidgets" / "providers" / "acme.py"
+    text = file.read_text("utf-8")
+    for before, after in (
+        ('examples=["acme-…"],\n    )\n',
+         'examples=["acme-…"],\n    )\n    team: str | None = Field(default=None, title="Team")\n'),
+        ("        model=model,\n",
+         '        model=model,\n        headers={"X-Team": fields.team} if fields.team else {},\n'),
+        ('"ACME_BASE_URL"}', '"ACME_BASE_URL", "team": "ACME_TEAM"}'),
+    ):  # fmt: skip
+        assert text.count(before) == 1
+        text = text.replace(before, after)
+    file.write_text(text, "utf-8")
+    run(root, "-c", PLAIN_HEADER)
 
 
 def test_the_contract_tests_hold_for_the_new_kind(copy: Path) -> None:
