@@ -1,4 +1,7 @@
-"""Alignment: which leaf of a record answers which leaf of truth, whatever the order of lists."""
+"""Alignment: which leaf of a record answers which leaf of truth, whatever the order of lists.
+
+Lists are paired here as exactly as the work allows, by the ways and the rules of `pairing.py`.
+"""
 
 from __future__ import annotations
 
@@ -389,7 +392,7 @@ class Alignment:
                 return True
             i, j = rows[i], columns[j]
             return (counts.right > 0 or (near and items.may_be(i, j))) and items.are_one(
-                i, j, counts.which
+                i, j, counts.right_or_missed_bits
             )
 
         # A row left alone earns nothing, not even for leaves that truth leaves empty too.
@@ -427,28 +430,28 @@ class Alignment:
         plain, deeper, flat = self.known.fields(truth, pattern)
         silent = self.known.silent(value) if known else ()
         labelled += len(plain)
-        which, bit, same = 0, 1, self.same
+        bits, bit, same = 0, 1, self.same
         for name, inner, each in plain:
             if name not in fields or name in silent:
                 missed += 1
-                which |= 2 * bit
+                bits |= 2 * bit
             # By every rule of ours the truth itself is right.
             elif (type(each) is str and fields[name] == each and inner not in self.own) or same(
                 inner, each, fields[name]
             ):
                 right += 1
-                which |= bit
+                bits |= bit
             bit <<= 2
         for name, inner, each in deeper:
             one = self.count(each, fields.get(name, NOTHING), inner)
-            labelled += one[0]
-            right += one[1]
-            invented += one[2]
-            missed += one[3]
-            answered += one[5]
-            whole += one[6]
-        which = which if known and flat else -1
-        return PairCounts(labelled, right, invented, missed, which, answered, whole)
+            labelled += one.labelled
+            right += one.right
+            invented += one.invented
+            missed += one.missed
+            answered += one.answered
+            whole += one.whole
+        bits = bits if known and flat else -1
+        return PairCounts(labelled, right, invented, missed, bits, answered, whole)
 
     def _count_list(self, truth: Sequence[Any], value: Any, pattern: str) -> PairCounts:
         if not truth:

@@ -1,4 +1,7 @@
-"""Pairing: which item of a list answers which item of truth's, exactly or as far as work allows."""
+"""Pairing: which items of two lists can be one, and which pairs of them make the most right.
+
+`alignment.py` chooses by the work that is left how exactly a list is paired, and counts each pair.
+"""
 
 from __future__ import annotations
 
@@ -45,24 +48,24 @@ _TRIED = 4
 class PairCounts(NamedTuple):
     """How many leaves are labelled, right, invented and missed.
 
-    `which` has, for an object of plain values alone, two bits for each that truth fills, the first
-    field lowest: 1 is right, 2 missed. It is -1 for all others. `answered` and `whole` count the
-    rows of lists inside that have an answer, and those that are wholly right.
+    `right_or_missed_bits` has, for an object of plain values alone, two bits for each that truth
+    fills, the first field lowest: 1 is right, 2 missed. It is -1 for all others. `answered` and
+    `whole` count the rows of lists inside that have an answer, and those that are wholly right.
     """
 
     labelled: int
     right: int
     invented: int
     missed: int
-    which: int = -1
+    right_or_missed_bits: int = -1
     answered: int = 0
     whole: int = 0
 
     def as_row(self) -> PairCounts:
         """The same as an answered row, counted itself."""
-        labelled, right, invented, missed, which, answered, whole = self
+        labelled, right, invented, missed, bits, answered, whole = self
         whole += 0 < labelled == right
-        return PairCounts(labelled, right, invented, missed, which, answered + 1, whole)
+        return PairCounts(labelled, right, invented, missed, bits, answered + 1, whole)
 
 
 def cheapest(
@@ -106,7 +109,8 @@ def _costs(
     most = max(each.labelled for row in table for each in row)
     most += max(each.labelled for each in alone) + max(each.labelled for each in more)
     scale = 1 + 2 * most * min(len(alone), len(more))
-    fine = 1 + (1 + max(each[5] for row in table for each in row)) * min(len(alone), len(more))
+    answered = max(each.answered for row in table for each in row)
+    fine = 1 + (1 + answered) * min(len(alone), len(more))
     left = [_cost(each, scale, fine) for each in alone]
     over = [_cost(each, scale, fine) for each in more]
     return [
@@ -355,35 +359,34 @@ class Items:
         """The patterns of the leaves that the user named as key of this list."""
         return frozenset(keys_of(self.pattern, self.rule)) if self.rule else frozenset()
 
-    def are_one(self, i: int, j: int, which: int = -1) -> bool:
+    def are_one(self, i: int, j: int, bits: int = -1) -> bool:
         """Whether this item of the value is this one of truth, by the user's rule or by ours.
 
-        `which` is that of their counts. It decides alone, except for texts that are nearly right.
+        `bits` are the `right_or_missed_bits` of their counts. They decide alone, except for texts
+        that are nearly right.
         """
-        if which < 0:
+        if bits < 0:
             return self._decided(self.compared(self.truth[i], self.value[j]))
-        known = self._known.get((i, which))
+        known = self._known.get((i, bits))
         if known is None:
-            known = self._known[i, which] = self._decided_by_bits(i, which)
+            known = self._known[i, bits] = self._decided_by_bits(i, bits)
         if known == "by near texts":
-            return self._decided(self._by_bits(i, which, self.value[j]))
+            return self._decided(self._by_bits(i, bits, self.value[j]))
         return known == "yes"
 
-    def _decided_by_bits(self, i: int, which: int) -> _Answer:
-        leaves = self._by_bits(i, which)
+    def _decided_by_bits(self, i: int, bits: int) -> _Answer:
+        leaves = self._by_bits(i, bits)
         if self._decided(leaves):
             return "yes"
         near = self.rule is None and leaves and self._recognise(leaves, all_near=True)
         return "by near texts" if near else "no"
 
-    def _by_bits(self, i: int, which: int, value: Any = None) -> list[LabelledLeaf]:
+    def _by_bits(self, i: int, bits: int, value: Any = None) -> list[LabelledLeaf]:
         leaves = []
         for name, pattern, truth in self.fields(self.truth[i]):
-            answer = value[name] if value is not None and not which & 2 else None
-            leaves.append(
-                LabelledLeaf(pattern, truth, answer, True, not which & 2, bool(which & 1))
-            )
-            which >>= 2
+            answer = value[name] if value is not None and not bits & 2 else None
+            leaves.append(LabelledLeaf(pattern, truth, answer, True, not bits & 2, bool(bits & 1)))
+            bits >>= 2
         return leaves
 
     def _decided(self, compared: Sequence[LabelledLeaf]) -> bool:
