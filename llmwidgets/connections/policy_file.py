@@ -332,7 +332,8 @@ def machine_rules() -> tuple[Rules, ...]:
     files = [(path, mark) for path in usual if (mark := _mark(path)) != _ABSENT]
     named = os.environ.get(VARIABLE, "").strip()
     if named:
-        path = Path(named).expanduser()
+        # Path's own `expanduser` raises where there is no such user; a policy has to deny then.
+        path = Path(os.path.expanduser(named))
         files.append((path, _mark(path)))
     return tuple(_read(*file) for file in files)
 
