@@ -199,7 +199,8 @@ def reason(error: sqlite3.Error | OSError, path: Path) -> tuple[str, str]:
         return f"{path} is read-only", "Make it writable"
     if code in {errno.EACCES, errno.EPERM}:
         return f"{path} may not be written", "Allow yourself to write there"
-    why = getattr(error, "strerror", None) or str(error)
+    # SQLite adds the text that it could not decode, which is a part of somebody's document.
+    why = getattr(error, "strerror", None) or str(error).partition(" with text ")[0]
     return f"{path} cannot be used ({why})", "Correct that"
 
 

@@ -377,6 +377,18 @@ def test_a_row_that_cannot_be_read_any_more_is_told_as_that(tmp_path):
     journal.close()
 
 
+def test_a_reply_that_cannot_be_decoded_is_not_repeated_in_the_notice(tmp_path):
+    path = tmp_path / "j.sqlite"
+    Journal(path).put(Row(key="k", status="ok", reply='{"name": "Ada"}'))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("UPDATE extraction SET reply = CAST(reply || x'ff' AS TEXT)")
+    journal = Journal(path)
+    assert journal.find("k") is None
+    assert f"{path} cannot be used" in journal.notice
+    assert "Ada" not in journal.notice
+    journal.close()
+
+
 def test_half_a_pair_of_surrogates_in_a_reply_is_put_down(tmp_path):
     """A server may send one; SQLite has no bytes for it."""
     for journal in (Journal(False), Journal(tmp_path / "j.sqlite")):
