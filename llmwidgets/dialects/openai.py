@@ -13,6 +13,7 @@ What differs between servers are options of the target, not branches on their na
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -217,12 +218,14 @@ def listed_models(
 
 def _listed(row: dict[str, Any]) -> ListedModel:
     # The window is in a field of its own with vLLM and sglang, routers, LM Studio, llama.cpp.
-    fields = (("max_model_len",), ("context_length",), ("max_context_length",),
-              ("meta", "n_ctx"), ("meta", "n_ctx_train"))  # fmt: skip
-    windows = (read_count(row, *keys) for keys in fields)
+    names = ("max_model_len", "context_length", "max_context_length")
+    windows = [read_count(row, name) for name in names]
+    windows += [read_count(row, "meta", name) for name in ("n_ctx", "n_ctx_train")]
     ends = row.get("shutdown_date") or read_path(row, "deprecation", "inference")
     if isinstance(ends, int | float) and not isinstance(ends, bool) and ends > 0:
-        ends = datetime.fromtimestamp(ends, UTC).date().isoformat()
+        # A number can be beyond any day.
+        with suppress(ValueError, OverflowError, OSError):
+            ends = datetime.fromtimestamp(ends, UTC).date().isoformat()
     return ListedModel(row["id"], read_day(ends), next(filter(None, windows), None))
 
 
