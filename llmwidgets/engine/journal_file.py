@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
@@ -85,7 +85,7 @@ class JournalFile:
             self.connection = _open(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
         else:
             make_private(path)
-            self.connection = _open(str(path), _SETUP, timeout=seconds)
+            self.connection = _open(str(path), _SETUP, seconds)
         self._seen = _stats(path) if path else {}
 
     def close(self) -> None:
@@ -229,9 +229,11 @@ def _stats(path: Path) -> dict[str, os.stat_result]:
     return stats
 
 
-def _open(path: str, setup: str = "", **options: Any) -> sqlite3.Connection:
-    database: sqlite3.Connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, **options
+def _open(
+    path: str, setup: str = "", seconds: float = BUSY_SECONDS, *, uri: bool = False
+) -> sqlite3.Connection:
+    database = sqlite3.connect(
+        path, timeout=seconds, isolation_level=None, check_same_thread=False, uri=uri
     )
     try:
         database.executescript(setup)

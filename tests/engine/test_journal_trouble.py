@@ -175,6 +175,19 @@ def test_from_any_row_to_any_row_nothing_is_lost(name, data):
         again.close()
 
 
+@pytest.mark.parametrize("name", OVER)
+def test_the_rows_are_counted_whatever_became_of_the_file(name, tmp_path):
+    path = tmp_path / "folder" / "j.sqlite"
+    journal = Journal(path)
+    for number in range(20):
+        journal.put(row(number))
+    with TROUBLES[name](path):
+        assert len(journal) == 20
+    journal.settle()
+    assert len(journal) == 20 + (name == "replaced")
+    journal.close()
+
+
 WORDS = {
     "locked": "is locked by another process",
     "no space": "j.sqlite (a quota or a limit is reached). 10 replies",
