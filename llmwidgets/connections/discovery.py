@@ -183,15 +183,22 @@ def find_keys_of_other_tools(folder: Path | None = None) -> list[KeyCandidate]:
     for path in _dot_env(folder or Path.cwd()):
         candidates += _make_candidates(_assignments(path), f"{path}", path)
     llm = _tool_folder(
-        "LLM_USER_PATH", "io.datasette.llm", mac="~/Library/Application Support/io.datasette.llm",
-        xdg="XDG_CONFIG_HOME", linux="~/.config",
-    ) / "keys.json"  # fmt: skip
-    candidates += _make_candidates(_items(_read_json(llm)), f"LLM's {llm}", llm, llm=True)
+        "LLM_USER_PATH",
+        "io.datasette.llm",
+        mac="~/Library/Application Support/io.datasette.llm",
+        xdg="XDG_CONFIG_HOME",
+        linux="~/.config",
+    )
+    keys = llm / "keys.json"
+    candidates += _make_candidates(_items(_read_json(keys)), f"LLM's {keys}", keys, llm=True)
     jupyter = _tool_folder(
-        "JUPYTER_DATA_DIR", "jupyter", mac="~/Library/Jupyter",
-        xdg="XDG_DATA_HOME", linux="~/.local/share",
-    ) / "jupyter_ai"  # fmt: skip
-    config, dot_env = jupyter / "config.json", jupyter / ".env"
+        "JUPYTER_DATA_DIR",
+        "jupyter",
+        mac="~/Library/Jupyter",
+        xdg="XDG_DATA_HOME",
+        linux="~/.local/share",
+    )
+    config, dot_env = jupyter / "jupyter_ai" / "config.json", jupyter / "jupyter_ai" / ".env"
     candidates += _make_candidates(_api_keys(config), f"Jupyter AI's {config}", config)
     candidates += _make_candidates(_assignments(dot_env), f"Jupyter AI's {dot_env}", dot_env)
     gcloud = _tool_folder(

@@ -32,6 +32,11 @@ class Policy:
     organization: str = field(default="", kw_only=True)
     layers: tuple[Rules, ...] = field(default_factory=machine_rules, kw_only=True)
 
+    def __post_init__(self) -> None:
+        # A pair given as a list, or read once and gone, denies as well as any other.
+        for name in ("additions", "denials"):
+            object.__setattr__(self, name, tuple(map(tuple, getattr(self, name))))
+
     @property
     def whose(self) -> str:
         """Whose the additions and denials are, in a sentence."""

@@ -329,6 +329,7 @@ def machine_rules() -> tuple[Rules, ...]:
     named = os.environ.get(VARIABLE, "").strip()
     files = [(path, False) for path in usual]
     if named:
+        # Path's own `expanduser` raises where there is no such user; a policy has to deny then.
         files.append((Path(os.path.expanduser(named)), True))
     rules = []
     for path, required in files:

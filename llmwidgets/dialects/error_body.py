@@ -484,9 +484,12 @@ class TokenLimits:
 _N = r"`?(?P<{}>\d[\d,]{{0,11}})`?"
 _NAME = r"[`']?max[_ ](?:completion_|output_|new_)?tokens[`']?"
 _WINDOW, _PROMPT, _OUTPUT = (_N.format(each) for each in ("window", "prompt", "output"))
-_PHRASES = (
+_SUMS = (
     rf"context limit: {_PROMPT} \+ [\d,]+ > {_WINDOW}",
     rf"`?max_new_tokens`? must be <= {_WINDOW}\. Given: {_PROMPT} `inputs`",
+)
+"""Limits of question and answer together: what they name, other phrases would misread."""
+_PHRASES = (
     rf"maximum context length (?:is|of) {_WINDOW}",
     rf"context (?:window|length|size|limit)(?: is| of|:)? {_WINDOW}",
     rf"max_model_len(?:gth)?(?: is| of|[=:])? ?{_WINDOW}",
@@ -513,10 +516,14 @@ def read_limits(message: str) -> TokenLimits | None:
     7788
     """
     words = " ".join(message[:_READ].split())
-    matches = [match for each in _PHRASES if (match := re.search(each, words, re.I))]
+    matches = _search(_SUMS, words) or _search(_PHRASES, words)
     numbers: dict[str, int] = {}
     for match in reversed(matches):
         numbers |= {name: int(text.replace(",", "")) for name, text in match.groupdict().items()}
     if "above_output" in numbers:
         numbers["output"] = numbers.pop("above_output") - 1
     return TokenLimits(**numbers) if {"window", "output"} & numbers.keys() else None
+
+
+def _search(phrases: tuple[str, ...], words: str) -> list[re.Match[str]]:
+    return [match for each in phrases if (match := re.search(each, words, re.I))]

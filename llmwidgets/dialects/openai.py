@@ -13,6 +13,7 @@ What differs between servers are options of the target, not branches on their na
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -206,15 +207,17 @@ def listed_models(
     if not isinstance(rows, list) or read_path(body, "error"):
         raise explain(payload, call=call)
     # The window is in a field of its own with vLLM and sglang, routers, LM Studio, llama.cpp.
-    fields = (("max_model_len",), ("context_length",), ("max_context_length",),
-              ("meta", "n_ctx"), ("meta", "n_ctx_train"))  # fmt: skip
+    names = ("max_model_len", "context_length", "max_context_length")
+    fields = [(name,) for name in names] + [("meta", name) for name in ("n_ctx", "n_ctx_train")]
     models = []
     for row in rows:
         if name := read_word(row, "id"):
             windows = (read_count(row, *keys) for keys in fields)
             ends = row.get("shutdown_date") or read_path(row, "deprecation", "inference")
             if isinstance(ends, int | float) and not isinstance(ends, bool) and ends > 0:
-                ends = datetime.fromtimestamp(ends, UTC).date().isoformat()
+                # A number can be beyond any day.
+                with suppress(ValueError, OverflowError, OSError):
+                    ends = datetime.fromtimestamp(ends, UTC).date().isoformat()
             models.append(ListedModel(name, read_day(ends), next(filter(None, windows), None)))
     return models, None
 

@@ -249,7 +249,7 @@ async def find_capability(
                 named = [each for each in listed if each.id == model]
                 named = named or (listed if len(listed) == 1 else [])
                 window = next((each.input_limit for each in named if each.input_limit), None)
-                record.facts = replace(record.facts, window=window)
+                record.facts = replace(record.facts, window=window or record.facts.window)
         prober = Prober(connection, model, policy=policy, retry=pace.retry_until_answered)
         try:
             return await prober.climb()

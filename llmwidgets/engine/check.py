@@ -427,7 +427,7 @@ class Patience:
 _ADDRESSES = frozenset({"endpoint", "base_url"})
 
 
-def mended(connection: Connection, fix: Mapping[str, str]) -> Connection:
+def apply_fix(connection: Connection, fix: Mapping[str, str]) -> Connection:
     """The connection with these fields changed; FieldError if they do not fit."""
     fields = {**connection.plain_fields, **connection.secret_fields}
     headers = dict(connection.fields.headers)
@@ -442,7 +442,7 @@ async def fixes_connection(
     """Whether the connection works with the fix; a key is never taken to another address."""
     moved = False
     try:
-        other = mended(connection, fix)
+        other = apply_fix(connection, fix)
         moved = bool(_ADDRESSES & set(fix)) and other.address != connection.address
         if moved:
             # An address that the key is not bound to is looked at without it.

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmwidgets import formatting
@@ -212,6 +211,7 @@ class _Question(NamedTuple):
 class _Answer(NamedTuple):
     """What came back for a question, the request as it was sent, and its price in US dollars."""
 
+    question: _Question
     response: HTTPResponse
     reply: Reply
     request: Request
@@ -310,18 +310,24 @@ class Extractor:
 
     async def _answer(self, text: Document, key: Key, attempts: Attempts) -> Row:
         lowered: int | None = None
-        while True:
+        capability, question = self.capability, None
+
+        async def once() -> _Answer:
+            # Put when its turn has come, so that what the others met while it waited counts for it.
+            nonlocal capability, question
             capability, question = self.capability, self._question(text, lowered)
-            once = partial(self._send, question)
+            return await self._send(question)
+
+        while True:
             try:
                 answer = await self.pace.retry_until_answered(once, attempts)
             except Failure as error:
-                room = None if lowered else self._room_left(error, question)
-                if room is None and not self._adapt(error, question, capability):
+                room = None if lowered or not question else self._room_left(error, question)
+                if room is None and not (question and self._adapt(error, question, capability)):
                     raise
                 lowered = room or lowered
             else:
-                return self._judge_answer(question, answer, key, attempts)
+                return self._judge_answer(answer, key, attempts)
 
     def _question(self, text: Document, lowered: int | None = None) -> _Question:
         builder = self.builder(text.schema)
@@ -352,7 +358,7 @@ class Extractor:
                 raise
             reservation.dollars = self.variant.cost(reply.usage, reply.served_model)
         self.record.learn_from_reply(self.connection, reply.served_model)
-        return _Answer(response, reply, request, reservation.dollars)
+        return _Answer(question, response, reply, request, reservation.dollars)
 
     def _room_left(self, error: Failure, question: _Question) -> int | None:
         """How many tokens an answer can have by the words of a refusal; None if it names none.
@@ -399,10 +405,9 @@ class Extractor:
             self.record.capability = self.capability
         return True
 
-    def _judge_answer(
-        self, question: _Question, answer: _Answer, key: Key, attempts: Attempts
-    ) -> Row:
-        (response, reply, request, cost), builder = answer, question.builder
+    def _judge_answer(self, answer: _Answer, key: Key, attempts: Attempts) -> Row:
+        question, response, reply, request, cost = answer
+        builder = question.builder
         cut = cut_input(builder, question.text, reply.usage.input_tokens)
         ending = classify_ending(reply, question.limit, cut)
         relied = BEST[request.form] is Enforcement.SCHEMA and not request.schema_in_prompt

@@ -239,7 +239,7 @@ class Journal:
         if not why:
             return "", ""
         waiting = len(self._waiting.waiting)
-        kept = f"{count(waiting, 'reply is', 'replies are')}" if waiting else "Replies are"
+        kept = count(waiting, "reply is", "replies are") if waiting else "Replies are"
         return (
             f"journal: {why}. {kept} kept in memory until this process ends.",
             f"{step} and run again in this session: they are then written, not asked for again; or"
@@ -342,8 +342,10 @@ class Journal:
 
     def __len__(self) -> int:
         with self._lock:
-            rows = self._select("SELECT count(*) FROM extraction")
-            on_disk = rows[0] if rows else len(self._ids)
+            select = "SELECT count(*) FROM extraction"
+            # A damaged file is replaced by one with the same rows when it fails.
+            counted = self._select(select) or self._select(select)
+            on_disk = counted[0] if counted else len(self._ids)
             return len(self._waiting.waiting) + int(on_disk)
 
     def __bool__(self) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
@@ -85,7 +85,7 @@ class JournalFile:
             self.connection = _open(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
         else:
             make_private(path)
-            self.connection = _open(str(path), _SETUP, timeout=seconds)
+            self.connection = _open(str(path), _SETUP, seconds)
         self._seen = _stats(path) if path else {}
 
     def close(self) -> None:
@@ -199,7 +199,8 @@ def reason(error: sqlite3.Error | OSError, path: Path) -> tuple[str, str]:
         return f"{path} is read-only", "Make it writable"
     if code in {errno.EACCES, errno.EPERM}:
         return f"{path} may not be written", "Allow yourself to write there"
-    why = getattr(error, "strerror", None) or str(error)
+    # SQLite adds the text that it could not decode, which is a part of somebody's document.
+    why = getattr(error, "strerror", None) or str(error).partition(" with text ")[0]
     return f"{path} cannot be used ({why})", "Correct that"
 
 
@@ -228,9 +229,11 @@ def _stats(path: Path) -> dict[str, os.stat_result]:
     return stats
 
 
-def _open(path: str, setup: str = "", **options: Any) -> sqlite3.Connection:
-    database: sqlite3.Connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, **options
+def _open(
+    path: str, setup: str = "", seconds: float = BUSY_SECONDS, *, uri: bool = False
+) -> sqlite3.Connection:
+    database = sqlite3.connect(
+        path, timeout=seconds, isolation_level=None, check_same_thread=False, uri=uri
     )
     try:
         database.executescript(setup)

@@ -1,4 +1,4 @@
-"""What a run asks, how one text becomes a request, and the key that it has in the journal."""
+"""What a run asks, how one text becomes a request, and how many tokens question and answer have."""
 
 from __future__ import annotations
 

@@ -68,14 +68,15 @@ def read_endpoint(value: str) -> AzureEndpoint:
     origin, path, version = address.origin, address.path, address.query.get("api-version")
     make = partial(AzureEndpoint, host=address.host)
     flavour: Flavour = "v1"
+    url = f"{origin}/openai/v1"
     if match := _CLAUDE.match(path):
         return make("anthropic", f"{origin}{match[1]}/v1")
     if match := _DEPLOYMENT.match(path):
         _only_chat(match[3])
         base, deployment = origin + match[1], unquote(match[2])
         return make(
-            flavour="dated",
-            url=f"{base}/deployments/{quote(deployment, safe='')}",
+            "dated",
+            f"{base}/deployments/{quote(deployment, safe='')}",
             deployment=deployment,
             api_version=version or DATED_VERSION,
             models_url=f"{base}/models?api-version={DATED_VERSION}",
@@ -93,9 +94,7 @@ def read_endpoint(value: str) -> AzureEndpoint:
     elif _SERVERLESS_HOST.search(address.host):
         _only_chat(path)
         flavour, url = "serverless", f"{origin}/v1"
-    elif _RESOURCE.match(path):
-        url = f"{origin}/openai/v1"
-    else:
+    elif not _RESOURCE.match(path):
         raise ValueError(_NO_TARGET_URI)
     return make(flavour, url, models_url=f"{url}/models")
 

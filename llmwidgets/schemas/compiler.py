@@ -347,8 +347,8 @@ class Compiler:
             why = f"{self.subset.name} fills listed properties only"
             self.lose("additionalProperties", path, why)
         nodes, shape = self._properties(node, listed, path)
-        required = [each for each in nodes if each in node.get("required", ())
-                    or each in shape.filled]  # fmt: skip
+        asked = {*node.get("required", ()), *shape.filled}
+        required = [name for name in nodes if name in asked]
         item = Part({})
         if rest or (closed and rest is not None):
             item = self.part(rest, any_name(path))

@@ -490,8 +490,10 @@ def _choose(
 
 
 def _open_backup(state: StoreState, path: Path, identity: Identity | None) -> StoreDocument | None:
-    with suppress(OSError, StoreError):
-        return open_document(state, path.read_bytes(), identity) if identity else None
+    # By `StoreFile`, which waits for nothing: a pipe can be in the place of any of them.
+    with suppress(StoreError):
+        data = store_file.StoreFile(path).read()
+        return open_document(state, data, identity) if identity else None
     return None
 
 

@@ -217,12 +217,24 @@ def test_saved_and_loaded_it_says_the_same(result: Comparison, tmp_path) -> None
     assert len(again) == 6
 
 
+@pytest.mark.parametrize("levels", [150, 400])
+def test_a_truth_of_many_levels_is_saved_and_loaded(tmp_path, levels: int) -> None:
+    value = "x"
+    for _ in range(levels):
+        value = [value]
+    schema = {"title": "A", "type": "object", "properties": {"a": {}}}
+    made = Comparison.from_outputs(schema, ["t"], {"A": [{"a": "x"}]}, truth=[{"a": value}])
+    loaded = load(made.save(tmp_path / "result.json"))
+    assert loaded.texts[0].truth == {"a": value}
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         ("", "not a saved comparison"),
         ("[1, 2]", "not a saved comparison"),
         ('{"format": "other"}', "not a saved comparison"),
+        ('{"format": "llmwidgets comparison", "\\ud800": 1}', "not a saved comparison"),
         ('{"format": "llmwidgets comparison", "version": 99}', "newer"),
         ('{"format": "llmwidgets comparison", "version": 1, "texts": 7}', "damaged"),
     ],

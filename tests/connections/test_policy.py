@@ -65,6 +65,15 @@ def test_a_denial_goes_before_everything_and_names_the_organization():
     assert policy.allowed(CUSTOM) == ()
 
 
+@pytest.mark.parametrize("given_as", [tuple, list, set, iter, lambda pairs: map(list, pairs)])
+def test_a_denial_counts_each_time_however_it_is_given(given_as):
+    policy = Policy([("openai", "gpt-4o")], given_as([("openai", "gpt-4o"), ("m", "m")]))
+    for connection, model in 2 * ((OPENAI, "gpt-4o"), (CUSTOM, "m")):
+        with pytest.raises(PolicyError, match="This store does not allow"):
+            policy.permit(connection, model)
+        assert model not in policy.allowed(connection)
+
+
 def test_a_kind_that_names_one_model_is_allowed_that_model_alone():
     Policy().permit(CUSTOM, "m")
     with pytest.raises(PolicyError, match="serves m and no other"):

@@ -279,8 +279,9 @@ def test_a_file_that_cannot_be_followed_denies_everything_and_says_why(places, t
         Policy().permit(OPENAI, None)
 
 
-def test_a_file_that_is_named_and_not_there_denies_everything(monkeypatch, tmp_path):
-    monkeypatch.setenv("LLMWIDGETS_POLICY", str(tmp_path / "gone.toml"))
+@pytest.mark.parametrize("named", ["{folder}/gone.toml", "~nobody-of-this-name/policy.toml"])
+def test_a_file_that_is_named_and_not_there_denies_everything(monkeypatch, tmp_path, named):
+    monkeypatch.setenv("LLMWIDGETS_POLICY", named.format(folder=tmp_path))
     assert "is not there, and LLMWIDGETS_POLICY names it" in refused(OPENAI, "gpt-6-luna").message
 
 

@@ -316,6 +316,8 @@ def test_no_json_breaks_the_reader(body):
         ({"data": [{"id": "q", "max_model_len": 4096}]}, [("q", None, 4096)]),
         ({"data": [{"id": "z", "deprecation": {"inference": 1796083200}}]},
          [("z", "2026-12-01", None)]),
+        *(([{"id": "t", "shutdown_date": beyond}], [("t", None, None)])
+          for beyond in (1e18, 10**30, float("inf"), float("nan"), True)),
         ([{"id": "t", "context_length": 8}], [("t", None, 8)]),
         ({"data": [{"name": "no id"}, 7]}, []),
     ],

@@ -9,7 +9,7 @@ import pytest
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Enforcement, ResponseFormat
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.check import CheckReport, Usual, check, discover, mended
+from llmwidgets.engine.check import CheckReport, Usual, apply_fix, check, discover
 from llmwidgets.engine.troubleshooting import SYMPTOMS, diagnose
 from llmwidgets.errors import (
     FieldError,
@@ -123,7 +123,7 @@ def test_a_missing_v1_is_found_and_the_fix_was_tried(far_end, model):
     assert not report.ok
     assert "ends in /v1" in report.sentence
     assert report.fix == {"endpoint": end.url}
-    assert check(mended(custom(end.url.removesuffix("/v1")), report.fix)).ok
+    assert check(apply_fix(custom(end.url.removesuffix("/v1")), report.fix)).ok
 
 
 def test_a_fix_that_does_not_help_is_not_offered(far_end):
@@ -258,11 +258,11 @@ def test_the_deployment_in_a_pasted_address_is_proposed():
     assert told.fix == {"deployment": "claims-luna"}
     assert told.sentence.startswith("The server and the key are right; the deployment name is not.")
     assert told.code == "404 DeploymentNotFound"
-    assert mended(AZURE, told.fix).models == ("claims-luna",)
+    assert apply_fix(AZURE, told.fix).models == ("claims-luna",)
 
 
 def test_mending_keeps_the_key_and_the_label():
-    other = mended(AZURE, {"deployment": "claims-luna"})
+    other = apply_fix(AZURE, {"deployment": "claims-luna"})
     assert other.label == AZURE.label
     assert other.secret_fields["api_key"] is AZURE.secret_fields["api_key"]
 

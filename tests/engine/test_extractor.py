@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from dataclasses import replace
 
@@ -46,11 +47,12 @@ def ask(one: Extractor, words: str = "Total 12.50"):
     return event_loop.run_blocking(one.ask(Document("t", words, SCHEMA, None)))
 
 
-def refusing(name: str):
-    """A server that refuses one parameter by name and takes the rest."""
+def refusing(*names: str):
+    """A server that refuses parameters by name, one at a time, and takes the rest."""
 
     async def behave(seen, wire):
-        if name in seen.json:
+        name = next((each for each in names if each in seen.json), None)
+        if name is not None:
             told = {"message": f"Unsupported parameter: '{name}' is not supported.", "param": name}
             wire.answer({"error": told}, 400)
         else:
@@ -78,6 +80,22 @@ def test_a_refused_parameter_is_left_out_and_told(far_end, name, more):
     assert any(name in note for note in row.notes)
     ask(one)
     assert len(end.seen) == 3, "the next question leaves it out at once"
+
+
+def test_what_is_refused_once_is_sent_by_none_of_those_that_wait(far_end):
+    names = ["temperature", "reasoning_effort", "max_completion_tokens"]
+    end = far_end(refusing(*names))
+    one = asker(openai(end), "gpt-6-luna", temperature=0.5)
+    one.pace = Pace(1, 1)
+    texts = [Document(str(at), "Total 12.50", SCHEMA, None) for at in range(6)]
+
+    async def ask_all():
+        return await asyncio.gather(*map(one.ask, texts))
+
+    rows = event_loop.run_blocking(ask_all())
+    assert [row.status for row in rows] == 6 * ["ok"]
+    assert {row.dropped for row in rows} == {tuple(sorted(names))}
+    assert len(end.seen) == len(names) + len(texts)
 
 
 def test_the_other_spelling_of_the_limit_is_sent(far_end):

@@ -175,6 +175,19 @@ def test_from_any_row_to_any_row_nothing_is_lost(name, data):
         again.close()
 
 
+@pytest.mark.parametrize("name", OVER)
+def test_the_rows_are_counted_whatever_became_of_the_file(name, tmp_path):
+    path = tmp_path / "folder" / "j.sqlite"
+    journal = Journal(path)
+    for number in range(20):
+        journal.put(row(number))
+    with TROUBLES[name](path):
+        assert len(journal) == 20
+    journal.settle()
+    assert len(journal) == 20 + (name == "replaced")
+    journal.close()
+
+
 WORDS = {
     "locked": "is locked by another process",
     "no space": "j.sqlite (a quota or a limit is reached). 10 replies",
@@ -374,6 +387,18 @@ def test_a_row_that_cannot_be_read_any_more_is_told_as_that(tmp_path):
         assert not found.answered
     with pytest.raises(KeyError):
         journal.get(77)
+    journal.close()
+
+
+def test_a_reply_that_cannot_be_decoded_is_not_repeated_in_the_notice(tmp_path):
+    path = tmp_path / "j.sqlite"
+    Journal(path).put(Row(key="k", status="ok", reply='{"name": "Ada"}'))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("UPDATE extraction SET reply = CAST(reply || x'ff' AS TEXT)")
+    journal = Journal(path)
+    assert journal.find("k") is None
+    assert f"{path} cannot be used" in journal.notice
+    assert "Ada" not in journal.notice
     journal.close()
 
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.engine import capability, check, event_loop
-from llmwidgets.engine.check import CheckReport, check_connection, mended
+from llmwidgets.engine.check import CheckReport, apply_fix, check_connection
 from llmwidgets.engine.network import egress, google_oauth
 from llmwidgets.engine.network.pacing import Clock
 from llmwidgets.errors import FieldError
@@ -219,7 +219,7 @@ def asked(set_up: SetUp, around: Surroundings) -> Verdict:
             fix = dict(report.fix) if report.fix else None
             mending = None
             if fix:
-                other = mended(connection, fix)
+                other = apply_fix(connection, fix)
                 mending = event_loop.run_blocking(check_connection(other, policy=Policy()))
             return Verdict(told, report.status, report.sentence, report.hint, fix, wanted, mending)
 

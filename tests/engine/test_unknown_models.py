@@ -8,7 +8,7 @@ import json
 import pytest
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.dialects.error_body import read_limits
+from llmwidgets.dialects.error_body import TokenLimits, read_limits
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.estimate import estimate
 from llmwidgets.engine.extraction import Extractor, read_extraction
@@ -379,6 +379,18 @@ def test_an_output_limit_told_by_a_refusal_is_kept_to(far_end):
 def test_the_words_of_known_servers_tell_how_much_room_there_is(said, room):
     limits = read_limits(said)
     assert (limits.room(20_096) if limits else None) == room
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "input length and `max_tokens` exceed context limit: 3500 + 600 > 4096, decrease it",
+        "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 3500 `inputs` tokens and 600 "
+        "`max_new_tokens`",
+    ],
+)
+def test_a_limit_of_question_and_answer_is_none_of_the_answer_alone(said):
+    assert read_limits(said) == TokenLimits(window=4096, prompt=3500)
 
 
 # -- what is known is settled before sending -----------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -469,6 +470,23 @@ def test_a_damaged_store_is_restored_with_its_passphrase(store: Store, damage: s
     assert [each.label for each in other] == ["openai"]
     if damage == "cut":
         assert (store.path / "connections.age.bak1").read_bytes() == bad  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", ["connections.age", "connections.age.bak1"])
+def test_a_pipe_in_the_place_of_a_file_holds_nobody_up(store: Store, name: str) -> None:
+    store.save(Connection("anthropic", api_key="sk-ant-made-up-0123456789"))
+    pipe = store.path / name  # type: ignore[operator]
+    pipe.unlink()
+    os.mkfifo(pipe, 0o600)
+    other, restored = in_another_process(store), list[int | None]()
+
+    def restore() -> None:
+        restored.append(other.restore(passphrase=OLD).connections)
+
+    thread = threading.Thread(target=restore, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert restored == [1 if name == "connections.age" else 0]
 
 
 def test_restoring_brings_no_removed_member_back(store: Store) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from llmwidgets import Comparison, ComparisonPanel
+from llmwidgets import Comparison, ComparisonPanel, Store
 
 pytestmark = pytest.mark.browser
 
@@ -219,3 +219,19 @@ def test_the_facts_of_a_run_have_room_where_the_page_is_narrow(page, status) -> 
     assert lines <= 2
     ends = "all => all.map((each) => each.getBoundingClientRect().right)"
     assert max(page.page.locator("header .btn").evaluate_all(ends)) <= 640
+
+
+@pytest.mark.parametrize("width", [620, 800, 880, 1000])
+def test_the_step_of_a_part_stands_at_the_right_of_its_title(joined, width) -> None:
+    """What there is to know between them takes another line before the step does."""
+    page = joined(ComparisonPanel(SCHEMA, TEXTS, truth=TRUTH, store=Store.in_memory()))
+    page.page.set_viewport_size({"width": width, "height": 900})
+    heads = page.page.locator(".lw-setup .row:has(> h3):has(> .btn)")
+    expect(heads).to_have_count(2)
+    apart = """all => all.map((each) => {
+      const [head, title, step] = [each, each.querySelector("h3"), each.querySelector(".btn")]
+        .map((one) => one.getBoundingClientRect());
+      return Math.max(head.right - step.right,
+        (step.top + step.bottom - title.top - title.bottom) / 2);
+    })"""
+    assert max(heads.evaluate_all(apart)) <= 9

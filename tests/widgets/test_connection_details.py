@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
 from llmwidgets.engine import capability
 from llmwidgets.store.store import Store
+from llmwidgets.widgets.connection.form_draft import FormDraft
 from tests.servers import ModelServer, serving_models
 
 CANARY = "sk-made-up-canary-0004711-3fQz"
@@ -452,3 +454,35 @@ def test_the_html_output_follows_the_panel(wire, monkeypatch) -> None:
     assert options["update"] is True
     assert "openai: OpenAI, api.openai.com" in data["text/html"]
     assert "3fQz" not in json.dumps([data for data, _ in told])
+
+
+# -- the table of models ---------------------------------------------------------------------------
+
+
+def test_a_look_up_that_a_test_overtook_is_not_shown() -> None:
+    """A click on the connection, and one on its test at once: the table is that of the test."""
+
+    async def overtaken(url: str, when: str) -> FormDraft:
+        made = Connection("openai", api_key=CANARY, base_url=f"{url}/v1")
+        draft, looks = FormDraft("openai", made), []
+
+        def look(step: str) -> None:
+            if step == when:
+                looks.append(asyncio.create_task(draft.look_up(None)))
+
+        look("before")
+        testing = asyncio.create_task(draft.check(made, None, look))
+        look("while")
+        await asyncio.gather(*looks)
+        await testing
+        look("after")
+        await draft.look_up(None)
+        await asyncio.gather(*looks)
+        return draft
+
+    with serving_models(models=("gpt-6-luna", "gpt-9-nova")) as server:
+        for when in ("before", "while", "after"):
+            draft = asyncio.run(overtaken(server.url, when))
+            rows = draft.rows or []
+            assert [each["model"] for each in rows if not each["off"]] == ["gpt-6-luna"], when
+            assert draft.off_whitelist == ["gpt-9-nova"], when

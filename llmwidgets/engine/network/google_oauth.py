@@ -338,7 +338,7 @@ def _build(info: dict[str, Any], token_uri: str) -> Account | Problem:
     from google.oauth2 import credentials, service_account
 
     quota, kind = info.get("quota_project_id"), info["type"]
-    # Neither constructor carries types.
+    # Neither of the two has type hints.
     service: Any = service_account.Credentials.from_service_account_info
     user: Any = credentials.Credentials
     try:

@@ -119,7 +119,6 @@ class Pace:
                 self._wake()
             if wait is None:
                 raise failure
-            tried.waited += wait
             await self.clock.sleep(wait)
 
     async def _enter(self) -> Sent:

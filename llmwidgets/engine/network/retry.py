@@ -207,7 +207,6 @@ class Attempts:
     tries: int = 0
     perhaps_answered: int = 0
     timed_out: int = 0
-    waited: float = 0.0
     failed: Counter[_Way] = field(default_factory=Counter)
     failing_since: float | None = None
     unsent_since: float | None = None

@@ -105,7 +105,7 @@ class FormController:
             return
         model = str(content.get("model"))
         await asyncio.to_thread(self._gate.store.allow, draft.connection.label, model)
-        draft.rows = None
+        draft.forget_rows()
         if draft.report is not None and not draft.report.ok:
             await self.test(draft)
             return

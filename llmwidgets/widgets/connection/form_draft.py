@@ -78,6 +78,7 @@ class FormDraft:
         self.refused: RefusedState | None = None
         self.checked_at = connection.checked_at if connection else None
         self.rows: list[ModelRow] | None = None
+        self._looking: object = None
         self.off_whitelist: list[str] = []
         self.said = self.added = self.busy = ""
         self.intent: Intent = "save"
@@ -249,7 +250,12 @@ class FormDraft:
             kept = self.connection is not None and self.connection.origin in {"store", "policy"}
             self.refused = refused_view(connection, policy or Policy(), kept=kept)
         self.report, self.tested, self.calls = report, connection, calls
+        self.forget_rows()
         return report
+
+    def forget_rows(self) -> None:
+        """What is known of the models is to be looked up anew; a look-up under way is too old."""
+        self.rows = self._looking = None
 
     async def look_up(self, policy: Policy | None) -> None:
         """Find prices and notes of the models; off the loop, for the price list takes a while."""
@@ -260,7 +266,10 @@ class FormDraft:
         rules = policy or Policy()
         reachable = self.report.models if self.report and self.passed else None
         allowed, today = rules.allowed(connection), local_today()
+        mine = self._looking = object()
         rows = await asyncio.to_thread(model_rows, connection, allowed, reachable, today)
+        if self._looking is not mine:
+            return
         self.rows = rows + refused_rows(connection, rules)
         self.off_whitelist = off_whitelist(connection, rules)
 

@@ -27,7 +27,7 @@ export const Row = ({ children }: Some) => <div class="row wrap">{children}</div
 
 /** The title of a part, what there is to know of it, and the steps at its right. */
 export const Heading = ({ title, about, children }: Some & { title: string; about: Words }) => (
-  <div class="row wrap">
+  <div class="row">
     <h3>{title}</h3>
     <Aside>{about}</Aside>
     <Grow />
