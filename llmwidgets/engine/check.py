@@ -14,9 +14,9 @@ from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects import openai
 from llmwidgets.dialects.types import Capability, Enforcement, ListedModel, Target
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.capability import Prober, failed_itself
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Clock
+from llmwidgets.engine.probe import Prober, failed_itself
 from llmwidgets.engine.troubleshooting import CheckFailure, diagnoses
 from llmwidgets.errors import (
     BadRequest,

@@ -28,9 +28,7 @@ from llmwidgets.dialects.types import (
 from llmwidgets.engine.capability import (
     NONE_DROPPED,
     DroppedParameters,
-    Prober,
     ServerFacts,
-    find_capability,
     recall_facts,
     record_of,
     substitution_notice,
@@ -40,6 +38,7 @@ from llmwidgets.engine.journal import Row
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.network.retry import Attempts
+from llmwidgets.engine.probe import Prober, find_capability
 from llmwidgets.engine.request_builder import (
     Document,
     RequestBuilder,

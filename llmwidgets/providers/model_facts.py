@@ -167,7 +167,7 @@ def _in_capitals(kind: Kind) -> bool:
     return PROVIDERS[kind].dialect is gemini
 
 
-def write_declared(declared: DeclaredFacts) -> dict[str, Any]:
+def dump_declared(declared: DeclaredFacts) -> dict[str, Any]:
     """The facts as JSON, for a store to keep; `read_declared` reads them again."""
     plain = {name: value for name, value in declared.items() if name != "own_price"}
     if "own_price" in declared:

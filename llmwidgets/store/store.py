@@ -17,7 +17,7 @@ from llmwidgets.errors import (
     check_type,
     read_path,
 )
-from llmwidgets.providers.model_facts import FactMisfit, read_declared, write_declared
+from llmwidgets.providers.model_facts import FactMisfit, dump_declared, read_declared
 from llmwidgets.secret import Secret, refuse_key
 from llmwidgets.store import auto_lock, identity_sources, repository, sharing, trust
 from llmwidgets.store import document as documents
@@ -552,7 +552,7 @@ class Store:
         refuse_key("model", model)
         kind = self._find(label).kind
         try:
-            declared = write_declared(read_declared(kind, facts or {}))
+            declared = dump_declared(read_declared(kind, facts or {}))
         except FactMisfit as misfit:
             raise FieldError({misfit.name: misfit.reason}) from None
         rule, allow = (label, model), facts is not None

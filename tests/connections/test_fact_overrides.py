@@ -17,7 +17,7 @@ from llmwidgets.dialects.types import ListedModel
 from llmwidgets.engine.estimate import estimate
 from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
 from llmwidgets.errors import FieldError, PolicyError
-from llmwidgets.providers.model_facts import FACTS, FactMisfit, read_declared, write_declared
+from llmwidgets.providers.model_facts import FACTS, FactMisfit, dump_declared, read_declared
 from llmwidgets.schemas import read_schema
 from llmwidgets.store.store import Store
 
@@ -263,4 +263,4 @@ def test_whatever_is_told_is_read_and_written_alike_or_refused_by_name(said):
     if refused:
         assert refused in said
         return
-    assert read_declared("openai", write_declared(told)) == told
+    assert read_declared("openai", dump_declared(told)) == told

@@ -113,7 +113,7 @@ def by_run(case: Case) -> None:
 
 
 def by_probe(case: Case) -> None:
-    from llmwidgets.engine.capability import Prober
+    from llmwidgets.engine.probe import Prober
 
     prober = Prober(case.connection, case.model, policy=case.store.policy)
     event_loop.run_blocking(prober.climb())

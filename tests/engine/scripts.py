@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.engine import capability, event_loop
+from llmwidgets.engine import capability, event_loop, probe
 from llmwidgets.engine.check import CheckReport, check_connection
 from llmwidgets.engine.network.pacing import Clock, Pace
 
@@ -92,7 +92,7 @@ def checked(end, waits: Waits | None = None) -> CheckReport:
 def probed(end):
     pace = Pace(4, clock=Waits().clock)
     return event_loop.run_blocking(
-        capability.find_capability(custom(end), "m", policy=Policy(), pace=pace)
+        probe.find_capability(custom(end), "m", policy=Policy(), pace=pace)
     )
 
 

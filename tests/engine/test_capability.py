@@ -9,7 +9,7 @@ import pytest
 
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
-from llmwidgets.engine import capability, event_loop
+from llmwidgets.engine import capability, event_loop, probe
 from llmwidgets.engine.extraction import Extractor
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.request_builder import Document, ResolvedVariant
@@ -20,7 +20,7 @@ from llmwidgets.schemas import read_schema
 def probed(end, **more) -> Capability:
     connection = Connection("custom", name="m", endpoint=end.url, **more)
     return event_loop.run_blocking(
-        capability.find_capability(connection, "m", policy=Policy(), pace=Pace(4))
+        probe.find_capability(connection, "m", policy=Policy(), pace=Pace(4))
     )
 
 
@@ -74,8 +74,7 @@ def test_many_who_ask_share_one_probe(far_end, model):
 
     async def ten():
         finds = [
-            capability.find_capability(connection, "m", policy=Policy(), pace=Pace(4))
-            for _ in range(10)
+            probe.find_capability(connection, "m", policy=Policy(), pace=Pace(4)) for _ in range(10)
         ]
         return await asyncio.gather(*finds)
 
@@ -96,7 +95,7 @@ def test_what_the_store_knows_is_not_probed(far_end, model):
     known = Capability(ResponseFormat.JSON_OBJECT, Enforcement.JSON)
     connection = Connection("custom", name="m", endpoint=end.url).with_capability("m", known)
     found = event_loop.run_blocking(
-        capability.find_capability(connection, "m", policy=Policy(), pace=Pace(1))
+        probe.find_capability(connection, "m", policy=Policy(), pace=Pace(1))
     )
     assert found == known
     assert not end.seen
@@ -155,7 +154,7 @@ def test_a_form_that_a_kind_does_not_send_is_no_row(far_end, model):
         "azure_ai_foundry", model="mistral-large-3", endpoint=far_end(model).url, api_key="k" * 32
     )
     found = event_loop.run_blocking(
-        capability.find_capability(connection, "mistral-large-3", policy=Policy(), pace=Pace(4))
+        probe.find_capability(connection, "mistral-large-3", policy=Policy(), pace=Pace(4))
     )
     assert [row[0] for row in found.tried] == [
         ResponseFormat.JSON_SCHEMA,

@@ -9,7 +9,7 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.connections import Policy
-from llmwidgets.engine import capability, event_loop
+from llmwidgets.engine import event_loop, probe
 from llmwidgets.engine.network import egress, google_oauth
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.errors import Overloaded
@@ -87,7 +87,7 @@ def test_a_probe_that_fails_behind_the_server_says_nothing_of_the_form(far_end):
     behind = Behind(probes=(choice("error"), choice("error", error={"code": 503, "message": "x"})))
     connection = lw.Connection("custom", name="m", endpoint=far_end(behind).url)
     found = event_loop.run_blocking(
-        capability.find_capability(connection, "m", policy=Policy(), pace=Pace(1, 1))
+        probe.find_capability(connection, "m", policy=Policy(), pace=Pace(1, 1))
     )
     assert found.mode == "schema enforced"
 

@@ -11,7 +11,7 @@ import pytest
 import llmwidgets as lw
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
-from llmwidgets.engine import capability, event_loop
+from llmwidgets.engine import capability, event_loop, probe
 from llmwidgets.engine.check import WAIT_SECONDS, check_connection
 from llmwidgets.engine.network import google_oauth
 from llmwidgets.engine.network.pacing import Pace
@@ -175,7 +175,7 @@ def test_a_probe_that_is_cancelled_keeps_nothing(far_end):
     async def cancelled() -> None:
         pace = Pace(1, clock=Waits().clock)
         task = asyncio.create_task(
-            capability.find_capability(custom(end), "m", policy=Policy(), pace=pace)
+            probe.find_capability(custom(end), "m", policy=Policy(), pace=pace)
         )
         while len(script.bodies) < 2:
             await asyncio.sleep(0.01)

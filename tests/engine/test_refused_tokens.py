@@ -10,7 +10,7 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.connections import Connection, Policy
-from llmwidgets.engine import event_loop
+from llmwidgets.engine import event_loop, probe
 from llmwidgets.engine.network import egress, google_oauth
 from tests.engine.conftest import FarEnd, Seen, Wire, serving
 from tests.google_keys import a_service_account
@@ -145,10 +145,9 @@ def test_a_check_and_the_lists_take_the_same_path(google, way):
 
 
 def test_a_probe_takes_the_same_path(google):
-    from llmwidgets.engine import capability
 
     google.bad = {1}
-    prober = capability.Prober(connected(google), MODEL, policy=Policy())
+    prober = probe.Prober(connected(google), MODEL, policy=Policy())
     event_loop.run_blocking(prober.greet())
     assert (google.made, google.statuses) == (2, [401, 200])
 
