@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import llmwidgets
-from llmwidgets.dialects import anthropic, error_table, gemini, openai
+from llmwidgets.dialects import anthropic, gemini, openai
 from llmwidgets.dialects.error_meanings import parameter_refused
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.errors import CallError, Failure, FailureCode
@@ -75,9 +75,9 @@ def test_the_parameter_is_known_without_reading_the_code(dialect, name):
     assert parameter_refused(failure) == failure.parameter == name
 
 
-def test_no_refusal_is_worded_twice():
+def sentences_in(folder: str) -> Counter[str]:
     sentences: Counter[str] = Counter()
-    for path in sorted(Path(error_table.__file__).parent.glob("*.py")):
+    for path in sorted((PACKAGE / folder).glob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         sentences.update(
@@ -86,8 +86,15 @@ def test_no_refusal_is_worded_twice():
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
             and id(node) not in docs and re.fullmatch(r"\{?[A-Z].{20,}\.", node.value)
         )  # fmt: skip
+    return sentences
+
+
+def test_no_refusal_is_worded_twice():
+    """Neither among the formats, nor again as the advice of a provider."""
+    sentences = sentences_in("dialects")
     assert len(sentences) > 40
     assert [text for text, count in sentences.items() if count > 1] == []
+    assert sentences.keys() & sentences_in("providers").keys() == set()
 
 
 def test_codes_are_compared_and_never_read_as_words():
