@@ -15,6 +15,7 @@ from typing import Any
 
 from llmwidgets.dialects import gemini
 from llmwidgets.dialects.types import ListedModel
+from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import PRICES, Ended, Kind, ModelFacts, Status, is_price, read_day
 
@@ -167,8 +168,15 @@ def _in_capitals(kind: Kind) -> bool:
     return PROVIDERS[kind].dialect is gemini
 
 
-def dump_declared(declared: DeclaredFacts) -> dict[str, Any]:
-    """The facts as JSON, for a store to keep; `read_declared` reads them again."""
+def check_declared(kind: Kind, table: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts in a table as JSON, for a store to keep; FieldError for the first not right.
+
+    `read_declared` reads them again.
+    """
+    try:
+        declared = read_declared(kind, table)
+    except FactMisfit as misfit:
+        raise FieldError({misfit.name: misfit.reason}) from None
     plain = {name: value for name, value in declared.items() if name != "own_price"}
     if "own_price" in declared:
         plain["price"] = dict(zip(PRICES, declared["own_price"], strict=False))

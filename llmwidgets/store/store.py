@@ -17,11 +17,10 @@ from llmwidgets.errors import (
     check_type,
     read_path,
 )
-from llmwidgets.providers.model_facts import FactMisfit, dump_declared, read_declared
+from llmwidgets.providers.model_facts import check_declared
 from llmwidgets.secret import Secret, refuse_key
 from llmwidgets.store import auto_lock, identity_sources, repository, sharing, trust
 from llmwidgets.store import document as documents
-from llmwidgets.store.document import StoreDocument
 from llmwidgets.store.identity_sources import IdentitySource, close_typed
 from llmwidgets.store.repository import Backup
 from llmwidgets.store.sharing import ImportPreview, Invitation, Member, Removal
@@ -263,8 +262,7 @@ class Store:
         if not isinstance(connection, Connection):
             raise FieldError({"connection": f"must be {_CONNECTION}."})
         with suppress(StoreError):
-            facts = repository.read_store(self.state).facts
-            return documents.inform(connection, facts)
+            return documents.inform(connection, repository.read_store(self.state).facts)
         return connection
 
     # -- What opens it.
@@ -531,7 +529,7 @@ class Store:
         check_type("labels", labels, Iterable | None, "a list of labels")
         chosen = preview.chosen(labels, replace=replace)
 
-        def add(document: StoreDocument) -> StoreDocument:
+        def add(document: documents.StoreDocument) -> documents.StoreDocument:
             for connection in chosen:
                 document = documents.with_connection(document, connection, over=replace)
             return document
@@ -550,11 +548,7 @@ class Store:
         """Allow the model with these facts, or deny it for None."""
         check_type("model", model, str, "a model's id as text")
         refuse_key("model", model)
-        kind = self._find(label).kind
-        try:
-            declared = dump_declared(read_declared(kind, facts or {}))
-        except FactMisfit as misfit:
-            raise FieldError({misfit.name: misfit.reason}) from None
+        declared = check_declared(self._find(label).kind, facts or {})
         rule, allow = (label, model), facts is not None
         with self.state.changing():
             self._change(lambda now: documents.with_rule(now, rule, allow=allow, facts=declared))

@@ -17,7 +17,7 @@ from llmwidgets.dialects.types import ListedModel
 from llmwidgets.engine.estimate import estimate
 from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
 from llmwidgets.errors import FieldError, PolicyError
-from llmwidgets.providers.model_facts import FACTS, FactMisfit, dump_declared, read_declared
+from llmwidgets.providers.model_facts import FACTS, FactMisfit, check_declared, read_declared
 from llmwidgets.schemas import read_schema
 from llmwidgets.store.store import Store
 
@@ -262,5 +262,8 @@ def test_whatever_is_told_is_read_and_written_alike_or_refused_by_name(said):
         refused = ""
     if refused:
         assert refused in said
+        with pytest.raises(FieldError) as caught:
+            check_declared("openai", said)
+        assert list(caught.value.problems) == [refused]
         return
-    assert read_declared("openai", dump_declared(told)) == told
+    assert read_declared("openai", check_declared("openai", said)) == told
