@@ -14,9 +14,9 @@ PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 PAGE = PAGE.partition("## Add a column to the scoreboard\n")[2].partition("\n## ")[0]
 FIELD, VALUE, COLUMN = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 EDITS = (
-    ("report/view_model.py", "    # What the views show besides.\n", FIELD),
-    ("comparison/scoreboard.py", "        letter=formatting.variant_letter(at),\n", VALUE),
-    ("report/view_model.py", "        Column(_times, page=", COLUMN),
+    ("report/scoreboard.py", "    # What the views show besides.\n", FIELD),
+    ("comparison/scores.py", "        letter=formatting.variant_letter(at),\n", VALUE),
+    ("report/scoreboard.py", "        Column(_times, page=", COLUMN),
 )
 
 USED = """

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.report import html
-from llmwidgets.report.view_model import Cell, Line, ScoreRow, Summary, Wording, render_text
+from llmwidgets.report.scoreboard import Cell, Line, ScoreRow, Summary, Wording, render_text
 
 ROW = ScoreRow(
     letter="A", variant="demo-careful", asked=30, valid_replies=28,

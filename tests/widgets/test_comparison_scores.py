@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llmwidgets import Comparison, Variant, formatting
 from llmwidgets.analysis.significance import Scores, compare_variants
 from llmwidgets.analysis.verdict import Shown, brief, expected_sentence, margin
-from llmwidgets.comparison import view_model
+from llmwidgets.comparison import summary
 from llmwidgets.comparison.aggregate import VariantStats
 
 SCHEMA = {
@@ -114,10 +114,10 @@ def test_what_is_left_out_says_why(wire) -> None:
 def test_a_variant_beside_the_verdict_says_how_little_was_scored(scored: int, reason: str) -> None:
     verdict = made(good=GOOD, near=NEAR).verdict()
     tally = VariantStats(scores={str(n): [1.0] for n in range(scored)})
-    said = view_model.word_standing(verdict, "other", tally)
+    said = summary.word_standing(verdict, "other", tally)
     assert said.group == f"Left out: {reason}"
     assert said.rank > max(
-        view_model.word_standing(verdict, each, tally).rank for each in ("good", "near")
+        summary.word_standing(verdict, each, tally).rank for each in ("good", "near")
     )
 
 
@@ -265,7 +265,7 @@ def test_no_bound_is_ever_0_and_words_never_deny_the_group(scores: Any, matters:
     ]
     verdict = compare_variants(columns).conclude(matters)
     told = {
-        each.label: view_model.word_standing(verdict, each.label, VariantStats())
+        each.label: summary.word_standing(verdict, each.label, VariantStats())
         for each in verdict.standings
     }
     assert [label for label, each in told.items() if each.recommended] == (
@@ -293,19 +293,19 @@ def test_no_answer_is_told_with_the_accuracy_that_it_leaves_open() -> None:
             Scores("half", half, unanswered=frozenset(scores) - frozenset(half)),
         ]
     ).conclude()
-    whole = view_model.word_standing(
+    whole = summary.word_standing(
         verdict, "whole", VariantStats(statuses=Counter({"ok": 39, "Truncated": 1}))
     )
     assert whole.loses.startswith("1 of 40, at most 13.2 %")
     assert (whole.lost, whole.failed, whole.came) == ("1 truncated", "", "100.0")
     tally = VariantStats(statuses=Counter({"ok": 20, "Unreachable": 20}))
-    gone = view_model.word_standing(verdict, "half", tally)
+    gone = summary.word_standing(verdict, "half", tally)
     assert gone.unanswered == "no answer to 20 of 40; 50.0 % right with these wrong"
     assert (gone.lost, gone.failed) == ("", "20 unreachable")
     # Replies lost on texts without truth are not those that the share of losses counts.
     more = VariantStats(statuses=Counter({"ok": 30, "Truncated": 5}))
-    assert view_model.word_standing(verdict, "whole", more).lost == ""
-    assert view_model.word_standing(verdict, "whole", more).failed == "5 truncated"
+    assert summary.word_standing(verdict, "whole", more).lost == ""
+    assert summary.word_standing(verdict, "whole", more).failed == "5 truncated"
 
 
 def test_rows_of_lists_are_told_and_few_values_lead_with_precision_and_recall(wire) -> None:

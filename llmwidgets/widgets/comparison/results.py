@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
-from llmwidgets.comparison import view_model
 from llmwidgets.comparison.aggregate import adopt_aggregates
 from llmwidgets.comparison.core import CellKey
+from llmwidgets.comparison.summary import deviation, render_page, summarize
 from llmwidgets.comparison.text_result import FieldResult
 from llmwidgets.comparison.truth import get_at_path, list_without_truth
 from llmwidgets.errors import FieldError
@@ -179,7 +179,7 @@ class ShownResult:
     def update_static(self, comparison: Comparison) -> None:
         """Make the HTML that shows where the widget cannot be shown."""
         self.sum_up(comparison)
-        summary = view_model.summarize(comparison, matters=self.matters)
+        summary = summarize(comparison, matters=self.matters)
         self.verdict, self.fragment = summary.headline, html.fragment(summary)
 
     async def refresh_static(self) -> None:
@@ -290,7 +290,7 @@ class ResultController:
 
     def _report(self, comparison: Comparison, values: bool) -> str:
         self._result.sum_up(comparison)
-        return view_model.render_page(comparison, values=values, matters=self._result.matters)
+        return render_page(comparison, values=values, matters=self._result.matters)
 
 
 class ScoresController:
@@ -311,7 +311,7 @@ class ScoresController:
 
     def _scores(self, comparison: Comparison, matters: float) -> ScoresState:
         self.result.sum_up(comparison)
-        self.result.deviation = view_model.deviation(comparison.verdict(matters))
+        self.result.deviation = deviation(comparison.verdict(matters))
         return score_view(comparison, matters, self.result.foretold)
 
     async def act_matters(self, content: Content) -> None:

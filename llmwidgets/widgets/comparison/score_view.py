@@ -11,14 +11,14 @@ from llmwidgets import formatting
 from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS, Outcome, brief
-from llmwidgets.comparison import view_model
+from llmwidgets.comparison import summary
 from llmwidgets.comparison.aggregate import (
     GroundingCount,
     aggregate,
     count_grounding,
     sampled_agreement,
 )
-from llmwidgets.comparison.scoreboard import find_sparse
+from llmwidgets.comparison.scores import find_sparse
 from llmwidgets.comparison.text_result import read_leakage
 from llmwidgets.comparison.texts import spread_evenly
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from llmwidgets.analysis.verdict import Pair, Verdict
     from llmwidgets.comparison.aggregate import FieldCount
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.report.view_model import ScoreRow as Row
+    from llmwidgets.report.scoreboard import ScoreRow as Row
 
 
 _FOOT_UNSCORED = "Without truth nothing is scored: valid replies, time and cost are what is known."
@@ -168,7 +168,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
     takes the place of what is right.
     """
     verdict = comparison.verdict(matters)
-    rows = view_model.worded_rows(comparison, verdict)
+    rows = summary.worded_rows(comparison, verdict)
     sparse = find_sparse(comparison) is not None
     scored = any(row.accuracy is not None for row in rows)
     agreed = not scored and len(rows) > 1
@@ -179,7 +179,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
     order = sorted(range(len(rows)), key=lambda at: _rank(rows[at], shared[at]))
     # Whether some pair shares enough texts for a verdict that depends on what matters.
     enough = any(pair.texts >= FEWEST_TEXTS for pair in verdict.table)
-    band = view_model.margin(verdict)
+    band = summary.margin(verdict)
     low, high, step = _scale(rows, band)
     return {
         "headline": verdict.headline,
@@ -188,12 +188,12 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
         "scored": scored,
         "agreed": agreed,
         "matters": f"{100 * matters:g}" if enough else "",
-        "more": view_model.more_texts(verdict),
+        "more": summary.more_texts(verdict),
         "foretold": foretold,
         "unlabelled": sum(text.truth is NOTHING for text in comparison.texts) if scored else 0,
-        "worse": view_model.worse_head(verdict),
+        "worse": summary.worse_head(verdict),
         "band": None if band is None else [_percent(end) for end in band],
-        "best": view_model.best_words(verdict),
+        "best": summary.best_words(verdict),
         "scale": [low, high],
         "step": step,
         "groups": _groups([(rows[at], shared[at]) for at in order], sparse=sparse, agreed=agreed),
@@ -202,7 +202,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
         "order": [rows[at].letter for at in order],
         "fields": field_view(comparison, order, scored=scored),
         "points": [_point(row) for row in rows],
-        "beside": list(view_model.side_notes(comparison)),
+        "beside": list(summary.side_notes(comparison)),
         "foot": _foot(comparison, verdict, scored=scored, agreed=agreed),
     }
 
@@ -214,7 +214,7 @@ def _rank(row: Row, shared: Shared) -> tuple[Any, float]:
 
 
 def _foot(comparison: Comparison, verdict: Verdict, *, scored: bool, agreed: bool) -> list[str]:
-    notes = view_model.foot(comparison, verdict)
+    notes = summary.foot(comparison, verdict)
     if scored:
         return list(notes)
     if not agreed:

@@ -1,4 +1,4 @@
-"""The scoreboard: one row per variant, the verdict, and what a mean share right leaves out."""
+"""The scores: each variant's figures, the verdict, and what a mean share right leaves out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from llmwidgets.comparison.core import CellKey, ResultData, measure_once
 from llmwidgets.comparison.text_result import DOCUBENCH, is_labelled, name_in_code
 from llmwidgets.comparison.texts import join_truncated, spread_evenly
 from llmwidgets.errors import FAILURES
-from llmwidgets.report.view_model import ScoreRow
+from llmwidgets.report.scoreboard import ScoreRow
 
 if TYPE_CHECKING:
     import pandas as pd

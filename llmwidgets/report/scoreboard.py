@@ -1,4 +1,4 @@
-"""What a comparison shows: the scoreboard's rows and columns, the fields, and all as plain text."""
+"""The scoreboard: its rows and its columns, the fields that differ, and all as plain text."""
 
 from __future__ import annotations
 
