@@ -13,7 +13,7 @@ from llmwidgets import Comparison
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf
-from llmwidgets.widgets.comparison.results import parse_edit
+from llmwidgets.widgets.comparison.labels import parse_edit
 
 SCHEMA = {
     "type": "object",

@@ -153,7 +153,8 @@ export interface Variant {
 
 /** What is known of a comparison before the page asks for more. */
 export interface Result {
-  run: number;
+  /** Grows with each other comparison. */
+  edition: number;
   revision: number;
   /** The tabs, in their order. */
   views: string[];
