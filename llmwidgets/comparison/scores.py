@@ -13,7 +13,13 @@ from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.analysis.scoring import failed_score
 from llmwidgets.analysis.significance import Scores, Tested
-from llmwidgets.analysis.verdict import MATTERS, Standing, Verdict, read_matters
+from llmwidgets.analysis.verdict import (
+    MATTERS,
+    Standing,
+    Verdict,
+    conclude_unscored,
+    read_matters,
+)
 from llmwidgets.comparison.aggregate import VariantStats, aggregate
 from llmwidgets.comparison.core import CellKey, ResultData, measure_once
 from llmwidgets.comparison.text_result import DOCUBENCH, is_labelled, name_in_code
@@ -161,7 +167,16 @@ def verdict_of(results: ResultData, matters: float = MATTERS) -> Verdict:
     best (0.05: 5 fields in 100); None where the texts are not enough to tell.
     """
     share, known = read_matters(matters), tested(results)
-    return known.conclude(share) if known else Verdict(_unscored(results))
+    if known is not None:
+        return known.conclude(share)
+    sums = aggregate(results)
+    return conclude_unscored(
+        valid=sum(stats.statuses["ok"] for stats in sums.stats),
+        replies=len(results),
+        variants=len(results.variants),
+        labelled=sum(map(is_labelled, results.texts)),
+        differing=sums.differing,
+    )
 
 
 @measure_once
@@ -208,22 +223,6 @@ def _groups(results: ResultData) -> dict[str, str] | None:
     """The group of each text; None where no texts belong together."""
     groups = {text.id: text.group for text in results.texts}
     return groups if any(groups.values()) else None
-
-
-def _unscored(results: ResultData) -> str:
-    labelled = any(is_labelled(text) for text in results.texts)
-    valid = sum(stats.statuses["ok"] for stats in aggregate(results).stats)
-    total = len(results)
-    answers = f"{valid} of {total} replies are valid records"
-    if labelled:
-        return f"{answers}; no labelled text was answered, so nothing is scored."
-    if len(results.variants) == 1:
-        return f"{answers}; without truth nothing says whether they are right."
-    rows = aggregate(results).differing
-    return (
-        f"{answers}; the variants differ in {rows} {'row' if rows == 1 else 'rows'}. "
-        "Without truth nothing says which of them is right."
-    )
 
 
 # -- Looks: at how many scored texts a verdict was shown, for the same replies.
