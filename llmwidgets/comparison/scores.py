@@ -25,7 +25,7 @@ from llmwidgets.comparison.core import CellKey, ResultData, measure_once
 from llmwidgets.comparison.text_result import DOCUBENCH, is_labelled, name_in_code
 from llmwidgets.comparison.texts import join_truncated, spread_evenly
 from llmwidgets.errors import FAILURES
-from llmwidgets.report.scoreboard import ScoreRow
+from llmwidgets.report.scoreboard import Figures, ScoreRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +51,8 @@ def scoreboard_frame(results: ResultData) -> pd.DataFrame:
     """
     import pandas as pd
 
-    frame = pd.DataFrame([each.figures() for each in score_rows(results)])
-    for name in filter(ScoreRow.is_number, frame.columns):
+    frame = pd.DataFrame([each.by_column() for each in score_rows(results)])
+    for name in filter(Figures.is_number, frame.columns):
         frame[name] = frame[name].astype(float)
     notes = lost_functions(results), not_in_full(results), caveat_sentences(results)
     frame.attrs["notes"] = list(chain(*notes))
@@ -65,7 +65,7 @@ def score_rows(results: ResultData) -> tuple[ScoreRow, ...]:
 
 
 def _row(results: ResultData, at: int, stats: VariantStats) -> ScoreRow:
-    """Every figure of a variant: a new one is a field of ScoreRow and its value here."""
+    """Every figure of a variant: a new one is a field of Figures and its value here."""
     standing, total = standings(results)[at], stats.total
     bounded = standing is not None and (standing.low, standing.high) != (0.0, 1.0)
     p50, p95 = quantiles(stats.seconds)
