@@ -807,7 +807,7 @@ def test_the_scoreboard_keeps_letters_and_says_what_the_verdict_says(finished) -
     assert {row["letter"]: row["label"] for row in rows} == dict(
         zip("ABCD", comparison.labels, strict=True)
     )
-    shares = [row["share"] for row in rows]
+    shares = [float(row["right"]) for row in rows]
     assert shares == sorted(shares, reverse=True)
     for row in rows:
         low, value, high = row["interval"]

@@ -148,7 +148,7 @@ def test_what_matters_changes_groups_band_words_and_the_static_output(wire) -> N
     page.send("scores.matters", points="20")
     last = newest(page)
     assert (last["more"], last["band"]) == ("", [80, 100])
-    assert [row["bound"] for group in last["groups"] for row in group["rows"]] == [
+    assert [row["words"]["bound"] for group in last["groups"] for row in group["rows"]] == [
         "the best", "within 20"
     ]  # fmt: skip
 
@@ -172,7 +172,8 @@ def test_under_ten_texts_nothing_is_asked_about_what_matters(wire) -> None:
     assert (scores["matters"], scores["outcome"]) == ("", "not_enough_texts")
     assert scores["more"] == expected_sentence(9, 2)
     assert [each["interval"] for each in scores["pairs"]] == [None]
-    bounds = [(row["worse"], row["bound"]) for group in scores["groups"] for row in group["rows"]]
+    words = [row["words"] for group in scores["groups"] for row in group["rows"]]
+    bounds = [(each["worse"], each["bound"]) for each in words]
     assert bounds == [("–", "the leader"), ("unknown", "too few texts")]
 
 
@@ -197,7 +198,8 @@ def columns_of(scores: dict[str, Any]) -> dict[str, list[tuple[str, str, str, bo
     """What is said of each variant, by group."""
     return {
         group["title"] + group["more"]: [
-            (row["label"], row["worse"], row["bound"], row["recommended"]) for row in group["rows"]
+            (row["label"], *map(row["words"].get, ("worse", "bound", "recommended")))
+            for row in group["rows"]
         ]
         for group in scores["groups"]
     }
@@ -321,9 +323,11 @@ def test_rows_of_lists_are_told_and_few_values_lead_with_precision_and_recall(wi
     outputs = {"all": truth, "some": some}
     compared = Comparison.from_outputs(schema, TEXTS[:12], outputs, truth)
     page = wire(compared.explore())
-    rows = {row["label"]: row for group in page.ask("scores")["groups"] for row in group["rows"]}
-    assert (rows["all"]["rows"], rows["all"]["other_rows"]) == ("24 of 24", "")
-    assert (rows["some"]["rows"], rows["some"]["other_rows"]) == ("12 of 24", "12 missed")
+    groups = page.ask("scores")["groups"]
+    rows = {row["label"]: row for group in groups for row in group["rows"]}
+    told = [rows[label]["words"] for label in ("all", "some")]
+    assert [each["rows"] for each in told] == ["24 of 24", "12 of 24"]
+    assert [each["other_rows"] for each in told] == ["", "12 missed"]
     assert rows["some"]["leading"] == ["100.0", "50.0", "66.7"]
     assert "12 of 24 (12 missed)" in compared._repr_html_()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.analysis.intervals import FEWEST_TEXTS
@@ -21,6 +22,7 @@ from llmwidgets.comparison.aggregate import (
 from llmwidgets.comparison.scores import find_sparse
 from llmwidgets.comparison.text_result import read_leakage
 from llmwidgets.comparison.texts import spread_evenly
+from llmwidgets.report.scoreboard import Wording
 
 if TYPE_CHECKING:
     from llmwidgets.analysis.verdict import Pair, Verdict
@@ -42,20 +44,10 @@ class _ScoreRow(TypedDict):
     letter: str
     label: str
     said: str
-    recommended: bool
-    share: float | None
     right: str
     interval: list[float | None] | None
     range: str
-    came: str
-    loses: str
-    lost: str
-    failed: str
-    unanswered: str
-    worse: str
-    bound: str
-    rows: str
-    other_rows: str
+    words: Annotated[dict[str, Any], Wording]
     leading: list[str]
     valid: str
     failures: str
@@ -238,26 +230,16 @@ def _groups(rows: Sequence[tuple[Row, Shared]], *, sparse: bool, agreed: bool) -
 
 
 def _row(row: Row, shared: Shared, *, sparse: bool, agreed: bool) -> _ScoreRow:
-    words, seconds = row.wording, formatting.seconds
+    seconds = formatting.seconds
     p50, waiting = row.p50_seconds, row.p50_waiting_seconds
     view: _ScoreRow = {
         "letter": row.letter,
         "label": row.variant,
         "said": _effort(row),
-        "recommended": words.recommended,
-        "share": row.accuracy,
         "right": formatting.percent(row.accuracy),
         "interval": _interval(row),
         "range": formatting.interval(row.accuracy_low, row.accuracy_high),
-        "came": words.came or "–",
-        "loses": words.loses,
-        "lost": words.lost,
-        "failed": words.failed,
-        "unanswered": words.unanswered,
-        "worse": words.worse,
-        "bound": words.bound,
-        "rows": words.rows,
-        "other_rows": words.other_rows,
+        "words": asdict(row.wording),
         "leading": [
             formatting.percent(share) for share in (row.precision, row.recall, row.f1) if sparse
         ],

@@ -297,16 +297,12 @@ export interface TextAnswer {
 export type Range = [low: number, high: number];
 export type Interval = [low: number | null, value: number, high: number | null];
 
-export interface ScoreRow {
-  letter: string;
-  label: string;
-  said: string;
+/** A variant's result in words, as the verdict has it. */
+export interface Wording {
+  rank: number;
+  title: string;
+  more: string;
   recommended: boolean;
-  /** Of fields right, 0–1; null where nothing is scored. */
-  share: number | null;
-  right: string;
-  interval: Interval | null;
-  range: string;
   came: string;
   loses: string;
   lost: string;
@@ -316,6 +312,16 @@ export interface ScoreRow {
   bound: string;
   rows: string;
   other_rows: string;
+}
+
+export interface ScoreRow {
+  letter: string;
+  label: string;
+  said: string;
+  right: string;
+  interval: Interval | null;
+  range: string;
+  words: Wording;
   leading: string[];
   valid: string;
   failures: string;
