@@ -15,7 +15,7 @@ from llmwidgets.comparison.summary import summarize
 from llmwidgets.comparison.truth import Blank, correct
 from llmwidgets.engine.estimate import Estimate
 from llmwidgets.engine.estimate import estimate as estimate_plan
-from llmwidgets.errors import FieldError
+from llmwidgets.errors import FieldError, name_methods
 from llmwidgets.formatting import with_article
 from llmwidgets.report import html
 from llmwidgets.report.scoreboard import render_text
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from llmwidgets.store.store import Store
 
 
+@name_methods
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Comparison(ResultData):
     """Every text asked of every variant, scored where there is truth.
