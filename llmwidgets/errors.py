@@ -21,8 +21,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from types import UnionType
-from typing import ClassVar
+from types import FunctionType, UnionType
+from typing import ClassVar, TypeVar
 
 from llmwidgets.formatting import escape_controls
 
@@ -332,3 +332,14 @@ FAILURES: dict[str, type[Failure]] = {
     )
 }  # fmt: skip
 """Every class an extraction can end in besides `ok`, by name, in the order tables show them."""
+
+
+_T = TypeVar("_T")
+
+
+def name_methods(kind: type[_T]) -> type[_T]:
+    """Decorates a class with methods that other modules wrote: a wrong call names the method."""
+    for name, method in vars(kind).items():
+        if isinstance(method, FunctionType) and method.__module__ != kind.__module__:
+            method.__qualname__ = f"{kind.__name__}.{name}"
+    return kind

@@ -135,8 +135,9 @@ class Verdict:
 
     `outcome` is None if there is nothing to compare. `recommended` is the cheapest variant shown
     to be at most `matters` worse than every other, None if none is; `leader` is the best seen.
-    `not_told_apart` are groups of labels of which no two are told apart. `can_show` is the smallest
-    difference (0 to 1) that the `texts` show four times in five, `texts_needed` how many would show
+    `not_told_apart` are groups of labels of which no two are told apart. `texts` is how many
+    texts the best and each other answered, not how many are labelled. `can_show` is the smallest
+    difference (0 to 1) that these show four times in five, `texts_needed` how many would show
     `matters`, and `texts_to_equal` how many would show of an equal variant that it is as good.
     If texts belong together, `groups` is how many groups they make, and groups are needed.
     `looks` are the numbers of texts at which the truth was looked at so far. A notebook shows it
@@ -263,6 +264,24 @@ def put_in_words(verdict: Verdict, left_out: Sequence[tuple[str, int]], repeats:
         losses = _losses(verdict)
         details = _joined(details, losses, *_unanswered(verdict.standings), worse, rest)
     return replace(verdict, headline=headline, details=details, notes=_notes(verdict, repeats))
+
+
+def conclude_unscored(
+    *, valid: int, replies: int, variants: int, labelled: int, differing: int
+) -> Verdict:
+    """What can be said where no reply is scored: on `labelled` texts, none of them answered.
+
+    `differing` is the number of rows in which the variants differ.
+    """
+    answers = f"{valid} of {replies} replies are valid records"
+    if labelled:
+        rest = "no labelled text was answered, so nothing is scored."
+    elif variants == 1:
+        rest = "without truth nothing says whether they are right."
+    else:
+        rows = f"{differing} {'row' if differing == 1 else 'rows'}"
+        rest = f"the variants differ in {rows}. Without truth nothing says which of them is right."
+    return Verdict(f"{answers}; {rest}")
 
 
 def _notes(verdict: Verdict, repeats: int) -> tuple[str, ...]:

@@ -23,17 +23,17 @@ from llmwidgets import formatting
 from llmwidgets.cli import CompareOptions, DemoOptions, Exit, print_text, report
 from llmwidgets.cli.keys import open_store
 from llmwidgets.comparison import Comparison, compare
+from llmwidgets.comparison.summary import summarize, value_text
 from llmwidgets.comparison.text_result import VariantValue, read_text_result
 from llmwidgets.comparison.texts import PDF_HINT
-from llmwidgets.comparison.view_model import summarize, value_text
 from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import escape_controls
-from llmwidgets.report.view_model import GLYPHS, LEGEND, LOSES, Column, scoreboard_columns
+from llmwidgets.report.scoreboard import GLYPHS, LEGEND, LOSES, Column, scoreboard_columns
 from llmwidgets.report.writers import write_jsonl
 
 if TYPE_CHECKING:
-    from llmwidgets.report.view_model import Summary
+    from llmwidgets.report.scoreboard import Summary
 
 
 def run_compare(options: CompareOptions) -> Exit:

@@ -8,23 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison import (
-    aggregate,
-    dataframes,
-    run_settings,
-    runs,
-    serialization,
-    view_model,
-)
+from llmwidgets.comparison import aggregate, dataframes, run_settings, runs, serialization
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
-from llmwidgets.comparison.scoreboard import scoreboard_frame, verdict_of
+from llmwidgets.comparison.scores import scoreboard_frame, verdict_of
+from llmwidgets.comparison.summary import summarize
 from llmwidgets.comparison.truth import Blank, correct
 from llmwidgets.engine.estimate import Estimate
 from llmwidgets.engine.estimate import estimate as estimate_plan
-from llmwidgets.errors import FieldError
+from llmwidgets.errors import FieldError, name_methods
 from llmwidgets.formatting import with_article
 from llmwidgets.report import html
-from llmwidgets.report.view_model import render_text
+from llmwidgets.report.scoreboard import render_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +28,7 @@ if TYPE_CHECKING:
     from llmwidgets.store.store import Store
 
 
+@name_methods
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Comparison(ResultData):
     """Every text asked of every variant, scored where there is truth.
@@ -190,10 +185,10 @@ class Comparison(ResultData):
         return panel._on(self)
 
     def __repr__(self) -> str:
-        return render_text(view_model.summarize(self))
+        return render_text(summarize(self))
 
     def _repr_html_(self) -> str:
-        return html.fragment(view_model.summarize(self))
+        return html.fragment(summarize(self))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}

@@ -21,7 +21,7 @@ from llmwidgets.comparison.aggregate import (
     read_differences,
 )
 from llmwidgets.comparison.core import ResultData
-from llmwidgets.comparison.scoreboard import lost_functions, scoreboard_frame, verdict_of
+from llmwidgets.comparison.scores import lost_functions, scoreboard_frame, verdict_of
 from llmwidgets.comparison.text_result import (
     KINDS,
     TextGrounding,
@@ -32,7 +32,7 @@ from llmwidgets.comparison.text_result import (
     read_text_results,
 )
 from llmwidgets.errors import FieldError
-from llmwidgets.report.view_model import GLYPHS
+from llmwidgets.report.scoreboard import GLYPHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -19,11 +19,11 @@ from llmwidgets.analysis.grounding import SourceText, ground
 from llmwidgets.analysis.leaves import NOTHING, leaves_of
 from llmwidgets.comparison.core import NONE, CellKey, ResultData, Results, Rules, results_of_rows
 from llmwidgets.comparison.dataframes import read_table
+from llmwidgets.comparison.summary import render_page
 from llmwidgets.comparison.text_result import has_data, rule_text, score_extraction
 from llmwidgets.comparison.texts import to_jsonable
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.variants import SETTINGS, Variant
-from llmwidgets.comparison.view_model import render_page
 from llmwidgets.dialects.types import Example
 from llmwidgets.engine.journal import NO_OUTPUT, Row, current_status
 from llmwidgets.engine.request_builder import Document
@@ -33,6 +33,7 @@ from llmwidgets.schemas import read_schema
 
 if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
+
 
 StrPath = str | os.PathLike[str]
 

@@ -25,7 +25,7 @@ from llmwidgets.comparison.core import CellKey, ResultData, Rules, measure_once
 from llmwidgets.comparison.texts import to_jsonable
 from llmwidgets.dialects.types import Example
 from llmwidgets.errors import FAILURES, FieldError
-from llmwidgets.report.view_model import State
+from llmwidgets.report.scoreboard import State
 
 if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction

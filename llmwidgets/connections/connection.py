@@ -19,7 +19,7 @@ from llmwidgets.connections.validation import (
     read_origin,
 )
 from llmwidgets.dialects.types import AuthHeader, Capability, Dialect, Target
-from llmwidgets.errors import FieldError, UnknownConnection
+from llmwidgets.errors import FieldError, UnknownConnection, name_methods
 from llmwidgets.known_keys import warn_if_typed
 from llmwidgets.providers import PROVIDERS, find_warning, shown_kind
 from llmwidgets.providers.base import Fields, FieldWarning, Kind, Provider
@@ -29,6 +29,7 @@ from llmwidgets.secret import Secret, refuse_key
 Origin = Literal["given", "store", "session", "environment", "policy", "demo"]
 
 
+@name_methods
 class Connection:
     """A provider's fields, filled in and named: what a store keeps and a run calls.
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from llmwidgets import formatting
 from llmwidgets.formatting import escape_html
-from llmwidgets.report.view_model import (
+from llmwidgets.report.scoreboard import (
     GLYPHS,
     LEGEND,
     Cell,

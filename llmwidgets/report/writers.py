@@ -60,10 +60,15 @@ def _not_written(target: Path, error: OSError) -> FieldError:
 
 
 def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
+    """Write the frame as CSV (see `format_csv`)."""
+    return write_text(path, format_csv(frame))
+
+
+def format_csv(frame: pd.DataFrame) -> str:
     """The frame as CSV; a cell that a spreadsheet would run as a formula gets a ' in front."""
     safe = frame.map(safe_cell)
     safe.columns = [safe_cell(str(name)) for name in frame.columns]
-    return write_text(path, safe.to_csv(index=False, lineterminator="\r\n"))
+    return safe.to_csv(index=False, lineterminator="\r\n")
 
 
 def safe_cell(value: Any) -> Any:
@@ -76,12 +81,16 @@ def safe_cell(value: Any) -> Any:
 
 
 def write_jsonl(rows: Iterable[Mapping[Any, Any]], path: str | os.PathLike[str]) -> Path:
+    """Write one JSON object per line (see `format_jsonl`)."""
+    return write_text(path, format_jsonl(rows))
+
+
+def format_jsonl(rows: Iterable[Mapping[Any, Any]]) -> str:
     """One JSON object per line; what is unknown is null."""
     plain = ({str(name): _json_value(value) for name, value in row.items()} for row in rows)
-    lines = (
+    return "".join(
         json.dumps(row, ensure_ascii=False, default=str, allow_nan=False) + "\n" for row in plain
     )
-    return write_text(path, "".join(lines))
 
 
 def _json_value(value: Any) -> Any:

@@ -10,8 +10,8 @@ from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.run_settings import script_of
 from llmwidgets.store.store import Store, choose_store
 from llmwidgets.widgets.comparison.grid import GridController
+from llmwidgets.widgets.comparison.labels import LabelController
 from llmwidgets.widgets.comparison.results import (
-    LabelController,
     ResultController,
     ResultState,
     ScoresController,

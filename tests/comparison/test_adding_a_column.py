@@ -12,35 +12,66 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 PAGE = PAGE.partition("## Add a column to the scoreboard\n")[2].partition("\n## ")[0]
-FIELD, VALUE, COLUMN = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-EDITS = (
-    ("report/view_model.py", "    # What the views show besides.\n", FIELD),
-    ("comparison/scoreboard.py", "        letter=formatting.variant_letter(at),\n", VALUE),
-    ("report/view_model.py", "        Column(_times, page=", COLUMN),
+ADDITIONS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+CONTRACT = "tests/comparison/test_comparison.py"
+PLACES = (
+    ("llmwidgets/comparison/aggregate.py", "    timed_out: int = 0\n"),
+    ("llmwidgets/comparison/aggregate.py", "        self.timed_out += extraction.timed_out\n"),
+    ("llmwidgets/report/scoreboard.py", "\n    def by_column("),
+    ("llmwidgets/comparison/scores.py", "        letter=formatting.variant_letter(at),\n"),
+    (CONTRACT, "    ]  # fmt: skip\n\n\ndef test_what_is_right_wrong_invented_and_missed"),
+    ("llmwidgets/report/scoreboard.py", "        Column(_times, page="),
+    ("llmwidgets/report/scoreboard.py", "        row.late and f"),
 )
+"""What each addition of the page stands before."""
 
 USED = """
+from dataclasses import replace
 import llmwidgets as lw
+from llmwidgets.comparison.aggregate import VariantStats
+from llmwidgets.comparison.summary import summarize
+from llmwidgets.report.scoreboard import render_text
 found = lw.Comparison.from_outputs(
     [{"name": "customer"}], ["x"], {"A": [{"customer": "Ada"}]}, [{"customer": "Ada"}]
 )
+stats = VariantStats()
+stats.add(replace(next(iter(found)), tries=3))
+assert stats.retries == 2
 board = found.scoreboard()
-assert list(board.columns)[-1] == "reused" and board.reused[0] == 0 and board.reused.dtype == int
-assert "Paid before" in found._repr_html_() and "paid before" in repr(found)
+assert list(board.columns)[-1] == "retries"
+assert board.retries[0] == 0 and board.retries.dtype == int
+assert "Tried again" in found._repr_html_() and "tried again" not in repr(found)
+shown = summarize(found)
+again = replace(shown, rows=tuple(replace(row, retries=2) for row in shown.rows))
+assert "2 tried again" in render_text(again)
 """
+HELD = (
+    f"{CONTRACT}::test_the_scoreboard_has_the_columns_of_the_contract_in_order",
+    "tests/comparison/test_frozen.py",
+    "tests/report",
+)
+"""The tests that a new column must not break."""
 
 
-def test_a_column_is_a_field_its_value_and_an_entry(tmp_path) -> None:
-    package = tmp_path / "llmwidgets"
-    shutil.copytree(
-        ROOT / "llmwidgets", package, ignore=shutil.ignore_patterns("__pycache__", "node_modules")
-    )
-    for name, before, addition in EDITS:
-        text = (package / name).read_text("utf-8")
-        assert text.count(before) == 1
-        (package / name).write_text(text.replace(before, addition + before), "utf-8")
+def run(folder: Path, *arguments: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", USED], cwd=tmp_path, capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(folder)},
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_column_is_what_the_page_says(tmp_path) -> None:
+    """And the tests that hold the columns, what was saved and the widths pass with it."""
+    unwanted = shutil.ignore_patterns("__pycache__", "node_modules")
+    for folder in ("llmwidgets", "tests"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=unwanted)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for (name, before), addition in zip(PLACES, ADDITIONS, strict=True):
+        path = tmp_path / name
+        text = path.read_text("utf-8")
+        assert text.count(before) == 1, (name, before)
+        path.write_text(text.replace(before, addition + before), "utf-8")
+    run(tmp_path, "-c", USED)
+    run(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", *HELD)
+    run(tmp_path, "-m", "ruff", "check", "--no-cache", "llmwidgets/comparison", "llmwidgets/report")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from llmwidgets.comparison import compare, load
 from llmwidgets.connections import Connection
 
+AS_TEXT: dict[str, Any] = {"dtype": str, "keep_default_na": False}
 FROZEN = Path(__file__).parent / "frozen"
 
 
@@ -19,8 +23,10 @@ def test_a_saved_comparison_is_scored_as_it_was(tmp_path) -> None:
         ("comparison-1.csv", "fields"),
         ("comparison-1-scoreboard.csv", "scoreboard"),
     ):
-        written = loaded.to_csv(tmp_path / name, table=table)
-        assert written.read_text("utf-8") == (FROZEN / name).read_text("utf-8")
+        written = pd.read_csv(loaded.to_csv(tmp_path / name, table=table), **AS_TEXT)
+        frozen = pd.read_csv(FROZEN / name, **AS_TEXT)
+        # A column that came later is not in the file.
+        pd.testing.assert_frame_equal(written[list(frozen.columns)], frozen)
     made = loaded.corrections()
     assert made[["text_id", "field", "old", "new", "by", "seen"]].values.tolist() == [
         ["t1", "total", 12.5, 13, "Ada", True],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from llmwidgets import Comparison
-from llmwidgets.comparison import view_model
+from llmwidgets.comparison import summary
 
 
 class Letter(BaseModel):
@@ -42,7 +42,7 @@ def label_all(comparison: Comparison, labelled: int) -> Comparison:
 
 def assert_one_figure(comparison: Comparison, board: pd.DataFrame) -> None:
     """Every figure that the verdict names of a variant is that of its row."""
-    drawn = {row.variant: row for row in view_model.summarize(comparison).rows}
+    drawn = {row.variant: row for row in summary.summarize(comparison).rows}
     rows = board.set_index("variant")
     for each in comparison.verdict().standings:
         row = rows.loc[each.label]

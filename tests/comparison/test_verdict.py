@@ -49,6 +49,11 @@ def test_truth_that_labels_no_field_is_none(empty):
     assert "answered" not in said
 
 
+def test_the_texts_of_a_verdict_are_those_that_all_answered():
+    """More may be labelled: what one variant did not answer compares nothing."""
+    assert made({"A": TRUTH, "B": HALF[:20] + [None] * (COUNT - 20)}).verdict().texts == 20
+
+
 def test_labelled_texts_without_an_answer_are_named():
     said = made({"A": [None] * COUNT}).verdict().sentence
     assert said.endswith("no labelled text was answered, so nothing is scored.")

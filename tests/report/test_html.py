@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.report import html
-from llmwidgets.report.view_model import Cell, Line, ScoreRow, Summary, Wording, render_text
+from llmwidgets.report.scoreboard import (
+    BUDGETS,
+    Cell,
+    Line,
+    ScoreRow,
+    Summary,
+    Wording,
+    render_text,
+)
 
 ROW = ScoreRow(
     letter="A", variant="demo-careful", asked=30, valid_replies=28,
@@ -157,7 +165,7 @@ def test_the_plain_text_has_the_same_figures() -> None:
     ):  # fmt: skip
         assert part in said
     assert "4360.00" not in said
-    assert max(map(len, said.split("\n"))) <= 140
+    assert max(map(len, said.split("\n"))) <= BUDGETS["text"]
 
 
 def test_the_groups_stand_best_first_whatever_the_letters_are() -> None:

@@ -88,12 +88,12 @@ def test_the_new_view_is_drawn(copy: Path, blank: Any) -> None:
     """Its tab asks for it, and shows what the kernel answers."""
     static = copy / "llmwidgets" / "widgets" / "static"
     result = {
-        "run": 1, "revision": 0, "views": ["text", "lengths"], "variants": [], "truth": False,
+        "edition": 1, "revision": 0, "views": ["text", "lengths"], "variants": [], "truth": False,
         "texts": 0, "unlabelled": 0, "read": 0, "live": False, "counts": {}, "fields": [],
         "labels": 0, "undo": "", "facts": [], "notes": [], "resume": "",
     }  # fmt: skip
     state = {"type": "state", "error": None, "screen": "results", "again": "", "result": result}
-    answer = {"type": "lengths", "run": 1, "lengths": {"a.txt": 3}}
+    answer = {"type": "lengths", "edition": 1, "lengths": {"a.txt": 3}}
 
     def hear(message: dict[str, Any], *files: str) -> None:
         raw = [base64.b64encode((static / name).read_bytes()).decode() for name in files]

@@ -13,7 +13,7 @@ from llmwidgets import Comparison
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Leaf
-from llmwidgets.widgets.comparison.results import parse_edit
+from llmwidgets.widgets.comparison.labels import parse_edit
 
 SCHEMA = {
     "type": "object",
@@ -58,7 +58,7 @@ def row(block: dict[str, Any], path: str) -> dict[str, Any]:
 def shares(page: Any) -> dict[str, float]:
     page.send("scores.show")
     groups = last(page, "scores")["groups"]
-    return {each["label"]: each["share"] for group in groups for each in group["rows"]}
+    return {each["label"]: float(each["right"]) / 100 for group in groups for each in group["rows"]}
 
 
 def test_a_columns_value_becomes_truth_and_everything_follows(page) -> None:

@@ -510,7 +510,7 @@ def test_an_open_grid_follows_the_run(wire, store, slow) -> None:
     open_up()
     page.settle()
     after = page.state["result"]
-    assert (after["run"], after["live"], after["read"]) == (shown["run"], False, 4)
+    assert (after["edition"], after["live"], after["read"]) == (shown["edition"], False, 4)
     for message in page.messages:
         for _, block in message.get("blocks", []) if message["type"] == "changed" else []:
             assert block["failed"] is None
@@ -807,7 +807,7 @@ def test_the_scoreboard_keeps_letters_and_says_what_the_verdict_says(finished) -
     assert {row["letter"]: row["label"] for row in rows} == dict(
         zip("ABCD", comparison.labels, strict=True)
     )
-    shares = [row["share"] for row in rows]
+    shares = [float(row["right"]) for row in rows]
     assert shares == sorted(shares, reverse=True)
     for row in rows:
         low, value, high = row["interval"]
@@ -881,14 +881,17 @@ def test_requests_are_shown_whole_with_every_secret_cut(wire, store, slow) -> No
     assert page.state["error"] is None
 
 
-def test_csv_is_whole_and_no_spreadsheet_runs_it(wire) -> None:
+def test_csv_is_whole_and_no_spreadsheet_runs_it(wire, tmp_path) -> None:
     """Every value is in the file; one that starts like a formula is quoted."""
     outputs = {"A": [{"name": "=cmd|' /C calc'!A0"}]}
-    page = wire(Comparison.from_outputs(NAME, ["a text"], outputs).explore())
+    comparison = Comparison.from_outputs(NAME, ["a text"], outputs)
+    page = wire(comparison.explore())
     page.send("result.csv")
     data = next(each for each in reversed(page.raw) if each[1])[1][0]
     assert data.decode("utf-8-sig").splitlines()[0].startswith("variant,text_id")
     assert "'=cmd|" in data.decode("utf-8-sig")
+    exported = comparison.to_csv(tmp_path / "comparison.csv").read_bytes()
+    assert data.decode("utf-8-sig").encode() == exported
     assert last(page, "file")["name"] == "comparison.csv"
 
 

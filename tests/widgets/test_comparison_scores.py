@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llmwidgets import Comparison, Variant, formatting
 from llmwidgets.analysis.significance import Scores, compare_variants
 from llmwidgets.analysis.verdict import Shown, brief, expected_sentence, margin
-from llmwidgets.comparison import view_model
+from llmwidgets.comparison import summary
 from llmwidgets.comparison.aggregate import VariantStats
 
 SCHEMA = {
@@ -114,10 +114,10 @@ def test_what_is_left_out_says_why(wire) -> None:
 def test_a_variant_beside_the_verdict_says_how_little_was_scored(scored: int, reason: str) -> None:
     verdict = made(good=GOOD, near=NEAR).verdict()
     tally = VariantStats(scores={str(n): [1.0] for n in range(scored)})
-    said = view_model.word_standing(verdict, "other", tally)
+    said = summary.word_standing(verdict, "other", tally)
     assert said.group == f"Left out: {reason}"
     assert said.rank > max(
-        view_model.word_standing(verdict, each, tally).rank for each in ("good", "near")
+        summary.word_standing(verdict, each, tally).rank for each in ("good", "near")
     )
 
 
@@ -148,7 +148,7 @@ def test_what_matters_changes_groups_band_words_and_the_static_output(wire) -> N
     page.send("scores.matters", points="20")
     last = newest(page)
     assert (last["more"], last["band"]) == ("", [80, 100])
-    assert [row["bound"] for group in last["groups"] for row in group["rows"]] == [
+    assert [row["words"]["bound"] for group in last["groups"] for row in group["rows"]] == [
         "the best", "within 20"
     ]  # fmt: skip
 
@@ -172,7 +172,8 @@ def test_under_ten_texts_nothing_is_asked_about_what_matters(wire) -> None:
     assert (scores["matters"], scores["outcome"]) == ("", "not_enough_texts")
     assert scores["more"] == expected_sentence(9, 2)
     assert [each["interval"] for each in scores["pairs"]] == [None]
-    bounds = [(row["worse"], row["bound"]) for group in scores["groups"] for row in group["rows"]]
+    words = [row["words"] for group in scores["groups"] for row in group["rows"]]
+    bounds = [(each["worse"], each["bound"]) for each in words]
     assert bounds == [("–", "the leader"), ("unknown", "too few texts")]
 
 
@@ -197,7 +198,8 @@ def columns_of(scores: dict[str, Any]) -> dict[str, list[tuple[str, str, str, bo
     """What is said of each variant, by group."""
     return {
         group["title"] + group["more"]: [
-            (row["label"], row["worse"], row["bound"], row["recommended"]) for row in group["rows"]
+            (row["label"], *map(row["words"].get, ("worse", "bound", "recommended")))
+            for row in group["rows"]
         ]
         for group in scores["groups"]
     }
@@ -265,7 +267,7 @@ def test_no_bound_is_ever_0_and_words_never_deny_the_group(scores: Any, matters:
     ]
     verdict = compare_variants(columns).conclude(matters)
     told = {
-        each.label: view_model.word_standing(verdict, each.label, VariantStats())
+        each.label: summary.word_standing(verdict, each.label, VariantStats())
         for each in verdict.standings
     }
     assert [label for label, each in told.items() if each.recommended] == (
@@ -293,19 +295,19 @@ def test_no_answer_is_told_with_the_accuracy_that_it_leaves_open() -> None:
             Scores("half", half, unanswered=frozenset(scores) - frozenset(half)),
         ]
     ).conclude()
-    whole = view_model.word_standing(
+    whole = summary.word_standing(
         verdict, "whole", VariantStats(statuses=Counter({"ok": 39, "Truncated": 1}))
     )
     assert whole.loses.startswith("1 of 40, at most 13.2 %")
     assert (whole.lost, whole.failed, whole.came) == ("1 truncated", "", "100.0")
     tally = VariantStats(statuses=Counter({"ok": 20, "Unreachable": 20}))
-    gone = view_model.word_standing(verdict, "half", tally)
+    gone = summary.word_standing(verdict, "half", tally)
     assert gone.unanswered == "no answer to 20 of 40; 50.0 % right with these wrong"
     assert (gone.lost, gone.failed) == ("", "20 unreachable")
     # Replies lost on texts without truth are not those that the share of losses counts.
     more = VariantStats(statuses=Counter({"ok": 30, "Truncated": 5}))
-    assert view_model.word_standing(verdict, "whole", more).lost == ""
-    assert view_model.word_standing(verdict, "whole", more).failed == "5 truncated"
+    assert summary.word_standing(verdict, "whole", more).lost == ""
+    assert summary.word_standing(verdict, "whole", more).failed == "5 truncated"
 
 
 def test_rows_of_lists_are_told_and_few_values_lead_with_precision_and_recall(wire) -> None:
@@ -321,9 +323,11 @@ def test_rows_of_lists_are_told_and_few_values_lead_with_precision_and_recall(wi
     outputs = {"all": truth, "some": some}
     compared = Comparison.from_outputs(schema, TEXTS[:12], outputs, truth)
     page = wire(compared.explore())
-    rows = {row["label"]: row for group in page.ask("scores")["groups"] for row in group["rows"]}
-    assert (rows["all"]["rows"], rows["all"]["other_rows"]) == ("24 of 24", "")
-    assert (rows["some"]["rows"], rows["some"]["other_rows"]) == ("12 of 24", "12 missed")
+    groups = page.ask("scores")["groups"]
+    rows = {row["label"]: row for group in groups for row in group["rows"]}
+    told = [rows[label]["words"] for label in ("all", "some")]
+    assert [each["rows"] for each in told] == ["24 of 24", "12 of 24"]
+    assert [each["other_rows"] for each in told] == ["", "12 missed"]
     assert rows["some"]["leading"] == ["100.0", "50.0", "66.7"]
     assert "12 of 24 (12 missed)" in compared._repr_html_()
 

@@ -6,9 +6,11 @@ Node and what package-lock.json names are needed here alone; an installation has
 from __future__ import annotations
 
 import base64
+import json
 import re
 import sys
 import zipfile
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from playwright.sync_api import expect
 
 import llmwidgets
 from llmwidgets.store.store import Store
+from llmwidgets.widgets.comparison.grid import Metrics
+from llmwidgets.widgets.comparison.grid_model import CHUNK
 from tests.node import run_in
 from tests.pages import KERNEL
 
@@ -67,6 +71,38 @@ def test_the_parts_that_draw_nothing(tested) -> None:
     done = run_in(tested, "node", "--test", *files)
     assert files
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+_MEASURED = """
+import { readFileSync } from "node:fs";
+import { transformSync } from "esbuild";
+const source = readFileSync("src/comparison/grid/layout.ts", "utf8");
+const { code } = transformSync(source, { loader: "ts" });
+const page = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+const columns = JSON.parse(process.argv[1]).map((each) => page.measureColumns(960, ...each));
+console.log(JSON.stringify({ chunk: page.CHUNK, metrics: page.METRICS, columns }));
+"""
+
+
+def test_the_kernel_and_the_page_measure_the_grid_by_the_same_numbers(sources) -> None:
+    """Heights, how many texts are sent at once, and how many characters fit in 960 pixels.
+
+    Where a guess is off by more than two characters, the page asks again.
+    """
+    shapes = list(
+        product(([], ["amount"], ["lines[].description_of_goods"]), range(1, 9), (True, False))
+    )
+    node = "node", "--input-type=module", "--eval", _MEASURED, json.dumps(shapes)
+    done = run_in(sources, *node)
+    assert done.returncode == 0, done.stderr
+    page = json.loads(done.stdout)
+    assert page["chunk"] == CHUNK
+    heights = {name: getattr(Metrics(), name) for name in page["metrics"]}
+    assert page["metrics"] == heights
+    for (names, variants, truth), measured in zip(shapes, page["columns"], strict=True):
+        guess = Metrics.guessed(variants, names, truth=truth)
+        assert abs(guess.chars - measured["chars"]) <= 2
+        assert abs(guess.truth_chars - measured["truthChars"]) <= 2
 
 
 FORBIDDEN = ("import ", "import(", "eval(", "new Function", "fetch(", "http://l")

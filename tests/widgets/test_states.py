@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints, is_typeddict
@@ -87,8 +88,8 @@ def _split(body: str) -> Iterator[str]:
 
 
 def kernel_types(hint: Any) -> list[Any]:
-    """The TypedDicts in a type of the kernel."""
-    if is_typeddict(hint):
+    """The TypedDicts in a type of the kernel, and the dataclasses that are sent as dicts."""
+    if is_typeddict(hint) or is_dataclass(hint):
         return [hint]
     return [found for each in get_args(hint) for found in kernel_types(each)]
 
@@ -101,7 +102,7 @@ def differences(at: str, hint: Any, places: list[tuple[Path, str]]) -> Iterator[
             page.setdefault(key, []).extend(types)
     kernel: dict[str, list[Any]] = {}
     for each in kernel_types(hint):
-        for key, inner in get_type_hints(each).items():
+        for key, inner in get_type_hints(each, include_extras=True).items():
             kernel.setdefault(key, []).append(inner)
     for key in sorted(set(kernel) - set(page)):
         yield f"{at}.{key}: only the kernel knows it"

@@ -17,6 +17,7 @@ from llmwidgets.comparison.text_result import FLAGS, FieldResult, TextGrounding,
 from llmwidgets.formatting import count
 from llmwidgets.widgets.comparison.detail_view import detail_view
 from llmwidgets.widgets.comparison.grid_model import (
+    CHUNK,
     LONGEST,
     WHOLE,
     Filter,
@@ -30,7 +31,7 @@ from llmwidgets.widgets.comparison.grid_model import (
     truth_cell,
     value_words,
 )
-from llmwidgets.widgets.comparison.results import CHUNK, ShownResult, is_labelled
+from llmwidgets.widgets.comparison.results import ShownResult, is_labelled
 from llmwidgets.widgets.panel import Content, Sentence, values_in, whole_in
 
 if TYPE_CHECKING:
@@ -259,7 +260,7 @@ class GridController:
 
     def _prepare_first(self, index: GridIndex) -> None:
         """Lay out what `send_first` sends, while the page is still drawn."""
-        index.first(CHUNK)
+        index.read_first()
         changes, comparison = index.changes, index.comparison
         metrics = Metrics.guessed(
             len(comparison.variants), index.patterns(), truth=is_labelled(comparison)
@@ -269,7 +270,7 @@ class GridController:
     def _lay(
         self, index: GridIndex, turn: str, wanted: Filter, metrics: Metrics
     ) -> tuple[GridAnswer, bytes]:
-        index.first(CHUNK)
+        index.read_first()
         with self._turn:
             self._laid += 1
             number = self._laid

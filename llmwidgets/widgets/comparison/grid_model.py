@@ -31,6 +31,9 @@ T = TypeVar("T")
 
 _KEPT = 200
 
+CHUNK = 10
+"""How many texts the page is sent at once; `layout.ts` asks for as many."""
+
 
 @dataclass(frozen=True, slots=True)
 class FieldState:
@@ -104,9 +107,9 @@ class GridIndex:
         text, repeat = divmod(at, self.comparison.repeats)
         return CellKey(0, text, repeat)
 
-    def first(self, count: int) -> None:
-        """Read at least `count` texts, or all there are."""
-        while len(self.units) < min(count, self.total):
+    def read_first(self) -> None:
+        """Read as many texts as the page is sent at once, or all there are."""
+        while len(self.units) < min(CHUNK, self.total):
             self.grow(0)
 
     def grow(self, seconds: float = math.inf) -> None:

@@ -19,7 +19,8 @@ from llmwidgets.engine.run import Run, VariantState
 from llmwidgets.errors import FAILURES, Failure, NotAsked
 from llmwidgets.formatting import count, dollars
 from llmwidgets.widgets.comparison.grid_model import may_ask_again
-from llmwidgets.widgets.comparison.results import LabelController, Remainder, ShownResult
+from llmwidgets.widgets.comparison.labels import LabelController
+from llmwidgets.widgets.comparison.results import Remainder, ShownResult
 from llmwidgets.widgets.comparison.setup import Setup
 from llmwidgets.widgets.comparison.setup_controller import SetupController, whole_words
 from llmwidgets.widgets.comparison.setup_view import TRIAL, expected_words

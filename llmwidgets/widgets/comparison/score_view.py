@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS, Outcome, brief
-from llmwidgets.comparison import view_model
+from llmwidgets.comparison import summary
 from llmwidgets.comparison.aggregate import (
     GroundingCount,
     aggregate,
     count_grounding,
     sampled_agreement,
 )
-from llmwidgets.comparison.scoreboard import find_sparse
+from llmwidgets.comparison.scores import find_sparse
 from llmwidgets.comparison.text_result import read_leakage
 from llmwidgets.comparison.texts import spread_evenly
+from llmwidgets.report.scoreboard import Wording
 
 if TYPE_CHECKING:
     from llmwidgets.analysis.verdict import Pair, Verdict
     from llmwidgets.comparison.aggregate import FieldCount
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.report.view_model import ScoreRow as Row
+    from llmwidgets.report.scoreboard import ScoreRow as Row
 
 
 _FOOT_UNSCORED = "Without truth nothing is scored: valid replies, time and cost are what is known."
@@ -42,20 +44,10 @@ class _ScoreRow(TypedDict):
     letter: str
     label: str
     said: str
-    recommended: bool
-    share: float | None
     right: str
     interval: list[float | None] | None
     range: str
-    came: str
-    loses: str
-    lost: str
-    failed: str
-    unanswered: str
-    worse: str
-    bound: str
-    rows: str
-    other_rows: str
+    words: Annotated[dict[str, Any], Wording]
     leading: list[str]
     valid: str
     failures: str
@@ -168,7 +160,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
     takes the place of what is right.
     """
     verdict = comparison.verdict(matters)
-    rows = view_model.worded_rows(comparison, verdict)
+    rows = summary.worded_rows(comparison, verdict)
     sparse = find_sparse(comparison) is not None
     scored = any(row.accuracy is not None for row in rows)
     agreed = not scored and len(rows) > 1
@@ -179,7 +171,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
     order = sorted(range(len(rows)), key=lambda at: _rank(rows[at], shared[at]))
     # Whether some pair shares enough texts for a verdict that depends on what matters.
     enough = any(pair.texts >= FEWEST_TEXTS for pair in verdict.table)
-    band = view_model.margin(verdict)
+    band = summary.margin(verdict)
     low, high, step = _scale(rows, band)
     return {
         "headline": verdict.headline,
@@ -188,12 +180,12 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
         "scored": scored,
         "agreed": agreed,
         "matters": f"{100 * matters:g}" if enough else "",
-        "more": view_model.more_texts(verdict),
+        "more": summary.more_texts(verdict),
         "foretold": foretold,
         "unlabelled": sum(text.truth is NOTHING for text in comparison.texts) if scored else 0,
-        "worse": view_model.worse_head(verdict),
+        "worse": summary.worse_head(verdict),
         "band": None if band is None else [_percent(end) for end in band],
-        "best": view_model.best_words(verdict),
+        "best": summary.best_words(verdict),
         "scale": [low, high],
         "step": step,
         "groups": _groups([(rows[at], shared[at]) for at in order], sparse=sparse, agreed=agreed),
@@ -202,7 +194,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
         "order": [rows[at].letter for at in order],
         "fields": field_view(comparison, order, scored=scored),
         "points": [_point(row) for row in rows],
-        "beside": list(view_model.side_notes(comparison)),
+        "beside": list(summary.side_notes(comparison)),
         "foot": _foot(comparison, verdict, scored=scored, agreed=agreed),
     }
 
@@ -214,7 +206,7 @@ def _rank(row: Row, shared: Shared) -> tuple[Any, float]:
 
 
 def _foot(comparison: Comparison, verdict: Verdict, *, scored: bool, agreed: bool) -> list[str]:
-    notes = view_model.foot(comparison, verdict)
+    notes = summary.foot(comparison, verdict)
     if scored:
         return list(notes)
     if not agreed:
@@ -238,26 +230,16 @@ def _groups(rows: Sequence[tuple[Row, Shared]], *, sparse: bool, agreed: bool) -
 
 
 def _row(row: Row, shared: Shared, *, sparse: bool, agreed: bool) -> _ScoreRow:
-    words, seconds = row.wording, formatting.seconds
+    seconds = formatting.seconds
     p50, waiting = row.p50_seconds, row.p50_waiting_seconds
     view: _ScoreRow = {
         "letter": row.letter,
         "label": row.variant,
         "said": _effort(row),
-        "recommended": words.recommended,
-        "share": row.accuracy,
         "right": formatting.percent(row.accuracy),
         "interval": _interval(row),
         "range": formatting.interval(row.accuracy_low, row.accuracy_high),
-        "came": words.came or "–",
-        "loses": words.loses,
-        "lost": words.lost,
-        "failed": words.failed,
-        "unanswered": words.unanswered,
-        "worse": words.worse,
-        "bound": words.bound,
-        "rows": words.rows,
-        "other_rows": words.other_rows,
+        "words": asdict(row.wording),
         "leading": [
             formatting.percent(share) for share in (row.precision, row.recall, row.f1) if sparse
         ],

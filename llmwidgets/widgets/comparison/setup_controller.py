@@ -21,7 +21,8 @@ from llmwidgets.engine.estimate import Estimate, cost_words, estimate
 from llmwidgets.errors import FieldError, LLMWidgetsError
 from llmwidgets.formatting import count
 from llmwidgets.providers.prices import price_changes
-from llmwidgets.widgets.comparison.results import LabelController, ShownResult
+from llmwidgets.widgets.comparison.labels import LabelController
+from llmwidgets.widgets.comparison.results import ShownResult
 from llmwidgets.widgets.comparison.setup import Screen, Setup
 from llmwidgets.widgets.comparison.setup_view import SAMPLES, SetupState, setup_view
 from llmwidgets.widgets.panel import Content, Page, words_in

@@ -153,7 +153,8 @@ export interface Variant {
 
 /** What is known of a comparison before the page asks for more. */
 export interface Result {
-  run: number;
+  /** Grows with each other comparison. */
+  edition: number;
   revision: number;
   /** The tabs, in their order. */
   views: string[];
@@ -296,16 +297,12 @@ export interface TextAnswer {
 export type Range = [low: number, high: number];
 export type Interval = [low: number | null, value: number, high: number | null];
 
-export interface ScoreRow {
-  letter: string;
-  label: string;
-  said: string;
+/** A variant's result in words, as the verdict has it. */
+export interface Wording {
+  rank: number;
+  title: string;
+  more: string;
   recommended: boolean;
-  /** Of fields right, 0–1; null where nothing is scored. */
-  share: number | null;
-  right: string;
-  interval: Interval | null;
-  range: string;
   came: string;
   loses: string;
   lost: string;
@@ -315,6 +312,16 @@ export interface ScoreRow {
   bound: string;
   rows: string;
   other_rows: string;
+}
+
+export interface ScoreRow {
+  letter: string;
+  label: string;
+  said: string;
+  right: string;
+  interval: Interval | null;
+  range: string;
+  words: Wording;
   leading: string[];
   valid: string;
   failures: string;

@@ -20,7 +20,7 @@ export interface Sheet {
 
 /** An answer of the kernel; one that belongs to an older result is not heard. */
 export interface Answer extends Message {
-  run?: number;
+  edition?: number;
 }
 
 /** What the page asks by, by the type of the answer; NAME.show where nothing is said here. */
@@ -41,7 +41,7 @@ export class View {
   /** Where the cursor is to stand in the next layout of the grid. */
   column = 0;
   drawn = false;
-  run = -1;
+  edition = -1;
   redraw: () => void = () => {};
   private revision = -1;
   private live = false;
@@ -59,9 +59,9 @@ export class View {
   /** A new result makes answers to the old one void; a label or a reply some of them. */
   take(state: State): void {
     if (state.screen !== "results") return;
-    const { run, revision, live } = state.result;
-    if (this.run !== run) {
-      this.run = run;
+    const { edition, revision, live } = state.result;
+    if (this.edition !== edition) {
+      this.edition = edition;
       this.answers = {};
       this.asked = {};
       this.grid = null;
@@ -85,7 +85,7 @@ export class View {
   hear<M extends Answer>(type: string, hear: (message: M, buffers: Buffers) => void): void {
     this.heard.add(type);
     this.panel.listen<M>(type, (message, buffers) => {
-      if (message.run === undefined || message.run === this.run) hear(message, buffers);
+      if (message.edition === undefined || message.edition === this.edition) hear(message, buffers);
     });
   }
 

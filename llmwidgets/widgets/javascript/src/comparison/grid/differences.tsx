@@ -41,7 +41,7 @@ export default function Differences({ result }: { result: Result }) {
       )}
       {answer?.empty && <NoRows nothing={answer.empty} view={view} />}
       <div hidden={Boolean(answer?.empty)} class="lw-hold">
-        <GridElement key={result.run} grid={grid} />
+        <GridElement key={result.edition} grid={grid} />
       </div>
       <Labels result={result} view={view} />
       <footer>

@@ -26,16 +26,18 @@ export default function Scoreboard() {
   const view = useView();
   const scores = view.need<Scores>("scores");
   const grounded = view.need<Grounding>("grounding");
+  const [wide] = useKept("wide", false);
   if (!scores) return <Waiting>Counting.</Waiting>;
+  const columns = columnsOf(scores, grounded?.any ? grounded : null, wide);
   const { fields, order, scored, foretold, more } = scores;
   const pairs = scores.pairs.length > 0 || scores.shared.length > 0;
   return (
     <>
       <Verdict scores={scores} />
       <Scroll>
-        <Table scores={scores} grounded={grounded} />
+        <Table scores={scores} columns={columns} />
       </Scroll>
-      {scored && <MoreColumns scores={scores} placed={grounded?.any} />}
+      {scored && <MoreColumns scores={scores} columns={columns} />}
       <footer class="lw-foot">
         {foretold && foretold !== more && scores.outcome === "not_enough_texts" && (
           <div class="note s">
@@ -81,26 +83,20 @@ export function Margin({ scores: { band, matters, best } }: { scores: Scores }) 
 const someRow = ({ groups }: Scores, has: (row: ScoreRow) => unknown) =>
   groups.some(({ rows }) => rows.some(has));
 const leads = (scores: Scores) => someRow(scores, ({ leading }) => leading.length);
-const lists = (scores: Scores) => someRow(scores, ({ rows }) => rows);
+const lists = (scores: Scores) => someRow(scores, ({ words }) => words.rows);
 
 /** Where the page is narrow, or the table leads with three more figures, the columns that decide
     nothing stand behind a link, which names them. */
-function MoreColumns({ scores, placed }: { scores: Scores; placed?: boolean }) {
+function MoreColumns({ scores, columns }: { scores: Scores; columns: Column[] }) {
   const [wide, setWide] = useKept("wide", false);
-  const names = [
-    lists(scores) && "rows of lists",
-    placed && "what is not in the text",
-    "valid replies",
-    "seconds",
-  ].filter(Boolean);
-  const said = `${names.join(", ")} and tokens: `;
-  const count = names.length + 1;
+  const names = columns.flatMap(({ folds }) => folds ?? []);
+  const said = `${names.slice(0, -1).join(", ")} and ${names.at(-1)}: `;
   return (
     <p class={`${leads(scores) ? "" : "lw-only "}lw-more s muted`}>
       {said[0]!.toUpperCase()}
       {said.slice(1)}
       <TextButton aria-expanded={wide} onClick={() => setWide(!wide)}>
-        {wide ? `Hide ${count} columns` : `Show ${count} more columns`}
+        {wide ? `Hide ${names.length} columns` : `Show ${names.length} more columns`}
       </TextButton>
     </p>
   );
@@ -181,13 +177,13 @@ interface Column {
   /** The class of its head, and of its cells where that is another. */
   look: string;
   cells?: string | ((row: ScoreRow) => string);
+  /** What the link that opens it calls it, if it stands behind one (`MoreColumns`). */
+  folds?: string;
   title?: (row: ScoreRow) => string;
   cell: (row: ScoreRow) => Words;
 }
 
-function Table({ scores, grounded }: { scores: Scores; grounded: Grounding | null }) {
-  const [wide] = useKept("wide", false);
-  const columns = columnsOf(scores, grounded?.any ? grounded : null, wide);
+function Table({ scores, columns }: { scores: Scores; columns: Column[] }) {
   return (
     <table class="lw-scores">
       <thead>
@@ -211,11 +207,11 @@ function Table({ scores, grounded }: { scores: Scores; grounded: Grounding | nul
             </tr>
           )}
           {rows.map((row) => (
-            <tr key={row.letter} class={row.recommended ? "best" : undefined}>
+            <tr key={row.letter} class={row.words.recommended ? "best" : undefined}>
               <th scope="row">
                 <VariantName letter={row.letter} label={row.label} />
                 {row.said && <span class="muted lw-said">{row.said}</span>}
-                {row.recommended && (
+                {row.words.recommended && (
                   <span class="lw-rec">
                     <Icon name="ok" />
                     recommended
@@ -238,7 +234,6 @@ function Table({ scores, grounded }: { scores: Scores; grounded: Grounding | nul
 function columnsOf(scores: Scores, grounded: Grounding | null, wide: boolean): Column[] {
   const { scored, worse } = scores;
   const leading = leads(scores);
-  const fold = !scored || wide ? "" : leading ? " lw-folded" : " narrow-hide";
   const paid = someRow(scores, (row) => row.paid);
   const found: (Column | false)[] = [
     ...LEADING.map(
@@ -254,9 +249,10 @@ function columnsOf(scores: Scores, grounded: Grounding | null, wide: boolean): C
     worse !== "" && { head: worse, look: "r lw-thin", cells: "r", cell: worseCell },
     lists(scores) && {
       head: "Rows of lists right",
-      look: `r lw-thin${fold}`,
-      cells: `r${fold}`,
-      cell: ({ rows, other_rows: other }) => [
+      look: "r lw-thin",
+      cells: "r",
+      folds: "rows of lists",
+      cell: ({ words: { rows, other_rows: other } }) => [
         <span class="nw">{rows || "–"}</span>,
         other && <Pieces words={other} />,
       ],
@@ -269,15 +265,17 @@ function columnsOf(scores: Scores, grounded: Grounding | null, wide: boolean): C
     },
     grounded !== null && {
       head: "% not in the text",
-      look: `r lw-thin${fold}`,
-      cells: `r nw${fold}`,
+      look: "r lw-thin",
+      cells: "r nw",
+      folds: "what is not in the text",
       title: ({ letter }) => grounded.rows[letter]!.title,
       cell: ({ letter }) => groundedCell(grounded.rows[letter]!),
     },
     {
       head: "Valid",
-      look: `r${fold}`,
-      cell: ({ valid, failed }) => [
+      look: "r",
+      folds: "valid replies",
+      cell: ({ valid, words: { failed } }) => [
         <span class="nw">{valid}</span>,
         scored && failed && <Pieces words={failed} />,
       ],
@@ -289,7 +287,8 @@ function columnsOf(scores: Scores, grounded: Grounding | null, wide: boolean): C
     },
     {
       head: "p50 / p95, s",
-      look: `r nw${fold}`,
+      look: "r nw",
+      folds: "seconds",
       title: ({ waiting }) => waiting,
       cell: ({ seconds, waiting, late }) => [
         seconds,
@@ -299,7 +298,8 @@ function columnsOf(scores: Scores, grounded: Grounding | null, wide: boolean): C
     },
     {
       head: "Tokens in / out",
-      look: `r${scored ? fold : " narrow-hide"}`,
+      look: scored ? "r" : "r narrow-hide",
+      folds: "tokens",
       cell: ({ tokens: [read, written] }) =>
         read === "unknown" && written === "unknown" ? (
           <Muted>unknown</Muted>
@@ -314,7 +314,13 @@ function columnsOf(scores: Scores, grounded: Grounding | null, wide: boolean): C
       cell: (row) => [row.cost, row.paid && <Under>/ {row.paid}</Under>],
     },
   ];
-  return found.filter((each) => each !== false);
+  const columns = found.filter((each) => each !== false);
+  if (!scored || wide) return columns;
+  const fold = leading ? " lw-folded" : " narrow-hide";
+  return columns.map((each) => {
+    const { look, cells = look, folds } = each;
+    return folds ? { ...each, look: `${look}${fold}`, cells: `${cells}${fold}` } : each;
+  });
 }
 
 function scoredColumns(scores: Scores, thin: string): Column[] {
@@ -334,7 +340,7 @@ function scoredColumns(scores: Scores, thin: string): Column[] {
       head: "of the replies that came",
       look: `r lw-thin${thin}`,
       cells: `r${thin}`,
-      cell: ({ came }) => came,
+      cell: ({ words }) => words.came || "–",
     },
     { head: "Loses", look: "", cells: "lw-loses", cell: losesCell },
   ];
@@ -362,7 +368,7 @@ const Ticks = ({ scale: [low, high] }: { scale: Range }) => (
   </span>
 );
 
-function losesCell({ loses, lost, unanswered }: ScoreRow) {
+function losesCell({ words: { loses, lost, unanswered } }: ScoreRow) {
   const [count, most] = loses.split(", ");
   return (
     <>
@@ -388,7 +394,7 @@ function losesCell({ loses, lost, unanswered }: ScoreRow) {
   );
 }
 
-function worseCell({ worse, bound, recommended }: ScoreRow) {
+function worseCell({ words: { worse, bound, recommended } }: ScoreRow) {
   const plain = worse === "–" || worse === "unknown";
   return (
     <>

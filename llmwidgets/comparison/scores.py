@@ -1,4 +1,4 @@
-"""The scoreboard: one row per variant, the verdict, and what a mean share right leaves out."""
+"""The scores: each variant's figures, the verdict, and what a mean share right leaves out."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.analysis.scoring import failed_score
 from llmwidgets.analysis.significance import Scores, Tested
-from llmwidgets.analysis.verdict import MATTERS, Standing, Verdict, read_matters
+from llmwidgets.analysis.verdict import (
+    MATTERS,
+    Standing,
+    Verdict,
+    conclude_unscored,
+    read_matters,
+)
 from llmwidgets.comparison.aggregate import VariantStats, aggregate
 from llmwidgets.comparison.core import CellKey, ResultData, measure_once
 from llmwidgets.comparison.text_result import DOCUBENCH, is_labelled, name_in_code
 from llmwidgets.comparison.texts import join_truncated, spread_evenly
 from llmwidgets.errors import FAILURES
-from llmwidgets.report.view_model import ScoreRow
+from llmwidgets.report.scoreboard import Figures, ScoreRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,8 +51,8 @@ def scoreboard_frame(results: ResultData) -> pd.DataFrame:
     """
     import pandas as pd
 
-    frame = pd.DataFrame([each.figures() for each in score_rows(results)])
-    for name in filter(ScoreRow.is_number, frame.columns):
+    frame = pd.DataFrame([each.by_column() for each in score_rows(results)])
+    for name in filter(Figures.is_number, frame.columns):
         frame[name] = frame[name].astype(float)
     notes = lost_functions(results), not_in_full(results), caveat_sentences(results)
     frame.attrs["notes"] = list(chain(*notes))
@@ -59,7 +65,7 @@ def score_rows(results: ResultData) -> tuple[ScoreRow, ...]:
 
 
 def _row(results: ResultData, at: int, stats: VariantStats) -> ScoreRow:
-    """Every figure of a variant: a new one is a field of ScoreRow and its value here."""
+    """Every figure of a variant: a new one is a field of Figures and its value here."""
     standing, total = standings(results)[at], stats.total
     bounded = standing is not None and (standing.low, standing.high) != (0.0, 1.0)
     p50, p95 = quantiles(stats.seconds)
@@ -161,7 +167,16 @@ def verdict_of(results: ResultData, matters: float = MATTERS) -> Verdict:
     best (0.05: 5 fields in 100); None where the texts are not enough to tell.
     """
     share, known = read_matters(matters), tested(results)
-    return known.conclude(share) if known else Verdict(_unscored(results))
+    if known is not None:
+        return known.conclude(share)
+    sums = aggregate(results)
+    return conclude_unscored(
+        valid=sum(stats.statuses["ok"] for stats in sums.stats),
+        replies=len(results),
+        variants=len(results.variants),
+        labelled=sum(map(is_labelled, results.texts)),
+        differing=sums.differing,
+    )
 
 
 @measure_once
@@ -208,22 +223,6 @@ def _groups(results: ResultData) -> dict[str, str] | None:
     """The group of each text; None where no texts belong together."""
     groups = {text.id: text.group for text in results.texts}
     return groups if any(groups.values()) else None
-
-
-def _unscored(results: ResultData) -> str:
-    labelled = any(is_labelled(text) for text in results.texts)
-    valid = sum(stats.statuses["ok"] for stats in aggregate(results).stats)
-    total = len(results)
-    answers = f"{valid} of {total} replies are valid records"
-    if labelled:
-        return f"{answers}; no labelled text was answered, so nothing is scored."
-    if len(results.variants) == 1:
-        return f"{answers}; without truth nothing says whether they are right."
-    rows = aggregate(results).differing
-    return (
-        f"{answers}; the variants differ in {rows} {'row' if rows == 1 else 'rows'}. "
-        "Without truth nothing says which of them is right."
-    )
 
 
 # -- Looks: at how many scored texts a verdict was shown, for the same replies.

@@ -1,10 +1,9 @@
-"""What a comparison shows: the scoreboard's rows and columns, the fields, and all as plain text."""
+"""The scoreboard: its rows and its columns, the fields that differ, and all as plain text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from itertools import takewhile
 from typing import Any, Literal
 
 from llmwidgets import formatting
@@ -53,11 +52,11 @@ class Wording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreRow:
-    """One variant of the scoreboard, for the frame, the page, the terminal and the panel.
+class Figures:
+    """What is known of one variant: the columns of the frame, in this order.
 
-    Shares are 0–1, times seconds, money US dollars; None is unknown or not scored. The fields up
-    to `timed_out` are the columns of the frame, in this order; `failures` has a count per class.
+    Shares are 0–1, times seconds, money US dollars; None is unknown or not scored. `failures` has
+    a count per class, each a column.
     """
 
     variant: str
@@ -98,26 +97,31 @@ class ScoreRow:
     unanswered: int = 0
     accuracy_if_wrong: float | None = None
     timed_out: int = 0
-    # What the views show besides.
+
+    def by_column(self) -> dict[str, Any]:
+        """The figures by the names of their columns."""
+        columns: dict[str, Any] = {}
+        for each in fields(Figures):
+            value = getattr(self, each.name)
+            columns |= value if each.name == "failures" else {each.name: value}
+        return columns
+
+    @staticmethod
+    def is_number(name: str) -> bool:
+        """Whether a column may hold fractions, or a number that is unknown."""
+        types = {each.name: str(each.type) for each in fields(Figures)}
+        return types.get(name, "int") not in ("int", "str")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRow(Figures):
+    """One variant of the scoreboard, with what the views show besides its figures."""
+
     letter: str
     asked: int = 0
     valid_replies: int = 0
     agreement: float | None = None
     wording: Wording = field(default_factory=Wording)
-
-    def figures(self) -> dict[str, Any]:
-        """The columns of the frame."""
-        columns: dict[str, Any] = {}
-        for name in takewhile(lambda name: name != "letter", (each.name for each in fields(self))):
-            value = getattr(self, name)
-            columns |= value if name == "failures" else {name: value}
-        return columns
-
-    @classmethod
-    def is_number(cls, name: str) -> bool:
-        """Whether a column of the frame may hold fractions, or a number that is unknown."""
-        types = {each.name: str(each.type) for each in fields(cls)}
-        return types.get(name, "int") not in ("int", "str")
 
     @property
     def failed(self) -> str:
@@ -204,6 +208,14 @@ def scoreboard_columns(summary: Summary, view: View) -> list[tuple[str, Column]]
     return [(head, each) for each in columns if (head := getattr(each, view)) is not None]
 
 
+BUDGETS: dict[View, int] = {"text": 140, "terminal": 80}
+"""How many characters wide the columns may be together; precision, recall and F1 add 26 to a text.
+
+Both are full, and so are the 1,000 pixels of a panel: what is new is a line of another cell. In
+plain text that is a line under the variant's (`_list_under`). A page scrolls.
+"""
+
+
 def _list_columns(summary: Summary) -> tuple[Column, ...]:
     rows, sparse, worse = summary.rows, summary.sparse, summary.worse
     scored = any(row.accuracy is not None for row in rows)
@@ -230,7 +242,7 @@ def _list_columns(summary: Summary) -> tuple[Column, ...]:
         Column(_rows_of_lists, page="Rows of lists wholly right", shown=lists),
         Column(_worse(" ({})"), page=worse, shown=bool(worse)),
         Column(_worse(", {}"), text=f"worse by{worse.partition(' by')[2]}", shown=bool(worse)),
-        Column(_worse("\n{}"), terminal=worse, width=12, shown=bool(worse)),
+        Column(_worse("\n{}"), terminal=worse, width=10 if sparse else 12, shown=bool(worse)),
         Column(_percent("agreement"), page=same, text="% the same", shown=agreed),
         Column(_valid_and_failed if scored else _valid, page="Valid", right=False),
         Column(_valid, text="valid", terminal=None if sparse else "Valid", width=8),
@@ -375,9 +387,17 @@ def _grouped(rows: Sequence[ScoreRow], lines: Sequence[str]) -> Iterator[str]:
             group = row.wording.group
             yield f"-- {group}"
         yield line
-        late = row.late and f"{row.late}, in no p50 and p95"
-        if under := _joined(row.failed, row.wording.unanswered, late):
+        if under := _joined(*_list_under(row)):
             yield f"   {under}"
+
+
+def _list_under(row: ScoreRow) -> tuple[str, ...]:
+    """What plain text has no column for; what is empty is left out."""
+    return (
+        row.failed,
+        row.wording.unanswered,
+        row.late and f"{row.late}, in no p50 and p95",
+    )
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the static views and the panel show of a comparison: its results as values and sentences."""
+"""What the static views and the panel show of a comparison: its results in rows and sentences."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from llmwidgets.comparison.aggregate import (
     sampled_agreement,
 )
 from llmwidgets.comparison.core import ResultData, Rules
-from llmwidgets.comparison.scoreboard import (
+from llmwidgets.comparison.scores import (
     caveat_sentences,
     find_sparse,
     lost_functions,
@@ -47,7 +47,7 @@ from llmwidgets.comparison.truth import blank_note
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FAILURES
 from llmwidgets.report import html
-from llmwidgets.report.view_model import Cell, Line, ScoreRow, Summary, Wording
+from llmwidgets.report.scoreboard import Cell, Line, ScoreRow, Summary, Wording
 
 _NOTEBOOK_LINES = 20
 _PAGE_LINES = 2_000
