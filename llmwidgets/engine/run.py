@@ -237,7 +237,7 @@ class Run:
             if not self._task.cancelled():
                 self.error = self._task.exception()
         finally:
-            for column in self._columns:
+            for column in (each for each in self._columns if not each.finished):
                 try:
                     column.stop()
                 except Exception as error:  # noqa: BLE001 - a full disk must not hang who waits
@@ -395,7 +395,7 @@ class _VariantRun:
         self.state, self.finished = VariantState.DONE, True
 
     def stop(self) -> None:
-        """Finish what is open, unless all has ended."""
+        """Finish what is open."""
         self.finished = True
         if 0 in self.rows:
             self.state = VariantState.STOPPED
