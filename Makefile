@@ -1,4 +1,4 @@
-# Four words: demo, lab, test, and pictures for the README. All of them make their own .venv.
+# demo, lab, test, lint, and pictures for the README: all of them make their own .venv.
 # PYTHON=python3.12 make demo  takes another interpreter.
 
 PYTHON ?= python3

@@ -18,6 +18,16 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{share * 100:.1f}"
 
 
+def percentage(share: float | None) -> float | None:
+    """A share 0–1 as the number that a chart draws, rounded as `percent` writes it."""
+    return None if share is None else round(share * 100, 1)
+
+
+def signed_points(points: float) -> str:
+    """Percentage points with their sign, a real minus; 0 has none."""
+    return f"{'−' if points < 0 else '+' if points else ''}{abs(points):.1f}"
+
+
 def plain_share(share: float) -> str:
     """A share 0–1 as commands write it, with three decimals; NaN is unknown."""
     return UNKNOWN if math.isnan(share) else f"{share:.3f}"

@@ -1,8 +1,9 @@
 """Drift: our tables of models against the vendors' own, read from pinned packages.
 
 `python -m tests.drift` prints each difference and ends with status 1 where there is one, or where
-the tables were compared too long ago (`lifecycle.FACTS_OF`, by the clock). `--newest` takes the
-newest packages instead of the pinned ones. It needs a package index, so it is no part of the tests.
+the tables were compared too long ago (`FACTS_OF` in providers/model_facts.py, by the clock).
+`--newest` takes the newest packages instead of the pinned ones. It needs a package index, so it is
+no part of the tests.
 """
 
 from __future__ import annotations

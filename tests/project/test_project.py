@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from inspect import getattr_static
 from pathlib import Path
 from types import FunctionType
@@ -92,6 +93,19 @@ def test_ruff(words: tuple[str, ...]) -> None:
 def test_types() -> None:
     done = run("mypy")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_file_and_no_folder_of_the_package_is_too_large_to_read() -> None:
+    """At most 600 lines a file and 16 files of code a folder, the page's sources included."""
+    sources = [
+        path
+        for suffix in ("*.py", "*.ts", "*.tsx")
+        for path in (ROOT / "llmwidgets").rglob(suffix)
+        if "node_modules" not in path.parts
+    ]
+    long = [path.name for path in sources if len(path.read_text("utf-8").splitlines()) > 600]
+    full = [folder for folder, n in Counter(path.parent for path in sources).items() if n > 16]
+    assert (long, full) == ([], [])
 
 
 def test_only_the_doors_open_secrets() -> None:

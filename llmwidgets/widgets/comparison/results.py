@@ -43,8 +43,8 @@ VIEWS = {
     "request": "",
 }
 """The tabs of a result in their order: each drawn by the file of its name in
-`javascript/src/comparison/tabs/`. One that a class of its own answers names it, as `module:Class`;
-the others are answered by the controllers of the panel."""
+`javascript/src/comparison/tabs/`, the differences by `grid/`. One that a class of its own answers
+names it, as `module:Class`; the others are answered by the controllers of the panel."""
 
 
 class _VariantState(TypedDict):

@@ -184,7 +184,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
         "foretold": foretold,
         "unlabelled": sum(text.truth is NOTHING for text in comparison.texts) if scored else 0,
         "worse": summary.worse_head(verdict),
-        "band": None if band is None else [_percent(end) for end in band],
+        "band": None if band is None else [formatting.percentage(end) for end in band],
         "best": summary.best_words(verdict),
         "scale": [low, high],
         "step": step,
@@ -266,11 +266,11 @@ def _interval(row: Row) -> list[float | None] | None:
         return None
     bounded = row.accuracy_low is not None and row.accuracy_high is not None
     low, high = (row.accuracy_low, row.accuracy_high) if bounded else (None, None)
-    return [_percent(low), _percent(row.accuracy), _percent(high)]
-
-
-def _percent(share: float | None) -> float | None:
-    return None if share is None else round(100 * share, 1)
+    return [
+        formatting.percentage(low),
+        formatting.percentage(row.accuracy),
+        formatting.percentage(high),
+    ]
 
 
 def _effort(row: Row) -> str:
@@ -356,18 +356,15 @@ def _pair(pair: Pair, letters: dict[str, str]) -> _PairState:
     return {
         "a": letters.get(a, a),
         "b": letters.get(b, b),
-        "points": signed(points),
+        "points": formatting.signed_points(points),
         "interval": [low, points, high] if known else None,
-        "range": f"{signed(low)} … {signed(high)}" if known else "–",
+        "range": f"{formatting.signed_points(low)} … {formatting.signed_points(high)}"
+        if known
+        else "–",
         "certain": pair.told_apart,
         "needed": needed,
         "verdict": f"{winner} is better" if pair.told_apart else tie,
     }
-
-
-def signed(points: float) -> str:
-    """Points with their sign, a real minus; 0 has none."""
-    return f"{'−' if points < 0 else '+' if points else ''}{abs(points):.1f}"
 
 
 MEASURES = (

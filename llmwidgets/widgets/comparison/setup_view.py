@@ -474,9 +474,11 @@ def _texts_view(setup: Setup) -> _TextsView:
     truth = "all with truth" if labelled == len(texts) else f"{labelled:,} with truth"
     if not labelled:
         truth = "without truth"
-    tokens = max(10, int(round(sum(len(text.text) for text in texts) / len(texts) / 4, -1)))
+    tokens = formatting.rough_count(
+        max(10, sum(len(text.text) for text in texts) // len(texts) // 4)
+    )
     return {
-        "said": f"{len(texts):,}, {truth} · about {tokens:,} tokens each",
+        "said": f"{len(texts):,}, {truth} · about {tokens} tokens each",
         "first": [{"id": text.id, "line": text_title(text)} for text in texts[:_LINES]],
         "samples": [],
     }

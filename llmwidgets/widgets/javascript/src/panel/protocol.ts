@@ -35,17 +35,21 @@ export interface WidgetModel {
   widget_manager?: unknown;
 }
 
+/** A name that no other view, page or question has. */
+export const freshName = (prefix: string): string =>
+  `${prefix}-${Math.random().toString(36).slice(2, 10)}`;
+
 /** The acts of whoever sits before this page, in their order. */
 export class Acts {
   newest = "";
   /** The place of the newest act that a state has answered. */
   answered = 0;
-  private readonly page = Math.random().toString(36).slice(2, 8);
+  private readonly page = freshName("act");
   private count = 0;
 
   begin(): void {
     this.count += 1;
-    this.newest = `act-${this.page}-${this.count}`;
+    this.newest = `${this.page}-${this.count}`;
   }
 
   /** The place of an act among those of this page; 0 for none. */

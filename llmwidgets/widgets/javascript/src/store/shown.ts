@@ -3,7 +3,7 @@
 
 import { useRef, useState } from "preact/hooks";
 import { useMessage, usePanel } from "../panel/panel";
-import type { Message } from "../panel/protocol";
+import { freshName, type Message } from "../panel/protocol";
 import { canSeal } from "../panel/sealing";
 
 type What = "words" | "recovery";
@@ -22,7 +22,7 @@ const RSA = {
 };
 
 class Opener {
-  readonly name = `view-${Math.random().toString(36).slice(2)}`;
+  readonly name = freshName("view");
   private readonly keys = canSeal()
     ? crypto.subtle.generateKey(RSA, false, ["encrypt", "decrypt"])
     : null;

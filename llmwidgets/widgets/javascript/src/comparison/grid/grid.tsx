@@ -8,13 +8,14 @@
 import { render, type VNode } from "preact";
 import { focused, focusIn } from "../../panel/page";
 import { type Panel, PanelContext } from "../../panel/panel";
-import type { Buffers } from "../../panel/protocol";
+import { type Buffers, freshName } from "../../panel/protocol";
 import type { Block, Detail, GridAnswer, Row } from "../state";
 import type { View } from "../view";
 import { seenWords } from "../words";
 import { Lines, Texts } from "./cells";
 import { type GridAct, gridAct } from "./keys";
-import { CHUNK, Layout, type Line, METRICS, measureColumns, type Open, scrollInto } from "./layout";
+import type { At, Line, Open } from "./layout";
+import { CHUNK, Layout, METRICS, measureColumns, scrollInto } from "./layout";
 
 /** The turn of the rows that come unasked with a view's first state. */
 const FIRST = "first";
@@ -25,12 +26,6 @@ const MARGIN = 600;
 const MOST_ROWS = 150;
 /** Characters that a layout may be off by. */
 const NEAR = 2;
-
-export interface At {
-  block: number;
-  line: number;
-  col: number;
-}
 
 interface Held {
   at: At;
@@ -46,10 +41,8 @@ interface Typing {
   was: string;
 }
 
-const freshName = () => `lw-${Math.random().toString(36).slice(2, 10)}`;
-
 export class Grid {
-  readonly id = freshName();
+  readonly id = freshName("lw");
   layout = new Layout();
   answer: GridAnswer | null = null;
   columns = measureColumns(960, [], 1, false);
@@ -158,7 +151,7 @@ export class Grid {
     this.#measure();
     this.#stays = stays;
     this.waits = true;
-    this.#turn = freshName();
+    this.#turn = freshName("lw");
     const { chars, truthChars, failed } = this.columns;
     this.view.send("grid.lay", {
       ...this.view.filter,

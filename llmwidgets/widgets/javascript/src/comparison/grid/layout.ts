@@ -75,6 +75,11 @@ export interface Place {
   line: number;
 }
 
+/** The place of a cell. */
+export interface At extends Place {
+  col: number;
+}
+
 export class Layout {
   blocks = new Map<number, Block>();
   unfolded = new Set<number>();
