@@ -69,7 +69,8 @@ Bare();
 """
 CELLS = {
     "llmwidgets": (
-        "panel = lw.ComparisonPanel(); panel._screen = 'results'; panel.show_live(made); panel",
+        "panel = lw.ComparisonPanel(); panel._screen.name = 'results'\n"
+        "panel._labels.show(made, live=True); panel",
         ".lw-block .lw-c",
     ),
     "ipydatagrid": (
@@ -104,10 +105,10 @@ UPDATE = {
 async def update():
     for place, row in held:
         made.rows.put(place, row)
-        panel.grew([place.text])
+        panel._grid.grew([place.text])
         taken.append(time.time())
         await asyncio.sleep(0.0025)
-    while panel._growing:
+    while panel._grid._growing:
         await asyncio.sleep(0.01)
     done.append(time.time())
 """,
