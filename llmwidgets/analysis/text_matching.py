@@ -48,7 +48,8 @@ class TextSimilarity:
     """Compares texts; `unsure` once it could not decide whether two of them are alike.
 
     Each text is read once. Long texts are compared in pieces: they are alike if enough is found
-    in common, not alike if lengths or letters rule it out, else the answer is no and unsure.
+    in common, and not alike if lengths or letters rule it out. Otherwise they count as not alike,
+    and `unsure` is set.
     """
 
     unsure: bool = False
