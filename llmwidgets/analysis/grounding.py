@@ -44,10 +44,10 @@ _SENTENCE_ENDS = re.compile(r"[^\W\d_]{5}[.!?]\s+(?=[^\W\d_])")
 _BETWEEN_NAMES = re.compile(r"\s*,?\s+|,")
 _AMBIGUOUS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}[.,]\d{3}(?![\d.,])")
 _TWO_LETTERS = re.compile("([aou])e|a(?=a)")
-_PAGE_BREAK = re.compile(
+PAGE_BREAK = re.compile(
     r"(?:(?:\r?\n)?\f|\A(?=\[page 1\]))(?:\[page (?P<number>\d{1,7})\](?:\r?\n)?)?"
 )
-"""Between two pages. The mark with the number is what `mark_pages` adds, and no part of the text."""
+"""Between two pages. The mark with a number is what `mark_pages` adds, and not text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +109,12 @@ class SourceText:
     @cached_property
     def text(self) -> str:
         """What is searched: the whole with a line end wherever a page ends."""
-        return _PAGE_BREAK.sub("\n", self.whole) if "\f" in self.whole else self.whole
+        return PAGE_BREAK.sub("\n", self.whole) if "\f" in self.whole else self.whole
 
     @cached_property
     def _pages(self) -> list[_Page]:
         pages = [_Page(0, 0, 1)]
-        for match in _PAGE_BREAK.finditer(self.whole.rstrip()) if "\f" in self.whole else ():
+        for match in PAGE_BREAK.finditer(self.whole.rstrip()) if "\f" in self.whole else ():
             last = pages[-1]
             start = last.start + match.start() - last.whole_start + 1
             number = int(match["number"] or last.number + 1)

@@ -17,16 +17,20 @@ from types import TracebackType
 from typing import Any
 
 from llmwidgets.analysis.grounding import mark_pages
-from llmwidgets.comparison.pdf import worker
 from llmwidgets.errors import FieldError, read_path
 from llmwidgets.formatting import shorten
 
 CPU_SECONDS, WALL_SECONDS = 60, 120
 MEMORY = 2**30
-_LONGEST_ANSWER = 12 * worker.MOST_CHARACTERS
+_LONGEST_ANSWER = 2**28
 _ENVIRONMENT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """What a Python may need to start, and nothing else: keys are variables too."""
 
+_WORKER = Path(__file__).with_name("worker.py")
+_RUN = (
+    "import runpy, sys; sys.path.append(sys.argv.pop(1));"
+    "runpy.run_path(sys.argv.pop(1), run_name='__main__')"
+)
 _NEW_COPY = "Open it and print it to a new PDF, or run: qpdf in.pdf out.pdf"
 _SPLIT = "Split it: qpdf --split-pages=100 in.pdf out.pdf"
 _OCR = "Have the pages read first: ocrmypdf in.pdf out.pdf. Or give the text as a string."
@@ -40,12 +44,12 @@ _PROBLEMS = {
         "is protected by a password.",
         "Save a copy without one: qpdf --password=… --decrypt in.pdf out.pdf",
     ),
-    "pages": (f"has {{count:,}} pages; at most {worker.MOST_PAGES:,} are read.", _SPLIT),
-    "characters": (f"has more than {worker.MOST_CHARACTERS:,} characters.", _SPLIT),
+    "pages": ("has {count:,} pages; at most {most:,} are read.", _SPLIT),
+    "characters": ("has more than {most:,} characters.", _SPLIT),
     "no text": ("has no text: its pages are empty, or drawn without letters.", _OCR),
-    "scan": ("is a scan: it has no text layer, only pictures of its pages.", _OCR),
+    "scan": ("is a scan: its pages have no text layer that can be read.", _OCR),
     "part scan": (
-        "has pages that are pictures without a text layer: {listed} of {count:,}.",
+        "has pages without a text layer that can be read: {listed} of {count:,}.",
         _OCR.replace("in.pdf", "--redo-ocr in.pdf"),
     ),
     "memory": (f"needs more than {MEMORY / 2**30:g} GB of memory to be read.", _NEW_COPY),
@@ -148,8 +152,9 @@ _ENDS = {
 
 def _start() -> subprocess.Popen[bytes]:
     site_packages = str(distribution("pypdfium2").locate_file(""))
+    limits = str(CPU_SECONDS), str(MEMORY)
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", worker.__file__, site_packages, f"{CPU_SECONDS}", f"{MEMORY}"],
+        [sys.executable, "-I", "-S", "-c", _RUN, site_packages, str(_WORKER), *limits],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 """What runs in the process that reads PDFs: each line of input is a path, each of output its pages.
 
-Python runs this file by its path, with nothing to import from but its own library and the one
-folder that is named: it starts in a twentieth of a second and loads nothing that lies about.
+Python runs this file by its path, with its own library and pypdfium2 to import from and no other
+package: so it starts in a twentieth of a second, and loads nothing that lies about.
 """
 
 from __future__ import annotations
@@ -16,28 +16,29 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-MOST_PAGES = 5_000
-MOST_CHARACTERS = 20_000_000
+from pypdfium2 import PdfDocument, PdfiumError, PdfPage, PdfTextPage, raw
+
+_MOST_PAGES, _MOST_CHARACTERS = 5_000, 20_000_000
 _FEW = 80
 """A page with fewer characters on a picture has them from a stamp, not from a text layer."""
 
-_COVERED = 0.5
-"""From this share of a page on, pictures are what is on it."""
+_COVERED, _SHOWN = 0.5, 0.1
+"""From these shares on, pictures are what is on a page with few letters, and with none."""
 
-_HYPHEN_AND_LINE_END = re.compile("[\ufffe\x02]")
-"""How pdfium writes both; which hyphens belong to the word is not known here."""
+_HYPHEN = "\ufffe"
+"""A hyphen and a line end, as pdfium writes them, or a letter that it does not know.
 
+Both stay: whether the hyphen belongs to the word (well-known) is for whoever reads on.
+"""
+
+_BREAK = re.compile(f"\r\n|{_HYPHEN}")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f\uffff]")
-_UNREADABLE = re.compile("[\ue000-\uf8ff\ufffd]")
 _BLANKS_AT_LINE_ENDS = re.compile(r"[^\S\n]+$", re.MULTILINE)
 
 
 def main() -> None:
     """Answer line by line, until there is no more input."""
-    site_packages, cpu_seconds, memory = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    sys.path.append(site_packages)
-    import pypdfium2  # noqa: F401 - whether it can be loaded is known before the first file
-
+    cpu_seconds, memory = map(int, sys.argv[1:])
     _limit_memory(memory)
     _say({})
     for line in sys.stdin.buffer:
@@ -77,8 +78,6 @@ def _limit_time(seconds: int) -> None:
 
 def read(path: str) -> dict[str, Any]:
     """The text of each page, or what is wrong with the file: a code, and what belongs to it."""
-    from pypdfium2 import PdfDocument, PdfiumError, raw
-
     try:
         with open(path, "rb") as file:
             content = file.read()
@@ -97,10 +96,11 @@ def read(path: str) -> dict[str, Any]:
             return {"problem": "damaged"}
 
 
-def _read_pages(document: Any) -> dict[str, Any]:
+def _read_pages(document: PdfDocument) -> dict[str, Any]:
     number = len(document)
-    if not 0 < number <= MOST_PAGES:
-        return {"problem": "pages" if number else "no pages", "count": number}
+    if not 0 < number <= _MOST_PAGES:
+        problem = "pages" if number else "no pages"
+        return {"problem": problem, "count": number, "most": _MOST_PAGES}
     document.init_forms()
     pages: list[str] = []
     scanned = []
@@ -109,65 +109,72 @@ def _read_pages(document: Any) -> dict[str, Any]:
         pages.append(text)
         if is_scanned:
             scanned.append(at + 1)
-        if sum(map(len, pages)) > MOST_CHARACTERS:
-            return {"problem": "characters"}
+        if sum(map(len, pages)) > _MOST_CHARACTERS:
+            return {"problem": "characters", "most": _MOST_CHARACTERS}
     if scanned:
-        return {"problem": "scan" if len(scanned) == number else "part scan",
-                "scanned": scanned, "count": number}  # fmt: skip
+        problem = "scan" if len(scanned) == number else "part scan"
+        return {"problem": problem, "scanned": scanned, "count": number}
     return {"pages": pages} if any(pages) else {"problem": "no text"}
 
 
-def _read_page(document: Any, at: int) -> tuple[str, bool]:
+def _read_page(document: PdfDocument, at: int) -> tuple[str, bool]:
     """The text of a page, and whether the page is a picture without a text layer."""
-    from pypdfium2 import raw
-
     page = document[at]
     # What was typed into a form, or put on a page later, is not in its text otherwise.
-    if raw.FPDFPage_GetAnnotCount(page) and raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) == 1:
+    if raw.FPDFPage_GetAnnotCount(page):
+        raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY)
         page.close()
         page = document[at]
     shown = page.get_textpage()
-    if (upright := _upright(shown)) not in {None, page.get_rotation()}:
+    letters = _sample(shown)
+    if (upright := _upright(shown, letters)) not in {None, page.get_rotation()}:
         page.set_rotation(upright)
         shown = page.get_textpage()
-    text = _clean(_join_rows(shown, page.get_rotation()))
-    unreadable = len(_UNREADABLE.findall(text)) > len(text) / 2
-    few = sum(not each.isspace() for each in text) < _FEW
-    is_scanned = unreadable or (few and _is_covered(page) and not _has_hidden_text(page))
+    text = _read_text(shown, page.get_rotation())
+    few = len(text) < _FEW and _is_picture(page, _COVERED if text else _SHOWN)
+    unreadable = 2 * sum(_has_no_meaning(shown, each) for each in letters) > len(letters)
     page.close()
-    return text, is_scanned
+    return text, few or unreadable
 
 
-def _upright(shown: Any) -> int | None:
-    """How a page is turned so that most of its letters stand upright; None if it has none."""
-    from pypdfium2 import raw
-
+def _sample(shown: PdfTextPage) -> list[int]:
+    """The places of some letters of a page, evenly spread."""
     number = shown.count_chars()
+    places = range(0, number, number // 50 + 1)
+    return [at for at in places if not raw.FPDFText_IsGenerated(shown, at)]
+
+
+def _has_no_meaning(shown: PdfTextPage, at: int) -> bool:
+    """Whether a font does not say which letter it draws."""
+    private = 0xE000 <= raw.FPDFText_GetUnicode(shown, at) <= 0xF8FF
+    return private or bool(raw.FPDFText_HasUnicodeMapError(shown, at) == 1)
+
+
+def _upright(shown: PdfTextPage, letters: list[int]) -> int | None:
+    """How a page is turned so that most of its letters stand upright; None if it has none."""
     angles = Counter(
-        round(math.degrees(raw.FPDFText_GetCharAngle(shown, at))) % 360
-        for at in range(0, number, number // 50 + 1)
-        if not raw.FPDFText_IsGenerated(shown, at)
+        round(math.degrees(raw.FPDFText_GetCharAngle(shown, at))) % 360 for at in letters
     )
     common = max(angles, key=lambda each: angles[each], default=None)
     return None if common is None or common % 90 else -common % 360
 
 
-def _join_rows(shown: Any, turned: int) -> str:
-    """The text of a page; a cell that pdfium begins a line with stays in its row."""
-    from pypdfium2 import raw
+def _read_text(shown: PdfTextPage, turned: int) -> str:
+    """The text of a page without controls, so that form feeds can begin the pages."""
 
-    text = shown.get_text_range()
-    lines = text.split("\r\n")
-    parts, at = lines[:1], len(lines[0])
-    for line in lines[1:]:
-        end = raw.FPDFText_GetCharIndexFromTextIndex(shown, at)
-        is_end = end > 0 and raw.FPDFText_GetUnicode(shown, end) == ord("\r")
-        same = line and is_end and _follows(*(
-            _as_shown(shown.get_charbox(each, loose=True), turned) for each in (end - 1, end + 2)
-        ))  # fmt: skip
-        parts += (" " if same else "\n", line)
-        at += 2 + len(line)
-    return "".join(parts)
+    def read(match: re.Match[str]) -> str:
+        at = raw.FPDFText_GetCharIndexFromTextIndex(shown, match.start())
+        if match.group() == _HYPHEN:
+            return "-\n" if raw.FPDFText_IsHyphen(shown, at) == 1 else ""
+        if not 0 < at < shown.count_chars() - 2:
+            return "\n"
+        before, after = (
+            _as_shown(shown.get_charbox(each, loose=True), turned) for each in (at - 1, at + 2)
+        )
+        return " " if _follows(before, after) else "\n"
+
+    text = _BREAK.sub(read, shown.get_text_range()).replace("\xad", "-")
+    return _BLANKS_AT_LINE_ENDS.sub("", _CONTROLS.sub("", text)).strip()
 
 
 Box = tuple[float, float, float, float]
@@ -186,47 +193,34 @@ def _as_shown(box: Box, turned: int) -> Box:
 
 
 def _follows(one: Box, other: Box) -> bool:
-    """Whether one box is to the right of another, in the same row."""
+    """Whether one box is to the right of another in its row: a cell, which pdfium breaks off."""
     overlap = min(one[3], other[3]) - max(one[1], other[1])
     return other[0] > one[2] and overlap > min(one[3] - one[1], other[3] - other[1]) / 2 > 0
 
 
-def _clean(text: str) -> str:
-    """Plain line ends and hyphens, and no controls; a form feed is what begins a page."""
-    text = _HYPHEN_AND_LINE_END.sub("-\n", text.replace("\xad", "-"))
-    return _BLANKS_AT_LINE_ENDS.sub("", _CONTROLS.sub("", text)).strip()
-
-
-def _is_covered(page: Any) -> bool:
-    """Whether pictures take up half of the page or more."""
-    width, height = page.get_size()
+def _is_picture(page: PdfPage, share: float) -> bool:
+    """Whether pictures take up this share of a page, and nobody's OCR has read them."""
     area = sum(
         max(0.0, right - left) * max(0.0, top - bottom)
         for left, bottom, right, top in _pictures(page)
     )
-    return bool(area >= _COVERED * width * height)
+    if area < share * page.get_width() * page.get_height():
+        return False
+    # What OCR read lies under the picture and is not drawn.
+    return not any(
+        raw.FPDFTextObj_GetTextRenderMode(each) == raw.FPDF_TEXTRENDERMODE_INVISIBLE
+        for each in page.get_objects(filter=[raw.FPDF_PAGEOBJ_TEXT])
+    )
 
 
-def _pictures(page: Any) -> Iterator[tuple[float, float, float, float]]:
+def _pictures(page: PdfPage) -> Iterator[tuple[float, float, float, float]]:
     """The bounds of each picture, or of the group that holds it."""
-    from pypdfium2 import raw
-
     for item in page.get_objects(max_depth=1):
         inside = (
             page.get_objects(form=item, level=1) if item.type == raw.FPDF_PAGEOBJ_FORM else (item,)
         )
         if any(each.type == raw.FPDF_PAGEOBJ_IMAGE for each in inside):
             yield item.get_bounds()
-
-
-def _has_hidden_text(page: Any) -> bool:
-    """Whether there is text under a picture that is not drawn: somebody's OCR has read it."""
-    from pypdfium2 import raw
-
-    return any(
-        raw.FPDFTextObj_GetTextRenderMode(each) == raw.FPDF_TEXTRENDERMODE_INVISIBLE
-        for each in page.get_objects(filter=[raw.FPDF_PAGEOBJ_TEXT])
-    )
 
 
 if __name__ == "__main__":
