@@ -420,7 +420,8 @@ def test_without_the_extra_the_line_that_installs_it_is_said(make, tmp_path, mon
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     with PDFReader() as own:
         said = refusal(own, path)
-    assert 'pip install "llmwidgets[pdf]"' in said
+    assert "pip install pypdfium2" in said
+    assert "llmwidgets[pdf]" in said
 
 
 def test_a_reader_that_does_not_start_is_not_the_fault_of_the_file(make, monkeypatch) -> None:

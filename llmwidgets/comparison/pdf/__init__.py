@@ -61,7 +61,7 @@ _PROBLEMS = {
     ),
     "not installed": (
         "is a PDF, and what reads PDFs is not installed.",
-        'Run: pip install "llmwidgets[pdf]"',
+        "Install it with: pip install pypdfium2. It is what the extra llmwidgets[pdf] names.",
     ),
 }
 """What is wrong with a PDF and what to do, by what the process says of it or how it ends."""
