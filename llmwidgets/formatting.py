@@ -106,6 +106,11 @@ def average(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")
 
 
+def format_page(number: int | None) -> str:
+    """The page of a text; nothing where it has none."""
+    return "" if number is None else f"page {number:,}"
+
+
 def figure(value: float) -> str:
     """A figure on an axis, with three digits."""
     return f"{value:.3g}"

@@ -300,7 +300,8 @@ def _spans(text: Document, variant: int, extraction: Extraction) -> Iterator[dic
                 "text": text.text[grounding.start : grounding.end],
                 "labels": [pattern or "value"],
             },
-            "meta": {"field": path, "value": value, "found": grounding.kind},
+            "meta": {"field": path, "value": value, "found": grounding.kind}
+            | ({"page": grounding.page} if grounding.page else {}),
         }
 
 

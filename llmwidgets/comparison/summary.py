@@ -175,7 +175,8 @@ def _line(row: Difference, grounds: TextGrounding, values: bool) -> Line:
     for variant, own in enumerate(row.values):
         note = formatting.format_count_words(own.failure)
         if own.state in ("differ", "invented"):
-            note = FLAG_WORDS[grounds.flag(own.value, row.pattern, variant)]
+            page = formatting.format_page(grounds.page(own.value, row.pattern))
+            note = FLAG_WORDS[grounds.flag(own.value, row.pattern, variant)] or page
         shown = values and own.state in ("differ", "invented", "null in words")
         cells.append(Cell(own.state, value_text(own.value) if shown else None, note))
     labelled = values and row.truth is not NOTHING

@@ -351,6 +351,11 @@ class TextGrounding:
             self._groundings[key] = ground(value, self._source, self._leaves.get(pattern))
         return self._groundings[key]
 
+    def page(self, value: Any, pattern: str) -> int | None:
+        """The page of a text with pages on which a field's value is."""
+        grounding = self.locate(value, pattern)
+        return grounding.page if grounding else None
+
     def flag(self, value: Any, pattern: str, variant: int) -> Flag:
         """Whether the value is nowhere in the text, or in this variant's examples alone."""
         grounding = self.locate(value, pattern)
