@@ -56,8 +56,11 @@ _ENDS = (
 """What a chat template writes around an answer, and a server that does not know it leaves in."""
 _MOST_ENDS = 4
 
-_HINTS = ("<", "THINK]", "think]", "◁", "assistantfinal", "my thought process:")
+_HINTS = ("<", "THINK]", "think]", "◁", "assistantfinal", "my thought", "my response:")
 """Each mark has one of these: most replies have none, and are not looked at again."""
+
+_LONGEST = 1_000_000
+"""A longer reply is longer than any model's output: it is not searched, which would take long."""
 
 _FLAGS = re.IGNORECASE
 _BLOCKS = tuple((name, re.compile(at, _FLAGS), re.compile(end, _FLAGS)) for name, at, end in _MARKS)
@@ -79,7 +82,7 @@ def separate_thinking(text: str) -> tuple[str, str]:
     >>> separate_thinking('<think>{"a": 1}')
     ('', '<think>')
     """
-    if not any(hint in text for hint in _HINTS):
+    if len(text) > _LONGEST or not any(hint in text for hint in _HINTS):
         return text, ""
     text = _without_ends(text)
     begin, mark = _after_blocks(text, 0)
