@@ -431,19 +431,20 @@ def _jsonable(record: Any) -> Any:
 # How many tokens a character makes at least, a fifth below what seven tokenizers (of OpenAI,
 # DeepSeek, Qwen, Gemma, Llama, Mistral) make of the densest of 150 texts in 40 languages. In other
 # scripts a word is never less than one token, nor are signs that no letter follows; each may be one
-# however long it is, as may be a run of one character.
+# however long it is, and so may a ruler or a run of blanks.
 
 _SMALLEST = 1500
-_RUN = re.compile(r"([\W_])\1+|(.)\2{3,}", re.DOTALL)
+_RUN = re.compile(r"([\W_])\1+")
 _FEWEST_BY_SCRIPT = (
-    (re.compile(f"{_WIDE.pattern}+"), 0.33),
     (re.compile("[0-9]+"), 0.28),
+    (re.compile(f"{_WIDE.pattern}+"), 0.33),
     (re.compile("[Ѐ-ԯऀ-෿]+"), 0.15),
     (re.compile("[Ͱ-Ͽ؀-ۿ฀-໿က-႟ក-៿]+"), 0.2),
     (re.compile("[\U0001f000-\U0001faff]+"), 0.7),
 )
 _WORD = re.compile(r"[^\W\d_]+|[^\w\s]+(?![^\W\d_])")
-_FEWEST, _SHORT_WORD, _LONG_WORD = 0.15, 5, 8
+_FEWEST, _SHORT_WORD, _LONG_WORD = 0.135, 5, 8
+_LIKELY = 1.6
 _CONTEXTS = [2**power * part // 2 for power in range(11, 18) for part in (2, 3)]
 # Ollama keeps half of its context, the first four tokens of the question and the last of it.
 _WINDOWS = frozenset([*_CONTEXTS, *(each // 2 + 2 for each in _CONTEXTS)])
@@ -459,15 +460,17 @@ class ReadRange(NamedTuple):
     @classmethod
     def of(cls, text: str) -> ReadRange:
         """The range of a text."""
-        rest, fewest = _RUN.sub(r"\1\2", text), 0.0
-        likely = count_tokens_in(rest)
-        for script, each in _FEWEST_BY_SCRIPT:
+        rest = text = _RUN.sub(r"\1", text)
+        fewest = 0.0
+        for script, each in _FEWEST_BY_SCRIPT[: 1 if rest.isascii() else None]:
             others = script.sub("", rest)
             fewest += each * (len(rest) - len(others))
             rest = others
-        lengths = (word.end() - word.start() for word in _WORD.finditer(rest))
+        lengths = map(len, _WORD.findall(rest))
         letters = sum(min(max(length, _SHORT_WORD), _LONG_WORD) for length in lengths)
-        return cls(likely, fewest + _FEWEST * letters)
+        fewest += _FEWEST * letters
+        # Of figures and some scripts, four characters are far more than one token.
+        return cls(max(count_tokens_in(text), _LIKELY * fewest), fewest)
 
 
 def cut_input(
