@@ -18,7 +18,6 @@ from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import NO_OUTPUT, Journal, Row
-from llmwidgets.engine.replies import find_answer
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, Stopped
 from llmwidgets.schemas import parse_json
 
@@ -289,7 +288,7 @@ def _read_reply(row: Row, text: Document) -> tuple[Row, Any, Any]:
         return row, None, None
     data = None
     try:
-        data = parse_json(find_answer(row.reply, row.mode))
+        data = parse_json(row.reply)
         return row, data, text.schema.judge(data) if row.status == "ok" else None
     except (InvalidJSON, InvalidRecord) as error:
         return row.ended_in(error), data, None

@@ -39,13 +39,7 @@ from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.network.retry import Attempts
 from llmwidgets.engine.probe import Prober, find_capability
-from llmwidgets.engine.replies import (
-    FENCED,
-    classify_ending,
-    explain_thinking,
-    find_answer,
-    parse_reply,
-)
+from llmwidgets.engine.replies import classify_ending, find_answer, read_reply
 from llmwidgets.engine.request_builder import (
     Document,
     RequestBuilder,
@@ -59,7 +53,6 @@ from llmwidgets.errors import (
     FailureCode,
     Forbidden,
     InternalError,
-    InvalidJSON,
     InvalidRecord,
     LLMWidgetsError,
     PolicyError,
@@ -415,18 +408,17 @@ class Extractor:
         cut = cut_input(builder, question.text, read, schema_in_prompt=shown)
         ending = classify_ending(reply, question.limit, cut)
         relied = BEST[request.form] is Enforcement.SCHEMA and not request.schema_in_prompt
-        words = find_answer(reply.text, BEST[request.form])
-        parsed = parse_reply(words) if ending is None else ending
-        if reply.thinking and isinstance(parsed, InvalidJSON):
-            parsed = explain_thinking(reply, self_hosted=self.provider.self_hosted)
+        parsed, notes = ending, tuple[str, ...]()
+        if ending is None:
+            mode, hosted = BEST[request.form], self.provider.self_hosted
+            parsed, notes = read_reply(reply, mode, self_hosted=hosted)
         broke = relied and ending is None and builder.broken_by(reply, question.limit, parsed)
         if broke:
             self.mark_unenforced(question.text.schema)
         circumstances = self._circumstances(question, key, attempts)
         served = escape_controls(reply.served_model or "")
         notice = substitution_notice(self.connection, self.model, served)
-        circumstances["notes"] += (notice,) if notice else ()
-        circumstances["notes"] += (FENCED,) if ending is None and words is not reply.text else ()
+        circumstances["notes"] += (*notes, notice) if notice else notes
         now = self.record.facts
         if builder.facts is None and now.model_facts and self.variant.effort != "vendor":
             circumstances["notes"] += (

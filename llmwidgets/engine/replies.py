@@ -41,13 +41,18 @@ def thinking_hint(*, self_hosted: bool) -> str:
     return _PARSER_HINT if self_hosted else _VENDOR_HINT
 
 
-def explain_thinking(reply: Reply, *, self_hosted: bool) -> InvalidJSON:
-    """The failure of a reply whose answer cannot be read because of the thinking in it."""
-    hint = thinking_hint(self_hosted=self_hosted)
-    if not reply.text.strip():
-        return InvalidJSON(f"The reply is nothing but thinking ({reply.thinking}).", hint)
+def read_reply(
+    reply: Reply, mode: Enforcement, *, self_hosted: bool
+) -> tuple[Any, tuple[str, ...]]:
+    """The JSON of a whole reply, or the error that it is, and what to note about the reading."""
+    words = find_answer(reply.text, mode)
+    parsed = parse_reply(words)
+    if not reply.thinking or not isinstance(parsed, InvalidJSON):
+        return parsed, (FENCED,) if words is not reply.text else ()
     sentence = f"Thinking in the reply ({reply.thinking}) cannot be told apart from an answer."
-    return InvalidJSON(sentence, hint)
+    if not reply.text.strip():
+        sentence = f"The reply is nothing but thinking ({reply.thinking})."
+    return InvalidJSON(sentence, thinking_hint(self_hosted=self_hosted)), ()
 
 
 def classify_ending(reply: Reply, limit: int, cut: CutInput | None) -> Failure | None:
