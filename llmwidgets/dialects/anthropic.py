@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 from llmwidgets.dialects import error_meanings, error_table
+from llmwidgets.dialects.answer import separate_thinking
 from llmwidgets.dialects.error_body import (
     dicts,
     ended_in_failure,
@@ -66,6 +67,7 @@ _ENDINGS: dict[str, Ending] = {
     "model_context_window_exceeded": "truncated",
     "pause_turn": "truncated",
 }
+_THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 _CUT = {
     "model_context_window_exceeded": "The text and the answer together fill the model's window.",
     "pause_turn": "The model paused in the middle of its answer.",
@@ -143,7 +145,10 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     if ended_in_failure(stop):
         raise _TABLE.explain_upstream(payload, None, call=call)
     ending: Ending = _ENDINGS.get(stop, "complete")
-    text = _spoken(dicts(blocks))
+    text, thinking = separate_thinking(_spoken(dicts(blocks)))
+    if not text.strip() and not thinking:
+        kinds = (str(block.get("type")) for block in dicts(blocks))
+        thinking = next((kind for kind in kinds if kind in _THOUGHTS), "")
     if body["stop_reason"] is None and unfinished(text):
         raise error_meanings.broke_off(payload, call=call)
     return Reply(
@@ -153,6 +158,7 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
         served_model=read_word(body, "model"),
         request_id=request_id(payload, body),
         explanation=_refusal(body) if ending == "refused" else _CUT.get(stop, ""),
+        thinking=thinking,
     )
 
 

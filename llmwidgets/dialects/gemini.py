@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from llmwidgets.dialects import error_meanings, error_table
+from llmwidgets.dialects.answer import separate_thinking
 from llmwidgets.dialects.error_body import (
     dicts,
     parse_body,
@@ -137,6 +138,9 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
         for part in dicts(parts)
         if isinstance(part.get("text"), str) and part.get("thought") is not True
     )
+    text, thinking = separate_thinking(text)
+    if not text.strip() and any(part.get("thought") is True for part in dicts(parts)):
+        thinking = thinking or "thought"
     # Nothing says how the reply ended, and it is not whole.
     cut = read_path(first, "finishReason") is None and unfinished(text)
     if cut if answered else not blocked:
@@ -151,6 +155,7 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
         served_model=read_word(body, "modelVersion"),
         request_id=request_id(payload, body),
         explanation=reason if ending == "filtered" else continued,
+        thinking=thinking,
     )
 
 

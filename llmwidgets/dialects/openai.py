@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llmwidgets.dialects import error_meanings, error_table
+from llmwidgets.dialects.answer import separate_thinking
 from llmwidgets.dialects.error_body import (
     dicts,
     ended_in_failure,
@@ -69,6 +70,8 @@ _WHOLE = frozenset(
     {"stop", "tool_calls", "function_call", "eos", "eos_token", "stop_sequence", "end_turn"}
 )
 """Endings by the model's own will; any other word does not tell whether an answer is cut."""
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
+"""Fields of a message for thinking: vLLM, sglang, llama.cpp, Ollama, routers."""
 
 
 def form_for(form: ResponseFormat, schema: Compiled) -> ResponseFormat:
@@ -144,7 +147,10 @@ def _reply(
     message: dict[str, Any],
     call: Call | None,
 ) -> Reply:
-    refusal, text = read_word(message, "refusal") or "", _spoken(message.get("content"))
+    refusal, content = read_word(message, "refusal") or "", message.get("content")
+    text, thinking = separate_thinking(_spoken(content))
+    if not text.strip() and not thinking:
+        thinking = next((name for name in _THOUGHTS if message.get(name)), _thought(content))
     reason, explanation = str(choice.get("finish_reason")).lower(), ""
     ending: Ending = _ENDINGS.get(reason, "complete")
     if refusal.strip():
@@ -167,22 +173,21 @@ def _reply(
         served_model=read_word(body, "model"),
         request_id=request_id(payload, body),
         explanation=explanation,
+        thinking=thinking,
     )
 
 
+def _thought(content: Any) -> str:
+    kinds = {part.get("type") for part in dicts(content)}
+    return next((name for name in _THOUGHTS if name in kinds), "")
+
+
 def _spoken(content: Any) -> str:
-    """The words of an answer, without what a model thought aloud before them."""
+    """The words of a message."""
     if isinstance(content, list):
         parts = [part for part in dicts(content) if part.get("type") == "text"]
         content = "".join(str(part.get("text") or "") for part in parts)
-    text = content if isinstance(content, str) else ""
-    bare = text.lstrip()
-    if bare.startswith("<think>"):
-        return bare.partition("</think>")[2].lstrip()
-    # Chat templates that open the block themselves leave only its end in the answer.
-    if "</think>" in bare and not bare.startswith(("{", "[")):
-        return bare.rpartition("</think>")[2].lstrip()
-    return text
+    return content if isinstance(content, str) else ""
 
 
 def count_call(target: Target) -> Call | None:

@@ -39,6 +39,7 @@ from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.network.retry import Attempts
 from llmwidgets.engine.probe import Prober, find_capability
+from llmwidgets.engine.replies import classify_ending, find_answer, read_reply
 from llmwidgets.engine.request_builder import (
     Document,
     RequestBuilder,
@@ -48,19 +49,15 @@ from llmwidgets.engine.request_builder import (
 from llmwidgets.engine.troubleshooting import diagnose
 from llmwidgets.errors import (
     BadRequest,
-    CutInput,
     Failure,
     FailureCode,
-    Filtered,
     Forbidden,
     InternalError,
     InvalidRecord,
     LLMWidgetsError,
     PolicyError,
     QuotaExhausted,
-    Refused,
     TooLong,
-    Truncated,
     Unauthorized,
     UnknownModel,
     Unreachable,
@@ -148,7 +145,7 @@ def read_extraction(
     compiled = text.schema.compile(variant.connection.dialect.SUBSET)
     status, data, record, failure = row.status, None, None, row.failure()
     if row.reply is not None and status in {"ok", "InvalidRecord"}:
-        data = compiled.restore(parse_json(row.reply))
+        data = compiled.restore(parse_json(find_answer(row.reply, row.mode)))
     if status == "ok":
         try:
             record = text.schema.judge(data)
@@ -407,17 +404,21 @@ class Extractor:
     def _judge_answer(self, answer: _Answer, key: Key, attempts: Attempts) -> Row:
         question, response, reply, request, cost = answer
         builder = question.builder
-        cut = cut_input(builder, question.text, reply.usage.input_tokens)
+        shown, read = request.schema_in_prompt, reply.usage.input_tokens
+        cut = cut_input(builder, question.text, read, schema_in_prompt=shown)
         ending = classify_ending(reply, question.limit, cut)
         relied = BEST[request.form] is Enforcement.SCHEMA and not request.schema_in_prompt
-        parsed = parse_reply(reply.text) if ending is None else ending
+        parsed, notes = ending, tuple[str, ...]()
+        if ending is None:
+            mode, hosted = BEST[request.form], self.provider.self_hosted
+            parsed, notes = read_reply(reply, mode, self_hosted=hosted)
         broke = relied and ending is None and builder.broken_by(reply, question.limit, parsed)
         if broke:
             self.mark_unenforced(question.text.schema)
         circumstances = self._circumstances(question, key, attempts)
         served = escape_controls(reply.served_model or "")
         notice = substitution_notice(self.connection, self.model, served)
-        circumstances["notes"] += (notice,) if notice else ()
+        circumstances["notes"] += (*notes, notice) if notice else notes
         now = self.record.facts
         if builder.facts is None and now.model_facts and self.variant.effort != "vendor":
             circumstances["notes"] += (
@@ -488,40 +489,6 @@ def unenforced_row(row: Row, note: str) -> Row:
     """The row of a reply that was asked for under a schema that turned out not to be enforced."""
     notes = tuple(each for each in row.notes if each != UNHELD)
     return replace(row, mode=Enforcement.JSON, schema_shown=False, notes=(*notes, note), id=0)
-
-
-# -- The failure that a reply is before it is judged.
-
-
-def parse_reply(text: str) -> Any:
-    """The JSON of a reply; the error as a value (InvalidJSON, say) if it cannot be parsed."""
-    try:
-        return parse_json(text)
-    except Exception as error:  # noqa: BLE001 - whoever judges the reply raises it
-        return error
-
-
-def classify_ending(reply: Reply, limit: int, cut: CutInput | None) -> Failure | None:
-    """The failure that a reply is before it is read, or None; `cut` if its input was cut.
-
-    `limit` is the number of tokens that the answer could have.
-    """
-    if reply.ending == "refused":
-        return Refused("The model declined to answer.", "Its own words are kept with the reply.")
-    if reply.ending == "filtered":
-        category = f" ({reply.explanation})" if reply.explanation else ""
-        return Filtered(f"The provider's safety filter stopped this text or its answer{category}.")
-    if cut is not None:
-        return cut
-    if reply.ending != "truncated":
-        return None
-    if reply.explanation:
-        hint = "Ask fewer fields, split the text, or take another model."
-        return Truncated(reply.explanation, hint)
-    return Truncated(
-        f"The answer reached the output limit of {limit} tokens.",
-        "Raise max_output_tokens of this variant, lower its thinking, or ask fewer fields.",
-    )
 
 
 # -- The failure that an error stands for.

@@ -28,6 +28,7 @@ from llmwidgets.dialects.types import (
 from llmwidgets.engine.capability import NONE_DROPPED, record_of, resolve_effort
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Pace
+from llmwidgets.engine.replies import thinking_hint
 from llmwidgets.errors import (
     BadRequest,
     CallError,
@@ -264,9 +265,10 @@ class Prober:
                 f"{self.model} declines to answer even the test question.",
                 "Look at the server's own instructions or guardrails, or take another model.",
             )
+        what = f"nothing but thinking ({reply.thinking})" if reply.thinking else "empty"
         return InvalidJSON(
-            f"{self.model} answers without any text: its reply is empty, or nothing but thinking.",
-            "Look at the server's chat template and its reasoning parser, then test again.",
+            f"{self.model} answers without any text: its reply is {what}.",
+            thinking_hint(self_hosted=self.connection.provider.self_hosted),
         )
 
     async def _ask(self, form: ResponseFormat, question: str, limit: int) -> Reply:

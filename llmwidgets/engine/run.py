@@ -23,7 +23,6 @@ from llmwidgets.engine.extraction import (
     Extraction,
     Extractor,
     internal_failure,
-    parse_reply,
     read_extraction,
     to_failure,
     unenforced_row,
@@ -31,6 +30,7 @@ from llmwidgets.engine.extraction import (
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import CONCURRENCY_MOST, Clock, Pace, PauseReason
+from llmwidgets.engine.replies import FENCED, find_answer, parse_reply
 from llmwidgets.engine.request_builder import Plan
 from llmwidgets.errors import Failure, FailureCode, LLMWidgetsError, Stopped
 from llmwidgets.schemas import Schema
@@ -169,6 +169,13 @@ class Run:
                 notes.append(
                     f"{column.label}: {broken} replies did not keep to the schema that was sent, so"
                     " the column is JSON only, not schema enforced."
+                )
+            if tally.fenced:
+                were = "reply was" if tally.fenced == 1 else "replies were"
+                notes.append(
+                    f"{column.label}: {tally.fenced:,} of {tally.done:,} {were} prose around one"
+                    " fenced block, and only the block was read: the server holds answers to no"
+                    " form (text only)."
                 )
         return tuple(notes)
 
@@ -316,6 +323,8 @@ class _Tally:
     seconds: array[float] = field(default_factory=lambda: array("d"))
     broken: int = 0
     """Replies that did not keep to the schema they were sent under, to be enforced."""
+    fenced: int = 0
+    """Replies of which only the fenced block was read."""
 
 
 class _VariantRun:
@@ -450,7 +459,8 @@ class _VariantRun:
         # A pydantic class can have changed its own checks under the same JSON Schema.
         judged = row
         if row.status in {"ok", "InvalidRecord"}:
-            judged = self.extractor.judge(row, text, parse_reply(row.reply or ""))
+            parsed = parse_reply(find_answer(row.reply or "", row.mode))
+            judged = self.extractor.judge(row, text, parsed)
         row_id = row.id if judged.status == row.status else self._journal.put(judged)
         self._note(index, row_id, judged, reused=True)
 
@@ -494,6 +504,7 @@ class _VariantRun:
         self.rows[index], self.reused[index], tally = row_id, reused, self.tally
         tally.done += 1
         tally.broken += BROKE in row.notes
+        tally.fenced += FENCED in row.notes
         if row.status != "ok":
             tally.failures[row.status] += 1
         if row.answered and row.seconds is not None:
