@@ -118,10 +118,14 @@ def type_of(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Canonical:
-    """The root and its definitions, references written `#/$defs/NAME`."""
+    """The root and its definitions, references written `#/$defs/NAME`.
+
+    `formats` is off where a type of the user's reads them by its own rules.
+    """
 
     root: Node
     defs: dict[str, Node]
+    formats: bool = True
 
     def resolve(self, node: Node) -> Node:
         """The node itself, or what its bare reference names, however long the chain."""

@@ -7,7 +7,8 @@ import re
 import sys
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
@@ -22,11 +23,15 @@ _HINT = (
 
 @dataclass(frozen=True, slots=True)
 class LoadedSchema:
-    """A schema as read: its JSON Schema, its name and, for Python types, the adapter."""
+    """A schema as read: its JSON Schema, its name and, for Python types, the adapter.
+
+    `judged` is the JSON Schema without the formats that the type itself reads.
+    """
 
     json: dict[str, Any]
     name: str
     adapter: Any = None
+    judged: dict[str, Any] | None = None
 
 
 def load_schema(source: Any) -> LoadedSchema:
@@ -96,11 +101,35 @@ def _from_type(source: Any) -> LoadedSchema:
     try:
         adapter = TypeAdapter[Any](readable_by_pydantic(source))
         schema = adapter.json_schema(mode="validation")
+        judged = adapter.json_schema(mode="validation", schema_generator=_types_read())
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError) as error:
         reason = f"{_name(source)} cannot be turned into a JSON Schema ({type(error).__name__})."
     else:
-        return _from_json(schema, _name(source), adapter)
+        return replace(_from_json(schema, _name(source), adapter), judged=judged)
     raise FieldError(reason, _HINT)
+
+
+_READERS = frozenset({
+    "date", "datetime", "time", "timedelta", "uuid", "url", "multi-host-url", "bytes",
+    "json-or-python", "lax-or-strict", "function-after", "function-before", "function-plain",
+    "function-wrap",
+})  # fmt: skip
+"""The kinds of type that read a text by rules of their own: a `datetime` needs no zone."""
+
+
+@cache
+def _types_read() -> Any:
+    """The generator of a JSON Schema without the formats that a type itself reads."""
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class TypesRead(GenerateJsonSchema):
+        def generate_inner(self, schema: Any) -> dict[str, Any]:
+            node = super().generate_inner(schema)
+            if schema["type"] not in _READERS:
+                return node
+            return {key: value for key, value in node.items() if key != "format"}
+
+    return TypesRead
 
 
 def _name(source: Any) -> str:

@@ -6,9 +6,9 @@ import json
 import math
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any, NoReturn
 
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, LLMWidgetsError
@@ -31,6 +31,10 @@ _SHOWN = 5
 _HINT = "The raw reply is kept with the extraction."
 
 
+OwnFormats = dict[str, Callable[[str], bool]]
+"""Formats by name, each with what tells whether a text is in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A place of a record that breaks a rule; `rule` never holds the value.
@@ -46,11 +50,13 @@ class Problem:
         return f"{display_path(self.path)} {self.rule}"
 
 
-def make_validator(schema: dict[str, Any], *, formats: bool = True) -> Any:
+def make_validator(
+    schema: dict[str, Any], *, formats: bool = True, own_formats: OwnFormats | None = None
+) -> Any:
     """The jsonschema-rs validator; FieldError if the schema is not valid.
 
-    Formats are asserted if `formats` is on, the draft is `$schema`'s or else 2020-12, and
-    nothing is fetched.
+    Formats are asserted if `formats` is on, `own_formats` in place of the library's; the draft is
+    `$schema`'s or else 2020-12, and nothing is fetched.
     """
     import jsonschema_rs
 
@@ -62,7 +68,9 @@ def make_validator(schema: dict[str, Any], *, formats: bool = True) -> Any:
         raise ValueError(message)
 
     try:
-        return jsonschema_rs.validator_for(schema, validate_formats=formats, retriever=refuse)
+        return jsonschema_rs.validator_for(
+            schema, validate_formats=formats, formats=own_formats, retriever=refuse
+        )
     except (
         jsonschema_rs.ValidationError,
         jsonschema_rs.ReferencingError,
@@ -208,7 +216,7 @@ def _build(
     try:
         return adapter.validate_json(json.dumps(data)), []
     except ValidationError as error:
-        refused = error.errors(include_url=False, include_context=False, include_input=False)
+        return None, list(_refusals(error, names, type_name))
     except LLMWidgetsError:
         # A validator that asks a model itself does not make the reply wrong.
         raise
@@ -218,13 +226,19 @@ def _build(
         if isinstance(error, KeyboardInterrupt) and on_main_thread:
             raise
         return None, [Problem("", f"is refused by {type_name}: its own check failed")]
-    problems = []
-    for each in refused:
+
+
+def _refusals(error: Any, names: frozenset[str], type_name: str) -> Iterator[Problem]:
+    for each in error.errors(include_url=False, include_context=False, include_input=False):
         # The names of union branches and validators are not part of the place.
         steps = [step for step in each["loc"] if isinstance(step, int) or step in names]
         rule = f"is refused by {type_name}: {each['type'].replace('_', ' ')}"
-        problems.append(Problem(_format_path(steps, names), rule))
-    return None, problems
+        yield Problem(_format_path(steps, names), rule)
+
+
+def refused_paths(data: Any, adapter: Any, names: frozenset[str]) -> set[str]:
+    """The places that the type refuses, whole records or not."""
+    return {each.path for each in _build(adapter, data, names, "")[1]}
 
 
 @dataclass
@@ -236,7 +250,7 @@ class LazyValidator:
 
     @cached_property
     def _validator(self) -> Any:
-        return make_validator(self.schema.alone(self.node))
+        return make_validator(self.schema.alone(self.node), formats=self.schema.formats)
 
     def __call__(self, data: Any) -> bool:
         try:
@@ -272,6 +286,27 @@ def without_presence(node: Any) -> Any:
         else:
             fewer[key] = without_presence(value) if key in SINGLES else value
     return fewer
+
+
+def make_partial_validator(schema: Canonical, *, zones: bool = True) -> Any:
+    """The validator of truth; without `zones` it takes a date and time that names no zone."""
+    whole = without_presence(schema.alone(schema.root))
+    own = {name: partial(_fits_format, name) for name in _ZONELESS}
+    return make_validator(whole, formats=schema.formats, own_formats=None if zones else own)
+
+
+_ZONELESS = {"date-time": ("", "Z", ":00Z", "T00:00:00Z"), "time": ("", "Z", ":00Z")}
+"""What makes a text one of the format if it names no zone, no seconds, no time of day."""
+
+
+def _fits_format(name: str, text: str) -> bool:
+    strict, whole = _of_format(name), text.replace(" ", "T", 1)
+    return any(strict.is_valid(whole + end) for end in _ZONELESS[name])
+
+
+@cache
+def _of_format(name: str) -> Any:
+    return make_validator({"format": name})
 
 
 # -- Replies: the one reading of a model's answer, strict, with nothing repaired.
