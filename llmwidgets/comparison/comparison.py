@@ -12,6 +12,7 @@ from llmwidgets.comparison import aggregate, dataframes, run_settings, runs, ser
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
 from llmwidgets.comparison.scores import scoreboard_frame, verdict_of
 from llmwidgets.comparison.summary import summarize
+from llmwidgets.comparison.texts import row_names
 from llmwidgets.comparison.truth import Blank, correct
 from llmwidgets.engine.estimate import Estimate
 from llmwidgets.engine.estimate import estimate as estimate_plan
@@ -124,16 +125,17 @@ class Comparison(ResultData):
     ) -> Comparison:
         """Outputs that were made elsewhere, compared by the same rules; calls nothing.
 
-        Texts may be empty; `schema` is None where each text has its own. An output is JSON, a
-        string to parse, or None: no answer came, and the text is not scored, or, with
-        `missing="wrong"`, the model failed and its fields are wrong. `group` and `blank` are those
-        of `compare`. FieldError names what does not fit.
+        Texts may be empty; `schema` is None where each text has its own. Outputs are a list as
+        long as the texts, a dict by id, or a DataFrame with a column for each field. An output is
+        JSON, a string or UTF-8 bytes to parse, or None: no answer came, and the text is not
+        scored, or, with `missing="wrong"`, the model failed and its fields are wrong. `group` and
+        `blank` are those of `compare`. FieldError names what does not fit.
         """
         documents = runs.read_documents(
             schema, texts, truth, group=group, blank=blank, allow_empty=True
         )
         rules = runs.read_rules(scoring, documents)
-        return results_of_outputs(cls, documents, outputs, rules, missing)
+        return results_of_outputs(cls, documents, outputs, rules, missing, row_names(texts))
 
     def export(
         self,

@@ -97,7 +97,7 @@ def save(results: ResultData, path: StrPath) -> Path:
 
 
 def _judged(schemas: dict[str, Schema]) -> dict[str, Any]:
-    """The schemas without the formats that a class read itself, so that they are not judged anew."""
+    """The schemas without formats that a class reads itself: they are not judged anew."""
     judged = {key: each.judged for key, each in schemas.items() if not each.canonical.formats}
     return {"judged": judged} if judged else {}
 

@@ -17,12 +17,15 @@ from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.texts import (
     TextSource,
     align,
+    decode_text,
     find_repeated,
     find_secrets,
     is_blank,
     is_empty_cell,
     is_record,
     join_truncated,
+    name_of,
+    names_of,
     to_jsonable,
 )
 from llmwidgets.errors import FieldError
@@ -70,7 +73,7 @@ def read_truth(
             "not labelled.",
         )
     nulls = blank == "null"
-    if hasattr(truth, "to_dict") and hasattr(truth, "columns"):
+    if is_frame(truth):
         labels = _read_frame(truth, sources, schemas, nulls)
     else:
         rows = _align(truth, sources, schemas)
@@ -83,22 +86,21 @@ def read_truth(
     return labels
 
 
-def _align(truth: Any, sources: Sequence[TextSource], schemas: Sequence[Schema]) -> list[Any]:
+def _align(
+    truth: Any, sources: Sequence[TextSource], schemas: Sequence[Schema], index: Any = None
+) -> list[Any]:
     """The rows of truth in the order of the texts, None for a text without one."""
     if truth is None:
         return [each.truth for each in sources]
-    if isinstance(truth, str | bytes) or not isinstance(truth, Iterable):
-        raise FieldError(
-            {"truth": f"is {with_article(type(truth).__name__)}."},
-            "Give a list as long as the texts, a dict by id, or a DataFrame with a column for each "
-            "field.",
-        )
-    hint = "Give one for each text, None if it has no truth, or a dict by the ids of the texts."
+    hint = (
+        "Give one for each text, None if it has no truth, a dict by the ids of the texts, or a "
+        "DataFrame with a column for each field."
+    )
     if isinstance(truth, Mapping):
         fields = {step for leaf in schemas[0].leaves for step in parse_path(leaf.path)[:1]}
         if fields.issuperset(map(str, truth)):
             hint = "This looks like one record: put it in a list, truth=[…], one for each text."
-    return align(truth, [source.id for source in sources], "truth", "rows", hint)
+    return align(truth, names_of(sources), "truth", "rows", hint, index)
 
 
 def _refuse_secrets(rows: Sequence[Any], sources: Sequence[TextSource]) -> None:
@@ -120,6 +122,8 @@ def _read_label(row: Any, schema: Schema, nulls: bool) -> Label:
     """The row as a label; a record that is JSON text, as a table may have it, is read first."""
     if is_empty_cell(row):
         return Label()
+    if isinstance(row, bytes | bytearray):
+        row = decode_text(row)
     is_text = isinstance(row, str) and not any(leaf.path == "" for leaf in schema.leaves)
     value = _json_or(row) if is_text else to_jsonable(row, keep_blanks=True)
     if not isinstance(value, dict | list):
@@ -159,45 +163,91 @@ def _json_or(cell: str) -> Any:
 def _read_frame(
     frame: Any, sources: Sequence[TextSource], schemas: Sequence[Schema], nulls: bool
 ) -> list[Label]:
-    leaves = {leaf.path: leaf for schema in schemas for leaf in schema.leaves}
-    known = columns_of(leaves)
-    named = [str(name) for name in frame.columns if str(name) not in ("id", "text")]
-    problems = {name: no_such_field(name, known) for name in named if name not in known}
-    if problems:
-        raise FieldError(
-            dict(list(problems.items())[:_SHOWN]),
-            "A column of truth is named like a field, policy.number for a field inside another.",
-        )
-    table = [(name, known[name], leaves.get(name)) for name in named]
-    rows = frame.to_dict("records")
-    labels: Any = [_read_row(row, table, nulls) for row in rows]
-    if "id" in frame.columns:
-        ids = [str(row["id"]) for row in rows]
-        if twice := find_repeated(ids):
-            raise FieldError(
-                {"truth": f"these ids appear more than once: {join_truncated(twice)}."},
-                "Keep one row of truth for each id.",
-            )
-        labels = dict(zip(ids, labels, strict=True))
-    return [label or Label() for label in _align(labels, sources, schemas)]
+    table = read_columns(frame, schemas, "truth", "")
+    labels = by_id_column(frame, [_read_row(row, table, nulls) for row in rows_of(frame)], "truth")
+    return [label or Label() for label in _align(labels, sources, schemas, frame.index)]
 
 
 _Table = Sequence[tuple[str, tuple[str, ...], "Leaf | None"]]
+"""The columns of a DataFrame that are fields: the name, its steps, and the leaf if it is one."""
+
+
+def is_frame(value: Any) -> bool:
+    """Whether this is a DataFrame."""
+    return hasattr(value, "to_dict") and hasattr(value, "columns")
+
+
+def rows_of(frame: Any) -> list[dict[str, Any]]:
+    """The rows of a DataFrame, each by the names of the columns."""
+    rows: list[dict[str, Any]] = frame.rename(columns=str).to_dict("records")
+    return rows
+
+
+def read_columns(frame: Any, schemas: Iterable[Schema], name: str, more: str) -> _Table:
+    """What the columns are in the schemas; FieldError for one that is none of their fields."""
+    leaves = {leaf.path: leaf for schema in schemas for leaf in schema.leaves}
+    known = columns_of(leaves)
+    columns = [str(each) for each in frame.columns if str(each) not in ("id", "text")]
+    problems = {each: no_such_field(each, known) for each in columns if each not in known}
+    problems |= dict.fromkeys(find_repeated(map(str, frame.columns)), "is the name of two columns.")
+    if problems:
+        raise FieldError(
+            dict(list(problems.items())[:_SHOWN]),
+            f"A column of {name} is named like a field, policy.number for a field inside "
+            f"another.{more}",
+        )
+    return [(each, known[each], leaves.get(each)) for each in columns]
+
+
+def by_id_column(frame: Any, rows: Sequence[Any], name: str) -> Any:
+    """The rows of a DataFrame by its column of ids; as they are if it has none."""
+    if "id" not in frame.columns:
+        return rows
+    ids = [name_of(each) for each in frame["id"]]
+    if twice := find_repeated(ids):
+        raise FieldError(
+            {name: f"these ids appear more than once: {join_truncated(twice)}."},
+            f"Keep one row of {name} for each id.",
+        )
+    return dict(zip(ids, rows, strict=True))
+
+
+def read_records(frame: Any, schemas: Iterable[Schema], name: str) -> Any:
+    """The rows of a DataFrame as records, by id if it has a column of ids.
+
+    An empty cell is null where the field may be, else the field is left out.
+    """
+    more = ' A column of records as JSON is given by itself: {"A": frame["…"]}.'
+    table = read_columns(frame, schemas, name, more)
+    records: list[Any] = []
+    for row in rows_of(frame):
+        record: dict[str, Any] = {}
+        for column, steps, leaf in table:
+            cell = row[column]
+            if cell is not None and not is_empty_cell(cell):
+                _put(record, steps, _read_cell(to_jsonable(cell), leaf))
+            elif leaf is None or leaf.nullable:
+                _put(record, steps, None)
+        records.append(record)
+    return by_id_column(frame, records, name)
+
+
+def _put(record: dict[str, Any], steps: Sequence[str], value: Any) -> None:
+    *parents, last = steps
+    for parent in parents:
+        record = record.setdefault(parent, {})
+    record[last] = value
 
 
 def _read_row(row: Mapping[Any, Any], table: _Table, nulls: bool) -> Label:
     record: dict[str, Any] = {}
     blanks = 0
-    for name, (*parents, last), leaf in table:
+    for name, steps, leaf in table:
         cell = row[name]
         empty = cell is None or is_blank(cell)
         blanks += empty
-        if empty and not nulls:
-            continue
-        inside = record
-        for parent in parents:
-            inside = inside.setdefault(parent, {})
-        inside[last] = None if empty else _read_cell(to_jsonable(cell), leaf)
+        if nulls or not empty:
+            _put(record, steps, None if empty else _read_cell(to_jsonable(cell), leaf))
     return Label(record, blanks=0 if nulls else blanks) if record else Label()
 
 
