@@ -347,7 +347,7 @@ def _output_row(label: str, output: Any, text: Document, missing: Missing) -> Ro
         failure = Stopped(NONE, "Give one, or leave the text out.")
         return Row.of_failure("", failure, code=NO_OUTPUT)
     if isinstance(output, bytes | bytearray):
-        output = decode_text(output)
+        output = decode_text(output, f"the output of {label} for {text.id}")
     written = isinstance(output, str)
     reply = output if written else json.dumps(to_jsonable(output), ensure_ascii=False)
     try:

@@ -217,13 +217,15 @@ def read_groups(group: Any, sources: Sequence[TextSource]) -> tuple[str, ...]:
     `group` is the name of a column or key, whose values the sources have, a list, or a dict by
     id. Numbers are compared as numbers: 7 and 7.0 are one group.
     """
+    if isinstance(group, bytes) or not isinstance(group, Iterable):
+        raise FieldError(
+            {"group": f"is of type {type(group).__name__}, which names no groups."},
+            "Give the name of a column, a list as long as the texts, or a dict by id.",
+        )
     names = names_of(sources)
     ids = names.ids
     own = [source.group for source in sources] if isinstance(group, str) else group
-    hint = (
-        "Give the name of a column, a list as long as the texts, or a dict by id; the keys of a "
-        "dict are the ids of the texts."
-    )
+    hint = "Give one for each text, or a dict by id; the keys of a dict are the ids of the texts."
     groups = [to_jsonable(each) for each in align(own, names, "group", "entries", hint)]
     bare = [name for name, each in zip(ids, groups, strict=True) if each is None or is_blank(each)]
     if bare:
@@ -454,10 +456,10 @@ def _from_numpy(value: Any) -> Any:
     return float(str(value)) if kind == "f" else value.tolist()
 
 
-def decode_text(value: Any) -> str:
-    """Bytes as the UTF-8 text they are; FieldError if they are not."""
+def decode_text(value: Any, name: str = "a value") -> str:
+    """Bytes as the UTF-8 text they are; FieldError, about `name`, if they are not."""
     try:
         return bytes(value).decode("utf-8-sig")
     except UnicodeDecodeError:
         hint = 'Decode the bytes first, such as value.decode("cp1252").'
-        raise FieldError("A value is bytes that are not UTF-8 text.", hint) from None
+        raise FieldError({name: "is not UTF-8 text."}, hint) from None

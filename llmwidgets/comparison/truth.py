@@ -92,10 +92,13 @@ def _align(
     """The rows of truth in the order of the texts, None for a text without one."""
     if truth is None:
         return [each.truth for each in sources]
-    hint = (
-        "Give one for each text, None if it has no truth, a dict by the ids of the texts, or a "
-        "DataFrame with a column for each field."
-    )
+    if isinstance(truth, str | bytes) or not isinstance(truth, Iterable):
+        raise FieldError(
+            {"truth": f"is {with_article(type(truth).__name__)}."},
+            "Give a list as long as the texts, a dict by id, or a DataFrame with a column for each "
+            "field.",
+        )
+    hint = "Give one for each text, None if it has no truth, or a dict by the ids of the texts."
     if isinstance(truth, Mapping):
         fields = {step for leaf in schemas[0].leaves for step in parse_path(leaf.path)[:1]}
         if fields.issuperset(map(str, truth)):
@@ -123,7 +126,7 @@ def _read_label(row: Any, schema: Schema, nulls: bool) -> Label:
     if is_empty_cell(row):
         return Label()
     if isinstance(row, bytes | bytearray):
-        row = decode_text(row)
+        row = decode_text(row, "a row of truth")
     is_text = isinstance(row, str) and not any(leaf.path == "" for leaf in schema.leaves)
     value = _json_or(row) if is_text else to_jsonable(row, keep_blanks=True)
     if not isinstance(value, dict | list):
