@@ -30,7 +30,7 @@ from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError, read_path
 from llmwidgets.report.writers import write_csv, write_jsonl, write_parquet, write_text
 from llmwidgets.schemas import Schema
-from llmwidgets.schemas.loaders import load_schema
+from llmwidgets.schemas.loaders import from_json
 
 if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
@@ -122,7 +122,7 @@ def _read_results(kind: type[Results], saved: dict[str, Any]) -> Results:
     reused = [bool(each.pop("reused", False)) for each in saved["rows"]]
     read = _SavedComparison(**saved | {"rows": [{"key": "", **each} for each in saved["rows"]]})
     schemas = {
-        digest: Schema(replace(load_schema(schema), judged=read.judged.get(digest)))
+        digest: Schema(replace(from_json(schema), judged=read.judged.get(digest)))
         for digest, schema in read.schemas.items()
     }
     return results_of_rows(

@@ -148,6 +148,21 @@ _BOOKKEEPING = frozenset({
     "$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary",
     "$comment", "$defs", "definitions", *_REFERENCES,
 })  # fmt: skip
+ANNOTATIONS = frozenset({
+    "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly",
+    "contentMediaType", "contentEncoding", "contentSchema",
+})  # fmt: skip
+"""Keywords that constrain nothing."""
+REMARKS = (ANNOTATIONS | _BOOKKEEPING | {"format"}) - {*_REFERENCES}
+"""Keywords that leave every object valid."""
+KEYWORDS = frozenset({
+    *MAPS, *LISTS, *SINGLES, *VALUE_KEYWORDS, *_BOOKKEEPING, *ANNOTATIONS, "dependencies",
+    "dependentRequired", "required", "minProperties", "maxProperties", "minItems", "maxItems",
+    "uniqueItems", "minContains", "maxContains", "minLength", "maxLength", "pattern", "minimum",
+    "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "nullable",
+})  # fmt: skip
+"""What JSON Schema knows, in any draft, and OpenAPI's word for null."""
+
 _SINCE = {
     "const": 6, "contains": 6, "propertyNames": 6, "if": 7, "then": 7, "else": 7,
     "dependentRequired": 2019, "dependentSchemas": 2019, "unevaluatedItems": 2019,
@@ -320,12 +335,6 @@ class _Rewriter:
 
 
 # -- Merging: two canonical schemas that both hold, written as one, as far as that can be.
-
-ANNOTATIONS = frozenset({
-    "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly",
-    "contentMediaType", "contentEncoding", "contentSchema",
-})  # fmt: skip
-"""Keywords that constrain nothing."""
 
 _FROM_ONE = ANNOTATIONS | {"properties", "enum", "const"}
 _LARGEST = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"}
