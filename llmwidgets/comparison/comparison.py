@@ -16,6 +16,7 @@ from llmwidgets.comparison.texts import row_names
 from llmwidgets.comparison.truth import Blank, correct
 from llmwidgets.engine.estimate import Estimate
 from llmwidgets.engine.estimate import estimate as estimate_plan
+from llmwidgets.engine.event_loop import refuse_await
 from llmwidgets.errors import FieldError, name_methods
 from llmwidgets.formatting import with_article
 from llmwidgets.report import html
@@ -90,6 +91,7 @@ class Comparison(ResultData):
         `models` takes the place of the variants; `more` are keywords of `compare` such as
         `store`, `budget` or `progress`.
         """
+        refuse_await("rerun")
         return runs.run_again(self, models, **more)
 
     def against(self, earlier: Comparison) -> pd.DataFrame:
@@ -234,6 +236,7 @@ def compare(
     >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
     >>> compare(invoices.Schema, invoices.texts, "demo", truth=invoices.truth)  # doctest: +SKIP
     """
+    refuse_await("compare")
     options = runs.RunOptions(
         journal=journal, concurrency=concurrency, budget=budget, reuse=reuse, progress=progress
     )
@@ -264,6 +267,7 @@ def extract(
     >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
     >>> extract(invoices.Schema, invoices.texts[0], "demo-careful").record     # doctest: +SKIP
     """
+    refuse_await("extract")
     compared = compare(
         schema, [text], model, instructions=instructions, examples=examples, store=store,
         journal=journal, reuse=reuse, progress=False,

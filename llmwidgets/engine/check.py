@@ -118,6 +118,7 @@ def check(
     >>> check(Connection("openai", api_key="env:OPENAI_API_KEY")).sentence   # doctest: +SKIP
     'Key accepted. 12 of 14 whitelisted models can be used.'
     """
+    event_loop.refuse_await("check")
     if not isinstance(connection, Connection):
         raise FieldError(
             {"connection": f"{connection!r:.60} is not a connection."},
