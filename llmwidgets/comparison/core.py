@@ -13,6 +13,7 @@ from itertools import product, starmap
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.comparison.tables import is_frame, read_records
 from llmwidgets.comparison.texts import (
     TextNames,
     align,
@@ -23,7 +24,7 @@ from llmwidgets.comparison.texts import (
     pandas_index,
     to_jsonable,
 )
-from llmwidgets.comparison.truth import Correction, is_frame, read_records
+from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import NO_OUTPUT, Journal, Row

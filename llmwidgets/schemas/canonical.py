@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from itertools import count
 from typing import Any
@@ -62,6 +63,23 @@ def prefixes(path: str) -> list[str]:
     ['lines', 'lines[]', 'lines[].total']
     """
     return [path[: part.end()] for part in _PARTS.finditer(path)] or [path]
+
+
+def find_meant(name: str, known: Iterable[str]) -> list[str]:
+    """The names or paths that were meant: the same but for case and marks, else the most similar.
+
+    >>> find_meant("Lines.total", ["lines[].total", "lines[].sku"]), find_meant("citty", ["city"])
+    (['lines[].total'], ['city'])
+    """
+    listed = list(known)
+    bare = "".join(path_words(name)).replace("_", "")
+    same = [each for each in listed if "".join(path_words(each)).replace("_", "") == bare]
+    return same or get_close_matches(name, listed, 1)
+
+
+def path_words(path: str) -> tuple[str, ...]:
+    """The names in a path, without its case, its marks and the numbers of items."""
+    return tuple(word for word in re.findall(r"\w+", path.casefold()) if not word.isdecimal())
 
 
 # -- Vocabulary: what a canonical node is about.

@@ -7,7 +7,7 @@ import math
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from typing import Any, NoReturn
 
@@ -39,12 +39,15 @@ OwnFormats = dict[str, Callable[[str], bool]]
 class Problem:
     """A place of a record that breaks a rule; `rule` never holds the value.
 
+    `takes` is what the rule would take: the allowed values, an example of the format.
+
     >>> str(Problem("lines[0].total", "must be a number"))
     'lines[0].total must be a number'
     """
 
     path: str
     rule: str
+    takes: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{display_path(self.path)} {self.rule}"
@@ -174,10 +177,32 @@ def _problem(error: Any, names: frozenset[str]) -> Problem:
     if keyword in {"anyOf", "oneOf"} and (only := _only_branch_but_null(error.kind)):
         inner = _problem(only, names)
         null = " or null" if inner.path == path and inner.rule.startswith("must be") else ""
-        return Problem(inner.path, inner.rule + null)
+        return replace(inner, rule=inner.rule + null)
+    takes = _takes(keyword, getattr(error.kind, "value", None))
     if keyword in _LIMITS:
-        return Problem(path, _LIMITS[keyword].format(error.kind.value))
-    return Problem(path, _RULES.get(keyword, f"breaks the rule {keyword}"))
+        return Problem(path, _LIMITS[keyword].format(error.kind.value), takes)
+    return Problem(path, _RULES.get(keyword, f"breaks the rule {keyword}"), takes)
+
+
+_EXAMPLES = {
+    "date": "2026-11-28", "date-time": "2026-11-28T09:30:00Z", "time": "09:30:00Z",
+    "duration": "PT2H30M", "email": "name@example.org", "hostname": "example.org",
+    "uri": "https://example.org", "uuid": "550e8400-e29b-41d4-a716-446655440000",
+    "ipv4": "192.0.2.1", "ipv6": "2001:db8::1",
+}  # fmt: skip
+_LISTED = 12
+
+
+def _takes(keyword: str, value: Any) -> str:
+    """What a rule takes, from its value in the schema, as the end of a sentence."""
+    if keyword == "format":
+        return f", such as {_EXAMPLES[value]}" if value in _EXAMPLES else ""
+    if keyword not in {"enum", "const", "pattern"}:
+        return ""
+    values = value if keyword == "enum" else [value]
+    names = [each if isinstance(each, str) else json.dumps(each) for each in values]
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f": {', '.join(names[:_LISTED])}{more}"
 
 
 def _only_branch_but_null(kind: Any) -> Any:
