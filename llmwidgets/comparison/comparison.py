@@ -18,7 +18,7 @@ from llmwidgets.engine.estimate import Estimate
 from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.engine.event_loop import refuse_await
 from llmwidgets.errors import FieldError, name_methods
-from llmwidgets.formatting import with_article
+from llmwidgets.formatting import count, with_article
 from llmwidgets.report import html
 from llmwidgets.report.scoreboard import render_text
 
@@ -273,7 +273,9 @@ def extract(
         journal=journal, reuse=reuse, progress=False,
     )  # fmt: skip
     if len(compared) != 1:
-        raise FieldError({"model": f"names {len(compared)} models."}, "Name one, or use compare.")
+        raise FieldError(
+            {"model": f"names {count(len(compared), 'model')}."}, "Name one, or use compare."
+        )
     extraction = next(iter(compared))
     # There is no comparison that could report a journal in trouble.
     notes = tuple(dict.fromkeys((*extraction.notes, *compared.notes)))

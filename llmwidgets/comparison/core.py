@@ -78,7 +78,7 @@ class ResultIndex:
         self._ids = array("q", bytes(8 * count) if ids is None else ids)
         self._reused = bytearray(reused) or bytearray(len(self._ids))
         if not len(self._ids) == len(self._reused) == count:
-            message = f"{len(self._ids)} ids for {count} cells"
+            message = f"cells: {count}, ids: {len(self._ids)}"
             raise ValueError(message)
 
     def __len__(self) -> int:
@@ -333,7 +333,7 @@ def _outputs_by_label(
     for label, each in outputs.items():
         name = f"outputs of {label}"
         own = read_records(each, schemas, name) if is_frame(each) else each
-        listed[str(label)] = align(own, names, name, "outputs", hint, pandas_index(each))
+        listed[str(label)] = align(own, names, name, ("output",), hint, pandas_index(each))
     return listed
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import with_article
+from llmwidgets.formatting import count, with_article
 from llmwidgets.schemas.canonical import item_path, property_path
 from llmwidgets.secret import Secret
 
@@ -62,7 +62,7 @@ def read_sources(
     if group is not None:
         _refuse_unknown(group, rows, texts)
     width = max(2, len(str(len(rows))))
-    row_of = row_names(texts) or [None] * len(rows)
+    row_of: Sequence[str | None] = row_names(texts) or [None] * len(rows)
     names = _ids_of_index(texts)
     problems: dict[str, str] = {}
     sources = []
@@ -189,7 +189,7 @@ def _is_pdf(text: Any) -> bool:
 def _misfits(problems: Mapping[str, str]) -> FieldError:
     shown = dict(list(problems.items())[:5])
     more = len(problems) - len(shown)
-    hint = f"{more} more texts have a problem. " if more else ""
+    hint = f"{count(more, 'more text has', 'more texts have')} a problem. " if more else ""
     if any("PDF" in problem for problem in problems.values()):
         hint += PDF_HINT
     elif "is empty." in problems.values():
@@ -226,10 +226,12 @@ def read_groups(group: Any, sources: Sequence[TextSource]) -> tuple[str, ...]:
     ids = names.ids
     own = [source.group for source in sources] if isinstance(group, str) else group
     hint = "Give one for each text, or a dict by id; the keys of a dict are the ids of the texts."
-    groups = [to_jsonable(each) for each in align(own, names, "group", "entries", hint)]
+    groups = [to_jsonable(each) for each in align(own, names, "group", ("entry", "entries"), hint)]
     bare = [name for name, each in zip(ids, groups, strict=True) if each is None or is_blank(each)]
     if bare:
-        missing = f"is missing for {len(bare):,} of {len(ids):,} texts: {join_truncated(bare)}."
+        missing = (
+            f"is missing for {len(bare):,} of {count(len(ids), 'text')}: {join_truncated(bare)}."
+        )
         raise FieldError(
             {"group": missing},
             "Give every text a group; a text that belongs to no other has one of its own.",
@@ -244,7 +246,12 @@ def read_groups(group: Any, sources: Sequence[TextSource]) -> tuple[str, ...]:
 
 
 def align(
-    values: Any, names: TextNames, name: str, noun: str, hint: str, index: Any = None
+    values: Any,
+    names: TextNames,
+    name: str,
+    noun: tuple[str, ...],
+    hint: str,
+    index: Any = None,
 ) -> list[Any]:
     """Values in the order of the texts; None for a text without one.
 
@@ -265,7 +272,8 @@ def align(
         named = dict(zip(map(name_of, index), listed, strict=True))
         return [named.get(key) for key in order]
     if len(listed) != len(names.ids):
-        raise FieldError({name: f"has {len(listed):,} {noun} for {len(names.ids):,} texts."}, hint)
+        has, texts = count(len(listed), *noun), count(len(names.ids), "text")
+        raise FieldError({name: f"has {has} for {texts}."}, hint)
     return listed
 
 

@@ -118,7 +118,7 @@ def _align(
         fields = {step for leaf in schemas[0].leaves for step in parse_path(leaf.path)[:1]}
         if fields.issuperset(map(str, truth)):
             hint = "This looks like one record: put it in a list, truth=[…], one for each text."
-    return align(truth, names_of(sources), "truth", "rows", hint, index)
+    return align(truth, names_of(sources), "truth", ("row",), hint, index)
 
 
 def _refuse_secrets(rows: Sequence[Any], sources: Sequence[TextSource]) -> None:
@@ -229,7 +229,7 @@ def _refuse_misfits(
     for name, said in listed[:_SHOWN]:
         problems.setdefault(name, []).append(said)
     more = len(listed) - _SHOWN
-    rest = "1 more place does not fit. " if more == 1 else f"{more:,} more places do not fit. "
+    rest = f"{count(more, 'more place does', 'more places do')} not fit. "
     raise FieldError(
         {name: f"{'; '.join(each)}." for name, each in problems.items()},
         (rest if more > 0 else "") + "Correct the truth, or the schema where the truth is right.",
@@ -279,10 +279,9 @@ def blank_note(texts: Sequence[Document]) -> tuple[str, ...]:
     blanks = sum(text.blanks for text in texts)
     if not blanks:
         return ()
-    verb = "is" if blanks == 1 else "are"
+    labels = count(blanks, "label is", "labels are")
     return (
-        f'{count(blanks, "label")} {verb} blank and not scored; blank="null" reads a blank as '
-        "“the text has no value”.",
+        f'{labels} blank and not scored; blank="null" reads a blank as “the text has no value”.',
     )
 
 

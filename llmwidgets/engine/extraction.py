@@ -65,7 +65,7 @@ from llmwidgets.errors import (
     UnknownModel,
     Unreachable,
 )
-from llmwidgets.formatting import escape_controls
+from llmwidgets.formatting import count, escape_controls
 from llmwidgets.schemas import Loss, Schema, parse_json
 
 if TYPE_CHECKING:
@@ -462,7 +462,7 @@ class Extractor:
         notes = builder.notes
         if question.limit < builder.max_output_tokens:
             notes += (
-                f"The output limit was lowered to {question.limit:,} tokens: the window of"
+                f"The output limit was lowered to {count(question.limit, 'token')}: the window of"
                 f" {self.model} leaves no more besides this text.",
             )
         if known and known.doubt:
@@ -470,7 +470,8 @@ class Extractor:
         elif mode is Enforcement.JSON and builder.unenforced:
             notes += (UNHELD,)
         if attempts.perhaps_answered:
-            notes += (f"{attempts.perhaps_answered} try was perhaps answered and paid unseen.",)
+            were = count(attempts.perhaps_answered, "try was", "tries were")
+            notes += (f"{were} perhaps answered and paid unseen.",)
         return {
             "key": key(known.form) if known else "",
             "form": form,
@@ -519,7 +520,7 @@ def classify_ending(reply: Reply, limit: int, cut: CutInput | None) -> Failure |
         hint = "Ask fewer fields, split the text, or take another model."
         return Truncated(reply.explanation, hint)
     return Truncated(
-        f"The answer reached the output limit of {limit} tokens.",
+        f"The answer reached the output limit of {count(limit, 'token')}.",
         "Raise max_output_tokens of this variant, lower its thinking, or ask fewer fields.",
     )
 

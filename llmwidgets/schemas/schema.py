@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from llmwidgets.formatting import count
 from llmwidgets.schemas.canonical import (
     NEVER,
     VALUE_KEYWORDS,
@@ -191,7 +192,7 @@ class Schema:
         return hash(self.digest)
 
     def __repr__(self) -> str:
-        return f"Schema({self.name!r}, {len(self.leaves)} fields)"
+        return f"Schema({self.name!r}, {count(len(self.leaves), 'field')})"
 
     @cached_property
     def leaves(self) -> tuple[Leaf, ...]:

@@ -12,6 +12,7 @@ from functools import cache, cached_property, partial
 from typing import Any, NoReturn
 
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, LLMWidgetsError
+from llmwidgets.formatting import count
 from llmwidgets.schemas.canonical import (
     LISTS,
     MAPS,
@@ -119,15 +120,18 @@ _LIMITS = {
     "exclusiveMinimum": "must be above {}",
     "maximum": "must be at most {}",
     "minimum": "must be at least {}",
-    "maxItems": "may have at most {} items",
-    "minItems": "must have at least {} items",
-    "maxLength": "may have at most {} characters",
-    "minLength": "must have at least {} characters",
-    "maxProperties": "may have at most {} properties",
-    "minProperties": "must have at least {} properties",
+    "maxItems": "may have at most {}",
+    "minItems": "must have at least {}",
+    "maxLength": "may have at most {}",
+    "minLength": "must have at least {}",
+    "maxProperties": "may have at most {}",
+    "minProperties": "must have at least {}",
     "multipleOf": "must be a multiple of {}",
     "format": "is not in the format {}",
 }
+_COUNTED = {
+    "Items": ("item",), "Length": ("character",), "Properties": ("property", "properties"),
+}  # fmt: skip
 _TYPES = {
     "array": "a list",
     "boolean": "true or false",
@@ -146,8 +150,8 @@ def find_problems(validator: Any, data: Any, names: frozenset[str]) -> Iterator[
     import jsonschema_rs
 
     try:
-        for count, error in enumerate(validator.iter_errors(data)):
-            if count == MAX_PROBLEMS:
+        for number, error in enumerate(validator.iter_errors(data)):
+            if number == MAX_PROBLEMS:
                 return
             yield _problem(error, names)
     except (ValueError, TypeError, OverflowError, RecursionError, jsonschema_rs.ValidationError):
@@ -180,7 +184,8 @@ def _problem(error: Any, names: frozenset[str]) -> Problem:
         return replace(inner, rule=inner.rule + null)
     takes = _takes(keyword, getattr(error.kind, "value", None))
     if keyword in _LIMITS:
-        return Problem(path, _LIMITS[keyword].format(error.kind.value), takes)
+        limit, noun = error.kind.value, _COUNTED.get(keyword[3:])
+        return Problem(path, _LIMITS[keyword].format(count(limit, *noun) if noun else limit), takes)
     return Problem(path, _RULES.get(keyword, f"breaks the rule {keyword}"), takes)
 
 
@@ -316,7 +321,7 @@ def without_presence(node: Any) -> Any:
 def make_partial_validator(schema: Canonical, *, zones: bool = True) -> Any:
     """The validator of truth; without `zones` it takes a date and time that names no zone."""
     whole = without_presence(schema.alone(schema.root))
-    own = {name: partial(_fits_format, name) for name in _ZONELESS}
+    own: OwnFormats = {name: partial(_fits_format, name) for name in _ZONELESS}
     return make_validator(whole, formats=schema.formats, own_formats=None if zones else own)
 
 
