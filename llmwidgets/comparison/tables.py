@@ -33,12 +33,18 @@ def is_frame(value: Any) -> bool:
 
 def rows_of(frame: Any) -> list[dict[str, Any]]:
     """The rows of a DataFrame, each by the names of the columns."""
-    rows: list[dict[str, Any]] = frame.rename(columns=str).to_dict("records")
+    frame = frame.rename(columns=str)
+    for name, kind in frame.dtypes.items():
+        if str(kind).lower() in ("float16", "float32"):
+            # pandas would make 12.300000190734863 of 12.3.
+            cells = [to_jsonable(cell, keep_blanks=True) for cell in frame[name].to_numpy()]
+            frame = frame.assign(**{name: cells})
+    rows: list[dict[str, Any]] = frame.to_dict("records")
     return rows
 
 
 def read_columns(frame: Any, schemas: Iterable[Schema], name: str, more: str) -> Table:
-    """What the columns are in the schemas; FieldError for one that is none of their fields."""
+    """What the columns are in the schemas; FieldError for one that they do not have."""
     leaves = {leaf.path: leaf for schema in schemas for leaf in schema.leaves}
     known = columns_of(leaves)
     columns = [str(each) for each in frame.columns if str(each) not in ("id", "text")]

@@ -73,3 +73,85 @@ def test_no_phrase_is_one_that_a_native_reader_stumbles_over(suffix: str) -> Non
         for match in WRONG.finditer(text)
     ]
     assert found == []
+
+
+# -- A number, its noun and its verb: "2 try was" and "1 rows" come of writing them by hand.
+
+NOUNS = (
+    "answers?|calls?|characters?|columns?|connections?|days?|documents?|entr(?:y|ies)|examples?|"
+    "extractions?|fields?|files?|groups?|hours?|items?|keys|labels?|lines|minutes?|models?|"
+    "outputs?|pages?|places?|problems?|propert(?:y|ies)|records?|repeats?|repl(?:y|ies)|rows?|"
+    "schemas|seconds?|tasks?|texts?|times|tokens?|tr(?:y|ies)|values?|variants?|words"
+)
+ADJECTIVES = "more|other|new|labelled|whitelisted|temporary"
+BY_HAND = re.compile(rf" (?:(?:{ADJECTIVES}) )?(?:{NOUNS})\b")
+VERB = re.compile(
+    r" (?:is|are|was|were|has|have|does|do|needs?|differs?|match(?:es)?|(?:dis)?agrees?)\b"
+)
+NOT_ONE = {
+    "at": "the numbers of texts at which a verdict was shown",
+    "fields": "a mean: 1 of 12.5 fields",
+    "format_times(ratio)": "never once as much",
+    "format_times(more / less)": "never once as much",
+    "likely": "rounded to two digits, of a text with many tokens",
+    "tokens": "rounded, ten at least",
+    "usage.output_tokens": "input and output together",
+    "formatting.format_thousands(row.reasoning_tokens)": "4.1k",
+    "whose": "its texts, their texts",
+    "self.model": "a name",
+    "connection.provider.title": "a name",
+    "'column' if path.suffix.lower() == '.csv' else 'key'": "a name",
+    "_N.format('requested')": "a pattern of what servers write",
+    "percent(low)": "a share",
+    "percent(max(0.001, bound))": "a share",
+    "percent(best.accuracy)": "a share",
+}
+"""What is in front of such a noun and cannot be 1, or is not a number."""
+
+
+def numbers_by_hand(source: str) -> Iterator[str]:
+    """Where an f-string has a number with a plural, or a counted noun with a verb of its own."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.JoinedStr):
+            continue
+        for value, after in zip(node.values, node.values[1:], strict=False):
+            if not isinstance(value, ast.FormattedValue) or not isinstance(after, ast.Constant):
+                continue
+            written, rest = ast.unparse(value.value), str(after.value)
+            is_counted = re.match(r"(?:\w+\.)?count\(", written)
+            if is_counted and VERB.match(rest):
+                yield f"{written}{rest[:20]}"
+            names_one = written.rpartition(".")[2].isupper() or written in NOT_ONE
+            if not is_counted and not names_one and BY_HAND.match(rest):
+                yield f"{{{written}}}{rest[:20]}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'f"{n} try was answered, {len(rows)} rows"',
+        'f"{left} more texts were not asked."',
+        "f\"{count(n, 'row')} match in other fields\"",
+        'f"{some:,} of {total:,} texts"',
+    ],
+)
+def test_a_number_by_hand_is_seen(source: str) -> None:
+    assert list(numbers_by_hand(source))
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["f\"{count(n, 'row matches', 'rows match')} here\"", 'f"{LONGEST:,} characters"', 'f"{n} s"'],
+)
+def test_a_number_by_count_is_left(source: str) -> None:
+    assert not list(numbers_by_hand(source))
+
+
+def test_a_number_and_its_noun_are_written_by_count() -> None:
+    found = [
+        f"{path.relative_to(PACKAGE)}: {each}"
+        for path in PACKAGE.rglob("*.py")
+        if "node_modules" not in path.parts
+        for each in numbers_by_hand(path.read_text("utf-8"))
+    ]
+    assert found == []
