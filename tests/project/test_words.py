@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from llmwidgets.analysis.verdict import conclude_unscored
+from llmwidgets.comparison import Variant
+from llmwidgets.comparison.runs import read_documents
+from llmwidgets.dialects.error_body import format_wait
+from llmwidgets.errors import FieldError
+from llmwidgets.schemas import read_schema
 
 PACKAGE = Path(__file__).parents[2] / "llmwidgets"
 
@@ -145,6 +153,38 @@ def test_a_number_by_hand_is_seen(source: str) -> None:
 )
 def test_a_number_by_count_is_left(source: str) -> None:
     assert not list(numbers_by_hand(source))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        (lambda: conclude(1, 1), "1 of 1 reply is a valid record"),
+        (lambda: conclude(0, 1), "0 of 1 reply is a valid record"),
+        (lambda: conclude(2, 3), "2 of 3 replies are valid records"),
+        (lambda: refusal(["a"], [{}, {}]), "has 2 rows for 1 text."),
+        (lambda: refusal(["a", "b"], [{}]), "has 1 row for 2 texts."),
+        (lambda: refusal([1] * 6, None), "1 more text has a problem."),
+        (lambda: refusal([1] * 7, None), "2 more texts have a problem."),
+        (lambda: format_wait(2 * 86400), "2 days"),
+        (lambda: Variant("m", max_output_tokens=1).settings(), "at most 1 token"),
+        (lambda: Variant("m", examples=1).settings(), "1 example"),
+        (lambda: repr(read_schema([{"name": "a"}])), "1 field)"),
+    ],
+)
+def test_one_and_several_agree(sentence: Callable[[], str], said: str) -> None:
+    assert said in sentence()
+
+
+def conclude(valid: int, replies: int) -> str:
+    return conclude_unscored(
+        valid=valid, replies=replies, variants=1, labelled=0, differing=0
+    ).headline
+
+
+def refusal(texts: list[Any], truth: Any) -> str:
+    with pytest.raises(FieldError) as caught:
+        read_documents([{"name": "a"}], texts, truth)
+    return str(caught.value)
 
 
 def test_a_number_and_its_noun_are_written_by_count() -> None:
