@@ -145,12 +145,13 @@ def _from_type(source: Any) -> LoadedSchema:
 
     try:
         adapter = TypeAdapter[Any](readable_by_pydantic(source))
-        schema = adapter.json_schema(mode="validation")
-        judged = adapter.json_schema(mode="validation", schema_generator=_types_read())
+        sent, judged = _schema_generators()
+        schema = adapter.json_schema(mode="validation", schema_generator=sent)
+        judge = adapter.json_schema(mode="validation", schema_generator=judged)
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError) as error:
         reason = f"{_name(source)} cannot be turned into a JSON Schema ({type(error).__name__})."
     else:
-        return replace(from_json(schema, _name(source), adapter), judged=judged)
+        return replace(from_json(schema, _name(source), adapter), judged=judge)
     raise FieldError(reason, _HINT)
 
 
@@ -163,18 +164,29 @@ _READERS = frozenset({
 
 
 @cache
-def _types_read() -> Any:
-    """The generator of a JSON Schema without the formats that a type itself reads."""
+def _schema_generators() -> tuple[Any, Any]:
+    """What makes the JSON Schema that is sent, and the one by which replies are judged.
+
+    The first says `date-time` of no NaiveDatetime, since a server that holds to it writes a zone,
+    and the second has no format that a type itself reads.
+    """
     from pydantic.json_schema import GenerateJsonSchema
 
-    class TypesRead(GenerateJsonSchema):
+    class Sent(GenerateJsonSchema):
+        def datetime_schema(self, schema: Any) -> dict[str, Any]:
+            if schema.get("tz_constraint") != "naive":
+                return super().datetime_schema(schema)
+            written = "Date and time without a zone, such as 2026-11-28T09:30:00"
+            return {"type": "string", "description": written}
+
+    class Judged(Sent):
         def generate_inner(self, schema: Any) -> dict[str, Any]:
             node = super().generate_inner(schema)
             if schema["type"] not in _READERS:
                 return node
             return {key: value for key, value in node.items() if key != "format"}
 
-    return TypesRead
+    return Sent, Judged
 
 
 def _name(source: Any) -> str:
