@@ -189,7 +189,7 @@ def test_two_columns_of_one_name_are_refused(wire, store: Store) -> None:
         ({"texts": ["", "b"]}, "texts", "text-01: is empty", "Leave empty texts out"),
         ({"texts": ["claim.pdf"]}, "texts", "is a PDF", "pypdf"),
         ({"texts": [{"id": "a", "text": "x"}] * 2}, "texts", "more than once: a", "an id of its"),
-        ({"truth": [{}]}, "truth", "1 rows for 8 texts", "one for each text"),
+        ({"truth": [{}]}, "truth", "1 row for 8 texts", "one for each text"),
         ({"truth": {"nobody": {}}}, "truth", "no text has the id nobody", "ids of the texts"),
         (
             {"truth": {"workshop-en": {"total": "much"}}},
