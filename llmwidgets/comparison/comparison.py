@@ -228,6 +228,10 @@ def compare(
     or the user's cache folder. What cannot be asked raises before the first call (FieldError,
     UnknownConnection, StoreLocked, PolicyError); what fails later is a row.
 
+    What comes from pandas follows its index: the ids of texts without ids are their index, and
+    truth, outputs and groups are matched by theirs where it names texts, by position only where it
+    counts rows from 0. Awaiting the call is refused before anything is asked: it blocks.
+
     `group` says which texts belong together (pages of one document, mails of one sender), so that
     ten copies do not count as ten: the name of a column or key of the texts, a list as long as
     they are, or a dict by id. A blank label ("" or an empty cell) is not labelled; with

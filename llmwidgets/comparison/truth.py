@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 
 _SHOWN = 5
+_NAMED = 2
+"""In more texts than this, what is alike is said once."""
 
 Blank = Literal["null"] | None
 """What a blank label means: None, nothing at all; "null", that the text has no value."""
@@ -209,7 +211,7 @@ class Misfit:
 def _refuse_misfits(
     labels: Sequence[Label], sources: Sequence[TextSource], schemas: Sequence[Schema]
 ) -> None:
-    """FieldError for what does not fit; the same in several texts is said once."""
+    """FieldError for what does not fit; the same in many texts is said once."""
     alike: dict[str, list[tuple[str, Misfit]]] = {}
     for label, source, schema in zip(labels, sources, schemas, strict=True):
         for each in _misfits(label.truth, schema) if label.truth is not NOTHING else ():
@@ -219,7 +221,7 @@ def _refuse_misfits(
     listed: list[tuple[str, str]] = []
     for sentence, places in alike.items():
         ids = list(dict.fromkeys(name for name, _ in places))
-        if len(ids) > 1:
+        if len(ids) > _NAMED:
             said = f"{sentence} ({join_truncated(ids, 3)})"
             listed.append((f"truth of {count(len(ids), 'text')}", said))
             continue

@@ -736,7 +736,7 @@ def test_search_and_field_narrow_the_grid(finished) -> None:
     grid = finished.ask("grid", only="all", field="currency", query="LJ-20417", chars=20)
     assert grid["texts"] == 0
     assert grid["empty"]["sentence"] == "No row matches the search in currency"
-    assert grid["empty"]["hint"] == "1 row match in other fields."
+    assert grid["empty"]["hint"] == "1 row matches in other fields."
     assert [way["label"] for way in grid["empty"]["ways"]] == ["Search all fields", "Clear search"]
 
 
