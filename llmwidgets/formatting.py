@@ -174,7 +174,7 @@ def format_day(moment: date) -> str:
 def format_days_since(moment: datetime, now: datetime) -> str:
     """How many whole days ago it was, in words."""
     days = (now - moment).days
-    return "today" if days < 1 else f"{days} days ago" if days > 1 else "yesterday"
+    return "today" if days < 1 else f"{count(days, 'day')} ago" if days > 1 else "yesterday"
 
 
 def format_moment(moment: datetime) -> str:
@@ -194,7 +194,7 @@ def format_days_until(end: date, today: date) -> str:
     days = (end - today).days
     if days < 0:
         return "so it no longer answers"
-    return {0: "today", 1: "tomorrow"}.get(days, f"in {days} days")
+    return {0: "today", 1: "tomorrow"}.get(days, f"in {count(days, 'day')}")
 
 
 # -- Words from elsewhere: unseen controls spelled out, so that none of them acts when shown.

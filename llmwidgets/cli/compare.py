@@ -101,7 +101,8 @@ def _find_missed(options: CompareOptions, comparison: Comparison) -> Iterator[st
     over = int(board["OverBudget"].sum())
     if over:
         limit = "of the policy" if options.budget is None else f"{options.budget:g} US$"
-        yield f"budget {limit}, {over} of {len(comparison)} calls were left out"
+        calls = formatting.count(len(comparison), "call")
+        yield f"budget {limit}, {over} of {calls} {'was' if over == 1 else 'were'} left out"
 
 
 # -- Schema, texts and truth from the user's files; an error names the file and the line.
@@ -282,7 +283,8 @@ def run_demo(_: DemoOptions) -> Exit:
     scoreboard_table(console, result)
     page = result.to_html(PAGE, values=True)
     stop_demo()
-    console.print(Text(f"\nAll {len(result.differences())} rows that differ, as a page: {page}"))
+    rows = formatting.count(len(result.differences()), "row that differs", "rows that differ")
+    console.print(Text(f"\nAll {rows}, as a page: {page}"))
     console.print(Text("The same by clicking: make lab, or llmwidgets lab"))
     return Exit.FINE
 

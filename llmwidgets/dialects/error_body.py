@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from llmwidgets.dialects.types import Call, HTTPResponse
+from llmwidgets.formatting import count
 from llmwidgets.secret import redact
 
 _ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id")
@@ -296,7 +297,7 @@ def format_wait(seconds: float) -> str:
     hours, minutes = divmod(math.ceil(seconds / 60), 60)
     if hours >= 48:
         days, hours = divmod(hours, 24)
-        return f"{days} days {hours} h" if hours else f"{days} days"
+        return f"{count(days, 'day')} {hours} h" if hours else count(days, "day")
     if not hours:
         return f"{minutes} min"
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"

@@ -62,7 +62,7 @@ from llmwidgets.errors import (
     UnknownModel,
     Unreachable,
 )
-from llmwidgets.formatting import escape_controls
+from llmwidgets.formatting import count, escape_controls
 from llmwidgets.schemas import Loss, Schema, parse_json
 
 if TYPE_CHECKING:
@@ -463,7 +463,7 @@ class Extractor:
         notes = builder.notes
         if question.limit < builder.max_output_tokens:
             notes += (
-                f"The output limit was lowered to {question.limit:,} tokens: the window of"
+                f"The output limit was lowered to {count(question.limit, 'token')}: the window of"
                 f" {self.model} leaves no more besides this text.",
             )
         if known and known.doubt:
@@ -471,7 +471,8 @@ class Extractor:
         elif mode is Enforcement.JSON and builder.unenforced:
             notes += (UNHELD,)
         if attempts.perhaps_answered:
-            notes += (f"{attempts.perhaps_answered} try was perhaps answered and paid unseen.",)
+            were = count(attempts.perhaps_answered, "try was", "tries were")
+            notes += (f"{were} perhaps answered and paid unseen.",)
         return {
             "key": key(known.form) if known else "",
             "form": form,

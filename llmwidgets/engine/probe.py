@@ -43,6 +43,7 @@ from llmwidgets.errors import (
     TooLong,
     Truncated,
 )
+from llmwidgets.formatting import count
 from llmwidgets.schemas import Compiled, parse_json, read_schema
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ class Prober:
             began = "before its end" if self.spoke else "before it began"
             raise Truncated(
                 f"The answer of {self.model} to the test question was cut off {began},"
-                f" after {self.room.limit:,} tokens.",
+                f" after {count(self.room.limit, 'token')}.",
                 "Raise the server's own limits (output, context window), or lower the thinking of"
                 " the model, then test again.",
             )

@@ -7,6 +7,7 @@ from typing import Any
 from llmwidgets.dialects.answer import fenced_block
 from llmwidgets.dialects.types import Enforcement, Reply
 from llmwidgets.errors import CutInput, Failure, Filtered, InvalidJSON, Refused, Truncated
+from llmwidgets.formatting import count
 from llmwidgets.schemas import parse_json
 
 FENCED = "The reply was prose around one fenced block; only the block was read."
@@ -73,9 +74,10 @@ def classify_ending(reply: Reply, limit: int, cut: CutInput | None) -> Failure |
         hint = "Ask fewer fields, split the text, or take another model."
         return Truncated(reply.explanation, hint)
     hint = "Raise max_output_tokens of this variant, lower its thinking, or ask fewer fields."
+    tokens = count(limit, "token")
     if reply.text.strip():
-        return Truncated(f"The answer reached the output limit of {limit} tokens.", hint)
+        return Truncated(f"The answer reached the output limit of {tokens}.", hint)
     if reply.thinking or reply.usage.reasoning_tokens:
-        sentence = f"Thinking used up the output limit of {limit} tokens before the answer began."
+        sentence = f"Thinking used up the output limit of {tokens} before the answer began."
         return Truncated(sentence, hint)
-    return Truncated(f"The output limit of {limit} tokens was reached without a word.", hint)
+    return Truncated(f"The output limit of {tokens} was reached without a word.", hint)

@@ -36,7 +36,7 @@ from llmwidgets.engine.capability import (
     resolve_effort,
 )
 from llmwidgets.errors import CutInput, FieldError, InvalidJSON
-from llmwidgets.formatting import rough_count
+from llmwidgets.formatting import count, rough_count
 from llmwidgets.providers.base import ModelFacts
 from llmwidgets.providers.prices import cost
 from llmwidgets.schemas import Compiled, Schema
@@ -279,8 +279,8 @@ class RequestBuilder:
         wanted = variant.max_output_tokens
         if wanted is not None and wanted > self.max_output_tokens:
             notes.append(
-                f"The output limit was lowered from {wanted:,} to {self.max_output_tokens:,} "
-                f"tokens: {variant.model} takes no more."
+                f"The output limit was lowered from {wanted:,} to "
+                f"{count(self.max_output_tokens, 'token')}: {variant.model} takes no more."
             )
         if self.compiled.excess:
             notes.append(f"The schema is not enforced: {self.compiled.excess}.")

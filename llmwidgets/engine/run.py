@@ -33,6 +33,7 @@ from llmwidgets.engine.network.pacing import CONCURRENCY_MOST, Clock, Pace, Paus
 from llmwidgets.engine.replies import FENCED, find_answer, parse_reply
 from llmwidgets.engine.request_builder import Plan
 from llmwidgets.errors import Failure, FailureCode, LLMWidgetsError, Stopped
+from llmwidgets.formatting import count
 from llmwidgets.schemas import Schema
 from llmwidgets.store import auto_lock
 
@@ -165,9 +166,10 @@ class Run:
             if known is not None and known.doubt:
                 notes.append(f"{column.label}: {known.doubt}")
             if column.relabelled:
-                broken = f"{tally.broken:,} of {tally.done:,}" if tally.broken else "Earlier"
+                of_all = f"{tally.broken:,} of {count(tally.done, 'reply', 'replies')}"
+                broken = of_all if tally.broken else "Earlier replies"
                 notes.append(
-                    f"{column.label}: {broken} replies did not keep to the schema that was sent, so"
+                    f"{column.label}: {broken} did not keep to the schema that was sent, so"
                     " the column is JSON only, not schema enforced."
                 )
             if tally.fenced:
@@ -524,8 +526,7 @@ class _VariantRun:
         if not self.tally.done:
             sentence = "No text was asked." if left > 1 else ""
         else:
-            sentence = f"{left} more texts were not asked."
-            sentence = "1 more text was not asked." if left == 1 else sentence
+            sentence = f"{count(left, 'more text was', 'more texts were')} not asked."
         return replace(row, message=f"{row.message} {sentence}".rstrip()) if left else row
 
     def _key(self, index: int, form: ResponseFormat) -> str:

@@ -109,7 +109,7 @@ def whole_words(likely: Estimate | None, texts: int) -> str:
         return ""
     head, rest = cost_words(likely)
     cost = f"{head[:1].lower()}{head[1:]}{f', {rest}' if rest else ''}"
-    return f"All {texts:,} texts: {cost}; by what {count(likely.tried, 'answer')} took."
+    return f"All {count(texts, 'text')}: {cost}; by what {count(likely.tried, 'answer')} took."
 
 
 class SetupController:
