@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
@@ -214,9 +214,47 @@ def _value(opened: Callable[[], str]) -> Opened:
     return lambda: _strip(opened()), ""
 
 
-_KEY_SHAPES = re.compile(
+class KeyShape(NamedTuple):
+    """How the keys of one service look: their start, which is public, and the rest of a whole one.
+
+    `rest` is a regular expression.
+    """
+
+    issuer: str
+    start: str
+    rest: str
+
+
+KEY_SHAPES = (
+    KeyShape("OpenRouter", "sk-or-", r"v1-[0-9a-f]{32,128}"),
+    KeyShape("Hugging Face", "hf_", r"[A-Za-z0-9]{30,80}"),
+    KeyShape("Hugging Face", "api_org_", r"[A-Za-z0-9]{30,80}"),
+    KeyShape("Groq", "gsk_", r"[A-Za-z0-9]{20,80}"),
+    KeyShape("xAI", "xai-", r"[A-Za-z0-9]{20,120}"),
+    KeyShape("Fireworks AI", "fw_", r"[A-Za-z0-9]{20,64}"),
+    KeyShape("Cerebras", "csk-", r"[A-Za-z0-9]{20,80}"),
+    KeyShape("Databricks", "dapi", r"[0-9a-f]{32}(?:-[0-9])?"),
+    KeyShape("Replicate", "r8_", r"[A-Za-z0-9]{30,60}"),
+    KeyShape("Together AI", "tgp_v1_", r"[A-Za-z0-9_-]{30,80}"),
+    KeyShape("Perplexity", "pplx-", r"[A-Za-z0-9]{30,80}"),
+    KeyShape("NVIDIA", "nvapi-", r"[A-Za-z0-9_-]{40,100}"),
+    KeyShape("GitHub", "github_pat_", r"[A-Za-z0-9_]{50,100}"),
+    *(KeyShape("GitHub", f"gh{kind}_", r"[A-Za-z0-9]{36,255}") for kind in "pousr"),
+    KeyShape("Amazon Bedrock", "ABSK", r"[A-Za-z0-9+/]{60,200}={0,2}"),
+    KeyShape("Google", "ya29.", r"[A-Za-z0-9_.-]{30,2048}"),
+)
+"""The keys of services that are not a kind of connection; a kind's own are in its file.
+
+Files are searched by them, and texts from elsewhere masked. Mistral, Cohere and the older Azure
+keys have no shape of their own: they are found by their name.
+"""
+_WHOLE = "|".join(rf"\b{re.escape(shape.start)}{shape.rest}" for shape in KEY_SHAPES)
+_HALF = "|".join(re.escape(shape.start) for shape in KEY_SHAPES)
+
+_KEY_LIKE = re.compile(
     r"(?:\bsk-|\bAQ\.|\bAIza|\bhf_|\bya29\.|\bgsk_|\bxai-|\beyJ|AGE-SECRET-KEY-1)"
     r"(?=[A-Za-z_.-]{0,99}\d)[A-Za-z0-9_.-]{13,}"
+    rf"|(?=\S{{0,99}}\d)(?:{_WHOLE})"
 )
 
 
@@ -225,7 +263,7 @@ def looks_like_key(text: str, *secrets: Secret) -> bool:
 
     By its shape, or because it is one of these secrets.
     """
-    return bool(_KEY_SHAPES.search(text)) or any(_is_in(text, each) for each in secrets)
+    return bool(_KEY_LIKE.search(text)) or any(_is_in(text, each) for each in secrets)
 
 
 def refuse_key(place: str, text: str, *secrets: Secret) -> None:
@@ -263,6 +301,7 @@ _SHAPES = re.compile(
     r"|\bya29\.[A-Za-z0-9_-]{8,}"
     r"|(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]++\.)[A-Za-z0-9_-]*?\beyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_.-]+"
     r"|AGE-SECRET-KEY-1[A-Z0-9]+"
+    rf"|{_WHOLE}|\b(?:{_HALF})[A-Za-z0-9_-]{{0,40}}\*[A-Za-z0-9_*-]*"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
 )
 _PASSWORD_IN_URL = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
