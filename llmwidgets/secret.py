@@ -106,6 +106,40 @@ class Secret:
         except (FieldError, ValueError, RecursionError):
             return ""
 
+    def as_key(self, *, scheme: bool = False) -> Secret:
+        """The same secret, of which a key field takes the key alone.
+
+        Cut is what a copied line has around it: `export NAME=`, `Authorization: Bearer`, quotes,
+        a comma; with `scheme` the word Bearer stays. A reference is cut at each use.
+
+        >>> Secret('OPENAI_API_KEY="made-up-key-0001",').as_key()
+        Secret(ends in 0001)
+        """
+        if self._around is not None:
+            return self
+        made = Secret("")
+        made.reference = self.reference
+        _openers[weakref.ref(made, _drop)] = partial(_open_key, self, scheme)
+        return made
+
+    @property
+    def is_cut_out(self) -> bool:
+        """Whether `as_key` left out something around the key."""
+        around = self._around
+        try:
+            return around is not None and around.reveal() != self.reveal()
+        except FieldError:
+            return False
+
+    @property
+    def _around(self) -> Secret | None:
+        """The secret as it was given, of one that `as_key` made."""
+        opener = _openers[weakref.ref(self)]
+        if isinstance(opener, partial) and opener.func is _open_key:
+            around: Secret = opener.args[0]
+            return around
+        return None
+
     def __bool__(self) -> bool:
         return bool(self.reference) or bool(self.reveal())
 
@@ -167,6 +201,42 @@ def _strip(value: str) -> str:
     if len(bare) >= 2 and bare[0] == bare[-1] and bare[0] in "\"'":
         return bare[1:-1].strip()
     return bare
+
+
+_KEY_NAME = r"[A-Za-z_$][\w$:.-]*(?:key|token)"
+_BEFORE_KEY = re.compile(
+    r"(?:(?:!?export|setx?|%(?:set_)?env|ENV|-e|--env)\s+)?[\"'`]*(?:os\.environ\[\s*[\"'])?"
+    rf"(?:{_KEY_NAME}|key|token)[\"'`\]]*\s*:?=\s*"
+    r"|(?:(?:-H|--header)[\s=]*)?[\"'`]*"
+    r"(?:(?:proxy-)?authorization|(?:x-)?(?:goog-)?api[-_]?key|(?:ocp-apim-)?subscription-key)"
+    r"[\"'`]*\s*:\s*"
+    rf"|(?:-\s+)?[\"'`]*(?:{_KEY_NAME}|key|token)(?:[\"'`]+\s*:|:\s)\s*"
+    rf"|(?:setx|%(?:set_)?env|ENV)\s+{_KEY_NAME}\s+|--(?:[\w-]*-)?(?:key|token)[\s=]+",
+    re.IGNORECASE,
+)
+"""A name and what parts it from its key: in shells, magics, headers, settings and code."""
+_SCHEME = re.compile(r"bearer(?:\s*:\s*|\s+)", re.IGNORECASE)
+_UNSEEN_IN_KEY = dict.fromkeys(
+    [0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
+)
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
+
+
+def _open_key(secret: Secret, scheme: bool) -> str:
+    return _cut_key(secret.reveal(), scheme)
+
+
+def _cut_key(value: str, scheme: bool) -> str:
+    """The key in a copied line; a value that begins with { is JSON and stays whole."""
+    rest = value.translate(_UNSEEN_IN_KEY)
+    while not rest.startswith("{"):
+        rest = rest.strip().rstrip(",;\\").strip(_QUOTES).strip()
+        found = _BEFORE_KEY.match(rest) or (None if scheme else _SCHEME.match(rest))
+        # A key can end in = itself, behind what reads as a name.
+        if found is None or not any(letter.isalnum() for letter in rest[found.end() :]):
+            break
+        rest = re.sub(r"\s+#.*$", "", rest[found.end() :])
+    return rest
 
 
 def _part(value: Any, name: str) -> str:
@@ -254,7 +324,7 @@ _HALF = "|".join(re.escape(shape.start) for shape in KEY_SHAPES)
 _KEY_LIKE = re.compile(
     r"(?:\bsk-|\bAQ\.|\bAIza|\bhf_|\bya29\.|\bgsk_|\bxai-|\beyJ|AGE-SECRET-KEY-1)"
     r"(?=[A-Za-z_.-]{0,99}\d)[A-Za-z0-9_.-]{13,}"
-    rf"|(?=\S{{0,99}}\d)(?:{_WHOLE})"
+    rf"|{_WHOLE}"
 )
 
 
