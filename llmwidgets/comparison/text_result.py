@@ -140,7 +140,7 @@ def is_free_name(name: str) -> bool:
 
 
 def python_name(words: str, taken: Container[str] = ()) -> str:
-    """A name near these words that Python takes as it is, and that is none of the taken ones."""
+    """A name near these words that Python takes as it is, other than the taken ones."""
     # Python itself reads names in this form: two that differ before can be one.
     plain = unicodedata.normalize("NFKC", words)
     kept = (letter if f"a{letter}".isidentifier() else " " for letter in plain)
