@@ -133,7 +133,7 @@ def test_a_token_keeps_its_scheme(typed, sent) -> None:
     """And the value of an extra header is what was given."""
     connection = lw.Connection(
         "custom", name="m", endpoint="http://127.0.0.1:9/v1", auth_token=typed,
-        headers={"X-Team": "Bearer made-up"},
+        headers={"X-Team": "Bearer made-up"}, token_as_typed=sent == typed,
     )  # fmt: skip
     token, team = connection.target("m").auth
     assert token.template.format(token.secret.reveal()) == sent

@@ -47,7 +47,10 @@ def test_a_cell_that_starts_like_a_formula_is_quoted(start: str, tmp_path) -> No
 
 
 ODD = st.text(
-    st.one_of(st.sampled_from("=+-@\t\r\n \u00a0\ufeff\u200b\uff1d'\";|,sepx1"), st.characters())
+    st.one_of(
+        st.sampled_from("=+-@\t\r\n \u00a0\ufeff\u200b\uff1d'\";|,sepx1"),
+        st.characters(codec="utf-8"),
+    )
 )
 
 
