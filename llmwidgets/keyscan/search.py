@@ -192,8 +192,9 @@ class Coverage:
         self.outputs += sum(len(each) for each in outputs if isinstance(each, list))
 
 
-def files_below(path: Path, coverage: Coverage) -> Iterator[Path | UnreadFile]:
+def files_below(path: Path, coverage: Coverage | None = None) -> Iterator[Path | UnreadFile]:
     """The path, or every plain file below it; not what git keeps in `.git`, no link followed."""
+    coverage = Coverage() if coverage is None else coverage
     if not path.is_dir():
         yield path
         return
