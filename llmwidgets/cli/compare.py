@@ -30,7 +30,7 @@ from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import escape_controls
 from llmwidgets.report.scoreboard import GLYPHS, LEGEND, LOSES, Column, scoreboard_columns
-from llmwidgets.report.writers import write_jsonl
+from llmwidgets.report.writers import read_cell, write_jsonl
 
 if TYPE_CHECKING:
     from llmwidgets.report.scoreboard import Summary
@@ -182,7 +182,8 @@ def read_rows(path: Path) -> Iterator[tuple[Any, str]]:
     if kind == ".csv":
         csv.field_size_limit(2**31 - 1)  # the most that every platform takes
         for row in csv.DictReader(io.StringIO(text, newline="")):
-            yield {str(name): value or "" for name, value in row.items()}, f"{path}"
+            cells = {read_cell(str(name)): read_cell(value or "") for name, value in row.items()}
+            yield cells, f"{path}"
     elif kind == ".jsonl":
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():

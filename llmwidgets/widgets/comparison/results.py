@@ -254,7 +254,8 @@ class ResultController:
             code = {
                 "title": "This request as curl",
                 "text": request_curl(comparison.extraction(cell)),
-                "said": "It contains the text; KEY is in the place of the key.",
+                "said": "For bash, zsh and their like (on Windows in Git Bash or WSL). It contains "
+                "the text; KEY is in the place of the key.",
                 "from": "curl",
             }
             self._result.answer("code", code)

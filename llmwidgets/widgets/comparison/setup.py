@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, TypedDict, TypeVar
 
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.run_settings import CompareScript, shared_schema
 from llmwidgets.comparison.runs import RunPlan, build_plan, read_documents
+from llmwidgets.comparison.text_result import is_free_name
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import (
     ConnectionResolver,
@@ -411,7 +411,7 @@ class Setup:
         return CompareScript(
             variants=self.variants(),
             schema=self.schema or shared_schema(self.documents),
-            class_name=name if name.isidentifier() and not iskeyword(name) else "",
+            class_name=name if is_free_name(name) else "",
             truth=self.truth_given is not None,
             group=self.group if self.group is None or isinstance(self.group, str) else "",
             blank=self.blank,

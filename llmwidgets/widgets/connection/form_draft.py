@@ -152,6 +152,7 @@ class FormDraft:
     def receive(self, name: str, secret: Secret, header: str = "") -> None:
         """Keep a secret that arrived, in place of the stored one until saved or cleared."""
         self.touched = True
+        secret = secret if header else self.provider.read_key(name, secret)
         fields = self.headers if header else self.secrets
         key = header or name
         fields[key] = SecretField(fields.get(key, SecretField()).stored, secret or None)
