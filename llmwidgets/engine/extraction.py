@@ -438,10 +438,7 @@ class Extractor:
         )
         if relied and builder.unenforced:
             row = unenforced_row(row, BROKE if broke else OTHERS_BROKE)
-        try:
-            return self.judge(row, question.text, parsed)
-        except Exception as error:  # noqa: BLE001 - the reply is paid, so it is kept with its cost
-            return row.ended_in(internal_failure(error, self.variant))
+        return self.judge(row, question.text, parsed)
 
     def judge(self, row: Row, text: Document, parsed: Any) -> Row:
         """The row with the class that the user's own schema gives its reply.
@@ -454,6 +451,8 @@ class Extractor:
             text.schema.judge(text.schema.compile(self.dialect.SUBSET).restore(parsed))
         except LLMWidgetsError as error:
             return row.ended_in(to_failure(error, self.variant))
+        except Exception as error:  # noqa: BLE001 - the reply is paid, so it is kept with its cost
+            return row.ended_in(internal_failure(error, self.variant))
         return row if row.status == "ok" else replace(row, status="ok", message="", hint="")
 
     def _circumstances(self, question: _Question, key: Key, attempts: Attempts) -> dict[str, Any]:
