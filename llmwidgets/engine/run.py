@@ -31,7 +31,7 @@ from llmwidgets.engine.extraction import (
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import CONCURRENCY_MOST, Clock, Pace, PauseReason
-from llmwidgets.engine.request_builder import Document, Plan
+from llmwidgets.engine.request_builder import Plan
 from llmwidgets.engine.shared_calls import shared_calls
 from llmwidgets.errors import Failure, FailureCode, LLMWidgetsError, Stopped
 from llmwidgets.schemas import Schema
@@ -143,9 +143,7 @@ class Run:
                 first = concurrency or egress.first_concurrency(variant.connection)
                 paces[key] = Pace(first, self._most, clock)
             extractor = Extractor(variant, policy=policy, pace=paces[key], budget=self.budget)
-            columns.append(
-                _VariantRun(self, extractor, digests, partial(self._note_end, at))
-            )
+            columns.append(_VariantRun(self, extractor, digests, partial(self._note_end, at)))
         self._columns = tuple(columns)
         self._finished = threading.Event()
         self._news: list[CellPosition] = []
