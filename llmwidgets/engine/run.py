@@ -503,11 +503,11 @@ class _VariantRun:
     def _holds_here(self, row: Row) -> bool:
         """Whether what another run's call ended in is true of this one as well.
 
-        The others' budget and policy are not, nor a failure that names another connection.
+        A failure that names another connection is not, nor one of the other run itself: that of a
+        budget names none, and policies differ.
         """
         named = row.label == self.extractor.connection.label
-        own = row.status == "OverBudget" or row.code == FailureCode.POLICY
-        return row.answered or (named and not own)
+        return row.answered or (named and row.code != FailureCode.POLICY)
 
     def _take_shared(self, index: int, row: Row, *, ours: bool) -> Row:
         """Take what another run's call ended in; `ours` to pay if that run was stopped."""

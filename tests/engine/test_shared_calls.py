@@ -21,6 +21,7 @@ from pydantic import BaseModel, field_validator
 
 import llmwidgets as lw
 from llmwidgets.connections import Connection, Policy
+from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
@@ -144,7 +145,7 @@ def test_two_comparisons_at_once_cost_as_much_as_one(far_end, model, held):
     runs = both_wait(plan, plan, concurrency=8)
     held.given.set()
     ended(runs)
-    assert Counter(map(str, (run.extraction(0, 0).data for run in runs))) == {"{'total': 12.5}": 2}
+    assert [run.extraction(0, 0).data for run in runs] == [{"total": 12.5}] * 2
     assert len(model.asked) == 3
     shown = [run.progress[0] for run in runs]
     assert [(each.done, each.reused) for each in shown] == [(3, 0), (3, 3)]
@@ -156,7 +157,6 @@ def test_two_comparisons_at_once_cost_as_much_as_one(far_end, model, held):
 def test_no_text_is_asked_twice_however_fast_each_run_is(far_end, model, tmp_path, at_once):
     """What one run has done already is in the journal when the slower one comes to it."""
     connection, words = connected(far_end(model)), [f"text {n}" for n in range(40)]
-    capability.record_of(connection, "m")
     with (
         closing(Journal(tmp_path / "journal.sqlite")) as one,
         closing(Journal(tmp_path / "journal.sqlite")) as other,
@@ -171,7 +171,6 @@ def test_no_text_is_asked_twice_however_fast_each_run_is(far_end, model, tmp_pat
         assert [statuses(run) for run in runs] == [["ok"] * 40] * 2
     asked = Counter(each["messages"][-1]["content"] for each in model.asked)
     assert len(asked) == 40
-    # Besides, the local server is greeted by nobody after a probe.
     assert set(asked.values()) == {1}
 
 
@@ -309,21 +308,17 @@ def test_whoever_is_stopped_does_not_stop_the_other(far_end, model, held, leaves
 
 
 def test_the_last_one_who_leaves_takes_the_call_along(far_end, model, held):
-    gone = threading.Event()
+    async def under_way() -> int:
+        return sum("ask" in task.get_coro().__qualname__ for task in asyncio.all_tasks())
 
-    async def watched(wire) -> None:
-        try:
-            await held(wire)
-        finally:
-            gone.set()
-
-    model.replies = {"held": watched}
     plan = planned(connected(far_end(model)), "held")
     runs = both_wait(plan, plan)
+    assert event_loop.run_blocking(under_way()) > 0
     for run in runs:
         run.stop()
     ended(runs)
     assert [statuses(run) for run in runs] == [["Stopped"], ["Stopped"]]
+    assert event_loop.run_blocking(under_way()) == 0
     held.given.set()
     again = a_run(plan)
     again.start()
@@ -409,17 +404,46 @@ def test_a_failure_that_names_another_connection_is_not_shared(far_end, model):
 
 def test_the_budget_of_one_is_not_the_budget_of_the_other(far_end, model, held):
     """What is too dear for one is asked by the other; what one pays the other does not count."""
+
+    async def dear(wire) -> None:
+        while not held.given.is_set():
+            await asyncio.sleep(0.005)
+        wire.chat({"total": 12.5}, prompt_tokens=100_000)
+
+    model.replies = {"held": dear}
     plan = planned(connected(far_end(model)), "held", "b")
-    poor, rich = a_run(plan, budget=1e-9), a_run(plan, budget=1.0)
-    for run in (poor, rich):
+    poor, rich = runs = [a_run(plan, budget=each, concurrency=8) for each in (0.25, 10.0)]
+    for at, run in enumerate(runs, 1):
         run.start()
+        until(lambda at=at: waiting() == [at, at])
     held.given.set()
-    ended([poor, rich])
-    assert set(statuses(poor)) <= {"OverBudget", "ok"}
-    assert statuses(rich) == ["ok", "ok"]
+    ended(runs)
+    assert [statuses(run) for run in runs] == [["ok", "OverBudget"], ["ok", "ok"]]
     assert len(model.asked) == 2
-    assert rich.budget.spent == pytest.approx(2 * COST)
-    assert poor.budget.spent == 0.0
+    assert poor.budget.spent == pytest.approx(0.1001)
+    assert rich.budget.spent == pytest.approx(COST)
+
+
+def test_the_policy_of_one_is_not_the_policy_of_the_other(far_end, model):
+    """The call of the one that is refused waits for its turn when the other joins it."""
+    turn = threading.Event()
+
+    async def wait() -> None:
+        while not turn.is_set():
+            await asyncio.sleep(0.005)
+
+    connection = connected(far_end(model))
+    known = Capability(ResponseFormat.JSON_SCHEMA, Enforcement.SCHEMA)
+    plan = planned(connection.with_capability("m", known), "a")
+    denied = a_run(plan, policy=Policy(denials=[("m", "m")]), clock=hurry(wait))
+    denied._columns[0].extractor.pace.limited(5.0)
+    runs = [denied, a_run(plan)]
+    for at, run in enumerate(runs, 1):
+        run.start()
+        until(lambda at=at: waiting() == [at])
+    turn.set()
+    ended(runs)
+    assert [statuses(run) for run in runs] == [["Forbidden"], ["ok"]]
 
 
 def test_who_takes_a_call_over_counts_it(far_end, model, held):
