@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import count
+from llmwidgets.formatting import count, parse_number, parse_whole
 from llmwidgets.schemas.loaders import TYPES, schema_from_rows
 from llmwidgets.widgets.comparison.setup_controller import SetupController
 from llmwidgets.widgets.comparison.setup_view import TYPE_WORDS
@@ -232,7 +232,8 @@ def usable(name: str) -> str:
 def _value(words: str, kind: str) -> Any:
     word = words.strip()
     try:
-        return int(word) if kind == "integer" else float(word) if kind == "number" else word
+        read = {"integer": parse_whole, "number": parse_number}.get(kind)
+        return read(word) if read is not None else word
     except ValueError:
         return word
 
