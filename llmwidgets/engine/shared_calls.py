@@ -85,7 +85,7 @@ class SharedCalls:
             if self._calls.get(key) is call and (call.task.done() or not call.waiting):
                 del self._calls[key]
             if not call.waiting and call.task.cancel():
-                await asyncio.wait([call.task])
+                await asyncio.gather(call.task, return_exceptions=True)
 
 
 def _alike(one: Connection, other: Connection) -> bool:

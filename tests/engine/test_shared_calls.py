@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -34,6 +36,7 @@ FIELDS = [{"name": "total", "type": "number", "required": True}]
 SCHEMA = read_schema(FIELDS)
 PRICE = {"input": 1.0, "output": 10.0}
 COST = 0.0002
+ROOT = Path(__file__).parents[2]
 KEY, OTHER_KEY = "canary-key-7c1f0e9d55aa", "canary-key-0000aaaa1111"
 
 
@@ -552,3 +555,31 @@ def test_a_probe_that_fails_is_not_made_by_everybody(far_end, model):
         return len(asked)
 
     assert calls_of(5) == calls_of(1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_waits_for_no_call_of_its_parent(far_end, model, held, tmp_path):
+    """It has no part in the parent's calls, so it asks for itself."""
+    code = (
+        "import os, sys, threading, llmwidgets as lw\n"
+        "def ask(): return lw.extract(FIELDS, 'held', CONNECTION, journal=False).status\n"
+        f"FIELDS = {FIELDS!r}\n"
+        f"CONNECTION = lw.Connection('custom', name='m', endpoint={far_end(model).url!r})\n"
+        "parent = threading.Thread(target=ask)\n"
+        "parent.start()\n"
+        "sys.stdin.readline()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n    os._exit(0 if ask() == 'ok' else 1)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "parent.join()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, cwd=tmp_path, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as process:  # fmt: skip
+        until(lambda: len(model.asked) == 1)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        until(lambda: len(model.asked) == 2)
+        held.given.set()
+        assert process.wait(30) == 0
