@@ -238,3 +238,28 @@ _PICTURES = {**{chr(code): chr(0x2400 + code) for code in range(0x20)}, "\x7f": 
 
 def _spell_out(match: re.Match[str]) -> str:
     return _PICTURES.get(match[0]) or f"⟨U+{ord(match[0]):04X}⟩"
+
+
+_PLAIN = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+def parse_number(text: str) -> float:
+    """The number that somebody else's text writes in plain digits; ValueError for anything else.
+
+    Python reads 1_0, blanks around a number, nan and digits of other scripts as well, which no
+    server and no form means.
+
+    >>> parse_number("1.50")
+    1.5
+    """
+    number = float(text) if _PLAIN.fullmatch(text) else math.nan
+    if not math.isfinite(number):
+        message = "This is not a number in plain digits."
+        raise ValueError(message)
+    return number
+
+
+def parse_whole(text: str) -> int:
+    """The whole number that somebody else's text writes in plain digits; ValueError otherwise."""
+    parse_number(f"{text}.0")
+    return int(text)

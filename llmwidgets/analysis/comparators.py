@@ -18,7 +18,7 @@ from llmwidgets.analysis.parsing import Number, clock_in, number_meant
 from llmwidgets.analysis.scripts import spelled_out
 from llmwidgets.analysis.text_matching import TextSimilarity
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import with_article
+from llmwidgets.formatting import parse_number, with_article
 from llmwidgets.schemas import Leaf, Schema
 from llmwidgets.schemas.canonical import display_path, find_meant, path_words, prefixes
 
@@ -196,7 +196,7 @@ def _read_rule(written: Any) -> Rule | None:
         return None
     usual = {"similar": 0.9, "match": math.nan}
     try:
-        amount = float(rest) if rest else usual.get(kind, 0.0)
+        amount = parse_number(rest.strip()) if rest else usual.get(kind, 0.0)
     except ValueError:
         return None
     if kind == "match":

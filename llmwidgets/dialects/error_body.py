@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from llmwidgets.dialects.types import Call, HTTPResponse
-from llmwidgets.formatting import count
+from llmwidgets.formatting import count, parse_number
 from llmwidgets.secret import redact
 
 _ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id")
@@ -396,7 +396,7 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
-        number = float(value)
+        number = parse_number(value.strip()) if isinstance(value, str) else float(value)
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) and number >= 0 else None

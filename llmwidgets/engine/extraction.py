@@ -46,6 +46,7 @@ from llmwidgets.engine.request_builder import (
     ResolvedVariant,
     cut_input,
 )
+from llmwidgets.engine.shared_calls import shared_calls
 from llmwidgets.engine.troubleshooting import diagnose
 from llmwidgets.errors import (
     BadRequest,
@@ -287,19 +288,19 @@ class Extractor:
             # So that no text's time includes it. A probe has loaded the model; if that was long
             # ago, or none was needed, the smallest question is asked. What it raises the first
             # text raises too, and reports.
-            async with self.record.lock:
-                cold = time.monotonic() - self.record.answered_at > _COLD_AFTER_SECONDS
-                self.record.answered_at = time.monotonic()
-                if cold:
-                    with suppress(LLMWidgetsError):
-                        await Prober(self.connection, self.model, policy=self.policy).greet()
-                    self.record.answered_at = time.monotonic()
+            if time.monotonic() - self.record.answered_at > _COLD_AFTER_SECONDS:
+                await shared_calls().join(("greeting", self.record), object(), self._greet)
+            self.record.answered_at = time.monotonic()
         # The first answer shows what answers for a deployment: the others wait for that.
         if self.provider.deployments and self._is_unknown(text.schema):
             async with self._first:
                 if self._is_unknown(text.schema):
                     return await self._answer(text, key, attempts)
         return await self._answer(text, key, attempts)
+
+    async def _greet(self) -> None:
+        with suppress(LLMWidgetsError):
+            await Prober(self.connection, self.model, policy=self.policy).greet()
 
     def _is_unknown(self, schema: Schema) -> bool:
         return self.builder(schema).facts is None and not self.record.facts.answered
@@ -439,10 +440,7 @@ class Extractor:
         )
         if relied and builder.unenforced:
             row = unenforced_row(row, BROKE if broke else OTHERS_BROKE)
-        try:
-            return self.judge(row, question.text, parsed)
-        except Exception as error:  # noqa: BLE001 - the reply is paid, so it is kept with its cost
-            return row.ended_in(internal_failure(error, self.variant))
+        return self.judge(row, question.text, parsed)
 
     def judge(self, row: Row, text: Document, parsed: Any) -> Row:
         """The row with the class that the user's own schema gives its reply.
@@ -455,6 +453,8 @@ class Extractor:
             text.schema.judge(text.schema.compile(self.dialect.SUBSET).restore(parsed))
         except LLMWidgetsError as error:
             return row.ended_in(to_failure(error, self.variant))
+        except Exception as error:  # noqa: BLE001 - the reply is paid, so it is kept with its cost
+            return row.ended_in(internal_failure(error, self.variant))
         return row if row.status == "ok" else replace(row, status="ok", message="", hint="")
 
     def _circumstances(self, question: _Question, key: Key, attempts: Attempts) -> dict[str, Any]:

@@ -27,6 +27,7 @@ NEVER: Node = {"not": {}}
 # -- Paths: places inside a record, written the way a user reads them: `lines[0].total`.
 
 _SPECIAL = frozenset(".[]*\"' \n\t")
+_INDEX = re.compile("0|[1-9][0-9]{0,8}")
 _PARTS = re.compile(r'\[\d*\]|\["(?:[^"\\]|\\.)*"\]|\.?[^.\[\]]+')
 
 
@@ -331,7 +332,9 @@ class _Rewriter:
             for part in fragment.split("/")[1:]:
                 key = part.replace("~1", "/").replace("~0", "~")
                 if isinstance(node, list):
-                    node = node[int(key)] if key.isdecimal() and int(key) < len(node) else None
+                    node = (
+                        node[int(key)] if _INDEX.fullmatch(key) and int(key) < len(node) else None
+                    )
                 else:
                     node = node.get(key) if isinstance(node, dict) else None
                 base = self._base_of(node, base)

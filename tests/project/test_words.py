@@ -101,7 +101,7 @@ NOT_ONE = {
     "fields": "a mean: 1 of 12.5 fields",
     "format_times(ratio)": "never once as much",
     "format_times(more / less)": "never once as much",
-    "likely": "rounded to two digits, of a text with many tokens",
+    "rough_count(round(whole.likely))": "of a text with many tokens",
     "tokens": "rounded, ten at least",
     "usage.output_tokens": "input and output together",
     "formatting.format_thousands(row.reasoning_tokens)": "4.1k",

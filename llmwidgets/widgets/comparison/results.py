@@ -328,7 +328,7 @@ class ScoresController:
 def _read_points(given: object) -> float:
     """A difference in fields of 100 as a share, 0–1; FieldError for anything else."""
     try:
-        points = float(str(given or "").strip().replace(",", "."))
+        points = formatting.parse_number(str(given or "").strip().replace(",", "."))
     except ValueError:
         points = -1.0
     if not 0.1 <= points <= 50:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -13,7 +12,7 @@ from pydantic import BaseModel
 
 from llmwidgets.comparison.text_result import python_literal, python_name
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import count
+from llmwidgets.formatting import count, parse_number, parse_whole
 from llmwidgets.schemas.loaders import TYPES, schema_from_rows
 from llmwidgets.widgets.comparison.setup_controller import SetupController
 from llmwidgets.widgets.comparison.setup_view import TYPE_WORDS
@@ -235,10 +234,10 @@ def usable(name: str) -> str:
 def _value(words: str, kind: str) -> Any:
     word = words.strip()
     try:
-        value = int(word) if kind == "integer" else float(word) if kind == "number" else word
+        read = {"integer": parse_whole, "number": parse_number}.get(kind)
+        return read(word) if read is not None else word
     except ValueError:
         return word
-    return word if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def rows_of_schema(schema: Schema) -> list[FieldRow]:

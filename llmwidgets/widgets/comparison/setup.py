@@ -23,6 +23,7 @@ from llmwidgets.connections.catalog import find_end
 from llmwidgets.engine.network.pacing import CONCURRENCY_MOST
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FieldError, LLMWidgetsError, PolicyError, StoreError
+from llmwidgets.formatting import parse_number
 from llmwidgets.schemas import Schema, read_schema
 from llmwidgets.store.store import Store
 from llmwidgets.widgets.connection.check_view import is_liftable
@@ -79,7 +80,7 @@ class RunOptions:
             self.budget = None
             return
         try:
-            budget = float(words)
+            budget = parse_number(words)
         except ValueError:
             budget = -1.0
         if not 0 < budget < 1e6:
@@ -95,7 +96,7 @@ def read_whole(name: str, given: object, most: int, *, least: int = 1) -> int | 
     words = str(given if given is not None else "").strip()
     if not words:
         return None
-    short = words.isdecimal() and len(words) <= len(str(most))
+    short = words.isascii() and words.isdecimal() and len(words) <= len(str(most))
     if not short or not least <= int(words) <= most:
         raise FieldError({name: f"This is not a whole number from {least} to {most}."})
     return int(words)
