@@ -17,6 +17,7 @@ No message ever contains a secret, a header, a body, a document's text or an ext
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
@@ -115,6 +116,22 @@ class Failure(LLMWidgetsError):
     """How an extraction can end other than `ok`. `scored` says whether it counts as not right."""
 
     scored: ClassVar[bool] = False
+
+    def name_call(self, label: str, model: str, host: str) -> None:
+        """Add to the message what it does not name: the connection, the model, the host."""
+        missing = [each for each in (label, model) if each and not _names(self.message, each)]
+        who = "/".join(dict.fromkeys(missing))
+        where = f"at {host}" if host and not _names(self.message, host) else ""
+        if who or where:
+            named = " ".join(filter(None, (who, where)))
+            self.message = escape_controls(f"{self.message.removesuffix('.')} ({named}).")
+            self.args = (self.message, self.hint)
+
+
+def _names(message: str, word: str) -> bool:
+    """Whether a message has a name as a word of its own, not as a part of another name."""
+    spelled = re.escape(escape_controls(word))
+    return re.search(rf"(?<![\w.-]){spelled}(?![\w-]|\.\w)", message) is not None
 
 
 class FailureCode(StrEnum):

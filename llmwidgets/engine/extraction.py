@@ -532,13 +532,16 @@ def to_failure(error: LLMWidgetsError, variant: ResolvedVariant) -> Failure:
     if isinstance(error, Failure):
         return error
     refused = isinstance(error, PolicyError)
-    return (Forbidden if refused else BadRequest)(
+    connection = variant.connection
+    failure = (Forbidden if refused else BadRequest)(
         error.message,
         error.hint,
-        label=variant.connection.label,
+        label=connection.label,
         model=variant.model,
         code=FailureCode.POLICY if refused else FailureCode.FIELD,
     )
+    failure.name_call(connection.label, variant.model, connection.host)
+    return failure
 
 
 def internal_failure(
