@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
@@ -30,7 +31,7 @@ _NOUNS = (
 )
 _PLACEHOLDER = re.compile(
     r"<[^<>:/]{1,60}>|\$?\{[^{}:/]{0,60}\}|\$[A-Z_]{3,60}|\[[a-z][a-z _-]{1,60}\]|…|\.{3,}"
-    rf"|(?<![A-Za-z0-9])(?:YOUR[_-][A-Z0-9_-]{{1,60}}|(?i:your[_-]?(?:{_NOUNS}))"
+    rf"|(?<![A-Za-z0-9])(?:YOUR[_-][A-Z0-9_-]{{1,60}}|(?i:your[_-]?(?:{_NOUNS})(?:[_-][a-z0-9]+)*)"
     rf"|(?:{_NOUNS.upper()})[_-](?:NAME|ID))(?![A-Za-z0-9])"
 )
 """What an example writes where a value of the user's own belongs."""
@@ -212,7 +213,7 @@ def _problems(provider: Provider, filled: Mapping[str, Any]) -> Iterator[tuple[s
         elif (
             isinstance(value, str)
             and name != "ca_bundle"
-            and (example := _PLACEHOLDER.search(value))
+            and (example := _PLACEHOLDER.search(unquote(value)))
         ):
             title, shown = known[name].title or name, redact(example[0])
             yield (

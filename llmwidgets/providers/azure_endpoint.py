@@ -110,6 +110,8 @@ def read_endpoint(value: str) -> AzureEndpoint:
         raise ValueError(_NO_TARGET_URI)
     elif not own:
         base, _ = cut_route(address, *_ROUTES)
+        if base != address.url:
+            return make("v1", base, api_version=version, models_url=f"{base}/models")
         base = base if base.lower().endswith("/openai") else f"{base}/openai"
         if version:
             return _dated(make, base, None, version)

@@ -118,12 +118,14 @@ def read_host(name: str) -> str:
 def _read_ipv6(name: str) -> str:
     text, percent, zone = name.strip("[]").partition("%")
     address = IPv6Address(text)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
     # In a web address the sign before the zone is itself escaped.
     zone = zone.removeprefix("25") or zone
     if percent and not re.fullmatch(r"[\w.~-]+", zone, re.ASCII):
         message = "has no zone that can be read."
         raise ValueError(message)
-    return str(address.ipv4_mapped or address) + percent + zone
+    return str(address) + percent + zone
 
 
 def to_punycode(name: str) -> str:

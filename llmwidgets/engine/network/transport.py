@@ -350,6 +350,9 @@ def _read_proxy(variable: str, value: str) -> Proxy:
     try:
         parts = urlsplit(value if "://" in value else f"http://{value}")
         host, port = read_host(parts.hostname or ""), parts.port
+        # The rest of a password with a # or / in it; what comes before is not the host.
+        if "@" in parts.path + parts.query + parts.fragment:
+            return Proxy("", variable)
     except ValueError:
         return Proxy("", variable)
     netloc = f"[{host}]" if ":" in host else host
