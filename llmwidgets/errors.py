@@ -119,13 +119,21 @@ class Failure(LLMWidgetsError):
 
     def name_call(self, label: str, model: str, host: str) -> None:
         """Add to the message what it does not name: the connection, the model, the host."""
-        missing = [each for each in (label, model) if each and not _names(self.message, each)]
-        who = "/".join(dict.fromkeys(missing))
-        where = f"at {host}" if host and not _names(self.message, host) else ""
-        if who or where:
-            named = " ".join(filter(None, (who, where)))
-            self.message = escape_controls(f"{self.message.removesuffix('.')} ({named}).")
-            self.args = (self.message, self.hint)
+        self.message = escape_controls(name_call(self.message, label, model, host))
+        self.args = (self.message, self.hint)
+
+
+def name_call(message: str, label: str, model: str, host: str) -> str:
+    """The message with what it does not name, behind its first sentence.
+
+    >>> name_call("The key was refused. Copy it.", "work", "gpt-6-luna", "api.openai.com")
+    'The key was refused (work/gpt-6-luna at api.openai.com). Copy it.'
+    """
+    missing = [each for each in (label, model) if each and not _names(message, each)]
+    where = f"at {host}" if host and not _names(message, host) else ""
+    named = " ".join(filter(None, ("/".join(dict.fromkeys(missing)), where)))
+    first, stop, rest = message.partition(". ")
+    return f"{first.removesuffix('.')} ({named}).{stop[1:]}{rest}" if named else message
 
 
 def _names(message: str, word: str) -> bool:
