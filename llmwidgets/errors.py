@@ -124,16 +124,16 @@ class Failure(LLMWidgetsError):
 
 
 def name_call(message: str, label: str, model: str, host: str) -> str:
-    """The message with what it does not name, behind its first sentence.
+    """The message, and behind it what it does not name.
 
-    >>> name_call("The key was refused. Copy it.", "work", "gpt-6-luna", "api.openai.com")
-    'The key was refused (work/gpt-6-luna at api.openai.com). Copy it.'
+    >>> name_call("The key was refused.", "work", "gpt-6-luna", "api.openai.com")
+    'The key was refused. The call was to work/gpt-6-luna at api.openai.com.'
     """
     missing = [each for each in (label, model) if each and not _names(message, each)]
-    where = f"at {host}" if host and not _names(message, host) else ""
-    named = " ".join(filter(None, ("/".join(dict.fromkeys(missing)), where)))
-    first, stop, rest = message.partition(". ")
-    return f"{first.removesuffix('.')} ({named}).{stop[1:]}{rest}" if named else message
+    where = [host] if host and not _names(message, host) else []
+    named = " at ".join(filter(None, ("/".join(dict.fromkeys(missing)), *where)))
+    end = "" if message.endswith((".", "…", "!", "?")) else "."
+    return f"{message}{end} The call was to {named}." if named else message
 
 
 def _names(message: str, word: str) -> bool:

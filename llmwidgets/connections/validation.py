@@ -30,7 +30,7 @@ _NOUNS = (
     "|host|server|gateway|account|tenant|workspace|name"
 )
 _PLACEHOLDER = re.compile(
-    r"<[^<>:/]{1,60}>|\$?\{[^{}:/]{0,60}\}|\$[A-Z_]{3,60}|\[[a-z][a-z _-]{1,60}\]|…|\.{3,}"
+    r"<[^<>:/]{2,60}>|\$?\{[^{}:/]{0,60}\}|\$[A-Z_]{3,60}|\[[a-z][a-z _-]{1,60}\]|…|\.{3,}"
     rf"|(?<![A-Za-z0-9])(?:YOUR[_-][A-Z0-9_-]{{1,60}}|(?i:your[_-]?(?:{_NOUNS})(?:[_-][a-z0-9]+)*)"
     rf"|(?:{_NOUNS.upper()})[_-](?:NAME|ID))(?![A-Za-z0-9])"
 )

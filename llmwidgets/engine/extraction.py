@@ -64,6 +64,7 @@ from llmwidgets.errors import (
     Unauthorized,
     UnknownModel,
     Unreachable,
+    name_call,
 )
 from llmwidgets.formatting import escape_controls
 from llmwidgets.schemas import Loss, Schema, parse_json
@@ -274,6 +275,7 @@ class Extractor:
                 return row
             diagnosis = diagnose(error, self.connection, model=self.model)
             message = diagnosis.sentence + self.pace.outage.explain(error)
+            message = name_call(message, self.connection.label, self.model, self.connection.host)
             return replace(row, message=message, hint=diagnosis.hint or row.hint)
         except Exception as error:  # noqa: BLE001 - one odd text must not lose the run
             answered = bool(attempts.perhaps_answered)

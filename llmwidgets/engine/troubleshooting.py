@@ -27,7 +27,6 @@ from llmwidgets.errors import (
     Unauthorized,
     UnknownModel,
     Unreachable,
-    name_call,
 )
 from llmwidgets.formatting import format_day
 from llmwidgets.providers import PROVIDERS
@@ -64,17 +63,7 @@ def diagnose(
 
 
 def diagnoses(case: CheckFailure) -> Iterator[Diagnosis]:
-    """What the error can mean, likeliest first; the last one needs no proof.
-
-    Each sentence names connection, model and host, as a failure of theirs does.
-    """
-    names = (case.connection.label, case.model, case.connection.host)
-    for each in _diagnoses(case):
-        known = isinstance(case.error, Failure)
-        yield replace(each, sentence=name_call(each.sentence, *names)) if known else each
-
-
-def _diagnoses(case: CheckFailure) -> Iterator[Diagnosis]:
+    """What the error can mean, likeliest first; the last one needs no proof."""
     for symptom in SYMPTOMS:
         if isinstance(case.error, symptom.error) and symptom.when(case):
             yield from symptom.diagnose(case)

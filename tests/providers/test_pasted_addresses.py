@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 import llmwidgets as lw
-from llmwidgets.engine import capability
+from llmwidgets.engine import capability, event_loop
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.secret import Secret
@@ -59,6 +59,7 @@ def far() -> Iterator[Far]:
     with listening(Here) as server:
         end.url = f"http://127.0.0.1:{server.server_port}"
         yield end
+    event_loop.stop_engine()
 
 
 # -- Versions.
