@@ -16,7 +16,7 @@ from llmwidgets.dialects.types import Call
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.check import check_connection
 from llmwidgets.engine.network import egress, google_oauth, transport
-from llmwidgets.engine.network.transport import proxy_for
+from llmwidgets.engine.network.proxies import proxy_for
 from llmwidgets.errors import Failure, FailureCode
 from tests.clocks import hurry
 from tests.google_keys import a_service_account

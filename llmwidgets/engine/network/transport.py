@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import json
 import os
 import re
@@ -25,7 +24,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -37,6 +36,7 @@ from llmwidgets import __version__
 from llmwidgets.dialects.error_body import redirect_target
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.engine import event_loop
+from llmwidgets.engine.network.proxies import Proxy, proxy_for
 from llmwidgets.engine.network.retry import (
     CONNECT_SECONDS,
     STALL_SECONDS,
@@ -45,7 +45,7 @@ from llmwidgets.engine.network.retry import (
 )
 from llmwidgets.errors import CallError, FailureCode, FieldError, Unauthorized
 from llmwidgets.known_keys import known_key, secret_parts, secret_values
-from llmwidgets.providers.urls import host_of, is_this_computer, port_of, read_host
+from llmwidgets.providers.urls import host_of, is_this_computer
 from llmwidgets.secret import Secret
 
 _REPLY_BYTES = 16 * 1024 * 1024
@@ -306,96 +306,6 @@ def _proxy_auth(proxy: Proxy) -> dict[str, str]:
         "proxy-authorization": "Basic "
         + b64encode(f"{proxy.user}:{proxy.password.reveal()}".encode()).decode()
     }
-
-
-# -- Which proxy a call takes: read from the environment, never for loopback.
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """A forward proxy, and the variable that names it; the URL never contains the user or password.
-
-    The URL is empty if the variable's value cannot be read as one.
-    """
-
-    url: str
-    variable: str
-    user: str = ""
-    password: Secret | None = None
-
-    @property
-    def usable(self) -> bool:
-        """Whether the transport speaks this kind of proxy (SOCKS it does not)."""
-        return self.url.startswith(("http://", "https://"))
-
-    @property
-    def place(self) -> str:
-        """Host and port, as a message names them."""
-        return urlsplit(self.url).netloc or f"of {self.variable}"
-
-
-def proxy_for(url: str) -> Proxy | None:
-    """The proxy for this address by HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, or None."""
-    target, host = urlsplit(url), host_of(url)
-    if is_this_computer(host) or _excepted(host, port_of(target)):
-        return None
-    for variable in (f"{target.scheme}_proxy", "all_proxy"):
-        name, value = _variable(variable)
-        if value:
-            return _read_proxy(name, value)
-    return None
-
-
-def _read_proxy(variable: str, value: str) -> Proxy:
-    try:
-        parts = urlsplit(value if "://" in value else f"http://{value}")
-        host, port = read_host(parts.hostname or ""), parts.port
-        # The rest of a password with a # or / in it; what comes before is not the host.
-        if "@" in parts.path + parts.query + parts.fragment:
-            return Proxy("", variable)
-    except ValueError:
-        return Proxy("", variable)
-    netloc = f"[{host}]" if ":" in host else host
-    return Proxy(
-        f"{parts.scheme}://{netloc}{f':{port}' if port else ''}",
-        variable,
-        unquote(parts.username or ""),
-        Secret(unquote(parts.password)) if parts.password else None,
-    )
-
-
-def _variable(name: str) -> tuple[str, str]:
-    """The variable's name, as it is set, and its value: small letters first."""
-    named = next((each for each in (name, name.upper()) if os.environ.get(each)), name.upper())
-    return named, os.environ.get(named, "").strip()
-
-
-def _excepted(host: str, port: int) -> bool:
-    entries = [entry.strip() for entry in _variable("no_proxy")[1].split(",")]
-    return any(_matches(entry, host, port) for entry in entries if entry)
-
-
-def _matches(entry: str, host: str, port: int) -> bool:
-    if entry == "*":
-        return True
-    if "/" in entry:
-        return _in_network(entry, host)
-    bare = entry.count(":") > 1 and not entry.startswith("[")
-    try:
-        parts = urlsplit(f"//[{entry}]" if bare else f"//{entry}")
-        name = read_host((parts.hostname or "").removeprefix("*").removeprefix("."))
-        wanted_port = parts.port
-    except ValueError:
-        return False
-    return wanted_port in {None, port} and (host == name or host.endswith(f".{name}"))
-
-
-def _in_network(entry: str, host: str) -> bool:
-    try:
-        network = ipaddress.ip_network(entry.strip("[]"), strict=False)
-        return ipaddress.ip_address(host.strip("[]")) in network
-    except ValueError:
-        return False
 
 
 # -- A key that a server sends back is masked, so that none of a run comes back in a model's name,
