@@ -17,6 +17,7 @@ No message ever contains a secret, a header, a body, a document's text or an ext
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
@@ -115,6 +116,30 @@ class Failure(LLMWidgetsError):
     """How an extraction can end other than `ok`. `scored` says whether it counts as not right."""
 
     scored: ClassVar[bool] = False
+
+    def name_call(self, label: str, model: str, host: str) -> None:
+        """Add to the message what it does not name: the connection, the model, the host."""
+        self.message = escape_controls(name_call(self.message, label, model, host))
+        self.args = (self.message, self.hint)
+
+
+def name_call(message: str, label: str, model: str, host: str) -> str:
+    """The message, and behind it what it does not name.
+
+    >>> name_call("The key was refused.", "work", "gpt-6-luna", "api.openai.com")
+    'The key was refused. The call was to work/gpt-6-luna at api.openai.com.'
+    """
+    missing = [each for each in (label, model) if each and not _names(message, each)]
+    where = [host] if host and not _names(message, host) else []
+    named = " at ".join(filter(None, ("/".join(dict.fromkeys(missing)), *where)))
+    end = "" if message.endswith((".", "…", "!", "?")) else "."
+    return f"{message}{end} The call was to {named}." if named else message
+
+
+def _names(message: str, word: str) -> bool:
+    """Whether a message has a name as a word of its own, not as a part of another name."""
+    spelled = re.escape(escape_controls(word))
+    return re.search(rf"(?<![\w.-]){spelled}(?![\w-]|\.\w)", message) is not None
 
 
 class FailureCode(StrEnum):

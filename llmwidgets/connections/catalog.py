@@ -136,8 +136,22 @@ def end_note(connection: Connection, model: str) -> str:
 def unlisted_note(connection: Connection, model: str) -> str:
     """A sentence if the server's live list lacks the model; else empty."""
     listed = _listed(connection)
-    lacks = bool(listed) and model not in listed
+    lacks = bool(listed) and not find_listed(model, listed)
     return f"{connection.host} does not list {model}: it may refuse the calls." if lacks else ""
+
+
+def find_listed(model: str, listed: Iterable[str]) -> str:
+    """The name under which a list has this very model; empty if it has not.
+
+    >>> find_listed("llama3.2", ["qwen3", "llama3.2:latest"])
+    'llama3.2:latest'
+    """
+    alike = [each for each in listed if _bare_name(each) == _bare_name(model)]
+    return model if model in alike else next(iter(alike), "")
+
+
+def _bare_name(model: str) -> str:
+    return model.removeprefix("models/").removesuffix(":latest")
 
 
 def _listed(connection: Connection) -> dict[str, ListedModel]:

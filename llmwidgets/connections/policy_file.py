@@ -20,6 +20,7 @@ from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS, name_nearest, shown_kind
 from llmwidgets.providers.base import is_amount
 from llmwidgets.providers.model_facts import DeclaredFacts, FactMisfit, read_declared
+from llmwidgets.providers.urls import host_of, port_of, read_host, to_punycode
 from llmwidgets.secret import decode_secret
 
 if TYPE_CHECKING:
@@ -76,11 +77,8 @@ class Rules:
         """
         if not self.kinds.permit([connection.kind]):
             return f"{connection.provider.title} connections are"
-        if self.hosts != Patterns():
-            # With its port and without, a dot at its end cut.
-            bare = (urlsplit(connection.address).hostname or "").rstrip(".")
-            if not self.hosts.permit([connection.host, bare]):
-                return f"The host {connection.host} is"
+        if self.hosts != Patterns() and not self.hosts.permit(_host_names(connection)):
+            return f"The host {connection.host} is"
         # A rule for a model holds for its dated snapshots as well.
         names = [] if model is None else [model, connection.provider.alias(model)]
         if names and any(
@@ -97,6 +95,13 @@ class Rules:
 
 def _concerns(name: str, connection: Connection) -> bool:
     return _fit([connection.kind, connection.label.lower()], (name,))
+
+
+def _host_names(connection: Connection) -> list[str]:
+    """What a pattern can name a connection's host by: with its port and without, nor a zone."""
+    host, port = host_of(connection.address), port_of(urlsplit(connection.address))
+    hosts = dict.fromkeys((host, host.partition("%")[0]))
+    return [*hosts, *(f"[{each}]:{port}" if ":" in each else f"{each}:{port}" for each in hosts)]
 
 
 def _fit(names: Iterable[str], patterns: Iterable[str]) -> bool:
@@ -212,7 +217,7 @@ def _read_rules(top: _Table, path: Path) -> Rules:
     return Rules(
         path=path,
         kinds=_read_filter(top.table("kinds"), _kind_misfit),
-        hosts=_read_filter(top.table("hosts"), _host_misfit),
+        hosts=_spell_hosts(_read_filter(top.table("hosts"), _host_misfit)),
         models=tuple((name, table.patterns()) for name, table in models.items()),
         additions=tuple((name, each) for name, table in models.items() for each in _added(table)),
         facts=_read_facts(top.table("facts")),
@@ -241,13 +246,47 @@ def _kinds_near(kind: object) -> str:
     return f"{name_nearest(shown_kind(kind))} The kinds are {', '.join(PROVIDERS)}."
 
 
+_IS_PATTERN = re.compile(r"[*?[]").search
+_BRACKETED = re.compile(r"\[(?P<address>[^\]]*:[^\]]*)\](?P<port>:.*)?")
+_HOST_PATTERN = re.compile(r"[a-z0-9_.:%*?![\]-]+")
+_PORT_PATTERN = re.compile(r"[0-9*?![\]-]+")
+
+
 def _host_misfit(name: str) -> str:
     # A pattern that fits no host would deny nothing, unseen.
-    more = "/" in name or " " in name
-    return "contains more than a host: write api.openai.com or *.acme.example." if more else ""
+    if "/" in name or " " in name:
+        return "contains more than a host: write api.openai.com or *.acme.example."
+    try:
+        _spell_host(name)
+    except ValueError:
+        return "fits no host: write api.openai.com, *.acme.example, 10.0.0.1 or *.xn--bcher-kva.de."
+    return ""
 
 
-_IS_PATTERN = re.compile(r"[*?[]").search
+def _spell_hosts(patterns: Patterns) -> Patterns:
+    """The patterns in the one spelling that a connection's host has."""
+    allow = patterns.allow and tuple(map(_spell_host, patterns.allow))
+    return Patterns(allow, tuple(map(_spell_host, patterns.deny)))
+
+
+def _spell_host(pattern: str) -> str:
+    address, colon, port = pattern.partition(":")
+    if bracketed := _BRACKETED.fullmatch(pattern):
+        address, rest = bracketed["address"], bracketed["port"] or ""
+        colon, port = rest[:1], rest[1:]
+    elif ":" in port:
+        address, colon, port = pattern, "", ""
+    if _IS_PATTERN(address + port):
+        host = to_punycode(address).removesuffix(".")
+    else:
+        host = read_host(address)
+    if not _HOST_PATTERN.fullmatch(host) or (colon and not _PORT_PATTERN.fullmatch(port)):
+        message = "is not a pattern for hosts."
+        raise ValueError(message)
+    # A bracket of an address is not one of a pattern.
+    return f"[[]{host}]:{port}" if colon and ":" in host else f"{host}{colon}{port}"
+
+
 _IN_FULL = "contains a pattern: name each model in full."
 
 

@@ -161,6 +161,7 @@ def _make_google(module: Any, connection: Connection, sdk: SDK) -> Any:
     options = {
         "headers": _headers(connection, all_auth=False),
         "base_url": arguments.pop("base_url"),
+        "api_version": arguments.pop("api_version", None),
         "client_args": {"verify": _trust(bundle)} if bundle else None,
     }
     return getattr(module, sdk.client)(

@@ -5,23 +5,36 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import find_provider
 from llmwidgets.providers.base import Fields, Provider, is_price
-from llmwidgets.providers.urls import is_loopback, read_address
-from llmwidgets.secret import A_KEY, Secret, looks_like_key
+from llmwidgets.providers.urls import host_of, is_loopback, read_address
+from llmwidgets.secret import A_KEY, Secret, looks_like_key, redact
 
 _AUTH_NAMES = frozenset({
     "authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie",
     "set-cookie", "host", "content-length", "content-type", "transfer-encoding", "connection",
 })  # fmt: skip
 _TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+
+_NOUNS = (
+    "resource|deployment|endpoint|project|model|region|location|organization|org|company|domain"
+    "|host|server|gateway|account|tenant|workspace|name"
+)
+_PLACEHOLDER = re.compile(
+    r"<[^<>:/]{2,60}>|\$?\{[^{}:/]{0,60}\}|\$[A-Z_]{3,60}|\[[a-z][a-z _-]{1,60}\]|…|\.{3,}"
+    rf"|(?<![A-Za-z0-9])(?:YOUR[_-][A-Z0-9_-]{{1,60}}|(?i:your[_-]?(?:{_NOUNS})(?:[_-][a-z0-9]+)*)"
+    rf"|(?:{_NOUNS.upper()})[_-](?:NAME|ID))(?![A-Za-z0-9])"
+)
+"""What an example writes where a value of the user's own belongs."""
 
 _KINDS = {
     "string_type": "is not a text",
@@ -204,6 +217,18 @@ def _problems(provider: Provider, filled: Mapping[str, Any]) -> Iterator[tuple[s
         elif isinstance(value, MisplacedKey):
             title = known[name].title or name
             yield name, f"{title} {A_KEY}, so it is not repeated here: use the key or token field."
+        elif (
+            isinstance(value, str)
+            and name != "ca_bundle"
+            and (example := _PLACEHOLDER.search(unquote(value)))
+        ):
+            title, shown = known[name].title or name, redact(example[0])
+            yield (
+                name,
+                f"{title} contains the placeholder {shown}: put your own value in its place.",
+            )
+        elif name in ("endpoint", "base_url") and isinstance(value, str) and _no_host(value):
+            yield name, f"{known[name].title} is not a web address: the host cannot be read."
         elif name == "headers" and isinstance(value, dict):
             for header in value:
                 if not isinstance(header, str) or not _TOKEN.fullmatch(header):
@@ -216,6 +241,13 @@ def _problems(provider: Provider, filled: Mapping[str, Any]) -> Iterator[tuple[s
                     )
         elif name == "price" and isinstance(value, dict) and not is_price(value):
             yield name, _PRICE
+
+
+def _no_host(value: str) -> bool:
+    """Whether it is a web address, except that its host cannot be the name of one."""
+    with suppress(ValueError):
+        return not host_of(read_address(value).url)
+    return False
 
 
 def _sentence(provider: Provider, name: str, rule: str, context: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
 
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.formatting import count, parse_number
@@ -33,7 +34,6 @@ _STATUS = {
 }  # fmt: skip
 """What the vendors' own words mean if they come under the status of a success."""
 _READ = 2000
-"""Characters of a message that are read."""
 """Characters of a message that are read."""
 _LONGEST = 300
 _ECHO = 24
@@ -184,6 +184,23 @@ def quoted(message: str, call: Call | None) -> str:
 
     bare = _QUOTE.sub(masked, _LONG_QUOTE.sub("“…”", _INPUT.sub("input …", plain)))
     return bare if len(bare) <= _LONGEST else f"{bare[: _LONGEST - 1]}…"
+
+
+def redirect_target(location: str, call: Call | None) -> str:
+    """Where a redirect leads, without what could be a secret or a text; empty if that is unclear.
+
+    A host in other letters than these could look like another one.
+    """
+    try:
+        parts = urlsplit(urljoin(call.url if call else "", location))
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return ""
+    if not host or not host.isascii():
+        return ""
+    path = quoted(unquote(parts.path), call)
+    netloc = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{netloc}{f':{port}' if port else ''}{path}"
 
 
 def _documents(call: Call) -> Iterator[str]:

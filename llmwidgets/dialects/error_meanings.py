@@ -20,6 +20,7 @@ from llmwidgets.dialects.error_body import (
     quoted,
     read_limits,
     read_wait,
+    redirect_target,
     request_id,
 )
 from llmwidgets.dialects.types import Call, HTTPResponse
@@ -79,8 +80,7 @@ class ErrorResponse:
     def facts(self) -> dict[str, Any]:
         """What a row's sentence and hint can name."""
         address = urlsplit(self.url)._replace(query="", fragment="").geturl()
-        target = urlsplit(self.payload.headers.get("location", ""))
-        redirected = f"{target.scheme}://{target.hostname}"
+        target = redirect_target(self.payload.headers.get("location", ""), self.call)
         categories = ", ".join(self.body.categories)
         return {
             "status": self.status,
@@ -91,7 +91,7 @@ class ErrorResponse:
             "named": f" {self.model}" if self.model else "",
             "the_model": f"the model {self.model}" if self.model else "the model",
             "address": address or self.label or "this address",
-            "redirected": f" to {redirected}" if target.scheme and target.hostname else "",
+            "redirected": f" to {target}" if target else "",
             "categories": f" ({categories})" if categories else "",
         }
 

@@ -366,7 +366,7 @@ def _endpoint_step(response: ErrorResponse) -> str:
     vertex = _VERTEX.search(response.url)
     if vertex:
         return f"Check the location {vertex['location']}: global serves every model."
-    return error_meanings.BARE_BASE_URL
+    return "Check the base URL, and the version at its end: without one, /v1 is added."
 
 
 _WRONG_FORMAT = error_meanings.wrong_format("Gemini", _endpoint_step)

@@ -55,7 +55,13 @@ def turns(request: Request) -> list[tuple[str, str]]:
 def build_call(
     target: Target, method: Literal["GET", "POST"], url: str, body: Any = None, **query: str
 ) -> Call:
-    """The call of this URL and body; `query` is added to the target's own."""
+    """The call of this URL and body; `query` is added to the target's own.
+
+    With the option `slash`, for a server whose routes end in one, so does the path.
+    """
+    if target.options.get("slash"):
+        parts = urlsplit(url)
+        url = parts._replace(path=f"{parts.path}/").geturl()
     return Call(
         method=method,
         url=add_query(url, {**target.query, **query}),

@@ -62,6 +62,7 @@ from llmwidgets.errors import (
     Unauthorized,
     UnknownModel,
     Unreachable,
+    name_call,
 )
 from llmwidgets.formatting import count, escape_controls
 from llmwidgets.schemas import Loss, Schema, parse_json
@@ -272,6 +273,7 @@ class Extractor:
                 return row
             diagnosis = diagnose(error, self.connection, model=self.model)
             message = diagnosis.sentence + self.pace.outage.explain(error)
+            message = name_call(message, self.connection.label, self.model, self.connection.host)
             return replace(row, message=message, hint=diagnosis.hint or row.hint)
         except Exception as error:  # noqa: BLE001 - one odd text must not lose the run
             answered = bool(attempts.perhaps_answered)
@@ -500,13 +502,16 @@ def to_failure(error: LLMWidgetsError, variant: ResolvedVariant) -> Failure:
     if isinstance(error, Failure):
         return error
     refused = isinstance(error, PolicyError)
-    return (Forbidden if refused else BadRequest)(
+    connection = variant.connection
+    failure = (Forbidden if refused else BadRequest)(
         error.message,
         error.hint,
-        label=variant.connection.label,
+        label=connection.label,
         model=variant.model,
         code=FailureCode.POLICY if refused else FailureCode.FIELD,
     )
+    failure.name_call(connection.label, variant.model, connection.host)
+    return failure
 
 
 def internal_failure(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.error_meanings import form_refused
 from llmwidgets.dialects.types import (
@@ -76,7 +77,8 @@ async def _probe(prober: Prober) -> Capability:
         # Many servers of the user's own do not say how long their window is.
         with suppress(LLMWidgetsError):
             listed = await egress.list_models(connection, model, policy=prober.policy)
-            named = [each for each in listed if each.id == model]
+            same = catalog.find_listed(model, [each.id for each in listed])
+            named = [each for each in listed if each.id == same]
             named = named or (listed if len(listed) == 1 else [])
             window = next((each.input_limit for each in named if each.input_limit), None)
             record.facts = replace(record.facts, window=window or record.facts.window)
@@ -144,6 +146,10 @@ class Prober:
         Each rung asks for any JSON under a schema whose one property and value nobody would
         guess: a reply that has them shows that the schema was enforced. A 200 proves nothing.
         """
+        with egress.named(self.connection, self.model, Failure):
+            return await self._climb()
+
+    async def _climb(self) -> Capability:
         accepted: ResponseFormat | None = None
         for form in self.dialect.LADDER:
             if form is ResponseFormat.TEXT or (accepted and BEST[form] is not Enforcement.SCHEMA):
@@ -161,12 +167,13 @@ class Prober:
 
     async def greet(self) -> None:
         """The smallest question: the model says a word, or is cut while it thinks; else raises."""
-        try:
-            reply = await self._ask(ResponseFormat.TEXT, _GREETING, _GREETING_TOKENS)
-        except Truncated:
-            return
-        if not reply.text.strip() and not _is_cut(reply, _GREETING_TOKENS):
-            raise self._wordless(reply)
+        with egress.named(self.connection, self.model, Failure):
+            try:
+                reply = await self._ask(ResponseFormat.TEXT, _GREETING, _GREETING_TOKENS)
+            except Truncated:
+                return
+            if not reply.text.strip() and not _is_cut(reply, _GREETING_TOKENS):
+                raise self._wordless(reply)
 
     async def _conclude(self, form: ResponseFormat, mode: Enforcement) -> Capability:
         # A form that the server failed on each time is beyond it only if it fails again now,

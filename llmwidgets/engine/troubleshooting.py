@@ -30,9 +30,9 @@ from llmwidgets.errors import (
 )
 from llmwidgets.formatting import format_day
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.azure_endpoint import DATED_VERSION, read_endpoint
+from llmwidgets.providers.azure_endpoint import AZURE_HOST, DATED_VERSION, read_endpoint
 from llmwidgets.providers.base import Ended, KeyPrefix, ModelFacts, Provider
-from llmwidgets.providers.urls import is_this_computer
+from llmwidgets.providers.urls import host_of, is_loopback
 
 _HUGGING_FACE = "router.huggingface.co"
 
@@ -124,8 +124,7 @@ class CheckFailure:
     @property
     def refused_here(self) -> bool:
         """Whether nothing listens at an address of this computer."""
-        host = urlsplit(self.connection.address).hostname or ""
-        return self.code == FailureCode.REFUSED and is_this_computer(host)
+        return self.code == FailureCode.REFUSED and is_loopback(self.connection.host)
 
     @property
     def key_refused(self) -> bool:
@@ -144,8 +143,7 @@ class CheckFailure:
     @property
     def typed_host(self) -> str:
         """The host of the endpoint as typed, also if a gateway is in front of it."""
-        typed = str(getattr(self.connection.fields, "endpoint", "") or "")
-        return urlsplit(typed).hostname or ""
+        return host_of(str(getattr(self.connection.fields, "endpoint", "") or ""))
 
     @property
     def path(self) -> str:
@@ -196,13 +194,29 @@ class CheckFailure:
     @property
     def version(self) -> str:
         """The api-version that a pasted target URI names."""
-        return self.endpoint.partition("api-version=")[2].partition("&")[0]
+        pasted = re.search(r"[?&]api-version=([^&]*)", self.endpoint, re.I)
+        return pasted[1] if pasted else ""
 
     @property
     def nearest(self) -> str:
         known = self.listed or self.connection.models
-        others = [each for each in known if each != self.model]
-        return next(iter(difflib.get_close_matches(self.model, others, 1, 0.5)), "")
+        others = [each for each in known if not catalog.find_listed(self.model, [each])]
+        folded = {each.casefold(): each for each in others}
+        close = difflib.get_close_matches(self.model.casefold(), folded, 1, 0.5)
+        return folded[close[0]] if close else ""
+
+    @property
+    def listed_as(self) -> str:
+        """The name under which the server lists the model; empty if it does not."""
+        return catalog.find_listed(self.model, self.listed)
+
+    @property
+    def gateway(self) -> bool:
+        """Whether a gateway's base was pasted, which does not show how Azure is called below it."""
+        routes = ("/v1", "/deployments", "/models", "/anthropic")
+        own = AZURE_HOST.search(self.connection.host) is not None
+        typed = any(route in self.path.lower() for route in routes)
+        return self.provider.deployments and not own and not typed and not self.version
 
     @property
     def doubt(self) -> str:
@@ -246,6 +260,7 @@ class CheckFailure:
             "host": self.connection.host,
             "location": self.location or "global",
             "nearest": nearest,
+            "listed_as": self.listed_as,
             "listed": ", ".join(self.listed[:5]),
             "message": self.error.message,
             "step": self.error.hint,
@@ -325,7 +340,7 @@ def _other_address(case: CheckFailure) -> Fixes:
 
 def _other_scheme(case: CheckFailure) -> Fixes:
     parts = urlsplit(case.endpoint)
-    here = is_this_computer(urlsplit(case.connection.address).hostname or "")
+    here = is_loopback(case.connection.host)
     if parts.scheme == "https" and not here:
         return ()
     scheme = "http" if parts.scheme == "https" else "https"
@@ -362,7 +377,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
         proven=True),
     # The address is right, since it lists models; this one is not among them.
     Symptom(Unreachable,
-        lambda case: case.wrong_path and case.listed and case.model not in case.listed,
+        lambda case: case.wrong_path and case.listed and not case.listed_as,
         "The server answers, but has no model {model}. It has {listed}.",
         "Correct the name, or load the model on the server.",
         status="UnknownModel"),
@@ -386,6 +401,12 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "The resource does not know the api-version {version} of the address.",
         _CHANGE,
         _known_version,
+        proven=True),
+    Symptom((Unreachable, UnknownModel),
+        lambda case: case.gateway and case.status == 404,
+        "The gateway answers by deployment, and not in Azure's v1 format.",
+        _CHANGE,
+        lambda case: ({case.address_field: f"{case.endpoint}?api-version={DATED_VERSION}"},),
         proven=True),
     Symptom(Unreachable, lambda case: case.other_format and case.provider.deployments,
         "Nothing that serves a deployment answers at this address.",
@@ -458,6 +479,13 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "No provider that this token may use serves {model}.",
         "Name a provider that serves it, in the endpoint (…/together/v1) or behind the name"
         " ({model}:together); providers are turned on in the settings of Hugging Face."),
+    Symptom(UnknownModel,
+        lambda case: case.provider.model_field and case.listed_as == case.model,
+        "The server lists {model}, but answers that it has no such model.",
+        "It may still be loading, or closed to this key: look into the server's own log."),
+    Symptom(UnknownModel, lambda case: case.provider.model_field and case.listed_as,
+        "The server answers, and lists the model as {listed_as}, not as {model}.",
+        fixes=_named(lambda case: case.listed_as)),
     Symptom(UnknownModel, lambda case: case.provider.model_field and case.listed and case.nearest,
         "The server answers, but has no model {model}. The nearest it has is {nearest}.",
         fixes=_named(lambda case: case.nearest)),

@@ -20,7 +20,7 @@ from llmwidgets.providers.base import (
     ModelFacts,
     Provider,
 )
-from llmwidgets.providers.urls import read_address
+from llmwidgets.providers.urls import cut_route, read_address, trim_route
 from llmwidgets.secret import Secret
 
 _SOURCE = "anthropic 2.14.0, pydantic-ai 2.68.0, litellm 1.110.2; read 2026-11-28"
@@ -81,8 +81,13 @@ RETIRED = {
 _HOST = "api.anthropic.com"
 
 
+_ROUTES = ("/v1/messages", "/messages", "/v1")
+
+
 def _base(value: str) -> str:
-    return read_address(value).url.removesuffix("/messages").removesuffix("/v1")
+    address = read_address(value)
+    # A slash behind /v1 alone is not one of a route.
+    return trim_route(address, *_ROUTES[:2]).removesuffix("/v1")
 
 
 class AnthropicFields(Fields):
@@ -103,20 +108,22 @@ class AnthropicFields(Fields):
     )
 
 
-def messages_target(url: str, model: str, auth: tuple[AuthHeader, ...]) -> Target:
+def messages_target(
+    url: str, model: str, auth: tuple[AuthHeader, ...], *, slash: bool = False
+) -> Target:
     """Where a Claude model answers: at Anthropic, or at another server of its format."""
     version = {"anthropic-version": anthropic.VERSION}
-    return Target(url=url, model=model, auth=auth, headers=version)
+    return Target(url=url, model=model, auth=auth, headers=version, options={"slash": slash})
 
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, AnthropicFields)
-    url = f"{fields.base_url or f'https://{_HOST}'}/v1"
+    base, slash = cut_route(read_address(fields.base_url or f"https://{_HOST}"), *_ROUTES)
     auth = AuthHeader("x-api-key", fields.api_key)
     # A login token is accepted as Bearer only; a key either way, and a gateway may read this one.
     if fields.api_key.begins("sk-ant-oat"):
         auth = AuthHeader("Authorization", fields.api_key, "Bearer {}")
-    return messages_target(url, model, (auth,))
+    return messages_target(f"{base}/v1", model, (auth,), slash=slash)
 
 
 def _sdk(_fields: Fields, target: Target) -> SDK:

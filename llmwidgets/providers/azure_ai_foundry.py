@@ -45,9 +45,9 @@ def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, FoundryFields)
     endpoint = read_endpoint(fields.pasted)
     if endpoint.flavour == "anthropic":
-        key = fields.api_key
-        both = (AuthHeader("x-api-key", key), AuthHeader("api-key", key))
-        return messages_target(endpoint.url, model, both)
+        names = ("x-api-key", *endpoint.key_headers)
+        auth = tuple(AuthHeader(name, fields.api_key) for name in names)
+        return messages_target(endpoint.url, model, auth, slash=endpoint.slash)
     return azure_openai.make_target(fields, model, fields.api_key, both_headers=True)
 
 

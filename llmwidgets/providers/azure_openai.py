@@ -107,10 +107,10 @@ def make_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) 
     assert isinstance(fields, AzureFields)
     endpoint = read_endpoint(fields.pasted)
     url = endpoint.url
-    if endpoint.deployment:
-        url = f"{url.rpartition('/')[0]}/{quote(model, safe='')}"
+    if endpoint.flavour == "dated":
+        url = f"{url.rpartition('/deployments')[0]}/deployments/{quote(model, safe='')}"
     own = endpoint.flavour in {"v1", "dated"}
-    auth: tuple[AuthHeader, ...] = (AuthHeader("api-key", key),)
+    auth = tuple(AuthHeader(name, key) for name in endpoint.key_headers)
     if both_headers or not own:
         auth += (AuthHeader("Authorization", key, "Bearer {}"),)
     return Target(
@@ -124,6 +124,7 @@ def make_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) 
             "store": endpoint.flavour == "v1" and not both_headers,
             "effort": True,
             "models_url": endpoint.models_url,
+            "slash": endpoint.slash,
         },
     )
 
@@ -134,20 +135,20 @@ def make_sdk(fields: Fields, target: Target) -> SDK:
     endpoint = read_endpoint(fields.pasted)
     if endpoint.flavour != "dated":
         return openai_sdk(fields, target)
-    origin = read_address(target.url).origin
+    base = target.url.rpartition("/deployments/")[0]
     deployment = "" if fields.named == "*" else fields.named
     version = endpoint.api_version or ""
+    where = {"azure_endpoint": base.removesuffix("/openai"), "azure_deployment": deployment or None}
+    # The client adds /openai to an endpoint; below a gateway there may be none.
+    if not base.endswith("/openai"):
+        where = {"base_url": target.url}
     return SDK(
         client="AzureOpenAI",
-        arguments={
-            "azure_endpoint": origin,
-            "azure_deployment": deployment or None,
-            "api_version": version,
-        },
+        arguments={**where, "api_version": version},
         attributes={"organization": None, "project": None},
         keys=("AZURE_OPENAI_API_KEY",),
         variables={
-            "AZURE_OPENAI_ENDPOINT": origin,
+            "AZURE_OPENAI_ENDPOINT": base.removesuffix("/openai"),
             "OPENAI_API_VERSION": version,
             "AZURE_OPENAI_DEPLOYMENT": deployment,
         },
@@ -292,7 +293,7 @@ def _target(fields: Fields, model: str) -> Target:
 def _sdk(fields: Fields, target: Target) -> SDK:
     sdk = make_sdk(fields, target)
     origin = {"AZURE_OPENAI_ENDPOINT": read_address(target.url).origin}
-    return replace(sdk, variables={**sdk.variables, **origin})
+    return replace(sdk, variables={**origin, **sdk.variables})
 
 
 PROVIDER = Provider(

@@ -9,17 +9,16 @@ from pydantic import AfterValidator, Field
 from llmwidgets.dialects import openai
 from llmwidgets.dialects.types import AuthHeader, Target
 from llmwidgets.providers.base import EndpointFields, Fields, Link, Preset, Provider
-from llmwidgets.providers.urls import read_address
+from llmwidgets.providers.urls import cut_route, read_address, trim_route
 from llmwidgets.secret import Secret
+
+_ROUTES = ("/chat/completions", "/completions", "/responses", "/models")
 
 
 def _endpoint(value: str) -> str:
     address = read_address(value)
-    path = address.path
-    for route in ("/chat/completions", "/completions", "/responses", "/models"):
-        path = path.removesuffix(route)
     query = "&".join(f"{name}={value}" for name, value in address.query.items())
-    return address.origin + path.rstrip("/") + (f"?{query}" if query else "")
+    return trim_route(address, *_ROUTES) + (f"?{query}" if query else "")
 
 
 class CustomFields(EndpointFields):
@@ -60,6 +59,7 @@ class CustomFields(EndpointFields):
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, CustomFields)
     address = read_address(fields.base_url or fields.endpoint)
+    url, slash = cut_route(address, *_ROUTES)
     key, token = fields.api_key, fields.auth_token
     auth = [AuthHeader("Authorization", key, "Bearer {}")] if key else []
     if token:
@@ -67,7 +67,7 @@ def _target(fields: Fields, model: str) -> Target:
         auth = [AuthHeader("Authorization", token, template)]
         auth += [AuthHeader(name, key) for name in ("x-api-key", "api-key") if key]
     return Target(
-        url=address.url,
+        url=url,
         model=model,
         auth=tuple(auth),
         query=address.query,
@@ -77,14 +77,17 @@ def _target(fields: Fields, model: str) -> Target:
             "store": False,
             "effort": True,
             "object_schema": True,
+            "slash": slash,
         },
     )
 
 
 def _warn(field: str, value: str) -> str | None:
-    if field in {"endpoint", "base_url"} and not read_address(value).path.endswith("/v1"):
-        return "The endpoint of a server in OpenAI format ends in /v1; this one does not."
-    return None
+    if field not in {"endpoint", "base_url"}:
+        return None
+    if cut_route(read_address(value), *_ROUTES)[0].endswith("/v1"):
+        return None
+    return "The endpoint of a server in OpenAI format ends in /v1; this one does not."
 
 
 _ELSEWHERE = (

@@ -96,9 +96,32 @@ RETIRED = {
 _HOST = "generativelanguage.googleapis.com"
 
 
+_VERSIONED = re.compile(
+    r"(?P<base>.+?)/(?P<version>v1(?:(?:alpha|beta)\d*)?)(?P<route>/(?:models|projects)(?:/.*)?)?",
+    re.I,
+)
+
+
+def read_base(value: str) -> str:
+    """The base URL as typed, with its version if it has one, without the route of a call."""
+    url = read_address(value).url
+    match = _VERSIONED.fullmatch(url)
+    return url.removesuffix(match["route"] or "") if match else url
+
+
 def without_version(value: str) -> str:
-    """The base URL as typed, without the version that the call adds."""
-    return re.sub(r"/v1(?:beta\d*)?$", "", read_address(value).url)
+    """The base URL without the version, where the kind has only one."""
+    return split_version(read_base(value))[0]
+
+
+def split_version(base_url: str | None) -> tuple[str, str]:
+    """The base URL, and the version of the API at its end; both can be empty.
+
+    >>> split_version("https://gw.acme.example/v1beta")
+    ('https://gw.acme.example', 'v1beta')
+    """
+    match = _VERSIONED.fullmatch(base_url or "")
+    return (match["base"], match["version"]) if match else (base_url or "", "")
 
 
 class GeminiFields(Fields):
@@ -109,11 +132,11 @@ class GeminiFields(Fields):
         description="From Google AI Studio; new keys start with AQ.",
         examples=["AQ.…"],
     )
-    read_url = without_version
+    read_url = read_base
     base_url: str | None = Field(
         default=None,
         title="Base URL",
-        description="Only for a company gateway, without /v1 at its end.",
+        description="Only for a company gateway; without a version at its end, v1 is used.",
         examples=["https://llm-gateway.acme.example/gemini"],
         json_schema_extra={"advanced": True},
     )
@@ -121,8 +144,9 @@ class GeminiFields(Fields):
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, GeminiFields)
+    base, version = split_version(fields.base_url)
     return Target(
-        url=f"{fields.base_url or f'https://{_HOST}'}/v1",
+        url=f"{base or f'https://{_HOST}'}/{version or 'v1'}",
         model=model,
         auth=(AuthHeader("x-goog-api-key", fields.api_key),),
     )
@@ -137,12 +161,13 @@ VARIABLES = (
 
 
 def _sdk(fields: Fields, _target: Target) -> SDK:
+    base, version = split_version(fields.base_url)
     return SDK(
         module="google.genai",
         client="Client",
-        arguments={"vertexai": False, "base_url": fields.base_url},
+        arguments={"vertexai": False, "base_url": base, "api_version": version},
         variables={
-            "GOOGLE_GEMINI_BASE_URL": fields.base_url or "",
+            "GOOGLE_GEMINI_BASE_URL": base,
             "GOOGLE_GENAI_USE_VERTEXAI": "false",
         },
     )

@@ -20,7 +20,7 @@ from llmwidgets.providers.base import (
     Provider,
     openai_sdk,
 )
-from llmwidgets.providers.urls import read_address
+from llmwidgets.providers.urls import cut_route, read_address, trim_route
 from llmwidgets.secret import Secret
 
 _SOURCE = "openai 3.57.0, pydantic-ai 2.68.0, litellm 1.110.2; read 2026-11-28"
@@ -97,13 +97,12 @@ RETIRED = {
 }
 
 
-_HOST = "api.openai.com"
+_HOST, _ROUTE = "api.openai.com", "/chat/completions"
 
 
 def _base(value: str) -> str:
-    address = read_address(value)
-    path = address.path.removesuffix("/chat/completions") or "/v1"
-    return address.origin + path
+    url = trim_route(read_address(value), _ROUTE)
+    return f"{url}/v1" if read_address(url).path == "" else url
 
 
 class OpenAIFields(Fields):
@@ -139,8 +138,9 @@ class OpenAIFields(Fields):
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, OpenAIFields)
     named = {"OpenAI-Organization": fields.organization, "OpenAI-Project": fields.project}
+    url, slash = cut_route(read_address(fields.base_url or f"https://{_HOST}/v1"), _ROUTE)
     return Target(
-        url=fields.base_url or f"https://{_HOST}/v1",
+        url=url,
         model=model,
         auth=(AuthHeader("Authorization", fields.api_key, "Bearer {}"),),
         headers={name: value for name, value in named.items() if value},
@@ -149,6 +149,7 @@ def _target(fields: Fields, model: str) -> Target:
             "system_role": "developer",
             "store": True,
             "effort": True,
+            "slash": slash,
         },
     )
 

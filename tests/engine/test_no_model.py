@@ -264,6 +264,7 @@ def test_a_run_and_a_check_say_the_same_of_a_deployment(far_end):
     assert report.status == row.status == "UnknownModel"
     assert isinstance(row.failure, UnknownModel)
     assert not isinstance(row.failure, Forbidden)
-    assert row.failure.message == report.sentence
+    # What a run says stands alone, and names the connection and the host as well.
+    assert row.failure.message == f"{report.sentence} The call was to mine at {connection.host}."
     assert "no deployment called gpt-4o" in report.sentence
     assert "retired" not in f"{report} {row.failure}".lower()

@@ -20,8 +20,8 @@ from llmwidgets.dialects.types import (
     Target,
 )
 from llmwidgets.engine.network.retry import CONNECT_SECONDS, TOTAL_SECONDS
-from llmwidgets.errors import PolicyError
-from llmwidgets.providers.urls import is_this_computer, port_of
+from llmwidgets.errors import CallError, Failure, PolicyError
+from llmwidgets.providers.urls import host_of, is_this_computer, port_of
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
@@ -69,7 +69,7 @@ async def send_guarded(
     if _origin(call.url) != _bound(connection):
         raise PolicyError(
             f"The key of {connection.label} is bound to {connection.host}; it was not sent to"
-            f" {urlsplit(call.url).hostname}.",
+            f" {host_of(call.url)}.",
             "Make a connection of its own for the other host.",
             rule="A key travels only to its own host.",
         )
@@ -88,6 +88,16 @@ async def send_guarded(
     return response
 
 
+@contextmanager
+def named(connection: Connection, model: str, kind: type[Failure] = CallError) -> Iterator[None]:
+    """Every failure of this kind that leaves the block names connection, model and host."""
+    try:
+        yield
+    except kind as error:
+        error.name_call(connection.label, model, connection.host)
+        raise
+
+
 async def ask_model(
     connection: Connection,
     request: Request,
@@ -97,12 +107,13 @@ async def ask_model(
     thinking: bool,
 ) -> tuple[HTTPResponse, Reply]:
     """Put one question to a model and read its reply; raises what the call raises."""
-    call = connection.dialect.encode(request, target)
-    total = total_seconds(connection, thinking=thinking)
-    response = await send_guarded(connection, request.model, call, policy=policy, total=total)
-    if response.status >= 400:
-        raise connection.dialect.explain(response, call=call)
-    return response, connection.dialect.decode(response, call=call)
+    with named(connection, request.model):
+        call = connection.dialect.encode(request, target)
+        total = total_seconds(connection, thinking=thinking)
+        response = await send_guarded(connection, request.model, call, policy=policy, total=total)
+        if response.status >= 400:
+            raise connection.dialect.explain(response, call=call)
+        return response, connection.dialect.decode(response, call=call)
 
 
 def total_seconds(connection: Connection, *, thinking: bool) -> float:
@@ -135,7 +146,7 @@ def _bound(connection: Connection) -> tuple[str, str, int]:
 
 def _origin(url: str) -> tuple[str, str, int]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", port_of(parts)
+    return parts.scheme, host_of(url), port_of(parts)
 
 
 # -- Calls that cost nothing, and prove a key without a question.
@@ -149,16 +160,17 @@ async def list_models(connection: Connection, model: str, *, policy: Policy) -> 
     dialect, models = connection.dialect, list[ListedModel]()
     call = dialect.models_call(connection.target(model))
     # A resource whose deployments the references name has no model of its own to permit.
-    named = None if connection.any_model else model
-    for _ in range(_MOST_PAGES):
-        response = await send_guarded(connection, named, call, policy=policy, total=SECONDS)
-        if response.status >= 400:
-            raise dialect.explain(response, call=call)
-        page, following = dialect.listed_models(response, call)
-        models += page
-        if following is None:
-            break
-        call = following
+    asked = None if connection.any_model else model
+    with named(connection, model):
+        for _ in range(_MOST_PAGES):
+            response = await send_guarded(connection, asked, call, policy=policy, total=SECONDS)
+            if response.status >= 400:
+                raise dialect.explain(response, call=call)
+            page, following = dialect.listed_models(response, call)
+            models += page
+            if following is None:
+                break
+            call = following
     return models
 
 
@@ -168,6 +180,7 @@ async def count_tokens(connection: Connection, model: str, *, policy: Policy) ->
     call = dialect.count_call(connection.target(model))
     if call is None:
         return
-    response = await send_guarded(connection, model, call, policy=policy, total=SECONDS)
-    if tells_error(response):
-        raise dialect.explain(response, call=call)
+    with named(connection, model):
+        response = await send_guarded(connection, model, call, policy=policy, total=SECONDS)
+        if tells_error(response):
+            raise dialect.explain(response, call=call)

@@ -17,7 +17,7 @@ from llmwidgets.errors import (
     Unauthorized,
     Unreachable,
 )
-from llmwidgets.providers.urls import is_this_computer, port_of
+from llmwidgets.providers.urls import host_of, is_this_computer, port_of
 
 CONNECT_SECONDS = 10.0
 TOTAL_SECONDS = 120.0
@@ -99,17 +99,17 @@ NETWORK_FAILURES: dict[FailureCode, NetworkFailure] = {
         "What answers at {place} does not speak HTTP.",
         "Check the port of the address."),
     FailureCode.REDIRECT: NetworkFailure(_Trait.HOPELESS,
-        "{host} sends the call on to another address; keys and texts are not sent there.",
+        "{host} sends the call on to {target}; keys and texts are not sent there.",
         "Enter the final address as the endpoint."),
     FailureCode.PROXY_UNREACHABLE: NetworkFailure(_Trait.PASSING,
         "The proxy {proxy} does not answer.",
-        "Check HTTPS_PROXY, or name {host} in NO_PROXY if it is reached without one."),
+        "Check {variable}, or name {host} in NO_PROXY if it is reached without one."),
     FailureCode.PROXY_REFUSED: NetworkFailure(_Trait.HOPELESS | _Trait.PASSING,
         "The proxy {proxy} refuses to connect to {host}.",
-        "Check the user and the password in HTTPS_PROXY, or ask who runs the proxy."),
+        "Check the user and the password in {variable}, or ask who runs the proxy."),
     FailureCode.PROXY_KIND: NetworkFailure(_Trait.HOPELESS,
         "The proxy {proxy} is of a kind that is not supported.",
-        "Give an http:// proxy in HTTPS_PROXY, or name {host} in NO_PROXY."),
+        "Give an http:// proxy in {variable}, or name {host} in NO_PROXY."),
     FailureCode.PLAIN_HTTP: NetworkFailure(_Trait.HOPELESS,
         "{place} is plain http: the key and the texts would cross the network unencrypted.",
         "Use https://, or turn on Allow plain http for this connection."),
@@ -146,6 +146,8 @@ def network_error(
     call: Call,
     *,
     proxy: str = "",
+    variable: str = "",
+    target: str = "",
     connect: float = 0.0,
     total: float = 0.0,
     stall: float = 0.0,
@@ -154,18 +156,23 @@ def network_error(
     host = place = "the address"
     try:
         parts = urlsplit(call.url)
-        host = parts.hostname or host
-        place = f"{parts.scheme}://{host}:{port_of(parts)}"
+        host = host_of(call.url) or host
+        shown = f"[{host}]" if ":" in host else host
+        place = f"{parts.scheme}://{shown}:{port_of(parts)}"
     except ValueError:
         pass
-    words: dict[str, Any] = {"host": host, "place": place, "proxy": proxy}
+    words: dict[str, Any] = {"host": host, "place": place, "proxy": proxy, "variable": variable}
+    words["target"] = f"another address, {target}" if target else "another address"
     words |= {"connect": connect, "total": total, "stall": stall}
     failure = NETWORK_FAILURES[code]
     kind = Unauthorized if code is FailureCode.KEY_SHAPE else Unreachable
     here = code is FailureCode.REFUSED and is_this_computer(host)
+    sentence, hint = failure.sentence.format(**words), failure.hint.format(**words)
+    if proxy and proxy not in sentence:
+        hint += f" The call went through the proxy {proxy} ({variable})."
     return kind(
-        failure.sentence.format(**words),
-        _HERE if here else failure.hint.format(**words),
+        sentence,
+        _HERE if here else hint,
         label=call.label,
         model=call.model,
         code=code.value,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import json
 import os
 import re
@@ -25,7 +24,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -34,8 +33,10 @@ import truststore
 from httpx_aiohttp import AiohttpTransport
 
 from llmwidgets import __version__
+from llmwidgets.dialects.error_body import redirect_target
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.engine import event_loop
+from llmwidgets.engine.network.proxies import Proxy, proxy_for
 from llmwidgets.engine.network.retry import (
     CONNECT_SECONDS,
     STALL_SECONDS,
@@ -44,7 +45,7 @@ from llmwidgets.engine.network.retry import (
 )
 from llmwidgets.errors import CallError, FailureCode, FieldError, Unauthorized
 from llmwidgets.known_keys import known_key, secret_parts, secret_values
-from llmwidgets.providers.urls import is_this_computer, port_of
+from llmwidgets.providers.urls import host_of, is_this_computer
 from llmwidgets.secret import Secret
 
 _REPLY_BYTES = 16 * 1024 * 1024
@@ -82,7 +83,7 @@ async def _attempt(
     call: Call, connect: float, total: float, stall: float
 ) -> HTTPResponse | CallError | None:
     """The response, the error, or None if the task was cancelled."""
-    code, proxy = _refusal(call), None
+    code, proxy, target = _refusal(call), None, ""
     if code is not None:
         return network_error(code, call)
     try:
@@ -103,15 +104,24 @@ async def _attempt(
         )
     except Exception as error:  # noqa: BLE001 - whatever it is, it may contain a header
         code = _code(error, proxied=proxy is not None)
-    named = urlsplit(proxy.url).netloc if proxy else ""
-    return network_error(code, call, proxy=named, connect=connect, total=total, stall=stall)
+        target = error.target if isinstance(error, _Ended) else ""
+    return network_error(
+        code,
+        call,
+        proxy=proxy.place if proxy else "",
+        variable=proxy.variable if proxy else "",
+        target=target,
+        connect=connect,
+        total=total,
+        stall=stall,
+    )
 
 
 def _refusal(call: Call) -> FailureCode | None:
     """Why this address is not called at all."""
     try:
         parts = urlsplit(call.url)
-        host, _ = parts.hostname, parts.port
+        host, _ = host_of(call.url), parts.port
     except ValueError:
         return FailureCode.ADDRESS
     if parts.scheme not in {"http", "https"} or not host:
@@ -122,10 +132,11 @@ def _refusal(call: Call) -> FailureCode | None:
 
 
 class _Ended(Exception):
-    """The exchange ended in a way that has its own code."""
+    """The exchange ended in a way that has its own code; `target` is where a redirect leads."""
 
-    def __init__(self, code: FailureCode) -> None:
+    def __init__(self, code: FailureCode, target: str = "") -> None:
         self.code = code
+        self.target = target
 
 
 async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: float) -> HTTPResponse:
@@ -152,7 +163,8 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
     first_byte = time.perf_counter() - begun
     try:
         if 300 <= response.status_code < 400:
-            raise _Ended(FailureCode.REDIRECT)
+            location = _mask_headers(response.headers).get("location", "")
+            raise _Ended(FailureCode.REDIRECT, redirect_target(location, call))
         if response.status_code == 407:
             raise _Ended(FailureCode.PROXY_REFUSED)
         received = await _read(response, stall)
@@ -210,6 +222,9 @@ def _code(error: BaseException, *, proxied: bool) -> FailureCode:
     if isinstance(error, httpx.DecodingError):
         return FailureCode.CUT_SHORT
     cause = error.__cause__ if isinstance(error, httpx.HTTPError) else error
+    # The name of the host is looked up by the proxy: what fails before it answers is the proxy.
+    if proxied and isinstance(cause, _CONNECTING):
+        return FailureCode.PROXY_UNREACHABLE
     for kind, code in _CODES:
         if isinstance(cause, kind):
             return code
@@ -218,6 +233,7 @@ def _code(error: BaseException, *, proxied: bool) -> FailureCode:
     return FailureCode.HUNG_UP if isinstance(cause, OSError) else FailureCode.NETWORK
 
 
+_CONNECTING = (aiohttp.ClientConnectorDNSError, aiohttp.ConnectionTimeoutError)
 _CODES: tuple[tuple[type[BaseException], FailureCode], ...] = (
     (aiohttp.ClientProxyConnectionError, FailureCode.PROXY_UNREACHABLE),
     (aiohttp.ClientHttpProxyError, FailureCode.PROXY_REFUSED),
@@ -290,69 +306,6 @@ def _proxy_auth(proxy: Proxy) -> dict[str, str]:
         "proxy-authorization": "Basic "
         + b64encode(f"{proxy.user}:{proxy.password.reveal()}".encode()).decode()
     }
-
-
-# -- Which proxy a call takes: read from the environment, never for loopback.
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """A forward proxy; its URL never contains the user or the password."""
-
-    url: str
-    user: str = ""
-    password: Secret | None = None
-
-    @property
-    def usable(self) -> bool:
-        """Whether the transport speaks this kind of proxy (SOCKS it does not)."""
-        return self.url.startswith(("http://", "https://"))
-
-
-def proxy_for(url: str) -> Proxy | None:
-    """The proxy for this address by HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, or None."""
-    target = urlsplit(url)
-    host = target.hostname or ""
-    if is_this_computer(host):
-        return None
-    value = _variable(f"{target.scheme}_proxy") or _variable("all_proxy")
-    if not value or _excepted(host, port_of(target)):
-        return None
-    parts = urlsplit(value if "://" in value else f"http://{value}")
-    return Proxy(
-        urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "", "", "")),
-        unquote(parts.username or ""),
-        Secret(unquote(parts.password)) if parts.password else None,
-    )
-
-
-def _variable(name: str) -> str:
-    return (os.environ.get(name) or os.environ.get(name.upper()) or "").strip()
-
-
-def _excepted(host: str, port: int) -> bool:
-    entries = [entry.strip().lower() for entry in _variable("no_proxy").split(",")]
-    return any(_matches(entry, host.lower(), port) for entry in entries if entry)
-
-
-def _matches(entry: str, host: str, port: int) -> bool:
-    if entry == "*":
-        return True
-    if "/" in entry or entry.count(":") > 1:
-        return _in_network(entry, host)
-    name, _, wanted_port = entry.partition(":")
-    if wanted_port and wanted_port != str(port):
-        return False
-    name = name.removeprefix("*").removeprefix(".")
-    return host == name or host.endswith(f".{name}")
-
-
-def _in_network(entry: str, host: str) -> bool:
-    try:
-        network = ipaddress.ip_network(entry.strip("[]"), strict=False)
-        return ipaddress.ip_address(host.strip("[]")) in network
-    except ValueError:
-        return False
 
 
 # -- A key that a server sends back is masked, so that none of a run comes back in a model's name,
