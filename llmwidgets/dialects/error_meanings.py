@@ -292,7 +292,7 @@ NESTED = replace(DAMAGED, sentence="{who} sent a reply whose JSON is nested too 
 STREAM_ONLY = Meaning(
     BadRequest,
     "{who} answers {the_model} only as a stream.",
-    "It is asked so from then on.",
+    "Look into the server's own log: it was asked for a stream as well.",
     FailureCode.STREAM_ONLY,
     quote=True,
     parameter="stream",

@@ -256,6 +256,7 @@ class Extractor:
             self.capability = await find_capability(
                 self.connection, self.model, policy=self.policy, pace=self.pace
             )
+        self.dropped = self.dropped.learnt_by(self.record)
         return self.capability
 
     async def ask(self, text: Document, key: Key = lambda _form: "") -> Row:
@@ -388,7 +389,7 @@ class Extractor:
             return refuses_form or parameter_refused(error) is not None
         dropped = self.dropped.with_refused(error)
         if dropped is not None:
-            self.dropped = dropped
+            self.dropped = dropped.learnt_by(self.record)
             return True
         if sent is None or not refuses_form:
             return False

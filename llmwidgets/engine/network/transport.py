@@ -34,8 +34,10 @@ import truststore
 from httpx_aiohttp import AiohttpTransport
 
 from llmwidgets import __version__
+from llmwidgets.dialects.response_body import to_utf8
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.engine import event_loop
+from llmwidgets.engine.network.compression import NotUnpackedError, unpack
 from llmwidgets.engine.network.retry import (
     CONNECT_SECONDS,
     STALL_SECONDS,
@@ -49,6 +51,9 @@ from llmwidgets.secret import Secret
 
 _REPLY_BYTES = 16 * 1024 * 1024
 _LARGE = 1 << 18
+_HEADER_BYTES, _HEADERS = 1 << 16, 1000
+"""The longest header and the most of them: aiohttp's own limits, 8 kB and 128, are passed by
+gateways that put what their policies found, or whole cookies, into headers."""
 _OWN_HEADERS = {
     "accept": "application/json",
     "accept-encoding": "gzip, deflate",
@@ -82,7 +87,7 @@ async def _attempt(
     call: Call, connect: float, total: float, stall: float
 ) -> HTTPResponse | CallError | None:
     """The response, the error, or None if the task was cancelled."""
-    code, proxy = _refusal(call), None
+    code, proxy, encoding = _refusal(call), None, ""
     if code is not None:
         return network_error(code, call)
     try:
@@ -103,8 +108,10 @@ async def _attempt(
         )
     except Exception as error:  # noqa: BLE001 - whatever it is, it may contain a header
         code = _code(error, proxied=proxy is not None)
+        encoding = getattr(error, "encoding", "")
     named = urlsplit(proxy.url).netloc if proxy else ""
-    return network_error(code, call, proxy=named, connect=connect, total=total, stall=stall)
+    limits = {"connect": connect, "total": total, "stall": stall}
+    return network_error(code, call, proxy=named, encoding=encoding, **limits)
 
 
 def _refusal(call: Call) -> FailureCode | None:
@@ -156,9 +163,12 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
         if response.status_code == 407:
             raise _Ended(FailureCode.PROXY_REFUSED)
         received = await _read(response, stall)
+        received = unpack(received, response.headers.get("content-encoding", ""), _REPLY_BYTES)
     finally:
         await response.aclose()
     seconds = time.perf_counter() - begun
+    # Before keys are looked for: one in UTF-16 has other bytes.
+    received = to_utf8(received, response.headers.get("content-type", ""))
     # An exchange of credentials brings a token, perhaps the one that is in use already.
     if not isinstance(call.body, Secret) or response.status_code >= 400:
         large = len(received) > _LARGE
@@ -182,7 +192,7 @@ def _encode(body: Any) -> bytes:
 async def _read(response: httpx.Response, stall: float) -> bytes:
     pieces: list[bytes] = []
     size = 0
-    async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_bytes())) as stream:
+    async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_raw())) as stream:
         while True:
             try:
                 async with asyncio.timeout(stall):
@@ -199,7 +209,7 @@ async def _read(response: httpx.Response, stall: float) -> bytes:
 
 def _code(error: BaseException, *, proxied: bool) -> FailureCode:
     """The code of an error, by what aiohttp reported; httpx's own classes mix things up."""
-    if isinstance(error, _Ended):
+    if isinstance(error, _Ended | NotUnpackedError):
         return error.code
     if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
         return FailureCode.TOO_SLOW
@@ -207,9 +217,9 @@ def _code(error: BaseException, *, proxied: bool) -> FailureCode:
         return (
             FailureCode.ADDRESS if isinstance(error, aiohttp.InvalidURL) else FailureCode.KEY_SHAPE
         )
-    if isinstance(error, httpx.DecodingError):
-        return FailureCode.CUT_SHORT
     cause = error.__cause__ if isinstance(error, httpx.HTTPError) else error
+    if isinstance(cause, aiohttp.ClientResponseError) and cause.message.startswith(_TOO_LONG):
+        return FailureCode.LONG_HEADER
     for kind, code in _CODES:
         if isinstance(cause, kind):
             return code
@@ -218,6 +228,8 @@ def _code(error: BaseException, *, proxied: bool) -> FailureCode:
     return FailureCode.HUNG_UP if isinstance(cause, OSError) else FailureCode.NETWORK
 
 
+_TOO_LONG = ("Got more than", "Too many headers")
+"""Aiohttp has no class of its own for a header that is beyond its limits."""
 _CODES: tuple[tuple[type[BaseException], FailureCode], ...] = (
     (aiohttp.ClientProxyConnectionError, FailureCode.PROXY_UNREACHABLE),
     (aiohttp.ClientHttpProxyError, FailureCode.PROXY_REFUSED),
@@ -264,6 +276,9 @@ def _transport(ca_bundle: str | None, proxy: Proxy | None) -> AiohttpTransport:
             connector=aiohttp.TCPConnector(limit=0, ssl=context),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
+            max_line_size=_HEADER_BYTES,
+            max_field_size=_HEADER_BYTES,
+            max_headers=_HEADERS,
         )
         direct = AiohttpTransport(verify=context, client=session, trust_env=False)
         _transports[loop][ca_bundle] = direct
@@ -413,6 +428,13 @@ def mask_secrets(data: bytes) -> bytes:
             kept += [data[at:start], _MASK]
         at = max(at, end)
     return b"".join([*kept, data[at:]]) if kept else data
+
+
+def mask_text(text: str) -> str:
+    """The same for a text; one without a key is the text itself."""
+    raw = text.encode("utf-8", "surrogatepass")
+    masked = mask_secrets(raw)
+    return text if masked is raw else masked.decode("utf-8", "surrogatepass")
 
 
 def _mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
