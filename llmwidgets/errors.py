@@ -130,6 +130,7 @@ class FailureCode(StrEnum):
     NO_RETRY = "x-should-retry: false"
     BROKE_OFF = "broke off"
     DAMAGED = "damaged"
+    EMPTY = "empty"
     STREAM_ONLY = "stream only"
     UPSTREAM = "upstream"
     INSUFFICIENT_QUOTA = "insufficient_quota"

@@ -66,9 +66,17 @@ def spell_json(value: Any) -> str:
         return _TOKEN.sub(lambda each: each[0] if each[1] is None else f"{each[1]}1e999", spelled)
 
 
-def read_arguments(arguments: Any) -> str:
-    """The record that a model handed to a tool: JSON as a text, or parsed by the server."""
-    return arguments if isinstance(arguments, str) else spell_json(arguments)
+def read_call(name: Any, arguments: Any, *, offered: bool = False) -> tuple[str, str]:
+    """The record that a model handed to a tool, as text; and what to say of a tool of its own."""
+    text = arguments if isinstance(arguments, str) else spell_json(arguments)
+    return text, "" if offered else _UNASKED.format(str(name)[:_LONGEST_NAME])
+
+
+_UNASKED = (
+    "The model called a tool that was not offered ({}) instead of answering: what it handed over"
+    " was read as its answer."
+)
+_LONGEST_NAME = 60
 
 
 # -- How it ended: gateways hand on the words of the format behind them, in any spelling.

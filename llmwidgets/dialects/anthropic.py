@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 from llmwidgets.dialects import error_meanings, error_table
-from llmwidgets.dialects.answer import read_arguments, read_content, read_ending
+from llmwidgets.dialects.answer import read_call, read_content, read_ending
 from llmwidgets.dialects.error_body import (
     dicts,
     ended_in_failure,
@@ -141,7 +141,7 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     stop = body["stop_reason"]
     if ended_in_failure(stop):
         raise _TABLE.explain_upstream(payload, None, call=call)
-    text, known = _spoken(dicts(blocks)), read_ending(stop)
+    (text, unasked), known = _spoken(dicts(blocks)), read_ending(stop)
     if stop is None and unfinished(text):
         raise error_meanings.broke_off(payload, call=call)
     return Reply(
@@ -150,17 +150,18 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
         usage=_usage(body.get("usage")),
         served_model=read_word(body, "model"),
         request_id=request_id(payload, body),
-        explanation=_refusal(body) if known == "refused" else _CUT.get(str(stop).lower(), ""),
+        explanation=_refusal(body) if known == "refused" else _CUT.get(str(stop).lower(), unasked),
     )
 
 
-def _spoken(blocks: list[dict[str, Any]]) -> str:
+def _spoken(blocks: list[dict[str, Any]]) -> tuple[str, str]:
     """The record handed to our tool; else what was said, or handed to a tool nobody offered."""
     handed = [each for each in blocks if each.get("type") == "tool_use" and "input" in each]
     ours = [each for each in handed if each.get("name") == TOOL]
     said = "".join(str(each.get("text") or "") for each in blocks if each.get("type") == "text")
-    first = next(iter(ours or handed), None)
-    return read_arguments(first["input"]) if first and (ours or not said.strip()) else said
+    for each in ours or ([] if said.strip() else handed):
+        return read_call(each.get("name"), each["input"], offered=bool(ours))
+    return said, ""
 
 
 def _join(events: list[dict[str, Any]], _done: bool) -> dict[str, Any]:

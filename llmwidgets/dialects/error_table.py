@@ -30,7 +30,7 @@ from llmwidgets.dialects.error_meanings import (
     parameter_not_taken,
 )
 from llmwidgets.dialects.types import Call, HTTPResponse
-from llmwidgets.errors import Failure
+from llmwidgets.errors import Failure, FailureCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,8 @@ class ErrorTable:
 
     def _explain(self, response: ErrorResponse) -> Failure:
         page = ErrorRule(self.wrong_format, _PAGES, when=lambda response: response.body.page)
-        nothing = replace(self.wrong_format, sentence="{who} sent an empty reply from {address}.")
+        sentence, code = "{who} sent an empty reply ({status}) from {address}.", FailureCode.EMPTY
+        nothing = replace(self.wrong_format, sentence=sentence, code=code)
         empty = ErrorRule(nothing, when=lambda response: response.body.damage == "empty")
         rows = (ErrorRule(REDIRECTED, range(300, 400)), empty, *_DAMAGED, page, *self.rules, *_LAST)
         return next(failure for row in rows if (failure := row.explain(response)))

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from llmwidgets.dialects import error_meanings, error_table
-from llmwidgets.dialects.answer import read_arguments, read_ending
+from llmwidgets.dialects.answer import read_call, read_ending
 from llmwidgets.dialects.error_body import (
     dicts,
     parse_body,
@@ -130,7 +130,7 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     candidates = body.get("candidates")
     first = candidates[0] if isinstance(candidates, list) and candidates else candidates
     answered, blocked = isinstance(first, dict), read_path(body, "promptFeedback", "blockReason")
-    text = _spoken(dicts(read_path(first, "content", "parts")))
+    text, unasked = _spoken(dicts(read_path(first, "content", "parts")))
     # Nothing says how the reply ended, and it is not whole.
     cut = read_path(first, "finishReason") is None and unfinished(text)
     if cut if answered else not blocked:
@@ -138,7 +138,7 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     reason = (read_word(first, "finishReason") if answered else read_word(blocked)) or ""
     known = "filtered" if reason.upper() in _FILTERS else read_ending(reason)
     ending: Ending = (known or "complete") if answered else "filtered"
-    continued = _CONTINUED if reason.upper() == "CONTINUATION" else ""
+    continued = _CONTINUED if reason.upper() == "CONTINUATION" else unasked
     return Reply(
         text=text,
         ending=ending,
@@ -149,12 +149,14 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     )
 
 
-def _spoken(parts: list[dict[str, Any]]) -> str:
+def _spoken(parts: list[dict[str, Any]]) -> tuple[str, str]:
     """What was said aloud; else what was handed to a function, though none was offered."""
     aloud = [part for part in parts if part.get("thought") is not True]
     text = "".join(part["text"] for part in aloud if isinstance(part.get("text"), str))
-    calls = (read_path(part, "functionCall", "args") for part in aloud)
-    return text or read_arguments(next((each for each in calls if each is not None), ""))
+    calls = dicts([part.get("functionCall") for part in aloud])
+    for each in [] if text.strip() else calls:
+        return read_call(each.get("name"), each.get("args"))
+    return text, ""
 
 
 def _join(events: list[dict[str, Any]], _done: bool) -> dict[str, Any]:

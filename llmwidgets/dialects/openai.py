@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llmwidgets.dialects import error_meanings, error_table
-from llmwidgets.dialects.answer import read_arguments, read_content, read_ending
+from llmwidgets.dialects.answer import read_call, read_content, read_ending
 from llmwidgets.dialects.error_body import (
     dicts,
     ended_in_failure,
@@ -145,8 +145,8 @@ def _reply(
 ) -> Reply:
     content, refused = read_content(message.get("content"))
     refusal = (read_word(message, "refusal") or refused).strip()
-    text = _spoken(content) if content.strip() else _handed_over(message)
-    known, explanation = read_ending(choice.get("finish_reason")), ""
+    text, explanation = (_spoken(content), "") if content.strip() else _handed_over(message)
+    known = read_ending(choice.get("finish_reason"))
     ending: Ending = known or "complete"
     if refusal or ending == "refused":
         ending, explanation = "refused", (refusal or text.strip())[:300]
@@ -171,11 +171,13 @@ def _reply(
     )
 
 
-def _handed_over(message: dict[str, Any]) -> str:
+def _handed_over(message: dict[str, Any]) -> tuple[str, str]:
     """The record of a model that called a tool, though none was offered, instead of answering."""
-    calls = [each.get("function") for each in dicts(message.get("tool_calls"))]
-    arguments = (read_path(each, "arguments") for each in (*calls, message.get("function_call")))
-    return read_arguments(next((each for each in arguments if each is not None), ""))
+    calls = [read_path(each, "function") for each in dicts(message.get("tool_calls"))]
+    for each in dicts([*calls, message.get("function_call")]):
+        if each.get("arguments") is not None:
+            return read_call(each.get("name"), each["arguments"])
+    return "", ""
 
 
 def _spoken(text: str) -> str:

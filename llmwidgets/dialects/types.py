@@ -190,7 +190,7 @@ class Reply:
     """The reply of a model, read out of a payload: thinking left out, nothing repaired.
 
     `ending` is why it stopped; `explanation` has the provider's words for a refusal or a
-    filter category.
+    filter category, and of a whole answer what is odd about it.
     """
 
     text: str

@@ -418,7 +418,8 @@ class Extractor:
         circumstances = self._circumstances(question, key, attempts)
         served = escape_controls(reply.served_model or "")
         notice = substitution_notice(self.connection, self.model, served)
-        circumstances["notes"] += (notice,) if notice else ()
+        odd = escape_controls(reply.explanation) if reply.ending == "complete" else ""
+        circumstances["notes"] += tuple(filter(None, (notice, odd)))
         now = self.record.facts
         if builder.facts is None and now.model_facts and self.variant.effort != "vendor":
             circumstances["notes"] += (

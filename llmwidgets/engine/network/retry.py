@@ -96,8 +96,9 @@ NETWORK_FAILURES: dict[FailureCode, NetworkFailure] = {
         "The reply of {host} is larger than 16 MB.",
         "Check that the address is that of a model server."),
     FailureCode.NOT_HTTP: NetworkFailure(_Trait.PERHAPS_ANSWERED,
-        "What answers at {place} does not speak HTTP.",
-        "Check the port of the address."),
+        "What answers at {place} does not speak HTTP, or breaks its rules.",
+        "Check the port of the address; if other replies were read, look at the gateway in front"
+        " of the server."),
     FailureCode.COMPRESSED: NetworkFailure(_Trait.PERHAPS_ANSWERED | _Trait.HOPELESS,
         "The reply of {host} is compressed with {encoding}, which is not read here.",
         "Turn that off at the server or the proxy in front of it: gzip and deflate are asked for,"
