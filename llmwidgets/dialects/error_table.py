@@ -144,7 +144,7 @@ _TROUBLE = re.compile(
 """Words of an error that comes under the status of a success, without a code."""
 
 _STREAM_WORDS = re.compile(
-    r"\bnon[-_ ]?stream\w*.{0,60}?(?:\bnot\b|n.t\b|unsupported|disabled|unavailable)"
+    r"\bnon[-_ ]?stream(?:ing|ed)?.{0,60}?(?:\bnot\b|_not_|n.t\b|unsupported|disabled|unavailable)"
     r"|(?:\bnot|n.t) (?:support|allow|accept|permit)\w* non[-_ ]?stream"
     r"|for non[-_ ]?stream\w* (?:calls?|requests?|mode)"
     r"|\bonly (?:support|allow|accept|take|work|handle)\w*(?: with)?(?: the)? ['\"`]?stream"
