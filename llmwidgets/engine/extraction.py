@@ -256,7 +256,6 @@ class Extractor:
             self.capability = await find_capability(
                 self.connection, self.model, policy=self.policy, pace=self.pace
             )
-        self.dropped = self.dropped.learnt_by(self.record)
         return self.capability
 
     async def ask(self, text: Document, key: Key = lambda _form: "") -> Row:
@@ -310,6 +309,7 @@ class Extractor:
 
     async def _answer(self, text: Document, key: Key, attempts: Attempts) -> Row:
         lowered: int | None = None
+        self.dropped = self.dropped.learnt_by(self.record)
         capability, question = self.capability, None
 
         async def once() -> _Answer:
