@@ -76,6 +76,8 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _FIELD = re.compile(r"\s*(?:data|event|id|retry)?:")
 _SPACE = re.compile(r"\s*")
 _DECODER = json.JSONDecoder()
+_MOST_BROKEN = 100
+"""Lines of an event that are tried in vain; a server that goes on so sends no stream."""
 
 
 def read_body(payload: HTTPResponse) -> Any:
@@ -124,7 +126,8 @@ def _sent_events(text: str) -> Iterator[tuple[str, list[str]]]:
     for line in (*_LINE_END.split(text), ""):
         known, _, value = line.partition(":")
         if not line:
-            yield name, data
+            if data:
+                yield name, data
             name, data = "", []
         elif known == "data":
             data.append(value.removeprefix(" "))
@@ -150,12 +153,15 @@ def _values(name: str, data: list[str]) -> Iterator[Any]:
 
 
 def _of_lines(lines: list[str]) -> Iterator[Any]:
+    broken = 0
     for line in lines:
         if line.strip() == DONE:
             yield DONE
-        else:
-            with suppress(ValueError, RecursionError):
+        elif line.lstrip().startswith("{") and broken < _MOST_BROKEN:
+            try:
                 yield load_json(line)
+            except (ValueError, RecursionError):
+                broken += 1
 
 
 def join_stream(payload: HTTPResponse, join: Join) -> tuple[HTTPResponse, Any]:

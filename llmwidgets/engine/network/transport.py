@@ -50,7 +50,8 @@ from llmwidgets.providers.urls import is_this_computer, port_of
 from llmwidgets.secret import Secret
 
 _REPLY_BYTES = 16 * 1024 * 1024
-_LARGE = 1 << 18
+LARGE = 1 << 18
+"""Bytes of a reply from which on it is read on another thread, so that no other call waits."""
 _HEADER_BYTES, _HEADERS = 1 << 16, 1000
 """The longest header and the most of them: aiohttp's own limits, 8 kB and 128, are passed by
 gateways that put what their policies found, or whole cookies, into headers."""
@@ -171,7 +172,7 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
     received = to_utf8(received, response.headers.get("content-type", ""))
     # An exchange of credentials brings a token, perhaps the one that is in use already.
     if not isinstance(call.body, Secret) or response.status_code >= 400:
-        large = len(received) > _LARGE
+        large = len(received) > LARGE
         received = (
             await asyncio.to_thread(mask_secrets, received) if large else mask_secrets(received)
         )
@@ -419,7 +420,7 @@ def mask_secrets(data: bytes) -> bytes:
     with _turn:
         keys = [each for known in _watched.values() for each in known]
     plain = all(data.find(half) < 0 for key in keys for half in key.halves)
-    if plain and not _ESCAPED.search(data):
+    if plain and not _has_escapes(data):
         return data
     kept: list[bytes] = []
     at = 0
@@ -482,7 +483,7 @@ def _spans(data: bytes, keys: list[_Key]) -> Iterator[tuple[int, int]]:
         yield from _pieces(data, key.raw)
         for each in key.coded:
             yield from _beginnings(data, each)
-    if keys and _ESCAPED.search(data):
+    if keys and _has_escapes(data):
         unfolded = _Unfolded(data)
         for key in keys:
             for start, end in _pieces(unfolded.plain, key.raw):
@@ -524,6 +525,11 @@ _ESCAPED = re.compile(
     rb"\\{1,7}(?:u00(?P<json>[2-7][0-9a-fA-F])|(?P<slash>/))|%(?P<url>[2-7][0-9a-fA-F])"
     rb"|&#(?:x(?P<hex>[2-7][0-9a-fA-F])|(?P<html>\d{2,3}));"
 )
+
+
+def _has_escapes(data: bytes) -> bool:
+    # Most texts have none of the letters that an escape begins with, which is seen at once.
+    return any(mark in data for mark in (b"\\", b"%", b"&#")) and bool(_ESCAPED.search(data))
 
 
 class _Unfolded:
