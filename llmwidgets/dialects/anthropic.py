@@ -18,7 +18,6 @@ from dataclasses import replace
 from typing import Any
 
 from llmwidgets.dialects import error_meanings, error_table
-from llmwidgets.dialects.answer import read_call, read_content, read_ending
 from llmwidgets.dialects.error_body import (
     dicts,
     ended_in_failure,
@@ -32,6 +31,7 @@ from llmwidgets.dialects.error_body import (
 )
 from llmwidgets.dialects.error_meanings import ErrorResponse, Meaning
 from llmwidgets.dialects.error_table import ErrorRule, ErrorTable
+from llmwidgets.dialects.reply_shapes import read_call, read_content, read_ending
 from llmwidgets.dialects.requests import (
     TOOL,
     build_call,

@@ -16,7 +16,6 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from llmwidgets.dialects import error_meanings, error_table
-from llmwidgets.dialects.answer import read_call, read_ending
 from llmwidgets.dialects.error_body import (
     dicts,
     parse_body,
@@ -30,6 +29,7 @@ from llmwidgets.dialects.error_body import (
 )
 from llmwidgets.dialects.error_meanings import ErrorResponse, Meaning
 from llmwidgets.dialects.error_table import ErrorRule, ErrorTable
+from llmwidgets.dialects.reply_shapes import read_call, read_ending
 from llmwidgets.dialects.requests import build_call, next_page, no_such_form, system_text, turns
 from llmwidgets.dialects.response_body import join_stream
 from llmwidgets.dialects.types import (

@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llmwidgets.dialects import error_meanings, error_table
-from llmwidgets.dialects.answer import read_call, read_content, read_ending
 from llmwidgets.dialects.error_body import (
     dicts,
     ended_in_failure,
@@ -36,6 +35,7 @@ from llmwidgets.dialects.error_body import (
 )
 from llmwidgets.dialects.error_meanings import ErrorResponse, Meaning
 from llmwidgets.dialects.error_table import ErrorRule, ErrorTable
+from llmwidgets.dialects.reply_shapes import read_call, read_content, read_ending
 from llmwidgets.dialects.requests import build_call, no_such_form, system_text, turns
 from llmwidgets.dialects.response_body import Pieces, join_stream
 from llmwidgets.dialects.types import (
