@@ -106,6 +106,11 @@ def average(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")
 
 
+def format_page(number: int | None) -> str:
+    """The page of a text; nothing where it has none."""
+    return "" if number is None else f"page {number:,}"
+
+
 def figure(value: float) -> str:
     """A figure on an axis, with three digits."""
     return f"{value:.3g}"
@@ -169,7 +174,7 @@ def format_day(moment: date) -> str:
 def format_days_since(moment: datetime, now: datetime) -> str:
     """How many whole days ago it was, in words."""
     days = (now - moment).days
-    return "today" if days < 1 else f"{days} days ago" if days > 1 else "yesterday"
+    return "today" if days < 1 else f"{count(days, 'day')} ago" if days > 1 else "yesterday"
 
 
 def format_moment(moment: datetime) -> str:
@@ -189,7 +194,7 @@ def format_days_until(end: date, today: date) -> str:
     days = (end - today).days
     if days < 0:
         return "so it no longer answers"
-    return {0: "today", 1: "tomorrow"}.get(days, f"in {days} days")
+    return {0: "today", 1: "tomorrow"}.get(days, f"in {count(days, 'day')}")
 
 
 # -- Words from elsewhere: unseen controls spelled out, so that none of them acts when shown.
@@ -233,3 +238,28 @@ _PICTURES = {**{chr(code): chr(0x2400 + code) for code in range(0x20)}, "\x7f": 
 
 def _spell_out(match: re.Match[str]) -> str:
     return _PICTURES.get(match[0]) or f"⟨U+{ord(match[0]):04X}⟩"
+
+
+_PLAIN = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+def parse_number(text: str) -> float:
+    """The number that somebody else's text writes in plain digits; ValueError for anything else.
+
+    Python reads 1_0, blanks around a number, nan and digits of other scripts as well, which no
+    server and no form means.
+
+    >>> parse_number("1.50")
+    1.5
+    """
+    number = float(text) if _PLAIN.fullmatch(text) else math.nan
+    if not math.isfinite(number):
+        message = "This is not a number in plain digits."
+        raise ValueError(message)
+    return number
+
+
+def parse_whole(text: str) -> int:
+    """The whole number that somebody else's text writes in plain digits; ValueError otherwise."""
+    parse_number(f"{text}.0")
+    return int(text)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
@@ -106,6 +106,40 @@ class Secret:
         except (FieldError, ValueError, RecursionError):
             return ""
 
+    def as_key(self, *, scheme: bool = False) -> Secret:
+        """The same secret, of which a key field takes the key alone.
+
+        Cut is what a copied line has around it: `export NAME=`, `Authorization: Bearer`, quotes,
+        a comma; with `scheme` the word Bearer stays. A reference is cut at each use.
+
+        >>> Secret('OPENAI_API_KEY="made-up-key-0001",').as_key()
+        Secret(ends in 0001)
+        """
+        if self._around is not None:
+            return self
+        made = Secret("")
+        made.reference = self.reference
+        _openers[weakref.ref(made, _drop)] = partial(_open_key, self, scheme)
+        return made
+
+    @property
+    def is_cut_out(self) -> bool:
+        """Whether `as_key` left out something around the key."""
+        around = self._around
+        try:
+            return around is not None and around.reveal() != self.reveal()
+        except FieldError:
+            return False
+
+    @property
+    def _around(self) -> Secret | None:
+        """The secret as it was given, of one that `as_key` made."""
+        opener = _openers[weakref.ref(self)]
+        if isinstance(opener, partial) and opener.func is _open_key:
+            around: Secret = opener.args[0]
+            return around
+        return None
+
     def __bool__(self) -> bool:
         return bool(self.reference) or bool(self.reveal())
 
@@ -169,6 +203,42 @@ def _strip(value: str) -> str:
     return bare
 
 
+_KEY_NAME = r"[A-Za-z_$][\w$:.-]*(?:key|token)"
+_BEFORE_KEY = re.compile(
+    r"(?:(?:!?export|setx?|%(?:set_)?env|ENV|-e|--env)\s+)?[\"'`]*(?:os\.environ\[\s*[\"'])?"
+    rf"(?:{_KEY_NAME}|key|token)[\"'`\]]*\s*:?=\s*"
+    r"|(?:(?:-H|--header)[\s=]*)?[\"'`]*"
+    r"(?:(?:proxy-)?authorization|(?:x-)?(?:goog-)?api[-_]?key|(?:ocp-apim-)?subscription-key)"
+    r"[\"'`]*\s*:\s*"
+    rf"|(?:-\s+)?[\"'`]*(?:{_KEY_NAME}|key|token)(?:[\"'`]+\s*:|:\s)\s*"
+    rf"|(?:setx|%(?:set_)?env|ENV)\s+{_KEY_NAME}\s+|--(?:[\w-]*-)?(?:key|token)[\s=]+",
+    re.IGNORECASE,
+)
+"""A name and what parts it from its key: in shells, magics, headers, settings and code."""
+_SCHEME = re.compile(r"bearer(?:\s*:\s*|\s+)", re.IGNORECASE)
+_UNSEEN_IN_KEY = dict.fromkeys(
+    [0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
+)
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
+
+
+def _open_key(secret: Secret, scheme: bool) -> str:
+    return _cut_key(secret.reveal(), scheme)
+
+
+def _cut_key(value: str, scheme: bool) -> str:
+    """The key in a copied line; a value that begins with { is JSON and stays whole."""
+    rest = value.translate(_UNSEEN_IN_KEY)
+    while not rest.startswith("{"):
+        rest = rest.strip().rstrip(",;\\").strip(_QUOTES).strip()
+        found = _BEFORE_KEY.match(rest) or (None if scheme else _SCHEME.match(rest))
+        # A key can end in = itself, behind what reads as a name.
+        if found is None or not any(letter.isalnum() for letter in rest[found.end() :]):
+            break
+        rest = re.sub(r"\s+#.*$", "", rest[found.end() :])
+    return rest
+
+
 def _part(value: Any, name: str) -> str:
     part = value.get(name) if isinstance(value, dict) else None
     return part if isinstance(part, str) else ""
@@ -214,9 +284,47 @@ def _value(opened: Callable[[], str]) -> Opened:
     return lambda: _strip(opened()), ""
 
 
-_KEY_SHAPES = re.compile(
+class KeyShape(NamedTuple):
+    """How the keys of one service look: their start, which is public, and the rest of a whole one.
+
+    `rest` is a regular expression.
+    """
+
+    issuer: str
+    start: str
+    rest: str
+
+
+KEY_SHAPES = (
+    KeyShape("OpenRouter", "sk-or-", r"v1-[0-9a-f]{32,128}"),
+    KeyShape("Hugging Face", "hf_", r"[A-Za-z0-9]{30,80}"),
+    KeyShape("Hugging Face", "api_org_", r"[A-Za-z0-9]{30,80}"),
+    KeyShape("Groq", "gsk_", r"[A-Za-z0-9]{20,80}"),
+    KeyShape("xAI", "xai-", r"[A-Za-z0-9]{20,120}"),
+    KeyShape("Fireworks AI", "fw_", r"[A-Za-z0-9]{20,64}"),
+    KeyShape("Cerebras", "csk-", r"[A-Za-z0-9]{20,80}"),
+    KeyShape("Databricks", "dapi", r"[0-9a-f]{32}(?:-[0-9])?"),
+    KeyShape("Replicate", "r8_", r"[A-Za-z0-9]{30,60}"),
+    KeyShape("Together AI", "tgp_v1_", r"[A-Za-z0-9_-]{30,80}"),
+    KeyShape("Perplexity", "pplx-", r"[A-Za-z0-9]{30,80}"),
+    KeyShape("NVIDIA", "nvapi-", r"[A-Za-z0-9_-]{40,100}"),
+    KeyShape("GitHub", "github_pat_", r"[A-Za-z0-9_]{50,100}"),
+    *(KeyShape("GitHub", f"gh{kind}_", r"[A-Za-z0-9]{36,255}") for kind in "pousr"),
+    KeyShape("Amazon Bedrock", "ABSK", r"[A-Za-z0-9+/]{60,200}={0,2}"),
+    KeyShape("Google", "ya29.", r"[A-Za-z0-9_.-]{30,2048}"),
+)
+"""The keys of services that are not a kind of connection; a kind's own are in its file.
+
+Files are searched by them, and texts from elsewhere masked. Mistral, Cohere and the older Azure
+keys have no shape of their own: they are found by their name.
+"""
+_WHOLE = "|".join(rf"\b{re.escape(shape.start)}{shape.rest}" for shape in KEY_SHAPES)
+_HALF = "|".join(re.escape(shape.start) for shape in KEY_SHAPES)
+
+_KEY_LIKE = re.compile(
     r"(?:\bsk-|\bAQ\.|\bAIza|\bhf_|\bya29\.|\bgsk_|\bxai-|\beyJ|AGE-SECRET-KEY-1)"
     r"(?=[A-Za-z_.-]{0,99}\d)[A-Za-z0-9_.-]{13,}"
+    rf"|{_WHOLE}"
 )
 
 
@@ -225,7 +333,7 @@ def looks_like_key(text: str, *secrets: Secret) -> bool:
 
     By its shape, or because it is one of these secrets.
     """
-    return bool(_KEY_SHAPES.search(text)) or any(_is_in(text, each) for each in secrets)
+    return bool(_KEY_LIKE.search(text)) or any(_is_in(text, each) for each in secrets)
 
 
 def refuse_key(place: str, text: str, *secrets: Secret) -> None:
@@ -263,6 +371,7 @@ _SHAPES = re.compile(
     r"|\bya29\.[A-Za-z0-9_-]{8,}"
     r"|(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]++\.)[A-Za-z0-9_-]*?\beyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_.-]+"
     r"|AGE-SECRET-KEY-1[A-Z0-9]+"
+    rf"|{_WHOLE}|\b(?:{_HALF})[A-Za-z0-9_-]{{0,40}}\*[A-Za-z0-9_*-]*"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
 )
 _PASSWORD_IN_URL = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")

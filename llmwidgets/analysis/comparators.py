@@ -5,10 +5,9 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from difflib import get_close_matches
 from functools import lru_cache, partial
 from ipaddress import ip_address
 from numbers import Real
@@ -19,9 +18,9 @@ from llmwidgets.analysis.parsing import Number, clock_in, number_meant
 from llmwidgets.analysis.scripts import spelled_out
 from llmwidgets.analysis.text_matching import TextSimilarity
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import with_article
+from llmwidgets.formatting import parse_number, with_article
 from llmwidgets.schemas import Leaf, Schema
-from llmwidgets.schemas.canonical import display_path, prefixes
+from llmwidgets.schemas.canonical import display_path, find_meant, path_words, prefixes
 
 RECORD = ""
 """The place of a whole record among the rules."""
@@ -170,7 +169,9 @@ def read_scoring(
     places = None if schema is None else places_of(schema)
     for path, written in (scoring or {}).items():
         if path != RECORD and places is not None and path not in places:
-            problems[str(path)] = f"The schema has no such field.{_nearest(str(path), places)}"
+            problems[str(path)] = (
+                f"The schema has no such field.{_meant(str(path), written, places)}"
+            )
             continue
         rule = _read_rule(written)
         if problem := _misfit(path, written, rule, schema):
@@ -195,7 +196,7 @@ def _read_rule(written: Any) -> Rule | None:
         return None
     usual = {"similar": 0.9, "match": math.nan}
     try:
-        amount = float(rest) if rest else usual.get(kind, 0.0)
+        amount = parse_number(rest.strip()) if rest else usual.get(kind, 0.0)
     except ValueError:
         return None
     if kind == "match":
@@ -230,8 +231,22 @@ def places_of(schema: Schema) -> list[str]:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), 1)
+    near = find_meant(name, known)
     return f" Nearest is {near[0]}." if near else ""
+
+
+def _meant(path: str, written: Any, places: Sequence[str]) -> str:
+    """Which place was meant by one that the schema does not have, for this rule."""
+    words, is_of_list = path_words(path), isinstance(_read_rule(written), ListRule)
+    around = {each for place in places for each in prefixes(place)[:-1]}
+    fitting = [each for each in places if is_of_list == (each.endswith("[]") and each in around)]
+    inside = [each for each in fitting if words and path_words(each)[: len(words)] == words]
+    if "[]" not in path and inside and all("[]" in each for each in inside):
+        return f" The items of a list are written with []: {', '.join(inside[:5])}."
+    if len(inside) > 1:
+        return f" Its fields are {', '.join(inside[:5])}."
+    same_end = [each for each in fitting if words and path_words(each)[-len(words) :] == words]
+    return f" Nearest is {same_end[0]}." if same_end else _nearest(path, inside or places)
 
 
 def _misfit_of_list(path: str, rule: ListRule, schema: Schema | None) -> str | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import time
 from decimal import Decimal
 from functools import cached_property
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from llmwidgets.analysis.leaves import leaves_of, says_no_value
 from llmwidgets.analysis.mentions import DateMentions, NumberMentions, Place
@@ -43,6 +44,10 @@ _SENTENCE_ENDS = re.compile(r"[^\W\d_]{5}[.!?]\s+(?=[^\W\d_])")
 _BETWEEN_NAMES = re.compile(r"\s*,?\s+|,")
 _AMBIGUOUS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}[.,]\d{3}(?![\d.,])")
 _TWO_LETTERS = re.compile("([aou])e|a(?=a)")
+PAGE_BREAK = re.compile(
+    r"(?:(?:\r?\n)?\f|\A(?=\[page 1\]))(?:\[page (?P<number>\d{1,7})\](?:\r?\n)?)?"
+)
+"""Between two pages. The mark with a number is what `mark_pages` adds, and not text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +59,44 @@ class Grounding:
     its year. `absent`: nowhere. `not applicable`: null, also in words such as N/A, yes or no,
     allowed values that a text need not spell out, and what is too long, or one of too many values,
     to be looked for in a long text.
+
+    `page` is where it starts, counted from 1; None in a text without pages.
     """
 
     kind: Kind
     start: int | None = None
     end: int | None = None
+    page: int | None = None
 
 
 _ABSENT = Grounding("absent")
 _NOT_APPLICABLE = Grounding("not applicable")
 
 
+def mark_pages(pages: Sequence[str]) -> str:
+    """Pages as one text; a form feed and a mark begin each if there are several.
+
+    >>> mark_pages(["One", "Two"])
+    '\\x0c[page 1]\\nOne\\n\\x0c[page 2]\\nTwo'
+    """
+    if len(pages) == 1:
+        return pages[0]
+    return "\n".join(f"\f[page {number}]\n{page}" for number, page in enumerate(pages, 1))
+
+
+class _Page(NamedTuple):
+    """Where a page starts in what is searched and in the whole text, and its number."""
+
+    start: int
+    whole_start: int
+    number: int
+
+
 @dataclass(frozen=True)
 class SourceText:
     """A text, read once for all values that are looked for in it."""
 
-    text: str
+    whole: str
     _left: dict[str, float] = field(
         default_factory=lambda: {"exact": _LOOKED_THROUGH, "fuzzy": _FUZZY}, repr=False
     )
@@ -78,6 +105,36 @@ class SourceText:
         """Whether this much more work may go into this text; if so, it is counted."""
         self._left[kind] -= work
         return self._left[kind] >= 0
+
+    @cached_property
+    def text(self) -> str:
+        """What is searched: the whole with a line end wherever a page ends."""
+        return PAGE_BREAK.sub("\n", self.whole) if "\f" in self.whole else self.whole
+
+    @cached_property
+    def _pages(self) -> list[_Page]:
+        pages = [_Page(0, 0, 1)]
+        for match in PAGE_BREAK.finditer(self.whole.rstrip()) if "\f" in self.whole else ():
+            last = pages[-1]
+            start = last.start + match.start() - last.whole_start + 1
+            number = int(match["number"] or last.number + 1)
+            pages.append(_Page(start, match.end(), number))
+        return pages
+
+    def to_whole(self, found: Grounding) -> Grounding:
+        """What was found in the text, by its place in the whole and its page."""
+        if found.start is None or found.end is None or len(self._pages) == 1:
+            return found
+        first, last = self._page_at(found.start), self._page_at(found.end - 1)
+        return replace(
+            found,
+            start=found.start + first.whole_start - first.start,
+            end=found.end + last.whole_start - last.start,
+            page=first.number,
+        )
+
+    def _page_at(self, at: int) -> _Page:
+        return self._pages[bisect_right(self._pages, at, key=lambda page: page.start) - 1]
 
     @cached_property
     def plain(self) -> tuple[str, list[int]]:
@@ -107,11 +164,15 @@ def ground(value: Any, text: str | SourceText, leaf: Leaf | None = None) -> Grou
     """Locate a value in a text.
 
     >>> ground(1250, "a total of 1,250.00 euro")
-    Grounding(kind='normalised', start=11, end=19)
+    Grounding(kind='normalised', start=11, end=19, page=None)
     >>> ground("Ada", "no such name")
-    Grounding(kind='absent', start=None, end=None)
+    Grounding(kind='absent', start=None, end=None, page=None)
     """
     source = SourceText(text) if isinstance(text, str) else text
+    return source.to_whole(_ground(value, source, leaf))
+
+
+def _ground(value: Any, source: SourceText, leaf: Leaf | None) -> Grounding:
     if isinstance(value, bool) or not isinstance(value, str | int | float) or says_nothing(value):
         return _NOT_APPLICABLE
     if not source.takes("exact", len(source.text)):

@@ -377,7 +377,7 @@ def read_days(text: str) -> tuple[Day, ...]:
         match = pattern.fullmatch(bare)
         if match and (days := _days(match)):
             clock = match["clock"]
-            at = clock_in(clock) if clock else time()
+            at = _zoned_clock(clock) if clock else time()
             if at is None:
                 return ()
             read = (_day(day, at, bool(clock)) for day in days)
@@ -424,11 +424,21 @@ def _day(day: date, clock: time, has_clock: bool) -> Day | None:
 
 
 def clock_in(text: str) -> time | None:
-    """The time of day that the whole text is; None if it is not one.
+    """The time of day that the whole text is, in UTC if it names a zone; None if it is not one.
 
-    >>> clock_in("2:30 PM"), clock_in("14h30")
+    >>> clock_in("2:30 PM"), clock_in("15h30+01:00")
     (datetime.time(14, 30), datetime.time(14, 30))
     """
+    clock = _zoned_clock(text)
+    if clock is None or clock.tzinfo is None:
+        return clock
+    return datetime.combine(_ANY_DAY, clock).astimezone(UTC).time()
+
+
+_ANY_DAY = date(2000, 1, 1)
+
+
+def _zoned_clock(text: str) -> time | None:
     bare = text.strip()
     match = _TIME.fullmatch(evened(bare)) if len(bare) <= _LONGEST else None
     if not match:

@@ -273,13 +273,14 @@ def conclude_unscored(
 
     `differing` is the number of rows in which the variants differ.
     """
-    answers = f"{valid} of {replies} replies are valid records"
+    verb = "is a valid record" if 1 in (valid, replies) else "are valid records"
+    answers = f"{valid} of {count(replies, 'reply', 'replies')} {verb}"
     if labelled:
         rest = "no labelled text was answered, so nothing is scored."
     elif variants == 1:
         rest = "without truth nothing says whether they are right."
     else:
-        rows = f"{differing} {'row' if differing == 1 else 'rows'}"
+        rows = count(differing, "row")
         rest = f"the variants differ in {rows}. Without truth nothing says which of them is right."
     return Verdict(f"{answers}; {rest}")
 
@@ -289,7 +290,7 @@ def _notes(verdict: Verdict, repeats: int) -> tuple[str, ...]:
     if len(verdict.looks) > 1:
         at = join_listed([f"{each:,}" for each in verdict.looks[-_MANY:]])
         last = "" if len(verdict.looks) <= _MANY else "last "
-        looked = f"Looked at {len(verdict.looks)} times, {last}at {at} texts"
+        looked = f"Looked at {count(len(verdict.looks), 'time')}, {last}at {at} texts"
         notes.append(f"{looked}; the bounds allow for it.")
     if verdict.groups:
         groups = count(verdict.groups, "group")
@@ -385,7 +386,7 @@ def _not_enough(verdict: Verdict) -> tuple[str, str]:
         if verdict.texts >= FEWEST_TEXTS:
             few = f"The {_texts(verdict.texts)}, in {count(verdict.groups, 'group')}, are"
         variants = len(verdict.standings)
-        by = "both variants" if variants == 2 else f"all {variants} variants"
+        by = "both variants" if variants == 2 else f"all {count(variants, 'variant')}"
         return headline, (
             f"{few} labelled and answered by {by}, and under {FEWEST_TEXTS} a difference can be "
             "chance. No variant is recommended yet."
@@ -456,7 +457,7 @@ def _worse(verdict: Verdict) -> str:
     ]
     if not worse:
         return ""
-    names = f"{len(worse)} variants" if len(worse) > _MANY else join_listed(worse)
+    names = count(len(worse), "variant") if len(worse) > _MANY else join_listed(worse)
     return f"{names} {'is' if len(worse) == 1 else 'are'} worse than {verdict.standings[0].label}."
 
 
@@ -528,7 +529,7 @@ def expected_sentence(
         few += f": a verdict asks for {FEWEST_TEXTS} or more"
         return f"{few}; {show} one of {margin(matters)} in 100." if show else f"{few}."
     least = rough_share(can_show(spread, labelled, variants))
-    texts = f"{labelled:,} labelled texts and {variants} variants"
+    texts = f"{count(labelled, 'labelled text')} and {count(variants, 'variant')}"
     expected = f"{texts} can show a difference of about {least} in 100 or more"
     is_enough = needed is not None and needed <= labelled
     return f"{expected}; {show} {margin(matters)}." if show and not is_enough else f"{expected}."

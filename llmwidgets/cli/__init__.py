@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args, get_origin
 
 import llmwidgets
 from llmwidgets.errors import FieldError, LLMWidgetsError
-from llmwidgets.formatting import escape_controls
+from llmwidgets.formatting import escape_controls, parse_number, parse_whole
 from llmwidgets.secret import redact
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ def _between(number: Callable[[str], float], least: int, most: float) -> dict[st
     return {"type": read}
 
 
-_SHARE = {**_between(float, 0, 1), "metavar": "SHARE"}
-_MONEY = {**_between(float, 0, 1e9), "metavar": "USD"}
-_COUNT = {**_between(int, 1, 100_000), "metavar": "N"}
+_SHARE = {**_between(parse_number, 0, 1), "metavar": "SHARE"}
+_MONEY = {**_between(parse_number, 0, 1e9), "metavar": "USD"}
+_COUNT = {**_between(parse_whole, 1, 100_000), "metavar": "N"}
 _NAME = {"metavar": "NAME"}
 
 

@@ -30,7 +30,7 @@ from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import escape_controls
 from llmwidgets.report.scoreboard import GLYPHS, LEGEND, LOSES, Column, scoreboard_columns
-from llmwidgets.report.writers import write_jsonl
+from llmwidgets.report.writers import read_cell, write_jsonl
 
 if TYPE_CHECKING:
     from llmwidgets.report.scoreboard import Summary
@@ -101,7 +101,8 @@ def _find_missed(options: CompareOptions, comparison: Comparison) -> Iterator[st
     over = int(board["OverBudget"].sum())
     if over:
         limit = "of the policy" if options.budget is None else f"{options.budget:g} US$"
-        yield f"budget {limit}, {over} of {len(comparison)} calls were left out"
+        calls = formatting.count(len(comparison), "call")
+        yield f"budget {limit}, {over} of {calls} {'was' if over == 1 else 'were'} left out"
 
 
 # -- Schema, texts and truth from the user's files; an error names the file and the line.
@@ -181,7 +182,8 @@ def read_rows(path: Path) -> Iterator[tuple[Any, str]]:
     if kind == ".csv":
         csv.field_size_limit(2**31 - 1)  # the most that every platform takes
         for row in csv.DictReader(io.StringIO(text, newline="")):
-            yield {str(name): value or "" for name, value in row.items()}, f"{path}"
+            cells = {read_cell(str(name)): read_cell(value or "") for name, value in row.items()}
+            yield cells, f"{path}"
     elif kind == ".jsonl":
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
@@ -282,7 +284,8 @@ def run_demo(_: DemoOptions) -> Exit:
     scoreboard_table(console, result)
     page = result.to_html(PAGE, values=True)
     stop_demo()
-    console.print(Text(f"\nAll {len(result.differences())} rows that differ, as a page: {page}"))
+    rows = formatting.count(len(result.differences()), "row that differs", "rows that differ")
+    console.print(Text(f"\nAll {rows}, as a page: {page}"))
     console.print(Text("The same by clicking: make lab, or llmwidgets lab"))
     return Exit.FINE
 

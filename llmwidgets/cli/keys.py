@@ -19,7 +19,7 @@ from llmwidgets.connections import Connection, environment_connections
 from llmwidgets.engine import journal_file
 from llmwidgets.engine.journal_file import reason
 from llmwidgets.errors import FieldError, StoreError
-from llmwidgets.formatting import count, escape_controls
+from llmwidgets.formatting import count, escape_controls, file_size, join_listed
 from llmwidgets.keyscan.clean import can_clean, clean_file
 from llmwidgets.keyscan.doctor import (
     Finding,
@@ -31,7 +31,13 @@ from llmwidgets.keyscan.doctor import (
     examine_keyring,
     examine_policies,
 )
-from llmwidgets.keyscan.search import FoundLeak, UnreadFile, files_below, search_files
+from llmwidgets.keyscan.search import (
+    Coverage,
+    FoundLeak,
+    UnreadFile,
+    files_below,
+    search_files,
+)
 from llmwidgets.known_keys import KnownKey, known_keys
 from llmwidgets.store.repository import check_exists
 from llmwidgets.store.store import Store
@@ -44,9 +50,10 @@ def run_scan(options: ScanOptions) -> Exit:
     known = known_keys(secret for each in connections for secret in each.secrets)
     leaks: list[FoundLeak] = []
     unread = False
-    paths = chain.from_iterable(map(files_below, options.paths))
+    coverage = Coverage()
+    paths = chain.from_iterable(files_below(path, coverage) for path in options.paths)
     for path in dict.fromkeys(paths):
-        for leak in [path] if isinstance(path, UnreadFile) else search_files(path, known):
+        for leak in [path] if isinstance(path, UnreadFile) else search_files(path, known, coverage):
             if isinstance(leak, UnreadFile):
                 report(f"{leak.path} was not searched: {leak.reason}.")
                 unread = True
@@ -54,6 +61,7 @@ def run_scan(options: ScanOptions) -> Exit:
                 leaks.append(leak)
                 sys.stdout.write(f"{leak}\n")
     sys.stdout.flush()
+    report(_describe(coverage))
     if not leaks:
         return Exit.MISTAKE if unread else Exit.FINE
     leaky = list(dict.fromkeys(leak.path for leak in leaks))
@@ -63,6 +71,18 @@ def run_scan(options: ScanOptions) -> Exit:
     )
     _clean(options, [path for path in leaky if can_clean(path)], known)
     return Exit.PROBLEM
+
+
+def _describe(coverage: Coverage) -> str:
+    """What was looked at, and what was not."""
+    parts = [count(coverage.databases, "database")] if coverage.databases else []
+    if coverage.notebooks:
+        cells, outputs = count(coverage.cells, "cell"), count(coverage.outputs, "output")
+        parts.insert(0, f"{count(coverage.notebooks, 'notebook')} with {cells} and {outputs}")
+    among = f", among them {' and '.join(parts)}" if parts else ""
+    said = f"Looked at {count(coverage.files, 'file')} ({file_size(coverage.size)}){among}."
+    passed = [count(number, what) for what, number in coverage.passed.items() if number]
+    return f"{said} Not looked into: {join_listed(passed)}." if passed else said
 
 
 def open_store(folder: Path | None = None, organization: str | None = None) -> Store:

@@ -12,11 +12,13 @@ from llmwidgets.comparison import aggregate, dataframes, run_settings, runs, ser
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
 from llmwidgets.comparison.scores import scoreboard_frame, verdict_of
 from llmwidgets.comparison.summary import summarize
+from llmwidgets.comparison.texts import row_names
 from llmwidgets.comparison.truth import Blank, correct
 from llmwidgets.engine.estimate import Estimate
 from llmwidgets.engine.estimate import estimate as estimate_plan
+from llmwidgets.engine.event_loop import refuse_await
 from llmwidgets.errors import FieldError, name_methods
-from llmwidgets.formatting import with_article
+from llmwidgets.formatting import count, with_article
 from llmwidgets.report import html
 from llmwidgets.report.scoreboard import render_text
 
@@ -89,6 +91,7 @@ class Comparison(ResultData):
         `models` takes the place of the variants; `more` are keywords of `compare` such as
         `store`, `budget` or `progress`.
         """
+        refuse_await("rerun")
         return runs.run_again(self, models, **more)
 
     def against(self, earlier: Comparison) -> pd.DataFrame:
@@ -124,16 +127,17 @@ class Comparison(ResultData):
     ) -> Comparison:
         """Outputs that were made elsewhere, compared by the same rules; calls nothing.
 
-        Texts may be empty; `schema` is None where each text has its own. An output is JSON, a
-        string to parse, or None: no answer came, and the text is not scored, or, with
-        `missing="wrong"`, the model failed and its fields are wrong. `group` and `blank` are those
-        of `compare`. FieldError names what does not fit.
+        Texts may be empty; `schema` is None where each text has its own. Outputs are a list as
+        long as the texts, a dict by id, or a DataFrame with a column for each field. An output is
+        JSON, a string or UTF-8 bytes to parse, or None: no answer came, and the text is not
+        scored, or, with `missing="wrong"`, the model failed and its fields are wrong. `group` and
+        `blank` are those of `compare`. FieldError names what does not fit.
         """
         documents = runs.read_documents(
             schema, texts, truth, group=group, blank=blank, allow_empty=True
         )
         rules = runs.read_rules(scoring, documents)
-        return results_of_outputs(cls, documents, outputs, rules, missing)
+        return results_of_outputs(cls, documents, outputs, rules, missing, row_names(texts))
 
     def export(
         self,
@@ -224,6 +228,10 @@ def compare(
     or the user's cache folder. What cannot be asked raises before the first call (FieldError,
     UnknownConnection, StoreLocked, PolicyError); what fails later is a row.
 
+    What comes from pandas follows its index: the ids of texts without ids are their index, and
+    truth, outputs and groups are matched by theirs where it names texts, by position only where it
+    counts rows from 0. Awaiting the call is refused before anything is asked: it blocks.
+
     `group` says which texts belong together (pages of one document, mails of one sender), so that
     ten copies do not count as ten: the name of a column or key of the texts, a list as long as
     they are, or a dict by id. A blank label ("" or an empty cell) is not labelled; with
@@ -232,6 +240,7 @@ def compare(
     >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
     >>> compare(invoices.Schema, invoices.texts, "demo", truth=invoices.truth)  # doctest: +SKIP
     """
+    refuse_await("compare")
     options = runs.RunOptions(
         journal=journal, concurrency=concurrency, budget=budget, reuse=reuse, progress=progress
     )
@@ -262,12 +271,15 @@ def extract(
     >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
     >>> extract(invoices.Schema, invoices.texts[0], "demo-careful").record     # doctest: +SKIP
     """
+    refuse_await("extract")
     compared = compare(
         schema, [text], model, instructions=instructions, examples=examples, store=store,
         journal=journal, reuse=reuse, progress=False,
     )  # fmt: skip
     if len(compared) != 1:
-        raise FieldError({"model": f"names {len(compared)} models."}, "Name one, or use compare.")
+        raise FieldError(
+            {"model": f"names {count(len(compared), 'model')}."}, "Name one, or use compare."
+        )
     extraction = next(iter(compared))
     # There is no comparison that could report a journal in trouble.
     notes = tuple(dict.fromkeys((*extraction.notes, *compared.notes)))

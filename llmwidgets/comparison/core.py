@@ -13,7 +13,17 @@ from itertools import product, starmap
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.texts import align, find_repeated, join_truncated, to_jsonable
+from llmwidgets.comparison.tables import is_frame, read_records
+from llmwidgets.comparison.texts import (
+    TextNames,
+    align,
+    decode_text,
+    find_repeated,
+    is_empty_cell,
+    join_truncated,
+    pandas_index,
+    to_jsonable,
+)
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.engine.extraction import Extraction, read_extraction
@@ -68,7 +78,7 @@ class ResultIndex:
         self._ids = array("q", bytes(8 * count) if ids is None else ids)
         self._reused = bytearray(reused) or bytearray(len(self._ids))
         if not len(self._ids) == len(self._reused) == count:
-            message = f"{len(self._ids)} ids for {count} cells"
+            message = f"cells: {count}, ids: {len(self._ids)}"
             raise ValueError(message)
 
     def __len__(self) -> int:
@@ -212,9 +222,13 @@ def results_of_outputs(
     outputs: Any,
     scoring: Rules,
     missing: Missing,
+    rows: Sequence[str] | None = None,
 ) -> Results:
-    """Outputs read and judged as rows of a journal in memory; FieldError for what does not fit."""
-    listed = _outputs_by_label(outputs, documents)
+    """Outputs read and judged as rows of a journal in memory; FieldError for what does not fit.
+
+    `rows` are pandas' names of the texts.
+    """
+    listed = _outputs_by_label(outputs, documents, rows)
     if missing not in get_args(Missing):
         raise FieldError(
             {"missing": f"must be one of {', '.join(get_args(Missing))}."},
@@ -294,12 +308,15 @@ def _read_reply(row: Row, text: Document) -> tuple[Row, Any, Any]:
         return row.ended_in(error), data, None
 
 
-def _outputs_by_label(outputs: Any, texts: Sequence[Document]) -> dict[str, list[Any]]:
+def _outputs_by_label(
+    outputs: Any, texts: Sequence[Document], rows: Sequence[str] | None
+) -> dict[str, list[Any]]:
     """For each label, outputs in the order of the texts."""
     if not isinstance(outputs, Mapping) or not outputs:
         raise FieldError(
             {"outputs": "is not a dict of outputs by label."},
-            'Give {"A": […], "B": […]}, each as long as the texts, or by id.',
+            'Give {"A": […], "B": […]}, each as long as the texts, or by id, or a DataFrame with a '
+            "column for each field.",
         )
     if twice := find_repeated(map(str, outputs)):
         raise FieldError(
@@ -309,22 +326,29 @@ def _outputs_by_label(outputs: Any, texts: Sequence[Document]) -> dict[str, list
             },
             "Give every variant a label of its own.",
         )
-    ids = [text.id for text in texts]
+    names = TextNames([text.id for text in texts], rows)
     hint = "Give one for each text, None if there is none; the keys of a dict are the texts' ids."
-    return {
-        str(label): align(each, ids, f"outputs of {label}", "outputs", hint)
-        for label, each in outputs.items()
-    }
+    schemas = dict.fromkeys(text.schema for text in texts)
+    listed: dict[str, list[Any]] = {}
+    for label, each in outputs.items():
+        name = f"outputs of {label}"
+        own = read_records(each, schemas, name) if is_frame(each) else each
+        listed[str(label)] = align(own, names, name, ("output",), hint, pandas_index(each))
+    return listed
 
 
 def _output_row(label: str, output: Any, text: Document, missing: Missing) -> Row:
     """The output as a journal's row: judged by the text's schema, a string parsed first."""
+    if is_empty_cell(output):
+        output = None
     if output is None and missing == "wrong":
         wrong = InvalidJSON(WRONG, "Give one, or leave the text out.")
         return Row.of_failure("", wrong, label=label)
     if output is None:
         failure = Stopped(NONE, "Give one, or leave the text out.")
         return Row.of_failure("", failure, code=NO_OUTPUT)
+    if isinstance(output, bytes | bytearray):
+        output = decode_text(output, f"the output of {label} for {text.id}")
     written = isinstance(output, str)
     reply = output if written else json.dumps(to_jsonable(output), ensure_ascii=False)
     try:

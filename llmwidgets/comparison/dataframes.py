@@ -54,18 +54,19 @@ def read_table(results: ResultData, name: str) -> pd.DataFrame:
 
 COLUMNS = (
     "variant", "text_id", "repeat", "field", "value", "truth", "right", "status", "grounded",
-    "copied",
+    "copied", "page",
 )  # fmt: skip
 
 
 def long_frame(results: ResultData) -> pd.DataFrame:
-    """Long: variant, text_id, repeat, field, value, truth, right, status, grounded, copied.
+    """Long: variant, text_id, repeat, field, value, truth, right, status, grounded, copied; page.
 
     One row per field of each extraction; `right` is None where it is not labelled or not scored.
 
     `grounded` is how the value is in the text: exact, normalised, fuzzy, absent or
-    not applicable; `copied` whether it is in an example and not in the text. An extraction
-    without a record and without a label keeps one row. `.attrs["notes"]` has a sentence for each
+    not applicable; `copied` whether it is in an example and not in the text; `page` where it is
+    in a text with pages (there is no such column if no text has them). An extraction without a
+    record and without a label keeps one row. `.attrs["notes"]` has a sentence for each
     rule that a file could not keep, and each place of a text too large to compare in full.
     """
     by_variant: list[list[tuple[Any, ...]]] = [[] for _ in results.variants]
@@ -78,6 +79,8 @@ def long_frame(results: ResultData) -> pd.DataFrame:
                 start = f"{results.labels[variant]}, {text.id}"
                 notes |= {f"{start}: {each}": None for each in answers.scores[variant].notes}
     frame = _frame(chain(*by_variant), COLUMNS).astype({"repeat": int})
+    if frame["page"].isna().all():
+        frame = frame.drop(columns="page")
     frame.attrs["notes"] = [*lost_functions(results), *notes]
     return frame
 
@@ -87,14 +90,16 @@ def _cells(answers: TextResult, variant: int, grounds: TextGrounding) -> Iterato
     start = (extraction.variant, answers.document.id, answers.repeat)
     for cell in score.cells:
         value, truth = _shown(cell.value), _shown(cell.truth)
-        grounded = copied = None
+        grounded = copied = page = None
         if value is not None and answers.document.text:
             located = grounds.locate(value, cell.pattern)
             grounded = located.kind if located else "not applicable"
             copied = grounds.flag(value, cell.pattern, variant) == "copied"
-        yield (*start, cell.path, value, truth, cell.right, extraction.status, grounded, copied)
+            page = located.page if located else None
+        state = (cell.right, extraction.status, grounded, copied, page)
+        yield (*start, cell.path, value, truth, *state)
     if not score.cells:
-        yield (*start, "", None, None, None, extraction.status, None, None)
+        yield (*start, "", None, None, None, extraction.status, None, None, None)
 
 
 def doubtful_frame(results: ResultData) -> pd.DataFrame:

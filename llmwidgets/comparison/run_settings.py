@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison.core import MADE_ELSEWHERE, WRONG, ResultData, Rules
-from llmwidgets.comparison.text_result import name_in_code, rule_text
+from llmwidgets.comparison.text_result import (
+    name_in_code,
+    python_literal,
+    python_name,
+    rule_text,
+)
 from llmwidgets.comparison.texts import join_truncated
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import SETTINGS, Variant
@@ -170,7 +175,7 @@ class CompareScript:
         written = self.schema is not None and not self.class_name
         lines = [*(["import json", ""] if written else []), "import llmwidgets as lw"]
         if written and self.schema is not None:
-            lines += ["", f"schema = json.loads({_literal(json.dumps(self.schema.json))})"]
+            lines += ["", f"schema = json.loads({python_literal(json.dumps(self.schema.json))})"]
         name = self.class_name or ("schema" if written else "None")
         call = "lw.Comparison.from_outputs(" if self.outputs else "lw.compare("
         lines += ["", f"result = {call}", f"    {name},", "    texts,"]
@@ -182,16 +187,16 @@ class CompareScript:
 
     def _keywords(self) -> Iterator[tuple[str, str]]:
         """The arguments that differ from the defaults, as they are written."""
-        named = self.group is not None and (_literal(self.group) if self.group else "group")
+        named = self.group is not None and (python_literal(self.group) if self.group else "group")
         own = self.instructions != DEFAULT_INSTRUCTIONS and self.instructions
         arguments = {
             "outputs": self.outputs and "outputs",
             "models": not self.outputs and _listed([_variant(each) for each in self.variants]),
             "truth": self.truth and "truth",
             "group": named,
-            "blank": self.blank and _literal(self.blank),
-            "missing": self.missing and _literal(self.missing),
-            "instructions": own and _literal(own),
+            "blank": self.blank and python_literal(self.blank),
+            "missing": self.missing and python_literal(self.missing),
+            "instructions": own and python_literal(own),
             "repeats": self.repeats > 1 and str(self.repeats),
             "scoring": self.scoring is not None and _scoring(self.scoring),
             "concurrency": self.concurrency and str(self.concurrency),
@@ -232,11 +237,16 @@ def shared_schema(texts: Sequence[Document]) -> Schema | None:
 
 def _scoring(rules: Mapping[str, Any]) -> str:
     """Rules by place; of a function its name, or one to be replaced where it has none."""
-    written = ", ".join(
-        f"{_literal(at)}: {_literal(how) if isinstance(how, str) else name_in_code(at, how)}"
-        for at, how in rules.items()
-    )
-    return f"{{{written}}}"
+    written, functions = [], dict[str, Any]()
+    for at, how in rules.items():
+        if isinstance(how, str):
+            rule = python_literal(how)
+        else:
+            others = {name for name, function in functions.items() if function is not how}
+            rule = python_name(name_in_code(at, how), others)
+            functions[rule] = how
+        written.append(f"{python_literal(at)}: {rule}")
+    return f"{{{', '.join(written)}}}"
 
 
 def _listed(models: list[str]) -> str:
@@ -250,7 +260,7 @@ def _variant(variant: Variant) -> str:
     model = variant.reference
     usual = {"label": model, "instructions": DEFAULT_INSTRUCTIONS, "effort": EFFORT}
     own = [
-        f"{name}={_literal(value)}"
+        f"{name}={python_literal(value)}"
         for name in ("label", *SETTINGS)
         if (value := getattr(variant, name)) is not None and value != usual.get(name)
     ]
@@ -258,11 +268,6 @@ def _variant(variant: Variant) -> str:
         own.append(f"examples={variant.examples}")
     elif variant.examples:
         own.append("examples=examples")
-    return f"lw.Variant({', '.join([_literal(model), *own])})" if own else _literal(model)
-
-
-def _literal(value: Any) -> str:
-    """The value as Python writes it: what cannot be seen is escaped, nothing ends the literal."""
-    literal = repr(value)
-    plain = not isinstance(value, str) or "'" in value or '"' in value
-    return literal if plain else f'"{literal[1:-1]}"'
+    return (
+        f"lw.Variant({', '.join([python_literal(model), *own])})" if own else python_literal(model)
+    )

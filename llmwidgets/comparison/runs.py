@@ -89,8 +89,9 @@ def _split(
         text for text in texts if text.truth is not NOTHING and not text.schema.problems(text.truth)
     ]
     if len(whole) < shown or len(texts) <= shown:
+        labelled = formatting.count(len(whole), "text has", "texts have")
         raise FieldError(
-            {"examples": f"{shown} asked for, but {len(whole)} texts have a whole truth."},
+            {"examples": f"{shown} asked for, but {labelled} a whole truth."},
             "Label more texts in full, ask for fewer, or give (text, record) pairs.",
         )
     pool = tuple(whole[:shown])
@@ -228,8 +229,9 @@ def run_again(
         )
     silent = [text.id for text in before.texts if not text.text.strip()]
     if silent:
+        have = "has" if len(silent) == 1 else "have"
         raise FieldError(
-            {"texts": f"{len(silent)} of {len(before.texts)} have no text to ask about."},
+            {"texts": f"{len(silent)} of {len(before.texts)} {have} no text to ask about."},
             "This comparison was made from outputs; compare texts instead.",
         )
     instructions = {variant.instructions for variant in before.variants}
@@ -288,8 +290,9 @@ def _ask_for_budget(planned: RunPlan, budget: float | None) -> None:
     most, whose = planned.policy.budget(likely.cost_high)
     limit = f" {whose[0].upper()}{whose[1:]} allows {most:g} a run." if whose else ""
     low, high = map(formatting.dollars, (likely.cost_low, likely.cost_high))
+    calls = formatting.count(likely.calls, "call is", "calls are")
     raise FieldError(
-        {"budget": f"{likely.calls:,} calls are estimated at {low} to {high}.{limit}"},
+        {"budget": f"{calls} estimated at {low} to {high}.{limit}"},
         f"Give budget={most:{'g' if whose else '.0f'}} to go on, or a smaller one to stop there.",
     )
 

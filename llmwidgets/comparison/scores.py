@@ -22,7 +22,12 @@ from llmwidgets.analysis.verdict import (
 )
 from llmwidgets.comparison.aggregate import VariantStats, aggregate
 from llmwidgets.comparison.core import CellKey, ResultData, measure_once
-from llmwidgets.comparison.text_result import DOCUBENCH, is_labelled, name_in_code
+from llmwidgets.comparison.text_result import (
+    DOCUBENCH,
+    is_labelled,
+    name_in_code,
+    python_literal,
+)
 from llmwidgets.comparison.texts import join_truncated, spread_evenly
 from llmwidgets.errors import FAILURES
 from llmwidgets.report.scoreboard import Figures, ScoreRow
@@ -142,7 +147,7 @@ def lost_functions(results: ResultData) -> tuple[str, ...]:
                 f"{path or 'The whole record'} was scored by the function {rule.name}, which a "
                 "file cannot hold: here it is scored by the default rules. To score as before, "
                 f"{define} and call "
-                f'comparison.rescore({{**comparison.scoring, "{path}": {name}}}).'
+                f"comparison.rescore({{**comparison.scoring, {python_literal(path)}: {name}}})."
             )
     return tuple(sentences)
 

@@ -29,7 +29,8 @@ from llmwidgets.engine.journal import NO_OUTPUT, Row, current_status
 from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError, read_path
 from llmwidgets.report.writers import write_csv, write_jsonl, write_parquet, write_text
-from llmwidgets.schemas import read_schema
+from llmwidgets.schemas import Schema
+from llmwidgets.schemas.loaders import from_json
 
 if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
@@ -62,6 +63,7 @@ class _SavedComparison(BaseModel):
     scoring: str | dict[str, str | dict[str, str]] | None
     repeats: int
     schemas: dict[str, Any]
+    judged: dict[str, dict[str, Any]] = {}
     texts: tuple[_SavedText, ...]
     looks: set[int] = set()
     corrections: tuple[Correction, ...] = ()
@@ -81,6 +83,7 @@ def save(results: ResultData, path: StrPath) -> Path:
         "scoring": _scoring(results.scoring),
         "repeats": results.repeats,
         "schemas": {digest: schema.json for digest, schema in schemas.items()},
+        **_judged(schemas),
         "texts": [_text(text) for text in results.texts],
         "looks": sorted(results.looks),
         "corrections": [_correction(each) for each in results.label_log],
@@ -91,6 +94,12 @@ def save(results: ResultData, path: StrPath) -> Path:
         "rows": [_row(results, cell) for cell in results.rows.cells()],
     }
     return write_text(path, json.dumps(saved, ensure_ascii=False, indent=1) + "\n")
+
+
+def _judged(schemas: dict[str, Schema]) -> dict[str, Any]:
+    """The schemas without formats that a class reads itself: they are not judged anew."""
+    judged = {key: each.judged for key, each in schemas.items() if not each.canonical.formats}
+    return {"judged": judged} if judged else {}
 
 
 def load(kind: type[Results], path: StrPath) -> Results:
@@ -112,7 +121,10 @@ def _read_results(kind: type[Results], saved: dict[str, Any]) -> Results:
     records = [each.pop("record", NOTHING) for each in saved["rows"]]
     reused = [bool(each.pop("reused", False)) for each in saved["rows"]]
     read = _SavedComparison(**saved | {"rows": [{"key": "", **each} for each in saved["rows"]]})
-    schemas = {digest: read_schema(schema) for digest, schema in read.schemas.items()}
+    schemas = {
+        digest: Schema(replace(from_json(schema), judged=read.judged.get(digest)))
+        for digest, schema in read.schemas.items()
+    }
     return results_of_rows(
         kind,
         map(_as_now, read.rows),
@@ -300,7 +312,8 @@ def _spans(text: Document, variant: int, extraction: Extraction) -> Iterator[dic
                 "text": text.text[grounding.start : grounding.end],
                 "labels": [pattern or "value"],
             },
-            "meta": {"field": path, "value": value, "found": grounding.kind},
+            "meta": {"field": path, "value": value, "found": grounding.kind}
+            | ({"page": grounding.page} if grounding.page else {}),
         }
 
 

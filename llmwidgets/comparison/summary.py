@@ -67,7 +67,7 @@ def summarize(
     notes = (*foot(results, verdict), *side_notes(results))
     if any(row.agreement is not None for row in rows):
         total, some = len(results.texts), sampled_agreement(results).texts
-        where = f", in {some:,} of {total:,} texts" if some < total else ""
+        where = f", in {some:,} of {formatting.count(total, 'text')}" if some < total else ""
         notes += (
             "“% the same” is the share of values that a variant and the others have in "
             f"common{where}; variants can agree and be wrong.",
@@ -175,7 +175,8 @@ def _line(row: Difference, grounds: TextGrounding, values: bool) -> Line:
     for variant, own in enumerate(row.values):
         note = formatting.format_count_words(own.failure)
         if own.state in ("differ", "invented"):
-            note = FLAG_WORDS[grounds.flag(own.value, row.pattern, variant)]
+            page = formatting.format_page(grounds.page(own.value, row.pattern))
+            note = FLAG_WORDS[grounds.flag(own.value, row.pattern, variant)] or page
         shown = values and own.state in ("differ", "invented", "null in words")
         cells.append(Cell(own.state, value_text(own.value) if shown else None, note))
     labelled = values and row.truth is not NOTHING
@@ -228,7 +229,7 @@ def _labels_apart(results: ResultData) -> tuple[str, ...]:
     seen = sum(each.seen for each in results.label_log)
     if not seen:
         return ()
-    verb = "label was" if seen == 1 else "labels were"
+    labels = formatting.count(seen, "label was", "labels were")
     shares = [stats.accuracy for stats in aggregate(as_given(results)).stats]
     known = [
         f"{formatting.variant_letter(at)} {formatting.percent(share)}"
@@ -236,7 +237,7 @@ def _labels_apart(results: ResultData) -> tuple[str, ...]:
         if share is not None
     ]
     before = f" By the truth as it was given: {', '.join(known)}." if known else ""
-    return (f"{seen} {verb} made after the models' values were seen.{before}",)
+    return (f"{labels} made after the models' values were seen.{before}",)
 
 
 def _paid_before(results: ResultData) -> tuple[str, ...]:
@@ -248,11 +249,11 @@ def _paid_before(results: ResultData) -> tuple[str, ...]:
     rows = results.rows
     texts = rows.texts - len({cell.text for cell in rows.cells() if not rows.reused(cell)})
     whole = texts * len(results) == reused * rows.texts
-    replies = f"{reused:,} of {len(results):,} replies"
-    counted = formatting.count(texts, "text") if whole else replies
-    was = "was" if whole and texts == 1 else "were"
+    some = f"{reused:,} of {formatting.count(len(results), 'reply', 'replies')}"
+    were = "was" if (texts if whole else reused) == 1 else "were"
+    counted = formatting.count(texts, "text") if whole else some
     return (
-        f"{counted} {was} already answered and cost nothing now, paid before on "
+        f"{counted} {were} already answered and cost nothing now, paid before on "
         f"{formatting.format_day(max(dates).astimezone())}.",
     )
 
@@ -268,7 +269,7 @@ def _footer(results: ResultData) -> str:
         formatting.count(len(results.variants), "variant"),
     ]
     if results.repeats > 1:
-        counted.append(f"{results.repeats} repeats")
+        counted.append(formatting.count(results.repeats, "repeat"))
     return f"{', '.join(counted)}, {day}, llmwidgets {__version__}."
 
 
@@ -364,9 +365,9 @@ def more_texts(verdict: Verdict) -> str:
     more = (verdict.texts_needed or 0) - (verdict.groups or verdict.texts)
     if more <= 0:
         return ""
-    noun = "group" if verdict.groups else "text"
+    units = formatting.count(more, f"more labelled {'group' if verdict.groups else 'text'}")
     return (
-        f"{more:,} more labelled {noun}{'' if more == 1 else 's'} would show a difference of "
+        f"{units} would show a difference of "
         f"{formatting.margin(verdict.matters)} in 100, four times in five."
     )
 

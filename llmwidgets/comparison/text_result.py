@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from keyword import iskeyword
@@ -119,11 +120,43 @@ DOCUBENCH = (
 """How to score by DocuBench's rules, which once were in this package."""
 
 
+# -- Names and literals of code that users copy.
+
+_NAMES_OF_SCRIPTS = frozenset(
+    ["json", "lw", "schema", "texts", "outputs", "truth", "group", "examples", "result", "print"]
+)
+"""What the code of a comparison names itself."""
+
+
 def name_in_code(path: str, rule: Any) -> str:
     """The name of a function in Python; if it has none, one that shows what it is for."""
     name = rule.name if isinstance(rule, LostFunction) else rule_text(rule)
-    usual = re.sub(r"\W+", "_", f"compare_{path or 'records'}").strip("_")
-    return name if name.isidentifier() and not iskeyword(name) else usual
+    return name if is_free_name(name) else python_name(f"compare_{path or 'records'}")
+
+
+def is_free_name(name: str) -> bool:
+    """Whether a class or function of this name keeps it in the code of a comparison."""
+    return python_name(name, _NAMES_OF_SCRIPTS) == name
+
+
+def python_name(words: str, taken: Container[str] = ()) -> str:
+    """A name near these words that Python takes as it is, other than the taken ones."""
+    # Python itself reads names in this form: two that differ before can be one.
+    plain = unicodedata.normalize("NFKC", words)
+    kept = (letter if f"a{letter}".isidentifier() else " " for letter in plain)
+    name = unicodedata.normalize("NFKC", "_".join("".join(kept).split()))
+    if not name.isidentifier():
+        name = f"field_{name}".rstrip("_")
+    while iskeyword(name) or name in taken:
+        name += "_"
+    return name
+
+
+def python_literal(value: Any) -> str:
+    """The value as Python writes it: what cannot be seen is escaped, nothing ends the literal."""
+    literal = repr(value)
+    plain = not isinstance(value, str) or "'" in value or '"' in value
+    return literal if plain else f'"{literal[1:-1]}"'
 
 
 # -- The fields of one text, side by side.
@@ -350,6 +383,11 @@ class TextGrounding:
         if key not in self._groundings:
             self._groundings[key] = ground(value, self._source, self._leaves.get(pattern))
         return self._groundings[key]
+
+    def page(self, value: Any, pattern: str) -> int | None:
+        """The page of a text with pages on which a field's value is."""
+        grounding = self.locate(value, pattern)
+        return grounding.page if grounding else None
 
     def flag(self, value: Any, pattern: str, variant: int) -> Flag:
         """Whether the value is nowhere in the text, or in this variant's examples alone."""

@@ -6,8 +6,8 @@ import dataclasses
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 from enum import Enum
@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import with_article
+from llmwidgets.formatting import count, with_article
 from llmwidgets.schemas.canonical import item_path, property_path
 from llmwidgets.secret import Secret
 
@@ -33,20 +33,26 @@ PDF_HINT = (
 
 @dataclass(frozen=True, slots=True)
 class TextSource:
-    """One text as the user gave it; what its row does not have is None."""
+    """One text as the user gave it; what its row does not have is None.
+
+    `row` is what the index of pandas calls it.
+    """
 
     id: str
     text: str
     truth: Any = None
     schema: Any = None
     group: Any = None
+    row: str | None = None
 
 
 def read_sources(
     texts: Any, *, allow_empty: bool = False, group: str | None = None
 ) -> tuple[TextSource, ...]:
-    """The texts with their ids ("text-01"… where none is given); FieldError names each misfit.
+    """The texts with their ids; FieldError names each misfit.
 
+    Where none is given, the ids are the index of a Series or DataFrame, which is what pandas knows
+    the rows by, unless it only counts them or repeats itself; else text-01, text-02 and so on.
     Empty texts are refused unless `allow_empty` (outputs that were made elsewhere). `group` is
     the column or key that says which texts belong together.
     """
@@ -56,11 +62,14 @@ def read_sources(
     if group is not None:
         _refuse_unknown(group, rows, texts)
     width = max(2, len(str(len(rows))))
+    row_of: Sequence[str | None] = row_names(texts) or [None] * len(rows)
+    names = _ids_of_index(texts)
     problems: dict[str, str] = {}
     sources = []
     for at, row in enumerate(rows, 1):
-        default = f"text-{at:0{width}}"
+        default = names[at - 1] if names else f"text-{at:0{width}}"
         source, problem = _source(row, default, group)
+        source = replace(source, row=row_of[at - 1])
         if not problem and not source.text.strip() and not allow_empty:
             problem = "is empty."
         if problem:
@@ -74,6 +83,21 @@ def read_sources(
             "Give every text an id of its own, or leave the ids out.",
         )
     return tuple(sources)
+
+
+def _ids_of_index(texts: Any) -> list[str] | None:
+    """The index of the texts, if it can serve as their ids."""
+    index = pandas_index(texts)
+    if index is None or only_counts(index):
+        return None
+    names = row_names(texts) or []
+    return names if index.name == "id" or not find_repeated(names) else None
+
+
+def names_of(sources: Sequence[TextSource]) -> TextNames:
+    """What these texts are known by."""
+    rows = [source.row for source in sources if source.row is not None]
+    return TextNames([source.id for source in sources], rows or None)
 
 
 def find_repeated(names: Iterable[str]) -> list[str]:
@@ -132,7 +156,7 @@ def _source(row: Any, default: str, group: str | None) -> tuple[TextSource, str]
     if not isinstance(row, Mapping):
         row = {"text": row}
     name = row.get("id")
-    name = default if name is None or is_empty_cell(name) else str(name)
+    name = default if name is None or is_empty_cell(name) else name_of(name)
     if "text" not in row:
         return TextSource(name, ""), "has no key text."
     text, truth, schema = row["text"], row.get("truth"), row.get("schema")
@@ -165,7 +189,7 @@ def _is_pdf(text: Any) -> bool:
 def _misfits(problems: Mapping[str, str]) -> FieldError:
     shown = dict(list(problems.items())[:5])
     more = len(problems) - len(shown)
-    hint = f"{more} more texts have a problem. " if more else ""
+    hint = f"{count(more, 'more text has', 'more texts have')} a problem. " if more else ""
     if any("PDF" in problem for problem in problems.values()):
         hint += PDF_HINT
     elif "is empty." in problems.values():
@@ -198,13 +222,16 @@ def read_groups(group: Any, sources: Sequence[TextSource]) -> tuple[str, ...]:
             {"group": f"is of type {type(group).__name__}, which names no groups."},
             "Give the name of a column, a list as long as the texts, or a dict by id.",
         )
-    ids = [source.id for source in sources]
+    names = names_of(sources)
+    ids = names.ids
     own = [source.group for source in sources] if isinstance(group, str) else group
     hint = "Give one for each text, or a dict by id; the keys of a dict are the ids of the texts."
-    groups = [to_jsonable(each) for each in align(own, ids, "group", "entries", hint)]
+    groups = [to_jsonable(each) for each in align(own, names, "group", ("entry", "entries"), hint)]
     bare = [name for name, each in zip(ids, groups, strict=True) if each is None or is_blank(each)]
     if bare:
-        missing = f"is missing for {len(bare):,} of {len(ids):,} texts: {join_truncated(bare)}."
+        missing = (
+            f"is missing for {len(bare):,} of {count(len(ids), 'text')}: {join_truncated(bare)}."
+        )
         raise FieldError(
             {"group": missing},
             "Give every text a group; a text that belongs to no other has one of its own.",
@@ -218,21 +245,89 @@ def read_groups(group: Any, sources: Sequence[TextSource]) -> tuple[str, ...]:
     return tuple(str(each).strip() for each in groups)
 
 
-def align(values: Iterable[Any], ids: Sequence[str], name: str, noun: str, hint: str) -> list[Any]:
-    """Values in the order of the texts, from a list or a dict by id; None for an id without one.
+def align(
+    values: Any,
+    names: TextNames,
+    name: str,
+    noun: tuple[str, ...],
+    hint: str,
+    index: Any = None,
+) -> list[Any]:
+    """Values in the order of the texts; None for a text without one.
 
-    FieldError for a list of another length and for unknown ids, about `name`.
+    A dict is read by id. What has an index of pandas follows the index, where that names ids or
+    rows of the texts; all else is read by position. FieldError, about `name`, for another length,
+    for unknown ids, and for what has no order.
     """
+    if isinstance(values, str | bytes | set | frozenset) or not isinstance(values, Iterable):
+        raise FieldError({name: f"is {with_article(type(values).__name__)}."}, hint)
     if isinstance(values, Mapping):
         named = {str(key): value for key, value in values.items()}
-        known = set(ids)
+        known = set(names.ids)
         if unknown := [key for key in named if key not in known]:
             raise FieldError({name: f"no text has the id {join_truncated(unknown)}."}, hint)
-        return [named.get(key) for key in ids]
-    listed = list(values)
-    if len(listed) != len(ids):
-        raise FieldError({name: f"has {len(listed):,} {noun} for {len(ids):,} texts."}, hint)
+        return [named.get(key) for key in names.ids]
+    listed, index = list(values), pandas_index(values) if index is None else index
+    if index is not None and (order := _order_by_index(index, names, name)) is not None:
+        named = dict(zip(map(name_of, index), listed, strict=True))
+        return [named.get(key) for key in order]
+    if len(listed) != len(names.ids):
+        has, texts = count(len(listed), *noun), count(len(names.ids), "text")
+        raise FieldError({name: f"has {has} for {texts}."}, hint)
     return listed
+
+
+@dataclass(frozen=True, slots=True)
+class TextNames:
+    """What texts are known by: their ids and, where they come from pandas, its names of rows."""
+
+    ids: Sequence[str]
+    rows: Sequence[str] | None = None
+
+
+def pandas_index(values: Any) -> Any:
+    """The index of a Series or DataFrame; None for anything else."""
+    index = getattr(values, "index", None)
+    return None if callable(index) or isinstance(values, Mapping) else index
+
+
+def row_names(values: Any) -> list[str] | None:
+    """The index of a Series or DataFrame as names; None for anything else."""
+    index = pandas_index(values)
+    return None if index is None else list(map(name_of, index))
+
+
+def name_of(key: Any) -> str:
+    """A key of an index or a cell with an id as a name; 1.0, a number beside blanks, is 1."""
+    return str(int(key)) if isinstance(key, float) and key.is_integer() else str(key)
+
+
+def only_counts(index: Any) -> bool:
+    """Whether an index names nothing and only counts its rows from 0."""
+    return index.name is None and list(index) == list(range(len(index)))
+
+
+def _order_by_index(index: Any, texts: TextNames, name: str) -> Sequence[str] | None:
+    """The names by which an index is followed; None where it is read by position."""
+    names, ids, rows = list(map(name_of, index)), texts.ids, texts.rows
+    unique = len(set(names)) == len(names)
+    by_id = unique and set(names) <= set(ids)
+    by_row = rows is not None and unique and set(names) <= set(rows)
+    if by_id and index.name is not None:
+        return ids
+    if names == rows:
+        return None
+    if only_counts(index):
+        return rows if rows is not None and sorted(rows) == sorted(names) else None
+    if by_id and (not by_row or ids == rows):
+        return ids
+    if by_row and not by_id:
+        return rows
+    raise FieldError(
+        {name: f"the index is {join_truncated(names)}, and the texts are {join_truncated(ids)}."},
+        "Nothing is paired by position where an index names something else: let the index have the "
+        "ids of the texts, or take it off, .reset_index(drop=True).",
+    )
 
 
 # -- Values from notebooks as plain JSON.
@@ -245,8 +340,10 @@ def to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
 
     `keep_blanks` leaves such cells as they are.
     """
+    if isinstance(value, Enum):
+        return to_jsonable(value.value)
     if value is None or isinstance(value, str | bool | int):
-        return value.value if isinstance(value, Enum) else value
+        return value
     if keep_blanks and is_empty_cell(value):
         return value
     if isinstance(value, float):
@@ -326,7 +423,8 @@ def is_empty_cell(value: Any) -> bool:
         return False
     if type(value).__name__ in ("NaTType", "NAType"):
         return True
-    return isinstance(value, float | Decimal) and value != value
+    is_scalar = isinstance(value, float | Decimal) or getattr(value, "ndim", None) == 0
+    return is_scalar and bool(value != value)
 
 
 def is_blank(value: Any) -> bool:
@@ -345,8 +443,31 @@ def _scalar(value: Any) -> Any:
         return to_jsonable_python(value)
     if isinstance(value, Decimal):
         return to_jsonable(float(value))
-    if isinstance(value, Enum):
-        return to_jsonable(value.value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return decode_text(value)
     if hasattr(value, "tolist"):
-        return to_jsonable(value.tolist())
+        return to_jsonable(_from_numpy(value))
     return str(value)
+
+
+def _from_numpy(value: Any) -> Any:
+    """The value of an array or a scalar of numpy or pandas in Python's own types."""
+    if getattr(value, "ndim", 0):
+        return list(value)
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if kind in "mM" and kind:
+        # Units below these come as whole numbers, larger ones of a date as another type.
+        moment = value.astype(f"{kind}8[us]").item()
+        midnight = isinstance(moment, datetime) and moment.time() == time()
+        return moment.date() if midnight else moment
+    # Half the digits of a Python float: 12.3 stays 12.3.
+    return float(str(value)) if kind == "f" else value.tolist()
+
+
+def decode_text(value: Any, name: str = "a value") -> str:
+    """Bytes as the UTF-8 text they are; FieldError, about `name`, if they are not."""
+    try:
+        return bytes(value).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        hint = 'Decode the bytes first, such as value.decode("cp1252").'
+        raise FieldError({name: "is not UTF-8 text."}, hint) from None

@@ -4,37 +4,57 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.comparison.tables import (
+    ITEM,
+    Table,
+    by_id_column,
+    is_frame,
+    no_such_field,
+    parse_cell,
+    parse_path,
+    put_at,
+    read_cell,
+    read_columns,
+    rows_of,
+)
 from llmwidgets.comparison.texts import (
     TextSource,
     align,
-    find_repeated,
+    decode_text,
     find_secrets,
     is_blank,
     is_empty_cell,
     is_record,
     join_truncated,
+    names_of,
     to_jsonable,
 )
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count, with_article
-from llmwidgets.schemas.canonical import display_path, item_path, prefixes, property_path
+from llmwidgets.schemas.canonical import (
+    display_path,
+    find_meant,
+    item_path,
+    prefixes,
+    property_path,
+)
 
 if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Document
-    from llmwidgets.schemas import Leaf, Schema
+    from llmwidgets.schemas import Schema
 
 
 _SHOWN = 5
+_NAMED = 2
+"""In more texts than this, what is alike is said once."""
 
 Blank = Literal["null"] | None
 """What a blank label means: None, nothing at all; "null", that the text has no value."""
@@ -70,7 +90,7 @@ def read_truth(
             "not labelled.",
         )
     nulls = blank == "null"
-    if hasattr(truth, "to_dict") and hasattr(truth, "columns"):
+    if is_frame(truth):
         labels = _read_frame(truth, sources, schemas, nulls)
     else:
         rows = _align(truth, sources, schemas)
@@ -83,7 +103,9 @@ def read_truth(
     return labels
 
 
-def _align(truth: Any, sources: Sequence[TextSource], schemas: Sequence[Schema]) -> list[Any]:
+def _align(
+    truth: Any, sources: Sequence[TextSource], schemas: Sequence[Schema], index: Any = None
+) -> list[Any]:
     """The rows of truth in the order of the texts, None for a text without one."""
     if truth is None:
         return [each.truth for each in sources]
@@ -98,7 +120,7 @@ def _align(truth: Any, sources: Sequence[TextSource], schemas: Sequence[Schema])
         fields = {step for leaf in schemas[0].leaves for step in parse_path(leaf.path)[:1]}
         if fields.issuperset(map(str, truth)):
             hint = "This looks like one record: put it in a list, truth=[…], one for each text."
-    return align(truth, [source.id for source in sources], "truth", "rows", hint)
+    return align(truth, names_of(sources), "truth", ("row",), hint, index)
 
 
 def _refuse_secrets(rows: Sequence[Any], sources: Sequence[TextSource]) -> None:
@@ -120,8 +142,10 @@ def _read_label(row: Any, schema: Schema, nulls: bool) -> Label:
     """The row as a label; a record that is JSON text, as a table may have it, is read first."""
     if is_empty_cell(row):
         return Label()
+    if isinstance(row, bytes | bytearray):
+        row = decode_text(row, "a row of truth")
     is_text = isinstance(row, str) and not any(leaf.path == "" for leaf in schema.leaves)
-    value = _json_or(row) if is_text else to_jsonable(row, keep_blanks=True)
+    value = parse_cell(row) if is_text else to_jsonable(row, keep_blanks=True)
     if not isinstance(value, dict | list):
         return Label(to_jsonable(value))
     blank = [is_blank(each) for each in _leaves(value)]
@@ -149,94 +173,79 @@ def _leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _json_or(cell: str) -> Any:
-    try:
-        return json.loads(cell)
-    except (ValueError, RecursionError):
-        return cell
-
-
 def _read_frame(
     frame: Any, sources: Sequence[TextSource], schemas: Sequence[Schema], nulls: bool
 ) -> list[Label]:
-    leaves = {leaf.path: leaf for schema in schemas for leaf in schema.leaves}
-    known = columns_of(leaves)
-    named = [str(name) for name in frame.columns if str(name) not in ("id", "text")]
-    problems = {name: no_such_field(name, known) for name in named if name not in known}
-    if problems:
-        raise FieldError(
-            dict(list(problems.items())[:_SHOWN]),
-            "A column of truth is named like a field, policy.number for a field inside another.",
-        )
-    table = [(name, known[name], leaves.get(name)) for name in named]
-    rows = frame.to_dict("records")
-    labels: Any = [_read_row(row, table, nulls) for row in rows]
-    if "id" in frame.columns:
-        ids = [str(row["id"]) for row in rows]
-        if twice := find_repeated(ids):
-            raise FieldError(
-                {"truth": f"these ids appear more than once: {join_truncated(twice)}."},
-                "Keep one row of truth for each id.",
-            )
-        labels = dict(zip(ids, labels, strict=True))
-    return [label or Label() for label in _align(labels, sources, schemas)]
+    table = read_columns(frame, schemas, "truth", "")
+    labels = by_id_column(frame, [_read_row(row, table, nulls) for row in rows_of(frame)], "truth")
+    return [label or Label() for label in _align(labels, sources, schemas, frame.index)]
 
 
-_Table = Sequence[tuple[str, tuple[str, ...], "Leaf | None"]]
-
-
-def _read_row(row: Mapping[Any, Any], table: _Table, nulls: bool) -> Label:
+def _read_row(row: Mapping[Any, Any], table: Table, nulls: bool) -> Label:
     record: dict[str, Any] = {}
     blanks = 0
-    for name, (*parents, last), leaf in table:
+    for name, steps, leaf in table:
         cell = row[name]
         empty = cell is None or is_blank(cell)
         blanks += empty
-        if empty and not nulls:
-            continue
-        inside = record
-        for parent in parents:
-            inside = inside.setdefault(parent, {})
-        inside[last] = None if empty else _read_cell(to_jsonable(cell), leaf)
+        if nulls or not empty:
+            put_at(record, steps, None if empty else read_cell(to_jsonable(cell), leaf))
     return Label(record, blanks=0 if nulls else blanks) if record else Label()
 
 
-def _read_cell(cell: Any, leaf: Leaf | None) -> Any:
-    """A cell of a table as the leaf's type: tables know only text and floats."""
-    if leaf is None:
-        return _json_or(cell) if isinstance(cell, str) else cell
-    if isinstance(cell, str) and cell.strip() == "null" and leaf.nullable:
-        return None
-    if leaf.type in ("number", "integer", "boolean") and isinstance(cell, str):
-        return _json_or(cell.strip().lower() if leaf.type == "boolean" else cell.strip())
-    if leaf.type == "string" and isinstance(cell, int | float) and not isinstance(cell, bool):
-        return str(cell)
-    return cell
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A place of a truth that does not fit, and why; `meant` is the place of the nearest name."""
+
+    path: str
+    rule: str
+    meant: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong in all texts with this misfit."""
+        place, meant = (re.sub(r"\[\d+\]", ITEM, each) for each in (self.path, self.meant))
+        return f"{place} → {meant}" if meant else f"{display_path(place)}: {self.rule}"
 
 
 def _refuse_misfits(
     labels: Sequence[Label], sources: Sequence[TextSource], schemas: Sequence[Schema]
 ) -> None:
-    problems: dict[str, str] = {}
+    """FieldError for what does not fit; the same in many texts is said once."""
+    alike: dict[str, list[tuple[str, Misfit]]] = {}
     for label, source, schema in zip(labels, sources, schemas, strict=True):
-        if label.truth is not NOTHING:
-            for path, problem in _misfits(label.truth, schema):
-                problems[f"truth of {source.id}" + (f", {path}" if path else "")] = problem
-    if problems:
-        more = len(problems) - _SHOWN
-        raise FieldError(
-            dict(list(problems.items())[:_SHOWN]),
-            (f"{more} more places do not fit. " if more > 0 else "")
-            + "Correct the truth, or the schema where the truth is right.",
-        )
+        for each in _misfits(label.truth, schema) if label.truth is not NOTHING else ():
+            alike.setdefault(each.sentence, []).append((source.id, each))
+    if not alike:
+        return
+    listed: list[tuple[str, str]] = []
+    for sentence, places in alike.items():
+        ids = list(dict.fromkeys(name for name, _ in places))
+        if len(ids) > _NAMED:
+            said = f"{sentence} ({join_truncated(ids, 3)})"
+            listed.append((f"truth of {count(len(ids), 'text')}", said))
+            continue
+        for name, each in places:
+            listed.append((f"truth of {name}" + (each.path and f", {each.path}"), each.rule))
+    problems: dict[str, list[str]] = {}
+    for name, said in listed[:_SHOWN]:
+        problems.setdefault(name, []).append(said)
+    more = len(listed) - _SHOWN
+    rest = f"{count(more, 'more place does', 'more places do')} not fit. "
+    raise FieldError(
+        {name: f"{'; '.join(each)}." for name, each in problems.items()},
+        (rest if more > 0 else "") + "Correct the truth, or the schema where the truth is right.",
+    )
 
 
-def _misfits(value: Any, schema: Schema) -> list[tuple[str, str]]:
+def _misfits(value: Any, schema: Schema) -> list[Misfit]:
+    known = _known_keys(schema)
+    unknown = [] if known is None else list(unknown_keys(value, known))
+    # Judged without them: a schema only says that there is a key that it does not list.
+    for each in unknown:
+        value = set_at_path(value, each.path, NOTHING)
     problems = schema.judge_partial(_without_nulls(value))
-    misfits = [(each.path, f"{each.rule.removesuffix('.')}.") for each in problems]
-    if misfits or (known := _known_keys(schema)) is None:
-        return misfits
-    return list(unknown_keys(value, known))
+    return unknown + [Misfit(each.path, f"{each.rule}{each.takes}") for each in problems]
 
 
 @lru_cache(maxsize=128)
@@ -272,33 +281,18 @@ def blank_note(texts: Sequence[Document]) -> tuple[str, ...]:
     blanks = sum(text.blanks for text in texts)
     if not blanks:
         return ()
-    verb = "is" if blanks == 1 else "are"
+    labels = count(blanks, "label is", "labels are")
     return (
-        f'{count(blanks, "label")} {verb} blank and not scored; blank="null" reads a blank as '
-        "“the text has no value”.",
+        f'{labels} blank and not scored; blank="null" reads a blank as “the text has no value”.',
     )
 
 
 # -- The fields of a schema by name: which keys a truth or a column of it may have.
 
-ITEM = "[]"
 _ANY = "*"
-_STEP = re.compile(r'\[(\d*)\]|\[("(?:[^"\\]|\\.)*")\]|([^.\[\]]+)')
 
 Tree = dict[str, "Tree"]
 """The names of a schema, nested; "[]" leads into a list, "*" means any name."""
-
-
-def parse_path(path: str) -> tuple[str | int, ...]:
-    """The steps of a path: names, numbers inside lists, and "[]" for every item of one.
-
-    >>> parse_path('lines[].unit["a.b"]'), parse_path("lines[0].total")
-    (('lines', '[]', 'unit', 'a.b'), ('lines', 0, 'total'))
-    """
-    return tuple(
-        name or (json.loads(quoted) if quoted else int(number) if number else ITEM)
-        for number, quoted, name in _STEP.findall(path)
-    )
 
 
 def tree_of(paths: Iterable[str]) -> Tree:
@@ -311,23 +305,11 @@ def tree_of(paths: Iterable[str]) -> Tree:
     return tree
 
 
-def columns_of(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The column names a table of truth may have, each with its steps: up to the first list."""
-    columns: dict[str, tuple[str, ...]] = {}
-    for path in paths:
-        steps = tuple(map(str, parse_path(path)))
-        steps = steps[: steps.index(ITEM)] if ITEM in steps else steps
-        if steps:
-            columns.setdefault(".".join(steps), steps)
-            columns.setdefault(path.split(ITEM)[0], steps)
-    return columns
-
-
-def unknown_keys(value: Any, tree: Tree, path: str = "") -> Iterator[tuple[str, str]]:
-    """The keys of a record that the schema does not name, each with its sentence."""
+def unknown_keys(value: Any, tree: Tree, path: str = "") -> Iterator[Misfit]:
+    """The keys of a record that the schema does not name."""
     if isinstance(value, list):
-        for each in value:
-            yield from unknown_keys(each, tree.get(ITEM, {}), item_path(path))
+        for at, each in enumerate(value):
+            yield from unknown_keys(each, tree.get(ITEM, {}), item_path(path, at))
     if not isinstance(value, dict) or _ANY in tree:
         return
     names = [name for name in tree if name != ITEM]
@@ -337,14 +319,9 @@ def unknown_keys(value: Any, tree: Tree, path: str = "") -> Iterator[tuple[str, 
         if key in tree:
             yield from unknown_keys(inside, tree[key], property_path(path, key))
         else:
-            yield property_path(path, key), no_such_field(key, names)
-
-
-def no_such_field(name: str, known: Iterable[str]) -> str:
-    """The sentence for a name that the schema does not have, with the nearest it has."""
-    near = get_close_matches(name, sorted(known), 1)
-    nearest = f"; the nearest is {near[0]}" if near else ""
-    return f"the schema has no field of this name{nearest}."
+            meant = "".join(property_path(path, name) for name in find_meant(key, names)[:1])
+            rule = no_such_field(key, names).removesuffix(".")
+            yield Misfit(property_path(path, key), rule, meant)
 
 
 # -- Corrections: labels made after the run, with what was there before, and who made them.

@@ -14,7 +14,7 @@ from llmwidgets.connections.discovery import empty_variable
 from llmwidgets.dialects.types import Effort, Example
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS, EFFORT, ResolvedVariant
 from llmwidgets.errors import FieldError, StoreError, StoreLocked, UnknownConnection
-from llmwidgets.formatting import with_article
+from llmwidgets.formatting import count, with_article
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import PRICES
 from llmwidgets.secret import refuse_key
@@ -101,9 +101,9 @@ class Variant:
         named = ("effort", self.effort), ("temperature", self.temperature)
         words = [f"{name} {value}" for name, value in named if value is not None]
         if self.max_output_tokens:
-            words.append(f"at most {self.max_output_tokens} tokens")
+            words.append(f"at most {count(self.max_output_tokens, 'token')}")
         if self.examples:
-            words.append(f"{count_examples(self.examples)} examples")
+            words.append(count(count_examples(self.examples), "example"))
         return ", ".join(words)
 
     def resolved(self, connection: Connection, model: str) -> ResolvedVariant:

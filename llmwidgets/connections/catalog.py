@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from llmwidgets.connections.policy_file import Rules, machine_rules
 from llmwidgets.dialects.types import BEST, Capability, Enforcement, ListedModel, ResponseFormat
-from llmwidgets.formatting import format_day, format_days_until
+from llmwidgets.formatting import count, format_day, format_days_until
 from llmwidgets.providers.base import PRICES, Ended, ModelFacts, Provider
 from llmwidgets.providers.model_facts import (
     as_of,
@@ -215,8 +215,8 @@ def key_age_note(connection: Connection, on: date) -> KeyNote | None:
     if not rotation or age <= OLD_DAYS or key.public_part("type") != "service_account":
         return None
     return KeyNote(
-        f"{age} days old",
-        f"The key is {age} days old; organizations usually replace the key of a service account "
-        f"by {OLD_DAYS} days.",
+        f"{count(age, 'day')} old",
+        f"The key is {count(age, 'day')} old; organizations usually replace the key of a service "
+        f"account by {OLD_DAYS} days.",
         rotation,
     )

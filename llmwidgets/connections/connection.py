@@ -20,6 +20,7 @@ from llmwidgets.connections.validation import (
 )
 from llmwidgets.dialects.types import AuthHeader, Capability, Dialect, Target
 from llmwidgets.errors import FieldError, UnknownConnection, name_methods
+from llmwidgets.formatting import count
 from llmwidgets.known_keys import warn_if_typed
 from llmwidgets.providers import PROVIDERS, find_warning, shown_kind
 from llmwidgets.providers.base import Fields, FieldWarning, Kind, Provider
@@ -261,9 +262,10 @@ def resolve(reference: str, connections: Iterable[Connection]) -> tuple[Connecti
         model = reference[len(connection.label) + 1 :]
         problem = f"{reference} names no model."
     else:
-        count = len(connection.models)
-        model = connection.models[0] if count == 1 else ""
-        problem = f"{connection.label} gives access to {count or 'any'} models: name one."
+        known_models = len(connection.models)
+        model = connection.models[0] if known_models == 1 else ""
+        models = count(known_models, "model") if known_models else "any models"
+        problem = f"{connection.label} gives access to {models}: name one."
     if model.strip():
         return connection, model
     example = next(iter(connection.models), "name-of-the-deployment")

@@ -77,7 +77,10 @@ def close_form(provider: Provider | None, given: dict[str, Any]) -> list[tuple[s
             texts = [header for header, text in value.items() if isinstance(text, str)]
             typed += [(name, header, given[name][header]) for header in texts]
         elif name not in shown:
-            given[name] = _close(value)
+            closed = _close(value)
+            if provider is not None and isinstance(closed, Secret):
+                closed = provider.read_key(name, closed)
+            given[name] = closed
             typed += [(name, "", given[name])] if isinstance(value, str) else []
     secrets = [value for value in given.values() if isinstance(value, Secret)]
     for name, value in given.items():
@@ -122,7 +125,11 @@ def restore_fields(provider: Provider, kept: Mapping[str, Any]) -> Fields:
     What they mean was read when they were saved, and is not read again.
     """
     typed = _types_of(provider.fields).model_validate(kept)
-    return provider.fields.model_construct(**{name: getattr(typed, name) for name in kept})
+    values: dict[str, Any] = {name: getattr(typed, name) for name in kept}
+    for name in provider.secret_fields:
+        if isinstance(values.get(name), Secret):
+            values[name] = provider.read_key(name, values[name])
+    return provider.fields.model_construct(**values)
 
 
 @cache

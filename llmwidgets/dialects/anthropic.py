@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 from llmwidgets.dialects import error_meanings, error_table
+from llmwidgets.dialects.answer import separate_thinking
 from llmwidgets.dialects.error_body import (
     dicts,
     ended_in_failure,
@@ -61,6 +62,7 @@ LADDER = (ResponseFormat.JSON_SCHEMA, ResponseFormat.TOOL, ResponseFormat.TEXT)
 """The forms a server of this format is asked for, strictest first."""
 
 _BUDGETS = {"low": 2_048, "medium": 10_000, "high": 16_384}
+_THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 _CUT = {
     "model_context_window_exceeded": "The text and the answer together fill the model's window.",
     "pause_turn": "The model paused in the middle of its answer.",
@@ -141,7 +143,11 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     stop = body["stop_reason"]
     if ended_in_failure(stop):
         raise _TABLE.explain_upstream(payload, None, call=call)
-    (text, unasked), known = _spoken(dicts(blocks)), read_ending(stop)
+    (said, unasked), known = _spoken(dicts(blocks)), read_ending(stop)
+    text, thinking = separate_thinking(said)
+    if not text.strip() and not thinking:
+        kinds = (str(block.get("type")) for block in dicts(blocks))
+        thinking = next((kind for kind in kinds if kind in _THOUGHTS), "")
     if stop is None and unfinished(text):
         raise error_meanings.broke_off(payload, call=call)
     return Reply(
@@ -151,6 +157,7 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
         served_model=read_word(body, "model"),
         request_id=request_id(payload, body),
         explanation=_refusal(body) if known == "refused" else _CUT.get(str(stop).lower(), unasked),
+        thinking=thinking,
     )
 
 

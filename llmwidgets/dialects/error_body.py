@@ -13,6 +13,7 @@ from typing import Any
 
 from llmwidgets.dialects.response_body import Damage, find_damage, read_body
 from llmwidgets.dialects.types import Call, HTTPResponse
+from llmwidgets.formatting import count, parse_number
 from llmwidgets.secret import redact
 
 _ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id")
@@ -308,7 +309,7 @@ def format_wait(seconds: float) -> str:
     hours, minutes = divmod(math.ceil(seconds / 60), 60)
     if hours >= 48:
         days, hours = divmod(hours, 24)
-        return f"{days} days {hours} h" if hours else f"{days} days"
+        return f"{count(days, 'day')} {hours} h" if hours else count(days, "day")
     if not hours:
         return f"{minutes} min"
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
@@ -407,7 +408,7 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
-        number = float(value)
+        number = parse_number(value.strip()) if isinstance(value, str) else float(value)
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) and number >= 0 else None

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from llmwidgets.dialects import error_meanings, error_table
+from llmwidgets.dialects.answer import separate_thinking
 from llmwidgets.dialects.error_body import (
     dicts,
     parse_body,
@@ -130,7 +131,11 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     candidates = body.get("candidates")
     first = candidates[0] if isinstance(candidates, list) and candidates else candidates
     answered, blocked = isinstance(first, dict), read_path(body, "promptFeedback", "blockReason")
-    text, unasked = _spoken(dicts(read_path(first, "content", "parts")))
+    parts = dicts(read_path(first, "content", "parts"))
+    said, unasked = _spoken(parts)
+    text, thinking = separate_thinking(said)
+    if not text.strip() and any(part.get("thought") is True for part in parts):
+        thinking = thinking or "thought"
     # Nothing says how the reply ended, and it is not whole.
     cut = read_path(first, "finishReason") is None and unfinished(text)
     if cut if answered else not blocked:
@@ -146,6 +151,7 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
         served_model=read_word(body, "modelVersion"),
         request_id=request_id(payload, body),
         explanation=reason if ending in ("filtered", "refused") else continued,
+        thinking=thinking,
     )
 
 

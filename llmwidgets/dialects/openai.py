@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llmwidgets.dialects import error_meanings, error_table
+from llmwidgets.dialects.answer import separate_thinking
 from llmwidgets.dialects.error_body import (
     dicts,
     ended_in_failure,
@@ -61,6 +62,9 @@ LADDER = (
     ResponseFormat.TEXT,
 )
 """The forms a server of this format is asked for, strictest first."""
+
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
+"""Fields of a message for thinking: vLLM, sglang, llama.cpp, Ollama, routers."""
 
 
 def form_for(form: ResponseFormat, schema: Compiled) -> ResponseFormat:
@@ -145,7 +149,11 @@ def _reply(
 ) -> Reply:
     content, refused = read_content(message.get("content"))
     refusal = (read_word(message, "refusal") or refused).strip()
-    text, explanation = (_spoken(content), "") if content.strip() else _handed_over(message)
+    said, explanation = (content, "") if content.strip() else _handed_over(message)
+    text, thinking = separate_thinking(said or content)
+    if not text.strip() and not thinking:
+        thought = _thought(message.get("content"))
+        thinking = next((name for name in _THOUGHTS if message.get(name)), thought)
     known = read_ending(choice.get("finish_reason"))
     ending: Ending = known or "complete"
     if refusal or ending == "refused":
@@ -168,6 +176,7 @@ def _reply(
         served_model=read_word(body, "model"),
         request_id=request_id(payload, body),
         explanation=explanation,
+        thinking=thinking,
     )
 
 
@@ -180,15 +189,9 @@ def _handed_over(message: dict[str, Any]) -> tuple[str, str]:
     return "", ""
 
 
-def _spoken(text: str) -> str:
-    """The words of an answer, without what a model thought aloud before them."""
-    bare = text.lstrip()
-    if bare.startswith("<think>"):
-        return bare.partition("</think>")[2].lstrip()
-    # Chat templates that open the block themselves leave only its end in the answer.
-    if "</think>" in bare and not bare.startswith(("{", "[")):
-        return bare.rpartition("</think>")[2].lstrip()
-    return text
+def _thought(content: Any) -> str:
+    kinds = {part.get("type") for part in dicts(content) if isinstance(part.get("type"), str)}
+    return next((name for name in _THOUGHTS if name in kinds), "")
 
 
 def _join(events: list[dict[str, Any]], done: bool) -> dict[str, Any]:
@@ -224,7 +227,9 @@ def _add(message: Pieces, tools: dict[Any, Pieces], delta: Any, text: Any) -> No
     """Take one piece of a message, and those of the tools that it calls."""
     piece = dict(delta) if isinstance(delta, dict) else {"content": text}
     content, refusal = read_content(piece.get("content"))
-    message.add({**piece, "content": content, "refusal": piece.get("refusal") or refusal})
+    thought = {"thinking": "…"} if _thought(piece.get("content")) else {}
+    refusal = piece.get("refusal") or refusal
+    message.add({**piece, **thought, "content": content, "refusal": refusal})
     for place, each in enumerate(dicts(piece.get("tool_calls"))):
         if isinstance(each.get("function"), dict):
             index = each.get("index") if isinstance(each.get("index"), int) else place

@@ -95,22 +95,27 @@ def next_page(call: Call | None, **query: str | None) -> Call | None:
 
 
 def curl_command(call: Call) -> str:
-    """The call as `curl`, `$KEY` in place of the secret (`$KEY_2` and so on for further ones).
+    """The call as `curl` for a POSIX shell, which sends the same method, URL, headers and body.
 
-    `$TOKEN` is a token that credentials are exchanged for. The document is in it, as in the call.
+    `$KEY` replaces the secret (`$KEY_2` and so on further ones), `$TOKEN` a token that credentials
+    are exchanged for. The document is in it, as in the call.
     """
     names: dict[int, str] = {}
-    lines = [f"curl --request {call.method} {shlex.quote(call.url)}"]
+    # Without --globoff, brackets and braces in an address are a list of addresses.
+    lines = [f"curl --request {call.method} {shlex.quote(call.url)}", "--globoff"]
     if call.ca_bundle:
         lines.append(f"--cacert {shlex.quote(call.ca_bundle)}")
     for header in call.auth:
         count = len(names) + 1
         word = "TOKEN" if header.exchange else "KEY" if count == 1 else f"KEY_{count}"
-        name = names.setdefault(id(header.secret), word)
-        before, _, after = header.template.partition("{}")
-        lines.append(f'--header {shlex.quote(f"{header.name}: {before}")}"${{{name}}}"{after}')
-    lines += [f"--header {shlex.quote(f'{name}: {value}')}" for name, value in call.headers.items()]
+        key = f'"${{{names.setdefault(id(header.secret), word)}}}"'
+        parts = f"{header.name}: {header.template}".split("{}")
+        lines.append("--header " + key.join(shlex.quote(part) if part else "" for part in parts))
+    for name, value in call.headers.items():  # one without a value ends in a semicolon
+        lines.append(f"--header {shlex.quote(f'{name}: {value}' if value else f'{name};')}")
     if call.body is not None:
         lines.append("--header 'content-type: application/json'")
-        lines.append(f"--data-raw {shlex.quote(json.dumps(call.body, ensure_ascii=False))}")
+        # As in the call, half a character is a question mark.
+        body = json.dumps(call.body, ensure_ascii=False).encode("utf-8", "replace").decode()
+        lines.append(f"--data-raw {shlex.quote(body)}")
     return " \\\n  ".join(lines)

@@ -5,7 +5,6 @@ Kept for the rest of the process. What a server enforces of a schema is found ou
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
 from dataclasses import dataclass, field, replace
@@ -57,7 +56,6 @@ class ServerRecord:
     refused: frozenset[str] = frozenset()
     """What the server refuses of how a reply is asked for, whatever the question (`_STREAMING`)."""
     answered_at: float = -math.inf
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def learn_from_reply(self, connection: Connection, served: str | None) -> None:
         """Keep the id by which a reply names its model."""

@@ -36,7 +36,7 @@ from llmwidgets.errors import (
     UnknownModel,
     Unreachable,
 )
-from llmwidgets.formatting import escape_controls, join_listed
+from llmwidgets.formatting import count, escape_controls, join_listed
 from llmwidgets.providers.base import ModelFacts
 from llmwidgets.report import html
 from llmwidgets.secret import redact
@@ -118,6 +118,7 @@ def check(
     >>> check(Connection("openai", api_key="env:OPENAI_API_KEY")).sentence   # doctest: +SKIP
     'Key accepted. 12 of 14 whitelisted models can be used.'
     """
+    event_loop.refuse_await("check")
     if not isinstance(connection, Connection):
         raise FieldError(
             {"connection": f"{connection!r:.60} is not a connection."},
@@ -278,16 +279,16 @@ class _Checker:
             for model in usable
             for note in catalog.model_notes(self.connection, model)
         ]
-        count = len(self.allowed)
+        listed = count(len(self.allowed), "whitelisted model")
         if not usable:
             return CheckReport(
                 False,
-                f"{proof} accepted, but none of the {count} whitelisted models can be used.",
+                f"{proof} accepted, but none of the {listed} can be used.",
                 "Ask the owner of the account for access, or allow a model that the key may use.",
                 details=tuple(details),
                 status="Forbidden",
             )
-        sentence = f"{proof} accepted. {len(usable)} of {count} whitelisted models can be used."
+        sentence = f"{proof} accepted. {len(usable)} of {listed} can be used."
         return self._success(sentence, models=usable, details=details)
 
     async def _probe(self) -> CheckReport:

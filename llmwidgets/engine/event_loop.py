@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import dis
 import os
 import sys
 import threading
@@ -14,7 +15,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from llmwidgets.errors import LLMWidgetsError
+from llmwidgets.errors import FieldError, LLMWidgetsError
 
 T = TypeVar("T")
 
@@ -71,6 +72,23 @@ _left_by_parents: list[_Engine] = []
 def submit_task(work: Coroutine[Any, Any, T]) -> Future[T]:
     """Start the coroutine on the engine's loop and return at once; safe from any thread."""
     return asyncio.run_coroutine_threadsafe(work, running_engine().loop)
+
+
+def refuse_await(name: str) -> None:
+    """FieldError where the caller of the public function `name` awaits what it returns.
+
+    A call that is awaited would fail only after everything was asked and paid.
+    """
+    caller = sys._getframe(1).f_back
+    if caller is None:
+        return
+    later = (each for each in dis.get_instructions(caller.f_code) if each.offset > caller.f_lasti)
+    following = next(later, None)
+    if following is not None and following.opname == "GET_AWAITABLE":
+        raise FieldError(
+            f"{name} waits by itself until it has its result, so it cannot be awaited.",
+            f"Leave await out: result = {name}(…). Nothing was called.",
+        )
 
 
 def run_blocking(work: Coroutine[Any, Any, T]) -> T:

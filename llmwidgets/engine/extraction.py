@@ -39,33 +39,31 @@ from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.network.retry import Attempts
 from llmwidgets.engine.probe import Prober, find_capability
+from llmwidgets.engine.replies import classify_ending, find_answer, read_reply
 from llmwidgets.engine.request_builder import (
     Document,
     RequestBuilder,
     ResolvedVariant,
     cut_input,
 )
+from llmwidgets.engine.shared_calls import shared_calls
 from llmwidgets.engine.troubleshooting import diagnose
 from llmwidgets.errors import (
     BadRequest,
-    CutInput,
     Failure,
     FailureCode,
-    Filtered,
     Forbidden,
     InternalError,
     InvalidRecord,
     LLMWidgetsError,
     PolicyError,
     QuotaExhausted,
-    Refused,
     TooLong,
-    Truncated,
     Unauthorized,
     UnknownModel,
     Unreachable,
 )
-from llmwidgets.formatting import escape_controls
+from llmwidgets.formatting import count, escape_controls
 from llmwidgets.schemas import Loss, Schema, parse_json
 
 if TYPE_CHECKING:
@@ -148,7 +146,7 @@ def read_extraction(
     compiled = text.schema.compile(variant.connection.dialect.SUBSET)
     status, data, record, failure = row.status, None, None, row.failure()
     if row.reply is not None and status in {"ok", "InvalidRecord"}:
-        data = compiled.restore(parse_json(row.reply))
+        data = compiled.restore(parse_json(find_answer(row.reply, row.mode)))
     if status == "ok":
         try:
             record = text.schema.judge(data)
@@ -290,19 +288,19 @@ class Extractor:
             # So that no text's time includes it. A probe has loaded the model; if that was long
             # ago, or none was needed, the smallest question is asked. What it raises the first
             # text raises too, and reports.
-            async with self.record.lock:
-                cold = time.monotonic() - self.record.answered_at > _COLD_AFTER_SECONDS
-                self.record.answered_at = time.monotonic()
-                if cold:
-                    with suppress(LLMWidgetsError):
-                        await Prober(self.connection, self.model, policy=self.policy).greet()
-                    self.record.answered_at = time.monotonic()
+            if time.monotonic() - self.record.answered_at > _COLD_AFTER_SECONDS:
+                await shared_calls().join(("greeting", self.record), object(), self._greet)
+            self.record.answered_at = time.monotonic()
         # The first answer shows what answers for a deployment: the others wait for that.
         if self.provider.deployments and self._is_unknown(text.schema):
             async with self._first:
                 if self._is_unknown(text.schema):
                     return await self._answer(text, key, attempts)
         return await self._answer(text, key, attempts)
+
+    async def _greet(self) -> None:
+        with suppress(LLMWidgetsError):
+            await Prober(self.connection, self.model, policy=self.policy).greet()
 
     def _is_unknown(self, schema: Schema) -> bool:
         return self.builder(schema).facts is None and not self.record.facts.answered
@@ -408,10 +406,14 @@ class Extractor:
     def _judge_answer(self, answer: _Answer, key: Key, attempts: Attempts) -> Row:
         question, response, reply, request, cost = answer
         builder = question.builder
-        cut = cut_input(builder, question.text, reply.usage.input_tokens)
+        shown, read = request.schema_in_prompt, reply.usage.input_tokens
+        cut = cut_input(builder, question.text, read, schema_in_prompt=shown)
         ending = classify_ending(reply, question.limit, cut)
         relied = BEST[request.form] is Enforcement.SCHEMA and not request.schema_in_prompt
-        parsed = parse_reply(reply.text) if ending is None else ending
+        parsed, notes = ending, tuple[str, ...]()
+        if ending is None:
+            mode, hosted = BEST[request.form], self.provider.self_hosted
+            parsed, notes = read_reply(reply, mode, self_hosted=hosted)
         broke = relied and ending is None and builder.broken_by(reply, question.limit, parsed)
         if broke:
             self.mark_unenforced(question.text.schema)
@@ -419,7 +421,7 @@ class Extractor:
         served = escape_controls(reply.served_model or "")
         notice = substitution_notice(self.connection, self.model, served)
         odd = escape_controls(reply.explanation) if reply.ending == "complete" else ""
-        circumstances["notes"] += tuple(filter(None, (notice, odd)))
+        circumstances["notes"] += (*notes, *filter(None, (notice, odd)))
         now = self.record.facts
         if builder.facts is None and now.model_facts and self.variant.effort != "vendor":
             circumstances["notes"] += (
@@ -440,10 +442,7 @@ class Extractor:
         )
         if relied and builder.unenforced:
             row = unenforced_row(row, BROKE if broke else OTHERS_BROKE)
-        try:
-            return self.judge(row, question.text, parsed)
-        except Exception as error:  # noqa: BLE001 - the reply is paid, so it is kept with its cost
-            return row.ended_in(internal_failure(error, self.variant))
+        return self.judge(row, question.text, parsed)
 
     def judge(self, row: Row, text: Document, parsed: Any) -> Row:
         """The row with the class that the user's own schema gives its reply.
@@ -456,6 +455,8 @@ class Extractor:
             text.schema.judge(text.schema.compile(self.dialect.SUBSET).restore(parsed))
         except LLMWidgetsError as error:
             return row.ended_in(to_failure(error, self.variant))
+        except Exception as error:  # noqa: BLE001 - the reply is paid, so it is kept with its cost
+            return row.ended_in(internal_failure(error, self.variant))
         return row if row.status == "ok" else replace(row, status="ok", message="", hint="")
 
     def _circumstances(self, question: _Question, key: Key, attempts: Attempts) -> dict[str, Any]:
@@ -464,7 +465,7 @@ class Extractor:
         notes = builder.notes
         if question.limit < builder.max_output_tokens:
             notes += (
-                f"The output limit was lowered to {question.limit:,} tokens: the window of"
+                f"The output limit was lowered to {count(question.limit, 'token')}: the window of"
                 f" {self.model} leaves no more besides this text.",
             )
         if known and known.doubt:
@@ -472,7 +473,8 @@ class Extractor:
         elif mode is Enforcement.JSON and builder.unenforced:
             notes += (UNHELD,)
         if attempts.perhaps_answered:
-            notes += (f"{attempts.perhaps_answered} try was perhaps answered and paid unseen.",)
+            were = count(attempts.perhaps_answered, "try was", "tries were")
+            notes += (f"{were} perhaps answered and paid unseen.",)
         return {
             "key": key(known.form) if known else "",
             "form": form,
@@ -490,40 +492,6 @@ def unenforced_row(row: Row, note: str) -> Row:
     """The row of a reply that was asked for under a schema that turned out not to be enforced."""
     notes = tuple(each for each in row.notes if each != UNHELD)
     return replace(row, mode=Enforcement.JSON, schema_shown=False, notes=(*notes, note), id=0)
-
-
-# -- The failure that a reply is before it is judged.
-
-
-def parse_reply(text: str) -> Any:
-    """The JSON of a reply; the error as a value (InvalidJSON, say) if it cannot be parsed."""
-    try:
-        return parse_json(text)
-    except Exception as error:  # noqa: BLE001 - whoever judges the reply raises it
-        return error
-
-
-def classify_ending(reply: Reply, limit: int, cut: CutInput | None) -> Failure | None:
-    """The failure that a reply is before it is read, or None; `cut` if its input was cut.
-
-    `limit` is the number of tokens that the answer could have.
-    """
-    if reply.ending == "refused":
-        return Refused("The model declined to answer.", "Its own words are kept with the reply.")
-    if reply.ending == "filtered":
-        category = f" ({reply.explanation})" if reply.explanation else ""
-        return Filtered(f"The provider's safety filter stopped this text or its answer{category}.")
-    if cut is not None:
-        return cut
-    if reply.ending != "truncated":
-        return None
-    if reply.explanation:
-        hint = "Ask fewer fields, split the text, or take another model."
-        return Truncated(reply.explanation, hint)
-    return Truncated(
-        f"The answer reached the output limit of {limit} tokens.",
-        "Raise max_output_tokens of this variant, lower its thinking, or ask fewer fields.",
-    )
 
 
 # -- The failure that an error stands for.

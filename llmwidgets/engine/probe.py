@@ -28,6 +28,8 @@ from llmwidgets.dialects.types import (
 from llmwidgets.engine.capability import NONE_DROPPED, record_of, resolve_effort
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Pace
+from llmwidgets.engine.replies import thinking_hint
+from llmwidgets.engine.shared_calls import shared_calls
 from llmwidgets.errors import (
     BadRequest,
     CallError,
@@ -42,6 +44,7 @@ from llmwidgets.errors import (
     TooLong,
     Truncated,
 )
+from llmwidgets.formatting import count
 from llmwidgets.schemas import Compiled, parse_json, read_schema
 
 if TYPE_CHECKING:
@@ -51,34 +54,41 @@ if TYPE_CHECKING:
 async def find_capability(
     connection: Connection, model: str, *, policy: Policy, pace: Pace
 ) -> Capability:
-    """What the model enforces; probed if nothing is known, once even for many who ask.
+    """What the model enforces; probed if nothing is known, once even for many who ask at once.
 
     If the replies to the probe show nothing, the `doubt` says so, and nothing is kept. Raises
     what the calls raise: a server that is overloaded has shown nothing either.
     """
-    record = record_of(connection, model)
-    async with record.lock:
-        known = record.capability or connection.capability(model)
-        if known is not None:
-            return known
-        if connection.provider.self_hosted and not record.facts.window:
-            # Many servers of the user's own do not say how long their window is.
-            with suppress(LLMWidgetsError):
-                listed = await egress.list_models(connection, model, policy=policy)
-                named = [each for each in listed if each.id == model]
-                named = named or (listed if len(listed) == 1 else [])
-                window = next((each.input_limit for each in named if each.input_limit), None)
-                record.facts = replace(record.facts, window=window or record.facts.window)
-        prober = Prober(connection, model, policy=policy, retry=pace.retry_until_answered)
-        try:
-            return await prober.climb()
-        except ReplyError as failure:
-            doubt = f"What {model} enforces could not be determined. {failure.message}"
-        # While it is not known what is enforced, nothing is taken to be.
-        accepted = [form for form, answer, _ in prober.tried if answer == ACCEPTED]
-        form = next(iter(accepted), ResponseFormat.TEXT)
-        mode = Enforcement.JSON if BEST[form] is Enforcement.SCHEMA else BEST[form]
-        return Capability(form, mode, tuple(prober.tried), doubt)
+    record, calls = record_of(connection, model), shared_calls()
+    known = record.capability or connection.capability(model)
+    if known is not None:
+        return known
+    prober = Prober(connection, model, policy=policy, retry=pace.retry_until_answered)
+    # Who asks under another label or with another key can be refused, and is told so by that name.
+    question = "probe", record, connection.label, calls.same_access(connection)
+    found, _ = await calls.join(question, prober, partial(_probe, prober))
+    return found
+
+
+async def _probe(prober: Prober) -> Capability:
+    connection, model, record = prober.connection, prober.model, prober.record
+    if connection.provider.self_hosted and not record.facts.window:
+        # Many servers of the user's own do not say how long their window is.
+        with suppress(LLMWidgetsError):
+            listed = await egress.list_models(connection, model, policy=prober.policy)
+            named = [each for each in listed if each.id == model]
+            named = named or (listed if len(listed) == 1 else [])
+            window = next((each.input_limit for each in named if each.input_limit), None)
+            record.facts = replace(record.facts, window=window or record.facts.window)
+    try:
+        return await prober.climb()
+    except ReplyError as failure:
+        doubt = f"What {model} enforces could not be determined. {failure.message}"
+    # While it is not known what is enforced, nothing is taken to be.
+    accepted = [form for form, answer, _ in prober.tried if answer == ACCEPTED]
+    form = next(iter(accepted), ResponseFormat.TEXT)
+    mode = Enforcement.JSON if BEST[form] is Enforcement.SCHEMA else BEST[form]
+    return Capability(form, mode, tuple(prober.tried), doubt)
 
 
 # -- The questions, each form of answer in turn.
@@ -194,7 +204,7 @@ class Prober:
             began = "before its end" if self.spoke else "before it began"
             raise Truncated(
                 f"The answer of {self.model} to the test question was cut off {began},"
-                f" after {self.room.limit:,} tokens.",
+                f" after {count(self.room.limit, 'token')}.",
                 "Raise the server's own limits (output, context window), or lower the thinking of"
                 " the model, then test again.",
             )
@@ -264,9 +274,10 @@ class Prober:
                 f"{self.model} declines to answer even the test question.",
                 "Look at the server's own instructions or guardrails, or take another model.",
             )
+        what = f"nothing but thinking ({reply.thinking})" if reply.thinking else "empty"
         return InvalidJSON(
-            f"{self.model} answers without any text: its reply is empty, or nothing but thinking.",
-            "Look at the server's chat template and its reasoning parser, then test again.",
+            f"{self.model} answers without any text: its reply is {what}.",
+            thinking_hint(self_hosted=self.connection.provider.self_hosted),
         )
 
     async def _ask(self, form: ResponseFormat, question: str, limit: int) -> Reply:

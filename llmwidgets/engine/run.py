@@ -23,7 +23,6 @@ from llmwidgets.engine.extraction import (
     Extraction,
     Extractor,
     internal_failure,
-    parse_reply,
     read_extraction,
     to_failure,
     unenforced_row,
@@ -31,8 +30,11 @@ from llmwidgets.engine.extraction import (
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import CONCURRENCY_MOST, Clock, Pace, PauseReason
+from llmwidgets.engine.replies import FENCED, find_answer, parse_reply
 from llmwidgets.engine.request_builder import Plan
+from llmwidgets.engine.shared_calls import shared_calls
 from llmwidgets.errors import Failure, FailureCode, LLMWidgetsError, Stopped
+from llmwidgets.formatting import count
 from llmwidgets.schemas import Schema
 from llmwidgets.store import auto_lock
 
@@ -142,9 +144,7 @@ class Run:
                 first = concurrency or egress.first_concurrency(variant.connection)
                 paces[key] = Pace(first, self._most, clock)
             extractor = Extractor(variant, policy=policy, pace=paces[key], budget=self.budget)
-            columns.append(
-                _VariantRun(extractor, plan, digests, journal, partial(self._note_end, at))
-            )
+            columns.append(_VariantRun(self, extractor, digests, partial(self._note_end, at)))
         self._columns = tuple(columns)
         self._finished = threading.Event()
         self._news: list[CellPosition] = []
@@ -165,10 +165,18 @@ class Run:
             if known is not None and known.doubt:
                 notes.append(f"{column.label}: {known.doubt}")
             if column.relabelled:
-                broken = f"{tally.broken:,} of {tally.done:,}" if tally.broken else "Earlier"
+                of_all = f"{tally.broken:,} of {count(tally.done, 'reply', 'replies')}"
+                broken = of_all if tally.broken else "Earlier replies"
                 notes.append(
-                    f"{column.label}: {broken} replies did not keep to the schema that was sent, so"
+                    f"{column.label}: {broken} did not keep to the schema that was sent, so"
                     " the column is JSON only, not schema enforced."
+                )
+            if tally.fenced:
+                were = "reply was" if tally.fenced == 1 else "replies were"
+                notes.append(
+                    f"{column.label}: {tally.fenced:,} of {tally.done:,} {were} prose around one"
+                    " fenced block, and only the block was read: the server holds answers to no"
+                    " form (text only)."
                 )
         return tuple(notes)
 
@@ -251,7 +259,7 @@ class Run:
                 self._call_observer(observer)
 
     async def _ask_all(self) -> None:
-        with auto_lock.hold_open():
+        with auto_lock.hold_open(), shared_calls().take_part(self):
             # In a thread, so that a panel stays quick while the first run starts.
             await asyncio.to_thread(self._prepare)
             async with asyncio.TaskGroup() as group:
@@ -316,6 +324,8 @@ class _Tally:
     seconds: array[float] = field(default_factory=lambda: array("d"))
     broken: int = 0
     """Replies that did not keep to the schema they were sent under, to be enforced."""
+    fenced: int = 0
+    """Replies of which only the fenced block was read."""
 
 
 class _VariantRun:
@@ -323,21 +333,22 @@ class _VariantRun:
 
     def __init__(
         self,
+        run: Run,
         extractor: Extractor,
-        plan: Plan,
         digests: list[tuple[bytes, int]],
-        journal: Journal,
         ended: Callable[[int], None],
     ) -> None:
+        plan = run.plan
         self.extractor, self.texts, self.repeats = extractor, plan.texts, plan.repeats
         self.label = extractor.variant.label
         self.state, self.finished = VariantState.WAITING, False
-        self._digests, self._journal, self._ended = digests, journal, ended
+        self._run, self._digests, self._journal, self._ended = run, digests, run.journal, ended
         self.rows = array("q", bytes(8 * plan.asked))
         self.reused = bytearray(plan.asked)
         self.tally = _Tally()
         self.relabelled: set[Schema] = set()
         self._prefixes: dict[tuple[Schema, ResponseFormat], hashlib._Hash] = {}
+        self._access = extractor.connection
         self._in_a_row = 0
         self._over: Failure | None = None
 
@@ -370,6 +381,7 @@ class _VariantRun:
     async def run(self, *, reuse: bool, most: int) -> None:
         """Reuse what was answered before, ask the rest; only a cancel is raised."""
         try:
+            self._access = shared_calls().same_access(self.extractor.connection)
             if reuse:
                 await self._reuse_known()
             if 0 in self.rows and self.extractor.capability is None:
@@ -443,16 +455,18 @@ class _VariantRun:
         for schema in schemas:
             await self._relabel(schema)
 
-    def _take(self, index: int, row: Row) -> None:
+    def _take(self, index: int, row: Row, *, reused: bool = True) -> Row:
         text = self.texts[index // self.repeats]
         if row.schema_shown is False:
             self.extractor.mark_unenforced(text.schema)
         # A pydantic class can have changed its own checks under the same JSON Schema.
         judged = row
         if row.status in {"ok", "InvalidRecord"}:
-            judged = self.extractor.judge(row, text, parse_reply(row.reply or ""))
-        row_id = row.id if judged.status == row.status else self._journal.put(judged)
-        self._note(index, row_id, judged, reused=True)
+            parsed = parse_reply(find_answer(row.reply or "", row.mode))
+            judged = self.extractor.judge(row, text, parsed)
+        same = row.id and judged.status == row.status
+        self._note(index, row.id if same else self._journal.put(judged), judged, reused=reused)
+        return judged
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -460,14 +474,60 @@ class _VariantRun:
         for index in waiting:
             if self._over is not None:
                 return
-            text = self.texts[index // self.repeats]
-            row = await self.extractor.ask(text, partial(self._key, index))
-            self._note(index, self._journal.put(row), row, reused=False)
+            row = await self._ask(index)
             if row.status != "ok":
                 self._give_up_if_hopeless(row)
             else:
                 self._in_a_row = 0
-            await self._relabel(text.schema)
+            await self._relabel(self.texts[index // self.repeats].schema)
+
+    async def _ask(self, index: int) -> Row:
+        """How the question ended, noted: asked here, or by another run that asks it just now."""
+        extractor, text, begun = self.extractor, self.texts[index // self.repeats], False
+
+        async def ask() -> Row:
+            nonlocal begun
+            begun = True
+            return await extractor.ask(text, partial(self._key, index))
+
+        while not begun:
+            if not self._run.reuse:
+                row = await ask()
+                break
+            kept = self._answered_meanwhile(index)
+            if kept is not None:
+                return self._take(index, kept)
+            # In whatever form: what the server takes is found out on the way.
+            question = self._key(index, ResponseFormat.TEXT), self._access
+            row, ours = await shared_calls().join(question, self._run, ask)
+            if not begun and self._holds_here(row):
+                return self._take_shared(index, row, ours=ours)
+        self._note(index, self._journal.put(row), row, reused=False)
+        return row
+
+    def _answered_meanwhile(self, index: int) -> Row | None:
+        """What another run was asking when this one looked can be answered by now."""
+        known = self.extractor.capability
+        if known is None or not shared_calls().overlapped(self._run):
+            return None
+        return self._journal.find(self._key(index, known.form))
+
+    def _holds_here(self, row: Row) -> bool:
+        """Whether what another run's call ended in is true of this one as well.
+
+        A failure that names another connection is not, nor one of the other run itself: that of a
+        budget names none, and policies differ.
+        """
+        named = row.label == self.extractor.connection.label
+        return row.answered or (named and row.code != FailureCode.POLICY)
+
+    def _take_shared(self, index: int, row: Row, *, ours: bool) -> Row:
+        """Take what another run's call ended in; `ours` to pay if that run was stopped."""
+        if ours:
+            self.extractor.budget.spent += row.cost or 0.0
+        kept = self._journal.find(row.key) if row.answered else None
+        paid_there = not ours and (row.answered or row.cost is not None)
+        return self._take(index, kept or row, reused=paid_there)
 
     async def _relabel(self, schema: Schema) -> None:
         """Give all replies one mode if a later one showed that the schema is not enforced."""
@@ -494,6 +554,7 @@ class _VariantRun:
         self.rows[index], self.reused[index], tally = row_id, reused, self.tally
         tally.done += 1
         tally.broken += BROKE in row.notes
+        tally.fenced += FENCED in row.notes
         if row.status != "ok":
             tally.failures[row.status] += 1
         if row.answered and row.seconds is not None:
@@ -513,8 +574,7 @@ class _VariantRun:
         if not self.tally.done:
             sentence = "No text was asked." if left > 1 else ""
         else:
-            sentence = f"{left} more texts were not asked."
-            sentence = "1 more text was not asked." if left == 1 else sentence
+            sentence = f"{count(left, 'more text was', 'more texts were')} not asked."
         return replace(row, message=f"{row.message} {sentence}".rstrip()) if left else row
 
     def _key(self, index: int, form: ResponseFormat) -> str:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from llmwidgets.errors import LLMWidgetsError
+from llmwidgets.keyscan.literals import find_literals, find_named
 from llmwidgets.keyscan.search import (
     are_lines,
     find_all_leaks,
     find_leaks,
-    find_literals,
     read_notebook,
     texts_in,
 )
@@ -62,7 +62,11 @@ def _clean_notebook(path: Path, known: Sequence[KnownKey]) -> str:
         raise LLMWidgetsError(message, "Correct its JSON, or make the cell again.")
     sources = [text for _, text, code in texts_in(notebook) if code]
     # A literal of a cell goes wherever it was printed as well.
-    words = {text[leak.start : leak.end] for text in sources for leak in find_literals(text)}
+    words = {
+        text[leak.start : leak.end]
+        for text in sources
+        for leak in (*find_literals(text), *find_named(text))
+    }
     before = real.read_bytes()
     after = _without_keys(before, known, words)
     numbers = ("", *(f"-{number}" for number in range(2, 1000)))

@@ -19,6 +19,7 @@ from llmwidgets.connections.catalog import SOON_DAYS, key_notes, local_today
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policy_file import machine_rules
 from llmwidgets.errors import DamagedStore, StoreError
+from llmwidgets.formatting import count
 from llmwidgets.keyscan.search import FoundLeak, search_files
 from llmwidgets.known_keys import KnownKey
 from llmwidgets.store import age, identity_sources
@@ -77,11 +78,11 @@ def examine_key(store: Store) -> Finding:
         return Finding("key", "note", "There is no store to open.")
     try:
         locked, by = store.locked, store.unlocked_by
-        count = 0 if locked else len(store)
+        held = 0 if locked else len(store)
     except StoreError as error:
         return Finding("key", "problem", error.message, error.hint)
     if not locked:
-        said = f"Opened by {by}; {count} connections. {store.notice}"
+        said = f"Opened by {by}; {count(held, 'connection')}. {store.notice}"
         return Finding("key", "fine", said.rstrip())
     try:
         identity = identity_sources.find_headless_identity()
@@ -186,7 +187,9 @@ def _examine_passphrase(folder: Path) -> Iterator[Finding]:
 def _examine_leftovers(folder: Path) -> Iterator[Finding]:
     left = [path for path in folder.glob(".*.tmp") if time.time() - path.stat().st_mtime > 60]
     if left:
-        said = f"{len(left)} temporary files of a broken-off save; the next save removes them."
+        files = count(len(left), "temporary file")
+        them = "it" if len(left) == 1 else "them"
+        said = f"{files} of a broken-off save; the next save removes {them}."
         yield Finding("leftovers", "note", said)
     else:
         yield Finding("leftovers", "fine", "No half-written files.")
@@ -250,7 +253,7 @@ def examine_history(known: Sequence[KnownKey], store: str) -> Iterator[Finding]:
         leaks = [leak for leak in search_files(path, known) if isinstance(leak, FoundLeak)]
         if leaks:
             ends = ", ".join(dict.fromkeys(f"{leak.kind} ({leak.tail})" for leak in leaks[:5]))
-            said = f"{path} contains a key {len(leaks)} times: {ends}."
+            said = f"{path} contains a key {count(len(leaks), 'time')}: {ends}."
             fix = f"llmwidgets scan {store}--clean {_quote(path)}"
             yield Finding("history", "problem", said, fix)
         else:

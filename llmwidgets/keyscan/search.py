@@ -5,32 +5,26 @@ Nothing here keeps a key: a leak has its place, its kind and its last four chara
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from llmwidgets.keyscan.literals import BY_NAME, Leak, end_of, find_literals, find_named, is_random
 from llmwidgets.known_keys import KnownKey
 from llmwidgets.providers import key_prefixes, title_of
 
 _LONGEST = 8192
 """No spelling and no shape that is searched for is longer, in bytes."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Leak:
-    """One hit: from where to where, whose key or what kind of key, and its last four characters."""
-
-    start: int
-    end: int
-    kind: str
-    tail: str
 
 
 # A public part that every such key has, and the whole from there on. Looking for the part first
@@ -62,37 +56,10 @@ _AZURE, _WORD = b"JQQJ99", re.compile(rb"[A-Za-z0-9]+")
 _WORD_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
-def _literal(name: str) -> bytes:
-    """A literal of one line between quotes of either kind, one or three."""
-    text = (
-        rf"""(?:r|b|rb|f)?(?P<q_{name}>"{{3}}|'{{3}}|["'])"""
-        rf"""(?P<{name}>(?!env:|file:)(?:\\.|(?!(?P=q_{name}))[^\\\n]){{12,400}})(?P=q_{name})"""
-    )
-    return text.encode()
-
-
-_WRITTEN = re.compile(
-    rb"(?:\b(?:api_key|auth_token|passphrase|credentials|password)[\"']?\s*[=:]\s*\(?"
-    rb"|\.(?:unlock|new_identity)\()\s*" + _literal("value")
-)
-_CHANGED = re.compile(
-    rb"\.change_passphrase\(\s*(?:(?:old|new)\s*=\s*)?" + _literal("value")
-    + rb"(?:\s*,\s*(?:(?:old|new)\s*=\s*)?" + _literal("second") + rb")?"
-)  # fmt: skip
-_HEADERS, _HEADER = (
-    re.compile(rb"\bheaders[\"']?\s*[=:]\s*\{[^{}]*\}"),
-    re.compile(rb":\s*" + _literal("value")),
-)
-_PLACEHOLDER = re.compile(
-    rb"\.\.\.|\xe2\x80\xa6|\xe2\x80\xa2|[<>{}]|x{4}|(?i:your|example|placeholder|changeme|removed)"
-)
-_PREFIX = re.compile(rb"^(?:sk-(?:[a-z]+\d*-)*|AIza|AQ\.|hf_|ya29\.)")
-
-
 def find_leaks(data: bytes, known: Sequence[KnownKey]) -> list[Leak]:
-    """Every known key and every other key-shaped word, in order."""
+    """Every known key, every other key-shaped word, and what else is named a key, in order."""
     leaks = [leak for key in known for leak in _find_known(data, key)]
-    shaped = list(_find_shaped(data))
+    shaped = [*_find_shaped(data), *find_named(data)]
     # A mark for each byte that is reported: a log can have a key on every line.
     taken = bytearray(len(data) if shaped else 0)
     for leak in leaks if shaped else ():
@@ -106,29 +73,6 @@ def find_leaks(data: bytes, known: Sequence[KnownKey]) -> list[Leak]:
 
 def _mark(taken: bytearray, leak: Leak) -> None:
     taken[leak.start : leak.end] = b"\1" * (leak.end - leak.start)
-
-
-def find_literals(source: bytes) -> list[Leak]:
-    """Keys and passphrases written as a literal of code, `api_key="…"`, whatever their shape.
-
-    Placeholders and the names of variables are not reported.
-    """
-    literals = [(match.span("value"), match["value"]) for match in _WRITTEN.finditer(source)]
-    for match in _CHANGED.finditer(source):
-        literals += [(match.span(name), match[name]) for name in ("value", "second") if match[name]]
-    for headers in _HEADERS.finditer(source):
-        literals += [
-            (match.span("value"), match["value"])
-            for match in _HEADER.finditer(source, *headers.span())
-            if _is_random(match["value"])
-        ]
-    return [
-        Leak(*span, "a literal in code", _tail(word))
-        for span, word in literals
-        if not _PLACEHOLDER.search(word)
-        and len(set(word)) >= 6
-        and not re.fullmatch(rb"[A-Z][A-Z_]*", word)
-    ]
 
 
 def find_all_leaks(data: bytes, known: Sequence[KnownKey], *, code: bool) -> list[Leak]:
@@ -177,13 +121,13 @@ def _find_shaped(data: bytes) -> Iterator[Leak]:
             match = None
             if at == 0 or data[at - 1] not in _WORD_BYTES:
                 match = shape.match(data, at)
-            if match and (kind == "a private key" or _is_random(match[0])):
-                yield Leak(*match.span(), kind, _tail(match[0]))
+            if match and (kind == "a private key" or is_random(match[0])):
+                yield Leak(*match.span(), kind, end_of(match[0]))
     for at in _places(data, _AZURE):  # it is in the middle of the newer keys of Azure
         before = _WORD.fullmatch(data, max(at - 52, 0), at)
         after = _WORD.match(data, at, at + 40)
         if before and after and len(before[0]) == 52 and 26 <= len(after[0]) <= 40:
-            yield Leak(before.start(), after.end(), "a key of Azure", _tail(after[0]))
+            yield Leak(before.start(), after.end(), "a key of Azure", end_of(after[0]))
 
 
 def _places(data: bytes, word: bytes | memoryview, step: int = 1) -> Iterator[int]:
@@ -191,17 +135,6 @@ def _places(data: bytes, word: bytes | memoryview, step: int = 1) -> Iterator[in
     while at >= 0:
         yield at
         at = data.find(word, at + step)
-
-
-def _is_random(word: bytes) -> bool:
-    """Whether it is not a placeholder: keys have digits and many different characters."""
-    rest = _PREFIX.sub(b"", word)
-    digits = any(character in b"0123456789" for character in rest)
-    return digits and len(set(rest)) >= 8 and not _PLACEHOLDER.search(word)
-
-
-def _tail(word: bytes) -> str:
-    return word[-4:].decode("utf-8", "replace")
 
 
 _CHUNK = 1 << 20
@@ -237,31 +170,64 @@ class UnreadFile:
     reason: str
 
 
-def files_below(path: Path) -> Iterator[Path | UnreadFile]:
+@dataclass(slots=True)
+class Coverage:
+    """What a search looked at, and how much of what it passed over."""
+
+    files: int = 0
+    size: int = 0
+    notebooks: int = 0
+    cells: int = 0
+    outputs: int = 0
+    databases: int = 0
+    passed: Counter[str] = field(default_factory=Counter)
+
+    def add_notebook(self, notebook: Mapping[str, Any]) -> None:
+        """Count its cells and outputs."""
+        cells = notebook.get("cells")
+        cells = cells if isinstance(cells, list) else []
+        outputs = (each.get("outputs") for each in cells if isinstance(each, dict))
+        self.notebooks += 1
+        self.cells += len(cells)
+        self.outputs += sum(len(each) for each in outputs if isinstance(each, list))
+
+
+def files_below(path: Path, coverage: Coverage | None = None) -> Iterator[Path | UnreadFile]:
     """The path, or every plain file below it; not what git keeps in `.git`, no link followed."""
+    coverage = Coverage() if coverage is None else coverage
     if not path.is_dir():
         yield path
         return
     unread: list[OSError] = []
     for folder, names, files in os.walk(path, onerror=unread.append):
+        coverage.passed["git folder"] += names.count(".git")
+        coverage.passed["linked folder"] += sum(Path(folder, name).is_symlink() for name in names)
         names[:] = sorted(name for name in names if name != ".git")
         yield from (Path(folder) / name for name in sorted(files))
     for error in unread:
         yield UnreadFile(Path(error.filename), _reason(error))
 
 
-def search_files(path: Path, known: Sequence[KnownKey]) -> Iterator[FoundLeak | UnreadFile]:
+def search_files(
+    path: Path, known: Sequence[KnownKey], coverage: Coverage | None = None
+) -> Iterator[FoundLeak | UnreadFile]:
     """Every leak in one file, once for each place; pipes, devices and dangling links are passed."""
+    coverage = Coverage() if coverage is None else coverage
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            coverage.passed["pipe or device file"] += 1
             return
         with path.open("rb") as file:
-            leaks = list(dict.fromkeys(_search_file(path, file, known)))
+            leaks = list(dict.fromkeys(_search_file(path, file, known, coverage)))
     except FileNotFoundError:
+        coverage.passed["dangling link"] += 1
         return
     except OSError as error:
         yield UnreadFile(path, _reason(error))
         return
+    coverage.files += 1
+    coverage.size += status.st_size
     yield from leaks
 
 
@@ -289,22 +255,44 @@ def texts_in(notebook: Any) -> Iterator[Text]:
         yield "metadata", text, False
 
 
-def _search_file(path: Path, file: BinaryIO, known: Sequence[KnownKey]) -> Iterator[FoundLeak]:
+_PACKED = (
+    b"PK\3\4", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!",
+    b"%PDF", b"PAR1",
+)  # fmt: skip
+"""How files begin that keep their text packed: archives, Office files, PDFs, Parquet."""
+
+
+def _search_file(
+    path: Path, file: BinaryIO, known: Sequence[KnownKey], coverage: Coverage
+) -> Iterator[FoundLeak]:
     if path.suffix == ".ipynb" and path.stat().st_size <= _LARGEST_NOTEBOOK:
         notebook = read_notebook(file)
         if notebook is not None:
+            coverage.add_notebook(notebook)
             yield from _search_texts(path, texts_in(notebook), known)
             return
         file.seek(0)
-    database = file.read(16) == _SQLITE
+    start = file.read(16)
+    database = start == _SQLITE
+    coverage.databases += database
+    coverage.passed["packed file"] += start.startswith(_PACKED)
     rows = _search_tables(path, known) if database else []
     yield from rows
     reported = {(row.kind, row.tail) for row in rows}
     file.seek(0)
-    for line, leak in _search_stream(file, known):
-        if (leak.kind, leak.tail) not in reported:
+    for line, leak in _search_stream(_plain(file, start), known):
+        # Between the cells of a page is nothing that ends a value.
+        if (leak.kind, leak.tail) not in reported and not (database and leak.kind == BY_NAME):
             place = "a page that is no longer used" if database else f"line {line}"
             yield FoundLeak(path, place, leak.kind, leak.tail)
+
+
+def _plain(file: BinaryIO, start: bytes) -> BinaryIO:
+    """The file, one in UTF-16 as UTF-8: so Windows writes what a shell puts into a file."""
+    encoded = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if not encoded or os.fstat(file.fileno()).st_size > _LARGEST_NOTEBOOK:
+        return file
+    return BytesIO(file.read().decode("utf-16", "replace").encode("utf-8", "replace"))
 
 
 def read_notebook(file: BinaryIO) -> dict[str, Any] | None:

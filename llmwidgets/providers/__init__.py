@@ -9,6 +9,7 @@ from importlib import import_module
 
 from llmwidgets.errors import FieldError
 from llmwidgets.providers.base import FieldWarning, KeyPrefix, Kind, Provider
+from llmwidgets.secret import KEY_SHAPES
 
 _KINDS: tuple[Kind, ...] = (
     "openai",
@@ -63,14 +64,15 @@ def name_nearest(kind: str) -> str:
     return f" The nearest is {close[0]}." if close else ""
 
 
+_TOKENS = {"ya29.": "a short-lived Google OAuth token"}
 FOREIGN = (
-    ("OpenRouter", KeyPrefix("sk-or-", shape="v1-[0-9a-f]{32,128}")),
-    ("Hugging Face", KeyPrefix("hf_", shape="[A-Za-z0-9]{30,80}")),
-    ("Google", KeyPrefix("ya29.", shape="[A-Za-z0-9_.-]{30,2048}", never=True,
-                         what="a short-lived Google OAuth token")),
+    *(
+        (issuer, KeyPrefix(start, shape=rest, never=start in _TOKENS, what=_TOKENS.get(start, "")))
+        for issuer, start, rest in KEY_SHAPES
+    ),
     ("", KeyPrefix("eyJ", what="a short-lived login token")),
     ("", KeyPrefix("http", what="an address, not a key", never=True)),
-)  # fmt: skip
+)
 """What is typed as a key but belongs to no kind, and the service that it belongs to."""
 
 

@@ -383,6 +383,12 @@ class Provider:
         """The secret field that the key belongs in: the first one of the form."""
         return next(iter(self.secret_fields), "")
 
+    def read_key(self, name: str, secret: Secret) -> Secret:
+        """The secret of this field, of a key field the key alone; a token keeps its scheme."""
+        if name not in self.secret_fields or self.environment.file:
+            return secret
+        return secret.as_key(scheme=name != self.key_field)
+
     @property
     def required(self) -> list[str]:
         """The plain fields that must be filled in."""

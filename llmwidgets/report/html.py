@@ -128,7 +128,8 @@ def _lines(summary: Summary) -> str:
     )
     body = "".join(_line(line, summary.values) for line in summary.lines)
     head = f"<th>Text</th><th>Field</th>{truth}{names}"
-    title = f"<p><b>Disagreements</b>, {first}{summary.differing} rows ({LEGEND})</p>"
+    rows = formatting.count(summary.differing, "row")
+    title = f"<p><b>Disagreements</b>, {first}{rows} ({LEGEND})</p>"
     return title + _table(head, body)
 
 

@@ -375,7 +375,9 @@ def render_text(summary: Summary) -> str:
     verdict = [summary.headline, *([summary.details] if summary.details else [])]
     lines = [*verdict, "", first, *_grouped(ranked, rows)]
     if summary.differing:
-        lines += ["", f"{summary.differing} rows differ; .differences() shows them."]
+        differing = formatting.count(summary.differing, "row differs", "rows differ")
+        them = "it" if summary.differing == 1 else "them"
+        lines += ["", f"{differing}; .differences() shows {them}."]
     return escape_controls("\n".join([*lines, *summary.notes, summary.footer]))
 
 

@@ -6,10 +6,13 @@ import errno
 import json
 import math
 import os
+import re
 import secrets
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 _NEW |= getattr(os, "O_BINARY", 0)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
@@ -64,20 +67,58 @@ def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     return write_text(path, format_csv(frame))
 
 
+_SEPARATING = re.compile('["\r\n,;\t|]')
+"""What parts cells in some country's spreadsheet, next to what parts them in this file."""
+
+
 def format_csv(frame: pd.DataFrame) -> str:
-    """The frame as CSV; a cell that a spreadsheet would run as a formula gets a ' in front."""
-    safe = frame.map(safe_cell)
-    safe.columns = [safe_cell(str(name)) for name in frame.columns]
-    return safe.to_csv(index=False, lineterminator="\r\n")
+    """The frame as CSV; a cell that a spreadsheet would run as a formula gets a ' in front.
+
+    A cell with a separator of any locale is in quotes, whichever of them a reader looks for.
+    """
+    columns = [frame.iloc[:, at].astype(object) for at in range(frame.shape[1])]
+    rows = chain([[str(name) for name in frame.columns]], zip(*columns, strict=True))
+    return "".join(_format_row(row) for row in rows)
+
+
+def _format_row(row: Iterable[Any]) -> str:
+    cells = [_quote(_cell_text(safe_cell(value))) for value in row]
+    return (",".join(cells) if cells != [""] else '""') + "\r\n"
+
+
+def _cell_text(value: Any) -> str:
+    missing = type(value).__name__ in {"NoneType", "NAType", "NaTType"} or value != value
+    return "" if missing else str(value)
+
+
+def _quote(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if _SEPARATING.search(cell) else cell
 
 
 def safe_cell(value: Any) -> Any:
-    """The value as a cell: text that starts like a formula is quoted, lists become JSON."""
+    """The value as a cell: text that starts like a formula gets a ', lists become JSON."""
     if isinstance(value, list | dict):
         value = json.dumps(value, ensure_ascii=False, default=str)
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and _is_run(value.lstrip("'")):
         return f"'{value}"
     return value
+
+
+def read_cell(cell: Any) -> Any:
+    """The text that `safe_cell` made this cell of; anything but a text stays as it is."""
+    marked = isinstance(cell, str) and cell.startswith("'") and _is_run(cell.lstrip("'"))
+    return cell[1:] if marked else cell
+
+
+def _is_run(text: str) -> bool:
+    """Whether a spreadsheet may take it for a formula, or at the top of a file for its separator.
+
+    Blanks, marks and unseen characters are passed, since spreadsheets cut some of them, and an
+    East Asian one reads = in its full width as well. A tab or a line end begins a cell anew.
+    """
+    first = next((each for each in text if unicodedata.category(each)[0] not in "CMZ"), "")
+    formula = unicodedata.normalize("NFKC", first) in _FORMULA
+    return formula or text.startswith(("\t", "\r", "\n")) or text[:4].lower() == "sep="
 
 
 def write_jsonl(rows: Iterable[Mapping[Any, Any]], path: str | os.PathLike[str]) -> Path:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from itertools import count
 from typing import Any
@@ -26,6 +27,7 @@ NEVER: Node = {"not": {}}
 # -- Paths: places inside a record, written the way a user reads them: `lines[0].total`.
 
 _SPECIAL = frozenset(".[]*\"' \n\t")
+_INDEX = re.compile("0|[1-9][0-9]{0,8}")
 _PARTS = re.compile(r'\[\d*\]|\["(?:[^"\\]|\\.)*"\]|\.?[^.\[\]]+')
 
 
@@ -62,6 +64,23 @@ def prefixes(path: str) -> list[str]:
     ['lines', 'lines[]', 'lines[].total']
     """
     return [path[: part.end()] for part in _PARTS.finditer(path)] or [path]
+
+
+def find_meant(name: str, known: Iterable[str]) -> list[str]:
+    """The names or paths that were meant: the same but for case and marks, else the most similar.
+
+    >>> find_meant("Lines.total", ["lines[].total", "lines[].sku"]), find_meant("citty", ["city"])
+    (['lines[].total'], ['city'])
+    """
+    listed = list(known)
+    bare = "".join(path_words(name)).replace("_", "")
+    same = [each for each in listed if "".join(path_words(each)).replace("_", "") == bare]
+    return same or get_close_matches(name, listed, 1)
+
+
+def path_words(path: str) -> tuple[str, ...]:
+    """The names in a path, without its case, its marks and the numbers of items."""
+    return tuple(word for word in re.findall(r"\w+", path.casefold()) if not word.isdecimal())
 
 
 # -- Vocabulary: what a canonical node is about.
@@ -118,10 +137,14 @@ def type_of(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Canonical:
-    """The root and its definitions, references written `#/$defs/NAME`."""
+    """The root and its definitions, references written `#/$defs/NAME`.
+
+    `formats` is off where a type of the user's reads them by its own rules.
+    """
 
     root: Node
     defs: dict[str, Node]
+    formats: bool = True
 
     def resolve(self, node: Node) -> Node:
         """The node itself, or what its bare reference names, however long the chain."""
@@ -144,6 +167,21 @@ _BOOKKEEPING = frozenset({
     "$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary",
     "$comment", "$defs", "definitions", *_REFERENCES,
 })  # fmt: skip
+ANNOTATIONS = frozenset({
+    "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly",
+    "contentMediaType", "contentEncoding", "contentSchema",
+})  # fmt: skip
+"""Keywords that constrain nothing."""
+REMARKS = (ANNOTATIONS | _BOOKKEEPING | {"format"}) - {*_REFERENCES}
+"""Keywords that leave every object valid."""
+KEYWORDS = frozenset({
+    *MAPS, *LISTS, *SINGLES, *VALUE_KEYWORDS, *_BOOKKEEPING, *ANNOTATIONS, "dependencies",
+    "dependentRequired", "required", "minProperties", "maxProperties", "minItems", "maxItems",
+    "uniqueItems", "minContains", "maxContains", "minLength", "maxLength", "pattern", "minimum",
+    "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "nullable",
+})  # fmt: skip
+"""What JSON Schema knows, in any draft, and OpenAPI's word for null."""
+
 _SINCE = {
     "const": 6, "contains": 6, "propertyNames": 6, "if": 7, "then": 7, "else": 7,
     "dependentRequired": 2019, "dependentSchemas": 2019, "unevaluatedItems": 2019,
@@ -294,7 +332,9 @@ class _Rewriter:
             for part in fragment.split("/")[1:]:
                 key = part.replace("~1", "/").replace("~0", "~")
                 if isinstance(node, list):
-                    node = node[int(key)] if key.isdecimal() and int(key) < len(node) else None
+                    node = (
+                        node[int(key)] if _INDEX.fullmatch(key) and int(key) < len(node) else None
+                    )
                 else:
                     node = node.get(key) if isinstance(node, dict) else None
                 base = self._base_of(node, base)
@@ -316,12 +356,6 @@ class _Rewriter:
 
 
 # -- Merging: two canonical schemas that both hold, written as one, as far as that can be.
-
-ANNOTATIONS = frozenset({
-    "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly",
-    "contentMediaType", "contentEncoding", "contentSchema",
-})  # fmt: skip
-"""Keywords that constrain nothing."""
 
 _FROM_ONE = ANNOTATIONS | {"properties", "enum", "const"}
 _LARGEST = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"}

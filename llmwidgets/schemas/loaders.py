@@ -6,13 +6,15 @@ import json
 import re
 import sys
 import typing
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from llmwidgets.errors import FieldError
+from llmwidgets.schemas.canonical import KEYWORDS, REMARKS, listed_types
 
 _HINT = (
     "Give a pydantic class, a TypedDict, a dataclass, list[…], a JSON Schema (dict, text or a "
@@ -22,11 +24,15 @@ _HINT = (
 
 @dataclass(frozen=True, slots=True)
 class LoadedSchema:
-    """A schema as read: its JSON Schema, its name and, for Python types, the adapter."""
+    """A schema as read: its JSON Schema, its name and, for Python types, the adapter.
+
+    `judged` is the JSON Schema without the formats that the type itself reads.
+    """
 
     json: dict[str, Any]
     name: str
     adapter: Any = None
+    judged: dict[str, Any] | None = None
 
 
 def load_schema(source: Any) -> LoadedSchema:
@@ -36,9 +42,9 @@ def load_schema(source: Any) -> LoadedSchema:
     if isinstance(source, str):
         return _from_text(source)
     if isinstance(source, Mapping):
-        return _from_json(dict(source))
+        return from_json(_with_keywords(dict(source)))
     if isinstance(source, Sequence) and not isinstance(source, bytes | bytearray):
-        return _from_json(schema_from_rows(source))
+        return from_json(schema_from_rows(source))
     plain = bool | int | float | bytes | FunctionType | BuiltinFunctionType
     if source is None or source is Any or isinstance(source, plain):
         kind = "Any" if source is Any else f"A value of type {type(source).__name__}"
@@ -68,13 +74,57 @@ def _from_text(text: str, named: str = "The schema text") -> LoadedSchema:
             raise FieldError("A text is read as JSON, and this is a path.", "Wrap it: Path(…).")
         raise FieldError(f"{named} is not valid JSON.", "Check commas, quotes and brackets.")
     if isinstance(data, list):
-        return _from_json(schema_from_rows(data))
+        return from_json(schema_from_rows(data))
     if not isinstance(data, dict):
         raise FieldError(f"{named} is JSON, but not a JSON Schema: it must be an object.", _HINT)
-    return _from_json(data)
+    return from_json(_with_keywords(data))
 
 
-def _from_json(schema: dict[str, Any], name: str = "", adapter: Any = None) -> LoadedSchema:
+def _with_keywords(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema; FieldError for a dict that is not one, by which any reply would be valid.
+
+    Words that JSON Schema does not know are common further inside, where other tools read them.
+    """
+    record: Any = schema
+    while isinstance(record, dict) and isinstance(record.get("items"), dict):
+        record = record["items"]
+    unknown = [key for key in map(str, record) if key not in KEYWORDS and key[:2] != "x-"]
+    known = record.keys() & KEYWORDS
+    is_nothing = known <= REMARKS if record is schema else not known and unknown
+    if record and (is_nothing or (unknown and _is_one_row_or_bare(record, known))):
+        raise _without_keyword(record, unknown)
+    return schema
+
+
+def _is_one_row_or_bare(node: dict[str, Any], known: Set[str]) -> bool:
+    """Whether this is a field row, or says of an object or a list only that it is one."""
+    types = listed_types(node)
+    is_bare = not types or not {"object", "array"}.isdisjoint(types)
+    return ("name" in node and node.keys() <= {*_KEYS}) or (
+        is_bare and known <= {"type", "required"}
+    )
+
+
+def _without_keyword(node: dict[str, Any], unknown: list[str]) -> FieldError:
+    """What the dict is instead of a schema: one row, rows under a name, fields with their types."""
+    if "name" in unknown and node.keys() <= {*_KEYS}:
+        return FieldError("This is one field row, not a schema.", f"Put it in a list. {_ROWS_HINT}")
+    if not unknown:
+        return FieldError("The schema has only remarks: it names no field.", _HINT)
+    listed = next((key for key in unknown if isinstance(node.get(key), list)), None)
+    rows = (
+        f"the list under {listed} itself"
+        if listed
+        else (f'field rows such as [{{"name": "{unknown[0]}", "type": "text"}}]')
+    )
+    is_not = "is not a keyword" if len(unknown) == 1 else "are not keywords"
+    return FieldError(
+        f"{', '.join(unknown[:5])} {is_not} of JSON Schema, so any value would fit the schema.",
+        f"Give {rows}, or a JSON Schema with the fields under properties.",
+    )
+
+
+def from_json(schema: dict[str, Any], name: str = "", adapter: Any = None) -> LoadedSchema:
     """The schema, copied through JSON, so that nothing outside can change it once it is read."""
     try:
         copy: dict[str, Any] = json.loads(json.dumps(schema, allow_nan=False))
@@ -95,12 +145,48 @@ def _from_type(source: Any) -> LoadedSchema:
 
     try:
         adapter = TypeAdapter[Any](readable_by_pydantic(source))
-        schema = adapter.json_schema(mode="validation")
+        sent, judged = _schema_generators()
+        schema = adapter.json_schema(mode="validation", schema_generator=sent)
+        judge = adapter.json_schema(mode="validation", schema_generator=judged)
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError) as error:
         reason = f"{_name(source)} cannot be turned into a JSON Schema ({type(error).__name__})."
     else:
-        return _from_json(schema, _name(source), adapter)
+        return replace(from_json(schema, _name(source), adapter), judged=judge)
     raise FieldError(reason, _HINT)
+
+
+_READERS = frozenset({
+    "date", "datetime", "time", "timedelta", "uuid", "url", "multi-host-url", "bytes",
+    "json-or-python", "lax-or-strict", "function-after", "function-before", "function-plain",
+    "function-wrap",
+})  # fmt: skip
+"""The kinds of type that read a text by rules of their own: a `datetime` needs no zone."""
+
+
+@cache
+def _schema_generators() -> tuple[Any, Any]:
+    """What makes the JSON Schema that is sent, and the one by which replies are judged.
+
+    The first says `date-time` of no NaiveDatetime, since a server that holds to it writes a zone,
+    and the second has no format that a type itself reads.
+    """
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class Sent(GenerateJsonSchema):
+        def datetime_schema(self, schema: Any) -> dict[str, Any]:
+            if schema.get("tz_constraint") != "naive":
+                return super().datetime_schema(schema)
+            written = "Date and time without a zone, such as 2026-11-28T09:30:00"
+            return {"type": "string", "description": written}
+
+    class Judged(Sent):
+        def generate_inner(self, schema: Any) -> dict[str, Any]:
+            node = super().generate_inner(schema)
+            if schema["type"] not in _READERS:
+                return node
+            return {key: value for key, value in node.items() if key != "format"}
+
+    return Sent, Judged
 
 
 def _name(source: Any) -> str:

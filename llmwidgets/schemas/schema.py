@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from llmwidgets.formatting import count
 from llmwidgets.schemas.canonical import (
     NEVER,
     VALUE_KEYWORDS,
@@ -30,8 +31,9 @@ from llmwidgets.schemas.validation import (
     Problem,
     find_problems,
     judge_record,
+    make_partial_validator,
     make_validator,
-    without_presence,
+    refused_paths,
 )
 
 MAX_LEAVES = 5000
@@ -174,9 +176,12 @@ class Schema:
         text = json.dumps(loaded.json, sort_keys=True, separators=(",", ":"))
         self.digest: str = hashlib.sha256(text.encode()).hexdigest()
         self._adapter = loaded.adapter
-        self._validator = make_validator(self.json)
+        self.judged: dict[str, Any] = loaded.judged or loaded.json
+        """The JSON Schema by which replies are judged: a format that a type reads is not in it."""
+        self._validator = make_validator(self.judged)
         self._compiled: dict[SchemaSubset, Compiled] = {}
-        self.canonical: Canonical = canonical(self.json)
+        own_formats = self.judged == self.json
+        self.canonical: Canonical = replace(canonical(self.json), formats=own_formats)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Schema):
@@ -187,7 +192,7 @@ class Schema:
         return hash(self.digest)
 
     def __repr__(self) -> str:
-        return f"Schema({self.name!r}, {len(self.leaves)} fields)"
+        return f"Schema({self.name!r}, {count(len(self.leaves), 'field')})"
 
     @cached_property
     def leaves(self) -> tuple[Leaf, ...]:
@@ -202,8 +207,11 @@ class Schema:
         return tuple(leaves.values())
 
     def problems(self, data: Any) -> list[Problem]:
-        """Where `data` breaks the JSON Schema; empty if it does not. Values are never named."""
-        return list(find_problems(self._validator, data, self._names))
+        """Where `data` breaks the JSON Schema; empty if it does not. Values are never named.
+
+        A format that a type reads is broken only where the type refuses the value as well.
+        """
+        return self._find_problems(data, self._validator, lambda: self._format_validator)
 
     def judge(self, data: Any) -> Any:
         """The record: a pydantic object if the schema is a Python type, else the JSON itself.
@@ -213,8 +221,24 @@ class Schema:
         return judge_record(data, self._validator, self._names, self._adapter, self.name)
 
     def judge_partial(self, data: Any) -> list[Problem]:
-        """Where truth breaks the schema, absent keys allowed: what is absent is not labelled."""
-        return list(find_problems(self._partial_validator, data, self._names))
+        """Where truth breaks the schema, absent keys allowed: what is absent is not labelled.
+
+        A date and time need not name its zone.
+        """
+        return self._find_problems(
+            data, self._partial_validator, lambda: self._partial_format_validator
+        )
+
+    def _find_problems(
+        self, data: Any, validator: Any, make_strict: Callable[[], Any]
+    ) -> list[Problem]:
+        problems = list(find_problems(validator, data, self._names))
+        if self._adapter is None or self.canonical.formats:
+            return problems
+        by_format = find_problems(make_strict(), data, self._names)
+        doubtful = [each for each in by_format if each not in problems]
+        refused = refused_paths(data, self._adapter, self._names) if doubtful else set()
+        return problems + [each for each in doubtful if each.path in refused]
 
     def compile(self, subset: SchemaSubset) -> Compiled:
         """The schema in a dialect's subset, made once for each subset."""
@@ -236,7 +260,17 @@ class Schema:
 
     @cached_property
     def _partial_validator(self) -> Any:
-        return make_validator(without_presence(self.canonical.alone(self.canonical.root)))
+        return make_partial_validator(canonical(self.judged), zones=False)
+
+    # With all formats, those included that a type of the user's reads itself.
+
+    @cached_property
+    def _format_validator(self) -> Any:
+        return make_validator(self.json)
+
+    @cached_property
+    def _partial_format_validator(self) -> Any:
+        return make_partial_validator(replace(self.canonical, formats=True))
 
 
 def read_schema(source: Any) -> Schema:
@@ -245,6 +279,10 @@ def read_schema(source: Any) -> Schema:
     Takes a pydantic class, TypedDict, dataclass, `list[X]` or any type pydantic knows, a JSON
     Schema as dict, JSON text or `Path` to a .json file, and field rows. A Schema comes back as
     it is.
+
+    A format such as `date-time` is read by the type where a Python type is given: `datetime` takes
+    one without a zone. A JSON Schema and field rows mean by it what JSON Schema does, a date and
+    time with a zone.
 
     >>> read_schema({"title": "Invoice", "type": "object", "properties": {"total": {}}}).name
     'Invoice'

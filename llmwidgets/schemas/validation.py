@@ -6,12 +6,13 @@ import json
 import math
 import re
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property, partial
 from typing import Any, NoReturn
 
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, LLMWidgetsError
+from llmwidgets.formatting import count
 from llmwidgets.schemas.canonical import (
     LISTS,
     MAPS,
@@ -31,9 +32,15 @@ _SHOWN = 5
 _HINT = "The raw reply is kept with the extraction."
 
 
+OwnFormats = dict[str, Callable[[str], bool]]
+"""Formats by name, each with what tells whether a text is in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A place of a record that breaks a rule; `rule` never holds the value.
+
+    `takes` is what the rule would take: the allowed values, an example of the format.
 
     >>> str(Problem("lines[0].total", "must be a number"))
     'lines[0].total must be a number'
@@ -41,16 +48,19 @@ class Problem:
 
     path: str
     rule: str
+    takes: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{display_path(self.path)} {self.rule}"
 
 
-def make_validator(schema: dict[str, Any], *, formats: bool = True) -> Any:
+def make_validator(
+    schema: dict[str, Any], *, formats: bool = True, own_formats: OwnFormats | None = None
+) -> Any:
     """The jsonschema-rs validator; FieldError if the schema is not valid.
 
-    Formats are asserted if `formats` is on, the draft is `$schema`'s or else 2020-12, and
-    nothing is fetched.
+    Formats are asserted if `formats` is on, `own_formats` in place of the library's; the draft is
+    `$schema`'s or else 2020-12, and nothing is fetched.
     """
     import jsonschema_rs
 
@@ -62,7 +72,9 @@ def make_validator(schema: dict[str, Any], *, formats: bool = True) -> Any:
         raise ValueError(message)
 
     try:
-        return jsonschema_rs.validator_for(schema, validate_formats=formats, retriever=refuse)
+        return jsonschema_rs.validator_for(
+            schema, validate_formats=formats, formats=own_formats, retriever=refuse
+        )
     except (
         jsonschema_rs.ValidationError,
         jsonschema_rs.ReferencingError,
@@ -108,15 +120,18 @@ _LIMITS = {
     "exclusiveMinimum": "must be above {}",
     "maximum": "must be at most {}",
     "minimum": "must be at least {}",
-    "maxItems": "may have at most {} items",
-    "minItems": "must have at least {} items",
-    "maxLength": "may have at most {} characters",
-    "minLength": "must have at least {} characters",
-    "maxProperties": "may have at most {} properties",
-    "minProperties": "must have at least {} properties",
+    "maxItems": "may have at most {}",
+    "minItems": "must have at least {}",
+    "maxLength": "may have at most {}",
+    "minLength": "must have at least {}",
+    "maxProperties": "may have at most {}",
+    "minProperties": "must have at least {}",
     "multipleOf": "must be a multiple of {}",
     "format": "is not in the format {}",
 }
+_COUNTED = {
+    "Items": ("item",), "Length": ("character",), "Properties": ("property", "properties"),
+}  # fmt: skip
 _TYPES = {
     "array": "a list",
     "boolean": "true or false",
@@ -135,8 +150,8 @@ def find_problems(validator: Any, data: Any, names: frozenset[str]) -> Iterator[
     import jsonschema_rs
 
     try:
-        for count, error in enumerate(validator.iter_errors(data)):
-            if count == MAX_PROBLEMS:
+        for number, error in enumerate(validator.iter_errors(data)):
+            if number == MAX_PROBLEMS:
                 return
             yield _problem(error, names)
     except (ValueError, TypeError, OverflowError, RecursionError, jsonschema_rs.ValidationError):
@@ -166,10 +181,33 @@ def _problem(error: Any, names: frozenset[str]) -> Problem:
     if keyword in {"anyOf", "oneOf"} and (only := _only_branch_but_null(error.kind)):
         inner = _problem(only, names)
         null = " or null" if inner.path == path and inner.rule.startswith("must be") else ""
-        return Problem(inner.path, inner.rule + null)
+        return replace(inner, rule=inner.rule + null)
+    takes = _takes(keyword, getattr(error.kind, "value", None))
     if keyword in _LIMITS:
-        return Problem(path, _LIMITS[keyword].format(error.kind.value))
-    return Problem(path, _RULES.get(keyword, f"breaks the rule {keyword}"))
+        limit, noun = error.kind.value, _COUNTED.get(keyword[3:])
+        return Problem(path, _LIMITS[keyword].format(count(limit, *noun) if noun else limit), takes)
+    return Problem(path, _RULES.get(keyword, f"breaks the rule {keyword}"), takes)
+
+
+_EXAMPLES = {
+    "date": "2026-11-28", "date-time": "2026-11-28T09:30:00Z", "time": "09:30:00Z",
+    "duration": "PT2H30M", "email": "name@example.org", "hostname": "example.org",
+    "uri": "https://example.org", "uuid": "550e8400-e29b-41d4-a716-446655440000",
+    "ipv4": "192.0.2.1", "ipv6": "2001:db8::1",
+}  # fmt: skip
+_LISTED = 12
+
+
+def _takes(keyword: str, value: Any) -> str:
+    """What a rule takes, from its value in the schema, as the end of a sentence."""
+    if keyword == "format":
+        return f", such as {_EXAMPLES[value]}" if value in _EXAMPLES else ""
+    if keyword not in {"enum", "const", "pattern"}:
+        return ""
+    values = value if keyword == "enum" else [value]
+    names = [each if isinstance(each, str) else json.dumps(each) for each in values]
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f": {', '.join(names[:_LISTED])}{more}"
 
 
 def _only_branch_but_null(kind: Any) -> Any:
@@ -213,7 +251,7 @@ def _build(
             _check(adapter.dump_python(record))
         return record, []
     except ValidationError as error:
-        refused = error.errors(include_url=False, include_context=False, include_input=False)
+        return None, list(_refusals(error, names, type_name))
     except LLMWidgetsError:
         # A validator that asks a model itself does not make the reply wrong.
         raise
@@ -223,13 +261,19 @@ def _build(
         if isinstance(error, KeyboardInterrupt) and on_main_thread:
             raise
         return None, [Problem("", f"is refused by {type_name}: its own check failed")]
-    problems = []
-    for each in refused:
+
+
+def _refusals(error: Any, names: frozenset[str], type_name: str) -> Iterator[Problem]:
+    for each in error.errors(include_url=False, include_context=False, include_input=False):
         # The names of union branches and validators are not part of the place.
         steps = [step for step in each["loc"] if isinstance(step, int) or step in names]
         rule = f"is refused by {type_name}: {each['type'].replace('_', ' ')}"
-        problems.append(Problem(_format_path(steps, names), rule))
-    return None, problems
+        yield Problem(_format_path(steps, names), rule)
+
+
+def refused_paths(data: Any, adapter: Any, names: frozenset[str]) -> set[str]:
+    """The places that the type refuses, whole records or not."""
+    return {each.path for each in _build(adapter, data, names, "")[1]}
 
 
 @dataclass
@@ -241,7 +285,7 @@ class LazyValidator:
 
     @cached_property
     def _validator(self) -> Any:
-        return make_validator(self.schema.alone(self.node))
+        return make_validator(self.schema.alone(self.node), formats=self.schema.formats)
 
     def __call__(self, data: Any) -> bool:
         try:
@@ -277,6 +321,27 @@ def without_presence(node: Any) -> Any:
         else:
             fewer[key] = without_presence(value) if key in SINGLES else value
     return fewer
+
+
+def make_partial_validator(schema: Canonical, *, zones: bool = True) -> Any:
+    """The validator of truth; without `zones` it takes a date and time that names no zone."""
+    whole = without_presence(schema.alone(schema.root))
+    own: OwnFormats = {name: partial(_fits_format, name) for name in _ZONELESS}
+    return make_validator(whole, formats=schema.formats, own_formats=None if zones else own)
+
+
+_ZONELESS = {"date-time": ("", "Z", ":00Z", "T00:00:00Z"), "time": ("", "Z", ":00Z")}
+"""What makes a text one of the format if it names no zone, no seconds, no time of day."""
+
+
+def _fits_format(name: str, text: str) -> bool:
+    strict, whole = _of_format(name), text.replace(" ", "T", 1)
+    return any(strict.is_valid(whole + end) for end in _ZONELESS[name])
+
+
+@cache
+def _of_format(name: str) -> Any:
+    return make_validator({"format": name})
 
 
 # -- Replies: the one reading of a model's answer, strict, with nothing repaired.

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import AlreadyConnected, FieldError, StoreLocked, check_type, read_path
+from llmwidgets.formatting import count
 from llmwidgets.secret import Secret
 from llmwidgets.store import identity_sources, trust
 from llmwidgets.store.auto_lock import IdleTimer
@@ -95,7 +96,7 @@ class StoreState:
     def lock_reason(self) -> str:
         """Why the store locked itself; empty for any other lock."""
         idle = self.status is Status.LOCKED_WHEN_IDLE
-        return f"it was idle for {self.idle_minutes} minutes" if idle else ""
+        return f"it was idle for {count(self.idle_minutes, 'minute')}" if idle else ""
 
     @property
     def exists(self) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
 
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.run_settings import script_of
+from llmwidgets.formatting import count
 from llmwidgets.store.store import Store, choose_store
 from llmwidgets.widgets.comparison.grid import GridController
 from llmwidgets.widgets.comparison.labels import LabelController
@@ -198,9 +199,9 @@ class ComparisonPanel(Panel):
             return self._result.verdict, []
         if self.comparison is not None:
             columns, texts = len(self.comparison.variants), len(self.comparison.texts)
-            return f"{columns} columns, {texts} texts", []
+            return f"{count(columns, 'column')}, {count(texts, 'text')}", []
         columns, texts = self._setup.columns, len(self._setup.documents)
-        return f"{columns} columns, {texts} texts, not run yet", []
+        return f"{count(columns, 'column')}, {count(texts, 'text')}, not run yet", []
 
     def static_html(self) -> str:
         """The newest result without a value or a text; before there is one, a summary."""

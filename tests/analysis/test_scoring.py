@@ -230,6 +230,49 @@ def test_a_wrong_override_is_a_field_error(scoring, said):
     assert caught.value.hint
 
 
+PLACES = read_schema({
+    "type": "object",
+    "properties": {
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "tag": {"type": "string"},
+        "City": {"type": "string"},
+        "policy": {"type": "object", "properties": {
+            "number": {"type": "string"}, "claim_kind": {"type": "string"}}},
+        "lines": {"type": "array", "items": {"type": "object", "properties": {
+            "total": {"type": "number"}, "sku": {"type": "string"}}}},
+        "a": {"type": "array", "items": {"type": "string"}},
+    },
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "rule", "said"),
+    [
+        ("tags", "exact", "are written with []: tags[]."),
+        ("a", "exact", "are written with []: a[]."),
+        ("Tags", "exact", "are written with []: tags[]."),
+        ("tags.0", "exact", "are written with []: tags[]."),
+        ("tags[0]", "exact", "tags[]."),
+        ("tags", lambda value, truth: value == truth, "tags[]."),
+        ("lines", "exact", "are written with []: lines[].total, lines[].sku."),
+        ("lines", "key:sku", "are written with []: lines[]."),
+        ("lines.total", "number", "are written with []: lines[].total."),
+        ("lines[0].total", "number", "lines[].total."),
+        ("Lines.Total", "number", "lines[].total."),
+        ("total", "number", "Nearest is lines[].total."),
+        ("CITY", "exact", "Nearest is City."),
+        ("policy", "exact", "Its fields are policy.number, policy.claim_kind."),
+        ("policy.claimkind", "exact", "Nearest is policy.claim_kind."),
+        ("number", "exact", "Nearest is policy.number."),
+        (5, "exact", "The schema has no such field."),
+    ],
+)
+def test_a_place_that_is_not_there_names_the_one_that_is_meant(path, rule, said):
+    with pytest.raises(FieldError) as caught:
+        read_scoring({path: rule}, PLACES)
+    assert said in caught.value.message
+
+
 def test_overrides_reach_leaves_inside_lists():
     result = score(
         SCHEMA, {"lines": [{"total": 2.4}]}, {"lines": [{"total": 2}]},

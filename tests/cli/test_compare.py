@@ -11,10 +11,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from llmwidgets.cli import main
+from llmwidgets.cli.compare import read_rows
 from llmwidgets.demo import demo_url, invoices, stop_demo
+from llmwidgets.report.writers import write_csv
+from llmwidgets.widgets.comparison.setup_controller import read_files
 
 ROOT = Path(__file__).parents[2]
 KEYS = [
@@ -312,3 +316,12 @@ def test_the_insurance_claims_add_up(shared_data: Path, tmp_path: Path, capsys) 
         ok = sum(row["status"] == "ok" for row in mine)
         assert f"{ok} of 30" in printed
         assert all((row["record"] is not None) == (row["status"] == "ok") for row in mine)
+
+
+def test_what_a_csv_of_ours_marks_is_read_as_it_was(tmp_path: Path) -> None:
+    """By the shell and by the panel, in the head as well."""
+    rows = [{"text": "=1+1; and more", "truth": "@Ada"}, {"text": "'=quoted", "truth": "-5"}]
+    path = write_csv(pd.DataFrame(rows), tmp_path / "marked.csv")
+    assert "'=1+1" in path.read_text("utf-8")
+    assert [row for row, _ in read_rows(path)] == rows
+    assert read_files([(path.name, path.read_text("utf-8"))]) == rows

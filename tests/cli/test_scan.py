@@ -11,17 +11,21 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from html import escape
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import llmwidgets as lw
 from llmwidgets.cli import main
 from llmwidgets.keyscan.search import find_leaks, find_literals
 from llmwidgets.known_keys import known_key, known_keys
-from llmwidgets.secret import Secret
+from llmwidgets.providers import PROVIDERS, find_warning
+from llmwidgets.secret import KEY_SHAPES, Secret, looks_like_key, redact
 from llmwidgets.store.age import Identity
 
 ROOT = Path(__file__).parents[2]
@@ -142,7 +146,11 @@ def test_clean_files_end_with_0(store, folder, capsys) -> None:
         "sk-learn, sk-proj-your-key-goes-here-0001, AIza… and hf_token\n"
     )
     assert scan(store, folder) == 0
-    assert capsys.readouterr() == ("", "")
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == (
+        "llmwidgets: Looked at 2 files (0.2 kB), among them 1 notebook with 1 cell and 0 outputs.\n"
+    )
 
 
 def test_each_place_of_a_notebook_is_told(store, folder, capsys) -> None:
@@ -202,6 +210,18 @@ def test_a_locked_store_still_finds_what_is_shaped_like_a_key(tmp_path, folder, 
         ("hf_7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN", "Hugging Face"),
         (f"AGE-SECRET-KEY-1{'QPZRY9X8GF2TVDW0S3JN54KHCE6MU' * 2}", "age id"),
         (f"{'7Q2vXw9KpLr4T' * 4}JQQJ99{'BKACYeBjFXJ3w' * 2}", "Azure"),
+        ("gsk_7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN7Q2vXw9KpLr4TzB8", "Groq"),
+        ("xai-" + "7Q2vXw9KpLr4TzB8nC1d" * 4, "xAI"),
+        ("fw_7Q2vXw9KpLr4TzB8nC1dE5", "Fireworks"),
+        ("csk-7q2vxw9kplr4tzb8nc1de5fg6hj7klmn7q2vxw9kplr4tzb8", "Cerebras"),
+        ("dapi0f1e2d3c4b5a69780f1e2d3c4b5a6978", "Databricks"),
+        ("r8_7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN7Q2vX", "Replicate"),
+        ("tgp_v1_7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN-_7Q2vX", "Together"),
+        ("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", "Perplexity"),
+        ("nvapi-7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN-_7Q2vXw9KpLr4TzB8", "NVIDIA"),
+        ("ghp_7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN7Q2v", "GitHub"),
+        ("AQ.Ab8RN6L7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN", "Google"),
+        ("sk-" + "0f1e2d3c4b5a6978" * 2, "OpenAI's form"),
         (f"-----BEGIN PRIVATE KEY-----\\n{'MIIEvQIBADANBg' * 4}", "private"),
     ],
 )  # fmt: skip
@@ -210,6 +230,24 @@ def test_known_shapes(word, kind) -> None:
         f"key: {word[:74]!s}".encode() if "AGE" in word else f"a {word} b".encode(), []
     )
     assert kind in leak.kind
+
+
+@pytest.mark.parametrize("shape", KEY_SHAPES, ids=lambda shape: shape.start)
+def test_files_and_messages_know_the_same_keys(shape) -> None:
+    """What a file is searched for is masked in a server's words, whole or with stars in it."""
+    word = shape.start + WHOLE.get(shape.start, ("7Q2vXw9KpLr4TzB8nC1dE5fG6hJ7kLmN" * 2)[:60])
+    (leak,) = find_leaks(f"a {word} b".encode(), [])
+    assert leak.kind == f"a key of {shape.issuer}"
+    assert redact(f"The key {word}, is wrong.") == "The key ••••, is wrong."
+    assert redact(f"The key {word[: len(shape.start) + 4]}****abcd is wrong.") == (
+        "The key •••• is wrong."
+    )
+    assert looks_like_key(word)
+    assert find_warning(PROVIDERS["anthropic"], "api_key", word).owner == shape.issuer
+    assert not looks_like_key(f"{shape.start}flash-3")
+
+
+WHOLE = {"sk-or-": "v1-" + "0f1e2d3c4b5a6978" * 4, "dapi": "0f1e2d3c4b5a6978" * 2}
 
 
 @pytest.mark.parametrize(
@@ -234,6 +272,252 @@ def test_known_shapes(word, kind) -> None:
 )
 def test_literals_of_code(source, found) -> None:
     assert len(find_literals(source.encode())) == found
+
+
+PLAIN = "m4Qv7Xw2Kp9LrTzB8nC1dE5fG6hJ0aSy"
+"""A made-up key of a service whose keys have no shape of their own, as Mistral's."""
+NAMED = [
+    'X_API_KEY="{}"',
+    "X_API_KEY={}",
+    "export OPENAI_API_KEY='{}'",
+    "%env OPENAI_API_KEY={}",
+    "%env OPENAI_API_KEY {}",
+    "%env OPENAI_API_KEY = {}",
+    "%set_env OPENAI_API_KEY {}",
+    "!export MISTRAL_API_KEY={}",
+    '!export MISTRAL_API_KEY="{}" && run',
+    'os.environ["X_API_KEY"] = "{}"',
+    "os.environ['X_API_KEY']='{}'",
+    'os.environ.setdefault("X_API_KEY", "{}")',
+    'os.environ.update({"X_API_KEY": "{}"})',
+    'os.environ.update(X_API_KEY="{}")',
+    'os.environ |= {"X_API_KEY": "{}"}',
+    'os.putenv("X_API_KEY", "{}")',
+    'monkeypatch.setenv("X_API_KEY", "{}")',
+    'os.getenv("X_API_KEY", "{}")',
+    'curl -H "api-key: {}" https://x',
+    "curl --header 'x-goog-api-key: {}'",
+    "curl -H 'Authorization: Bearer {}'",
+    '-H "Authorization: Bearer {}" \\',
+    'headers = {"Authorization": f"Bearer {}"}',
+    'headers = {"Authorization": "Bearer " "x", "x-api-key": "{}"}',
+    'headers["X-Api-Key"] = "{}"',
+    "Ocp-Apim-Subscription-Key: {}",
+    'AzureKeyCredential("{}")',
+    "AzureKeyCredential('{}')",
+    'credential=AzureKeyCredential(key="{}")',
+    'new AzureKeyCredential("{}")',
+    'new ApiKeyCredential("{}")',
+    'client = Mistral(api_key="{}")',
+    "client = Mistral(api_key = '{}')",
+    'client = Mistral(api_key=("{}"))',
+    'client = Mistral(api_key=r"{}")',
+    'client = Mistral(apiKey: "{}")',
+    "mytool --api-key {} --x",
+    "mytool --api-key={}",
+    'mytool --api-key "{}"',
+    "mytool --openai-api-key {}",
+    "mytool --token {}",
+    "api_key: {}",
+    '  api_key: "{}"',
+    "mistral_api_key: '{}'",
+    'api_key = "{}"',
+    '"api_key": "{}",',
+    '"apiKey": "{}"',
+    '"MISTRAL_API_KEY": "{}"',
+    '\'{"api_key": "{}"}\'',
+    '{\\"api_key\\": \\"{}\\"}',
+    "https://h.example/v1?key={}",
+    "https://h.example/v1?a=b&key={}&c=d",
+    "https://h.example/v1?api-key={}",
+    "https://h.example/v1?api_key={}",
+    "docker run -e MISTRAL_API_KEY={} img",
+    'docker run -e MISTRAL_API_KEY="{}" img',
+    "docker run --env MISTRAL_API_KEY={} img",
+    'Sys.setenv(MISTRAL_API_KEY = "{}")',
+    'Sys.setenv("MISTRAL_API_KEY" = "{}")',
+    'mistral_api_key <- "{}"',
+    '$env:MISTRAL_API_KEY = "{}"',
+    "$env:MISTRAL_API_KEY='{}'",
+    '[Environment]::SetEnvironmentVariable("MISTRAL_API_KEY", "{}")',
+    "setx MISTRAL_API_KEY {}",
+    'setx MISTRAL_API_KEY "{}"',
+    "set MISTRAL_API_KEY={}",
+    "set -x MISTRAL_API_KEY {}",
+    "set -gx MISTRAL_API_KEY {}",
+    "setenv MISTRAL_API_KEY {}",
+    'ENV["MISTRAL_API_KEY"] = "{}"',
+    "ENV MISTRAL_API_KEY={}",
+    "ENV MISTRAL_API_KEY {}",
+    'process.env.MISTRAL_API_KEY = "{}";',
+    'const apiKey = "{}";',
+    "const apiKey: string = `{}`;",
+    'API_KEY: Final = "{}"',
+    'api_key: str = "{}"',
+    'openai.api_key = "{}"',
+    'genai.configure(api_key="{}")',
+    "AZURE_OPENAI_KEY={}",
+    'AZURE_KEY = "{}"',
+    "HF_TOKEN={}",
+    'SecretStr("{}")',
+    "pydantic.SecretStr('{}')",
+    'lw.Connection("custom", auth_token="{}")',
+    '"auth_token": "{}"',
+    "access_token={}",
+    "client_secret: {}",
+    'os.environ["X_API_KEY"] = os.environ["Y_API_KEY"] = "{}"',
+    'api_key := "{}"',
+    '"api_key" => "{}"',
+    "<api_key>{}</api_key>",
+    "Api-Key: {}",
+    "api key: {}",
+    "API Key = {}",
+    "x_api_key={};",
+    "api_key={},",
+    "#X_API_KEY={}",
+    'git config http.extraheader "Authorization: Basic {}"',
+    'wget --header="x-api-key: {}"',
+    "http POST h x-api-key:{}",
+    "userdata: OPENAI_KEY: {}",
+    "spring.ai.openai.api-key={}",
+    "OPENAI__API_KEY={}",
+    "kubectl create secret generic s --from-literal=api-key={}",
+]
+NOT_NAMED = [
+    'api_key="sk-..."',
+    'api_key="your-api-key-here-12345"',
+    'api_key="<YOUR_API_KEY_12345678>"',
+    'api_key="${OPENAI_API_KEY}"',
+    "api_key=$OPENAI_API_KEY_2024AB12",
+    'api_key="$OPENAI_API_KEY"',
+    "X_API_KEY=%OPENAI_API_KEY2%",
+    'api_key=os.getenv("OPENAI_API_KEY")',
+    'api_key=os.environ["OPENAI_API_KEY_2"]',
+    "api_key: ${{ secrets.OPENAI_API_KEY2 }}",
+    'api_key="{{ secrets.X }}"',
+    'api_key="xxxxxxxxxxxxxxxx1234"',
+    'api_key="XXXXXXXXXXXXXXXX1234"',
+    'api_key="sk-xxxx1234567890abcdef"',
+    'api_key="env:OPENAI_API_KEY_2024AB12"',
+    'api_key="file:~/keys/openai2024ab.txt"',
+    "sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    'id = "123e4567-e89b-12d3-a456-426614174000"',
+    '"sha256=9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"',
+    "token abc123def456ghi789 was seen",
+    "max_tokens=1234567890123456",
+    'cache_key="9f86d081884c7d659a2feaa0c55ad015"',
+    'primary_key: "9f86d081884c7d659a2feaa0c55ad015"',
+    'PRIMARY_KEY="9f86d081884c7d659a2feaa0c55ad015"',
+    'PUBLIC_KEY="9f86d081884c7d659a2feaa0c55ad015"',
+    'public_key = "9f86d081884c7d659a2feaa0c55ad015"',
+    "api_key=settings.openai_key_v2",
+    "api_key=self.config2.api_key_for_service",
+    'api_key=get_api_key2("mistral12")',
+    'api_key_id = "9f86d081884c7d659a2feaa0c55ad015"',
+    'api_keys = ["abc"]',
+    "Authorization: Bearer <token>",
+    "Authorization: Bearer $TOKEN",
+    "Authorization: Bearer ${TOKEN}",
+    'api_key = "test-api-key-12345"',
+    'api_key = "dummy"',
+    'api_key = "ollama"',
+    'api_key = "op://vault/item1234ab/field"',
+    'keyboard = "9f86d081884c7d659a2feaa0c55ad015"',
+    'monkey="9f86d081884c7d659a2feaa0c55ad015"',
+    "api_key_env: OPENAI_API_KEY_PROD_2024",
+    '"integrity": "sha512-abc123def456ghi789jkl"',
+    "file_sha256_token_count=9f86d081884c7d659a2feaa0c55ad015",
+    "X_API_KEY=\nNEXT=m4Qv7Xw2Kp9LrTzB8nC1dE5fG6hJ0aSy",
+]
+
+
+@pytest.mark.parametrize("line", NAMED)
+@pytest.mark.parametrize("key", [PLAIN, "0f1e2d3c4b5a69780f1e2d3c4b5a6978", "made-up-7f3e91b2c4d5"])
+def test_a_value_with_the_name_of_a_key_is_found_whatever_its_shape(line, key) -> None:
+    """In code, magics, shells, headers, settings of every kind, addresses: that value alone."""
+    data = f"before\n{line.replace('{}', key)}\nafter\n".encode()
+    (leak,) = find_leaks(data, [])
+    assert data[leak.start : leak.end] == key.encode()
+    assert leak.tail == key[-4:]
+
+
+@pytest.mark.parametrize("line", NOT_NAMED)
+def test_what_only_stands_for_a_key_is_not_one(line) -> None:
+    assert find_leaks(f"before\n{line}\nafter\n".encode(), []) == []
+
+
+def test_what_is_found_by_name_is_cleaned(folder) -> None:
+    """From cells, from what they printed, and from a history; a second search finds nothing."""
+    sources = [line.replace("{}", PLAIN) for line in NAMED]
+    cells = [code(source, {"text": f"it is {PLAIN}"}) for source in sources]
+    (folder / "a.ipynb").write_text(notebook(*cells))
+    history(folder / "history.sqlite", sources)
+    assert scan(None, folder, "--clean", "--yes") == 1
+    assert PLAIN not in (folder / "a.ipynb").read_text()
+    assert PLAIN.encode() not in (folder / "history.sqlite").read_bytes()
+    clean = [cell["source"] for cell in json.loads((folder / "a.ipynb").read_text())["cells"]]
+    # A literal of a header's whole value goes as a whole, here and wherever else it is.
+    kept = [each.replace("key-removed", "{}").replace("Bearer ", "") for each in clean]
+    assert kept == [line.replace("Bearer ", "") for line in NAMED]
+    (folder / "a.ipynb.with-key.bak").unlink()
+    assert scan(None, folder) == 0
+
+
+FILES = {
+    ".env": "MISTRAL_API_KEY={}\n",
+    "settings.yaml": "models:\n  - name: m\n    api_key: {}\n",
+    "settings.toml": '[mistral]\napi_key = "{}"\n',
+    "settings.json": '{"a": {"mistralApiKey": "{}"}}',
+    "run.sh": "docker run -e MISTRAL_API_KEY={} image\n",
+    "run.ps1": "$env:MISTRAL_API_KEY = '{}'\r\n",
+    "app.R": 'Sys.setenv(MISTRAL_API_KEY = "{}")\n',
+    "app.py": 'client = Mistral(\n    api_key="{}",\n)\n',
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_settings_and_code_are_searched(folder, capsys, name, encoding) -> None:
+    (folder / name).write_bytes(FILES[name].replace("{}", PLAIN).encode(encoding))
+    assert scan(None, folder) == 1
+    told = capsys.readouterr()
+    assert "a key by its name, ends in 0aSy" in told.out
+    assert PLAIN not in told.out + told.err
+
+
+@given(st.binary(max_size=300), st.sampled_from(NAMED), st.binary(max_size=300))
+def test_what_is_around_a_named_key_neither_hides_it_nor_slows_the_search(
+    before, line, after
+) -> None:
+    data = before + b"\n" + line.replace("{}", PLAIN).encode() + b"\n" + after
+    assert any(PLAIN.encode() in data[leak.start : leak.end] for leak in find_leaks(data, []))
+
+
+def test_it_says_what_it_looked_at_and_what_not(folder, capsys) -> None:
+    (folder / ".git").mkdir()
+    (folder / "real").mkdir()
+    (folder / "link").symlink_to(folder / "real")
+    (folder / "dangling").symlink_to(folder / "nowhere")
+    os.mkfifo(folder / "pipe")
+    (folder / "a.zip").write_bytes(b"PK\3\4" + bytes(2_000_000))
+    (folder / "a.ipynb").write_text(notebook(code("1", {"text": "a"}, {"text": "b"}), code("2")))
+    history(folder / "history.sqlite", ["1 + 1"])
+    assert scan(None, folder) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert re.search(
+        r"Looked at 3 files \(2\.0 MB\), among them 1 notebook with 2 cells and 2 outputs and "
+        r"1 database\. Not looked into: ", told
+    )  # fmt: skip
+    for passed in ("1 git folder", "1 linked folder", "1 dangling link", "1 pipe", "1 packed file"):
+        assert passed in told
+
+
+def test_the_search_by_name_takes_a_time_that_grows_with_the_text_alone() -> None:
+    """No text makes it go back and forth: twenty times as much takes far less than the square."""
+    for piece in (b"api_key=", b"key: ", b"token " * 3, b'api_key="' + b"a" * 500, b"key" * 9):
+        begun = time.process_time()
+        find_leaks(piece * (2_000_000 // len(piece)), [])
+        assert time.process_time() - begun < 20
 
 
 def test_a_key_across_the_chunks_of_a_big_file_is_found_once(store, folder, capsys) -> None:

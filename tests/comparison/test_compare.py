@@ -260,7 +260,7 @@ def bad_inputs() -> dict[str, tuple]:
         "an empty text": (good, ["a", ""], None, "demo", FieldError, "empty"),
         "a remote ref": (remote, ["a"], None, "demo", FieldError, "example.org|remote|\\$ref"),
         "no schema": ("not a schema", ["a"], None, "demo", FieldError, "schema"),
-        "truth too short": (good, ["a", "b"], [{}], "demo", FieldError, "1 rows for 2 texts"),
+        "truth too short": (good, ["a", "b"], [{}], "demo", FieldError, "1 row for 2 texts"),
         "ids twice": (good, [{"id": "x", "text": "a"}] * 2, None, "demo", FieldError, "x"),
         "an unknown id": (good, ["a"], {"text-9": {}}, "demo", FieldError, "text-9"),
         "a refused truth": (good, ["a"], [{"total": "many"}], "demo", FieldError, "text-01, total"),

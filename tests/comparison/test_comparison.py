@@ -378,7 +378,7 @@ def test_hostile_names_and_values_stay_text(tmp_path) -> None:
 
 
 MISFITS = {
-    "too few": ({"a": GOOD[:1]}, "1 outputs for 3 texts"),
+    "too few": ({"a": GOOD[:1]}, "1 output for 3 texts"),
     "unknown id": ({"a": {"text-99": {}}}, "text-99"),
     "no outputs": ({}, "no|not a dict"),
     "a list": ([GOOD], "not a dict"),

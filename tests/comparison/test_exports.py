@@ -13,10 +13,13 @@ from typing import Any
 import nh3
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 import llmwidgets
 from llmwidgets.comparison import Comparison, Variant, compare, load
+from llmwidgets.comparison.run_settings import CompareScript
 from llmwidgets.comparison.serialization import WRITERS
 from llmwidgets.connections import Connection
 from llmwidgets.demo import invoices
@@ -330,3 +333,32 @@ def test_a_hostile_comparison_survives_saving(corpus: Comparison, tmp_path) -> N
     again = load(corpus.save(tmp_path / "saved.json"))
     assert again.to_frame().equals(corpus.to_frame())
     assert again._repr_html_() == corpus._repr_html_()
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(codec="utf-8"))
+        | st.sampled_from(["a.b", "a_b", "ﬁ", "fi", "1", "²"]),
+        st.sampled_from(
+            ["exact", "<lambda>", "class", "lw", "texts", "_ok", "ﬁ", "fi", "a b", "²"]
+        ),
+        min_size=1,
+    )
+)
+def test_code_names_each_function_apart_by_a_name_that_python_takes(given_names) -> None:
+    """Keywords, names of the code's own, lambdas at places that read alike."""
+    rules = {}
+    for path, name in given_names.items():
+        rule = (lambda _value, _truth: True) if name != "exact" else "exact"
+        if name != "exact":
+            rule.__name__ = name
+        rules[path] = rule
+    code = str(CompareScript(variants=[Variant("m")], scoring=rules))
+    tree = ast.parse(code.encode("utf-8"))
+    (written,) = (each.value for each in ast.walk(tree) if getattr(each, "arg", "") == "scoring")
+    assert ast.literal_eval(ast.unparse(ast.List(written.keys))) == list(rules)
+    names = [each.id for each in written.values if isinstance(each, ast.Name)]
+    assert len(names) == len({*names}) == sum(callable(rule) for rule in rules.values())
+    assert not {"lw", "texts", "json", "result"} & {*names}
+    kept = [path for path, name in given_names.items() if name == "_ok"]
+    assert not kept or "_ok" in names

@@ -155,9 +155,74 @@ def test_a_misfit_names_row_field_and_why_but_never_the_value(truth, named, step
 
 def test_many_misfits_are_counted() -> None:
     with pytest.raises(FieldError) as caught:
-        truths([{"amount": "x"}] * 9, ["text"] * 9)
+        truths([{"tags": [7] * 9}], ["text"])
     assert len(caught.value.problems) == 5
     assert "4 more" in caught.value.hint
+
+
+LISTED = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "city": {"type": "string"},
+        "kind": {"anyOf": [{"enum": ["red", "green"]}, {"type": "null"}]},
+        "one": {"const": "only"},
+        "day": {"type": "string", "format": "date"},
+        "code": {"type": "string", "pattern": "^[A-Z]{2}$"},
+        "lines": {"type": "array", "items": {
+            "type": "object", "properties": {"total": {"type": "number"}},
+            "additionalProperties": False}},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"citty": "x"}, "truth of 12 texts: citty → city (text-01, text-02, text-03 and 9 more)."),
+        ({"CITY": "x"}, "12 texts: CITY → city"),
+        ({"lines": [{"totl": 1}]}, "12 texts: lines[].totl → lines[].total"),
+        ({"zzz": 1}, "12 texts: zzz: the schema has no field of this name"),
+        ({"kind": "blue"}, "12 texts: kind: is not one of the allowed values: red, green ("),
+        ({"one": "other"}, "12 texts: one: is not the one value allowed: only ("),
+        ({"day": "soon"}, "12 texts: day: is not in the format date, such as 2026-11-28 ("),
+        ({"code": "x"}, "12 texts: code: does not match the pattern: ^[A-Z]{2}$ ("),
+        (
+            {"lines": [{"total": "a"}, {"total": "b"}]},
+            "12 texts: lines[].total: must be a number (",
+        ),
+    ],
+)
+def test_what_is_wrong_in_several_texts_is_said_once(record, said) -> None:
+    with pytest.raises(FieldError) as caught:
+        truths([record] * 12, ["text"] * 12, LISTED)
+    assert said in caught.value.message
+    assert len(caught.value.problems) == 1
+
+
+def test_one_text_names_the_place_and_what_would_fit() -> None:
+    record = {"citty": "x", "kind": "blue", "lines": [{"total": 1}, {"total": "b"}]}
+    with pytest.raises(FieldError) as caught:
+        truths([record, None], ["text"] * 2, LISTED)
+    assert caught.value.problems == {
+        "truth of text-01, citty": ("the schema has no field of this name; the nearest is city."),
+        "truth of text-01, kind": "is not one of the allowed values: red, green.",
+        "truth of text-01, lines[1].total": "must be a number.",
+    }
+
+
+def test_what_several_texts_share_is_apart_from_what_one_has() -> None:
+    with pytest.raises(FieldError) as caught:
+        truths([{"citty": 1, "kind": 5}, {"citty": 1, "totl": 1}, {"citty": 1}], ["t"] * 3, LISTED)
+    assert set(caught.value.problems) == {
+        "truth of 3 texts", "truth of text-01, kind", "truth of text-02, totl",
+    }  # fmt: skip
+
+
+def test_long_lists_of_allowed_values_are_cut() -> None:
+    many = {"type": "object", "properties": {"n": {"enum": [f"v{n}" for n in range(40)]}}}
+    with pytest.raises(FieldError, match="v11 and 28 more"):
+        truths([{"n": "x"}], ["t"], many)
 
 
 def test_texts_of_several_schemas() -> None:

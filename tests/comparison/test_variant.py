@@ -81,7 +81,7 @@ def test_a_wrong_setting_is_named(settings, field: str) -> None:
 def test_examples_are_pairs_of_text_and_record() -> None:
     variant = Variant("a", examples=[("a text", {"n": 1})])
     assert variant.examples == (Example("a text", {"n": 1}),)
-    assert variant.settings() == "1 examples"
+    assert variant.settings() == "1 example"
     assert hash(variant) == hash(Variant("a"))
 
 

@@ -284,6 +284,22 @@ def test_a_class_with_new_checks_judges_old_replies_anew(far_end, model):
     assert second.progress[0].reused == 1
 
 
+def test_an_error_while_old_replies_are_judged_ends_one_text_alone(far_end, model, monkeypatch):
+    schema, journal = read_schema([{"name": "total", "type": "number"}]), Journal(False)
+    documents = tuple(Document(f"t{at}", word, schema, None) for at, word in enumerate("ab"))
+    plan = Plan(columns(connected(far_end(model))), documents)
+    ran(plan, journal)
+    judge, judged = schema.judge, []
+
+    def fail_once(data):
+        judged.append(data)
+        return judge(data) if judged[1:] else {}["a bug"]
+
+    monkeypatch.setattr(schema, "judge", fail_once)
+    assert statuses(ran(plan, journal)) == ["InternalError", "ok"]
+    assert len(model.asked) == 2
+
+
 def test_the_journal_holds_no_text_and_no_key(far_end, model, tmp_path):
     path = tmp_path / "j.sqlite"
     model.replies = {"fail": 500}

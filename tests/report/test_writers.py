@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import io
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -13,24 +15,90 @@ from hypothesis import strategies as st
 
 from llmwidgets import formatting
 from llmwidgets.errors import FieldError
-from llmwidgets.report.writers import safe_cell, write_csv, write_jsonl, write_parquet, write_text
+from llmwidgets.report.writers import (
+    format_csv,
+    format_jsonl,
+    read_cell,
+    safe_cell,
+    write_csv,
+    write_jsonl,
+    write_parquet,
+    write_text,
+)
+
+STARTS = [
+    "=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\ufe66",
+    " =", "\u00a0=", "\u3000+", "\ufeff=", "\u200b@", "\u2060\u00ad-", "\x0b=", "\r\n=", "\n\t =",
+    "\0=", "\u0301=", "\u202e=",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", STARTS)
 def test_a_cell_that_starts_like_a_formula_is_quoted(start: str, tmp_path) -> None:
-    frame = pd.DataFrame({"=name": [f"{start}cmd|' /C calc'!A0", "plain"], "n": [-5, 1]})
+    """In the head as well, where labels and fields are names of columns; numbers stay numbers."""
+    text = f"{start}cmd|' /C calc'!A0"
+    frame = pd.DataFrame({f"{start}name": [text, "plain"], "n": [-5, 1], "f": [-0.5, None]})
     path = write_csv(frame, tmp_path / "out.csv")
     with path.open(newline="", encoding="utf-8") as file:
         head, first, second = list(csv.reader(file))
-    assert head == ["'=name", "n"]
-    assert first == [f"'{start}cmd|' /C calc'!A0", "-5"]
-    assert second == ["plain", "1"]
+    assert head == [f"'{start}name", "n", "f"]
+    assert first == [f"'{text}", "-5", "-0.5"]
+    assert second == ["plain", "1", ""]
 
 
-@given(st.text())
+ODD = st.text(
+    st.one_of(
+        st.sampled_from("=+-@\t\r\n \u00a0\ufeff\u200b\uff1d'\";|,sepx1"),
+        st.characters(codec="utf-8"),
+    )
+)
+
+
+@given(ODD)
 def test_no_text_cell_starts_like_a_formula(value: str) -> None:
-    assert not safe_cell(value).startswith(("=", "+", "-", "@", "\t", "\r"))
-    assert safe_cell(value).endswith(value)
+    """Whatever blanks and unseen characters a spreadsheet cuts; and the mark can be undone."""
+    cell = safe_cell(value)
+    seen = re.sub(r"^[\s\0-\x20\u00ad\u200b\u2060\ufeff]+", "", cell)
+    assert not seen.startswith(("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"))
+    assert not cell.startswith(("\t", "\r", "\n"))
+    assert cell.endswith(value)
+    assert len(cell) <= len(value) + 1
+    assert read_cell(cell) == value
+
+
+@given(st.lists(st.tuples(ODD, ODD, st.integers()), min_size=1), st.tuples(ODD, ODD))
+def test_a_csv_is_read_as_it_was_and_quotes_the_separators_of_every_locale(rows, names) -> None:
+    frame = pd.DataFrame(rows, columns=[*names, "n"])
+    written = format_csv(frame)
+    read = [
+        [read_cell(cell) for cell in row] for row in csv.reader(io.StringIO(written, newline=""))
+    ]
+    assert read[0] == [*names, "n"]
+    assert [(a, b, int(n)) for a, b, n in read[1:]] == rows
+    bare = re.sub(r'"(?:[^"]|"")*"', "", written)
+    assert not set(bare) & set(";\t|")
+    assert not written.lower().startswith("sep=")
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|", ","])
+def test_a_cell_with_a_separator_is_in_quotes(separator: str) -> None:
+    value = f"a{separator}=1+1"
+    head, row = format_csv(pd.DataFrame({value: [value]})).splitlines()
+    assert head == row == f'"{value}"'
+
+
+def test_numbers_flags_and_gaps_are_written_as_pandas_writes_them() -> None:
+    frame = pd.DataFrame(
+        {"f": [0.1, 1e-7, float("nan")], "i": [-1, 0, 2**60], "b": [True, False, True],
+         "o": [None, -3, "x"], "n": pd.array([1, None, 3], "Int64")}
+    )  # fmt: skip
+    assert format_csv(frame) == frame.to_csv(index=False, lineterminator="\r\n")
+    assert format_csv(pd.DataFrame({"only": [None, "x"]})) == 'only\r\n""\r\nx\r\n'
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_jsonl_is_not_touched_by_what_a_spreadsheet_runs(start: str) -> None:
+    assert json.loads(format_jsonl([{start: start}])) == {start: start}
 
 
 def test_lists_in_a_cell_become_json(tmp_path) -> None:

@@ -98,6 +98,58 @@ def test_key_order_does_not_change_the_digest():
     assert read_schema(turned).digest == read_schema(JSON_SCHEMA).digest
 
 
+NO_KEYWORD = [
+    ({"city": "str"}, "city is not a keyword of JSON Schema"),
+    ({"city": "str", "zip": "int"}, "city, zip are not keywords"),
+    ({"city": {"type": "string"}}, "city is not a keyword"),
+    ({"fields": [{"name": "city"}]}, "fields is not a keyword"),
+    ({"title": "str", "author": "str"}, "author is not a keyword"),
+    ({"type": "object", "city": "str"}, "city is not a keyword"),
+    ({"type": "object", "required": ["city"], "city": "str"}, "city is not a keyword"),
+    ({"type": "array", "item": {"type": "string"}}, "item is not a keyword"),
+    ({"type": "array", "items": {"city": "str"}}, "city is not a keyword"),
+    ({"name": "total", "type": "number"}, "one field row"),
+    ({"name": "total"}, "one field row"),
+    ({"title": "Invoice", "description": "str"}, "only remarks"),
+    ({"$defs": {"a": {"type": "object"}}}, "only remarks"),
+    ({"x-order": 1}, "only remarks"),
+    ({1: "str"}, "1 is not a keyword"),
+    ('{"city": "str"}', "city is not a keyword"),
+]
+"""Dicts by which any reply would be valid, and what is said of them."""
+
+
+def test_a_file_without_any_keyword_is_refused_too(tmp_path):
+    path = tmp_path / "schema.json"
+    path.write_text('{"city": "str"}', "utf-8")
+    with pytest.raises(FieldError) as caught:
+        read_schema(path)
+    assert '[{"name": "city", "type": "text"}]' in caught.value.hint
+
+
+def test_the_list_under_fields_is_pointed_at():
+    with pytest.raises(FieldError) as caught:
+        read_schema({"fields": [{"name": "city"}]})
+    assert "the list under fields itself" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object"},
+        {"properties": {}},
+        {"properties": {"a": {}}, "owner": "me"},
+        {"required": ["a"]},
+        {"type": "string", "owner": "me"},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}},
+        {"properties": {"name": {"type": "string"}}, "name": "Invoice"},
+        {"anyOf": [{"type": "object"}, {"type": "null"}]},
+    ],
+)
+def test_a_schema_that_says_something_is_read(schema):
+    assert read_schema(schema).json == schema
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
@@ -117,6 +169,7 @@ def test_key_order_does_not_change_the_digest():
         (Path("nowhere/schema.json"), "no schema file"),
         (object(), "cannot be turned"),
         (lambda: None, "type function is not a schema"),
+        *NO_KEYWORD,
     ],
 )
 def test_what_is_no_schema_is_said_so_with_the_next_step(source, said):

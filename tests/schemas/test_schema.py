@@ -147,3 +147,19 @@ def test_real_claims_fit_their_schema(shared_data):
     for line in (folder / "claims.jsonl").read_text("utf-8").splitlines():
         assert schema.problems(json.loads(line)["truth"]) == []
     assert len(schema.leaves) > 10
+
+
+@pytest.mark.parametrize(
+    ("keyword", "limit", "value", "said"),
+    [
+        ("maxItems", 1, [1, 2], "may have at most 1 item"),
+        ("minItems", 2, [], "must have at least 2 items"),
+        ("maxLength", 1, "ab", "may have at most 1 character"),
+        ("minLength", 3, "ab", "must have at least 3 characters"),
+        ("minProperties", 1, {}, "must have at least 1 property"),
+        ("maxProperties", 2, {"a": 1, "b": 2, "c": 3}, "may have at most 2 properties"),
+    ],
+)
+def test_a_limit_agrees_with_its_number(keyword, limit, value, said):
+    schema = read_schema({"properties": {"x": {keyword: limit}}})
+    assert [str(each) for each in schema.problems({"x": value})] == [f"x {said}"]

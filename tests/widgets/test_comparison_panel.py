@@ -189,7 +189,7 @@ def test_two_columns_of_one_name_are_refused(wire, store: Store) -> None:
         ({"texts": ["", "b"]}, "texts", "text-01: is empty", "Leave empty texts out"),
         ({"texts": ["claim.pdf"]}, "texts", "is a PDF", "pypdf"),
         ({"texts": [{"id": "a", "text": "x"}] * 2}, "texts", "more than once: a", "an id of its"),
-        ({"truth": [{}]}, "truth", "1 rows for 8 texts", "one for each text"),
+        ({"truth": [{}]}, "truth", "1 row for 8 texts", "one for each text"),
         ({"truth": {"nobody": {}}}, "truth", "no text has the id nobody", "ids of the texts"),
         (
             {"truth": {"workshop-en": {"total": "much"}}},
@@ -736,7 +736,7 @@ def test_search_and_field_narrow_the_grid(finished) -> None:
     grid = finished.ask("grid", only="all", field="currency", query="LJ-20417", chars=20)
     assert grid["texts"] == 0
     assert grid["empty"]["sentence"] == "No row matches the search in currency"
-    assert grid["empty"]["hint"] == "1 row match in other fields."
+    assert grid["empty"]["hint"] == "1 row matches in other fields."
     assert [way["label"] for way in grid["empty"]["ways"]] == ["Search all fields", "Clear search"]
 
 

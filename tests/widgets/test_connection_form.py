@@ -281,6 +281,26 @@ def test_no_trait_no_message_no_log_holds_the_key(wire, caplog, demo_address: st
     assert form.connection.fields.headers["X-Team"].reveal() == CANARY
 
 
+@pytest.mark.parametrize(
+    ("line", "cut"),
+    [
+        ("Bearer {}", True), ("Authorization: Bearer {}", True), ("x-api-key: {}", True),
+        ('export ANTHROPIC_API_KEY="{}"', True), ('"api_key": "{}",', True), ("{};", True),
+        ("{}\u200b\n", False), (' "{}" ', False),
+    ],
+)  # fmt: skip
+def test_of_a_pasted_line_the_form_takes_the_key_and_says_so(wire, line, cut) -> None:
+    """Not where blanks and quotes alone were cut, as of every secret."""
+    page = wire(ConnectionForm("anthropic", Store.in_memory()))
+    key = "sk-ant-api03-made-up-00001111"
+    page.type_secret("api_key", line.replace("{}", key), form=page.form["key"])
+    said = "API key: only the key was taken from the line that was pasted."
+    assert [each for each in page.form["warnings"] if "was pasted" in each] == [said] * cut
+    assert page.field("api_key")["secret"]["tail"] == "1111"
+    assert page.form["doubts"] == []
+    assert key not in json.dumps(page.messages)
+
+
 def test_a_foreign_key_is_not_sent_before_a_yes(wire) -> None:
     """An Anthropic key in OpenAI's form: no call, a sentence, and the way to its own form."""
     page = wire(ConnectionForm("openai", Store.in_memory()))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 import types
 from typing import Any
 
 import pytest
+from hypothesis import assume
+from hypothesis import given as for_any
+from hypothesis import strategies as st
 
 from llmwidgets import ComparisonPanel, Store
 from llmwidgets.demo import emails, invoices, jobs
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import read_schema
+from llmwidgets.schemas.loaders import schema_from_rows
 from llmwidgets.widgets.comparison.schema_editor import (
     FieldDraft,
     FieldRow,
@@ -130,6 +135,69 @@ def test_the_pydantic_code_runs_whatever_the_names_are() -> None:
          "other": {"lines": []}}
     )  # fmt: skip
     assert (record.date.year, record.class_, record.cause) == (2026, "x", "fire")
+
+
+ODD_NAMES = [
+    "class", "None", "match", "_", "__init__", "_private", "1st", "a b", "a-b", 'say "x"', "it's",
+    "\U0001f600", "\ufb01", "fi", "\u00b2", "\u2460", "\u1369", "model_config", "model_fields",
+    "model_validate_x", "model_dump_y", "model_name", "json", "copy", "schema", "validate", "str",
+    "int", "float", "bool", "list", "dt", "Literal", "BaseModel", "Field", "field", "base_model",
+    "literal", "record", "Record", "Record2", "class_", "true", "back\\slash", "line\nend",
+    "\u202e", "e\u0301", "\u00e9", "x", "X", "X_",
+]  # fmt: skip
+NAMES = st.one_of(
+    st.sampled_from(ODD_NAMES),
+    st.text(st.characters(exclude_characters=".[]", codec="utf-8"), min_size=1),
+).filter(lambda name: name.strip("[] ") == name)
+WORDS = st.text(st.characters(codec="utf-8"), max_size=5)
+KINDS = st.sampled_from(["text", "number", "integer", "boolean", "date", "time", "datetime"])
+
+
+@for_any(
+    st.dictionaries(
+        st.lists(NAMES, min_size=1, max_size=3).map(tuple),
+        st.tuples(KINDS, st.booleans(), st.booleans(), WORDS, st.booleans()),
+        min_size=1, max_size=6,
+    ),
+    NAMES,
+)  # fmt: skip
+def test_the_classes_ask_for_the_same_whatever_the_names_are(given_rows, title) -> None:
+    """Keywords, types, pydantic's own names, what Python reads as one name, and what it cannot."""
+    rows = []
+    for (*outer, last), (kind, many, required, described, other) in given_rows.items():
+        name = ".".join([*(f"{part}[]" if other else part for part in outer), last])
+        values = ["a\"'", "\0\u202e"] if kind == "text" and other else []
+        row = {"name": name, "type": kind, "list": many, "required": required}
+        rows.append({**row, "description": described, "values": values})
+    try:
+        schema = {"title": title} | schema_from_rows(rows)
+    except FieldError:
+        assume(False)
+    code = pydantic_code(schema)
+    compile(code.encode("utf-8"), "<copied>", "exec")
+    made = types.ModuleType("made_by_the_editor")
+    sys.modules[made.__name__] = made
+    exec(code, made.__dict__)
+    last = re.findall(r"^class (\w+)\(", code, re.MULTILINE)[-1]
+    assert len(set(re.findall(r"^class (\w+)\(", code, re.MULTILINE))) == code.count("(BaseModel):")
+    assert plain(getattr(made, last).model_json_schema(by_alias=True)) == plain(schema)
+
+
+def plain(node: Any, within: Any = None) -> Any:
+    """A JSON Schema without titles, defaults and references, closed objects as open ones."""
+    within = within or node
+    if "$ref" in node:
+        return plain(within["$defs"][node["$ref"].rpartition("/")[2]], within)
+    named = ("description", "enum") if "enum" in node else ("description", "type", "format")
+    kept = {key: node[key] for key in named if node.get(key)}
+    if "properties" in node:
+        kept["properties"] = {key: plain(each, within) for key, each in node["properties"].items()}
+        kept["required"] = sorted(node.get("required", ()))
+    if "anyOf" in node:
+        kept["anyOf"] = [plain(each, within) for each in node["anyOf"]]
+    if "items" in node:
+        kept["items"] = plain(node["items"], within)
+    return kept
 
 
 def test_rows_are_checked_while_they_are_typed(wire) -> None:

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from llmwidgets import formatting
+from llmwidgets.analysis.grounding import PAGE_BREAK
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.comparison.core import CellKey
 from llmwidgets.comparison.text_result import (
@@ -165,14 +166,14 @@ def _add_evidence(
 
 def _quote(text: str, start: int, end: int) -> _QuoteState:
     """The sentences around the words, cut where they get long."""
-    before = _SENTENCE.split(text[max(0, start - _QUOTE) : start])[-2:]
+    before = _SENTENCE.split(PAGE_BREAK.sub("\n", text[max(0, start - _QUOTE) : start]))[-2:]
     lead = " ".join(part for part in before if part)
-    after = _SENTENCE.split(text[end : end + _QUOTE])[:2]
+    after = _SENTENCE.split(PAGE_BREAK.sub("\n", text[end : end + _QUOTE]))[:2]
     tail = " ".join(part for part in after if part)
     gap = " " if text[:start][-1:].isspace() and lead and not lead[-1:].isspace() else ""
     return {
         "before": ("“" if lead == text[:start].strip() else "…") + lead + gap,
-        "mark": text[start:end],
+        "mark": PAGE_BREAK.sub("\n", text[start:end]),
         "after": tail + ("”" if text[end:].strip() == tail.strip() else "…"),
     }
 
@@ -181,7 +182,8 @@ def _value_row(comparison: Comparison, field: FieldResult, at: int, grounds: Tex
     value = field.values[at]
     words = value_words(value)
     span = grounds.locate(value.value, field.pattern)
-    how = _FOUND.get(span.kind, "") if span is not None else ""
+    parts = [_FOUND.get(span.kind, ""), formatting.format_page(span.page)] if span else []
+    how = ", ".join(part for part in parts if part)
     if value.state == "failed":
         words, how = "no usable reply", ""
     how = FLAG_WORDS[grounding_flag(field, at, grounds)] or how
@@ -289,6 +291,7 @@ class _ValueGroup(TypedDict):
     text: str
     kind: str
     flag: str
+    page: str
 
 
 class _FieldGroups(TypedDict):
@@ -323,7 +326,7 @@ def text_view(index: GridIndex, at: int) -> TextAnswer:
         "index": at,
         "id": text_name(text, unit.repeat, comparison.repeats),
         "total": index.total,
-        "text": escape_in_place(text.text[:LONGEST_TEXT]),
+        "text": escape_in_place(text.text[:LONGEST_TEXT].replace("\f", "\n")),
         "cut": f"The first {LONGEST_TEXT:,} characters." if len(text.text) > LONGEST_TEXT else "",
         "spans": [
             span for field, groups in grouped for span in _spans(field, groups, grounds, text)
@@ -355,6 +358,7 @@ def _groups(field: FieldResult, grounds: TextGrounding) -> list[tuple[_ValueGrou
             "text": words if kind != "blank" else "none",
             "kind": "value" if kind == "value" else "none",
             "flag": FLAG_WORDS[max(flags, default="", key=FLAGS.index)],
+            "page": formatting.format_page(grounds.page(value, field.pattern)),
         }
         groups.append((group, value))
     others: dict[tuple[str, str, Flag], list[int]] = {}
@@ -371,6 +375,7 @@ def _groups(field: FieldResult, grounds: TextGrounding) -> list[tuple[_ValueGrou
             "text": "no value" if missing else words or "none",
             "kind": "none" if missing or not words else "value",
             "flag": FLAG_WORDS[flag],
+            "page": formatting.format_page(grounds.page(cell.value, field.pattern)),
         }
         groups.append((group, NOTHING if missing else cell.value))
     return groups

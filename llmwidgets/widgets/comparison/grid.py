@@ -458,7 +458,8 @@ def _cell(field: FieldResult, at: int, grounds: TextGrounding) -> Cell:
 def _said(unit: TextRow) -> str:
     words = []
     if unit.fields:
-        words.append(f"{unit.disagreeing} of {count(len(unit.fields), 'field')} disagree")
+        verb = "disagrees" if unit.disagreeing == 1 else "disagree"
+        words.append(f"{unit.disagreeing} of {count(len(unit.fields), 'field')} {verb}")
     if unit.failed:
         words.append(f"{count(len(unit.failed), 'model')} failed")
     return ", ".join(words)
@@ -473,7 +474,7 @@ def _fold(each: Shown, unit: TextRow, variants: int) -> str:
     answered = variants - len(unit.failed) - len(unit.waiting)
     whom = "the one model that answered" if answered == 1 else f"the {answered} that answered"
     if not unit.failed and not unit.waiting:
-        whom = "the one model" if variants == 1 else f"all {variants} models"
+        whom = "the one model" if variants == 1 else f"all {count(variants, 'model')}"
     verb = "agrees" if len(each.quiet) == 1 else "agree"
     return f"{count(len(each.quiet), 'field')} {verb} in {whom}"
 
@@ -496,7 +497,8 @@ def nothing_view(index: GridIndex, wanted: Filter) -> NothingState:
         ways: list[_WayState] = [{"label": "Clear search", "filter": {"query": ""}}]
         if elsewhere:
             ways.insert(0, {"label": "Search all fields", "filter": {"field": ""}})
-        hint = f"{count(elsewhere, 'row')} match in other fields." if elsewhere else ""
+        rows = count(elsewhere, "row matches", "rows match")
+        hint = f"{rows} in other fields." if elsewhere else ""
         return {"good": False, "sentence": f"No row matches the search{where}", "hint": hint,
                 "ways": ways}  # fmt: skip
     everything: _WayState = {"label": f"Show all {count(counts['rows'], 'row')}", "filter": whole}

@@ -191,7 +191,9 @@ def parse_edit(words: str, leaf: Leaf | None) -> Any:
     name = leaf.path if leaf is not None else "this field"
     if kind in ("integer", "number"):
         try:
-            return float(typed) if kind == "number" and "." in typed else int(typed)
+            decimal = kind == "number" and "." in typed
+            read = formatting.parse_number if decimal else formatting.parse_whole
+            return read(typed)
         except ValueError:
             example = "4180" if kind == "integer" else "4180.50"
             raise FieldError({name: "This is not a number."}, f"Type it like {example}.") from None

@@ -254,7 +254,8 @@ class ResultController:
             code = {
                 "title": "This request as curl",
                 "text": request_curl(comparison.extraction(cell)),
-                "said": "It contains the text; KEY is in the place of the key.",
+                "said": "For bash, zsh and their like (on Windows in Git Bash or WSL). It contains "
+                "the text; KEY is in the place of the key.",
                 "from": "curl",
             }
             self._result.answer("code", code)
@@ -327,7 +328,7 @@ class ScoresController:
 def _read_points(given: object) -> float:
     """A difference in fields of 100 as a share, 0–1; FieldError for anything else."""
     try:
-        points = float(str(given or "").strip().replace(",", "."))
+        points = formatting.parse_number(str(given or "").strip().replace(",", "."))
     except ValueError:
         points = -1.0
     if not 0.1 <= points <= 50:

@@ -339,8 +339,8 @@ class LiveRun:
     def _said(self, progress: tuple[VariantProgress, ...]) -> str:
         kept, total = _counts(progress)
         reused, (spent, unknown) = sum(each.reused for each in progress), _spent(progress)
-        noun = "reply" if total == 1 else "replies"
-        words = [f"{kept:,} of {total:,} {noun}{' kept' if self.ended else ''}"]
+        replies = count(total, "reply", "replies")
+        words = [f"{kept:,} of {replies}{' kept' if self.ended else ''}"]
         words.append(self._time(progress))
         if reused:
             words.append(f"{reused:,} paid before")
@@ -383,7 +383,7 @@ class LiveRun:
             limit = dollars(self.budget) if self.budget is not None else "the limit"
             hint = (
                 f"{dollars(_spent(progress)[0])} is spent and the next call could cost more "
-                f"than the rest. {kept:,} of {total:,} replies are kept."
+                f"than the rest. {_kept_of(kept, total)} kept."
             )
             notes.append({"sentence": f"Stopped before {limit}.", "hint": hint})
         if not notes:
@@ -427,7 +427,7 @@ class LiveRun:
             fact = f"The first {mine} of {count(self._texts, 'text')}."
             return fact, notes, f"Run the other {count(rest, 'call')}"
         if self.stopped:
-            fact = f"Stopped: {kept:,} of {total:,} replies are here."
+            fact = f"Stopped: {_kept_of(kept, total)} here."
             return fact, notes, f"Resume {count(total - kept, 'call')}"
         lost = sum(_sum_failures(each, may_ask_again) for each in progress)
         if not lost:
@@ -493,3 +493,8 @@ def _clock(seconds: float) -> str:
     minutes, left = divmod(round(seconds), 60)
     hours, rest = divmod(minutes, 60)
     return f"{hours}:{rest:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def _kept_of(kept: int, total: int) -> str:
+    """How many replies of all, with the verb: `1 of 3 replies is`."""
+    return f"{kept:,} of {count(total, 'reply', 'replies')} {'is' if kept == 1 else 'are'}"

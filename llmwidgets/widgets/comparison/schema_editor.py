@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import keyword
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
+from pydantic import BaseModel
+
+from llmwidgets.comparison.text_result import python_literal, python_name
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import count
+from llmwidgets.formatting import count, parse_number, parse_whole
 from llmwidgets.schemas.loaders import TYPES, schema_from_rows
 from llmwidgets.widgets.comparison.setup_controller import SetupController
 from llmwidgets.widgets.comparison.setup_view import TYPE_WORDS
@@ -232,7 +234,8 @@ def usable(name: str) -> str:
 def _value(words: str, kind: str) -> Any:
     word = words.strip()
     try:
-        return int(word) if kind == "integer" else float(word) if kind == "number" else word
+        read = {"integer": parse_whole, "number": parse_number}.get(kind)
+        return read(word) if read is not None else word
     except ValueError:
         return word
 
@@ -296,11 +299,14 @@ _PYTHON = {
 }  # fmt: skip
 
 
+_USED = frozenset(["str", "float", "int", "bool", "list", "dt", "Literal", "BaseModel", "Field"])
+"""The names that the code uses for itself."""
+_OF_MODELS = _USED | frozenset(dir(BaseModel))
+
+
 def pydantic_code(schema: Mapping[str, Any]) -> str:
     """The JSON Schema of field rows as pydantic classes, inner ones first."""
-    classes: list[str] = []
-    _class_of(_class_name(str(schema.get("title") or "Record")), schema, classes)
-    body = "\n\n\n".join(classes)
+    body = "\n\n\n".join(_Classes(schema).written)
     imports = []
     if re.search(r"\bdt\.", body):
         imports.append("import datetime as dt")
@@ -311,47 +317,72 @@ def pydantic_code(schema: Mapping[str, Any]) -> str:
     return "\n".join([*lines, f"from pydantic import {names}", "", "", body, ""])
 
 
-def _class_of(name: str, schema: Mapping[str, Any], classes: list[str]) -> None:
-    lines = [f"class {name}(BaseModel):"]
-    for key, inside in schema["properties"].items():
-        kind = _python_type(key, inside, classes)
-        needed = key in schema.get("required", ())
-        lines.append(f"    {_member(key, kind, inside, needed)}")
-    classes.append("\n".join(lines))
+class _Classes:
+    """The code of each class, and the names given so far.
+
+    Inside of a class its fields hide what has their name, so no class has the name of a field.
+    """
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self.written: list[str] = []
+        self._taken = {*_USED, *_list_members(schema)}
+        self._add(str(schema.get("title") or "Record"), schema)
+
+    def _add(self, words: str, schema: Mapping[str, Any]) -> str:
+        """Write the class of an object, and return its name."""
+        joined = "".join(part[:1].upper() + part[1:] for part in re.split(r"\W+|_", words))
+        name = python_name(joined if joined.isidentifier() else f"Record{joined}", self._taken)
+        self._taken.add(name)
+        lines = [f"class {name}(BaseModel):"]
+        for key, member in _name_members(schema).items():
+            inside, needed = schema["properties"][key], key in schema.get("required", ())
+            lines.append(f"    {_member(key, member, self._type(key, inside), inside, needed)}")
+        self.written.append("\n".join(lines))
+        return name
+
+    def _type(self, key: str, inside: Mapping[str, Any]) -> str:
+        if "anyOf" in inside:
+            return f"{self._type(key, inside['anyOf'][0])} | None"
+        if "enum" in inside:
+            return f"Literal[{', '.join(map(python_literal, inside['enum']))}]"
+        if inside.get("type") == "array":
+            return f"list[{self._type(key, inside['items'])}]"
+        if inside.get("type") == "object":
+            return self._add(key, inside)
+        return _PYTHON.get((inside.get("type", "string"), inside.get("format")), "str")
 
 
-def _member(key: str, kind: str, inside: Mapping[str, Any], needed: bool) -> str:
+def _name_members(schema: Mapping[str, Any]) -> dict[str, str]:
+    """The name of each property's field, for which the property itself is an alias if need be."""
+    names: dict[str, str] = {}
+    # Those that stay as they are come first, so that none of them is taken.
+    for key in sorted(schema["properties"], key=lambda key: _member_name(key) != key):
+        names[key] = _member_name(key, *names.values())
+    return {key: names[key] for key in schema["properties"]}
+
+
+def _member_name(key: str, *others: str) -> str:
+    # What begins with _ is not a field to pydantic.
+    name = python_name(python_name(key).lstrip("_"), {*_OF_MODELS, *others})
+    kept = name.startswith(("model_validate", "model_dump"))  # by pydantic, for its own methods
+    return python_name(f"field_{name}", others) if kept else name
+
+
+def _list_members(schema: Mapping[str, Any]) -> Iterator[str]:
+    """The names of all fields, those of inner objects too."""
+    if "properties" in schema:
+        yield from _name_members(schema).values()
+    inner = (*schema.get("properties", {}).values(), *schema.get("anyOf", ()))
+    for each in (*inner, *([schema["items"]] if "items" in schema else [])):
+        yield from _list_members(each)
+
+
+def _member(key: str, name: str, kind: str, inside: Mapping[str, Any], needed: bool) -> str:
     description = inside.get("description")
-    name = f"{key}_" if keyword.iskeyword(key) else key
-    more = [f"alias={_quoted(key)}"] if name != key else []
-    more += [f"description={_quoted(description)}"] if description else []
+    more = [f"alias={python_literal(key)}"] if name != key else []
+    more += [f"description={python_literal(description)}"] if description else []
     if not needed:
         empty = "None" if kind.endswith("| None") else "[]"
         default = "default_factory=list" if empty == "[]" else "default=None"
         return f"{name}: {kind} = " + (f"Field({', '.join([default, *more])})" if more else empty)
     return f"{name}: {kind}" + (f" = Field({', '.join(more)})" if more else "")
-
-
-def _python_type(key: str, inside: Mapping[str, Any], classes: list[str]) -> str:
-    if "anyOf" in inside:
-        return f"{_python_type(key, inside['anyOf'][0], classes)} | None"
-    if "enum" in inside:
-        return f"Literal[{', '.join(_quoted(each) for each in inside['enum'])}]"
-    if inside.get("type") == "array":
-        return f"list[{_python_type(key, inside['items'], classes)}]"
-    if inside.get("type") == "object":
-        name = _class_name(key)
-        while any(each.startswith(f"class {name}(") for each in classes):
-            name += "_"
-        _class_of(name, inside, classes)
-        return name
-    return _PYTHON.get((inside.get("type", "string"), inside.get("format")), "str")
-
-
-def _class_name(name: str) -> str:
-    joined = "".join(part[:1].upper() + part[1:] for part in re.split(r"\W+|_", name) if part)
-    return joined if joined.isidentifier() else f"Record{joined}" if joined else "Record"
-
-
-def _quoted(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

@@ -22,6 +22,7 @@ from llmwidgets.comparison.aggregate import (
 from llmwidgets.comparison.scores import find_sparse
 from llmwidgets.comparison.text_result import read_leakage
 from llmwidgets.comparison.texts import spread_evenly
+from llmwidgets.formatting import count
 from llmwidgets.report.scoreboard import Wording
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def _foot(comparison: Comparison, verdict: Verdict, *, scored: bool, agreed: boo
     if not agreed:
         return [_FOOT_UNSCORED, *notes]
     total, some = len(comparison.texts), sampled_agreement(comparison).texts
-    where = f" In {some:,} of {total:,} texts, evenly spread." if some < total else ""
+    where = f" In {some:,} of {count(total, 'text')}, evenly spread." if some < total else ""
     return [f"{_FOOT_AGREED}{where}", *notes]
 
 
@@ -256,7 +257,7 @@ def _row(row: Row, shared: Shared, *, sparse: bool, agreed: bool) -> _ScoreRow:
     }
     if agreed:
         view["agree"] = formatting.percent(shared[0] if shared else None)
-        view["agree_of"] = f"of {shared[1]:,} values" if shared else ""
+        view["agree_of"] = f"of {count(shared[1], 'value')}" if shared else ""
     return view
 
 
@@ -352,7 +353,7 @@ def _pair(pair: Pair, letters: dict[str, str]) -> _PairState:
         tie = "too few texts to tell"
     elif pair.texts_needed and not pair.told_apart:
         enough = pair.texts_needed <= pair.texts
-        needed = "enough texts" if enough else f"needs {pair.texts_needed:,} texts"
+        needed = "enough texts" if enough else f"needs {count(pair.texts_needed, 'text')}"
     return {
         "a": letters.get(a, a),
         "b": letters.get(b, b),
@@ -464,24 +465,26 @@ def grounding_view(comparison: Comparison) -> GroundingState:
     texts = spread_evenly(total, _MOST_TEXTS)
     counts = count_grounding(comparison, texts)
     shown = any(copying.values for copying in read_leakage(comparison))
-    few = f"“Not in the text” is counted in {len(texts):,} of {total:,} texts, evenly spread."
+    of_all = f"{len(texts):,} of {count(total, 'text')}"
+    few = f"“Not in the text” is counted in {of_all}, evenly spread."
     return {
         "rows": {
-            formatting.variant_letter(at): _grounding_row(count, shown)
-            for at, count in enumerate(counts)
+            formatting.variant_letter(at): _grounding_row(each, shown)
+            for at, each in enumerate(counts)
         },
-        "any": any(count.values for count in counts),
+        "any": any(each.values for each in counts),
         "said": few if len(texts) < total else "",
     }
 
 
-def _grounding_row(count: GroundingCount, shown: bool) -> GroundingRow:
-    if not count.values:
+def _grounding_row(found: GroundingCount, shown: bool) -> GroundingRow:
+    if not found.values:
         return {"absent": "–", "copied": "", "title": "No value was looked for in a text."}
+    are = "is" if found.copied == 1 else "are"
     return {
-        "absent": formatting.percent(count.absent / count.values),
-        "copied": f"{formatting.percent(count.copied / count.values)} copied" if shown else "",
-        "loud": count.copied > 0,
-        "title": f"{count.absent:,} of {count.values:,} values"
-        + (f", {count.copied:,} of them are in an example" if shown else ""),
+        "absent": formatting.percent(found.absent / found.values),
+        "copied": f"{formatting.percent(found.copied / found.values)} copied" if shown else "",
+        "loud": found.copied > 0,
+        "title": f"{found.absent:,} of {count(found.values, 'value')}"
+        + (f", {found.copied:,} of them {are} in an example" if shown else ""),
     }

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, TypedDict, TypeVar
 
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.run_settings import CompareScript, shared_schema
 from llmwidgets.comparison.runs import RunPlan, build_plan, read_documents
+from llmwidgets.comparison.text_result import is_free_name
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import (
     ConnectionResolver,
@@ -23,6 +23,7 @@ from llmwidgets.connections.catalog import find_end
 from llmwidgets.engine.network.pacing import CONCURRENCY_MOST
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FieldError, LLMWidgetsError, PolicyError, StoreError
+from llmwidgets.formatting import parse_number
 from llmwidgets.schemas import Schema, read_schema
 from llmwidgets.store.store import Store
 from llmwidgets.widgets.connection.check_view import is_liftable
@@ -79,7 +80,7 @@ class RunOptions:
             self.budget = None
             return
         try:
-            budget = float(words)
+            budget = parse_number(words)
         except ValueError:
             budget = -1.0
         if not 0 < budget < 1e6:
@@ -95,7 +96,7 @@ def read_whole(name: str, given: object, most: int, *, least: int = 1) -> int | 
     words = str(given if given is not None else "").strip()
     if not words:
         return None
-    short = words.isdecimal() and len(words) <= len(str(most))
+    short = words.isascii() and words.isdecimal() and len(words) <= len(str(most))
     if not short or not least <= int(words) <= most:
         raise FieldError({name: f"This is not a whole number from {least} to {most}."})
     return int(words)
@@ -411,7 +412,7 @@ class Setup:
         return CompareScript(
             variants=self.variants(),
             schema=self.schema or shared_schema(self.documents),
-            class_name=name if name.isidentifier() and not iskeyword(name) else "",
+            class_name=name if is_free_name(name) else "",
             truth=self.truth_given is not None,
             group=self.group if self.group is None or isinstance(self.group, str) else "",
             blank=self.blank,

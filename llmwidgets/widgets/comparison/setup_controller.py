@@ -21,6 +21,7 @@ from llmwidgets.engine.estimate import Estimate, cost_words, estimate
 from llmwidgets.errors import FieldError, LLMWidgetsError
 from llmwidgets.formatting import count
 from llmwidgets.providers.prices import price_changes
+from llmwidgets.report.writers import read_cell
 from llmwidgets.widgets.comparison.labels import LabelController
 from llmwidgets.widgets.comparison.results import ShownResult
 from llmwidgets.widgets.comparison.setup import Screen, Setup
@@ -109,7 +110,7 @@ def whole_words(likely: Estimate | None, texts: int) -> str:
         return ""
     head, rest = cost_words(likely)
     cost = f"{head[:1].lower()}{head[1:]}{f', {rest}' if rest else ''}"
-    return f"All {texts:,} texts: {cost}; by what {count(likely.tried, 'answer')} took."
+    return f"All {count(texts, 'text')}: {cost}; by what {count(likely.tried, 'answer')} took."
 
 
 class SetupController:
@@ -288,7 +289,8 @@ def read_files(files: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
         if kind == ".csv":
             csv.field_size_limit(2**31 - 1)  # the most that every platform takes
             table = io.StringIO(content.lstrip("\ufeff"), newline="")
-            texts += _rows(name, list(csv.DictReader(table)))
+            rows = ({key: read_cell(each[key]) for key in each} for each in csv.DictReader(table))
+            texts += _rows(name, list(rows))
         elif kind == ".jsonl":
             # Not `splitlines`: JSON may contain other line ends inside of a string.
             lines = [line for line in content.split("\n") if line.strip()]

@@ -419,7 +419,7 @@ def _schema_view(setup: Setup) -> _SchemaView:
         lossy.setdefault(loss.path, words)
     summary = f"{len(schema.leaves)}, from {schema.name}"
     if len(schemas) > 1:
-        summary = f"{len(schemas)} schemas; the first is {schema.name}"
+        summary = f"{count(len(schemas), 'schema')}; the first is {schema.name}"
     more = len(losses) - _LOSSES
     return {
         "said": summary,
@@ -489,11 +489,13 @@ def _options_view(options: RunOptions) -> _OptionsView:
     if options.instructions != request_builder.DEFAULT_INSTRUCTIONS or options.crossed:
         changed.append("own instructions")
     if options.repeats > 1:
-        changed.append(f"{options.repeats} repeats")
+        changed.append(count(options.repeats, "repeat"))
     if options.concurrency:
         changed.append(f"{options.concurrency} at a time")
     names = ", ".join(options.crossed or ())
-    sets = f"{count(len(options.crossed or ()), 'set')} of instructions cross with the models"
+    crossed = len(options.crossed or ())
+    cross = "crosses" if crossed == 1 else "cross"
+    sets = f"{count(crossed, 'set')} of instructions {cross} with the models"
     return {
         "said": ", ".join(changed) or "defaults",
         "instructions": options.instructions,
@@ -524,12 +526,13 @@ def _estimate_view(setup: Setup, cost: CostEstimate, calls: int) -> _EstimateSta
     head, rest = cost_words(likely)
     product = f"{count(columns, 'column')} × {count(texts, 'text')}"
     if setup.options.repeats > 1:
-        product += f" × {setup.options.repeats} repeats"
+        product += f" × {count(setup.options.repeats, 'repeat')}"
     lines = [f"{product} = {count(calls, 'call')} · {duration(likely.seconds)}"]
     if setup.shown:
         lines.append(f"{count(setup.shown, 'text')} shown as examples and left out of scoring.")
     if likely.tried:
-        lines.append(f"By what {count(likely.tried, 'answer')} took that were tried.")
+        were = "was" if likely.tried == 1 else "were"
+        lines.append(f"By what {count(likely.tried, 'answer')} took that {were} tried.")
     lines += [f"! {change}" for change in likely.price_changes]
     lines.append(hosts_words(likely.hosts, setup.connections()))
     if likely.too_long:

@@ -14,6 +14,7 @@ from llmwidgets.connections.connection import Connection, secret_warning
 from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects.types import Call, Enforcement
 from llmwidgets.errors import FieldError
+from llmwidgets.formatting import parse_number
 from llmwidgets.providers import find_provider
 from llmwidgets.secret import Secret, redact
 from llmwidgets.widgets.connection.check_view import (
@@ -152,6 +153,7 @@ class FormDraft:
     def receive(self, name: str, secret: Secret, header: str = "") -> None:
         """Keep a secret that arrived, in place of the stored one until saved or cleared."""
         self.touched = True
+        secret = secret if header else self.provider.read_key(name, secret)
         fields = self.headers if header else self.secrets
         key = header or name
         fields[key] = SecretField(fields.get(key, SecretField()).stored, secret or None)
@@ -369,7 +371,7 @@ def _price(value: Any, old: Any) -> Any:
         # The form has no field for it; what code set stays.
         price = {"cached": old["cached"], **price}
     try:
-        return {name: float(amount) for name, amount in price.items()} or None
+        return {name: parse_number(str(amount).strip()) for name, amount in price.items()} or None
     except (TypeError, ValueError):
         return price
 

@@ -259,6 +259,14 @@ def _warnings(draft: FormDraft, preview: Connection | None) -> list[str]:
     sentences += [
         each.sentence for each in closed if each.field in secret and each not in draft.doubts
     ]
+    cut = [
+        name for name, each in draft.secrets.items() if each.received and each.received.is_cut_out
+    ]
+    sentences += [
+        f"{draft.provider.fields.model_fields[name].title}: only the key was taken from the line "
+        "that was pasted."
+        for name in cut
+    ]
     return list(dict.fromkeys(sentences))
 
 

@@ -282,6 +282,7 @@ export interface ValueGroup {
   text: string;
   kind: "value" | "none";
   flag: string;
+  page: string;
 }
 
 export interface TextAnswer {

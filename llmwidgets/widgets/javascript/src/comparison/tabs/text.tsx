@@ -162,6 +162,7 @@ function Values({ field, on, pick }: { field: Shown; on: boolean; pick: (path: s
             <span class={lookOf(each)}>
               {each.text}
               {each.flag && <span class="lw-nit">{each.flag}</span>}
+              {each.page && <span class="s muted">{` ${each.page}`}</span>}
             </span>
           </>
         ))}

@@ -1,0 +1,158 @@
+"""Tables of pandas with a column for each field, read as records: truth, or outputs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.comparison.texts import (
+    find_repeated,
+    is_empty_cell,
+    join_truncated,
+    name_of,
+    to_jsonable,
+)
+from llmwidgets.errors import FieldError
+from llmwidgets.schemas.canonical import find_meant
+
+if TYPE_CHECKING:
+    from llmwidgets.schemas import Leaf, Schema
+
+_SHOWN = 5
+
+Table = Sequence[tuple[str, tuple[str, ...], "Leaf | None"]]
+"""The columns of a DataFrame that are fields: the name, its steps, and the leaf if it is one."""
+
+
+def is_frame(value: Any) -> bool:
+    """Whether this is a DataFrame."""
+    return hasattr(value, "to_dict") and hasattr(value, "columns")
+
+
+def rows_of(frame: Any) -> list[dict[str, Any]]:
+    """The rows of a DataFrame, each by the names of the columns."""
+    frame = frame.rename(columns=str)
+    for name, kind in frame.dtypes.items():
+        if str(kind).lower() in ("float16", "float32"):
+            # pandas would make 12.300000190734863 of 12.3.
+            cells = [to_jsonable(cell, keep_blanks=True) for cell in frame[name].to_numpy()]
+            frame = frame.assign(**{name: cells})
+    rows: list[dict[str, Any]] = frame.to_dict("records")
+    return rows
+
+
+def read_columns(frame: Any, schemas: Iterable[Schema], name: str, more: str) -> Table:
+    """What the columns are in the schemas; FieldError for one that they do not have."""
+    leaves = {leaf.path: leaf for schema in schemas for leaf in schema.leaves}
+    known = columns_of(leaves)
+    columns = [str(each) for each in frame.columns if str(each) not in ("id", "text")]
+    problems = {each: no_such_field(each, known) for each in columns if each not in known}
+    problems |= dict.fromkeys(find_repeated(map(str, frame.columns)), "is the name of two columns.")
+    if problems:
+        raise FieldError(
+            dict(list(problems.items())[:_SHOWN]),
+            f"A column of {name} is named like a field, policy.number for a field inside "
+            f"another.{more}",
+        )
+    return [(each, known[each], leaves.get(each)) for each in columns]
+
+
+def by_id_column(frame: Any, rows: Sequence[Any], name: str) -> Any:
+    """The rows of a DataFrame by its column of ids; as they are if it has none."""
+    if "id" not in frame.columns:
+        return rows
+    ids = [name_of(each) for each in frame["id"]]
+    if twice := find_repeated(ids):
+        raise FieldError(
+            {name: f"these ids appear more than once: {join_truncated(twice)}."},
+            f"Keep one row of {name} for each id.",
+        )
+    return dict(zip(ids, rows, strict=True))
+
+
+def read_records(frame: Any, schemas: Iterable[Schema], name: str) -> Any:
+    """The rows of a DataFrame as records, by id if it has a column of ids.
+
+    An empty cell is null where the field may be, else the field is left out.
+    """
+    more = ' A column of records as JSON is given by itself: {"A": frame["…"]}.'
+    table = read_columns(frame, schemas, name, more)
+    records: list[Any] = []
+    for row in rows_of(frame):
+        record: dict[str, Any] = {}
+        for column, steps, leaf in table:
+            cell = row[column]
+            if cell is not None and not is_empty_cell(cell):
+                put_at(record, steps, read_cell(to_jsonable(cell), leaf))
+            elif leaf is None or leaf.nullable:
+                put_at(record, steps, None)
+        records.append(record)
+    return by_id_column(frame, records, name)
+
+
+def put_at(record: dict[str, Any], steps: Sequence[str], value: Any) -> None:
+    """Put a value into a record, and the objects around it where there are none yet."""
+    *parents, last = steps
+    for parent in parents:
+        record = record.setdefault(parent, {})
+    record[last] = value
+
+
+def read_cell(cell: Any, leaf: Leaf | None) -> Any:
+    """A cell of a table as the leaf's type: tables know only text and floats."""
+    if leaf is None:
+        return parse_cell(cell) if isinstance(cell, str) else cell
+    if isinstance(cell, str) and cell.strip() == "null" and leaf.nullable:
+        return None
+    if leaf.type in ("number", "integer", "boolean") and isinstance(cell, str):
+        return parse_cell(cell.strip().lower() if leaf.type == "boolean" else cell.strip())
+    if leaf.type == "string" and isinstance(cell, int | float) and not isinstance(cell, bool):
+        return str(cell)
+    return cell
+
+
+def parse_cell(cell: str) -> Any:
+    """A cell as the JSON that it is, else as its text."""
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError):
+        return cell
+
+
+# -- The names of fields: columns and paths.
+
+ITEM = "[]"
+_STEP = re.compile(r'\[(\d*)\]|\[("(?:[^"\\]|\\.)*")\]|([^.\[\]]+)')
+
+
+def parse_path(path: str) -> tuple[str | int, ...]:
+    """The steps of a path: names, numbers inside lists, and "[]" for every item of one.
+
+    >>> parse_path('lines[].unit["a.b"]'), parse_path("lines[0].total")
+    (('lines', '[]', 'unit', 'a.b'), ('lines', 0, 'total'))
+    """
+    return tuple(
+        name or (json.loads(quoted) if quoted else int(number) if number else ITEM)
+        for number, quoted, name in _STEP.findall(path)
+    )
+
+
+def columns_of(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The column names a table of truth may have, each with its steps: up to the first list."""
+    columns: dict[str, tuple[str, ...]] = {}
+    for path in paths:
+        steps = tuple(map(str, parse_path(path)))
+        steps = steps[: steps.index(ITEM)] if ITEM in steps else steps
+        if steps:
+            columns.setdefault(".".join(steps), steps)
+            columns.setdefault(path.split(ITEM)[0], steps)
+    return columns
+
+
+def no_such_field(name: str, known: Iterable[str]) -> str:
+    """The sentence for a name that the schema does not have, with the nearest it has."""
+    near = find_meant(name, sorted(known))
+    nearest = f"; the nearest is {near[0]}" if near else ""
+    return f"the schema has no field of this name{nearest}."

@@ -1,0 +1,83 @@
+"""How a reply is read: the part of it that is the answer, its JSON, or the failure that it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llmwidgets.dialects.answer import fenced_block
+from llmwidgets.dialects.types import Enforcement, Reply
+from llmwidgets.errors import CutInput, Failure, Filtered, InvalidJSON, Refused, Truncated
+from llmwidgets.formatting import count
+from llmwidgets.schemas import parse_json
+
+FENCED = "The reply was prose around one fenced block; only the block was read."
+_PARSER_HINT = (
+    "Check the server's reasoning parser for this model (vLLM and sglang: --reasoning-parser,"
+    " llama.cpp: --reasoning-format) and its chat template, or turn its thinking off (Ollama:"
+    ' "think": false).'
+)
+_VENDOR_HINT = "Lower its thinking, or take another model."
+
+
+def find_answer(text: str, mode: Enforcement | None) -> str:
+    """The part of a reply that is read: all of it, or the one fenced block in its prose.
+
+    A block is looked for only in a server's reply of text, which was held to no form.
+    """
+    if mode is not Enforcement.TEXT or not isinstance(parse_reply(text), InvalidJSON):
+        return text
+    return fenced_block(text) or text
+
+
+def parse_reply(text: str) -> Any:
+    """The JSON of a reply; the error as a value (InvalidJSON, say) if it cannot be parsed."""
+    try:
+        return parse_json(text)
+    except Exception as error:  # noqa: BLE001 - whoever judges the reply raises it
+        return error
+
+
+def thinking_hint(*, self_hosted: bool) -> str:
+    """What to do about a model whose answers are lost in its thinking."""
+    return _PARSER_HINT if self_hosted else _VENDOR_HINT
+
+
+def read_reply(
+    reply: Reply, mode: Enforcement, *, self_hosted: bool
+) -> tuple[Any, tuple[str, ...]]:
+    """The JSON of a whole reply, or the error that it is, and what to note about the reading."""
+    words = find_answer(reply.text, mode)
+    parsed = parse_reply(words)
+    if not reply.thinking or not isinstance(parsed, InvalidJSON):
+        return parsed, (FENCED,) if words is not reply.text else ()
+    sentence = f"Thinking in the reply ({reply.thinking}) cannot be told apart from an answer."
+    if not reply.text.strip():
+        sentence = f"The reply is nothing but thinking ({reply.thinking})."
+    return InvalidJSON(sentence, thinking_hint(self_hosted=self_hosted)), ()
+
+
+def classify_ending(reply: Reply, limit: int, cut: CutInput | None) -> Failure | None:
+    """The failure that a reply is before it is read, or None; `cut` if its input was cut.
+
+    `limit` is the number of tokens that the answer could have.
+    """
+    if reply.ending == "refused":
+        return Refused("The model declined to answer.", "Its own words are kept with the reply.")
+    if reply.ending == "filtered":
+        category = f" ({reply.explanation})" if reply.explanation else ""
+        return Filtered(f"The provider's safety filter stopped this text or its answer{category}.")
+    if cut is not None:
+        return cut
+    if reply.ending != "truncated":
+        return None
+    if reply.explanation:
+        hint = "Ask fewer fields, split the text, or take another model."
+        return Truncated(reply.explanation, hint)
+    hint = "Raise max_output_tokens of this variant, lower its thinking, or ask fewer fields."
+    tokens = count(limit, "token")
+    if reply.text.strip():
+        return Truncated(f"The answer reached the output limit of {tokens}.", hint)
+    if reply.thinking or reply.usage.reasoning_tokens:
+        sentence = f"Thinking used up the output limit of {tokens} before the answer began."
+        return Truncated(sentence, hint)
+    return Truncated(f"The output limit of {tokens} was reached without a word.", hint)
