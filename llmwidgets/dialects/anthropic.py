@@ -6,13 +6,13 @@ What differs between models are options of the target, not branches on their nam
 - `thinking_on`: `adaptive`, if a level is an effort, or `budget`, if it is tokens.
 - `effort`: a model with `budget` takes the level as effort as well.
 - `forced_tool`: the model lets itself be made to call a tool.
+- `stream`: the server answers only what is to be streamed.
 
 No sampling parameter is ever sent: version 2026-10-21 of the format has none.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -32,6 +32,7 @@ from llmwidgets.dialects.error_body import (
 )
 from llmwidgets.dialects.error_meanings import ErrorResponse, Meaning
 from llmwidgets.dialects.error_table import ErrorRule, ErrorTable
+from llmwidgets.dialects.reply_shapes import read_call, read_content, read_ending
 from llmwidgets.dialects.requests import (
     TOOL,
     build_call,
@@ -40,9 +41,9 @@ from llmwidgets.dialects.requests import (
     system_text,
     turns,
 )
+from llmwidgets.dialects.response_body import Pieces, join_stream
 from llmwidgets.dialects.types import (
     Call,
-    Ending,
     HTTPResponse,
     ListedModel,
     Reply,
@@ -61,12 +62,6 @@ LADDER = (ResponseFormat.JSON_SCHEMA, ResponseFormat.TOOL, ResponseFormat.TEXT)
 """The forms a server of this format is asked for, strictest first."""
 
 _BUDGETS = {"low": 2_048, "medium": 10_000, "high": 16_384}
-_ENDINGS: dict[str, Ending] = {
-    "refusal": "refused",
-    "max_tokens": "truncated",
-    "model_context_window_exceeded": "truncated",
-    "pause_turn": "truncated",
-}
 _THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 _CUT = {
     "model_context_window_exceeded": "The text and the answer together fill the model's window.",
@@ -97,6 +92,8 @@ def encode(request: Request, target: Target) -> Call:
         raise no_such_form(target, f"Anthropic's format has no {request.form}.")
     if config:
         body["output_config"] = config
+    if target.options.get("stream"):
+        body["stream"] = True
     return build_call(target, "POST", f"{target.url}/messages", body)
 
 
@@ -131,42 +128,84 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
 
     A failure behind the server is raised as what it is, whatever text came with it.
     """
-    body = parse_body(payload)
+    payload, body = join_stream(payload, _join)
     if not isinstance(body, dict):
         raise explain(payload, call=call)
     if body.get("type") == "error" or body.get("error"):
         raise _TABLE.explain_upstream(payload, body.get("error"), call=call)
     blocks, is_message = body.get("content"), body.get("type") == "message"
+    if isinstance(blocks, str | dict):
+        blocks = [{"type": "text", "text": read_content(blocks)[0]}]
     if not isinstance(blocks, list) or "stop_reason" not in body:
         raise (error_meanings.broke_off if is_message else _TABLE.nothing_answers)(
             payload, call=call
         )
-    stop = str(body["stop_reason"])
+    stop = body["stop_reason"]
     if ended_in_failure(stop):
         raise _TABLE.explain_upstream(payload, None, call=call)
-    ending: Ending = _ENDINGS.get(stop, "complete")
-    text, thinking = separate_thinking(_spoken(dicts(blocks)))
+    (said, unasked), known = _spoken(dicts(blocks)), read_ending(stop)
+    text, thinking = separate_thinking(said)
     if not text.strip() and not thinking:
         kinds = (str(block.get("type")) for block in dicts(blocks))
         thinking = next((kind for kind in kinds if kind in _THOUGHTS), "")
-    if body["stop_reason"] is None and unfinished(text):
+    if stop is None and unfinished(text):
         raise error_meanings.broke_off(payload, call=call)
     return Reply(
         text=text,
-        ending=ending,
+        ending=known or "complete",
         usage=_usage(body.get("usage")),
         served_model=read_word(body, "model"),
         request_id=request_id(payload, body),
-        explanation=_refusal(body) if ending == "refused" else _CUT.get(stop, ""),
+        explanation=_refusal(body) if known == "refused" else _CUT.get(str(stop).lower(), unasked),
         thinking=thinking,
     )
 
 
-def _spoken(blocks: list[dict[str, Any]]) -> str:
-    for block in blocks:
-        if block.get("type") == "tool_use" and "input" in block:
-            return json.dumps(block["input"], ensure_ascii=False)
-    return "".join(str(each.get("text") or "") for each in blocks if each.get("type") == "text")
+def _spoken(blocks: list[dict[str, Any]]) -> tuple[str, str]:
+    """The record handed to our tool; else what was said, or handed to a tool nobody offered."""
+    handed = [each for each in blocks if each.get("type") == "tool_use" and "input" in each]
+    ours = [each for each in handed if each.get("name") == TOOL]
+    said = "".join(str(each.get("text") or "") for each in blocks if each.get("type") == "text")
+    for each in ours or ([] if said.strip() else handed):
+        return read_call(each.get("name"), each["input"], offered=bool(ours))
+    return said, ""
+
+
+def _join(events: list[dict[str, Any]], _done: bool) -> dict[str, Any]:
+    """The message of which the events of a stream are the pieces; without its content if cut."""
+    whole, ended = dict[str, Any](), False
+    blocks: dict[Any, Pieces] = {}
+    for event in events:
+        kind, inner = event.get("type"), event.get("delta")
+        inner = inner if isinstance(inner, dict) else {}
+        if event.get("error") or kind == "message":
+            return {**whole, **event}
+        if kind == "message_start" and isinstance(event.get("message"), dict):
+            whole |= event["message"]
+        elif kind in ("content_block_start", "content_block_delta"):
+            block = blocks.setdefault(str(event.get("index")), Pieces())
+            begun = event.get("content_block")
+            block.add(begun if isinstance(begun, dict) else _untyped(inner))
+        elif kind == "message_delta":
+            known = (read_path(each, "usage") or {} for each in (whole, event))
+            counts = (each for each in known if isinstance(each, dict))
+            whole |= {**inner, "usage": {n: v for each in counts for n, v in each.items()}}
+        ended = ended or kind == "message_stop" or bool(whole.get("stop_reason"))
+    if not whole and not blocks:
+        return events[-1]
+    said = [_with_input(each.whole()) for each in blocks.values()]
+    return {"type": "message", "stop_reason": None, **whole, "content": said if ended else None}
+
+
+def _untyped(delta: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in delta.items() if name != "type"}
+
+
+def _with_input(block: dict[str, Any]) -> dict[str, Any]:
+    """A block of a stream, where the input of a tool comes as text."""
+    spelled = block.get("partial_json")
+    block = block if "type" in block else {"type": "text", **block}
+    return {**block, "input": spelled} if spelled else block
 
 
 def _refusal(body: dict[str, Any]) -> str:
@@ -321,6 +360,7 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(_SPENT_UP, {400, 403, 429}, message=_NO_CREDIT),
     ErrorRule(_ON_HOLD, reasons={"organization_on_hold"}),
     *error_table.LIMITED,
+    error_table.STREAMED,
     ErrorRule(error_meanings.KEY_REFUSED, {401}),
     ErrorRule(error_meanings.KEY_REFUSED, types={"authentication_error"}),
     ErrorRule(error_meanings.FILTERED, {400}, message=_POLICY),

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
+from llmwidgets.dialects.response_body import Damage, find_damage, read_body
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.formatting import count, parse_number
 from llmwidgets.secret import redact
@@ -33,6 +34,7 @@ _STATUS = {
     "unavailable": 503, "deadline_exceeded": 504,
 }  # fmt: skip
 """What the vendors' own words mean if they come under the status of a success."""
+_SUCCESS = range(200, 300)
 _READ = 2000
 """Characters of a message that are read."""
 _LONGEST = 300
@@ -43,8 +45,9 @@ _ECHO = 24
 class ErrorBody:
     """The words of an error response. `status` is one written in the body; `page`: it is not JSON.
 
-    `reason` is the most exact word for what happened, from the details. `whole` is the object that
-    held the message, as it came, and `details` a part of it: waits and links are read out of them.
+    `damage` is what is wrong with a body that was to be JSON. `reason` is the most exact word for
+    what happened, from the details. `whole` is the object that held the message, as it came, and
+    `details` a part of it: waits and links are read out of them.
     """
 
     message: str = ""
@@ -56,27 +59,38 @@ class ErrorBody:
     categories: tuple[str, ...] = ()
     status: int | None = None
     page: bool = False
+    damage: Damage = ""
     details: Any = field(default=None, repr=False)
     whole: Any = field(default=None, repr=False)
 
 
 def parse_body(payload: HTTPResponse) -> Any:
-    """The JSON of a payload, or None if it is not JSON."""
-    try:
-        return json.loads(payload.body)
-    except (ValueError, RecursionError):
-        return None
+    """The JSON of a payload, the list of its events if it is streamed, or None."""
+    return read_body(payload)
+
+
+def _error_among(body: Any) -> Any:
+    """What tells of an error: the body, or of a list the first entry that does."""
+    if not isinstance(body, list) or not body:
+        return body
+    return next((each for each in body if _has_error(each)), body[0])
+
+
+def _has_error(body: Any) -> bool:
+    return isinstance(body, dict) and (bool(body.get("error")) or body.get("type") == "error")
 
 
 def parse_error_body(payload: HTTPResponse) -> ErrorBody:
     """The words of an error, from every shape in use, code and message apart."""
-    body = parse_body(payload)
-    if isinstance(body, list) and body:
-        body = body[0]
+    body = _error_among(parse_body(payload))
     if not isinstance(body, dict):
         text = payload.body[:_READ].decode("utf-8", "replace").strip()
         page = text.startswith("<") or "html" in payload.headers.get("content-type", "")
-        return ErrorBody(message="" if page else text, page=page or (payload.status == 200))
+        return ErrorBody(
+            message="" if page else text,
+            page=page or payload.status in _SUCCESS,
+            damage=find_damage(payload, unfinished) if payload.status in _SUCCESS else "",
+        )
     error = body.get("error")
     source = error if isinstance(error, dict) else body
     inner = read_path(source, "innererror")
@@ -89,7 +103,7 @@ def parse_error_body(payload: HTTPResponse) -> ErrorBody:
         inner=_word(read_path(inner, "code")),
         reason=_reason(source.get("details")),
         categories=filtered_categories(inner)[:5],
-        status=_status_in(code, source) if payload.status == 200 else None,
+        status=_status_in(code, source) if payload.status in _SUCCESS else None,
         details=source.get("details"),
         whole=source,
     )
@@ -109,10 +123,7 @@ def _status_in(code: Any, source: dict[str, Any]) -> int | None:
 
 def tells_error(payload: HTTPResponse) -> bool:
     """Whether a payload is an error by its status, or by its body whatever the status."""
-    body = parse_body(payload)
-    body = body[0] if isinstance(body, list) and body else body
-    inside = isinstance(body, dict) and (bool(body.get("error")) or body.get("type") == "error")
-    return payload.status >= 400 or inside
+    return payload.status >= 400 or _has_error(_error_among(parse_body(payload)))
 
 
 def _message(source: dict[str, Any], error: Any, body: dict[str, Any]) -> str:
@@ -222,6 +233,8 @@ def _repeats(plain: str, text: str) -> bool:
 
 # -- Single values out of a reply, by the keys that lead to them; None if one is missing.
 
+_MOST_TOKENS = 10**12
+
 
 def read_path(value: Any, *keys: str) -> Any:
     """Whatever is there."""
@@ -231,9 +244,9 @@ def read_path(value: Any, *keys: str) -> Any:
 
 
 def read_count(value: Any, *keys: str) -> int | None:
-    """A number of tokens."""
+    """A number of tokens; None for what cannot be one."""
     value = read_path(value, *keys)
-    right = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    right = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS
     return value if right else None
 
 

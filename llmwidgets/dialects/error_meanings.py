@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -274,7 +274,7 @@ UPSTREAM = Meaning(
     lambda response: response.body.code or FailureCode.UPSTREAM,
     quote=True,
 )
-_BROKE_OFF = Meaning(
+BROKE_OFF = Meaning(
     Overloaded,
     "{who} sent an answer that breaks off, and gave no reason.",
     _AGAIN,
@@ -282,11 +282,26 @@ _BROKE_OFF = Meaning(
     perhaps_answered=True,
 )
 """It was perhaps answered and paid: it is asked at most once more."""
+DAMAGED = replace(
+    BROKE_OFF,
+    sentence="{who} sent a reply that is not valid JSON, though it begins as JSON.",
+    hint="Look at the server, or at a proxy in front of it that changes replies.",
+    code=FailureCode.DAMAGED,
+)
+NESTED = replace(DAMAGED, sentence="{who} sent a reply whose JSON is nested too deeply to be read.")
+STREAM_ONLY = Meaning(
+    BadRequest,
+    "{who} answers {the_model} only as a stream.",
+    "Look into the server's own log: it was asked for a stream as well.",
+    FailureCode.STREAM_ONLY,
+    quote=True,
+    parameter="stream",
+)
 
 
 def broke_off(payload: HTTPResponse, *, call: Call | None) -> Failure:
     """The failure of an answer without its end, if nothing says why."""
-    return _BROKE_OFF.failure(ErrorResponse.read(payload, call), {})
+    return BROKE_OFF.failure(ErrorResponse.read(payload, call), {})
 
 
 def form_refused(error: Failure) -> bool:

@@ -12,20 +12,25 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from llmwidgets.dialects.error_body import parse_body
 from llmwidgets.dialects.error_meanings import (
     BAD_REQUEST,
     BLOCKED,
+    BROKE_OFF,
+    DAMAGED,
+    NESTED,
     NO_RIGHT,
     OVERLOADED,
     RATE_LIMITED,
     REDIRECTED,
+    STREAM_ONLY,
     UPSTREAM,
     ErrorResponse,
     Meaning,
     parameter_not_taken,
 )
 from llmwidgets.dialects.types import Call, HTTPResponse
-from llmwidgets.errors import Failure
+from llmwidgets.errors import Failure, FailureCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ class ErrorTable:
         tries hold.
         """
         inside = {"error": error if isinstance(error, dict) else {"message": str(error or "")}}
-        outer = json.loads(payload.body)
+        outer = parse_body(payload)
         named = {name: outer[name] for name in ("id", "request_id") if name in outer}
         payload = replace(payload, body=json.dumps({**named, **inside}).encode())
         response = ErrorResponse.read(payload, call)
@@ -113,12 +118,21 @@ class ErrorTable:
 
     def _explain(self, response: ErrorResponse) -> Failure:
         page = ErrorRule(self.wrong_format, _PAGES, when=lambda response: response.body.page)
-        rows = (ErrorRule(REDIRECTED, range(300, 400)), page, *self.rules, *_LAST)
+        sentence, code = "{who} sent an empty reply ({status}) from {address}.", FailureCode.EMPTY
+        nothing = replace(self.wrong_format, sentence=sentence, code=code)
+        empty = ErrorRule(nothing, when=lambda response: response.body.damage == "empty")
+        rows = (ErrorRule(REDIRECTED, range(300, 400)), empty, *_DAMAGED, page, *self.rules, *_LAST)
         return next(failure for row in rows if (failure := row.explain(response)))
 
 
 # -- Rows: what every format has in common.
 
+_DAMAGED = (
+    ErrorRule(BROKE_OFF, when=lambda response: response.body.damage == "cut"),
+    ErrorRule(NESTED, when=lambda response: response.body.damage == "nested"),
+    ErrorRule(DAMAGED, when=lambda response: response.body.damage == "damaged"),
+)
+"""What was to be JSON and is not, by what is wrong with it: nothing says that the address is."""
 _PAGES = frozenset(range(500)) - {401, 402, 403, 408, 413, 429}
 """Statuses of a web page that say nothing but that the address is a wrong one."""
 _SLOW_DOWN = re.compile(r"rate.?limit|too many requests", re.I)
@@ -129,6 +143,33 @@ _TROUBLE = re.compile(
 )
 """Words of an error that comes under the status of a success, without a code."""
 
+_STREAM_WORDS = re.compile(
+    r"\bnon[-_ ]?stream(?:ing|ed)?.{0,60}?(?:\bnot\b|_not_|n.t\b|unsupported|disabled|unavailable)"
+    r"|(?:\bnot|n.t) (?:support|allow|accept|permit)\w* non[-_ ]?stream"
+    r"|for non[-_ ]?stream\w* (?:calls?|requests?|mode)"
+    r"|\bonly (?:support|allow|accept|take|work|handle)\w*(?: with)?(?: the)? ['\"`]?stream"
+    r"|\bonly ['\"`]?stream\w*.{0,40}?(?:support|allow|accept|available|permitted)"
+    r"|\bstream(?:ing)?\b['\"`]?(?: mode)? (?:is |are )?(?:required|mandatory)"
+    r"|\brequires? (?:the use of )?['\"`]?stream|\bmust (?:be streamed|stream\b|use stream)"
+    r"|\bstream\b['\"`]?\W{0,3}(?:[\w']+ ){0,4}\W{0,2}true\b|\btrue at \W{0,2}(?:\w+\.)?stream\b"
+    r"|\b(?:enable|turn on) (?:the )?['\"`]?stream|\bstream\W{0,3}false\W{0,2} is not"
+    r"|does not support http call|(?:仅|只)支持流式|不支持非流式",
+    re.I,
+)
+"""How servers say that they answer only what is to be streamed; one that cannot says otherwise."""
+_CANNOT_STREAM = re.compile(
+    r"\b(?:remove|without|omit)\b.{0,20}\bstream\b|(?<!non)(?<!non[-_ ])\bstream(?:ing)?\b['\"`]?"
+    r"(?:\W{0,3}true['\"`]?)? (?:completion )?(?:is|are) (?:not|n.t)",
+    re.I,
+)
+
+STREAMED = ErrorRule(
+    STREAM_ONLY,
+    {200, 400, 404, 405, 406, 415, 422, 426, 500, 501},
+    words=_STREAM_WORDS,
+    when=lambda response: not _CANNOT_STREAM.search(response.words),
+)
+"""It comes before what is said of forms and parameters: some name them in the same breath."""
 LIMITED = (
     ErrorRule(RATE_LIMITED, {429}),
     ErrorRule(RATE_LIMITED, {200}, message=_SLOW_DOWN),

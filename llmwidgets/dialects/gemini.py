@@ -4,6 +4,7 @@ What differs between models and between the two are options of the target:
 
 - `levels`: the model takes its thinking level as a word, as one without `budgets` does.
 - `budgets`: the levels that it takes as a number of tokens, each with that number.
+- `stream`: the server answers only what is to be streamed.
 - `models_url`: where models are listed, else next to them; `page_size`: how many at once.
 """
 
@@ -29,7 +30,9 @@ from llmwidgets.dialects.error_body import (
 )
 from llmwidgets.dialects.error_meanings import ErrorResponse, Meaning
 from llmwidgets.dialects.error_table import ErrorRule, ErrorTable
+from llmwidgets.dialects.reply_shapes import read_call, read_ending
 from llmwidgets.dialects.requests import build_call, next_page, no_such_form, system_text, turns
+from llmwidgets.dialects.response_body import join_stream
 from llmwidgets.dialects.types import (
     Call,
     Ending,
@@ -51,16 +54,8 @@ LADDER = (ResponseFormat.JSON_SCHEMA, ResponseFormat.JSON_OBJECT, ResponseFormat
 
 _PAGE = 1000
 _KEYS = frozenset({"candidates", "promptFeedback", "usageMetadata"})
-_ENDINGS: dict[str, Ending] = {
-    "MAX_TOKENS": "truncated",
-    "CONTINUATION": "truncated",
-    **dict.fromkeys(
-        ("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "OTHER",
-         "MODEL_ARMOR", "ESCALATION", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT",
-         "IMAGE_RECITATION"),
-        "filtered",
-    ),
-}  # fmt: skip
+_FILTERS = frozenset({"LANGUAGE", "OTHER", "ESCALATION"})
+"""Words for a filter that mean one in this format alone."""
 _CONTINUED = (
     "The model reached the limit of one call and offers to go on in another, which is not asked"
     " for: the record is not whole."
@@ -89,6 +84,10 @@ def encode(request: Request, target: Target) -> Call:
             **({} if request.temperature is None else {"temperature": request.temperature}),
         },
     }
+    if target.options.get("stream"):
+        return build_call(
+            target, "POST", f"{_model_url(target)}:streamGenerateContent", body, alt="sse"
+        )
     return build_call(target, "POST", f"{_model_url(target)}:generateContent", body)
 
 
@@ -124,39 +123,61 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
 
     A failure behind the server is raised as what it is, whatever text came with it.
     """
-    body = parse_body(payload)
-    if isinstance(body, list) or (isinstance(body, dict) and body.get("error")):
+    payload, body = join_stream(payload, _join)
+    if not isinstance(body, dict) or body.get("error"):
         raise explain(payload, call=call)
-    if not isinstance(body, dict) or _KEYS.isdisjoint(body):
+    if _KEYS.isdisjoint(body):
         raise _TABLE.nothing_answers(payload, call=call)
     candidates = body.get("candidates")
-    first = candidates[0] if isinstance(candidates, list) and candidates else None
+    first = candidates[0] if isinstance(candidates, list) and candidates else candidates
     answered, blocked = isinstance(first, dict), read_path(body, "promptFeedback", "blockReason")
-    parts = read_path(first, "content", "parts")
-    text = "".join(
-        part["text"]
-        for part in dicts(parts)
-        if isinstance(part.get("text"), str) and part.get("thought") is not True
-    )
-    text, thinking = separate_thinking(text)
-    if not text.strip() and any(part.get("thought") is True for part in dicts(parts)):
+    parts = dicts(read_path(first, "content", "parts"))
+    said, unasked = _spoken(parts)
+    text, thinking = separate_thinking(said)
+    if not text.strip() and any(part.get("thought") is True for part in parts):
         thinking = thinking or "thought"
     # Nothing says how the reply ended, and it is not whole.
     cut = read_path(first, "finishReason") is None and unfinished(text)
     if cut if answered else not blocked:
         raise error_meanings.broke_off(payload, call=call)
     reason = (read_word(first, "finishReason") if answered else read_word(blocked)) or ""
-    ending = _ENDINGS.get(reason, "complete") if answered else "filtered"
-    continued = _CONTINUED if reason == "CONTINUATION" else ""
+    known = "filtered" if reason.upper() in _FILTERS else read_ending(reason)
+    ending: Ending = (known or "complete") if answered else "filtered"
+    continued = _CONTINUED if reason.upper() == "CONTINUATION" else unasked
     return Reply(
         text=text,
         ending=ending,
         usage=_usage(body.get("usageMetadata")),
         served_model=read_word(body, "modelVersion"),
         request_id=request_id(payload, body),
-        explanation=reason if ending == "filtered" else continued,
+        explanation=reason if ending in ("filtered", "refused") else continued,
         thinking=thinking,
     )
+
+
+def _spoken(parts: list[dict[str, Any]]) -> tuple[str, str]:
+    """What was said aloud; else what was handed to a function, though none was offered."""
+    aloud = [part for part in parts if part.get("thought") is not True]
+    text = "".join(part["text"] for part in aloud if isinstance(part.get("text"), str))
+    calls = dicts([part.get("functionCall") for part in aloud])
+    for each in [] if text.strip() else calls:
+        return read_call(each.get("name"), each.get("args"))
+    return text, ""
+
+
+def _join(events: list[dict[str, Any]], _done: bool) -> dict[str, Any]:
+    """The reply of which the events of a stream are the pieces; without candidates if cut."""
+    whole, first = dict[str, Any](), dict[str, Any]()
+    parts = list[dict[str, Any]]()
+    for event in events:
+        whole |= {name: value for name, value in event.items() if value is not None}
+        for each in dicts(event.get("candidates"))[:1]:
+            parts += dicts(read_path(each, "content", "parts"))
+            first |= {name: value for name, value in each.items() if value is not None}
+    if "candidates" in whole:
+        ended = first.get("finishReason") or whole.get("error")
+        whole["candidates"] = [{**first, "content": {"parts": parts}}] if ended else []
+    return whole
 
 
 def _usage(usage: Any) -> Usage:
@@ -377,6 +398,7 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(_DAY_USED_UP, {429}, when=lambda response: _broken_limit(response) == "daily"),
     ErrorRule(_NOT_FREE, {429}, when=lambda response: _broken_limit(response) == "free"),
     *error_table.LIMITED,
+    error_table.STREAMED,
     ErrorRule(_CREDENTIALS_REFUSED, url=_VERTEX, when=_refused_key),
     ErrorRule(
         replace(

@@ -6,6 +6,8 @@ What differs between servers are options of the target, not branches on their na
 - `system_role`: `developer` or `system`.
 - `store`: send `"store": false`, so that the provider keeps neither text nor answer.
 - `effort`: the server knows `reasoning_effort`.
+- `stream`: the server answers only what is to be streamed; `stream_options`: and takes what belongs
+  to it.
 - `object_schema`: the server takes a schema with `{"type": "json_object"}`.
 - `route`: what is added to the URL; `models_url`: where models are listed, else next to the route.
 """
@@ -34,7 +36,9 @@ from llmwidgets.dialects.error_body import (
 )
 from llmwidgets.dialects.error_meanings import ErrorResponse, Meaning
 from llmwidgets.dialects.error_table import ErrorRule, ErrorTable
+from llmwidgets.dialects.reply_shapes import read_call, read_content, read_ending
 from llmwidgets.dialects.requests import build_call, no_such_form, system_text, turns
+from llmwidgets.dialects.response_body import Pieces, join_stream
 from llmwidgets.dialects.types import (
     Call,
     Ending,
@@ -59,17 +63,6 @@ LADDER = (
 )
 """The forms a server of this format is asked for, strictest first."""
 
-_ENDINGS: dict[str, Ending] = {
-    "length": "truncated",
-    "content_filter": "filtered",
-    # What Mistral, and gateways that hand on the words of Claude and Gemini, call a cut answer.
-    "model_length": "truncated",
-    "max_tokens": "truncated",
-}
-_WHOLE = frozenset(
-    {"stop", "tool_calls", "function_call", "eos", "eos_token", "stop_sequence", "end_turn"}
-)
-"""Endings by the model's own will; any other word does not tell whether an answer is cut."""
 _THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
 """Fields of a message for thinking: vLLM, sglang, llama.cpp, Ollama, routers."""
 
@@ -109,6 +102,10 @@ def encode(request: Request, target: Target) -> Call:
         body["temperature"] = request.temperature
     if options.get("store"):
         body["store"] = False
+    if options.get("stream"):
+        body["stream"] = True
+        if options.get("stream_options", True):
+            body["stream_options"] = {"include_usage": True}
     return build_call(target, "POST", target.url + options.get("route", "/chat/completions"), body)
 
 
@@ -117,10 +114,11 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
 
     A failure behind the server is raised as what it is, whatever text came with it.
     """
-    body = parse_body(payload)
+    payload, body = join_stream(payload, _join)
     if not isinstance(body, dict) or body.get("error"):
         raise explain(payload, call=call)
     choices = body.get("choices")
+    choices = [choices] if isinstance(choices, dict) else choices
     others = {"id", "object", "created", "model", "usage"} & body.keys()
     # It is of the format even if its choices are missing.
     named = "choices" in body and (choices is None or bool(others))
@@ -135,6 +133,8 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     error = choice.get("error") or read_path(message, "error") or None
     if error or ended_in_failure(choice.get("finish_reason")):
         raise _TABLE.explain_upstream(payload, error, call=call)
+    if message is None and isinstance(choice.get("text"), str):
+        message = {"content": choice["text"]}
     if not isinstance(message, dict):
         raise (error_meanings.broke_off if of_chat else _TABLE.nothing_answers)(payload, call=call)
     return _reply(payload, body, choice, message, call)
@@ -147,18 +147,21 @@ def _reply(
     message: dict[str, Any],
     call: Call | None,
 ) -> Reply:
-    refusal, content = read_word(message, "refusal") or "", message.get("content")
-    text, thinking = separate_thinking(_spoken(content))
+    content, refused = read_content(message.get("content"))
+    refusal = (read_word(message, "refusal") or refused).strip()
+    said, explanation = (content, "") if content.strip() else _handed_over(message)
+    text, thinking = separate_thinking(said or content)
     if not text.strip() and not thinking:
-        thinking = next((name for name in _THOUGHTS if message.get(name)), _thought(content))
-    reason, explanation = str(choice.get("finish_reason")).lower(), ""
-    ending: Ending = _ENDINGS.get(reason, "complete")
-    if refusal.strip():
-        ending, explanation = "refused", refusal.strip()[:300]
+        thought = _thought(message.get("content"))
+        thinking = next((name for name in _THOUGHTS if message.get(name)), thought)
+    known = read_ending(choice.get("finish_reason"))
+    ending: Ending = known or "complete"
+    if refusal or ending == "refused":
+        ending, explanation = "refused", (refusal or text.strip())[:300]
     elif ending == "filtered":
         results = [choice, *dicts(body.get("prompt_filter_results"))]
         explanation = ", ".join(next(filter(None, map(filtered_categories, results)), ()))
-    elif reason not in _WHOLE and reason not in _ENDINGS and unfinished(text):
+    elif known is None and unfinished(text):
         raise error_meanings.broke_off(payload, call=call)
     usage = body.get("usage")
     return Reply(
@@ -177,17 +180,60 @@ def _reply(
     )
 
 
+def _handed_over(message: dict[str, Any]) -> tuple[str, str]:
+    """The record of a model that called a tool, though none was offered, instead of answering."""
+    calls = [read_path(each, "function") for each in dicts(message.get("tool_calls"))]
+    for each in dicts([*calls, message.get("function_call")]):
+        if each.get("arguments") is not None:
+            return read_call(each.get("name"), each["arguments"])
+    return "", ""
+
+
 def _thought(content: Any) -> str:
-    kinds = {part.get("type") for part in dicts(content)}
+    kinds = {part.get("type") for part in dicts(content) if isinstance(part.get("type"), str)}
     return next((name for name in _THOUGHTS if name in kinds), "")
 
 
-def _spoken(content: Any) -> str:
-    """The words of a message."""
-    if isinstance(content, list):
-        parts = [part for part in dicts(content) if part.get("type") == "text"]
-        content = "".join(str(part.get("text") or "") for part in parts)
-    return content if isinstance(content, str) else ""
+def _join(events: list[dict[str, Any]], done: bool) -> dict[str, Any]:
+    """The reply of which the events of a stream are the pieces; of several choices the first.
+
+    One that ends before its server says so has no choices, and so breaks off.
+    """
+    whole, choice = dict[str, Any](), dict[str, Any]()
+    message, tools = Pieces(), dict[Any, Pieces]()
+    for event in events:
+        whole |= {name: value for name, value in event.items() if value}
+        choices = event.get("choices")
+        for each in [choices] if isinstance(choices, dict) else dicts(choices):
+            if each.get("index", 0) != choice.get("index", each.get("index", 0)):
+                continue
+            choice |= {name: value for name, value in each.items() if value is not None}
+            if isinstance(each.get("message"), dict):
+                message, tools = Pieces(), {}
+            _add(message, tools, each.get("delta") or each.get("message"), each.get("text"))
+    if not any("choices" in event for event in events):
+        return whole
+    whole["object"] = "chat.completion"
+    error = {"error": whole.pop("error")} if choice and "error" in whole else {}
+    if choice and not (done or error or choice.get("finish_reason")):
+        return {name: whole[name] for name in ("id", "object") if name in whole}
+    calls = [{"function": each.whole()} for each in tools.values()]
+    answer = {**message.whole(), **({"tool_calls": calls} if calls else {})}
+    # An error after the first words is one of the model that was answering.
+    return {**whole, "choices": [{**choice, "message": answer, **error}] if choice else []}
+
+
+def _add(message: Pieces, tools: dict[Any, Pieces], delta: Any, text: Any) -> None:
+    """Take one piece of a message, and those of the tools that it calls."""
+    piece = dict(delta) if isinstance(delta, dict) else {"content": text}
+    content, refusal = read_content(piece.get("content"))
+    thought = {"thinking": "…"} if _thought(piece.get("content")) else {}
+    refusal = piece.get("refusal") or refusal
+    message.add({**piece, **thought, "content": content, "refusal": refusal})
+    for place, each in enumerate(dicts(piece.get("tool_calls"))):
+        if isinstance(each.get("function"), dict):
+            index = each.get("index") if isinstance(each.get("index"), int) else place
+            tools.setdefault(index, Pieces()).add(each["function"])
 
 
 def count_call(target: Target) -> Call | None:
@@ -296,7 +342,10 @@ _ON_HOLD = re.compile(
     re.I | re.S,
 )
 _FIREWALL = re.compile(r"virtual network|firewall|public access is disabled|private endpoint", re.I)
-_PARAMETERS = ("temperature", "reasoning_effort", "max_completion_tokens", "max_tokens", "store")
+_PARAMETERS = (
+    "temperature", "reasoning_effort", "max_completion_tokens", "max_tokens", "store",
+    "stream_options",
+)  # fmt: skip
 _NOT_TAKEN = re.compile(
     r"unsupported|not supported|does not support|unrecognized|unknown|not permitted|extra"
     r"|deprecated|only the default|unexpected",
@@ -358,6 +407,7 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(error_meanings.NO_CREDIT, {402}),
     ErrorRule(error_meanings.NO_CREDIT, {400, 403, 429}, words=_QUOTA),
     *error_table.LIMITED,
+    error_table.STREAMED,
     ErrorRule(_KEYS_TURNED_OFF, {401}, words=_KEYS_OFF),
     ErrorRule(replace(_KEYS_TURNED_OFF, kind=Forbidden), {403}, words=_KEYS_OFF),
     ErrorRule(_DEACTIVATED, {401, 403}, words=_ON_HOLD),

@@ -190,8 +190,8 @@ class Reply:
     """The reply of a model, read out of a payload: thinking left out, nothing repaired.
 
     `ending` is why it stopped; `explanation` has the provider's words for a refusal or a
-    filter category. `thinking` is the mark or field of thinking that has taken the answer's place,
-    or cannot be told apart from it.
+    filter category, and of a whole answer what is odd about it. `thinking` is the mark or field of
+    thinking that has taken the answer's place, or cannot be told apart from it.
     """
 
     text: str

@@ -53,6 +53,8 @@ class ServerRecord:
     """What a call showed; None until then."""
     unenforced: set[str] = field(default_factory=set)
     """The digests of schemas that were sent to be enforced, and not kept to by a reply."""
+    refused: frozenset[str] = frozenset()
+    """What the server refuses of how a reply is asked for, whatever the question (`_STREAMING`)."""
     answered_at: float = -math.inf
 
     def learn_from_reply(self, connection: Connection, served: str | None) -> None:
@@ -151,7 +153,10 @@ def resolve_effort(facts: ModelFacts | None, effort: str) -> str | None:
 
 _THINKING = frozenset({"reasoning_effort", "thinking", "effort", "thinkingConfig"})
 TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_DROPPABLE = _THINKING | TWINS.keys() | {"temperature", "store", "tool_choice"}
+STREAM = "stream"
+"""Not left out but asked for: the server refuses what is not to be streamed."""
+_STREAMING = frozenset({STREAM, "stream_options"})
+_DROPPABLE = _THINKING | TWINS.keys() | {"temperature", "store", "tool_choice"} | _STREAMING
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +172,10 @@ class DroppedParameters:
         options = dict(target.options)
         if "store" in self.names:
             options["store"] = False
+        if STREAM in self.names:
+            options[STREAM] = True
+        if "stream_options" in self.names:
+            options["stream_options"] = False
         if "tool_choice" in self.names:
             options["forced_tool"] = False
         for refused, instead in TWINS.items():
@@ -183,6 +192,14 @@ class DroppedParameters:
         if TWINS.get(name) in self.names:
             return None
         return DroppedParameters(self.names | {name})
+
+    def learnt_by(self, record: ServerRecord) -> DroppedParameters:
+        """These and what every question to the model of the record has to do without.
+
+        What these know of it is kept there.
+        """
+        record.refused |= self.names & _STREAMING
+        return DroppedParameters(self.names | record.refused)
 
     @property
     def levels(self) -> bool:

@@ -309,6 +309,7 @@ class Extractor:
 
     async def _answer(self, text: Document, key: Key, attempts: Attempts) -> Row:
         lowered: int | None = None
+        self.dropped = self.dropped.learnt_by(self.record)
         capability, question = self.capability, None
 
         async def once() -> _Answer:
@@ -388,7 +389,7 @@ class Extractor:
             return refuses_form or parameter_refused(error) is not None
         dropped = self.dropped.with_refused(error)
         if dropped is not None:
-            self.dropped = dropped
+            self.dropped = dropped.learnt_by(self.record)
             return True
         if sent is None or not refuses_form:
             return False
@@ -421,7 +422,8 @@ class Extractor:
         circumstances = self._circumstances(question, key, attempts)
         served = escape_controls(reply.served_model or "")
         notice = substitution_notice(self.connection, self.model, served)
-        circumstances["notes"] += (*notes, notice) if notice else notes
+        odd = escape_controls(reply.explanation) if reply.ending == "complete" else ""
+        circumstances["notes"] += (*notes, *filter(None, (notice, odd)))
         now = self.record.facts
         if builder.facts is None and now.model_facts and self.variant.effort != "vendor":
             circumstances["notes"] += (

@@ -136,7 +136,7 @@ class Prober:
         self._riddle, self._schema = self._pose()
         self.tried: list[tuple[ResponseFormat, str, bool]] = []
         self.spoke = False
-        self._dropped = NONE_DROPPED
+        self._dropped = NONE_DROPPED.learnt_by(self.record)
         self._silent: Failure | None = None
         self._failing: list[ResponseFormat] = []
 
@@ -299,7 +299,7 @@ class Prober:
                 dropped = self._dropped.with_refused(error)
                 if dropped is None:
                     raise
-                self._dropped = dropped
+                self._dropped = dropped.learnt_by(self.record)
                 continue
             if reply.ending == "filtered":
                 raise self._filtered()

@@ -30,6 +30,7 @@ from llmwidgets.dialects.types import (
 from llmwidgets.engine.capability import (
     NONE_DROPPED,
     NOTHING,
+    STREAM,
     TWINS,
     DroppedParameters,
     ServerFacts,
@@ -287,8 +288,10 @@ class RequestBuilder:
         notes += [
             f"{name} was refused by the server and "
             + (f"sent as {TWINS[name]}." if name in TWINS else "left out.")
-            for name in sorted(self.dropped.names)
+            for name in sorted(self.dropped.names - {STREAM})
         ]
+        if STREAM in self.dropped.names:
+            notes.append("The server answers only as a stream, and was asked so.")
         return tuple(notes)
 
     def form_and_mode(self, capability: Capability) -> tuple[ResponseFormat, Enforcement]:

@@ -113,8 +113,8 @@ class CheckFailure:
     @property
     def other_format(self) -> bool:
         """Whether something answers, in another format than the dialect's."""
-        status = self.status or 0
-        return isinstance(self.error, Unreachable) and status > 0 and not 300 <= status < 400
+        answered = isinstance(self.error, Unreachable) and (self.status or 0) > 0
+        return answered and self.code == FailureCode.WRONG_FORMAT
 
     @property
     def wrong_path(self) -> bool:

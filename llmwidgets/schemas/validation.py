@@ -244,7 +244,12 @@ def _build(
     from pydantic import ValidationError
 
     try:
-        return adapter.validate_json(json.dumps(data)), []
+        spelled = json.dumps(data)
+        record = adapter.validate_json(spelled)
+        if _BEYOND_FLOATS.search(spelled):
+            # Where the type wants a float, pydantic makes an infinite one of it.
+            _check(adapter.dump_python(record))
+        return record, []
     except ValidationError as error:
         return None, list(_refusals(error, names, type_name))
     except LLMWidgetsError:
@@ -341,6 +346,7 @@ def _of_format(name: str) -> Any:
 
 # -- Replies: the one reading of a model's answer, strict, with nothing repaired.
 
+_BEYOND_FLOATS = re.compile(r"[0-9]{309}")
 MAX_DEPTH = 100
 """A deeper answer is refused: nothing that is extracted from a text is nested so deeply."""
 

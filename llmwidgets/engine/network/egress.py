@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -107,13 +110,19 @@ async def ask_model(
     thinking: bool,
 ) -> tuple[HTTPResponse, Reply]:
     """Put one question to a model and read its reply; raises what the call raises."""
+    from llmwidgets.engine.network.transport import LARGE, mask_text
+
     with named(connection, request.model):
         call = connection.dialect.encode(request, target)
         total = total_seconds(connection, thinking=thinking)
         response = await send_guarded(connection, request.model, call, policy=policy, total=total)
         if response.status >= 400:
             raise connection.dialect.explain(response, call=call)
-        return response, connection.dialect.decode(response, call=call)
+        read = partial(connection.dialect.decode, response, call=call)
+        reply = await asyncio.to_thread(read) if len(response.body) > LARGE else read()
+    # A key can be whole only here, where the pieces of a stream are one text.
+    text, explanation = map(mask_text, (reply.text, reply.explanation))
+    return response, replace(reply, text=text, explanation=explanation)
 
 
 def total_seconds(connection: Connection, *, thinking: bool) -> float:

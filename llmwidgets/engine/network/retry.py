@@ -96,8 +96,17 @@ NETWORK_FAILURES: dict[FailureCode, NetworkFailure] = {
         "The reply of {host} is larger than 16 MB.",
         "Check that the address is that of a model server."),
     FailureCode.NOT_HTTP: NetworkFailure(_Trait.PERHAPS_ANSWERED,
-        "What answers at {place} does not speak HTTP.",
-        "Check the port of the address."),
+        "What answers at {place} does not speak HTTP, or breaks its rules.",
+        "Check the port of the address; if other replies were read, look at the gateway in front"
+        " of the server."),
+    FailureCode.COMPRESSED: NetworkFailure(_Trait.PERHAPS_ANSWERED | _Trait.HOPELESS,
+        "The reply of {host} is compressed with {encoding}, which is not read here.",
+        "Turn that off at the server or the proxy in front of it: gzip and deflate are asked for,"
+        " and read."),
+    FailureCode.LONG_HEADER: NetworkFailure(_Trait.PERHAPS_ANSWERED | _Trait.HOPELESS,
+        "The reply of {host} has a header that is too long, or too many headers.",
+        "Look at what the server, or a gateway in front of it, puts into the headers of its"
+        " replies."),
     FailureCode.REDIRECT: NetworkFailure(_Trait.HOPELESS,
         "{host} sends the call on to {target}; keys and texts are not sent there.",
         "Enter the final address as the endpoint."),
@@ -148,6 +157,7 @@ def network_error(
     proxy: str = "",
     variable: str = "",
     target: str = "",
+    encoding: str = "",
     connect: float = 0.0,
     total: float = 0.0,
     stall: float = 0.0,
@@ -163,7 +173,7 @@ def network_error(
         pass
     words: dict[str, Any] = {"host": host, "place": place, "proxy": proxy, "variable": variable}
     words["target"] = f"another address, {target}" if target else "another address"
-    words |= {"connect": connect, "total": total, "stall": stall}
+    words |= {"encoding": encoding, "connect": connect, "total": total, "stall": stall}
     failure = NETWORK_FAILURES[code]
     kind = Unauthorized if code is FailureCode.KEY_SHAPE else Unreachable
     here = code is FailureCode.REFUSED and is_this_computer(host)

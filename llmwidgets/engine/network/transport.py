@@ -34,8 +34,10 @@ from httpx_aiohttp import AiohttpTransport
 
 from llmwidgets import __version__
 from llmwidgets.dialects.error_body import redirect_target
+from llmwidgets.dialects.response_body import to_utf8
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.engine import event_loop
+from llmwidgets.engine.network.compression import NotUnpackedError, unpack
 from llmwidgets.engine.network.proxies import Proxy, proxy_for
 from llmwidgets.engine.network.retry import (
     CONNECT_SECONDS,
@@ -49,7 +51,11 @@ from llmwidgets.providers.urls import host_of, is_this_computer
 from llmwidgets.secret import Secret
 
 _REPLY_BYTES = 16 * 1024 * 1024
-_LARGE = 1 << 18
+LARGE = 1 << 18
+"""Bytes of a reply from which on it is read on another thread, so that no other call waits."""
+_HEADER_BYTES, _HEADERS = 1 << 16, 1000
+"""The longest header and the most of them: aiohttp's own limits, 8 kB and 128, are passed by
+gateways that put what their policies found, or whole cookies, into headers."""
 _OWN_HEADERS = {
     "accept": "application/json",
     "accept-encoding": "gzip, deflate",
@@ -83,7 +89,7 @@ async def _attempt(
     call: Call, connect: float, total: float, stall: float
 ) -> HTTPResponse | CallError | None:
     """The response, the error, or None if the task was cancelled."""
-    code, proxy, target = _refusal(call), None, ""
+    code, proxy, target, encoding = _refusal(call), None, "", ""
     if code is not None:
         return network_error(code, call)
     try:
@@ -104,13 +110,15 @@ async def _attempt(
         )
     except Exception as error:  # noqa: BLE001 - whatever it is, it may contain a header
         code = _code(error, proxied=proxy is not None)
-        target = error.target if isinstance(error, _Ended) else ""
+        target = getattr(error, "target", "")
+        encoding = getattr(error, "encoding", "")
     return network_error(
         code,
         call,
         proxy=proxy.place if proxy else "",
         variable=proxy.variable if proxy else "",
         target=target,
+        encoding=encoding,
         connect=connect,
         total=total,
         stall=stall,
@@ -168,12 +176,15 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
         if response.status_code == 407:
             raise _Ended(FailureCode.PROXY_REFUSED)
         received = await _read(response, stall)
+        received = unpack(received, response.headers.get("content-encoding", ""), _REPLY_BYTES)
     finally:
         await response.aclose()
     seconds = time.perf_counter() - begun
+    # Before keys are looked for: one in UTF-16 has other bytes.
+    received = to_utf8(received, response.headers.get("content-type", ""))
     # An exchange of credentials brings a token, perhaps the one that is in use already.
     if not isinstance(call.body, Secret) or response.status_code >= 400:
-        large = len(received) > _LARGE
+        large = len(received) > LARGE
         received = (
             await asyncio.to_thread(mask_secrets, received) if large else mask_secrets(received)
         )
@@ -194,7 +205,7 @@ def _encode(body: Any) -> bytes:
 async def _read(response: httpx.Response, stall: float) -> bytes:
     pieces: list[bytes] = []
     size = 0
-    async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_bytes())) as stream:
+    async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_raw())) as stream:
         while True:
             try:
                 async with asyncio.timeout(stall):
@@ -211,7 +222,7 @@ async def _read(response: httpx.Response, stall: float) -> bytes:
 
 def _code(error: BaseException, *, proxied: bool) -> FailureCode:
     """The code of an error, by what aiohttp reported; httpx's own classes mix things up."""
-    if isinstance(error, _Ended):
+    if isinstance(error, _Ended | NotUnpackedError):
         return error.code
     if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
         return FailureCode.TOO_SLOW
@@ -219,12 +230,12 @@ def _code(error: BaseException, *, proxied: bool) -> FailureCode:
         return (
             FailureCode.ADDRESS if isinstance(error, aiohttp.InvalidURL) else FailureCode.KEY_SHAPE
         )
-    if isinstance(error, httpx.DecodingError):
-        return FailureCode.CUT_SHORT
     cause = error.__cause__ if isinstance(error, httpx.HTTPError) else error
     # The name of the host is looked up by the proxy: what fails before it answers is the proxy.
     if proxied and isinstance(cause, _CONNECTING):
         return FailureCode.PROXY_UNREACHABLE
+    if isinstance(cause, aiohttp.ClientResponseError) and cause.message.startswith(_TOO_LONG):
+        return FailureCode.LONG_HEADER
     for kind, code in _CODES:
         if isinstance(cause, kind):
             return code
@@ -234,6 +245,8 @@ def _code(error: BaseException, *, proxied: bool) -> FailureCode:
 
 
 _CONNECTING = (aiohttp.ClientConnectorDNSError, aiohttp.ConnectionTimeoutError)
+_TOO_LONG = ("Got more than", "Too many headers")
+"""Aiohttp has no class of its own for a header that is beyond its limits."""
 _CODES: tuple[tuple[type[BaseException], FailureCode], ...] = (
     (aiohttp.ClientProxyConnectionError, FailureCode.PROXY_UNREACHABLE),
     (aiohttp.ClientHttpProxyError, FailureCode.PROXY_REFUSED),
@@ -280,6 +293,9 @@ def _transport(ca_bundle: str | None, proxy: Proxy | None) -> AiohttpTransport:
             connector=aiohttp.TCPConnector(limit=0, ssl=context),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
+            max_line_size=_HEADER_BYTES,
+            max_field_size=_HEADER_BYTES,
+            max_headers=_HEADERS,
         )
         direct = AiohttpTransport(verify=context, client=session, trust_env=False)
         _transports[loop][ca_bundle] = direct
@@ -357,7 +373,7 @@ def mask_secrets(data: bytes) -> bytes:
     with _turn:
         keys = [each for known in _watched.values() for each in known]
     plain = all(data.find(half) < 0 for key in keys for half in key.halves)
-    if plain and not _ESCAPED.search(data):
+    if plain and not _has_escapes(data):
         return data
     kept: list[bytes] = []
     at = 0
@@ -366,6 +382,13 @@ def mask_secrets(data: bytes) -> bytes:
             kept += [data[at:start], _MASK]
         at = max(at, end)
     return b"".join([*kept, data[at:]]) if kept else data
+
+
+def mask_text(text: str) -> str:
+    """The same for a text; one without a key is the text itself."""
+    raw = text.encode("utf-8", "surrogatepass")
+    masked = mask_secrets(raw)
+    return text if masked is raw else masked.decode("utf-8", "surrogatepass")
 
 
 def _mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -413,7 +436,7 @@ def _spans(data: bytes, keys: list[_Key]) -> Iterator[tuple[int, int]]:
         yield from _pieces(data, key.raw)
         for each in key.coded:
             yield from _beginnings(data, each)
-    if keys and _ESCAPED.search(data):
+    if keys and _has_escapes(data):
         unfolded = _Unfolded(data)
         for key in keys:
             for start, end in _pieces(unfolded.plain, key.raw):
@@ -455,6 +478,11 @@ _ESCAPED = re.compile(
     rb"\\{1,7}(?:u00(?P<json>[2-7][0-9a-fA-F])|(?P<slash>/))|%(?P<url>[2-7][0-9a-fA-F])"
     rb"|&#(?:x(?P<hex>[2-7][0-9a-fA-F])|(?P<html>\d{2,3}));"
 )
+
+
+def _has_escapes(data: bytes) -> bool:
+    # Most texts have none of the letters that an escape begins with, which is seen at once.
+    return any(mark in data for mark in (b"\\", b"%", b"&#")) and bool(_ESCAPED.search(data))
 
 
 class _Unfolded:

@@ -2,7 +2,7 @@
 
 import { useRef } from "preact/hooks";
 import { usePart } from "../panel/panel";
-import { Alert, Button, useRoving } from "../panel/parts";
+import { Alert, Button, plural, useRoving } from "../panel/parts";
 import Differences from "./grid/differences";
 import { Grow, Waiting } from "./parts";
 import { askForReport } from "./sheet";
@@ -84,7 +84,7 @@ function Tabs({ names, open }: { names: string[]; open: string }) {
 
 /** What is not whole about this result, and the one way on. */
 function Notes({ result: { read, texts, facts, notes, resume } }: { result: Result }) {
-  const all = read < texts ? [...facts, `${read} of ${texts} texts are read.`] : facts;
+  const all = read < texts ? [...facts, `${read} of ${texts} ${plural(texts, "text")} read.`] : facts;
   if (!all.length && !notes.length) return null;
   return (
     <div class="lw-bar lw-parts" role="status">

@@ -236,7 +236,7 @@ function Models({ form, rows }: OfForm & { rows: ModelRow[] }) {
       />
       {hidden > 0 && (
         <p class="s more">
-          <TextButton onClick={() => setAll(true)}>{`Show ${hidden} more models`}</TextButton>
+          <TextButton onClick={() => setAll(true)}>{`Show ${hidden} more ${plural(hidden, "model")}`}</TextButton>
         </p>
       )}
       <p class="s muted">{form.facts_of}</p>

@@ -2,7 +2,7 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Select } from "../../panel/controls";
-import { Button, Icon } from "../../panel/parts";
+import { Button, Icon, plural } from "../../panel/parts";
 import { Chip, Grow, Hints, Letter, SearchBox } from "../parts";
 import type { Filter, Nothing, Result } from "../state";
 import { useView, type View } from "../view";
@@ -32,7 +32,7 @@ export default function Differences({ result }: { result: Result }) {
       {more && !grid.untouched && (
         <div class="lw-bar row">
           <span class="s">
-            {live ? `${read - answer.read} more texts have answers.` : "All texts are read now."}
+            {live ? `Answers for ${read - answer.read} more ${plural(read - answer.read, "text")} came.` : "All texts are read now."}
           </span>
           <Button small onClick={() => grid.ask()}>
             Show them, most disagreement first
@@ -140,7 +140,7 @@ function Filters({ result, view }: Props) {
         }}
       />
       <Chip on={filter.only === "disagree"} onClick={() => only("disagree")}>
-        <b>{counts.disagree}</b> of {counts.rows} rows disagree
+        <b>{counts.disagree}</b> of {counts.rows} {plural(counts.rows, "row")} {counts.disagree === 1 ? "disagrees" : "disagree"}
       </Chip>
       {((truth && unlabelled > 0) || filter.only === "unlabelled") && (
         <Chip on={filter.only === "unlabelled"} onClick={() => only("unlabelled")}>

@@ -1,6 +1,6 @@
 // The scoreboard: the verdict first, then shares with their intervals, pairs, fields.
 
-import { Button, Icon, TextButton } from "../../panel/parts";
+import { Button, Icon, plural, TextButton } from "../../panel/parts";
 import {
   Matters,
   Muted,
@@ -96,7 +96,7 @@ function MoreColumns({ scores, columns }: { scores: Scores; columns: Column[] })
       {said[0]!.toUpperCase()}
       {said.slice(1)}
       <TextButton aria-expanded={wide} onClick={() => setWide(!wide)}>
-        {wide ? `Hide ${names.length} columns` : `Show ${names.length} more columns`}
+        {wide ? "Hide" : "Show"} {names.length} {wide ? "" : "more "}{plural(names.length, "column")}
       </TextButton>
     </p>
   );
@@ -154,7 +154,7 @@ function WayOn({ unlabelled }: Scores) {
   };
   if (unlabelled > 0) {
     return (
-      <Button go title={`Shows the ${unlabelled} texts without truth`} onClick={label}>
+      <Button go title={`Shows the ${unlabelled} ${plural(unlabelled, "text")} without truth`} onClick={label}>
         Label more texts
       </Button>
     );
