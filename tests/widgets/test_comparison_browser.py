@@ -108,10 +108,10 @@ def active(grid: Any, words: str) -> None:
 def test_scores_looked_at_early_say_when_all_is_read(lab, page) -> None:
     """The scoreboard clicked while texts are still read: the sentence about that goes away."""
     panel = opened(lab, page, "early.ipynb", f"{SLOWLY}{SCORED}")
-    panel.get_by_text("10 of 40 texts are read.").wait_for()
+    panel.get_by_text("10 of 40 texts read.").wait_for()
     panel.get_by_role("tab", name="Scoreboard").click()
     panel.get_by_role("cell", name="100.0", exact=True).first.wait_for()
-    expect(panel.get_by_text("texts are read.")).to_have_count(0)
+    expect(panel.get_by_text("texts read.")).to_have_count(0)
 
 
 def test_the_grid_is_worked_by_keyboard(lab, page) -> None:

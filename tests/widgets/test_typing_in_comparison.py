@@ -118,11 +118,11 @@ def test_scores_asked_for_while_texts_are_read_say_so_no_longer(joined, monkeypa
     monkeypatch.setattr(grid_module, "FIRST_SECONDS", 2.0)
     panel = made().explore()
     page = joined(panel, settled=False)
-    expect(page.page.get_by_text("10 of 40 texts are read.")).to_be_visible()
+    expect(page.page.get_by_text("10 of 40 texts read.")).to_be_visible()
     page.page.get_by_role("tab", name="Scoreboard").click()
     page.deliver()
     expect(page.page.get_by_role("cell", name="100.0", exact=True).first).to_be_visible()
-    expect(page.page.get_by_text("texts are read.")).to_have_count(0)
+    expect(page.page.get_by_text("texts read.")).to_have_count(0)
 
 
 def grid(joined: Any, truth: Any = TRUTH) -> Any:
