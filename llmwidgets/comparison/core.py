@@ -13,12 +13,14 @@ from itertools import product, starmap
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.texts import align, find_repeated, join_truncated, to_jsonable
+from llmwidgets.comparison.files import names_file, read_labels
+from llmwidgets.comparison.texts import align, find_repeated, to_jsonable
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import NO_OUTPUT, Journal, Row
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, Stopped
+from llmwidgets.formatting import join_truncated
 from llmwidgets.schemas import parse_json
 
 if TYPE_CHECKING:
@@ -309,6 +311,10 @@ def _outputs_by_label(outputs: Any, texts: Sequence[Document]) -> dict[str, list
             },
             "Give every variant a label of its own.",
         )
+    outputs = {
+        label: read_labels(each, "output") if names_file(each, f"outputs of {label}") else each
+        for label, each in outputs.items()
+    }
     ids = [text.id for text in texts]
     hint = "Give one for each text, None if there is none; the keys of a dict are the texts' ids."
     return {

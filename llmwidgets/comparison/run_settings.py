@@ -12,10 +12,10 @@ from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import MATTERS
 from llmwidgets.comparison.core import MADE_ELSEWHERE, WRONG, ResultData, Rules
 from llmwidgets.comparison.text_result import name_in_code, rule_text
-from llmwidgets.comparison.texts import join_truncated
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS, EFFORT
+from llmwidgets.formatting import join_truncated
 
 if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Document

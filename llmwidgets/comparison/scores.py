@@ -23,8 +23,9 @@ from llmwidgets.analysis.verdict import (
 from llmwidgets.comparison.aggregate import VariantStats, aggregate
 from llmwidgets.comparison.core import CellKey, ResultData, measure_once
 from llmwidgets.comparison.text_result import DOCUBENCH, is_labelled, name_in_code
-from llmwidgets.comparison.texts import join_truncated, spread_evenly
+from llmwidgets.comparison.texts import spread_evenly
 from llmwidgets.errors import FAILURES
+from llmwidgets.formatting import join_truncated
 from llmwidgets.report.scoreboard import Figures, ScoreRow
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from llmwidgets.comparison.core import NONE, CellKey, ResultData, Results, Rules
 from llmwidgets.comparison.dataframes import read_table
 from llmwidgets.comparison.summary import render_page
 from llmwidgets.comparison.text_result import has_data, rule_text, score_extraction
-from llmwidgets.comparison.texts import to_jsonable
+from llmwidgets.comparison.texts import file_notes, to_jsonable
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.dialects.types import Example
@@ -77,7 +77,7 @@ def save(results: ResultData, path: StrPath) -> Path:
         "version": VERSION,
         "llmwidgets": __version__,
         "made_at": results.made_at.isoformat(),
-        "notes": list(results.notes),
+        "notes": [*file_notes(results.texts), *results.notes],
         "scoring": _scoring(results.scoring),
         "repeats": results.repeats,
         "schemas": {digest: schema.json for digest, schema in schemas.items()},

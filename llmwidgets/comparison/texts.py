@@ -13,33 +13,41 @@ from difflib import get_close_matches
 from enum import Enum
 from itertools import chain
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
+from llmwidgets.comparison.files import names_file, read_document, read_paths, read_texts
+from llmwidgets.comparison.tables import match_names, missing_text
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import with_article
+from llmwidgets.formatting import join_truncated, with_article
 from llmwidgets.schemas.canonical import item_path, property_path
 from llmwidgets.secret import Secret
 
-_KEYS = ("text", "id", "truth", "schema")
+if TYPE_CHECKING:
+    from llmwidgets.engine.request_builder import Document
+
 _PDF_NAME = re.compile(r"[^\n]{1,1000}\.pdf\s*", re.IGNORECASE)
-PDF_HINT = (
-    "Turn it into text first: from pypdf import PdfReader; "
-    'text = "\\n".join(page.extract_text() for page in PdfReader(path).pages)'
+_PDF_HINT = (
+    "Give its file as a Path: Path(…). What reads it is an extra, by pypdfium2: "
+    'pip install "llmwidgets[pdf]".'
 )
 
 
 @dataclass(frozen=True, slots=True)
 class TextSource:
-    """One text as the user gave it; what its row does not have is None."""
+    """One text as the user gave it; what its row does not have is None.
+
+    `note` says what was assumed when its file was read.
+    """
 
     id: str
     text: str
     truth: Any = None
     schema: Any = None
     group: Any = None
+    note: str = ""
 
 
 def read_sources(
@@ -47,8 +55,9 @@ def read_sources(
 ) -> tuple[TextSource, ...]:
     """The texts with their ids ("text-01"… where none is given); FieldError names each misfit.
 
-    Empty texts are refused unless `allow_empty` (outputs that were made elsewhere). `group` is
-    the column or key that says which texts belong together.
+    A path, alone or in a list, is read; so is a string that is the name of a table. Empty texts
+    are refused unless `allow_empty` (outputs that were made elsewhere). `group` is the column or
+    key that says which texts belong together.
     """
     rows = _rows(texts, group)
     if not rows:
@@ -58,6 +67,7 @@ def read_sources(
     width = max(2, len(str(len(rows))))
     problems: dict[str, str] = {}
     sources = []
+    likely = ""
     for at, row in enumerate(rows, 1):
         default = f"text-{at:0{width}}"
         source, problem = _source(row, default, group)
@@ -65,9 +75,11 @@ def read_sources(
             problem = "is empty."
         if problem:
             problems[source.id] = problem
+            if problem.startswith("has no key"):
+                likely = likely or missing_text([row])[1]
         sources.append(source)
     if problems:
-        raise _misfits(problems)
+        raise _misfits(problems, likely)
     if twice := find_repeated(source.id for source in sources):
         raise FieldError(
             {"texts": f"these ids appear more than once: {join_truncated(twice)}."},
@@ -76,16 +88,14 @@ def read_sources(
     return tuple(sources)
 
 
+def file_notes(texts: Iterable[Document]) -> tuple[str, ...]:
+    """What was assumed when the files of these texts and of their truth were read."""
+    return tuple(dict.fromkeys(note for text in texts for note in text.notes))
+
+
 def find_repeated(names: Iterable[str]) -> list[str]:
     """The names that appear more than once."""
     return [name for name, times in Counter(names).items() if times > 1]
-
-
-def join_truncated(names: Iterable[str], most: int = 5) -> str:
-    """The first names, and how many more there are."""
-    listed = [str(name) for name in names]
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more
 
 
 def _refuse_unknown(group: str, rows: Sequence[Any], texts: Any) -> None:
@@ -104,57 +114,73 @@ def _refuse_unknown(group: str, rows: Sequence[Any], texts: Any) -> None:
 
 
 def _rows(texts: Any, group: str | None) -> list[Any]:
-    if isinstance(texts, str | bytes | PathLike):
+    if names_file(texts, "texts"):
+        return list(read_texts(texts))
+    if isinstance(texts, str | bytes):
         return [texts]
     if hasattr(texts, "to_dict") and hasattr(texts, "columns"):
-        if "text" not in texts.columns:
-            raise FieldError(
-                {"texts": "the DataFrame has no column text."},
-                'Rename the column with the documents: frame.rename(columns={"…": "text"}).',
-            )
-        wanted = dict.fromkeys((*_KEYS, *([group] if group is not None else [])))
-        kept = [key for key in wanted if key in texts.columns]
-        return list(texts[kept].to_dict("records"))
+        return _rows_of_frame(texts, group)
     if isinstance(texts, Mapping):
         if "text" in texts:
             return [texts]
         return [{"id": key, "text": text} for key, text in texts.items()]
     if isinstance(texts, Iterable):
-        return list(texts)
+        return read_paths(texts)
     raise FieldError(
         {"texts": f"is {with_article(type(texts).__name__)}, not texts."},
         "Give a list of strings, a pandas Series, or a DataFrame with a column text.",
     )
 
 
+def _rows_of_frame(frame: Any, group: str | None) -> list[Any]:
+    found, unclear = match_names(frame.columns)
+    likely = ""
+    if not unclear and "text" not in found.values():
+        unclear, likely = missing_text(frame.head(20).to_dict("records"))
+    if twice := find_repeated(name for name in frame.columns if name in found):
+        unclear = f"has the column {join_truncated(twice)} twice."
+    if unclear:
+        hint = f'.rename(columns={{{likely}: "text"}}).' if likely else "."
+        raise FieldError(
+            {"texts": f"the DataFrame {unclear}"},
+            f"Rename the column with the documents: texts{hint}",
+        )
+    wanted = dict.fromkeys((*found, *([group] if group is not None else [])))
+    kept = [name for name in wanted if name in frame.columns]
+    return list(frame[kept].to_dict("records"))
+
+
 def _source(row: Any, default: str, group: str | None) -> tuple[TextSource, str]:
     """The row as a source, and what is wrong with it."""
+    if isinstance(row, TextSource):
+        return row, ""
     if not isinstance(row, Mapping):
         row = {"text": row}
-    name = row.get("id")
+    found, unclear = match_names(row)
+    named = {key: row[name] for name, key in found.items()}
+    name = named.get("id")
     name = default if name is None or is_empty_cell(name) else str(name)
-    if "text" not in row:
-        return TextSource(name, ""), "has no key text."
-    text, truth, schema = row["text"], row.get("truth"), row.get("schema")
+    if unclear or "text" not in named:
+        return TextSource(name, ""), unclear or missing_text([row], "key")[0]
+    text, truth, schema = named["text"], named.get("truth"), named.get("schema")
+    if isinstance(text, PathLike):
+        text = read_document(text)
     source = TextSource(
         name,
         text if isinstance(text, str) else "",
         None if is_empty_cell(truth) else truth,
         None if is_empty_cell(schema) else schema,
         None if group is None else row.get(group),
+        getattr(row, "note", ""),
     )
     if _is_pdf(text):
         return source, "is a PDF, not a text."
     if isinstance(text, str) or text is None or is_empty_cell(text):
         return source, ""
-    if isinstance(text, PathLike):
-        return source, "is a path, not a text; read it with .read_text()."
     return source, f"is {with_article(type(text).__name__)}, not a text."
 
 
 def _is_pdf(text: Any) -> bool:
-    if isinstance(text, PathLike):
-        return str(text).lower().endswith(".pdf")
     if isinstance(text, bytes):
         return text.lstrip()[:4] == b"%PDF"
     return isinstance(text, str) and (
@@ -162,12 +188,14 @@ def _is_pdf(text: Any) -> bool:
     )
 
 
-def _misfits(problems: Mapping[str, str]) -> FieldError:
+def _misfits(problems: Mapping[str, str], likely: str) -> FieldError:
     shown = dict(list(problems.items())[:5])
     more = len(problems) - len(shown)
     hint = f"{more} more texts have a problem. " if more else ""
-    if any("PDF" in problem for problem in problems.values()):
-        hint += PDF_HINT
+    if likely:
+        hint += f'Rename the key: texts = [{{**row, "text": row[{likely}]}} for row in texts].'
+    elif any("PDF" in problem for problem in problems.values()):
+        hint += _PDF_HINT
     elif "is empty." in problems.values():
         hint += "Leave empty texts out, or give their text."
     else:

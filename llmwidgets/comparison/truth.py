@@ -22,11 +22,10 @@ from llmwidgets.comparison.texts import (
     is_blank,
     is_empty_cell,
     is_record,
-    join_truncated,
     to_jsonable,
 )
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import count, with_article
+from llmwidgets.formatting import count, join_truncated, with_article
 from llmwidgets.schemas.canonical import display_path, item_path, prefixes, property_path
 
 if TYPE_CHECKING:

@@ -66,7 +66,7 @@ BAD = {
     "no key text": ([{"id": "a"}], "Each text is a string"),
     "no column": (pd.DataFrame({"body": ["x"]}), "Rename the column"),
     "a pdf path": (["claims/letter 7.pdf"], "pypdf"),
-    "a pdf Path": ([Path("letter.PDF")], "pypdf"),
+    "a Path to nothing": ([Path("paper.PDF")], "Check the path"),
     "a pdf's bytes": ([b"%PDF-1.7 ..."], "pypdf"),
     "a pdf's text": (["%PDF-1.7\n1 0 obj"], "pypdf"),
     "duplicate ids": ([{"id": "a", "text": "x"}, {"id": "a", "text": "y"}], "id of its own"),
