@@ -25,7 +25,7 @@ from llmwidgets.comparison.texts import file_notes, to_jsonable
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.dialects.types import Example
-from llmwidgets.engine.journal import NO_OUTPUT, Row, current_status
+from llmwidgets.engine.journal import NO_OUTPUT, Row, current_status, is_sound
 from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError, read_path
 from llmwidgets.report.writers import write_csv, write_jsonl, write_parquet, write_text
@@ -188,7 +188,6 @@ def _read_variant(saved: dict[str, Any]) -> Variant:
 
 
 _LEFT_OUT = ("id", "key", "form", "known_as", "output_limit")
-_LARGEST = 1e11
 
 
 def _row(results: ResultData, cell: CellKey) -> dict[str, Any]:
@@ -210,11 +209,11 @@ def _row(results: ResultData, cell: CellKey) -> dict[str, Any]:
 
 def _as_now(row: Row) -> Row:
     """A saved row under the names of today; ValueError for a number that no run has."""
-    numbers = row.at, row.seconds, row.waiting_seconds, row.cost
-    if not all(0 <= each < _LARGEST for each in numbers if each is not None):
-        raise ValueError(row.status)
     code = NO_OUTPUT if row.status == "Stopped" and row.message == NONE else row.code
-    return replace(row, status=current_status(row.status, code), code=code)
+    now = replace(row, status=current_status(row.status, code), code=code)
+    if not is_sound(now):
+        raise ValueError(row.status)
+    return now
 
 
 def _read(path: Path) -> dict[str, Any]:
