@@ -22,7 +22,7 @@ from llmwidgets.cli.keys import open_store
 from llmwidgets.comparison import Comparison, compare
 from llmwidgets.comparison.files import TABLES, read_document, read_texts
 from llmwidgets.comparison.summary import summarize, value_text
-from llmwidgets.comparison.tables import Row, is_blank, match_names
+from llmwidgets.comparison.tables import Row, is_nothing, match_names
 from llmwidgets.comparison.text_result import VariantValue, read_text_result
 from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.errors import FieldError
@@ -135,7 +135,7 @@ def read_truth(name: str, texts: list[Row], path: Path) -> Any:
             f"{path} has no key or column {name}, and there is no file of this name.",
             "Give --truth a key of the texts, or a table or .json file.",
         )
-    return [None if is_blank(row.get(key)) else row[key] for row in texts]
+    return [None if is_nothing(row.get(key)) else row[key] for row in texts]
 
 
 def _check_exists(path: Path) -> None:

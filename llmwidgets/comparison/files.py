@@ -22,7 +22,7 @@ from llmwidgets.comparison.tables import (
     LARGEST,
     Row,
     Table,
-    is_blank,
+    is_nothing,
     match_names,
     missing_text,
     read_delimited,
@@ -273,8 +273,8 @@ def _text_row(row: Any, where: str, table: Table) -> Row:
     for name, value in row.items():
         key = found.get(name) or name
         if key == "text" and table.noun == "column" and isinstance(value, int | float | date):
-            value = "" if is_blank(value) else str(value)  # so a workbook has a text of digits
-        if key not in KEYS[1:] or not is_blank(value):
+            value = "" if is_nothing(value) else str(value)  # so a workbook has a text of digits
+        if key not in KEYS[1:] or not is_nothing(value):
             kept[key] = value
     return kept
 
@@ -338,7 +338,9 @@ def _by_id(rows: list[Any], key: str, name: str) -> Any:
     """The labels of lines by their id; the lines as they are if one of them has none."""
     labels: list[tuple[str, Any]] = []
     for row in rows:
-        found = match_names(row)[0] if isinstance(row, dict) else {}
+        found, unclear = match_names(row) if isinstance(row, dict) else ({}, "")
+        if unclear:
+            raise FieldError(f"A line of {name} {unclear}", "Rename the others.")
         if "id" not in found.values():
             return rows
         named = {found[each] if found.get(each) in ("id", key) else each: row[each] for each in row}

@@ -67,7 +67,7 @@ class Table:
         return frame
 
 
-def is_blank(cell: Any) -> bool:
+def is_nothing(cell: Any) -> bool:
     """Whether a cell has nothing in it."""
     if isinstance(cell, str):
         return not cell.strip()
@@ -109,7 +109,11 @@ def missing_text(rows: Sequence[Mapping[Any, Any]], noun: str = "column") -> tup
     lengths: Counter[Any] = Counter()
     for row in rows[:20]:
         lengths.update(
-            {name: len(cell) if isinstance(cell, str) else 0 for name, cell in row.items() if name}
+            {
+                name: len(cell) if isinstance(cell, str) else 0
+                for name, cell in row.items()
+                if name != ""
+            }
         )
     names = f"; it has {join_truncated(lengths, 12)}" if lengths else ""
     lengths = Counter({name: n for name, n in lengths.items() if n and name not in known})
@@ -207,16 +211,16 @@ def _tabulate(
     """The rows below the header as dicts; a column without a name is left out."""
     filled = ((at, cells) for at, cells in lines if cells and (unit == "line" or any(cells)))
     number, header = next(filled, (1, ()))
-    names = ["" if is_blank(cell) else str(cell).strip() for cell in header]
+    names = ["" if is_nothing(cell) else str(cell).strip() for cell in header]
     if not any(names):
         raise _at_line(name, number, "is empty, and should name the columns", unit)
     if twice := [each for each, times in Counter(filter(None, names)).items() if times > 1]:
         raise _at_line(name, number, f"has the column {join_listed(twice)} twice", unit)
     for number, cells in lines:
-        if all(map(is_blank, cells)):
+        if all(map(is_nothing, cells)):
             continue
         width = len(cells)
-        while width > len(names) and is_blank(cells[width - 1]):
+        while width > len(names) and is_nothing(cells[width - 1]):
             width -= 1
         if width > len(names) or any(names[width:]):
             raise FieldError(
@@ -271,7 +275,7 @@ def read_excel(data: bytes, name: str) -> Table:
         [_from_excel(cell, name) for cell in row] + [None] * (width - len(row)) for row in sheet
     ]
     rows = list(_tabulate(iter(enumerate(cells, 1)), name, "row"))
-    if any(is_blank(cell) for row, _ in rows for cell in row.values()):
+    if any(is_nothing(cell) for row, _ in rows for cell in row.values()):
         _, written = _by_package("openpyxl", name, read)
         for cell, value in zip(chain(*written), chain(*sheet), strict=False):
             if cell.data_type == "f" and value.value is None:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.comparison.tables import match_names
 from llmwidgets.comparison.texts import (
     TextSource,
     align,
@@ -160,6 +161,10 @@ def _read_frame(
 ) -> list[Label]:
     leaves = {leaf.path: leaf for schema in schemas for leaf in schema.leaves}
     known = columns_of(leaves)
+    found, unclear = match_names(name for name in frame.columns if name not in known)
+    if unclear:
+        raise FieldError({"truth": f"the DataFrame {unclear}"}, "Rename the others.")
+    frame = frame.rename(columns={name: key for name, key in found.items() if key != "truth"})
     named = [str(name) for name in frame.columns if str(name) not in ("id", "text")]
     problems = {name: no_such_field(name, known) for name in named if name not in known}
     if problems:

@@ -207,8 +207,9 @@ class SetupController:
     async def act_files(self, content: Content) -> None:
         """Texts from files that were chosen; names come in the message, contents in its buffers."""
         names = words_in(content, "names")
-        files = zip(names, map(bytes, content["buffers"]), strict=False)
-        self.take(texts=read_files(files), truth=None, group=None)
+        files = list(zip(names, map(bytes, content["buffers"]), strict=False))
+        texts = await asyncio.to_thread(read_files, files)
+        self.take(texts=texts, truth=None, group=None)
 
     async def act_sample(self, content: Content) -> None:
         """Use one of the sample tasks."""
