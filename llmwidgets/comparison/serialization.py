@@ -155,6 +155,7 @@ def _read_results(kind: type[Results], saved: dict[str, Any], where: _Place) -> 
         digest: read_schema(schema)
         for digest, schema in where.entries("schemas", read.schemas.items())
     }
+    models = tuple(str(each["model"]) for each in where.entries("variants", read.variants))
     variants = tuple(map(_read_variant, where.entries("variants", read.variants)))
     texts = tuple(
         Document(
@@ -176,7 +177,7 @@ def _read_results(kind: type[Results], saved: dict[str, Any], where: _Place) -> 
         kind,
         cells,
         variants=variants,
-        models=tuple(str(each["model"]) for each in read.variants),
+        models=models,
         texts=texts,
         repeats=read.repeats,
         records=records,
@@ -286,7 +287,10 @@ def _read(path: Path) -> dict[str, Any]:
         saved = None
     if not isinstance(saved, dict) or saved.get("format") != FORMAT:
         raise FieldError(f"{path} is not a saved comparison.", hint)
-    if saved.get("version") != VERSION:
+    version = saved.get("version")
+    if type(version) is not int or version < VERSION:
+        raise FieldError(f"{path} is a damaged comparison: version is not a number of ours.", hint)
+    if version != VERSION:
         raise FieldError(
             f"{path} was saved by llmwidgets {saved.get('llmwidgets')}, newer than this one.",
             "Install that version to load it.",

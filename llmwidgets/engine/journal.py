@@ -197,8 +197,8 @@ def read_row(id: int, packed: Packed | None) -> Row | None:  # noqa: A002
         facts["usage"] = Usage(**facts["usage"])
         facts["form"] = facts["form"] and ResponseFormat(facts["form"])
         facts["mode"] = facts["mode"] and Enforcement(facts["mode"])
-        facts["notes"] = tuple(facts["notes"])
-        facts["dropped"] = tuple(facts["dropped"])
+        for name in ("notes", "dropped"):
+            facts[name] = tuple(facts[name]) if isinstance(facts[name], list) else None
         status = current_status(status, facts.get("code", ""))
         row = Row(id=id, key=key, at=at, status=status, reply=reply, **facts)
         return row if is_sound(row) else None
@@ -363,7 +363,7 @@ class Journal:
         Two variants of a look are enough, or its only one: they were compared.
         """
         looks = set[int]()
-        with self._lock, suppress(sqlite3.Error, ValueError):
+        with self._lock, suppress(sqlite3.Error, ValueError, TypeError):
             file = self._own_file()
             if file is None:
                 return looks

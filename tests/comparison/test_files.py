@@ -19,7 +19,7 @@ from openpyxl import Workbook
 from llmwidgets import ComparisonPanel, compare, extract
 from llmwidgets.comparison import Comparison
 from llmwidgets.comparison import files as reading
-from llmwidgets.comparison.files import read_labels, read_texts
+from llmwidgets.comparison.files import read_labels, read_texts, read_uploads
 from llmwidgets.comparison.texts import read_sources
 from llmwidgets.errors import FieldError, read_json
 from llmwidgets.schemas import read_schema
@@ -90,6 +90,7 @@ def test_every_spelling_of_a_table_is_read(name: str, encoding: str) -> None:
     mark = "\ufeff" if encoding.endswith("e") and not SPELLINGS[name].startswith("\ufeff") else ""
     data = f"{mark}{SPELLINGS[name]}".encode(encoding)
     assert texts_of(written(name, data)) == HALLO
+    assert read_uploads([(name, data)]) == read_texts(name)
     if not name.endswith(".txt"):
         assert texts_of(written(f"{name}.gz", gzip.compress(data))) == HALLO
         assert texts_of(name) == texts_of([Path(name)]) == HALLO
@@ -324,6 +325,8 @@ def test_a_folder_is_read_whole_or_refused(monkeypatch) -> None:
     assert texts_of(folder) == whole
     assert texts_of([Path("letters/c.pdf")]) == texts_of("letters/c.pdf") == [("c", "a page")]
     assert read == ["c.pdf"] * 3
+    assert read_uploads([("c.pdf", b"%PDF-1.7")]) == [{"id": "c", "text": "a page"}]
+    assert not Path(read[-1]).exists()
     written("letters/d.docx", b"PK\x03\x04")
     words = refusal(folder)
     assert "contains texts that cannot be read: d.docx" in words
@@ -458,6 +461,15 @@ def test_a_schema_in_python_names_its_classes() -> None:
     assert "fields.py:Line" in caught.value.hint
     with pytest.raises(FieldError, match="without a class"):
         read_schema(written("none.py", "x = ("))
+
+
+def test_an_upload_is_refused_by_the_name_it_had() -> None:
+    for name, (file, data, said) in WRONG.items():
+        with pytest.raises(FieldError) as caught:
+            read_uploads([(file, data if isinstance(data, bytes) else data.encode())])
+        assert said in str(caught.value), name
+    with pytest.raises(FieldError, match=r"^scan\.pdf "):
+        read_uploads([("scan.pdf", b"%PDF-1.7")])
 
 
 def test_ids_of_lines_are_unique() -> None:

@@ -183,6 +183,14 @@ def test_texts_come_from_files(wire) -> None:
         names=["one.txt", "two.csv", "three.jsonl"],
     )
     assert [each["id"] for each in page.state["setup"]["texts"]["first"]] == ["one", "7", "text-03"]
+    page.send(
+        "setup.files",
+        ["id;text\r\n8;Größe".encode("utf-16"), b'{"ID": 9, "Text": "Nine"}'],
+        names=["excel.csv", "lines.ndjson"],
+    )
+    assert [each["id"] for each in page.state["setup"]["texts"]["first"]] == ["8", "9"]
+    page.send("setup.files", [b"id,text\n1,a,b"], names=["many.csv"])
+    assert "many.csv, line 2 has 3 cells" in page.state["error"]["sentence"]
     page.send("setup.files", [b"\xff\xfe\x00"], names=["bad.txt"])
     assert "UTF-8" in page.state["error"]["sentence"]
 
