@@ -64,15 +64,10 @@ _UNREAD: dict[str, tuple[str, str]] = {
     ".docx": ("a Word document", f"Turn it into text: {_PANDOC}"),
     ".odt": ("an OpenDocument text", f"Turn it into text: {_PANDOC}"),
     ".rtf": ("a rich text document", f"Turn it into text: {_PANDOC}"),
-    ".epub": ("a book", f"Turn it into text: {_PANDOC}"),
     ".doc": ("an old Word document", f"Turn it into text: {_OFFICE.replace('{to}', 'txt:Text')}"),
     ".pptx": ("a presentation", f"Turn it into a PDF: {_OFFICE.replace('{to}', 'pdf')}"),
-    ".ppt": ("an old presentation", f"Turn it into a PDF: {_OFFICE.replace('{to}', 'pdf')}"),
     ".xls": ("an old Excel workbook", "Save it as .xlsx, or give pd.read_excel({path}): xlrd."),
-    ".xlsb": ("a binary Excel workbook", "Save it as .xlsx, or give pd.read_excel({path})."),
     ".ods": ("an OpenDocument table", "Save it as .xlsx, or give pd.read_excel({path}): odfpy."),
-    ".feather": ("a Feather file", "Give pd.read_feather({path})."),
-    ".sqlite": ("a database", "Give pd.read_sql(…) of the rows."),
     **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz", ".zst"),
                     ("a packed file", _UNPACK)),
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".webp", ".heic"),
@@ -117,16 +112,20 @@ def open_file(path: StrPath) -> File:
     try:
         data = read.read_bytes()
     except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise FieldError(f"{path} cannot be read: {why}.", "Check its permissions.") from None
+        raise _unreadable(path, error) from None
     return File(str(path), _unpack(data, str(path)), read)
 
 
 def _existing(path: StrPath) -> Path:
     read = read_path(path, "texts")
-    if not read.exists():
+    if not os.path.exists(read):
         raise FieldError(f"There is no file {path}.", "Check the path.")
     return read
+
+
+def _unreadable(path: StrPath, error: OSError) -> FieldError:
+    why = error.strerror or type(error).__name__
+    return FieldError(f"{path} cannot be read: {why}.", "Check its permissions.")
 
 
 def _unpack(data: bytes, name: str) -> bytes:
@@ -218,13 +217,17 @@ def read_uploads(uploads: Iterable[tuple[str, bytes]]) -> list[Row]:
 
 
 def _read(path: Path, reader: PDFReader) -> list[Row]:
-    if not _existing(path).is_dir():
+    folder = _existing(path)
+    if not folder.is_dir():
         return _rows_of(open_file(path), reader)
-    return [row for each in _list_folder(path) for row in _rows_of(open_file(each), reader)]
+    return [row for each in _list_folder(folder) for row in _rows_of(open_file(each), reader)]
 
 
 def _list_folder(folder: Path) -> list[Path]:
-    files = sorted(each for each in _existing(folder).iterdir() if not each.name.startswith("."))
+    try:
+        files = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
+    except OSError as error:
+        raise _unreadable(folder, error) from None
     if unread := [each.name for each in files if _kind_of(each.name) in _OF_A_FOLDER]:
         raise FieldError(
             f"The folder {folder} contains texts that cannot be read: {join_truncated(unread)}.",

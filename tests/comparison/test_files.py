@@ -7,6 +7,7 @@ import datetime as dt
 import gzip
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -331,6 +332,55 @@ def test_a_folder_is_read_whole_or_refused(monkeypatch) -> None:
     words = refusal(folder)
     assert "contains texts that cannot be read: d.docx" in words
     assert "pandoc d.docx" in words
+
+
+SUFFIXES = [
+    "", ".txt", ".csv", ".tsv", ".json", ".jsonl", ".csv.gz", ".xlsx", ".parquet", ".pdf", ".doc",
+]  # fmt: skip
+
+
+def samples() -> list[bytes]:
+    frame = pd.DataFrame({"id": ["a"], "text": ["Hallo"], "n": [1.5]})
+    workbook("sample.xlsx", [["id", "text"], [1, "a"], [dt.datetime(2026, 1, 1), 7]])
+    frame.to_parquet("sample.parquet")
+    data = [each.encode(code) for each in SPELLINGS.values() for code in ("utf-8", "utf-16")]
+    data += [Path("sample.xlsx").read_bytes(), Path("sample.parquet").read_bytes()]
+    return [*data, gzip.compress(data[0])]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_whatever_a_file_holds_it_is_read_or_refused(suffix: str) -> None:
+    """Any bytes under any name, and real files with a piece that is cut, doubled or changed."""
+    known = samples()
+
+    @given(st.data())
+    @settings(max_examples=60, deadline=None)
+    def holds(data) -> None:
+        content = data.draw(st.one_of(st.binary(max_size=40), st.sampled_from(known)))
+        begin, end = sorted(data.draw(st.tuples(*[st.integers(0, len(content))] * 2)))
+        piece = data.draw(st.one_of(st.binary(max_size=4), st.just(content[begin:end] * 2)))
+        content = content[:begin] + piece + content[end:]
+        path = written(f"file{suffix}", content)
+        for read in (
+            lambda: read_texts(path),
+            lambda: read_labels(path),
+            lambda: read_uploads([(path.name, content)]),
+        ):
+            refused = None
+            try:
+                read()
+            except FieldError as error:
+                refused = error
+            assert refused is None or (path.name in refused.message and refused.hint)
+
+    holds()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_without_rights_is_refused() -> None:
+    folder = Path("closed")
+    folder.mkdir(mode=0)
+    assert "closed cannot be read" in refusal(folder)
 
 
 def workbook(name: str, *sheets: list[list]) -> Path:
