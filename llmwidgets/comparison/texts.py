@@ -59,6 +59,8 @@ def read_sources(
     are refused unless `allow_empty` (outputs that were made elsewhere). `group` is the column or
     key that says which texts belong together.
     """
+    if isinstance(texts, tuple) and texts and isinstance(texts[0], TextSource):
+        return texts  # read before, as a panel does
     rows = _rows(texts, group)
     if not rows:
         raise FieldError({"texts": "is empty."}, "Give at least one text.")
@@ -152,8 +154,6 @@ def _rows_of_frame(frame: Any, group: str | None) -> list[Any]:
 
 def _source(row: Any, default: str, group: str | None) -> tuple[TextSource, str]:
     """The row as a source, and what is wrong with it."""
-    if isinstance(row, TextSource):
-        return row, ""
     if not isinstance(row, Mapping):
         row = {"text": row}
     found, unclear = match_names(row)
