@@ -16,14 +16,16 @@ No message ever contains a secret, a header, a body, a document's text or an ext
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from types import FunctionType, UnionType
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from llmwidgets.formatting import escape_controls
 
@@ -102,6 +104,41 @@ def read_path(path: str | os.PathLike[str], name: str = "path") -> Path:
         if b"\0" not in os.fsencode(read):
             return read
     raise FieldError({name: f"{path} does not name a file or folder."}, "Check how it is written.")
+
+
+def read_json(
+    text: str, name: str, hint: str = "Correct the file.", *, line: int | None = None
+) -> Any:
+    """The JSON value of a user's text; FieldError says where it is broken.
+
+    `name` is what the text is called, `line` the line of a file that it is. An object that has a
+    key twice is broken as well: one of the two values would be lost.
+    """
+    where = f" in line {line}" if line else ""
+    try:
+        return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
+        place = f"line {line or error.lineno}, character {error.colno} on"
+        why = f"is not valid JSON from {place}: {error.msg}."
+    except RecursionError:
+        why = f"is nested too deeply{where} to be read."
+    except ValueError as error:
+        reason = error if isinstance(error, _TwiceError) else "a number has too many digits"
+        why = f"is not valid JSON{where}: {reason}."
+    raise FieldError(f"{name} {why}", hint)
+
+
+class _TwiceError(ValueError):
+    """Raised inside the decoder of JSON; the key is the user's own."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    whole = dict(pairs)
+    if len(whole) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        message = f"an object has the key {twice} twice"
+        raise _TwiceError(message)
+    return whole
 
 
 class PolicyError(LLMWidgetsError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from html import escape
 
@@ -124,6 +124,13 @@ def format_times(ratio: float) -> str:
 def join_listed(names: Sequence[str]) -> str:
     """Names as a sentence lists them: `A`, `A and B`, `A, B and C`."""
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def join_truncated(names: Iterable[str], most: int = 5) -> str:
+    """The first names, and how many more there are."""
+    listed = [str(name) for name in names]
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more
 
 
 def format_thousands(number: int | None) -> str:

@@ -101,9 +101,9 @@ class CompareOptions:
     """Each field is an option of its name: type, help and perhaps more arguments for argparse."""
 
     schema: Annotated[str, "a JSON Schema (.json), or file.py:Class, module:Class"]
-    texts: Annotated[Path, ".jsonl or .csv with text (and id), .txt, folder"]
+    texts: Annotated[Path, "a table with text (and id), .txt, .pdf, or a folder"]
     models: Annotated[list[str], 'references, or "demo"', {"metavar": "MODEL"}]
-    truth: Annotated[str | None, "a key of the texts, or a file: .json by id, .jsonl, .csv"] = None
+    truth: Annotated[str | None, "a key of the texts, or a file: .json by id, a table"] = None
     instructions: Annotated[Path | None, "a text that replaces the default one"] = None
     html: Annotated[Path | None, "write a self-contained page"] = None
     jsonl: Annotated[Path | None, "write one extraction per line"] = None

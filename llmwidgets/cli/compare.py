@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
 import importlib.util
-import io
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,14 +20,16 @@ from llmwidgets import formatting
 from llmwidgets.cli import CompareOptions, DemoOptions, Exit, print_text, report
 from llmwidgets.cli.keys import open_store
 from llmwidgets.comparison import Comparison, compare
+from llmwidgets.comparison.files import TABLES, read_document, read_texts
+from llmwidgets.comparison.files.tables import Row, match_names
 from llmwidgets.comparison.summary import summarize, value_text
 from llmwidgets.comparison.text_result import VariantValue, read_text_result
-from llmwidgets.comparison.texts import PDF_HINT
+from llmwidgets.comparison.values import is_nothing
 from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import escape_controls
 from llmwidgets.report.scoreboard import GLYPHS, LEGEND, LOSES, Column, scoreboard_columns
-from llmwidgets.report.writers import read_cell, write_jsonl
+from llmwidgets.report.writers import write_jsonl
 
 if TYPE_CHECKING:
     from llmwidgets.report.scoreboard import Summary
@@ -44,7 +43,7 @@ def run_compare(options: CompareOptions) -> Exit:
         texts,
         options.models,
         truth=read_truth(options.truth, texts, options.texts) if options.truth else None,
-        instructions=read_file(options.instructions) if options.instructions else None,
+        instructions=read_document(options.instructions) if options.instructions else None,
         repeats=options.repeats,
         store=open_store(organization=options.organization) if options.organization else None,
         concurrency=options.concurrency,
@@ -107,8 +106,6 @@ def _find_missed(options: CompareOptions, comparison: Comparison) -> Iterator[st
 
 # -- Schema, texts and truth from the user's files; an error names the file and the line.
 
-_TABLES = (".json", ".jsonl", ".csv")
-
 
 def read_schema_source(name: str) -> Any:
     """A path to a JSON Schema, or the class that file.py:Class or module:Class names."""
@@ -129,117 +126,18 @@ def read_schema_source(name: str) -> Any:
         ) from None
 
 
-def read_texts(path: Path) -> list[dict[str, Any]]:
-    """The texts of a .jsonl, .json, .csv or .txt file, or of a folder of .txt files."""
-    _check_exists(path)
-    if path.is_dir():
-        return list(_read_folder(path))
-    kind = path.suffix.lower()
-    if kind == ".pdf":
-        raise FieldError(f"{path} is a PDF, not a text.", PDF_HINT)
-    if kind in _TABLES:
-        return [_read_text_row(row, path, where) for row, where in read_rows(path)]
-    return [{"id": path.stem, "text": read_file(path)}]
-
-
-def read_truth(name: str, texts: list[dict[str, Any]], path: Path) -> Any:
+def read_truth(name: str, texts: list[Row], path: Path) -> Any:
     """The truth that `--truth` names: a file, or a key of the texts' own rows."""
-    file = Path(name)
-    if file.suffix.lower() in _TABLES or file.is_file():
-        _check_exists(file)
-        return _read_truth_file(file)
-    if not any(name in row for row in texts):
+    if Path(name).suffix.lower() in TABLES or Path(name).is_file():
+        _check_exists(Path(name))
+        return Path(name)
+    key = next(iter(match_names([name])[0].values()), name)
+    if not any(key in row for row in texts):
         raise FieldError(
             f"{path} has no key or column {name}, and there is no file of this name.",
-            "Give --truth a key of the texts, or a .json, .jsonl or .csv file.",
+            "Give --truth a key of the texts, or a table or .json file.",
         )
-    labels = [row.get(name) for row in texts]
-    return [None if isinstance(label, str) and not label.strip() else label for label in labels]
-
-
-def read_file(path: Path) -> str:
-    """A text file as UTF-8; FieldError if it cannot be read."""
-    _check_exists(path)
-    try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError:
-        raise FieldError(
-            f"{path} is not UTF-8 text.",
-            PDF_HINT if path.suffix.lower() == ".pdf" else "Save it as UTF-8, or name a text file.",
-        ) from None
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise FieldError(f"{path} cannot be read: {why}.", "Check its permissions.") from None
-    if text.startswith("%PDF"):
-        raise FieldError(f"{path} is a PDF, not a text.", PDF_HINT)
-    return text
-
-
-def read_rows(path: Path) -> Iterator[tuple[Any, str]]:
-    """The rows of a table file, each with its place for error messages."""
-    text = read_file(path)
-    kind = path.suffix.lower()
-    if kind == ".csv":
-        csv.field_size_limit(2**31 - 1)  # the most that every platform takes
-        for row in csv.DictReader(io.StringIO(text, newline="")):
-            cells = {read_cell(str(name)): read_cell(value or "") for name, value in row.items()}
-            yield cells, f"{path}"
-    elif kind == ".jsonl":
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.strip():
-                yield _parse_json(line, f"{path}, line {number}"), f"{path}, line {number}"
-    else:
-        whole = _parse_json(text, str(path))
-        rows = whole if isinstance(whole, list) else [whole]
-        yield from ((row, f"{path}, entry {number}") for number, row in enumerate(rows, 1))
-
-
-def _parse_json(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        column = getattr(error, "colno", 1)
-        raise FieldError(
-            f"{where} is not valid JSON from character {column} on.", "Correct the file."
-        ) from None
-
-
-def _read_text_row(row: Any, path: Path, where: str) -> dict[str, Any]:
-    if isinstance(row, str):
-        return {"text": row}
-    if not isinstance(row, dict) or "text" not in row:
-        raise FieldError(
-            f"{where} has no {'column' if path.suffix.lower() == '.csv' else 'key'} text.",
-            "Name the key or column that contains the document text.",
-        )
-    return {key: value for key, value in row.items() if key != "id" or value not in ("", None)}
-
-
-def _read_folder(path: Path) -> Iterator[dict[str, Any]]:
-    files = sorted(each for each in path.iterdir() if each.suffix.lower() in (".txt", ".md"))
-    if not files:
-        pdf = any(each.suffix.lower() == ".pdf" for each in path.iterdir())
-        raise FieldError(
-            f"The folder {path} contains no .txt file.",
-            f"It contains PDFs. {PDF_HINT}"
-            if pdf
-            else "Name a folder with one .txt file per text.",
-        )
-    return ({"id": each.stem, "text": read_file(each)} for each in files)
-
-
-def _read_truth_file(path: Path) -> Any:
-    kind = path.suffix.lower()
-    if kind == ".csv":
-        import pandas as pd
-
-        return pd.DataFrame([row for row, _ in read_rows(path)], dtype=object)
-    if kind == ".jsonl":
-        rows = [row for row, _ in read_rows(path)]
-        if all(isinstance(row, dict) and "id" in row for row in rows):
-            return {str(row.pop("id")): row.get("truth", row) for row in rows}
-        return rows
-    return _parse_json(read_file(path), str(path))
+    return [None if is_nothing(row.get(key)) else row[key] for row in texts]
 
 
 def _check_exists(path: Path) -> None:

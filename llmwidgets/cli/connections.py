@@ -135,7 +135,8 @@ def run_journal(options: JournalOptions) -> Exit:
 def _describe(path: Path) -> None:
     with _open_database(path) as database:
         rows, first, last = database.execute(
-            "SELECT count(*), min(at), max(at) FROM extraction"
+            "SELECT count(*), min(day), max(day) FROM (SELECT CASE WHEN typeof(at) = 'real'"
+            " AND at BETWEEN 0 AND 1e11 THEN at END AS day FROM extraction)"
         ).fetchone()
     files = [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm")]
     size = sum(each.stat().st_size for each in files if each.exists())

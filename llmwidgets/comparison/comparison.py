@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison import aggregate, dataframes, run_settings, runs, serialization
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
+from llmwidgets.comparison.files import read_document
 from llmwidgets.comparison.scores import scoreboard_frame, verdict_of
 from llmwidgets.comparison.summary import summarize
 from llmwidgets.comparison.texts import row_names
@@ -219,6 +220,9 @@ def compare(
 ) -> Comparison:
     """Ask every model about every text, and compare the records.
 
+    `texts` are strings, dicts with `text` (and `id`, `truth`, `schema`), a DataFrame, or files: the
+    Path of a table (CSV, TSV, JSON, JSON lines, Excel, Parquet), of a text, a PDF or a folder of
+    these, or a list of Paths. `truth` is a list, a dict by id, a DataFrame or the Path of a table.
     Blocks with a progress bar; an interrupt stops cleanly and gives what is there. `budget` is
     in US dollars for new calls; a run estimated above 5 asks for one. `scoring` has rules by
     field ({"total": "number:0.01"}) and by list: {"lines[]": "key:sku"} pairs rows whose key is
@@ -266,12 +270,15 @@ def extract(
 ) -> Extraction:
     """One text, one model: .record .data .failure .status .mode .usage .seconds .request.
 
-    A failure is in `.failure`, not raised; what cannot be asked raises as in `compare`.
+    A text is a string, a row with `text`, or the Path of one document. A failure is in `.failure`,
+    not raised; what cannot be asked raises as in `compare`.
 
     >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
     >>> extract(invoices.Schema, invoices.texts[0], "demo-careful").record     # doctest: +SKIP
     """
     refuse_await("extract")
+    if isinstance(text, os.PathLike):
+        text = read_document(text)
     compared = compare(
         schema, [text], model, instructions=instructions, examples=examples, store=store,
         journal=journal, reuse=reuse, progress=False,

@@ -13,22 +13,16 @@ from itertools import product, starmap
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.tables import is_frame, read_records
-from llmwidgets.comparison.texts import (
-    TextNames,
-    align,
-    decode_text,
-    find_repeated,
-    is_empty_cell,
-    join_truncated,
-    pandas_index,
-    to_jsonable,
-)
+from llmwidgets.comparison.files import names_file, read_labels
+from llmwidgets.comparison.records import is_frame, read_records
+from llmwidgets.comparison.texts import TextNames, align, find_repeated, pandas_index
 from llmwidgets.comparison.truth import Correction
+from llmwidgets.comparison.values import decode_text, is_empty_cell, to_jsonable
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import NO_OUTPUT, Journal, Row
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, Stopped
+from llmwidgets.formatting import join_truncated
 from llmwidgets.schemas import parse_json
 
 if TYPE_CHECKING:
@@ -327,6 +321,10 @@ def _outputs_by_label(
             "Give every variant a label of its own.",
         )
     names = TextNames([text.id for text in texts], rows)
+    outputs = {
+        label: read_labels(each, "output") if names_file(each, f"outputs of {label}") else each
+        for label, each in outputs.items()
+    }
     hint = "Give one for each text, None if there is none; the keys of a dict are the texts' ids."
     schemas = dict.fromkeys(text.schema for text in texts)
     listed: dict[str, list[Any]] = {}

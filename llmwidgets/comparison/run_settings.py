@@ -17,10 +17,10 @@ from llmwidgets.comparison.text_result import (
     python_name,
     rule_text,
 )
-from llmwidgets.comparison.texts import join_truncated
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS, EFFORT
+from llmwidgets.formatting import join_truncated
 
 if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Document

@@ -14,8 +14,9 @@ from llmwidgets import formatting
 from llmwidgets.analysis.comparators import RECORD, Comparator, ListRule, places_of, read_scoring
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_run
+from llmwidgets.comparison.files import names_file, read_labels
 from llmwidgets.comparison.text_result import DOCUBENCH, rule_of
-from llmwidgets.comparison.texts import join_truncated, read_groups, read_sources
+from llmwidgets.comparison.texts import read_groups, read_sources
 from llmwidgets.comparison.truth import Blank, read_truth
 from llmwidgets.comparison.variants import ConnectionResolver, Variant, is_number, resolve_variants
 from llmwidgets.connections import Policy
@@ -28,7 +29,7 @@ from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.request_builder import Document, Plan
 from llmwidgets.engine.run import Run, VariantProgress, VariantState
 from llmwidgets.errors import FieldError, LLMWidgetsError
-from llmwidgets.formatting import escape_controls, escape_html
+from llmwidgets.formatting import escape_controls, escape_html, join_truncated
 from llmwidgets.schemas import read_schema
 
 if TYPE_CHECKING:
@@ -121,13 +122,17 @@ def read_documents(
     distinct = {id(each): each for each in (schema, *own) if each is not None}
     known = {key: read_schema(each) for key, each in distinct.items()}
     schemas = [known[id(each)] for each in own]
+    if names_file(truth, "truth"):
+        truth = read_labels(truth)
     truth = list(truth) if isinstance(truth, Iterator) else truth
+    assumed = getattr(truth, "attrs", {}).get("note", "")
     labels = read_truth(truth, sources, schemas, blank)
     groups = [""] * len(sources) if group is None else read_groups(group, sources)
     return tuple(
         Document(
             source.id, source.text, schemas[at], labels[at].truth, by_record=labels[at].by_record,
             group=groups[at], blanks=labels[at].blanks,
+            notes=tuple(filter(None, (source.note, assumed))),
         )
         for at, source in enumerate(sources)
     )  # fmt: skip

@@ -28,8 +28,9 @@ from llmwidgets.comparison.text_result import (
     name_in_code,
     python_literal,
 )
-from llmwidgets.comparison.texts import join_truncated, spread_evenly
+from llmwidgets.comparison.texts import spread_evenly
 from llmwidgets.errors import FAILURES
+from llmwidgets.formatting import join_truncated
 from llmwidgets.report.scoreboard import Figures, ScoreRow
 
 if TYPE_CHECKING:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import asdict, fields, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from llmwidgets import __version__
 from llmwidgets.analysis.comparators import RECORD, LostFunction
@@ -21,13 +20,15 @@ from llmwidgets.comparison.core import NONE, CellKey, ResultData, Results, Rules
 from llmwidgets.comparison.dataframes import read_table
 from llmwidgets.comparison.summary import render_page
 from llmwidgets.comparison.text_result import has_data, rule_text, score_extraction
-from llmwidgets.comparison.texts import to_jsonable
+from llmwidgets.comparison.texts import file_notes, find_repeated
 from llmwidgets.comparison.truth import Correction
+from llmwidgets.comparison.values import to_jsonable
 from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.dialects.types import Example
-from llmwidgets.engine.journal import NO_OUTPUT, Row, current_status
+from llmwidgets.engine.journal import NO_OUTPUT, Row, current_status, is_sound
 from llmwidgets.engine.request_builder import Document
-from llmwidgets.errors import FieldError, read_path
+from llmwidgets.errors import FieldError, read_json, read_path
+from llmwidgets.formatting import join_truncated
 from llmwidgets.report.writers import write_csv, write_jsonl, write_parquet, write_text
 from llmwidgets.schemas import Schema
 from llmwidgets.schemas.loaders import from_json
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
 
 
+T = TypeVar("T")
 StrPath = str | os.PathLike[str]
 
 FORMAT = "llmwidgets comparison"
@@ -79,7 +81,7 @@ def save(results: ResultData, path: StrPath) -> Path:
         "version": VERSION,
         "llmwidgets": __version__,
         "made_at": results.made_at.isoformat(),
-        "notes": list(results.notes),
+        "notes": [*file_notes(results.texts), *results.notes],
         "scoring": _scoring(results.scoring),
         "repeats": results.repeats,
         "schemas": {digest: schema.json for digest, schema in schemas.items()},
@@ -109,34 +111,84 @@ def load(kind: type[Results], path: StrPath) -> Results:
     """
     saved = _read(read_path(path))
     # A file that was changed by hand is refused here, not by whichever view meets it first.
-    with suppress(FieldError, AttributeError, KeyError, TypeError, ValueError, ArithmeticError,
-                  RecursionError):  # fmt: skip
-        return _read_results(kind, saved)
+    where = _Place()
+    try:
+        return _read_results(kind, saved, where)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where.name = ", ".join(map(_step_name, first["loc"]))
+        where.problem = f"is wrong: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    except FieldError as error:
+        where.problem = f"is wrong: {error.message.removesuffix('.')}"
+    except KeyError as error:
+        where.problem = f"has or finds no {error.args[0]}"
+    except _BROKEN:
+        pass
     raise FieldError(
-        f"{path} is a damaged comparison.", "Save it again, or run the comparison anew."
+        f"{path} is a damaged comparison: {where.name} {where.problem}.",
+        "Save it again, or run the comparison anew.",
     )
 
 
-def _read_results(kind: type[Results], saved: dict[str, Any]) -> Results:
-    records = [each.pop("record", NOTHING) for each in saved["rows"]]
-    reused = [bool(each.pop("reused", False)) for each in saved["rows"]]
-    read = _SavedComparison(**saved | {"rows": [{"key": "", **each} for each in saved["rows"]]})
+_BROKEN = (
+    AttributeError, TypeError, ValueError, ArithmeticError, RecursionError,
+    IndexError,
+)  # fmt: skip
+"""What reading values of other kinds than ours can raise."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where in a saved file the reader is."""
+
+    name: str = "what it has"
+    problem: str = "is not what this package writes"
+
+    def entries(self, name: str, values: Iterable[T]) -> Iterator[T]:
+        """The values, each of them the place while it is read."""
+        for at, each in enumerate(values):
+            self.name = f"{name}, {_step_name(at)}"
+            yield each
+
+
+def _step_name(step: int | str) -> str:
+    """A step as a reader counts: from 1."""
+    return f"entry {step + 1}" if isinstance(step, int) else step
+
+
+def _read_results(kind: type[Results], saved: dict[str, Any], where: _Place) -> Results:
+    rows = [dict(each) for each in where.entries("rows", saved["rows"])]
+    records = [each.pop("record", NOTHING) for each in rows]
+    reused = [bool(each.pop("reused", False)) for each in rows]
+    read = _SavedComparison(**saved | {"rows": [{"key": "", **each} for each in rows]})
     schemas = {
         digest: Schema(replace(from_json(schema), judged=read.judged.get(digest)))
-        for digest, schema in read.schemas.items()
+        for digest, schema in where.entries("schemas", read.schemas.items())
     }
+    models = tuple(str(each["model"]) for each in where.entries("variants", read.variants))
+    variants = tuple(map(_read_variant, where.entries("variants", read.variants)))
+    texts = tuple(
+        Document(
+            each.id, each.text, schemas[each.schema_digest], each.truth,
+            **{name: getattr(each, name) for name in _OF_A_TEXT},
+        )
+        for each in where.entries("texts", read.texts)
+    )  # fmt: skip
+    cells = tuple(map(_as_now, where.entries("rows", read.rows)))
+    for where.name, names in (
+        ("texts", [each.id for each in texts]),
+        ("variants", [each.label for each in variants]),
+    ):
+        if twice := find_repeated(map(str, names)):
+            raise FieldError(f"{join_truncated(twice)} more than once")
+    where.name = "rows"
+    where.problem = f"are {len(cells)} and not one for each text, variant and repeat"
     return results_of_rows(
         kind,
-        map(_as_now, read.rows),
-        variants=tuple(map(_read_variant, read.variants)),
-        models=tuple(str(each["model"]) for each in read.variants),
-        texts=tuple(
-            Document(
-                each.id, each.text, schemas[each.schema_digest], each.truth,
-                **{name: getattr(each, name) for name in _OF_A_TEXT},
-            )
-            for each in read.texts
-        ),
+        cells,
+        variants=variants,
+        models=models,
+        texts=texts,
         repeats=read.repeats,
         records=records,
         reused=reused,
@@ -145,7 +197,7 @@ def _read_results(kind: type[Results], saved: dict[str, Any]) -> Results:
         label_log=read.corrections,
         looks=read.looks,
         made_at=read.made_at,
-    )  # fmt: skip
+    )
 
 
 def _correction(correction: Correction) -> dict[str, Any]:
@@ -200,7 +252,6 @@ def _read_variant(saved: dict[str, Any]) -> Variant:
 
 
 _LEFT_OUT = ("id", "key", "form", "known_as", "output_limit")
-_LARGEST = 1e11
 
 
 def _row(results: ResultData, cell: CellKey) -> dict[str, Any]:
@@ -222,28 +273,34 @@ def _row(results: ResultData, cell: CellKey) -> dict[str, Any]:
 
 def _as_now(row: Row) -> Row:
     """A saved row under the names of today; ValueError for a number that no run has."""
-    numbers = row.at, row.seconds, row.waiting_seconds, row.cost
-    if not all(0 <= each < _LARGEST for each in numbers if each is not None):
-        raise ValueError(row.status)
     code = NO_OUTPUT if row.status == "Stopped" and row.message == NONE else row.code
-    return replace(row, status=current_status(row.status, code), code=code)
+    now = replace(row, status=current_status(row.status, code), code=code)
+    if not is_sound(now):
+        raise ValueError(row.status)
+    return now
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        saved = json.loads(path.read_bytes())
-        # Half a character, which `save` never writes, would end whichever view meets it.
-        json.dumps(saved, ensure_ascii=False).encode()
+        data = path.read_bytes()
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise FieldError(f"{path} cannot be read: {why}.", "Check the path.") from None
+    hint = "Give a file that comparison.save(path) wrote."
+    try:
+        saved = read_json(data.decode("utf-8-sig"), "it")
+        # Half a character, which `save` never writes, would end whichever view meets it.
+        json.dumps(saved, ensure_ascii=False).encode()
+    except FieldError as error:
+        raise FieldError(f"{path} is not a saved comparison: {error.message}", hint) from None
     except (ValueError, RecursionError):
         saved = None
     if not isinstance(saved, dict) or saved.get("format") != FORMAT:
-        raise FieldError(
-            f"{path} is not a saved comparison.", "Give a file that comparison.save(path) wrote."
-        )
-    if saved.get("version") != VERSION:
+        raise FieldError(f"{path} is not a saved comparison.", hint)
+    version = saved.get("version")
+    if type(version) is not int or version < VERSION:
+        raise FieldError(f"{path} is a damaged comparison: version is not a number of ours.", hint)
+    if version != VERSION:
         raise FieldError(
             f"{path} was saved by llmwidgets {saved.get('llmwidgets')}, newer than this one.",
             "Install that version to load it.",

@@ -42,10 +42,11 @@ from llmwidgets.comparison.text_result import (
     ground_text,
     rule_text,
 )
-from llmwidgets.comparison.texts import join_truncated
+from llmwidgets.comparison.texts import file_notes
 from llmwidgets.comparison.truth import blank_note
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FAILURES
+from llmwidgets.formatting import join_truncated
 from llmwidgets.report import html
 from llmwidgets.report.scoreboard import Cell, Line, ScoreRow, Summary, Wording
 
@@ -210,6 +211,7 @@ def side_notes(results: ResultData) -> tuple[str, ...]:
         + _labels_apart(results)
         + not_in_full(results)
         + blank_note(results.texts)
+        + file_notes(results.texts)
         + results.notes
     )
 

@@ -23,7 +23,7 @@ from llmwidgets.analysis.grounding import ExampleLeakage, Grounding, SourceText,
 from llmwidgets.analysis.leaves import NOTHING, says_no_value
 from llmwidgets.analysis.scoring import Cell, TextScore, failed_score, score
 from llmwidgets.comparison.core import CellKey, ResultData, Rules, measure_once
-from llmwidgets.comparison.texts import to_jsonable
+from llmwidgets.comparison.values import to_jsonable
 from llmwidgets.dialects.types import Example
 from llmwidgets.errors import FAILURES, FieldError
 from llmwidgets.report.scoreboard import State

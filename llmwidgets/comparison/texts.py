@@ -1,41 +1,34 @@
-"""What notebooks give: texts with ids and groups, and any value (pandas, pydantic …) as JSON."""
+"""What is given for each text: the texts with their ids and groups, and values in their order."""
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from difflib import get_close_matches
-from enum import Enum
 from itertools import chain
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
-
+from llmwidgets.comparison.files import names_file, read_document, read_paths, read_texts
+from llmwidgets.comparison.files.tables import match_names, missing_text
+from llmwidgets.comparison.values import is_blank, is_empty_cell, to_jsonable
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import count, with_article
-from llmwidgets.schemas.canonical import item_path, property_path
-from llmwidgets.secret import Secret
+from llmwidgets.formatting import count, join_truncated, with_article
 
-_KEYS = ("text", "id", "truth", "schema")
+if TYPE_CHECKING:
+    from llmwidgets.engine.request_builder import Document
+
 _PDF_NAME = re.compile(r"[^\n]{1,1000}\.pdf\s*", re.IGNORECASE)
-PDF_HINT = (
-    "Turn it into text first: from pypdf import PdfReader; "
-    'text = "\\n".join(page.extract_text() for page in PdfReader(path).pages)'
-)
+_PDF_HINT = "Give its file as a Path: Path(…)."
 
 
 @dataclass(frozen=True, slots=True)
 class TextSource:
     """One text as the user gave it; what its row does not have is None.
 
-    `row` is what the index of pandas calls it.
+    `row` is what the index of pandas calls it; `note` says what was assumed when its file was read.
     """
 
     id: str
@@ -44,6 +37,7 @@ class TextSource:
     schema: Any = None
     group: Any = None
     row: str | None = None
+    note: str = ""
 
 
 def read_sources(
@@ -53,9 +47,12 @@ def read_sources(
 
     Where none is given, the ids are the index of a Series or DataFrame, which is what pandas knows
     the rows by, unless it only counts them or repeats itself; else text-01, text-02 and so on.
-    Empty texts are refused unless `allow_empty` (outputs that were made elsewhere). `group` is
-    the column or key that says which texts belong together.
+    A path, alone or in a list, is read; so is a string that is the name of a table. Empty texts
+    are refused unless `allow_empty` (outputs that were made elsewhere). `group` is the column or
+    key that says which texts belong together.
     """
+    if isinstance(texts, tuple) and texts and isinstance(texts[0], TextSource):
+        return texts  # read before, as a panel does
     rows = _rows(texts, group)
     if not rows:
         raise FieldError({"texts": "is empty."}, "Give at least one text.")
@@ -66,6 +63,7 @@ def read_sources(
     names = _ids_of_index(texts)
     problems: dict[str, str] = {}
     sources = []
+    likely = ""
     for at, row in enumerate(rows, 1):
         default = names[at - 1] if names else f"text-{at:0{width}}"
         source, problem = _source(row, default, group)
@@ -74,9 +72,11 @@ def read_sources(
             problem = "is empty."
         if problem:
             problems[source.id] = problem
+            if problem.startswith("has no key"):
+                likely = likely or missing_text([row])[1]
         sources.append(source)
     if problems:
-        raise _misfits(problems)
+        raise _misfits(problems, likely)
     if twice := find_repeated(source.id for source in sources):
         raise FieldError(
             {"texts": f"these ids appear more than once: {join_truncated(twice)}."},
@@ -100,16 +100,14 @@ def names_of(sources: Sequence[TextSource]) -> TextNames:
     return TextNames([source.id for source in sources], rows or None)
 
 
+def file_notes(texts: Iterable[Document]) -> tuple[str, ...]:
+    """What was assumed when the files of these texts and of their truth were read."""
+    return tuple(dict.fromkeys(note for text in texts for note in text.notes))
+
+
 def find_repeated(names: Iterable[str]) -> list[str]:
     """The names that appear more than once."""
     return [name for name, times in Counter(names).items() if times > 1]
-
-
-def join_truncated(names: Iterable[str], most: int = 5) -> str:
-    """The first names, and how many more there are."""
-    listed = [str(name) for name in names]
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more
 
 
 def _refuse_unknown(group: str, rows: Sequence[Any], texts: Any) -> None:
@@ -128,57 +126,71 @@ def _refuse_unknown(group: str, rows: Sequence[Any], texts: Any) -> None:
 
 
 def _rows(texts: Any, group: str | None) -> list[Any]:
-    if isinstance(texts, str | bytes | PathLike):
+    if names_file(texts, "texts"):
+        return list(read_texts(texts))
+    if isinstance(texts, str | bytes):
         return [texts]
     if hasattr(texts, "to_dict") and hasattr(texts, "columns"):
-        if "text" not in texts.columns:
-            raise FieldError(
-                {"texts": "the DataFrame has no column text."},
-                'Rename the column with the documents: frame.rename(columns={"…": "text"}).',
-            )
-        wanted = dict.fromkeys((*_KEYS, *([group] if group is not None else [])))
-        kept = [key for key in wanted if key in texts.columns]
-        return list(texts[kept].to_dict("records"))
+        return _rows_of_frame(texts, group)
     if isinstance(texts, Mapping):
         if "text" in texts:
             return [texts]
         return [{"id": key, "text": text} for key, text in texts.items()]
     if isinstance(texts, Iterable):
-        return list(texts)
+        return read_paths(texts)
     raise FieldError(
         {"texts": f"is {with_article(type(texts).__name__)}, not texts."},
         "Give a list of strings, a pandas Series, or a DataFrame with a column text.",
     )
 
 
+def _rows_of_frame(frame: Any, group: str | None) -> list[Any]:
+    found, unclear = match_names(frame.columns)
+    likely = ""
+    if not unclear and "text" not in found.values():
+        unclear, likely = missing_text(frame.head(20).to_dict("records"))
+    if twice := find_repeated(name for name in frame.columns if name in found):
+        unclear = f"has the column {join_truncated(twice)} twice."
+    if unclear:
+        hint = f'.rename(columns={{{likely}: "text"}}).' if likely else "."
+        raise FieldError(
+            {"texts": f"the DataFrame {unclear}"},
+            f"Rename the column with the documents: texts{hint}",
+        )
+    wanted = dict.fromkeys((*found, *([group] if group is not None else [])))
+    kept = [name for name in wanted if name in frame.columns]
+    return list(frame[kept].to_dict("records"))
+
+
 def _source(row: Any, default: str, group: str | None) -> tuple[TextSource, str]:
     """The row as a source, and what is wrong with it."""
     if not isinstance(row, Mapping):
         row = {"text": row}
-    name = row.get("id")
+    found, unclear = match_names(row)
+    named = {key: row[name] for name, key in found.items()}
+    name = named.get("id")
     name = default if name is None or is_empty_cell(name) else name_of(name)
-    if "text" not in row:
-        return TextSource(name, ""), "has no key text."
-    text, truth, schema = row["text"], row.get("truth"), row.get("schema")
+    if unclear or "text" not in named:
+        return TextSource(name, ""), unclear or missing_text([row], "key")[0]
+    text, truth, schema = named["text"], named.get("truth"), named.get("schema")
+    if isinstance(text, PathLike):
+        text = read_document(text)
     source = TextSource(
         name,
         text if isinstance(text, str) else "",
         None if is_empty_cell(truth) else truth,
         None if is_empty_cell(schema) else schema,
         None if group is None else row.get(group),
+        note=getattr(row, "note", ""),
     )
     if _is_pdf(text):
         return source, "is a PDF, not a text."
     if isinstance(text, str) or text is None or is_empty_cell(text):
         return source, ""
-    if isinstance(text, PathLike):
-        return source, "is a path, not a text; read it with .read_text()."
     return source, f"is {with_article(type(text).__name__)}, not a text."
 
 
 def _is_pdf(text: Any) -> bool:
-    if isinstance(text, PathLike):
-        return str(text).lower().endswith(".pdf")
     if isinstance(text, bytes):
         return text.lstrip()[:4] == b"%PDF"
     return isinstance(text, str) and (
@@ -186,12 +198,14 @@ def _is_pdf(text: Any) -> bool:
     )
 
 
-def _misfits(problems: Mapping[str, str]) -> FieldError:
+def _misfits(problems: Mapping[str, str], likely: str) -> FieldError:
     shown = dict(list(problems.items())[:5])
     more = len(problems) - len(shown)
     hint = f"{count(more, 'more text has', 'more texts have')} a problem. " if more else ""
-    if any("PDF" in problem for problem in problems.values()):
-        hint += PDF_HINT
+    if likely:
+        hint += f'Rename the key: texts = [{{**row, "text": row[{likely}]}} for row in texts].'
+    elif any("PDF" in problem for problem in problems.values()):
+        hint += _PDF_HINT
     elif "is empty." in problems.values():
         hint += "Leave empty texts out, or give their text."
     else:
@@ -328,146 +342,3 @@ def _order_by_index(index: Any, texts: TextNames, name: str) -> Sequence[str] | 
         "Nothing is paired by position where an index names something else: let the index have the "
         "ids of the texts, or take it off, .reset_index(drop=True).",
     )
-
-
-# -- Values from notebooks as plain JSON.
-
-_EXACT = 2**53
-
-
-def to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
-    """The value as JSON; a key whose cell is blank (NaN, NaT, NA) is left out as not labelled.
-
-    `keep_blanks` leaves such cells as they are.
-    """
-    if isinstance(value, Enum):
-        return to_jsonable(value.value)
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if keep_blanks and is_empty_cell(value):
-        return value
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < _EXACT else value
-    if isinstance(value, BaseModel):
-        return to_jsonable(_as_json(value))
-    if _is_dataclass(value):
-        return to_jsonable(dataclasses.asdict(value))
-    if isinstance(value, Mapping):
-        return {
-            str(key): to_jsonable(each, keep_blanks=keep_blanks)
-            for key, each in value.items()
-            if keep_blanks or not is_empty_cell(each)
-        }
-    if isinstance(value, list | tuple | set | frozenset):
-        return [
-            None if is_empty_cell(each) and not keep_blanks
-            else to_jsonable(each, keep_blanks=keep_blanks)
-            for each in value
-        ]  # fmt: skip
-    return _scalar(value)
-
-
-def is_record(value: Any) -> bool:
-    """Whether a value is an object of the user's own class, or a list with such in it."""
-    if isinstance(value, list | tuple):
-        return any(map(is_record, value))
-    return isinstance(value, BaseModel) or _is_dataclass(value)
-
-
-def _is_dataclass(value: Any) -> bool:
-    return dataclasses.is_dataclass(value) and not isinstance(value, type)
-
-
-def _as_json(record: BaseModel) -> Any:
-    """A record as its class writes it, but equal Decimals as one number: 1E+3 and 1000."""
-    dumps = (record.model_dump(mode=mode, by_alias=True, exclude_unset=True)
-             for mode in ("json", "python"))  # fmt: skip
-    return _with_numbers(*dumps)
-
-
-def _with_numbers(written: Any, value: Any) -> Any:
-    if isinstance(written, str) and isinstance(value, Decimal) and value.is_finite():
-        whole = value == value.to_integral_value() and abs(value) < _EXACT
-        exact = int(value) if whole else float(value)
-        return exact if Decimal(repr(exact)) == value else f"{value.normalize():f}"
-    sized = isinstance(value, dict | list | tuple | set | frozenset)
-    if not sized or not isinstance(written, dict | list) or len(written) != len(value):
-        return written
-    if isinstance(written, dict):
-        inner = value.values() if isinstance(value, dict) else ()
-        pairs = zip(written.items(), inner, strict=False)
-        return written | {name: _with_numbers(each, other) for (name, each), other in pairs}
-    return [_with_numbers(each, other) for each, other in zip(written, value, strict=True)]
-
-
-def find_secrets(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Where a record contains a secret, and of which class; the secret itself is not looked at."""
-    if isinstance(value, Secret) or hasattr(type(value), "get_secret_value"):
-        yield path, type(value).__name__
-    elif isinstance(value, BaseModel) or _is_dataclass(value):
-        own = isinstance(value, BaseModel)
-        names = value.model_fields_set if own else [each.name for each in dataclasses.fields(value)]
-        for name in names:
-            yield from find_secrets(getattr(value, name, None), property_path(path, name))
-    elif isinstance(value, Mapping):
-        for name, each in value.items():
-            yield from find_secrets(each, property_path(path, str(name)))
-    elif isinstance(value, list | tuple | set | frozenset):
-        for at, each in enumerate(value):
-            yield from find_secrets(each, item_path(path, at))
-
-
-def is_empty_cell(value: Any) -> bool:
-    """Whether a cell is empty: NaN, NaT or NA. None is a value: a labelled null."""
-    if value is None or isinstance(value, str | bool | int | Mapping | list | tuple):
-        return False
-    if type(value).__name__ in ("NaTType", "NAType"):
-        return True
-    is_scalar = isinstance(value, float | Decimal) or getattr(value, "ndim", None) == 0
-    return is_scalar and bool(value != value)
-
-
-def is_blank(value: Any) -> bool:
-    """Whether a label is an empty text or an empty cell."""
-    return is_empty_cell(value) or (isinstance(value, str) and not value.strip())
-
-
-def _scalar(value: Any) -> Any:
-    is_pandas = type(value).__name__ == "Timestamp"
-    if is_pandas and value.tzinfo is None and value.time() == time():
-        # pandas turns a column of dates into midnight timestamps.
-        return value.date().isoformat()
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return to_jsonable_python(value)
-    if isinstance(value, Decimal):
-        return to_jsonable(float(value))
-    if isinstance(value, bytes | bytearray | memoryview):
-        return decode_text(value)
-    if hasattr(value, "tolist"):
-        return to_jsonable(_from_numpy(value))
-    return str(value)
-
-
-def _from_numpy(value: Any) -> Any:
-    """The value of an array or a scalar of numpy or pandas in Python's own types."""
-    if getattr(value, "ndim", 0):
-        return list(value)
-    kind = getattr(getattr(value, "dtype", None), "kind", "")
-    if kind in "mM" and kind:
-        # Units below these come as whole numbers, larger ones of a date as another type.
-        moment = value.astype(f"{kind}8[us]").item()
-        midnight = isinstance(moment, datetime) and moment.time() == time()
-        return moment.date() if midnight else moment
-    # Half the digits of a Python float: 12.3 stays 12.3.
-    return float(str(value)) if kind == "f" else value.tolist()
-
-
-def decode_text(value: Any, name: str = "a value") -> str:
-    """Bytes as the UTF-8 text they are; FieldError, about `name`, if they are not."""
-    try:
-        return bytes(value).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        hint = 'Decode the bytes first, such as value.decode("cp1252").'
-        raise FieldError({name: "is not UTF-8 text."}, hint) from None

@@ -12,10 +12,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.tables import (
+from llmwidgets.comparison.files.tables import match_names
+from llmwidgets.comparison.records import (
     ITEM,
     Table,
     by_id_column,
+    columns_of,
     is_frame,
     no_such_field,
     parse_cell,
@@ -25,20 +27,17 @@ from llmwidgets.comparison.tables import (
     read_columns,
     rows_of,
 )
-from llmwidgets.comparison.texts import (
-    TextSource,
-    align,
+from llmwidgets.comparison.texts import TextSource, align, names_of
+from llmwidgets.comparison.values import (
     decode_text,
     find_secrets,
     is_blank,
     is_empty_cell,
     is_record,
-    join_truncated,
-    names_of,
     to_jsonable,
 )
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import count, with_article
+from llmwidgets.formatting import count, join_truncated, with_article
 from llmwidgets.schemas.canonical import (
     display_path,
     find_meant,
@@ -176,6 +175,11 @@ def _leaves(value: Any) -> Iterator[Any]:
 def _read_frame(
     frame: Any, sources: Sequence[TextSource], schemas: Sequence[Schema], nulls: bool
 ) -> list[Label]:
+    known = {name for schema in schemas for name in columns_of(leaf.path for leaf in schema.leaves)}
+    found, unclear = match_names(name for name in frame.columns if name not in known)
+    if unclear:
+        raise FieldError({"truth": f"the DataFrame {unclear}"}, "Rename the others.")
+    frame = frame.rename(columns={name: key for name, key in found.items() if key != "truth"})
     table = read_columns(frame, schemas, "truth", "")
     labels = by_id_column(frame, [_read_row(row, table, nulls) for row in rows_of(frame)], "truth")
     return [label or Label() for label in _align(labels, sources, schemas, frame.index)]

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
 
-from llmwidgets.comparison.texts import find_repeated, join_truncated, to_jsonable
+from llmwidgets.comparison.texts import find_repeated
+from llmwidgets.comparison.values import to_jsonable
 from llmwidgets.connections import Policy, environment_connections, resolve
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.discovery import empty_variable
 from llmwidgets.dialects.types import Effort, Example
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS, EFFORT, ResolvedVariant
 from llmwidgets.errors import FieldError, StoreError, StoreLocked, UnknownConnection
-from llmwidgets.formatting import count, with_article
+from llmwidgets.formatting import count, join_truncated, with_article
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import PRICES
 from llmwidgets.secret import refuse_key

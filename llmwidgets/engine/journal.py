@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from llmwidgets.dialects.types import Enforcement, ResponseFormat, Usage
 from llmwidgets.engine import journal_file
@@ -25,6 +25,7 @@ from llmwidgets.engine.journal_file import (
     SELECT_ROW,
     Change,
     JournalFile,
+    NotAJournal,
     Packed,
     WaitingRows,
     is_damage,
@@ -32,7 +33,15 @@ from llmwidgets.engine.journal_file import (
     reason,
     waiting_for,
 )
-from llmwidgets.errors import FAILURES, CallError, Failure, FailureCode, InternalError, NotAsked
+from llmwidgets.errors import (
+    FAILURES,
+    CallError,
+    Failure,
+    FailureCode,
+    FieldError,
+    InternalError,
+    NotAsked,
+)
 from llmwidgets.formatting import count
 
 NO_OUTPUT = "no output"
@@ -137,6 +146,32 @@ _FACTS = tuple(
     each.name for each in fields(Row) if each.name not in ("id", "key", "at", "status", "reply")
 )
 _TOKENS = tuple(each.name for each in fields(Usage))
+_NUMBERS = ("at", "seconds", "waiting_seconds", "cost", "tries", "timed_out")
+_LARGEST = 1e11
+
+
+def _kinds_of(hint: Any) -> tuple[type, ...]:
+    kinds = tuple(get_origin(each) or each for each in get_args(hint) or (hint,))
+    return (*kinds, int) if float in kinds else kinds
+
+
+_KINDS = {
+    name: (tuple,) if get_origin(hint) is tuple else _kinds_of(hint)
+    for name, hint in get_type_hints(Row).items()
+}
+
+
+def is_sound(row: Row) -> bool:
+    """Whether a row can be one of ours: a file can be edited by hand, and says anything then."""
+    numbers = [getattr(row, name) for name in _NUMBERS]
+    tokens = [getattr(row.usage, name, "") for name in _TOKENS]
+    return (
+        all(isinstance(getattr(row, name), kinds) for name, kinds in _KINDS.items())
+        and (row.status == "ok" or row.status in FAILURES)
+        and all(each is None or 0 <= each < _LARGEST for each in numbers)
+        and all(each is None or (type(each) is int and 0 <= each < _LARGEST) for each in tokens)
+        and all(isinstance(each, str) for each in (*row.notes, *row.dropped))
+    )
 
 
 def pack_output(row: Row) -> Packed:
@@ -162,10 +197,11 @@ def read_row(id: int, packed: Packed | None) -> Row | None:  # noqa: A002
         facts["usage"] = Usage(**facts["usage"])
         facts["form"] = facts["form"] and ResponseFormat(facts["form"])
         facts["mode"] = facts["mode"] and Enforcement(facts["mode"])
-        facts["notes"] = tuple(facts["notes"])
-        facts["dropped"] = tuple(facts["dropped"])
+        for name in ("notes", "dropped"):
+            facts[name] = tuple(facts[name]) if isinstance(facts[name], list) else None
         status = current_status(status, facts.get("code", ""))
-        return Row(id=id, key=key, at=at, status=status, reply=reply, **facts)
+        row = Row(id=id, key=key, at=at, status=status, reply=reply, **facts)
+        return row if is_sound(row) else None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -212,8 +248,13 @@ class Journal:
         self._kept_bytes = 0
         self._rescued: dict[int, Packed | None] = {}
         self._generation = 0
+        self._foreign = False
         self._looked = self._tried = time.monotonic()
         self._open(_OPEN_SECONDS)
+        if self._foreign:
+            why, step = self._waiting.why
+            self._waiting.why = ("", "")
+            raise FieldError({"journal": f"{why}."}, f"{step}, one that is new or a journal.")
         self._changed_at_opening = list(self._changes)
 
     @property
@@ -322,7 +363,7 @@ class Journal:
         Two variants of a look are enough, or its only one: they were compared.
         """
         looks = set[int]()
-        with self._lock, suppress(sqlite3.Error, ValueError):
+        with self._lock, suppress(sqlite3.Error, ValueError, TypeError):
             file = self._own_file()
             if file is None:
                 return looks
@@ -440,6 +481,7 @@ class Journal:
         except (OSError, sqlite3.DatabaseError) as error:
             self._waiting.why = reason(error, self._wanted)
             self._file = None
+            self._foreign = isinstance(error, NotAJournal)
             # While another process writes it, what is read without a lock may be half of two.
             if not is_locked(error):
                 with suppress(OSError, sqlite3.DatabaseError):

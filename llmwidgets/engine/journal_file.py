@@ -63,8 +63,13 @@ _INSERT_ONCE = (
     " WHERE NOT (?4 AND EXISTS (SELECT 1 FROM extraction WHERE key = ?1 AND answered AND at = ?2))"
 )
 _SIBLINGS = ("-wal", "-shm")
+_SUFFIXES = frozenset({".sqlite", ".sqlite3", ".db"})
 _DAMAGED = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
 _LOCKED = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"})
+
+
+class NotAJournal(sqlite3.DatabaseError):
+    """The file is somebody's own: a text, or a database with other tables. It stays as it is."""
 
 
 class JournalFile:
@@ -85,7 +90,13 @@ class JournalFile:
             self.connection = _open(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
         else:
             make_private(path)
-            self.connection = _open(str(path), _SETUP, seconds)
+            try:
+                self.connection = _open(str(path), _SETUP, seconds)
+            except sqlite3.DatabaseError as error:
+                # What is named like a database may be a journal that was damaged.
+                if _primary(error) == "SQLITE_NOTADB" and path.suffix.lower() not in _SUFFIXES:
+                    raise NotAJournal from None
+                raise
         self._seen = _stats(path) if path else {}
 
     def close(self) -> None:
@@ -184,6 +195,8 @@ def is_locked(error: BaseException) -> bool:
 
 def reason(error: sqlite3.Error | OSError, path: Path) -> tuple[str, str]:
     """What is wrong with the journal at this path, and what fixes it."""
+    if isinstance(error, NotAJournal):
+        return f"{path} is a file of another kind, and was left as it is", "Name another file"
     code = error.errno if isinstance(error, OSError) else None
     name = _primary(error)
     if name in {"SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL"}:
@@ -236,6 +249,8 @@ def _open(
         path, timeout=seconds, isolation_level=None, check_same_thread=False, uri=uri
     )
     try:
+        if setup and not _can_take_tables(database):
+            raise NotAJournal
         database.executescript(setup)
         database.execute(f"SELECT {_COLUMNS} FROM extraction LIMIT 1")
         database.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
@@ -243,6 +258,12 @@ def _open(
         database.close()
         raise
     return database
+
+
+def _can_take_tables(database: sqlite3.Connection) -> bool:
+    """Whether the database is empty or a journal."""
+    tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    return not tables or ("extraction",) in tables
 
 
 # -- Where the journal is: the user's cache folder, local temporary space, or memory.

@@ -84,7 +84,8 @@ class Document:
 
     With `by_record`, truth came as a record of the user's class, and replies are compared as such.
     Texts of the same `group` belong together (pages of one document, mails of one sender); empty
-    if nothing was said about that. `blanks` labels of its truth are empty and not scored.
+    if nothing was said about that. `blanks` labels of its truth are empty and not scored; `notes`
+    say what was assumed when its file was read.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Document:
     by_record: bool = False
     group: str = ""
     blanks: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

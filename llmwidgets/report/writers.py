@@ -104,7 +104,7 @@ def safe_cell(value: Any) -> Any:
     return value
 
 
-def read_cell(cell: Any) -> Any:
+def unmark_cell(cell: Any) -> Any:
     """The text that `safe_cell` made this cell of; anything but a text stays as it is."""
     marked = isinstance(cell, str) and cell.startswith("'") and _is_run(cell.lstrip("'"))
     return cell[1:] if marked else cell

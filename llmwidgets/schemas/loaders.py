@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import sys
@@ -13,7 +14,8 @@ from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
-from llmwidgets.errors import FieldError
+from llmwidgets.errors import FieldError, read_json
+from llmwidgets.formatting import join_listed
 from llmwidgets.schemas.canonical import KEYWORDS, REMARKS, listed_types
 
 _HINT = (
@@ -35,6 +37,9 @@ class LoadedSchema:
     judged: dict[str, Any] | None = None
 
 
+_TEXT = "The schema text"
+
+
 def load_schema(source: Any) -> LoadedSchema:
     """Read a schema from any source; FieldError names what it is instead and what to give."""
     if isinstance(source, Path):
@@ -54,6 +59,8 @@ def load_schema(source: Any) -> LoadedSchema:
 
 def _from_file(path: Path) -> LoadedSchema:
     hint = "Give the path of a .json file with a JSON Schema in it."
+    if path.suffix == ".py" and path.is_file():
+        raise _python_file(path)
     if not path.is_file():
         raise FieldError(f"There is no schema file {path}.", hint)
     try:
@@ -64,15 +71,31 @@ def _from_file(path: Path) -> LoadedSchema:
     return _from_text(text, named=f"The schema file {path}")
 
 
-def _from_text(text: str, named: str = "The schema text") -> LoadedSchema:
+def _python_file(path: Path) -> FieldError:
+    """What to give in place of a file of Python: one of its classes, by name; it is not run."""
     try:
-        data = json.loads(text.removeprefix("\ufeff"))
-    except (ValueError, RecursionError):
-        data = None
-    if data is None:
-        if named == "The schema text" and re.fullmatch(r"[^{}\n]+\.json", text.strip()):
-            raise FieldError("A text is read as JSON, and this is a path.", "Wrap it: Path(…).")
-        raise FieldError(f"{named} is not valid JSON.", "Check commas, quotes and brackets.")
+        body = ast.parse(path.read_bytes()).body
+    except (SyntaxError, ValueError, OSError, RecursionError):
+        body = []
+    names = [each.name for each in body if isinstance(each, ast.ClassDef)]
+    if not names:
+        return FieldError(f"{path} is a Python file without a class.", _HINT)
+    return FieldError(
+        f"{path} is a Python file; its {'class is' if len(names) == 1 else 'classes are'} "
+        f"{join_listed(names)}.",
+        f"Name one: {path}:{names[0]} in the shell, the class itself in Python.",
+    )
+
+
+def _from_text(text: str, named: str = _TEXT) -> LoadedSchema:
+    if named == _TEXT and re.fullmatch(r"[^{}\n]+\.json", text.strip()):
+        path = Path(text.strip()).expanduser()
+        if path.is_file():
+            return _from_file(path)
+        raise FieldError(
+            "A text is read as JSON, and this is a path where no file is.", "Check the path."
+        )
+    data = read_json(text, named, "Check commas, quotes and brackets.")
     if isinstance(data, list):
         return from_json(schema_from_rows(data))
     if not isinstance(data, dict):

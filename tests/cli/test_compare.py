@@ -127,6 +127,8 @@ SHAPES = {
     "texts.csv": "id,text,number\na,Invoice number: A-17,A-17\nb,Invoice number: B-18,\n",
     "texts.json": json.dumps([{"id": "a", "text": "Invoice A-17"}, "Invoice B-18"]),
     "letter.txt": "Invoice number: A-17",
+    "texts.tsv": "id\ttext\na\tInvoice number: A-17\nb\tInvoice number: B-18\n",
+    "texts.ndjson": '{"ID": "a", "Text": "Invoice A-17"}\n{"ID": "b", "Text": "Invoice B-18"}\n',
 }
 
 
@@ -135,7 +137,8 @@ def test_texts_of_every_shape(files: Path, name: str) -> None:
     Path(name).write_text(SHAPES[name], "utf-8")
     assert run("--jsonl", "out.jsonl", texts=name) == 0
     ids = [row["text_id"] for row in lines_of("out.jsonl")]
-    assert ids == {"texts.csv": ["a", "b"], "texts.json": ["a", "text-02"]}.get(name, ["letter"])
+    known = {"texts.json": ["a", "text-02"], "letter.txt": ["letter"]}
+    assert ids == known.get(name, ["a", "b"])
 
 
 def test_a_folder_of_texts(files: Path) -> None:
@@ -194,6 +197,14 @@ def mistakes() -> dict[str, tuple[list[str], str]]:
         "an unknown model": (["--models", "demo-carefull"], "demo-careful"),
         "no store": (["--models", "openai/gpt-6-luna"], "openai/gpt-6-luna"),
         "no such organization": (["--organization", "acme"], r'exist yet.*Store\.create\("acme"\)'),
+        "a schema in Python": (["--schema", "fields.py"], "is Invoice.*fields.py:Invoice"),
+        "a text as journal": (["--journal", "texts.jsonl"], "texts.jsonl is a file of another"),
+        "a table with a fault": (["--texts", "bad.csv"], "bad.csv, line 3 has 3 cells"),
+        "another name": (["--texts", "other.csv"], r'it has id, body.*columns=\{"body": "text"\}'),
+        "a Word file": (["--texts", "claim.docx"], "pandoc"),
+        "a fault of JSON": (["--texts", "bad.json"], "bad.json.*line 302, character 14"),
+        "a fault of a schema": (["--schema", "bad.json"], "bad.json.*line 302, character 14"),
+        "a fault of truth": (["--truth", "bad.json"], "bad.json.*line 302, character 14"),
         "a refused truth": (["--truth", "wrong.json"], "total"),
         "a place that cannot be written": (["--html", "texts.jsonl/out.html"], "cannot be written"),
     }  # fmt: skip
@@ -207,6 +218,12 @@ def test_a_mistake_is_one_line_and_ends_with_2(files: Path, capsys, name: str) -
     Path("claim.txt").write_bytes(b"%PDF-1.7\n1 0 obj")
     Path("latin.txt").write_bytes("Gruß".encode("latin-1"))
     Path("empty").mkdir()
+    Path("fields.py").write_text("class Invoice: ...\n")
+    Path("bad.csv").write_text("id,text\n1,a\n2,b,c\n")
+    Path("other.csv").write_text("id,body\n1,Invoice A-17\n")
+    Path("claim.docx").write_bytes(b"PK\x03\x04")
+    rows = "".join(f'  {{"id": "{at}", "text": "t"}},\n' for at in range(300))
+    Path("bad.json").write_text(f'[\n{rows}  {{"id": "z" "text": "t"}}\n]\n')
     Path("wrong.json").write_text(json.dumps({invoices.texts[0]["id"]: {"total": "MANY-VALUE"}}))
     words, said = mistakes()[name]
     status = (
@@ -216,6 +233,7 @@ def test_a_mistake_is_one_line_and_ends_with_2(files: Path, capsys, name: str) -
     line = told(capsys)
     assert re.search(said, line)
     assert "MANY-VALUE" not in line
+    assert Path("texts.jsonl").is_file()
     assert "Traceback" not in line
 
 

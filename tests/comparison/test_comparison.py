@@ -249,18 +249,19 @@ def test_a_file_that_is_none_is_said(tmp_path, content: str, said: str) -> None:
 
 
 def _places(value, path=()):
-    """Where something is in a saved file: of a list its first two entries."""
-    if path and path[0] != "schemas":
+    """Where something is in a saved file."""
+    if path:
         yield path
     inside = value.items() if isinstance(value, dict) else ()
-    inside = enumerate(value[:2]) if isinstance(value, list) else inside
+    inside = enumerate(value) if isinstance(value, list) else inside
     for step, each in inside:
         yield from _places(each, (*path, step))
 
 
 ODD = [
     None, True, -1, 5, 1.5, 1e308, 10**30, float("nan"), "x", "", "\ud800", [], ["x"], [1], [[]],
-    {}, {"a": 1}, [{}],
+    {}, {"a": 1}, [{}], 10**400, float("inf"), "ok", "0001-01-01T00:00:00+00:00",
+    json.loads("[" * 300 + "]" * 300),
 ]  # fmt: skip
 
 
@@ -279,7 +280,12 @@ def test_a_file_that_was_changed_by_hand_is_refused_or_can_be_used(result, tmp_p
     inside = content
     for step in way:
         inside = inside[step]
-    inside[last] = data.draw(st.sampled_from(ODD))
+    if data.draw(st.booleans()):
+        inside[last] = data.draw(st.sampled_from(ODD))
+    elif isinstance(inside, list) and data.draw(st.booleans()):
+        inside.append(inside[last])
+    else:
+        del inside[last]
     (tmp_path / "changed.json").write_text(json.dumps(content))
     try:
         loaded = load(tmp_path / "changed.json")
@@ -290,6 +296,58 @@ def test_a_file_that_was_changed_by_hand_is_refused_or_can_be_used(result, tmp_p
     loaded.scoreboard(), loaded.to_frame(), loaded.by_field(), loaded.grounding()
     loaded.against(result), loaded.corrections(), loaded.records(loaded.labels[0])
     loaded.save(tmp_path / "again.json")
+
+
+def _without(content, *way):
+    *outer, last = way
+    for step in outer:
+        content = content[step]
+    del content[last]
+
+
+DAMAGE = {
+    "texts, entry 2, id is wrong": lambda saved: saved["texts"][1].update(id=5),
+    "texts, entry 1, text is wrong: field required": lambda saved: _without(
+        saved, "texts", 0, "text"
+    ),
+    "texts, entry 2 has or finds no": lambda saved: saved["texts"][1].update(schema="x"),
+    "texts is wrong: text-01 more than once": lambda saved: saved["texts"][1].update(id="text-01"),
+    "variants is wrong: A more than once": lambda saved: [
+        each.update(label="A") for each in saved["variants"]
+    ],
+    "variants, entry 1 has or finds no model": lambda saved: _without(
+        saved, "variants", 0, "model"
+    ),
+    "variants, entry 1 is wrong: temperature": lambda saved: saved["variants"][0].update(
+        temperature="hot"
+    ),
+    "schemas, entry 1 is wrong": lambda saved: saved["schemas"].update(
+        {key: {"type": "objekt"} for key in saved["schemas"]}
+    ),
+    "rows, entry 2, usage, input_tokens is wrong": lambda saved: saved["rows"][1].update(
+        usage={"input_tokens": "many"}
+    ),
+    "rows, entry 3": lambda saved: saved["rows"][2].update(cost=-1),
+    "rows, entry 1": lambda saved: saved["rows"][0].update(usage={"input_tokens": 10**40}),
+    "rows are 5 and not one for each": lambda saved: saved["rows"].pop(),
+    "what it has has or finds no rows": lambda saved: saved.pop("rows"),
+    "corrections, entry 1": lambda saved: saved.update(corrections=[{"field": 1}]),
+    "version is not": lambda saved: saved.update(version=None),
+}
+
+
+@pytest.mark.parametrize("said", DAMAGE)
+def test_damage_is_said_by_its_place(result, tmp_path, said: str) -> None:
+    content = json.loads(result.save(tmp_path / "whole.json").read_text("utf-8"))
+    DAMAGE[said](content)
+    (tmp_path / "changed.json").write_text(json.dumps(content))
+    with pytest.raises(FieldError) as caught:
+        load(tmp_path / "changed.json")
+    assert f"damaged comparison: {said}" in caught.value.message
+    assert caught.value.hint
+    (tmp_path / "cut.json").write_text(json.dumps(content, indent=1)[:-20])
+    with pytest.raises(FieldError, match=r"not a saved comparison: .* line \d+, character \d+"):
+        load(tmp_path / "cut.json")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from fpdf import FPDF
 from fpdf.enums import EncryptionMethod
 
 from llmwidgets.comparison import pdf
-from llmwidgets.comparison.pdf import PDFReader, read_pdf
+from llmwidgets.comparison.files.pdf import PDFReader, read_pdf
 from llmwidgets.errors import FieldError
 from tests.pdfs import glyphs_of, inflating, join_objects, page_of, picture_of, stream, words
 
@@ -406,7 +406,8 @@ def test_a_module_that_lies_about_is_not_loaded(make, tmp_path, monkeypatch) -> 
 
 def test_the_kernel_itself_never_loads_what_reads_pdfs(make) -> None:
     code = (
-        "import sys; from pathlib import Path; from llmwidgets.comparison.pdf import read_pdf;"
+        "import sys; from pathlib import Path;"
+        "from llmwidgets.comparison.files.pdf import read_pdf;"
         "print(read_pdf(Path(sys.argv[1])), 'pypdfium2' in sys.modules)"
     )
     done = subprocess.run(

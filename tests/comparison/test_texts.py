@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmwidgets.comparison.texts import read_sources, to_jsonable
+from llmwidgets.comparison.texts import read_sources
+from llmwidgets.comparison.values import to_jsonable
 from llmwidgets.errors import FieldError
 
 
@@ -66,7 +67,7 @@ BAD = {
     "no key text": ([{"id": "a"}], "Each text is a string"),
     "no column": (pd.DataFrame({"body": ["x"]}), "Rename the column"),
     "a pdf path": (["claims/letter 7.pdf"], "pypdf"),
-    "a pdf Path": ([Path("letter.PDF")], "pypdf"),
+    "a Path to nothing": ([Path("paper.PDF")], "Check the path"),
     "a pdf's bytes": ([b"%PDF-1.7 ..."], "pypdf"),
     "a pdf's text": (["%PDF-1.7\n1 0 obj"], "pypdf"),
     "duplicate ids": ([{"id": "a", "text": "x"}, {"id": "a", "text": "y"}], "id of its own"),

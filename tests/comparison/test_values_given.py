@@ -15,7 +15,7 @@ import pydantic
 import pytest
 
 import llmwidgets as lw
-from llmwidgets.comparison.texts import is_empty_cell, to_jsonable
+from llmwidgets.comparison.values import is_empty_cell, to_jsonable
 from llmwidgets.errors import FieldError
 
 

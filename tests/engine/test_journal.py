@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmwidgets.cli import main
 from llmwidgets.dialects.types import Enforcement, ResponseFormat, Usage
 from llmwidgets.engine import journal_file
 from llmwidgets.engine.journal import Journal, Row
-from llmwidgets.errors import FAILURES, CallError, Truncated, Unreachable
+from llmwidgets.errors import FAILURES, CallError, FieldError, Truncated, Unreachable
 
 FULL = Row(
     key="k",
@@ -147,6 +148,72 @@ def test_each_damaged_file_is_kept(tmp_path):
         Journal(path).close()
     kept = [each.read_bytes()[:13] for each in tmp_path.glob("*damaged*")]
     assert sorted(kept) == [b"no database 0", b"no database 1", b"no database 2"]
+
+
+@pytest.mark.parametrize("name", ["claims.jsonl", "notes.txt", "table.csv", "noname", "a.tar.gz"])
+@pytest.mark.parametrize("data", [b"xy", b'{"text": "a"}\n' * 900, b"\x1f\x8b\0\0" * 300])
+def test_a_file_that_is_no_journal_is_refused_and_stays(tmp_path, name, data):
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(FieldError, match=f"{name} is a file of another kind, and was left"):
+        Journal(path)
+    assert [each.name for each in tmp_path.iterdir() if each.is_file()] == [name]
+    assert path.read_bytes() == data
+
+
+def test_a_database_of_another_program_gets_no_table_of_ours(tmp_path):
+    path = tmp_path / "photos.sqlite"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE photo (id INTEGER PRIMARY KEY)")
+    other.close()
+    before = path.read_bytes()
+    with pytest.raises(FieldError, match=r"photos\.sqlite is a file of another kind"):
+        Journal(path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["photos.sqlite"]
+
+
+FACTS = '{"usage": {}, "form": null, "mode": null, "notes": [], "dropped": [], %s}'
+EDITS = {
+    "at": ["'yesterday'", "1e300", "-1", "x'00'"],
+    "status": ["7", "'fine'", "x'00ff'"],
+    "reply": ["x'ff'"],
+    "facts": [
+        "5", "'[]'", "'{}'", "'{'", "'{\"usage\": 5}'",
+        *(f"'{FACTS % each}'" for each in (
+            '"seconds": "a"', '"seconds": -1', '"cost": []', '"cost": NaN', '"label": 5',
+            '"message": null', '"tries": 1.5', '"http_status": "x"', '"form": 0', '"mode": "x"',
+            '"notes": [5]', '"dropped": "abc"', '"perhaps_answered": null', '"served_model": 1',
+            '"usage": {"input_tokens": "x"}', '"usage": {"input_tokens": -1}',
+            '"usage": {"input_tokens": 1' + "0" * 400 + "}", '"usage": {"other": 1}',
+        )),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [(name, each) for name, values in EDITS.items() for each in values]
+)
+def test_a_row_of_another_hand_is_told_and_asked_again(tmp_path, capsys, column, value):
+    """Whatever a cell has become: no look at it raises, and the command counts on."""
+    path = tmp_path / "j.sqlite"
+    journal = Journal(path)
+    at = journal.put(Row(key="k", status="ok", reply="{}"))
+    journal.close()
+    with sqlite3.connect(path) as other:
+        other.execute(f"UPDATE extraction SET {column} = {value}")
+        other.execute("INSERT INTO look (scored, keys) VALUES (5, 5)")
+    other.close()
+    journal = Journal(path)
+    row = journal.get(at)
+    assert row.when
+    assert row.status == "InternalError"
+    assert "no longer has this reply" in row.message
+    assert journal.find("k") is None
+    assert journal.looks([at]) == set()
+    journal.close()
+    assert main(["journal", "--journal", str(path)]) == 0
+    assert "1 row" in capsys.readouterr().out
 
 
 def test_somebody_elses_database_is_kept_and_not_written_to(tmp_path):

@@ -18,8 +18,8 @@ from llmwidgets.errors import FieldError
 from llmwidgets.report.writers import (
     format_csv,
     format_jsonl,
-    read_cell,
     safe_cell,
+    unmark_cell,
     write_csv,
     write_jsonl,
     write_parquet,
@@ -63,7 +63,7 @@ def test_no_text_cell_starts_like_a_formula(value: str) -> None:
     assert not cell.startswith(("\t", "\r", "\n"))
     assert cell.endswith(value)
     assert len(cell) <= len(value) + 1
-    assert read_cell(cell) == value
+    assert unmark_cell(cell) == value
 
 
 @given(st.lists(st.tuples(ODD, ODD, st.integers()), min_size=1), st.tuples(ODD, ODD))
@@ -71,7 +71,7 @@ def test_a_csv_is_read_as_it_was_and_quotes_the_separators_of_every_locale(rows,
     frame = pd.DataFrame(rows, columns=[*names, "n"])
     written = format_csv(frame)
     read = [
-        [read_cell(cell) for cell in row] for row in csv.reader(io.StringIO(written, newline=""))
+        [unmark_cell(cell) for cell in row] for row in csv.reader(io.StringIO(written, newline=""))
     ]
     assert read[0] == [*names, "n"]
     assert [(a, b, int(n)) for a, b, n in read[1:]] == rows

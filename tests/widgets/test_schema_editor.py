@@ -252,6 +252,14 @@ def test_texts_come_from_files(wire) -> None:
         names=["one.txt", "two.csv", "three.jsonl"],
     )
     assert [each["id"] for each in page.state["setup"]["texts"]["first"]] == ["one", "7", "text-03"]
+    page.send(
+        "setup.files",
+        ["id;text\r\n8;Größe".encode("utf-16"), b'{"ID": 9, "Text": "Nine"}'],
+        names=["excel.csv", "lines.ndjson"],
+    )
+    assert [each["id"] for each in page.state["setup"]["texts"]["first"]] == ["8", "9"]
+    page.send("setup.files", [b"id,text\n1,a,b"], names=["many.csv"])
+    assert "many.csv, line 2 has 3 cells" in page.state["error"]["sentence"]
     page.send("setup.files", [b"\xff\xfe\x00"], names=["bad.txt"])
     assert "UTF-8" in page.state["error"]["sentence"]
 
@@ -259,8 +267,8 @@ def test_texts_come_from_files(wire) -> None:
 def test_what_is_no_text_is_refused() -> None:
     """Nothing pasted, a table without texts, a line that is no JSON: each says what to do."""
     assert read_pasted("a\n---\n\n----\nb") == [{"text": "a"}, {"text": "b"}]
-    for given in (lambda: read_pasted(" \n"), lambda: read_files([("a.csv", "id\n1\n")]),
-                  lambda: read_files([("a.jsonl", "{")])):  # fmt: skip
+    for given in (lambda: read_pasted(" \n"), lambda: read_files([("a.csv", b"id\n1\n")]),
+                  lambda: read_files([("a.jsonl", b"{")])):  # fmt: skip
         with pytest.raises(FieldError) as raised:
             given()
         assert raised.value.hint
@@ -270,10 +278,10 @@ def test_lines_of_files_end_where_the_file_says() -> None:
     """A line separator inside a JSON string, a line end in a quoted cell, a cell of 200 kB; the
     limit on a cell is one that every platform takes."""
     told = json.dumps({"text": "a\u2028b"}, ensure_ascii=False)
-    assert read_files([("a.jsonl", f"{told}\r\n{told}\n")]) == [{"text": "a\u2028b"}] * 2
+    assert read_files([("a.jsonl", f"{told}\r\n{told}\n".encode())]) == [{"text": "a\u2028b"}] * 2
     long = "x" * 200_000
     table = f'id,text\r\n1,"a\r\nb"\r\n2,{long}\r\n'
-    assert read_files([("a.csv", table)]) == [
+    assert read_files([("a.csv", table.encode())]) == [
         {"id": "1", "text": "a\r\nb"},
         {"id": "2", "text": long},
     ]

@@ -13,7 +13,7 @@ from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.core import CellKey
 from llmwidgets.comparison.text_result import FieldResult
 from llmwidgets.comparison.truth import get_at_path, list_without_truth
-from llmwidgets.errors import FieldError
+from llmwidgets.errors import FieldError, read_json
 from llmwidgets.report.writers import format_jsonl
 from llmwidgets.widgets.comparison.grid_model import display_value, leaf_at
 from llmwidgets.widgets.comparison.results import ShownResult
@@ -204,6 +204,8 @@ def parse_edit(words: str, leaf: Leaf | None) -> Any:
     if kind == "enum" and leaf is not None:
         return _one_of(typed, leaf)
     if kind in ("array", "other"):
+        if typed[:1] in ("[", "{"):
+            return read_json(typed, name, "Type it as JSON.")
         try:
             return json.loads(typed)
         except ValueError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 from pydantic import BaseModel
 
 from llmwidgets.comparison.text_result import python_literal, python_name
-from llmwidgets.errors import FieldError
+from llmwidgets.errors import FieldError, read_json
 from llmwidgets.formatting import count, parse_number, parse_whole
 from llmwidgets.schemas.loaders import TYPES, schema_from_rows
 from llmwidgets.widgets.comparison.setup_controller import SetupController
@@ -257,14 +257,11 @@ def rows_of_schema(schema: Schema) -> list[FieldRow]:
 
 def rows_of_example(words: str) -> list[FieldRow]:
     """The rows of one pasted record; FieldError if it is not a JSON object."""
-    try:
-        data = json.loads(words)
-    except ValueError as error:
-        place = f" in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise FieldError(
-            {"The example": f"This is not JSON{place}."},
-            'Paste one record, such as {"amount": 4180.0, "incident_date": "2026-10-10"}.',
-        ) from None
+    data = read_json(
+        words,
+        "The example",
+        'Paste one record, such as {"amount": 4180.0, "incident_date": "2026-10-10"}.',
+    )
     if isinstance(data, list) and data and isinstance(data[0], dict):
         data = data[0]
     if not isinstance(data, dict) or not data:

@@ -11,6 +11,7 @@ from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.run_settings import CompareScript, shared_schema
 from llmwidgets.comparison.runs import RunPlan, build_plan, read_documents
 from llmwidgets.comparison.text_result import is_free_name
+from llmwidgets.comparison.texts import TextSource, read_sources
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import (
     ConnectionResolver,
@@ -211,15 +212,18 @@ class Setup:
                 return
         if self.texts_given is None:
             return
-        self.documents = self._read("texts", lambda: self._read_texts({})) or ()
+        # Files are read once, also where their truth does not fit.
+        named = self.group if isinstance(self.group, str) else None
+        sources = self._read("texts", lambda: read_sources(self.texts_given, group=named))
+        if sources is None:
+            return
+        self.documents = self._read("texts", lambda: self._documents(sources, {})) or ()
         if self.documents:
-            truth = self._read("truth", lambda: self._read_texts(self.truth_given))
+            truth = self._read("truth", lambda: self._documents(sources, self.truth_given))
             self.documents = truth or self.documents
 
-    def _read_texts(self, truth: Any) -> tuple[Document, ...]:
-        return read_documents(
-            self.schema, self.texts_given, truth, group=self.group, blank=self.blank
-        )
+    def _documents(self, sources: tuple[TextSource, ...], truth: Any) -> tuple[Document, ...]:
+        return read_documents(self.schema, sources, truth, group=self.group, blank=self.blank)
 
     def _read(self, where: Where, read: Callable[[], T]) -> T | None:
         try:

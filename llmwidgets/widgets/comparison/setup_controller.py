@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import formatting
+from llmwidgets.comparison.files import read_uploads
 from llmwidgets.comparison.runs import measure_trial
 from llmwidgets.connections.catalog import own_price
 from llmwidgets.engine.estimate import Estimate, cost_words, estimate
 from llmwidgets.errors import FieldError, LLMWidgetsError
 from llmwidgets.formatting import count
 from llmwidgets.providers.prices import price_changes
-from llmwidgets.report.writers import read_cell
 from llmwidgets.widgets.comparison.labels import LabelController
 from llmwidgets.widgets.comparison.results import ShownResult
 from llmwidgets.widgets.comparison.setup import Screen, Setup
@@ -211,8 +207,9 @@ class SetupController:
     async def act_files(self, content: Content) -> None:
         """Texts from files that were chosen; names come in the message, contents in its buffers."""
         names = words_in(content, "names")
-        files = [_decode(*each) for each in zip(names, content["buffers"], strict=False)]
-        self.take(texts=read_files(files), truth=None, group=None)
+        files = list(zip(names, map(bytes, content["buffers"]), strict=False))
+        texts = await asyncio.to_thread(read_files, files)
+        self.take(texts=texts, truth=None, group=None)
 
     async def act_sample(self, content: Content) -> None:
         """Use one of the sample tasks."""
@@ -259,18 +256,7 @@ def read_once(given: Any) -> Any:
     return list(given) if isinstance(given, Iterator) else given
 
 
-def _decode(name: str, content: memoryview) -> tuple[str, str]:
-    try:
-        return name, bytes(content).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise FieldError(
-            {name: "The file is not text in UTF-8."},
-            "Save it as UTF-8, or turn a PDF into text first.",
-        ) from None
-
-
 _BETWEEN = re.compile(r"^[^\S\n]*+-{3,}[^\S\n]*$", re.MULTILINE)
-_KEPT = ("id", "text", "truth", "schema")
 
 
 def read_pasted(words: str) -> list[dict[str, str]]:
@@ -281,37 +267,9 @@ def read_pasted(words: str) -> list[dict[str, str]]:
     return [{"text": part} for part in parts]
 
 
-def read_files(files: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """The texts of files: a .csv or .jsonl has a column or key `text`, others are one text each."""
-    texts: list[dict[str, Any]] = []
-    for name, content in files:
-        kind = PurePath(name).suffix.lower()
-        if kind == ".csv":
-            csv.field_size_limit(2**31 - 1)  # the most that every platform takes
-            table = io.StringIO(content.lstrip("\ufeff"), newline="")
-            rows = ({key: read_cell(each[key]) for key in each} for each in csv.DictReader(table))
-            texts += _rows(name, list(rows))
-        elif kind == ".jsonl":
-            # Not `splitlines`: JSON may contain other line ends inside of a string.
-            lines = [line for line in content.split("\n") if line.strip()]
-            texts += _rows(name, [_read_line(name, line) for line in lines])
-        else:
-            texts.append({"id": PurePath(name).stem, "text": content})
+def read_files(files: Iterable[tuple[str, bytes]]) -> list[Any]:
+    """The texts of files that came through the page, a table's row by row."""
+    texts = read_uploads(files)
     if not texts:
-        raise FieldError({"texts": "The files have no text."}, "Choose .txt, .csv or .jsonl files.")
+        raise FieldError({"texts": "The files have no text."}, "Choose texts, PDFs or tables.")
     return texts
-
-
-def _rows(name: str, rows: Sequence[Any]) -> list[dict[str, Any]]:
-    if not all(isinstance(row, dict) and row.get("text") for row in rows):
-        raise FieldError(
-            {name: "A row has no text."}, "Name the column or key of the documents `text`."
-        )
-    return [{key: row[key] for key in _KEPT if row.get(key)} for row in rows]
-
-
-def _read_line(name: str, line: str) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError:
-        raise FieldError({name: "A line is not JSON."}, "Write one JSON object per line.") from None

@@ -232,7 +232,7 @@ function Chooser({ done }: { done: () => void }) {
           <input
             type="file"
             multiple
-            accept=".txt,.md,.csv,.jsonl"
+            accept=".txt,.md,.pdf,.csv,.tsv,.tab,.json,.jsonl,.ndjson,.gz,.xlsx,.xlsm,.parquet"
             onChange={(e) => read([...e.currentTarget.files!])}
           />
         </label>

@@ -26,7 +26,7 @@ _LONGEST_ANSWER = 2**28
 _ENVIRONMENT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """What a Python may need to start, and nothing else: keys are variables too."""
 
-_WORKER = Path(__file__).with_name("worker.py")
+_WORKER = Path(__file__).with_name("pdf_worker.py")
 _RUN = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1));"
     "runpy.run_path(sys.argv.pop(1), run_name='__main__')"
@@ -61,7 +61,7 @@ _PROBLEMS = {
     ),
     "not installed": (
         "is a PDF, and what reads PDFs is not installed.",
-        "Install it with: pip install pypdfium2. It is what the extra llmwidgets[pdf] names.",
+        "Install it with: pip install pypdfium2 (the extra llmwidgets[pdf] has it).",
     ),
 }
 """What is wrong with a PDF and what to do, by what the process says of it or how it ends."""

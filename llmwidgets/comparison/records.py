@@ -7,14 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison.texts import (
-    find_repeated,
-    is_empty_cell,
-    join_truncated,
-    name_of,
-    to_jsonable,
-)
+from llmwidgets.comparison.texts import find_repeated, name_of
+from llmwidgets.comparison.values import is_empty_cell, to_jsonable
 from llmwidgets.errors import FieldError
+from llmwidgets.formatting import join_truncated
 from llmwidgets.schemas.canonical import find_meant
 
 if TYPE_CHECKING:

@@ -1,0 +1,429 @@
+"""Files: texts and truth out of the files and folders that a user names, by a path or an upload."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import os
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import chain
+from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from llmwidgets.comparison.files.pdf import PDFReader
+from llmwidgets.comparison.files.tables import (
+    KEYS,
+    LARGEST,
+    Row,
+    Table,
+    match_names,
+    missing_text,
+    read_delimited,
+    read_excel,
+    read_lines,
+    read_list,
+    read_parquet,
+    read_tabbed,
+)
+from llmwidgets.comparison.values import is_nothing
+from llmwidgets.errors import FieldError, read_json, read_path
+from llmwidgets.formatting import file_size, join_truncated
+
+StrPath = str | os.PathLike[str]
+
+_PDF = ".pdf"
+_TEXTS = (".txt", ".md")
+"""What a folder has texts in, besides PDFs; a file that is named may end in anything."""
+
+_BY_TEXT: dict[str, Callable[[str, str], Table]] = {
+    ".csv": read_delimited,
+    ".tsv": read_tabbed,
+    ".tab": read_tabbed,
+    ".jsonl": read_lines,
+    ".ndjson": read_lines,
+    ".json": read_list,
+}
+_BY_BYTES: dict[str, Callable[[bytes, str], Table]] = {
+    ".xlsx": read_excel,
+    ".xlsm": read_excel,
+    ".parquet": read_parquet,
+}
+TABLES = (*_BY_TEXT, *_BY_BYTES)
+"""The suffixes of tables; those of text may have .gz behind them."""
+
+_PANDOC = "pandoc {name} -t plain -o {stem}.txt"
+_OFFICE = "soffice --headless --convert-to {to} {name}"
+_UNPACK = "Unpack it and name what is in it."
+_UNREAD: dict[str, tuple[str, str]] = {
+    ".docx": ("a Word document", f"Turn it into text: {_PANDOC}"),
+    ".odt": ("an OpenDocument text", f"Turn it into text: {_PANDOC}"),
+    ".rtf": ("a rich text document", f"Turn it into text: {_PANDOC}"),
+    ".doc": ("an old Word document", f"Turn it into text: {_OFFICE.replace('{to}', 'txt:Text')}"),
+    ".pptx": ("a presentation", f"Turn it into a PDF: {_OFFICE.replace('{to}', 'pdf')}"),
+    ".xls": ("an old Excel workbook", "Save it as .xlsx, or give pd.read_excel({path}): xlrd."),
+    ".ods": ("an OpenDocument table", "Save it as .xlsx, or give pd.read_excel({path}): odfpy."),
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz", ".zst"),
+                    ("a packed file", _UNPACK)),
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".webp", ".heic"),
+                    ("a picture", "Have it read as text first: tesseract {name} {stem}")),
+}  # fmt: skip
+"""What is told by its name, and what would read it."""
+
+_OF_A_FOLDER = (".docx", ".odt", ".rtf", ".doc")
+"""Texts for their owner: a folder with one of them is refused, not read in part."""
+
+_MAGIC = (
+    (b"PK\x03\x04", "a zip file, as those of Office are", _UNPACK),
+    (b"\xd0\xcf\x11\xe0", "an old Office file", "Save it as text, as .xlsx or as a PDF."),
+    (b"SQLite format 3\0", "a database", "Give pd.read_sql(…) of the rows."),
+    (b"PAR1", "a Parquet file", "Call it .parquet."),
+)
+_UTF8 = "Save it as UTF-8."
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """The bytes of a file by the name that messages say; `path` is None for an upload."""
+
+    name: str
+    data: bytes
+    path: Path | None = None
+
+    @property
+    def kind(self) -> str:
+        """The suffix in small letters, without .gz."""
+        return _kind_of(self.name)
+
+
+def _kind_of(name: str) -> str:
+    name = name.casefold()
+    return PurePath(name.removesuffix(".gz")).suffix or PurePath(name).suffix
+
+
+def open_file(path: StrPath) -> File:
+    """The file, unpacked if it is packed with gzip; FieldError says why it cannot be read."""
+    read = _existing(path)
+    try:
+        data = read.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    return File(str(path), _unpack(data, str(path)), read)
+
+
+def _existing(path: StrPath) -> Path:
+    read = read_path(path, "texts")
+    if not os.path.exists(read):
+        raise FieldError(f"There is no file {path}.", "Check the path.")
+    return read
+
+
+def _unreadable(path: StrPath, error: OSError) -> FieldError:
+    why = error.strerror or type(error).__name__
+    return FieldError(f"{path} cannot be read: {why}.", "Check its permissions.")
+
+
+def _unpack(data: bytes, name: str) -> bytes:
+    if data[:2] != b"\x1f\x8b":
+        return data
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+            whole = packed.read(LARGEST + 1)
+    except (OSError, EOFError, zlib.error):
+        raise FieldError(f"{name} is damaged: it cannot be unpacked.", "Copy it again.") from None
+    if len(whole) > LARGEST:
+        raise FieldError(
+            f"{name} unpacks to more than {file_size(LARGEST)}.", "If it may, unpack it: gunzip."
+        )
+    return whole
+
+
+# -- What a value names: nothing is read of a text that only looks like the name of a file.
+
+
+def names_file(value: Any, argument: str) -> bool:
+    """Whether what a user gave is a path, or as a string the name of a table or of a PDF.
+
+    FieldError for such a name without a file, and for a string that is the name of a folder or
+    of another file: it may be meant as either.
+    """
+    if not isinstance(value, str):
+        return isinstance(value, os.PathLike)
+    if not value.strip() or len(value) > 1000 or "\n" in value:
+        return False
+    there = os.path.exists(os.path.expanduser(value))
+    instead = "the text in a list" if argument == "texts" else "a list as long as the texts"
+    named = _kind_of(value) in (*TABLES, _PDF)
+    if named and not there:
+        raise FieldError(
+            {argument: f"is a str, and there is no file {value}."},
+            f"Check the path, or give {instead}.",
+        )
+    if there and not named:
+        raise FieldError(
+            {argument: f"is a str, and {value} is the name of a file or folder as well."},
+            f"Give a Path(…) to read what it names, or {instead}.",
+        )
+    return named
+
+
+# -- Texts.
+
+
+def read_texts(path: StrPath) -> list[Row]:
+    """The texts of a table, of a document, or of a folder of .txt, .md and .pdf files."""
+    return read_paths([read_path(path, "texts")])
+
+
+def read_paths(given: Iterable[Any]) -> list[Any]:
+    """The list, with the texts of each path in place of the path."""
+    with PDFReader() as reader:
+        parts = [
+            _read(Path(each), reader) if isinstance(each, os.PathLike) else [each] for each in given
+        ]
+    return _tell_apart(list(chain.from_iterable(parts)))
+
+
+def _tell_apart(rows: list[Any]) -> list[Any]:
+    """The rows; two files may have one name but for the suffix or the folder."""
+    documents = [(row, row.path) for row in rows if isinstance(row, Row) and row.path]
+    for whole in (False, True):
+        times = Counter(row["id"] for row, _ in documents)
+        for row, path in documents:
+            if times[row["id"]] > 1:
+                row["id"] = str(path) if whole else path.name
+    return rows
+
+
+def read_document(path: StrPath) -> str:
+    """The text of one file that is one text; FieldError if it is not."""
+    file = open_file(path)
+    if _is_table(file):
+        raise FieldError(f"{path} is a table, not one text.", "Give its path as the texts.")
+    with PDFReader() as reader:
+        return _document(file, reader)
+
+
+def read_uploads(uploads: Iterable[tuple[str, bytes]]) -> list[Row]:
+    """The texts of files that came through the page."""
+    with PDFReader() as reader:
+        parts = [_rows_of(File(name, _unpack(data, name)), reader) for name, data in uploads]
+    return _tell_apart(list(chain.from_iterable(parts)))
+
+
+def _read(path: Path, reader: PDFReader) -> list[Row]:
+    folder = _existing(path)
+    if not folder.is_dir():
+        return _rows_of(open_file(path), reader)
+    return [row for each in _list_folder(folder) for row in _rows_of(open_file(each), reader)]
+
+
+def _list_folder(folder: Path) -> list[Path]:
+    try:
+        files = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
+    except OSError as error:
+        raise _unreadable(folder, error) from None
+    if unread := [each.name for each in files if _kind_of(each.name) in _OF_A_FOLDER]:
+        raise FieldError(
+            f"The folder {folder} contains texts that cannot be read: {join_truncated(unread)}.",
+            _hint_for(unread[0]),
+        )
+    texts = [each for each in files if _kind_of(each.name) in (*_TEXTS, _PDF) and each.is_file()]
+    if not texts:
+        raise FieldError(
+            f"The folder {folder} contains no .txt, .md or .pdf file.",
+            "Name a folder with one such file for each text, or name a table.",
+        )
+    return texts
+
+
+def _rows_of(file: File, reader: PDFReader) -> list[Row]:
+    if not _is_table(file):
+        row = Row(id=PurePath(file.name.removesuffix(".gz")).stem, text=_document(file, reader))
+        row.path = PurePath(file.name)
+        return [row]
+    table = _table_of(file)
+    rows = [_text_row(row, where, table) for row, where in table.rows]
+    if not rows:
+        raise FieldError(f"{file.name} has no rows.", "Name a file with a text in it.")
+    for each in rows:
+        each.note = table.note
+    return rows
+
+
+def _text_row(row: Any, where: str, table: Table) -> Row:
+    if isinstance(row, str):
+        return Row(text=row)
+    if not isinstance(row, Mapping):
+        raise FieldError(f"{where} is not a row with a text.", 'Write {"text": "…"}.')
+    found, unclear = match_names(row)
+    place = where if table.noun == "key" else table.name
+    if unclear:
+        raise FieldError(f"{place} {unclear}", "Rename the others.")
+    if "text" not in found.values():
+        problem, likely = missing_text([row], table.noun)
+        hint = f"Name the {table.noun} that contains the document text."
+        if likely:
+            renamed = f'{table.code}.rename(columns={{{likely}: "text"}})'
+            hint = f"Rename it in the file, or read it so: {renamed}."
+        raise FieldError(f"{place} {problem}", hint)
+    kept = Row()
+    for name, value in row.items():
+        key = found.get(name) or name
+        if key == "text" and table.noun == "column" and isinstance(value, int | float | date):
+            value = "" if is_nothing(value) else str(value)  # so a workbook has a text of digits
+        if key not in KEYS[1:] or not is_nothing(value):
+            kept[key] = value
+    return kept
+
+
+def _document(file: File, reader: PDFReader) -> str:
+    if not _is_pdf(file):
+        text, note = decode(file)
+        if note:
+            raise _not_utf8(file)
+        return text
+    if file.path is not None:
+        return reader.read(file.path)
+    # What reads PDFs is another process, which is given a file.
+    with TemporaryDirectory(prefix="llmwidgets-") as folder:
+        path = Path(folder, "upload.pdf")
+        path.write_bytes(file.data)
+        try:
+            return reader.read(path)
+        except FieldError as error:
+            raise FieldError(error.message.replace(str(path), file.name), error.hint) from None
+
+
+def _is_pdf(file: File) -> bool:
+    return file.kind == _PDF or file.data[:1024].lstrip().startswith(b"%PDF")
+
+
+def _is_table(file: File) -> bool:
+    """Whether the name is that of a table; a .txt is one if its header, with tabs, has a text."""
+    if file.kind != ".txt":
+        return file.kind in TABLES
+    head = file.data[:4096].decode(_encoding_of(file.data), "ignore").partition("\n")[0]
+    return "\t" in head and "text" in match_names(head.split("\t"))[0].values()
+
+
+def _table_of(file: File) -> Table:
+    if file.kind in _BY_BYTES:
+        return _BY_BYTES[file.kind](file.data, file.name)
+    text, note = decode(file)
+    table = _BY_TEXT.get(file.kind, read_tabbed)(text, file.name)
+    return replace(table, note=note)
+
+
+# -- Labels: truth, or outputs that were made elsewhere.
+
+
+def read_labels(path: StrPath, key: str = "truth") -> Any:
+    """What a file has for each text: a DataFrame of a table, a dict by id or a list of JSON.
+
+    In lines of JSON a label is under `key`, or is the line without its id.
+    """
+    file = open_file(path)
+    if file.kind == ".json" or not _is_table(file):
+        return read_json(decode(file)[0], file.name)
+    table = _table_of(file)
+    if table.noun == "column":
+        return table.frame()
+    return _by_id([row for row, _ in table.rows], key, file.name)
+
+
+def _by_id(rows: list[Any], key: str, name: str) -> Any:
+    """The labels of lines by their id; the lines as they are if one of them has none."""
+    labels: list[tuple[str, Any]] = []
+    for row in rows:
+        found, unclear = match_names(row) if isinstance(row, dict) else ({}, "")
+        if unclear:
+            raise FieldError(f"A line of {name} {unclear}", "Rename the others.")
+        if "id" not in found.values():
+            return rows
+        named = {found[each] if found.get(each) in ("id", key) else each: row[each] for each in row}
+        labels.append((str(named.pop("id")), named.get(key, named)))
+    twice = [each for each, n in Counter(each for each, _ in labels).items() if n > 1]
+    if twice:
+        raise FieldError(
+            f"{name} has these ids more than once: {join_truncated(twice)}.",
+            "Keep one line for each id.",
+        )
+    return dict(labels)
+
+
+# -- Bytes as text.
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_HIGH = bytes(range(0x80, 0x100))
+_LETTERS = bytes(range(ord("A"), ord("Z") + 1)) + bytes(range(ord("a"), ord("z") + 1))
+_CONTROLS = bytes(each for each in range(0x20) if each not in b"\t\n\f\r") + b"\x7f"
+
+
+def decode(file: File) -> tuple[str, str]:
+    """The file as text, and what was assumed about its encoding; FieldError if it is not text."""
+    data = file.data
+    if file.kind in _UNREAD:
+        raise FieldError(
+            f"{file.name} is {_UNREAD[file.kind][0]}, not a text.", _hint_for(file.name)
+        )
+    for mark, noun, hint in _MAGIC:
+        if data.startswith(mark):
+            raise FieldError(f"{file.name} is not text: it is {noun}.", hint)
+    if _is_pdf(file):
+        raise FieldError(f"{file.name} is a PDF, not a table.", "Call it .pdf.")
+    try:
+        text = data.decode(_encoding_of(data))
+    except UnicodeDecodeError:
+        if not _is_windows_1252(data):
+            raise _not_utf8(file) from None
+        note = f"{file.name} is not in UTF-8 and was read as Windows-1252, the encoding of Excel."
+        return data.decode("cp1252"), note
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise FieldError(f"{file.name} is not text: line {line} contains a NUL byte.", _UTF8)
+    return text, ""
+
+
+def _encoding_of(data: bytes) -> str:
+    return next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+
+
+def _is_windows_1252(data: bytes) -> bool:
+    """Whether this is Western text of a Windows program.
+
+    UTF-8 with one wrong byte in it is not, and a text that is mostly beyond ASCII is in another
+    encoding: Cyrillic, Greek, Japanese.
+    """
+    if len(data.translate(None, _CONTROLS)) < len(data) or _encoding_of(data) != "utf-8":
+        return False
+    if not data.decode("utf-8", "ignore").isascii() or data.translate(None, _HIGH) == data:
+        return False
+    high = len(data) - len(data.translate(None, _HIGH))
+    letters = len(data) - len(data.translate(None, _LETTERS))
+    return 2 * high <= letters and not set(data) & {0x81, 0x8D, 0x8F, 0x90, 0x9D}
+
+
+def _not_utf8(file: File) -> FieldError:
+    hint = "Save it as UTF-8, or name a text file."
+    if _is_windows_1252(file.data):
+        hint = (
+            f'Save it as UTF-8, or give Path("{file.name}").read_text("cp1252") if that is right.'
+        )
+    return FieldError(f"{file.name} is not UTF-8 text.", hint)
+
+
+def _hint_for(name: str) -> str:
+    path = PurePath(name)
+    return _UNREAD[_kind_of(name)][1].format(name=name, stem=path.stem, path=f'"{name}"')

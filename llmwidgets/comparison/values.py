@@ -1,0 +1,162 @@
+"""Values from notebooks and tables (pandas, numpy, pydantic …) as plain JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from llmwidgets.errors import FieldError
+from llmwidgets.schemas.canonical import item_path, property_path
+from llmwidgets.secret import Secret
+
+_EXACT = 2**53
+
+
+def to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
+    """The value as JSON; a key whose cell is blank (NaN, NaT, NA) is left out as not labelled.
+
+    `keep_blanks` leaves such cells as they are.
+    """
+    if isinstance(value, Enum):
+        return to_jsonable(value.value)
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if keep_blanks and is_empty_cell(value):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < _EXACT else value
+    if isinstance(value, BaseModel):
+        return to_jsonable(_as_json(value))
+    if _is_dataclass(value):
+        return to_jsonable(dataclasses.asdict(value))
+    if isinstance(value, Mapping):
+        return {
+            str(key): to_jsonable(each, keep_blanks=keep_blanks)
+            for key, each in value.items()
+            if keep_blanks or not is_empty_cell(each)
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [
+            None if is_empty_cell(each) and not keep_blanks
+            else to_jsonable(each, keep_blanks=keep_blanks)
+            for each in value
+        ]  # fmt: skip
+    return _scalar(value)
+
+
+def is_record(value: Any) -> bool:
+    """Whether a value is an object of the user's own class, or a list with such in it."""
+    if isinstance(value, list | tuple):
+        return any(map(is_record, value))
+    return isinstance(value, BaseModel) or _is_dataclass(value)
+
+
+def _is_dataclass(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def _as_json(record: BaseModel) -> Any:
+    """A record as its class writes it, but equal Decimals as one number: 1E+3 and 1000."""
+    dumps = (record.model_dump(mode=mode, by_alias=True, exclude_unset=True)
+             for mode in ("json", "python"))  # fmt: skip
+    return _with_numbers(*dumps)
+
+
+def _with_numbers(written: Any, value: Any) -> Any:
+    if isinstance(written, str) and isinstance(value, Decimal) and value.is_finite():
+        whole = value == value.to_integral_value() and abs(value) < _EXACT
+        exact = int(value) if whole else float(value)
+        return exact if Decimal(repr(exact)) == value else f"{value.normalize():f}"
+    sized = isinstance(value, dict | list | tuple | set | frozenset)
+    if not sized or not isinstance(written, dict | list) or len(written) != len(value):
+        return written
+    if isinstance(written, dict):
+        inner = value.values() if isinstance(value, dict) else ()
+        pairs = zip(written.items(), inner, strict=False)
+        return written | {name: _with_numbers(each, other) for (name, each), other in pairs}
+    return [_with_numbers(each, other) for each, other in zip(written, value, strict=True)]
+
+
+def find_secrets(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Where a record contains a secret, and of which class; the secret itself is not looked at."""
+    if isinstance(value, Secret) or hasattr(type(value), "get_secret_value"):
+        yield path, type(value).__name__
+    elif isinstance(value, BaseModel) or _is_dataclass(value):
+        own = isinstance(value, BaseModel)
+        names = value.model_fields_set if own else [each.name for each in dataclasses.fields(value)]
+        for name in names:
+            yield from find_secrets(getattr(value, name, None), property_path(path, name))
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from find_secrets(each, property_path(path, str(name)))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for at, each in enumerate(value):
+            yield from find_secrets(each, item_path(path, at))
+
+
+def is_empty_cell(value: Any) -> bool:
+    """Whether a cell is empty: NaN, NaT or NA. None is a value: a labelled null."""
+    if value is None or isinstance(value, str | bool | int | Mapping | list | tuple):
+        return False
+    if type(value).__name__ in ("NaTType", "NAType"):
+        return True
+    is_scalar = isinstance(value, float | Decimal) or getattr(value, "ndim", None) == 0
+    return is_scalar and bool(value != value)
+
+
+def is_blank(value: Any) -> bool:
+    """Whether a label is an empty text or an empty cell."""
+    return is_empty_cell(value) or (isinstance(value, str) and not value.strip())
+
+
+def is_nothing(value: Any) -> bool:
+    """Whether a cell of a table is null, or blank."""
+    return value is None or is_blank(value)
+
+
+def _scalar(value: Any) -> Any:
+    is_pandas = type(value).__name__ == "Timestamp"
+    if is_pandas and value.tzinfo is None and value.time() == time():
+        # pandas turns a column of dates into midnight timestamps.
+        return value.date().isoformat()
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return to_jsonable_python(value)
+    if isinstance(value, Decimal):
+        return to_jsonable(float(value))
+    if isinstance(value, bytes | bytearray | memoryview):
+        return decode_text(value)
+    if hasattr(value, "tolist"):
+        return to_jsonable(_from_numpy(value))
+    return str(value)
+
+
+def _from_numpy(value: Any) -> Any:
+    """The value of an array or a scalar of numpy or pandas in Python's own types."""
+    if getattr(value, "ndim", 0):
+        return list(value)
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if kind in "mM" and kind:
+        # Units below these come as whole numbers, larger ones of a date as another type.
+        moment = value.astype(f"{kind}8[us]").item()
+        midnight = isinstance(moment, datetime) and moment.time() == time()
+        return moment.date() if midnight else moment
+    # Half the digits of a Python float: 12.3 stays 12.3.
+    return float(str(value)) if kind == "f" else value.tolist()
+
+
+def decode_text(value: Any, name: str = "a value") -> str:
+    """Bytes as the UTF-8 text they are; FieldError, about `name`, if they are not."""
+    try:
+        return bytes(value).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        hint = 'Decode the bytes first, such as value.decode("cp1252").'
+        raise FieldError({name: "is not UTF-8 text."}, hint) from None
