@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Document
 
 _PDF_NAME = re.compile(r"[^\n]{1,1000}\.pdf\s*", re.IGNORECASE)
-_PDF_HINT = "Give its file as a Path: Path(…)."
+_PDF_HINT = "Give its file as a Path: Path(…). The extra llmwidgets[pdf], pypdfium2, reads it."
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|(-?)Infinity')
 def read_content(content: Any) -> tuple[str, str]:
     """The words of an answer, and those of a refusal among its parts.
 
-    What is no text and has no parts is a record that the server parsed: it is spelled again.
+    What is not a text and has no parts is a record that the server parsed: it is spelled again.
 
     >>> read_content([{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "{}"}])
     ('{}', '')

@@ -20,7 +20,7 @@ DONE = "[DONE]"
 """What stands among the events of a stream if the server said that it was all."""
 
 Damage = Literal["", "empty", "cut", "nested", "damaged"]
-"""What is wrong with a body that was to be JSON; empty if it is none of these."""
+"""What is wrong with a body that was to be JSON; empty if nothing is."""
 
 Join = Callable[[list[dict[str, Any]], bool], dict[str, Any]]
 """Makes one reply of the events of a stream; the flag says that the server called it ended."""
@@ -59,7 +59,7 @@ def to_utf8(body: bytes, content_type: str = "") -> bytes:
 
 
 def _declared(content_type: str) -> str:
-    """The codec that a header declares; empty if it is none of text, or Latin-1.
+    """The codec that a header declares; empty if that is not one of text, or is Latin-1.
 
     What is declared as Latin-1 has the letters of Windows as well.
     """

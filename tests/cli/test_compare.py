@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from llmwidgets.cli import main
-from llmwidgets.cli.compare import read_rows
+from llmwidgets.comparison.files import read_texts
 from llmwidgets.demo import demo_url, invoices, stop_demo
 from llmwidgets.report.writers import write_csv
 from llmwidgets.widgets.comparison.setup_controller import read_files
@@ -189,8 +189,8 @@ def mistakes() -> dict[str, tuple[list[str], str]]:
         "no such key": (["--truth", "labels"], "no key or column labels"),
         "a bad line": (["--texts", "bad.jsonl"], "line 2"),
         "a line without text": (["--texts", "mute.jsonl"], "line 1 has no key text"),
-        "a pdf": (["--texts", "claim.pdf"], "pypdf"),
-        "a pdf by another name": (["--texts", "claim.txt"], "pypdf"),
+        "a pdf": (["--texts", "claim.pdf"], "damaged"),
+        "a pdf by another name": (["--texts", "claim.txt"], "damaged"),
         "no UTF-8": (["--texts", "latin.txt"], "UTF-8"),
         "an empty folder": (["--texts", "empty"], "no .txt"),
         "a broken schema": (["--schema", "bad.jsonl"], "bad.jsonl|JSON"),
@@ -341,5 +341,5 @@ def test_what_a_csv_of_ours_marks_is_read_as_it_was(tmp_path: Path) -> None:
     rows = [{"text": "=1+1; and more", "truth": "@Ada"}, {"text": "'=quoted", "truth": "-5"}]
     path = write_csv(pd.DataFrame(rows), tmp_path / "marked.csv")
     assert "'=1+1" in path.read_text("utf-8")
-    assert [row for row, _ in read_rows(path)] == rows
-    assert read_files([(path.name, path.read_text("utf-8"))]) == rows
+    assert read_texts(path) == rows
+    assert read_files([(path.name, path.read_bytes())]) == rows

@@ -15,7 +15,7 @@ import pytest
 from fpdf import FPDF
 from fpdf.enums import EncryptionMethod
 
-from llmwidgets.comparison import pdf
+from llmwidgets.comparison.files import pdf
 from llmwidgets.comparison.files.pdf import PDFReader, read_pdf
 from llmwidgets.errors import FieldError
 from tests.pdfs import glyphs_of, inflating, join_objects, page_of, picture_of, stream, words
@@ -363,7 +363,7 @@ def test_the_process_has_no_secret_and_nothing_is_left_of_it(make, monkeypatch) 
 INTERRUPTED = """
 import sys
 from pathlib import Path
-from llmwidgets.comparison import pdf
+from llmwidgets.comparison.files import pdf
 start = pdf._start
 def started():
     process = start()

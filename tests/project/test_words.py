@@ -108,7 +108,7 @@ NOT_ONE = {
     "whose": "its texts, their texts",
     "self.model": "a name",
     "connection.provider.title": "a name",
-    "'column' if path.suffix.lower() == '.csv' else 'key'": "a name",
+    "noun": "column or key",
     "_N.format('requested')": "a pattern of what servers write",
     "percent(low)": "a share",
     "percent(max(0.001, bound))": "a share",

@@ -19,7 +19,19 @@ from llmwidgets.errors import InvalidRecord
 from llmwidgets.schemas import read_schema
 
 NAIVE, ZONED = "2024-01-05T10:00:00", "2024-01-05T10:00:00Z"
-Early = Annotated[dt.datetime, pydantic.AfterValidator(lambda at: at if at.year < 2030 else 1 / 0)]
+
+
+class _Early:
+    """A check of the user's own; its name in a test's id has no address in it."""
+
+    def __call__(self, at: dt.datetime) -> dt.datetime:
+        return at if at.year < 2030 else 1 / 0  # type: ignore[return-value]
+
+    def __repr__(self) -> str:
+        return "early"
+
+
+Early = Annotated[dt.datetime, pydantic.AfterValidator(_Early())]
 
 
 def judged(kind: Any, value: Any) -> bool:

@@ -61,7 +61,7 @@ _PROBLEMS = {
     ),
     "not installed": (
         "is a PDF, and what reads PDFs is not installed.",
-        "Install it with: pip install pypdfium2 (the extra llmwidgets[pdf] has it).",
+        "The extra llmwidgets[pdf] has what reads PDFs, and so has: pip install pypdfium2.",
     ),
 }
 """What is wrong with a PDF and what to do, by what the process says of it or how it ends."""

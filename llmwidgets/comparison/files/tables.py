@@ -326,8 +326,8 @@ def _by_package(package: str, name: str, read: Callable[[], Any]) -> Any:
     if find_spec(package) is None:
         raise FieldError(
             f"{name} is {noun}, which only {package} reads.",
-            f"Install it with: pip install {package} (the extra llmwidgets[{extra}] has it)."
-            " Or save the table as CSV in UTF-8.",
+            f"The extra llmwidgets[{extra}] has it, and so has: pip install {package}. "
+            "Or save the table as CSV in UTF-8.",
         )
     try:
         with warnings.catch_warnings():

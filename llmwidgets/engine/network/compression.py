@@ -22,7 +22,7 @@ class NotUnpackedError(Exception):
 
 
 def unpack(body: bytes, content_encoding: str, most: int) -> bytes:
-    """The body of at most so many bytes; raises NotUnpackedError.
+    """The body, of `most` bytes at most; raises NotUnpackedError.
 
     What a body begins with counts before what its header names: servers and proxies leave the
     name on what they unpacked, and off what they packed.
