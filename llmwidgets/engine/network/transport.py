@@ -37,12 +37,13 @@ from llmwidgets.dialects.error_body import redirect_target
 from llmwidgets.dialects.response_body import to_utf8
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.network.compression import NotUnpackedError, unpack
+from llmwidgets.engine.network.compression import unpack
 from llmwidgets.engine.network.proxies import Proxy, proxy_for
 from llmwidgets.engine.network.retry import (
     CONNECT_SECONDS,
     STALL_SECONDS,
     TOTAL_SECONDS,
+    Ended,
     network_error,
 )
 from llmwidgets.errors import CallError, FailureCode, FieldError, Unauthorized
@@ -89,13 +90,14 @@ async def _attempt(
     call: Call, connect: float, total: float, stall: float
 ) -> HTTPResponse | CallError | None:
     """The response, the error, or None if the task was cancelled."""
-    code, proxy, target, encoding = _refusal(call), None, "", ""
+    code, proxy = _refusal(call), None
     if code is not None:
         return network_error(code, call)
+    words: dict[str, Any] = {"connect": connect, "total": total, "stall": stall}
     try:
         proxy = proxy_for(call.url)
         if proxy and not proxy.usable:
-            raise _Ended(FailureCode.PROXY_KIND)
+            raise Ended(FailureCode.PROXY_KIND)
         async with asyncio.timeout(total):
             return await _exchange(call, proxy, connect, stall)
     except asyncio.CancelledError:
@@ -110,19 +112,10 @@ async def _attempt(
         )
     except Exception as error:  # noqa: BLE001 - whatever it is, it may contain a header
         code = _code(error, proxied=proxy is not None)
-        target = getattr(error, "target", "")
-        encoding = getattr(error, "encoding", "")
-    return network_error(
-        code,
-        call,
-        proxy=proxy.place if proxy else "",
-        variable=proxy.variable if proxy else "",
-        target=target,
-        encoding=encoding,
-        connect=connect,
-        total=total,
-        stall=stall,
-    )
+        words |= error.words if isinstance(error, Ended) else {}
+    if proxy:
+        words |= {"proxy": proxy.place, "variable": proxy.variable}
+    return network_error(code, call, **words)
 
 
 def _refusal(call: Call) -> FailureCode | None:
@@ -137,14 +130,6 @@ def _refusal(call: Call) -> FailureCode | None:
     if parts.scheme == "http" and not call.allow_plain_http and not is_this_computer(host):
         return FailureCode.PLAIN_HTTP
     return None
-
-
-class _Ended(Exception):
-    """The exchange ended in a way that has its own code; `target` is where a redirect leads."""
-
-    def __init__(self, code: FailureCode, target: str = "") -> None:
-        self.code = code
-        self.target = target
 
 
 async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: float) -> HTTPResponse:
@@ -172,9 +157,9 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
     try:
         if 300 <= response.status_code < 400:
             location = _mask_headers(response.headers).get("location", "")
-            raise _Ended(FailureCode.REDIRECT, redirect_target(location, call))
+            raise Ended(FailureCode.REDIRECT, target=redirect_target(location, call))
         if response.status_code == 407:
-            raise _Ended(FailureCode.PROXY_REFUSED)
+            raise Ended(FailureCode.PROXY_REFUSED)
         received = await _read(response, stall)
         received = unpack(received, response.headers.get("content-encoding", ""), _REPLY_BYTES)
     finally:
@@ -211,18 +196,18 @@ async def _read(response: httpx.Response, stall: float) -> bytes:
                 async with asyncio.timeout(stall):
                     piece = await anext(stream, None)
             except TimeoutError:
-                raise _Ended(FailureCode.STALLED) from None
+                raise Ended(FailureCode.STALLED) from None
             if piece is None:
                 return b"".join(pieces)
             size += len(piece)
             if size > _REPLY_BYTES:
-                raise _Ended(FailureCode.TOO_BIG)
+                raise Ended(FailureCode.TOO_BIG)
             pieces.append(piece)
 
 
 def _code(error: BaseException, *, proxied: bool) -> FailureCode:
     """The code of an error, by what aiohttp reported; httpx's own classes mix things up."""
-    if isinstance(error, _Ended | NotUnpackedError):
+    if isinstance(error, Ended):
         return error.code
     if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
         return FailureCode.TOO_SLOW
@@ -240,7 +225,9 @@ def _code(error: BaseException, *, proxied: bool) -> FailureCode:
         if isinstance(cause, kind):
             return code
     if isinstance(cause, aiohttp.ClientConnectorError):
-        return _connecting_code(cause, proxied=proxied)
+        if cause.os_error.errno != errno.ECONNREFUSED:
+            return FailureCode.UNREACHABLE
+        return FailureCode.PROXY_UNREACHABLE if proxied else FailureCode.REFUSED
     return FailureCode.HUNG_UP if isinstance(cause, OSError) else FailureCode.NETWORK
 
 
@@ -263,12 +250,6 @@ _CODES: tuple[tuple[type[BaseException], FailureCode], ...] = (
 )
 
 
-def _connecting_code(error: aiohttp.ClientConnectorError, *, proxied: bool) -> FailureCode:
-    if error.os_error.errno == errno.ECONNREFUSED:
-        return FailureCode.PROXY_UNREACHABLE if proxied else FailureCode.REFUSED
-    return FailureCode.UNREACHABLE
-
-
 _transports: dict[asyncio.AbstractEventLoop, dict[str | None, AiohttpTransport]] = {}
 """By loop and CA bundle, since each bundle has its TLS context.
 
@@ -288,7 +269,7 @@ def _transport(ca_bundle: str | None, proxy: Proxy | None) -> AiohttpTransport:
             try:
                 context.load_verify_locations(cafile=os.path.expanduser(ca_bundle))
             except OSError:
-                raise _Ended(FailureCode.CA_BUNDLE) from None
+                raise Ended(FailureCode.CA_BUNDLE) from None
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=context),
             cookie_jar=aiohttp.DummyCookieJar(),
