@@ -22,7 +22,6 @@ from llmwidgets.dialects.answer import separate_thinking
 from llmwidgets.dialects.error_body import (
     dicts,
     ended_in_failure,
-    parse_body,
     read_count,
     read_day,
     read_path,
@@ -41,7 +40,7 @@ from llmwidgets.dialects.requests import (
     system_text,
     turns,
 )
-from llmwidgets.dialects.response_body import Pieces, join_stream
+from llmwidgets.dialects.response_body import Pieces, join_stream, read_body
 from llmwidgets.dialects.types import (
     Call,
     HTTPResponse,
@@ -240,7 +239,7 @@ def listed_models(
     payload: HTTPResponse, call: Call | None = None
 ) -> tuple[list[ListedModel], Call | None]:
     """The models in one page of the list, and the call for the next page, made from this one."""
-    body = parse_body(payload)
+    body = read_body(payload)
     rows = read_path(body, "data")
     if not isinstance(rows, list):
         explained = explain if read_path(body, "error") else _TABLE.nothing_answers

@@ -12,15 +12,12 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from llmwidgets.dialects.types import HTTPResponse
 
 DONE = "[DONE]"
 """What stands among the events of a stream if the server said that it was all."""
-
-Damage = Literal["", "empty", "cut", "nested", "damaged"]
-"""What is wrong with a body that was to be JSON; empty if nothing is."""
 
 Join = Callable[[list[dict[str, Any]], bool], dict[str, Any]]
 """Makes one reply of the events of a stream; the flag says that the server called it ended."""
@@ -197,22 +194,3 @@ class Pieces:
         """The object."""
         # Joined once: a text that grew piece by piece would be copied each time.
         return {**self.others, **{name: "".join(each) for name, each in self.texts.items()}}
-
-
-# -- What is wrong with a body that is no JSON.
-
-
-def find_damage(payload: HTTPResponse, unfinished: Callable[[str], bool]) -> Damage:
-    """What is wrong with a body that is not read; empty if it was never meant to be JSON."""
-    text = payload.body.decode("utf-8", "replace").strip()
-    if not text:
-        return "empty"
-    if not text.startswith(("{", "[")):
-        return ""
-    try:
-        load_json(text)
-    except RecursionError:
-        return "nested"
-    except ValueError:
-        return "cut" if unfinished(text) else "damaged"
-    return ""
