@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.files import names_file, read_labels
 from llmwidgets.comparison.records import is_frame, read_records
-from llmwidgets.comparison.texts import TextNames, align, find_repeated, pandas_index
+from llmwidgets.comparison.texts import TextNames, align, pandas_index
 from llmwidgets.comparison.truth import Correction
-from llmwidgets.comparison.values import decode_text, is_empty_cell, to_jsonable
+from llmwidgets.comparison.values import decode_text, find_repeated, is_empty_cell, to_jsonable
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import NO_OUTPUT, Journal, Row
@@ -84,7 +84,6 @@ class ResultIndex:
 
     @property
     def ids(self) -> frozenset[int]:
-        """All ids of the journal."""
         return frozenset(self._ids)
 
     @property

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison.texts import find_repeated, name_of
-from llmwidgets.comparison.values import is_empty_cell, to_jsonable
+from llmwidgets.comparison.texts import name_of
+from llmwidgets.comparison.values import find_repeated, is_empty_cell, to_jsonable
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import join_truncated
 from llmwidgets.schemas.canonical import find_meant
@@ -23,7 +23,6 @@ Table = Sequence[tuple[str, tuple[str, ...], "Leaf | None"]]
 
 
 def is_frame(value: Any) -> bool:
-    """Whether this is a DataFrame."""
     return hasattr(value, "to_dict") and hasattr(value, "columns")
 
 

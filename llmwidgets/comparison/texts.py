@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.files import names_file, read_document, read_paths, read_texts
 from llmwidgets.comparison.files.tables import match_names, missing_text
-from llmwidgets.comparison.values import is_blank, is_empty_cell, to_jsonable
+from llmwidgets.comparison.values import find_repeated, is_empty_cell, is_nothing, to_jsonable
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count, join_truncated, with_article
 
@@ -103,11 +102,6 @@ def names_of(sources: Sequence[TextSource]) -> TextNames:
 def file_notes(texts: Iterable[Document]) -> tuple[str, ...]:
     """What was assumed when the files of these texts and of their truth were read."""
     return tuple(dict.fromkeys(note for text in texts for note in text.notes))
-
-
-def find_repeated(names: Iterable[str]) -> list[str]:
-    """The names that appear more than once."""
-    return [name for name, times in Counter(names).items() if times > 1]
 
 
 def _refuse_unknown(group: str, rows: Sequence[Any], texts: Any) -> None:
@@ -241,7 +235,7 @@ def read_groups(group: Any, sources: Sequence[TextSource]) -> tuple[str, ...]:
     own = [source.group for source in sources] if isinstance(group, str) else group
     hint = "Give one for each text, or a dict by id; the keys of a dict are the ids of the texts."
     groups = [to_jsonable(each) for each in align(own, names, "group", ("entry", "entries"), hint)]
-    bare = [name for name, each in zip(ids, groups, strict=True) if each is None or is_blank(each)]
+    bare = [name for name, each in zip(ids, groups, strict=True) if is_nothing(each)]
     if bare:
         missing = (
             f"is missing for {len(bare):,} of {count(len(ids), 'text')}: {join_truncated(bare)}."

@@ -184,7 +184,7 @@ def _join(events: list[dict[str, Any]], _done: bool) -> dict[str, Any]:
         elif kind in ("content_block_start", "content_block_delta"):
             block = blocks.setdefault(str(event.get("index")), Pieces())
             begun = event.get("content_block")
-            block.add(begun if isinstance(begun, dict) else _untyped(inner))
+            block.add(begun if isinstance(begun, dict) else {**inner, "type": None})
         elif kind == "message_delta":
             known = (read_path(each, "usage") or {} for each in (whole, event))
             counts = (each for each in known if isinstance(each, dict))
@@ -194,10 +194,6 @@ def _join(events: list[dict[str, Any]], _done: bool) -> dict[str, Any]:
         return events[-1]
     said = [_with_input(each.whole()) for each in blocks.values()]
     return {"type": "message", "stop_reason": None, **whole, "content": said if ended else None}
-
-
-def _untyped(delta: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in delta.items() if name != "type"}
 
 
 def _with_input(block: dict[str, Any]) -> dict[str, Any]:

@@ -252,7 +252,6 @@ _MOST_TOKENS = 10**12
 
 
 def read_path(value: Any, *keys: str) -> Any:
-    """Whatever is there."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value

@@ -71,7 +71,7 @@ def _declared(content_type: str) -> str:
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _FIELD = re.compile(r"\s*(?:data|event|id|retry)?:")
-_SPACE = re.compile(r"\s*")
+_SPACE = re.compile(r"\s*+")
 _DECODER = json.JSONDecoder()
 _MOST_BROKEN = 100
 """Lines of an event that are tried in vain; a server that goes on so sends no stream."""
@@ -104,7 +104,7 @@ def _events(text: str) -> Iterator[Any]:
     """
     at = 0
     with suppress(ValueError, RecursionError):
-        while (start := _end_of_space(text, at)) < len(text) and text[start] in "{[":
+        while (start := skip_blanks(text, at)) < len(text) and text[start] in "{[":
             value, at = _DECODER.raw_decode(text, start)
             yield value
     if _FIELD.match(text, at):
@@ -112,7 +112,8 @@ def _events(text: str) -> Iterator[Any]:
             yield from _values(name, data)
 
 
-def _end_of_space(text: str, at: int) -> int:
+def skip_blanks(text: str, at: int) -> int:
+    """Where the blanks from here on end."""
     match = _SPACE.match(text, at)
     return match.end() if match else at
 
@@ -191,6 +192,5 @@ class Pieces:
                 self.others[name] = value
 
     def whole(self) -> dict[str, Any]:
-        """The object."""
         # Joined once: a text that grew piece by piece would be copied each time.
         return {**self.others, **{name: "".join(each) for name, each in self.texts.items()}}

@@ -16,7 +16,7 @@ from fpdf import FPDF
 from fpdf.enums import EncryptionMethod
 
 from llmwidgets.comparison.files import pdf
-from llmwidgets.comparison.files.pdf import PDFReader, read_pdf
+from llmwidgets.comparison.files.pdf import PDFReader
 from llmwidgets.errors import FieldError
 from tests.pdfs import glyphs_of, inflating, join_objects, page_of, picture_of, stream, words
 
@@ -371,7 +371,7 @@ def started():
     return process
 pdf._start = started
 try:
-    pdf.read_pdf(Path(sys.argv[1]))
+    pdf.PDFReader().read(Path(sys.argv[1]))
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
@@ -400,15 +400,16 @@ def test_a_module_that_lies_about_is_not_loaded(make, tmp_path, monkeypatch) -> 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert read_pdf(path) == "Hello"
+    with PDFReader() as own:
+        assert own.read(path) == "Hello"
     assert not trace.exists()
 
 
 def test_the_kernel_itself_never_loads_what_reads_pdfs(make) -> None:
     code = (
         "import sys; from pathlib import Path;"
-        "from llmwidgets.comparison.files.pdf import read_pdf;"
-        "print(read_pdf(Path(sys.argv[1])), 'pypdfium2' in sys.modules)"
+        "from llmwidgets.comparison.files.pdf import PDFReader;"
+        "print(PDFReader().read(Path(sys.argv[1])), 'pypdfium2' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, make(WHOLE)], capture_output=True, text=True, check=True

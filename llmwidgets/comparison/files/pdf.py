@@ -67,15 +67,6 @@ _PROBLEMS = {
 """What is wrong with a PDF and what to do, by what the process says of it or how it ends."""
 
 
-def read_pdf(path: Path) -> str:
-    """The text of a PDF; where it has several pages, each begins with a mark.
-
-    FieldError names the file, what is wrong with it and what to do.
-    """
-    with PDFReader() as reader:
-        return reader.read(path)
-
-
 class PDFReader:
     """Reads one PDF after another in a process of its own, which ends with the `with` block.
 
@@ -97,7 +88,10 @@ class PDFReader:
         self._end()
 
     def read(self, path: Path) -> str:
-        """The text of a PDF; FieldError as for `read_pdf`."""
+        """The text of a PDF; where it has several pages, each begins with a mark.
+
+        FieldError names the file, what is wrong with it and what to do.
+        """
         path = read_path(path)
         if not path.is_file():
             missing = "is not a file." if path.exists() else "does not exist."

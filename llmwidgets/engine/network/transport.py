@@ -47,7 +47,7 @@ from llmwidgets.engine.network.retry import (
     network_error,
 )
 from llmwidgets.errors import CallError, FailureCode, FieldError, Unauthorized
-from llmwidgets.known_keys import known_key, secret_parts, secret_values
+from llmwidgets.known_keys import find_all, known_key, secret_parts, secret_values
 from llmwidgets.providers.urls import host_of, is_this_computer
 from llmwidgets.secret import Secret
 
@@ -428,7 +428,7 @@ def _pieces(data: bytes, word: memoryview) -> Iterator[tuple[int, int]]:
     """Where at least half of the word is: its first half with all that follows, or its last."""
     yield from _beginnings(data, word)
     size = _half(word)
-    for at in _find_all(data, bytes(word[-size:])):
+    for at in find_all(data, bytes(word[-size:])):
         begin, more = at, len(word) - size
         while more and begin and data[begin - 1 : begin] == word[more - 1 : more]:
             begin, more = begin - 1, more - 1
@@ -441,18 +441,11 @@ def _half(word: memoryview) -> int:
 
 def _beginnings(data: bytes, word: memoryview) -> Iterator[tuple[int, int]]:
     size = _half(word)
-    for at in _find_all(data, bytes(word[:size])):
+    for at in find_all(data, bytes(word[:size])):
         more = size
         while more < len(word) and data[at + more : at + more + 1] == word[more : more + 1]:
             more += 1
         yield at, at + more
-
-
-def _find_all(data: bytes, word: bytes) -> Iterator[int]:
-    at = data.find(word)
-    while at >= 0:
-        yield at
-        at = data.find(word, at + 1)
 
 
 _ESCAPED = re.compile(

@@ -37,7 +37,6 @@ class FormController:
 
     @property
     def draft(self) -> FormDraft | None:
-        """The form that is shown."""
         return self._forms.current
 
     async def act_secret(self, content: Content) -> None:
@@ -55,7 +54,6 @@ class FormController:
         self._page.push()
 
     async def act_clear(self, content: Content) -> None:
-        """Drop a secret that was received."""
         if draft := self._forms.find_addressed(content):
             draft.clear(str(content.get("field")), str(content.get("header") or ""))
             self._page.push()
