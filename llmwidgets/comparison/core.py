@@ -19,7 +19,7 @@ from llmwidgets.comparison.texts import TextNames, align, pandas_index
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.values import decode_text, find_repeated, is_empty_cell, to_jsonable
 from llmwidgets.comparison.variants import Variant
-from llmwidgets.engine.extraction import Extraction, read_extraction
+from llmwidgets.engine.extraction import COPIED_FROM_ROW, Extraction, read_extraction
 from llmwidgets.engine.journal import NO_OUTPUT, Journal, Row
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, Stopped
 from llmwidgets.formatting import join_truncated
@@ -276,11 +276,9 @@ def results_of_rows(
         return Extraction(
             variant=variants[cell.variant].label or "", text_id=text.id, repeat=cell.repeat,
             model=models[cell.variant], status=row.status, data=data,
-            record=own_records.get(cell, record), failure=row.failure(), mode=row.mode,
-            usage=row.usage, seconds=row.seconds, waiting_seconds=row.waiting_seconds,
-            cost=row.cost, served_model=row.served_model, reply_text=row.reply,
-            request_id=row.request_id, tries=row.tries, timed_out=row.timed_out, asked=row.asked,
-            paid_before=row.when if index.reused(cell) else None, notes=row.notes,
+            record=own_records.get(cell, record), failure=row.failure(), reply_text=row.reply,
+            paid_before=row.when if index.reused(cell) else None,
+            **{name: getattr(row, name) for name in COPIED_FROM_ROW},
         )  # fmt: skip
 
     return kind(

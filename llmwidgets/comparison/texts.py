@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from itertools import chain
+from itertools import chain, repeat
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -58,15 +58,17 @@ def read_sources(
     if group is not None:
         _refuse_unknown(group, rows, texts)
     width = max(2, len(str(len(rows))))
-    row_of: Sequence[str | None] = row_names(texts) or [None] * len(rows)
-    names = _ids_of_index(texts)
+    counted = [f"text-{at:0{width}}" for at in range(1, len(rows) + 1)]
+    row_of: Sequence[str | None] = row_names(texts) or ()
+    # An entry that is a folder is several texts, which the index does not name.
+    indexed = len(row_of) == len(rows)
+    names = (_ids_of_index(texts) if indexed else None) or counted
     problems: dict[str, str] = {}
     sources = []
     likely = ""
-    for at, row in enumerate(rows, 1):
-        default = names[at - 1] if names else f"text-{at:0{width}}"
+    for row, default, known in zip(rows, names, row_of if indexed else repeat(None), strict=False):
         source, problem = _source(row, default, group)
-        source = replace(source, row=row_of[at - 1])
+        source = replace(source, row=known)
         if not problem and not source.text.strip() and not allow_empty:
             problem = "is empty."
         if problem:

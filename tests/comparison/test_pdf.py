@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from fpdf import FPDF
 from fpdf.enums import EncryptionMethod
 
-from llmwidgets.comparison.files import pdf
+from llmwidgets.comparison.files import pdf, read_texts
 from llmwidgets.comparison.files.pdf import PDFReader
 from llmwidgets.errors import FieldError
 from tests.pdfs import glyphs_of, inflating, join_objects, page_of, picture_of, stream, words
@@ -155,6 +156,11 @@ def test_the_suffix_does_not_matter_and_names_may_be_odd(reader, make, monkeypat
     assert reader.read(path) == "Hello"
     monkeypatch.chdir(path.parent)
     assert reader.read(Path(path.name)) == "Hello"
+
+
+def test_a_packed_file_is_unpacked_first(make) -> None:
+    packed = make(gzip.compress(WHOLE), "letter.pdf.gz")
+    assert read_texts(packed) == [{"id": "letter", "text": "Hello"}]
 
 
 # -- what is refused -------------------------------------------------------------------------------

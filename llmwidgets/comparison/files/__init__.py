@@ -89,7 +89,7 @@ _UTF8 = "Save it as UTF-8."
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """The bytes of a file by the name that messages say; `path` is None for an upload."""
+    """The bytes of a file by the name that messages say; `path` is where they lie as they are."""
 
     name: str
     data: bytes
@@ -113,7 +113,8 @@ def open_file(path: StrPath) -> File:
         data = read.read_bytes()
     except OSError as error:
         raise _unreadable(path, error) from None
-    return File(str(path), _unpack(data, str(path)), read)
+    whole = _unpack(data, str(path))
+    return File(str(path), whole, read if whole is data else None)
 
 
 def _existing(path: StrPath) -> Path:

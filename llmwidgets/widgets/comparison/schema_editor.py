@@ -131,10 +131,9 @@ class FieldsController:
 def _warning(required: int) -> str:
     if not required:
         return ""
-    verb = "is" if required == 1 else "are"
     return (
-        f"{count(required, 'field')} {verb} required and may not be empty: where a text is silent, "
-        "the model must invent a value. Untick Required where that can happen."
+        f"{count(required, 'field is', 'fields are')} required and may not be empty: where a text "
+        "is silent, the model must invent a value. Untick Required where that can happen."
     )
 
 

@@ -124,9 +124,8 @@ class FormController:
                 await asyncio.to_thread(store.save, sibling)
             else:
                 store.add_for_session(sibling)
-        verb = "is" if len(siblings) == 1 else "are"
-        connected = f"{count(len(siblings), 'model')} {verb} connected, untested"
-        draft.added = f"{connected}: each is looked at when it is first used."
+        connected = count(len(siblings), "model is", "models are")
+        draft.added = f"{connected} connected, untested: each is looked at when it is first used."
         self._page.push()
 
     async def test(self, draft: FormDraft, *, certain: bool = False) -> None:
