@@ -214,21 +214,16 @@ def _problems(provider: Provider, filled: Mapping[str, Any]) -> Iterator[tuple[s
             nearest = f"its fields are {', '.join(known)}"
             nearest = f"the nearest is {close[0]}" if close else nearest
             yield name, f"{provider.title} has no field of this name; {nearest}."
-        elif isinstance(value, MisplacedKey):
-            title = known[name].title or name
+            continue
+        title, text = known[name].title or name, value if isinstance(value, str) else ""
+        example = _PLACEHOLDER.search(unquote(text)) if name != "ca_bundle" else None
+        if isinstance(value, MisplacedKey):
             yield name, f"{title} {A_KEY}, so it is not repeated here: use the key or token field."
-        elif (
-            isinstance(value, str)
-            and name != "ca_bundle"
-            and (example := _PLACEHOLDER.search(unquote(value)))
-        ):
-            title, shown = known[name].title or name, redact(example[0])
-            yield (
-                name,
-                f"{title} contains the placeholder {shown}: put your own value in its place.",
-            )
-        elif name in ("endpoint", "base_url") and isinstance(value, str) and _no_host(value):
-            yield name, f"{known[name].title} is not a web address: the host cannot be read."
+        elif example:
+            said = f"contains the placeholder {redact(example[0])}"
+            yield name, f"{title} {said}: put your own value in its place."
+        elif name in ("endpoint", "base_url") and _no_host(text):
+            yield name, f"{title} is not a web address: the host cannot be read."
         elif name == "headers" and isinstance(value, dict):
             for header in value:
                 if not isinstance(header, str) or not _TOKEN.fullmatch(header):

@@ -13,7 +13,6 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from threading import Timer
 from time import monotonic
-from types import TracebackType
 from typing import Any
 
 from llmwidgets.analysis.grounding import mark_pages
@@ -79,12 +78,7 @@ class PDFReader:
     def __enter__(self) -> PDFReader:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end()
 
     def read(self, path: Path) -> str:

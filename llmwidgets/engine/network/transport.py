@@ -365,11 +365,11 @@ def mask_secrets(data: bytes) -> bytes:
     return b"".join([*kept, data[at:]]) if kept else data
 
 
-def mask_text(text: str) -> str:
+def mask_text(text: str, errors: str = "surrogatepass") -> str:
     """The same for a text; one without a key is the text itself."""
-    raw = text.encode("utf-8", "surrogatepass")
+    raw = text.encode("utf-8", errors)
     masked = mask_secrets(raw)
-    return text if masked is raw else masked.decode("utf-8", "surrogatepass")
+    return text if masked is raw else masked.decode("utf-8", errors)
 
 
 def _mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -378,12 +378,7 @@ def _mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
     whole = "\n".join(plain.values()).encode("utf-8", "surrogateescape")
     if mask_secrets(whole) is whole:
         return plain
-    return {
-        name: mask_secrets(value.encode("utf-8", "surrogateescape")).decode(
-            "utf-8", "surrogateescape"
-        )
-        for name, value in plain.items()
-    }
+    return {name: mask_text(value, "surrogateescape") for name, value in plain.items()}
 
 
 def _is_same(known: list[_Key], secret: Secret) -> bool:
