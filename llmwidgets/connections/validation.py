@@ -138,20 +138,19 @@ def restore_fields(provider: Provider, kept: Mapping[str, Any]) -> Fields:
     What they mean was read when they were saved, and is not read again.
     """
     typed = _types_of(provider.fields).model_validate(kept)
-    values: dict[str, Any] = {name: getattr(typed, name) for name in kept}
-    for name in provider.secret_fields:
-        if isinstance(values.get(name), Secret):
-            values[name] = provider.read_key(name, values[name])
+    values: dict[str, Any] = {}
+    for name in kept:
+        value = getattr(typed, name)
+        values[name] = provider.read_key(name, value) if isinstance(value, Secret) else value
     return provider.fields.model_construct(**values)
 
 
 @cache
 def _types_of(fields: type[Fields]) -> type[BaseModel]:
     """The same fields by their types alone, without the provider's own checks."""
-    typed: dict[str, Any] = {
-        name: (field.annotation, ... if field.is_required() else field.default)
-        for name, field in fields.model_fields.items()
-    }
+    typed: dict[str, Any] = {}
+    for name, field in fields.model_fields.items():
+        typed[name] = field.annotation, ... if field.is_required() else field.default
     config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     return create_model(f"{fields.__name__}Types", __config__=config, **typed)
 
