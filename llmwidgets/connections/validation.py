@@ -138,11 +138,7 @@ def restore_fields(provider: Provider, kept: Mapping[str, Any]) -> Fields:
     What they mean was read when they were saved, and is not read again.
     """
     typed = _types_of(provider.fields).model_validate(kept)
-    values: dict[str, Any] = {name: getattr(typed, name) for name in kept}
-    for name in provider.secret_fields:
-        if isinstance(values.get(name), Secret):
-            values[name] = provider.read_key(name, values[name])
-    return provider.fields.model_construct(**values)
+    return provider.fields.model_construct(**{name: getattr(typed, name) for name in kept})
 
 
 @cache

@@ -14,7 +14,6 @@ import llmwidgets as lw
 from llmwidgets.connections import Connection
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret
-from llmwidgets.store.document import connection_from_json
 from llmwidgets.store.store import Store
 from tests.servers import serving_models
 
@@ -72,14 +71,6 @@ def from_a_file(line: str, folder: Path) -> Connection:
     return given_in_code(f"file:{folder / 'key.txt'}", folder)
 
 
-def from_a_store_of_before(line: str, _folder: Path) -> Connection:
-    fields = {"name": "m", "endpoint": "http://127.0.0.1:9/v1", "api_key": line}
-    data = {"kind": "custom", "label": "m", "fields": fields}
-    restored = connection_from_json(data)
-    assert isinstance(restored, Connection)
-    return restored
-
-
 def from_a_store(line: str, folder: Path) -> Connection:
     store = Store.in_memory()
     store.save(given_in_code(line, folder))
@@ -90,7 +81,6 @@ WAYS: dict[str, Callable[[str, Path], Connection]] = {
     "code": given_in_code,
     "file": from_a_file,
     "a store": from_a_store,
-    "a store of before": from_a_store_of_before,
 }
 
 
