@@ -135,13 +135,14 @@ def read_form(kind: str, label: object, given: Mapping[str, Any]) -> ConnectionF
 def restore_fields(provider: Provider, kept: Mapping[str, Any]) -> Fields:
     """The fields that a store kept; ValueError if one is missing, unknown or of another type.
 
-    What they mean was read when they were saved, and is not read again.
+    What they mean was read when they were saved, and is not read again; of what a reference leads
+    to, a key field takes the key alone at each use.
     """
-    typed = _types_of(provider.fields).model_validate(kept)
-    values: dict[str, Any] = {}
+    typed, values = _types_of(provider.fields).model_validate(kept), dict[str, Any]()
     for name in kept:
         value = getattr(typed, name)
-        values[name] = provider.read_key(name, value) if isinstance(value, Secret) else value
+        refers = isinstance(value, Secret) and value.reference
+        values[name] = provider.read_key(name, value) if refers else value
     return provider.fields.model_construct(**values)
 
 

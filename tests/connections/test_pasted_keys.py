@@ -72,10 +72,12 @@ def from_a_file(line: str, folder: Path) -> Connection:
     return given_in_code(f"file:{folder / 'key.txt'}", folder)
 
 
-def from_a_store_of_before(line: str, _folder: Path) -> Connection:
-    fields = {"name": "m", "endpoint": "http://127.0.0.1:9/v1", "api_key": line}
-    data = {"kind": "custom", "label": "m", "fields": fields}
-    restored = connection_from_json(data)
+def from_a_reference_that_was_kept(line: str, folder: Path) -> Connection:
+    (folder / "key.txt").write_text(line, "utf-8")
+    fields = {"name": "m", "endpoint": "http://127.0.0.1:9/v1"}
+    data = {"kind": "custom", "label": "m"}
+    kept = data | {"fields": fields | {"api_key": f"file:{folder / 'key.txt'}"}}
+    restored = connection_from_json(kept)
     assert isinstance(restored, Connection)
     return restored
 
@@ -90,7 +92,7 @@ WAYS: dict[str, Callable[[str, Path], Connection]] = {
     "code": given_in_code,
     "file": from_a_file,
     "a store": from_a_store,
-    "a store of before": from_a_store_of_before,
+    "a reference that was kept": from_a_reference_that_was_kept,
 }
 
 

@@ -122,7 +122,7 @@ def test_hostile_choices_are_shown_and_nothing_runs(lab, page) -> None:
     panel.get_by_text("From an example").click()
     panel.get_by_label("Example").fill(CORPUS[2])
     panel.get_by_role("button", name="Make the rows").click()
-    panel.get_by_text("This is not JSON").wait_for()
+    panel.get_by_text("is not valid JSON").wait_for()
     panel.get_by_label("Example").fill('{"<img src=x onerror=window.hacked=1>": "<svg onload=1>"}')
     panel.get_by_role("button", name="Make the rows").click()
     panel.get_by_text("1 row to fix").wait_for()

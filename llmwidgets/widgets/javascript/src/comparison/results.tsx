@@ -84,7 +84,8 @@ function Tabs({ names, open }: { names: string[]; open: string }) {
 
 /** What is not whole about this result, and the one way on. */
 function Notes({ result: { read, texts, facts, notes, resume } }: { result: Result }) {
-  const all = read < texts ? [...facts, `${read} of ${texts} ${plural(texts, "text")} read.`] : facts;
+  const all =
+    read < texts ? [...facts, `${read} of ${texts} ${plural(texts, "text")} read.`] : facts;
   if (!all.length && !notes.length) return null;
   return (
     <div class="lw-bar lw-parts" role="status">

@@ -236,7 +236,9 @@ function Models({ form, rows }: OfForm & { rows: ModelRow[] }) {
       />
       {hidden > 0 && (
         <p class="s more">
-          <TextButton onClick={() => setAll(true)}>{`Show ${hidden} more ${plural(hidden, "model")}`}</TextButton>
+          <TextButton
+            onClick={() => setAll(true)}
+          >{`Show ${hidden} more ${plural(hidden, "model")}`}</TextButton>
         </p>
       )}
       <p class="s muted">{form.facts_of}</p>

@@ -32,7 +32,9 @@ export default function Differences({ result }: { result: Result }) {
       {more && !grid.untouched && (
         <div class="lw-bar row">
           <span class="s">
-            {live ? `Answers for ${read - answer.read} more ${plural(read - answer.read, "text")} came.` : "All texts are read now."}
+            {live
+              ? `Answers for ${read - answer.read} more ${plural(read - answer.read, "text")} came.`
+              : "All texts are read now."}
           </span>
           <Button small onClick={() => grid.ask()}>
             Show them, most disagreement first
@@ -140,7 +142,8 @@ function Filters({ result, view }: Props) {
         }}
       />
       <Chip on={filter.only === "disagree"} onClick={() => only("disagree")}>
-        <b>{counts.disagree}</b> of {counts.rows} {plural(counts.rows, "row")} {counts.disagree === 1 ? "disagrees" : "disagree"}
+        <b>{counts.disagree}</b> of {counts.rows} {plural(counts.rows, "row")}{" "}
+        {counts.disagree === 1 ? "disagrees" : "disagree"}
       </Chip>
       {((truth && unlabelled > 0) || filter.only === "unlabelled") && (
         <Chip on={filter.only === "unlabelled"} onClick={() => only("unlabelled")}>

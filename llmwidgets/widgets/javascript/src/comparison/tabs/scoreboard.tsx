@@ -96,7 +96,8 @@ function MoreColumns({ scores, columns }: { scores: Scores; columns: Column[] })
       {said[0]!.toUpperCase()}
       {said.slice(1)}
       <TextButton aria-expanded={wide} onClick={() => setWide(!wide)}>
-        {wide ? "Hide" : "Show"} {names.length} {wide ? "" : "more "}{plural(names.length, "column")}
+        {wide ? "Hide" : "Show"} {names.length} {wide ? "" : "more "}
+        {plural(names.length, "column")}
       </TextButton>
     </p>
   );
@@ -154,7 +155,11 @@ function WayOn({ unlabelled }: Scores) {
   };
   if (unlabelled > 0) {
     return (
-      <Button go title={`Shows the ${unlabelled} ${plural(unlabelled, "text")} without truth`} onClick={label}>
+      <Button
+        go
+        title={`Shows the ${unlabelled} ${plural(unlabelled, "text")} without truth`}
+        onClick={label}
+      >
         Label more texts
       </Button>
     );
