@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from itertools import chain, repeat
+from itertools import chain
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -57,16 +57,10 @@ def read_sources(
         raise FieldError({"texts": "is empty."}, "Give at least one text.")
     if group is not None:
         _refuse_unknown(group, rows, texts)
-    width = max(2, len(str(len(rows))))
-    counted = [f"text-{at:0{width}}" for at in range(1, len(rows) + 1)]
-    row_of: Sequence[str | None] = row_names(texts) or ()
-    # An entry that is a folder is several texts, which the index does not name.
-    indexed = len(row_of) == len(rows)
-    names = (_ids_of_index(texts) if indexed else None) or counted
     problems: dict[str, str] = {}
     sources = []
     likely = ""
-    for row, default, known in zip(rows, names, row_of if indexed else repeat(None), strict=False):
+    for row, (default, known) in zip(rows, _name_rows(texts, len(rows)), strict=True):
         source, problem = _source(row, default, group)
         source = replace(source, row=known)
         if not problem and not source.text.strip() and not allow_empty:
@@ -86,13 +80,16 @@ def read_sources(
     return tuple(sources)
 
 
-def _ids_of_index(texts: Any) -> list[str] | None:
-    """The index of the texts, if it can serve as their ids."""
-    index = pandas_index(texts)
-    if index is None or only_counts(index):
-        return None
-    names = row_names(texts) or []
-    return names if index.name == "id" or not find_repeated(names) else None
+def _name_rows(texts: Any, number: int) -> list[tuple[str, str | None]]:
+    """For each row the id it has if it names none, and what the index of pandas calls it."""
+    width = max(2, len(str(number)))
+    counted = [f"text-{at:0{width}}" for at in range(1, number + 1)]
+    index, names = pandas_index(texts), row_names(texts) or []
+    # An entry that is a folder is several texts, which the index does not name.
+    if len(names) != number:
+        return [(each, None) for each in counted]
+    ids = not only_counts(index) and (index.name == "id" or not find_repeated(names))
+    return list(zip(names if ids else counted, names, strict=True))
 
 
 def names_of(sources: Sequence[TextSource]) -> TextNames:
