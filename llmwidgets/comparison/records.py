@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.files.tables import KEYS
@@ -72,6 +73,26 @@ def read_truth_columns(truth: Any, schemas: Iterable[Schema]) -> Any:
         truth[name] = cells
     truth.attrs["assumed"] = (*truth.attrs.get("assumed", ()), note)
     return truth
+
+
+def fields_of_rows(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Any:
+    """The columns of rows of texts that are named like a field, as truth; None if there are none.
+
+    A note names them, since nobody said that they are.
+    """
+    import pandas as pd
+
+    known = columns_of(leaf.path for leaf in schema.leaves)
+    names = [each for each in dict.fromkeys(chain(*rows)) if each in known and each not in KEYS]
+    if not names:
+        return None
+    cells = [{name: row.get(name) for name in names} for row in rows]
+    frame = pd.DataFrame(cells, columns=names, dtype=object)
+    said = "The column {} was read as truth: it is named like a field."
+    if len(names) > 1:
+        said = "The columns {} were read as truth: they are named like fields."
+    frame.attrs["assumed"] = (said.format(join_listed(names)),)
+    return frame
 
 
 def _is_column(truth: Any, leaves: Iterable[Leaf]) -> bool:

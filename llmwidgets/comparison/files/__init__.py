@@ -270,7 +270,7 @@ def _text_row(row: Any, where: str, table: Table) -> Row:
         hint = f"Name the {table.noun} that contains the document text."
         if likely:
             renamed = f'{table.code}.rename(columns={{{likely}: "text"}})'
-            hint = f"Rename {likely} to text in the file, or read it so in Python: {renamed}."
+            hint = f"Rename {likely} to text in the file, or in Python read it so: {renamed}."
         raise FieldError(f"{place} {problem}", hint)
     kept = Row()
     for name, value in row.items():

@@ -16,6 +16,8 @@ export const WAITING = "Waiting for the kernel. If this stays, run the cell agai
 export interface ErrorState {
   sentence: string;
   hint: string;
+  /** The type of the action that led to it. */
+  of?: string;
 }
 
 /** What every panel's state has. */
