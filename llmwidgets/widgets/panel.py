@@ -72,7 +72,7 @@ class Sentence(TypedDict):
     hint: str
 
 
-class ErrorState(Sentence):
+class PanelError(Sentence):
     """An error, and the type of the message that led to it, so that it is shown where that began."""
 
     of: str
@@ -94,7 +94,7 @@ class Page:
         self._widget = widget
         self._due = False
         self._turn = threading.Lock()
-        self.error: ErrorState | None = None
+        self.error: PanelError | None = None
         self.last_error: str | None = None
         self.under_way: set[Future[None]] = set()
 

@@ -534,9 +534,7 @@ def test_ids_of_lines_are_unique() -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 @pytest.mark.parametrize("begin", ["", "sep=;\n"])
 @pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
-def test_the_line_that_reads_a_table_in_another_way_works(
-    encoding, begin, name
-) -> None:
+def test_the_line_that_reads_a_table_in_another_way_works(encoding, begin, name) -> None:
     """Its separator, its encoding and a first line that names the separator are in it."""
     data = f'{begin}Nr;Inhalt\n1;"Größe; zwei Worte"\n'.encode(encoding)
     Path(name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)

@@ -16,13 +16,16 @@ export const WAITING = "Waiting for the kernel. If this stays, run the cell agai
 export interface ErrorState {
   sentence: string;
   hint: string;
-  /** The type of the action that led to it. */
+}
+
+/** An error of a panel; `of` is the type of the action that led to it. */
+export interface PanelError extends ErrorState {
   of?: string;
 }
 
 /** What every panel's state has. */
 export interface PanelState extends Message {
-  error: ErrorState | null;
+  error: PanelError | null;
 }
 
 export type Content = Record<string, unknown>;

@@ -4,7 +4,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { Control, FileButton } from "../../panel/controls";
 import { inHand } from "../../panel/page";
 import { Alert, Button, Failed, Fold, TextButton } from "../../panel/parts";
-import type { ErrorState } from "../../panel/protocol";
+import type { PanelError } from "../../panel/protocol";
 import { Aside, Grow, Head, Heading, Heads, Matters, Muted, Row, Small } from "../parts";
 import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "../state";
 import { useKept, useView } from "../view";
@@ -20,7 +20,7 @@ const FILES =
 interface Props {
   setup: Setup;
   back: string;
-  error: ErrorState | null;
+  error: PanelError | null;
 }
 
 export function SetupScreen({ setup, back, error }: Props) {
