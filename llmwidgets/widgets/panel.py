@@ -73,7 +73,7 @@ class Sentence(TypedDict):
 
 
 class PanelError(Sentence):
-    """An error, and the type of the message that led to it, so that it is shown where that began."""
+    """An error, and the type of the message that led to it: it is shown where that began."""
 
     of: str
 

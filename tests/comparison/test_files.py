@@ -541,5 +541,5 @@ def test_the_line_that_reads_a_table_in_another_way_works(encoding, begin, name)
     with pytest.raises(FieldError) as raised:
         read_texts(name)
     code = re.search(r"pd\..*\)", raised.value.hint)
-    frame = eval(code[0], {"pd": pd})  # noqa: S307 - the line of our own message
+    frame = eval(code[0], {"pd": pd})
     assert list(frame["text"]) == ["Größe; zwei Worte"]

@@ -140,7 +140,7 @@ def test_columns_beside_the_texts_are_truth_where_they_are_named_like_a_field() 
     rows = read_uploads([("a.csv", b"id;text;Betrag;Ort\n1;One;2,5;Ulm\n"), ("b.txt", b"Two")])
     frame = fields_of_rows(rows, schema)
     documents = read_documents(schema, rows, frame)
-    assert [each.truth for each in documents][0] == {"Betrag": 2.5}
+    assert documents[0].truth == {"Betrag": 2.5}
     assert file_notes(documents) == (
         "The column Betrag was read as truth: it is named like a field.",
         COMMAS,
