@@ -103,3 +103,14 @@ def inflating(unit: bytes, times: int) -> bytes:
     first, again = (packer.compress(unit) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
     packed = first + again * (times - 1) + packer.flush()
     return stream(zlib.compress(packed, 9), b"/Filter[/FlateDecode/FlateDecode]")
+
+
+def two_pages(first: Sequence[str], second: Sequence[str]) -> bytes:
+    """A PDF of two pages, each of these lines."""
+    tree = b"<</Type/Pages/Kids[4 0 R 6 0 R]/Count 2>>"
+    objects = [b"<</Type/Catalog/Pages 2 0 R>>", tree, HELVETICA]
+    for number, lines in ((5, first), (7, second)):
+        page = b"/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F 3 0 R>>>>"
+        drawn = b"".join(words(line, (72, 700 - 20 * at)) for at, line in enumerate(lines))
+        objects += [b"<</Type/Page%b/Contents %d 0 R>>" % (page, number), stream(drawn)]
+    return join_objects(objects)

@@ -7,7 +7,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from llmwidgets.comparison.text_result import VariantValue, read_text_result
 from llmwidgets.comparison.values import is_nothing
 from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import escape_controls
+from llmwidgets.formatting import escape_controls, join_truncated
 from llmwidgets.report.scoreboard import GLYPHS, LEGEND, LOSES, Column, scoreboard_columns
 from llmwidgets.report.writers import write_jsonl
 
@@ -128,16 +128,20 @@ def read_schema_source(name: str) -> Any:
 
 def read_truth(name: str, texts: list[Row], path: Path) -> Any:
     """The truth that `--truth` names: a file, or a key of the texts' own rows."""
+    import pandas as pd
+
     if Path(name).suffix.lower() in TABLES or Path(name).is_file():
         _check_exists(Path(name))
         return Path(name)
     key = next(iter(match_names([name])[0].values()), name)
     if not any(key in row for row in texts):
         raise FieldError(
-            f"{path} has no key or column {name}, and there is no file of this name.",
+            f"{path} has no key or column {name}, and there is no file of this name; it has "
+            f"{join_truncated(dict.fromkeys(chain(*texts)), 12)}.",
             "Give --truth a key of the texts, or a table or .json file.",
         )
-    return [None if is_nothing(row.get(key)) else row[key] for row in texts]
+    cells = [None if is_nothing(row.get(key)) else row[key] for row in texts]
+    return pd.Series(cells, name=key, dtype=object)
 
 
 def _check_exists(path: Path) -> None:

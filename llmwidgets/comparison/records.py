@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets.comparison.files.tables import KEYS
 from llmwidgets.comparison.texts import name_of
-from llmwidgets.comparison.values import find_repeated, is_empty_cell, to_jsonable
+from llmwidgets.comparison.values import find_repeated, is_empty_cell, is_record, to_jsonable
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import join_truncated
+from llmwidgets.formatting import join_listed, join_truncated
 from llmwidgets.schemas.canonical import find_meant
 
 if TYPE_CHECKING:
@@ -36,6 +38,84 @@ def rows_of(frame: Any) -> list[dict[str, Any]]:
             frame = frame.assign(**{name: cells})
     rows: list[dict[str, Any]] = frame.to_dict("records")
     return rows
+
+
+# -- Columns that people have: one alone, and numbers with decimal commas.
+
+_COMMA = re.compile(r"-?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?")
+_DECIMAL = re.compile(r".*\..*,.*|-?0*,.*|.*,(?!\d{3}\Z).*")
+"""A comma that cannot group thousands: behind a point, or not before three digits."""
+
+
+def read_truth_columns(truth: Any, schemas: Iterable[Schema]) -> Any:
+    """Truth in columns as a DataFrame of numbers as JSON has them; anything else as it is.
+
+    A Series of values, not of records, is the column of the field that it is named like. Decimal
+    commas are read in a column of numbers that is written so throughout; a note says so.
+    """
+    leaves = [leaf for schema in schemas for leaf in schema.leaves]
+    if not any(leaf.path == "" for leaf in leaves) and _is_column(truth, leaves):
+        truth = truth.to_frame()
+    if not is_frame(truth) or truth.columns.has_duplicates:
+        return truth
+    numbers = {leaf.path for leaf in leaves if leaf.type in ("number", "integer")}
+    read = {
+        name: cells
+        for name in truth.columns
+        if str(name) in numbers and (cells := _with_points(list(truth[name])))
+    }
+    if not read:
+        return truth
+    note = f"Decimal commas were read in the truth of {join_listed([*map(str, read)])}."
+    truth = truth.copy()
+    for name, cells in read.items():
+        truth[name] = cells
+    truth.attrs["assumed"] = (*truth.attrs.get("assumed", ()), note)
+    return truth
+
+
+def fields_of_rows(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Any:
+    """The columns of rows of texts that are named like a field, as truth; None if there are none.
+
+    A note names them, since nobody said that they are.
+    """
+    import pandas as pd
+
+    known = columns_of(leaf.path for leaf in schema.leaves)
+    names = [each for each in dict.fromkeys(chain(*rows)) if each in known and each not in KEYS]
+    if not names:
+        return None
+    cells = [{name: row.get(name) for name in names} for row in rows]
+    frame = pd.DataFrame(cells, columns=names, dtype=object)
+    said = "The column {} was read as truth: it is named like a field."
+    if len(names) > 1:
+        said = "The columns {} were read as truth: they are named like fields."
+    frame.attrs["assumed"] = (said.format(join_listed(names)),)
+    return frame
+
+
+def _is_column(truth: Any, leaves: Iterable[Leaf]) -> bool:
+    name = getattr(truth, "name", None)
+    if not isinstance(name, str) or name in KEYS or not hasattr(truth, "to_frame"):
+        return False
+    whole = dict if name in columns_of(leaf.path for leaf in leaves) else dict | list
+    cells = [parse_cell(each) if isinstance(each, str) else each for each in truth]
+    return not any(isinstance(each, whole) or is_record(each) for each in cells)
+
+
+def _with_points(cells: list[Any]) -> list[Any]:
+    """The cells with 1234.50 for 1.234,50; empty where a comma may group thousands."""
+    said = [each.strip() for each in cells if isinstance(each, str)]
+    said = [each for each in said if each not in ("", "null")]
+    if not all(map(_COMMA.fullmatch, said)) or not any(map(_DECIMAL.fullmatch, said)):
+        return []
+    return [
+        each.strip().replace(".", "").replace(",", ".") if isinstance(each, str) else each
+        for each in cells
+    ]
+
+
+# -- The rows of a table as records.
 
 
 def read_columns(frame: Any, schemas: Iterable[Schema], name: str, more: str) -> Table:

@@ -15,6 +15,7 @@ from llmwidgets.analysis.comparators import RECORD, Comparator, ListRule, places
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_run
 from llmwidgets.comparison.files import names_file, read_labels
+from llmwidgets.comparison.records import read_truth_columns
 from llmwidgets.comparison.text_result import DOCUBENCH, rule_of
 from llmwidgets.comparison.texts import read_groups, read_sources
 from llmwidgets.comparison.truth import Blank, read_truth
@@ -125,14 +126,15 @@ def read_documents(
     if names_file(truth, "truth"):
         truth = read_labels(truth)
     truth = list(truth) if isinstance(truth, Iterator) else truth
-    assumed = getattr(truth, "attrs", {}).get("note", "")
+    truth = read_truth_columns(truth, list(known.values()))
+    assumed = getattr(truth, "attrs", {}).get("assumed", ())
     labels = read_truth(truth, sources, schemas, blank)
     groups = [""] * len(sources) if group is None else read_groups(group, sources)
     return tuple(
         Document(
             source.id, source.text, schemas[at], labels[at].truth, by_record=labels[at].by_record,
             group=groups[at], blanks=labels[at].blanks,
-            notes=tuple(filter(None, (source.note, assumed))),
+            notes=tuple(filter(None, (source.note, *assumed))),
         )
         for at, source in enumerate(sources)
     )  # fmt: skip

@@ -40,6 +40,9 @@ _LONGEST_NAME = 64
 _act: contextvars.ContextVar[str] = contextvars.ContextVar("act", default="")
 """The act in a page on whose account this runs; tasks and threads begun meanwhile inherit it."""
 
+_kind: contextvars.ContextVar[str] = contextvars.ContextVar("kind", default="")
+"""The type of the message on whose account this runs, inherited like the act."""
+
 Content = dict[str, Any]
 """A message of the page; what came in binary is in `buffers`."""
 
@@ -69,6 +72,12 @@ class Sentence(TypedDict):
     hint: str
 
 
+class PanelError(Sentence):
+    """An error, and the type of the message that led to it: it is shown where that began."""
+
+    of: str
+
+
 @lru_cache
 def read_static(name: str) -> str:
     """A built file of `static/`: the loader, or the module or the style sheet of one widget."""
@@ -85,7 +94,7 @@ class Page:
         self._widget = widget
         self._due = False
         self._turn = threading.Lock()
-        self.error: Sentence | None = None
+        self.error: PanelError | None = None
         self.last_error: str | None = None
         self.under_way: set[Future[None]] = set()
 
@@ -119,7 +128,7 @@ class Page:
 
     def show_error(self, error: BaseException) -> None:
         """Put the error before the user as a sentence and the next step, redacted."""
-        self.error = error_sentence(error)
+        self.error = {**error_sentence(error), "of": _kind.get()}
         self.last_error = f"{self.error['sentence']} {self.error['hint']}".strip()
         self.push()
 
@@ -204,7 +213,7 @@ class Panel(anywidget.AnyWidget):
         elif action := self._find_action(kind):
             self.page.error = None
             work = action({**content, "buffers": buffers})
-            self.page.submit(_on_account_of(content.get("act"), work))
+            self.page.submit(_on_account_of(kind, content.get("act"), work))
 
     def _find_action(self, kind: str) -> Callable[[Content], Coroutine[Any, Any, None]] | None:
         prefix, _, name = kind.partition(".")
@@ -248,7 +257,8 @@ class Panel(anywidget.AnyWidget):
         return data, metadata
 
 
-async def _on_account_of(act: object, work: Awaitable[None]) -> None:
+async def _on_account_of(kind: str, act: object, work: Awaitable[None]) -> None:
+    _kind.set(kind)
     _act.set(act[:_LONGEST_NAME] if isinstance(act, str) else "")
     await work
 

@@ -343,3 +343,16 @@ def test_what_a_csv_of_ours_marks_is_read_as_it_was(tmp_path: Path) -> None:
     assert "'=1+1" in path.read_text("utf-8")
     assert read_texts(path) == rows
     assert read_files([(path.name, path.read_bytes())]) == rows
+
+
+def test_a_column_of_one_field_is_its_truth(files: Path, capsys) -> None:
+    """A German Excel's table: Windows-1252, semicolons, decimal commas; the output says so."""
+    rows = [f'{text["id"]};"{text["text"]}";1.2{at},50' for at, text in enumerate(invoices.texts)]
+    table = "ID;Text;total\n" + "\n".join(rows[:3]).replace("1.2", "1.23")
+    Path("table.csv").write_bytes(table.encode("cp1252", "replace"))
+    assert run("--truth", "total", texts="table.csv") == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Decimal commas were read in the truth of total." in printed
+    assert "% right" in printed
+    assert run("--truth", "Total", texts="table.csv") == 2
+    assert "it has id, text, total." in told(capsys)

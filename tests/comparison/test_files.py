@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from llmwidgets.comparison import files as reading
 from llmwidgets.comparison.files import read_labels, read_texts, read_uploads
 from llmwidgets.comparison.texts import read_sources
 from llmwidgets.errors import FieldError, read_json
+from llmwidgets.report.writers import safe_cell
 from llmwidgets.schemas import read_schema
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": ["string", "null"]}}}
@@ -109,13 +111,13 @@ TEXTS = st.lists(st.tuples(CELLS, CELLS.filter(str.strip)), min_size=1, max_size
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_every_table_comes_back(encoding: str, separator: str, data) -> None:
-    """Whatever its cells, in each dialect and encoding."""
+    """Whatever its cells, in each dialect and encoding; those like a formula are marked."""
     cells = TEXTS if encoding != "cp1252" else st.lists(st.tuples(WESTERN, WESTERN), min_size=1)
     rows = data.draw(cells)
     quoting = data.draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
     table = io.StringIO(newline="")
     writer = csv.writer(table, delimiter=separator, quoting=quoting)
-    writer.writerows([("note", "text"), *rows])
+    writer.writerows([("note", "text"), *(map(safe_cell, row) for row in rows)])
     written("table.csv", table.getvalue().encode(encoding))
     assert [(row["note"], row["text"]) for row in read_texts("table.csv")] == rows
     frame = read_labels("table.csv")
@@ -536,3 +538,17 @@ def test_ids_of_lines_are_unique() -> None:
     path = written("truth.jsonl", '{"id": 1, "city": "a"}\n{"id": "1", "city": "b"}\n')
     with pytest.raises(FieldError, match="these ids more than once: 1"):
         read_labels(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("begin", ["", "sep=;\n"])
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
+def test_the_line_that_reads_a_table_in_another_way_works(encoding, begin, name) -> None:
+    """Its separator, its encoding and a first line that names the separator are in it."""
+    data = f'{begin}Nr;Inhalt\n1;"Größe; zwei Worte"\n'.encode(encoding)
+    Path(name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    with pytest.raises(FieldError) as raised:
+        read_texts(name)
+    code = re.search(r"pd\..*\)", raised.value.hint)
+    frame = eval(code[0], {"pd": pd})
+    assert list(frame["text"]) == ["Größe; zwei Worte"]

@@ -1,4 +1,4 @@
-"""The how-to of a comparison runs, and names every public method."""
+"""The how-to of a comparison runs, and names every public method; the page on files runs too."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 from llmwidgets.comparison import Comparison
+from llmwidgets.comparison.files import TABLES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "comparison.md").read_text("utf-8")
+FILES = (ROOT / "docs" / "files.md").read_text("utf-8")
 
 BELOW = {"extraction", "row"}
 """What the core has for this package's own views and for writers of exports."""
@@ -21,6 +23,18 @@ def test_the_page_runs_as_it_is(tmp_path, monkeypatch, demo) -> None:
         exec(block, names)
     files = {path.suffix for path in tmp_path.iterdir() if path.is_file()}
     assert files == {".json", ".html", ".csv", ".jsonl"}
+
+
+def test_the_page_on_files_runs_as_it_is(tmp_path, monkeypatch, demo) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", FILES, re.DOTALL):
+        exec(block, names)
+
+
+def test_the_page_on_files_names_every_kind_that_is_read() -> None:
+    rows = re.findall(r"^\| (.+?) \|", FILES, re.MULTILINE)
+    assert set(re.findall(r"`(\.\w+)`", "".join(rows))) == {*TABLES, ".txt", ".md", ".pdf"}
 
 
 def test_every_public_method_is_on_a_page_for_users() -> None:

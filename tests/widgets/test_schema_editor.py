@@ -262,6 +262,38 @@ def test_texts_come_from_files(wire) -> None:
     assert "many.csv, line 2 has 3 cells" in page.state["error"]["sentence"]
     page.send("setup.files", [b"\xff\xfe\x00"], names=["bad.txt"])
     assert "UTF-8" in page.state["error"]["sentence"]
+    assert page.state["error"]["of"] == "setup.files"
+
+
+def test_what_was_read_of_files_is_said_before_the_run(wire) -> None:
+    """While they are read, what was assumed, and the columns that are truth; none if not wanted."""
+    schema = {"type": "object", "properties": {"total": {"type": ["number", "null"]}}}
+    page = panel(wire)
+    page.send("setup.files", ["Text;total\nGröße;1,5".encode("cp1252")], names=["a.csv"])
+    states = [each["setup"]["texts"] for each in page.messages if each["type"] == "state"]
+    assert "reading a.csv…" in [each["said"] for each in states]
+    page.widget.schema = schema
+    page.settle()
+    texts = page.state["setup"]["texts"]
+    assert texts["said"].startswith("1, all with truth")
+    assert [each.partition(" ")[0] for each in texts["notes"]] == ["a.csv", "The", "Decimal"]
+    assert "truth=truth" in page.widget.code()
+    page.send("setup.files", [b"text,total\nOne,many"], names=["b.csv"])
+    [problem] = page.state["setup"]["problems"]
+    assert problem["action"]["type"] == "setup.drop_truth"
+    page.send("setup.drop_truth")
+    texts = page.state["setup"]["texts"]
+    assert (texts["said"].partition(" ·")[0], texts["notes"]) == ("1, without truth", [])
+    page.send("setup.files", [b"text,total,truth\nOne,1,"], names=["c.csv"])
+    assert "1, all with truth" in page.state["setup"]["texts"]["said"]
+
+
+@pytest.mark.parametrize(
+    "begin", ["\f[page 1]\n", "[page 1]\n", "\n", "\f[page 1]\n\n\f[page 2]\n"]
+)
+def test_the_mark_of_a_page_is_not_the_title_of_a_text(wire, begin) -> None:
+    page = panel(wire, schema=emails.Schema, texts=[f"{begin}Dear Ada"])
+    assert page.state["setup"]["texts"]["first"][0]["line"] == "Dear Ada"
 
 
 def test_what_is_no_text_is_refused() -> None:

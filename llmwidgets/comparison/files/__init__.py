@@ -271,7 +271,7 @@ def _text_row(row: Any, where: str, table: Table) -> Row:
         hint = f"Name the {table.noun} that contains the document text."
         if likely:
             renamed = f'{table.code}.rename(columns={{{likely}: "text"}})'
-            hint = f"Rename it in the file, or read it so: {renamed}."
+            hint = f"Rename {likely} to text in the file, or in Python read it so: {renamed}."
         raise FieldError(f"{place} {problem}", hint)
     kept = Row()
     for name, value in row.items():
@@ -318,7 +318,11 @@ def _table_of(file: File) -> Table:
         return _BY_BYTES[file.kind](file.data, file.name)
     text, note = decode(file)
     table = _BY_TEXT.get(file.kind, read_tabbed)(text, file.name)
-    return replace(table, note=note)
+    encoding = "cp1252" if note else _encoding_of(file.data)
+    code = table.code
+    if encoding != "utf-8":
+        code = f"{code.removesuffix(')')}, encoding={encoding!r})"
+    return replace(table, note=note, code=code)
 
 
 # -- Labels: truth, or outputs that were made elsewhere.

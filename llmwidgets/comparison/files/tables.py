@@ -65,7 +65,7 @@ class Table:
         import pandas as pd
 
         frame = pd.DataFrame([row for row, _ in self.rows], dtype=object)
-        frame.attrs["note"] = self.note
+        frame.attrs["assumed"] = (self.note,) if self.note else ()
         return frame
 
 
@@ -142,7 +142,8 @@ def read_delimited(text: str, name: str, usual: str = ",") -> Table:
     lines = _read_cells(text, name, separator, blank, skipped)
     rows = list(_tabulate(lines, name, "line"))
     apart = "" if separator == "," else f", sep={separator!r}"
-    return Table(name, rows, f"pd.read_csv({name!r}{apart})")
+    begin = f", skiprows={skipped}" if skipped else ""
+    return Table(name, rows, f"pd.read_csv({name!r}{apart}{begin})")
 
 
 read_tabbed = partial(read_delimited, usual="\t")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from llmwidgets import formatting
+from llmwidgets.analysis.grounding import PAGE_BREAK
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.comparison.aggregate import Accumulator, Aggregates
 from llmwidgets.comparison.core import CellKey
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _KEPT = 200
+_BEGIN = 10_000
+"""The characters in which a text says what it is."""
 
 CHUNK = 10
 """How many texts the page is sent at once; `layout.ts` asks for as many."""
@@ -398,8 +401,9 @@ def text_name(text: Document, repeat: int, repeats: int) -> str:
 
 
 def text_title(text: Document) -> str:
-    """The first line of the text that says something, shortened."""
-    first = next((line for line in text.text.splitlines() if line.strip()), "")
+    """The first line of the text that says something, shortened; the mark of a page does not."""
+    begin = PAGE_BREAK.sub("\n", text.text[:_BEGIN])
+    first = next((line for line in begin.splitlines() if line.strip()), "")
     return formatting.shorten(first, 90)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, TypedDict, TypeVar
 
 from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.comparison.files.tables import Row
+from llmwidgets.comparison.records import fields_of_rows
 from llmwidgets.comparison.run_settings import CompareScript, shared_schema
 from llmwidgets.comparison.runs import RunPlan, build_plan, read_documents
 from llmwidgets.comparison.text_result import is_free_name
@@ -218,8 +220,18 @@ class Setup:
             return
         self.documents = self._read("texts", lambda: self._documents(sources, {})) or ()
         if self.documents:
-            truth = self._read("truth", lambda: self._documents(sources, self.truth_given))
+            truth = self._read("truth", lambda: self._documents(sources, self.truth))
             self.documents = truth or self.documents
+
+    @property
+    def truth(self) -> Any:
+        """The truth that was given; of files that came through the page, columns of fields too."""
+        given, texts = self.truth_given, self.texts_given
+        if given is not None or self.schema is None or not isinstance(texts, list):
+            return given
+        if not all(isinstance(each, Row) and "truth" not in each for each in texts):
+            return given
+        return fields_of_rows(texts, self.schema)
 
     def _documents(self, sources: tuple[TextSource, ...], truth: Any) -> tuple[Document, ...]:
         return read_documents(self.schema, sources, truth, group=self.group, blank=self.blank)
@@ -415,7 +427,7 @@ class Setup:
             variants=self.variants(),
             schema=self.schema or shared_schema(self.documents),
             class_name=name if is_free_name(name) else "",
-            truth=self.truth_given is not None,
+            truth=self.truth is not None,
             group=self.group if self.group is None or isinstance(self.group, str) else "",
             blank=self.blank,
             instructions=options.crossed or options.instructions,

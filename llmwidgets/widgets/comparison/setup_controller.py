@@ -123,7 +123,7 @@ class SetupController:
         self._page, self.setup, self.screen = page, setup, screen
         self._result, self._labels = result, labels
         self.cost = CostEstimate()
-        self._turn = 0
+        self._turn, self._reading = 0, ""
         self.connecting: ConnectionPanel | None = None
         self.close = setup.store.observe(self._store_changed)
 
@@ -202,7 +202,13 @@ class SetupController:
         """Texts from files that were chosen; names come in the message, contents in its buffers."""
         names = words_in(content, "names")
         files = list(zip(names, map(bytes, content["buffers"]), strict=False))
-        texts = await asyncio.to_thread(read_files, files)
+        # PDFs take their time: many seconds, where there are many pages.
+        self._reading = f"reading {names[0] if len(names) == 1 else count(len(names), 'file')}…"
+        self._page.push()
+        try:
+            texts = await asyncio.to_thread(read_files, files)
+        finally:
+            self._reading = ""
         self.take(texts=texts, truth=None, group=None)
 
     async def act_sample(self, content: Content) -> None:
@@ -239,9 +245,11 @@ class SetupController:
     def view(self, *, ran: bool) -> SetupState:
         """The whole screen; `ran` where something was run before."""
         result = self._result
-        return setup_view(
+        view = setup_view(
             self.setup, self.cost, ran=ran, matters=result.matters, deviation=result.deviation
         )
+        view["texts"]["said"] = self._reading or view["texts"]["said"]
+        return view
 
 
 def read_once(given: Any) -> Any:

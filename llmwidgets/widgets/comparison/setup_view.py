@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.verdict import expected_sentence
+from llmwidgets.comparison.texts import file_notes
 from llmwidgets.comparison.variants import count_examples, reference_of
 from llmwidgets.engine import request_builder
 from llmwidgets.engine.estimate import ASK_BUDGET_ABOVE, cost_words
@@ -261,6 +262,7 @@ class _SampleState(TypedDict):
 
 class _TextsView(TypedDict):
     said: str
+    notes: list[str]
     first: list[_TextLine]
     samples: list[_SampleState]
 
@@ -469,7 +471,8 @@ def _texts_view(setup: Setup) -> _TextsView:
             {"name": name, "label": f"Use the sample {name}"} for name in SAMPLES
         ]
         wrong = any(each.where in ("schema", "texts") for each in setup.problems)
-        return {"said": "none yet", "first": [], "samples": [] if wrong else samples}
+        shown = [] if wrong else samples
+        return {"said": "none yet", "notes": [], "first": [], "samples": shown}
     labelled = sum(text.truth is not NOTHING for text in texts)
     truth = "all with truth" if labelled == len(texts) else f"{labelled:,} with truth"
     if not labelled:
@@ -479,6 +482,7 @@ def _texts_view(setup: Setup) -> _TextsView:
     )
     return {
         "said": f"{len(texts):,}, {truth} · about {tokens} tokens each",
+        "notes": list(file_notes(texts)),
         "first": [{"id": text.id, "line": text_title(text)} for text in texts[:_LINES]],
         "samples": [],
     }

@@ -60,6 +60,7 @@ export interface SchemaView {
 
 export interface TextsView {
   said: string;
+  notes: string[];
   first: { id: string; line: string }[];
   samples: { name: string; label: string }[];
 }

@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { Field, saidOf } from "../panel/controls";
+import { Field, FileButton, saidOf } from "../panel/controls";
 import { give, inHand } from "../panel/page";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, Icon, Link } from "../panel/parts";
@@ -161,33 +161,13 @@ function SecretInput({ form, field, id, inputRef, leave }: InputProps) {
     >
       {input}
       <div class="row">
-        <FileButton take={takeFile} />
+        <FileButton accept=".json,application/json" take={([file]) => takeFile(file)}>
+          Choose file
+        </FileButton>
         {cancel}
         <span class="s muted">or drop the file here</span>
       </div>
     </div>
-  );
-}
-
-function FileButton({ take }: { take: (file: File | undefined) => void }) {
-  const chooser = useRef<HTMLInputElement>(null);
-  return (
-    <span>
-      <input
-        ref={chooser}
-        type="file"
-        accept=".json,application/json"
-        hidden
-        tabIndex={-1}
-        onChange={({ currentTarget }) => {
-          take(currentTarget.files?.[0]);
-          currentTarget.value = "";
-        }}
-      />
-      <Button small onClick={() => chooser.current?.click()}>
-        Choose file
-      </Button>
-    </span>
   );
 }
 

@@ -18,9 +18,14 @@ export interface ErrorState {
   hint: string;
 }
 
+/** An error of a panel; `of` is the type of the action that led to it. */
+export interface PanelError extends ErrorState {
+  of?: string;
+}
+
 /** What every panel's state has. */
 export interface PanelState extends Message {
-  error: ErrorState | null;
+  error: PanelError | null;
 }
 
 export type Content = Record<string, unknown>;

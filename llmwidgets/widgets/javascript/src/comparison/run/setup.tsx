@@ -1,26 +1,33 @@
 // Before the run: what is asked of whom, what it costs, where it stops.
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { Control } from "../../panel/controls";
+import { Control, FileButton } from "../../panel/controls";
 import { inHand } from "../../panel/page";
 import { Alert, Button, Failed, Fold, TextButton } from "../../panel/parts";
+import type { PanelError } from "../../panel/protocol";
 import { Aside, Grow, Head, Heading, Heads, Matters, Muted, Row, Small } from "../parts";
 import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "../state";
 import { useKept, useView } from "../view";
 import { Labelled, Models } from "./models";
 
 const FIELDS_SHOWN = 6;
+/** What a notebook server takes in one message is 10 MiB; beyond, it hangs up without a word. */
+const MOST_BYTES = 10_000_000;
+const OF_TEXTS = ["setup.files", "setup.paste"];
+const FILES =
+  ".txt,.md,.pdf,.csv,.tsv,.tab,.json,.jsonl,.ndjson,.gz,.xlsx,.xlsm,.parquet,text/plain";
 
 interface Props {
   setup: Setup;
   back: string;
-  error: Sentence | null;
+  error: PanelError | null;
 }
 
 export function SetupScreen({ setup, back, error }: Props) {
   const view = useView();
   const { problems, empty, schema, texts, options } = setup;
   const budget = view.panel.root.querySelector<HTMLInputElement>("[data-focus=budget]");
+  const ofTexts = OF_TEXTS.includes(error?.of ?? "");
   return (
     <>
       <Head title="Comparison" facts={<Aside>{setup.said}</Aside>}>
@@ -35,7 +42,7 @@ export function SetupScreen({ setup, back, error }: Props) {
           </Button>
         )}
       </Head>
-      <Alert error={error} />
+      <Alert error={ofTexts ? null : error} />
       {problems.length > 0 && (
         <div class="body stack t lw-problems" role="alert">
           {problems.map(({ where, action, ...said }) => (
@@ -56,7 +63,7 @@ export function SetupScreen({ setup, back, error }: Props) {
         {empty ? <NoModels {...empty} /> : <Models setup={setup} />}
         <div class="body stack">
           {schema && <Schema schema={schema} />}
-          {texts && <Texts texts={texts} />}
+          {texts && <Texts texts={texts} error={ofTexts ? error : null} />}
           <Options options={options} />
         </div>
       </div>
@@ -160,27 +167,62 @@ function Schema({ schema: { said, fields, edit, losses, hint } }: { schema: Sche
   );
 }
 
-function Texts({ texts: { said, first, samples } }: { texts: TextsView }) {
-  const [open, setOpen] = useKept("texts", false);
+/** Texts, and where others are pasted, chosen or dropped; an error of theirs is shown there. */
+function Texts({ texts, error }: { texts: TextsView; error: Sentence | null }) {
+  const view = useView();
+  const [chosen, setOpen] = useKept("texts", false);
+  const [unsent, refuse] = useKept<Sentence | null>("unsent", null);
+  const refused = unsent ?? error;
+  const open = chosen || Boolean(refused);
+  const send = (type: string, content: object, buffers?: DataView[]) => {
+    refuse(null);
+    setOpen(false);
+    view.send(type, content, buffers);
+  };
+  const read = async (files: File[]) => {
+    if (!files.length) return;
+    const sum = files.reduce((bytes, { size }) => bytes + size, 0);
+    if (sum > MOST_BYTES) return refuse(tooMuch(files.length, sum));
+    const contents = await Promise.all(files.map((each) => each.arrayBuffer())).catch(() => null);
+    if (!contents) return refuse(UNREADABLE);
+    const names = files.map(({ name }) => name);
+    send(
+      "setup.files",
+      { names },
+      contents.map((each) => new DataView(each)),
+    );
+  };
   return (
-    <div class="stack x">
-      <Heading title="Texts" about={said}>
-        <Button bare small aria-expanded={open} onClick={() => setOpen(!open)}>
+    // biome-ignore lint/a11y/noStaticElementInteractions: files may be dropped, or chosen by a button
+    <div
+      class="stack x"
+      onDragOver={(e) => e.preventDefault()}
+      onDrop={(e) => {
+        e.preventDefault();
+        read([...e.dataTransfer!.files]);
+      }}
+    >
+      <Heading title="Texts" about={texts.said}>
+        <Button bare small aria-expanded={open} onClick={() => setOpen(!chosen)}>
           Choose
         </Button>
       </Heading>
-      {open && <Chooser done={() => setOpen(false)} />}
+      <Alert error={refused} />
+      {open && <Chooser read={read} paste={(text) => send("setup.paste", { text })} />}
       <ul class="lw-texts">
-        {first.map(({ id, line }) => (
+        {texts.first.map(({ id, line }) => (
           <li key={id}>
             <code class="muted">{id}</code>
             <span>{line}</span>
           </li>
         ))}
       </ul>
-      {samples.length > 0 && (
+      {texts.notes.map((each) => (
+        <Small>{each}</Small>
+      ))}
+      {texts.samples.length > 0 && (
         <Row>
-          {samples.map(({ name, label }) => (
+          {texts.samples.map(({ name, label }) => (
             <Button key={name} small send="setup.sample" content={{ name }}>
               {label}
             </Button>
@@ -191,19 +233,25 @@ function Texts({ texts: { said, first, samples } }: { texts: TextsView }) {
   );
 }
 
+const UNREADABLE: Sentence = {
+  sentence: "The browser cannot read what was chosen.",
+  hint: "Give files; of a folder, the files in it.",
+};
+
+const tooMuch = (count: number, bytes: number): Sentence => ({
+  sentence: `${count === 1 ? "The file has" : "The files have"} ${(bytes / 1e6).toFixed(1)} MB; a page takes up to ${MOST_BYTES / 1e6} MB at once.`,
+  hint: 'Name the file or its folder in code: lw.ComparisonPanel(schema, Path("…")).',
+});
+
 /** Texts pasted, or read from files in the page and sent beside the message, never in the state. */
-function Chooser({ done }: { done: () => void }) {
-  const view = useView();
+function Chooser({
+  read,
+  paste,
+}: {
+  read: (files: File[]) => void;
+  paste: (text: string) => void;
+}) {
   const pasted = useRef<HTMLInputElement>(null);
-  const read = async (files: File[]) => {
-    const contents = await Promise.all(files.map((each) => each.arrayBuffer()));
-    done();
-    view.send(
-      "setup.files",
-      { names: files.map(({ name }) => name) },
-      contents.map((each) => new DataView(each)),
-    );
-  };
   return (
     <div class="stack t">
       <Labelled
@@ -218,25 +266,18 @@ function Chooser({ done }: { done: () => void }) {
         />
       </Labelled>
       <Row>
-        <Button
-          small
-          onClick={() => {
-            view.send("setup.paste", { text: pasted.current!.value });
-            done();
-          }}
-        >
+        <Button small onClick={() => paste(pasted.current!.value)}>
           Use what is pasted
         </Button>
-        <label class="row s">
-          {"or files: "}
-          <input
-            type="file"
-            multiple
-            accept=".txt,.md,.pdf,.csv,.tsv,.tab,.json,.jsonl,.ndjson,.gz,.xlsx,.xlsm,.parquet"
-            onChange={(e) => read([...e.currentTarget.files!])}
-          />
-        </label>
+        <FileButton accept={FILES} multiple take={read}>
+          Choose files
+        </FileButton>
+        <Small>or drop them here</Small>
       </Row>
+      <Small>
+        A .txt, .md or .pdf file is one text. A table (.csv, .tsv, .xlsx, .json, .jsonl, .parquet)
+        has a column text; its columns id, truth and those named like a field are read as well.
+      </Small>
     </div>
   );
 }
