@@ -97,7 +97,6 @@ def rough_count(number: int) -> str:
 
 
 def file_size(size: float) -> str:
-    """A number of bytes in kB or MB."""
     return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
 
 

@@ -74,6 +74,14 @@ def secret_values(secret: Secret) -> list[memoryview]:
     return [whole, *(memoryview(word) for word in bytes(whole).split()[1:])]
 
 
+def find_all(data: bytes, word: bytes | memoryview, step: int = 1) -> Iterator[int]:
+    """Every place of the word, the next one looked for `step` bytes on."""
+    at = data.find(word)
+    while at >= 0:
+        yield at
+        at = data.find(word, at + step)
+
+
 def _leaves(text: memoryview) -> list[memoryview]:
     try:
         return [

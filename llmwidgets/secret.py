@@ -115,7 +115,8 @@ class Secret:
         >>> Secret('OPENAI_API_KEY="made-up-key-0001",').as_key()
         Secret(ends in 0001)
         """
-        if self._around is not None:
+        opener = _openers[weakref.ref(self)]
+        if isinstance(opener, partial) and opener.func is _open_key:
             return self
         made = Secret("")
         made.reference = self.reference
@@ -125,20 +126,13 @@ class Secret:
     @property
     def is_cut_out(self) -> bool:
         """Whether `as_key` left out something around the key."""
-        around = self._around
+        opener = _openers[weakref.ref(self)]
+        if not isinstance(opener, partial) or opener.func is not _open_key:
+            return False
         try:
-            return around is not None and around.reveal() != self.reveal()
+            return bool(opener.args[0].reveal() != self.reveal())
         except FieldError:
             return False
-
-    @property
-    def _around(self) -> Secret | None:
-        """The secret as it was given, of one that `as_key` made."""
-        opener = _openers[weakref.ref(self)]
-        if isinstance(opener, partial) and opener.func is _open_key:
-            around: Secret = opener.args[0]
-            return around
-        return None
 
     def __bool__(self) -> bool:
         return bool(self.reference) or bool(self.reveal())

@@ -22,7 +22,6 @@ _TRIED = 16
 
 
 def digits(text: str) -> str:
-    """The digits of a text in their order."""
     return "".join(re.findall(r"\d", text))
 
 

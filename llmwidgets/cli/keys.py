@@ -45,7 +45,9 @@ from llmwidgets.store.store import Store
 
 def run_scan(options: ScanOptions) -> Exit:
     """Print every key in the files; a MISTAKE if not all of them could be read."""
-    _check_paths(options.paths)
+    for given in options.paths:
+        if not given.exists() and not given.is_symlink():
+            raise FieldError({"PATH": f"There is no file or folder {given}."}, "Check the path.")
     connections = list_connections(open_store(options.store, options.organization))
     known = known_keys(secret for each in connections for secret in each.secrets)
     leaks: list[FoundLeak] = []
@@ -103,12 +105,6 @@ def list_connections(store: Store) -> list[Connection]:
     except StoreError as error:
         report(f"{error.message} Its own keys are not searched, only words shaped like a key.")
         return connections
-
-
-def _check_paths(paths: Sequence[Path]) -> None:
-    for path in paths:
-        if not path.exists() and not path.is_symlink():
-            raise FieldError({"PATH": f"There is no file or folder {path}."}, "Check the path.")
 
 
 def _clean(options: ScanOptions, paths: Sequence[Path], known: Sequence[KnownKey]) -> None:

@@ -284,12 +284,10 @@ class Aggregates:
 
     @property
     def differing(self) -> int:
-        """How many rows differ."""
         return sum(self.rows)
 
     @property
     def scored(self) -> bool:
-        """Whether any text is scored."""
         return any(stats.scores for stats in self.stats)
 
     def after(self, before: ResultData, now: ResultData) -> Aggregates:
@@ -424,7 +422,6 @@ class SharedCells:
     of: Counter[str] = field(default_factory=Counter)
 
     def add(self, more: SharedCells) -> None:
-        """Count what was found in one text."""
         self.same.update(more.same)
         self.of.update(more.of)
 
@@ -526,7 +523,6 @@ class GroundingCount:
         return self.exact + self.normalised + self.fuzzy + self.absent
 
     def add(self, kind: str, flag: Flag) -> None:
-        """Count one value that was looked for."""
         setattr(self, kind, getattr(self, kind) + 1)
         self.copied += flag == "copied"
 

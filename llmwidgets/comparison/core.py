@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.files import names_file, read_labels
 from llmwidgets.comparison.records import is_frame, read_records
-from llmwidgets.comparison.texts import TextNames, align, find_repeated, pandas_index
+from llmwidgets.comparison.texts import TextNames, align, pandas_index
 from llmwidgets.comparison.truth import Correction
-from llmwidgets.comparison.values import decode_text, is_empty_cell, to_jsonable
+from llmwidgets.comparison.values import decode_text, find_repeated, is_empty_cell, to_jsonable
 from llmwidgets.comparison.variants import Variant
-from llmwidgets.engine.extraction import Extraction, read_extraction
+from llmwidgets.engine.extraction import COPIED_FROM_ROW, Extraction, read_extraction
 from llmwidgets.engine.journal import NO_OUTPUT, Journal, Row
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, Stopped
 from llmwidgets.formatting import join_truncated
@@ -84,7 +84,6 @@ class ResultIndex:
 
     @property
     def ids(self) -> frozenset[int]:
-        """All ids of the journal."""
         return frozenset(self._ids)
 
     @property
@@ -277,11 +276,9 @@ def results_of_rows(
         return Extraction(
             variant=variants[cell.variant].label or "", text_id=text.id, repeat=cell.repeat,
             model=models[cell.variant], status=row.status, data=data,
-            record=own_records.get(cell, record), failure=row.failure(), mode=row.mode,
-            usage=row.usage, seconds=row.seconds, waiting_seconds=row.waiting_seconds,
-            cost=row.cost, served_model=row.served_model, reply_text=row.reply,
-            request_id=row.request_id, tries=row.tries, timed_out=row.timed_out, asked=row.asked,
-            paid_before=row.when if index.reused(cell) else None, notes=row.notes,
+            record=own_records.get(cell, record), failure=row.failure(), reply_text=row.reply,
+            paid_before=row.when if index.reused(cell) else None,
+            **{name: getattr(row, name) for name in COPIED_FROM_ROW},
         )  # fmt: skip
 
     return kind(

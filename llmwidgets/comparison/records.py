@@ -9,8 +9,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.files.tables import KEYS
-from llmwidgets.comparison.texts import find_repeated, name_of
-from llmwidgets.comparison.values import is_empty_cell, is_record, to_jsonable
+from llmwidgets.comparison.texts import name_of
+from llmwidgets.comparison.values import find_repeated, is_empty_cell, is_record, to_jsonable
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import join_listed, join_truncated
 from llmwidgets.schemas.canonical import find_meant
@@ -25,7 +25,6 @@ Table = Sequence[tuple[str, tuple[str, ...], "Leaf | None"]]
 
 
 def is_frame(value: Any) -> bool:
-    """Whether this is a DataFrame."""
     return hasattr(value, "to_dict") and hasattr(value, "columns")
 
 

@@ -197,7 +197,6 @@ class RunOptions:
 
 
 def _is_amount(value: Any) -> bool:
-    """Whether this is a number, 0 or more."""
     try:
         return bool(value >= 0)
     except TypeError:

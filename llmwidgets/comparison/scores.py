@@ -70,12 +70,24 @@ def score_rows(results: ResultData) -> tuple[ScoreRow, ...]:
     return tuple(_row(results, at, stats) for at, stats in enumerate(aggregate(results).stats))
 
 
+_OF_STATS = (
+    "accuracy", "invented", "missed", "nulls_in_words", "rows_invented", "rows_missed",
+    "input_tokens", "output_tokens", "reasoning_tokens", "cost_per_1000", "timed_out",
+)  # fmt: skip
+_OF_VALUES = ("precision", "recall", "f1")
+_OF_STANDING = ("loss_low", "loss_high", "answered_accuracy")
+"""The figures that a variant's row has under the names of where they are known."""
+
+
 def _row(results: ResultData, at: int, stats: VariantStats) -> ScoreRow:
     """Every figure of a variant: a new one is a field of Figures and its value here."""
     standing, total = standings(results)[at], stats.total
     bounded = standing is not None and (standing.low, standing.high) != (0.0, 1.0)
     p50, p95 = quantiles(stats.seconds)
     unanswered = len(stats.unanswered)
+    same = {name: getattr(stats, name) for name in _OF_STATS}
+    same |= {name: getattr(total, name) for name in _OF_VALUES}
+    same |= {name: getattr(standing, name, None) for name in _OF_STANDING}
     return ScoreRow(
         variant=results.labels[at],
         model=results.models[at],
@@ -84,40 +96,24 @@ def _row(results: ResultData, at: int, stats: VariantStats) -> ScoreRow:
         texts=len(results.texts),
         scored=len(stats.scores),
         valid=stats.statuses["ok"] / (len(results.texts) * results.repeats),
-        accuracy=stats.accuracy,
         accuracy_low=standing.low if standing and bounded else None,
         accuracy_high=standing.high if standing and bounded else None,
         perfect=stats.perfect_share,
         pooled=total.accuracy,
-        invented=stats.invented,
-        missed=stats.missed,
-        nulls_in_words=stats.nulls_in_words,
         rows_right=stats.rows_right / stats.rows if stats.rows else None,
-        rows_invented=stats.rows_invented,
-        rows_missed=stats.rows_missed,
         failures={name: stats.statuses[name] for name in FAILURES},
         p50_seconds=p50,
         p95_seconds=p95,
-        input_tokens=stats.input_tokens,
-        output_tokens=stats.output_tokens,
-        reasoning_tokens=stats.reasoning_tokens,
         cost=stats.cost if stats.answered else None,
         paid_now=stats.paid_now if stats.answered else None,
-        cost_per_1000=stats.cost_per_1000,
         p50_waiting_seconds=quantiles(stats.waiting)[0],
-        precision=total.precision,
-        recall=total.recall,
-        f1=total.f1,
         lost=len(stats.lost),
-        loss_low=standing.loss_low if standing else None,
-        loss_high=standing.loss_high if standing else None,
-        answered_accuracy=standing.answered_accuracy if standing else None,
         unanswered=unanswered,
         accuracy_if_wrong=standing.accuracy_if_wrong if standing else 0.0 if unanswered else None,
-        timed_out=stats.timed_out,
         letter=formatting.variant_letter(at),
         asked=sum(stats.statuses.values()),
         valid_replies=stats.statuses["ok"],
+        **same,
     )
 
 

@@ -20,9 +20,9 @@ from llmwidgets.comparison.core import NONE, CellKey, ResultData, Results, Rules
 from llmwidgets.comparison.dataframes import read_table
 from llmwidgets.comparison.summary import render_page
 from llmwidgets.comparison.text_result import has_data, rule_text, score_extraction
-from llmwidgets.comparison.texts import file_notes, find_repeated
+from llmwidgets.comparison.texts import file_notes
 from llmwidgets.comparison.truth import Correction
-from llmwidgets.comparison.values import to_jsonable
+from llmwidgets.comparison.values import find_repeated, to_jsonable
 from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.dialects.types import Example
 from llmwidgets.engine.journal import NO_OUTPUT, Row, current_status, is_sound

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.files import names_file, read_document, read_paths, read_texts
 from llmwidgets.comparison.files.tables import match_names, missing_text
-from llmwidgets.comparison.values import is_blank, is_empty_cell, to_jsonable
+from llmwidgets.comparison.values import find_repeated, is_empty_cell, is_nothing, to_jsonable
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count, join_truncated, with_article
 
@@ -58,16 +57,12 @@ def read_sources(
         raise FieldError({"texts": "is empty."}, "Give at least one text.")
     if group is not None:
         _refuse_unknown(group, rows, texts)
-    width = max(2, len(str(len(rows))))
-    row_of: Sequence[str | None] = row_names(texts) or [None] * len(rows)
-    names = _ids_of_index(texts)
     problems: dict[str, str] = {}
     sources = []
     likely = ""
-    for at, row in enumerate(rows, 1):
-        default = names[at - 1] if names else f"text-{at:0{width}}"
+    for row, (default, known) in zip(rows, _name_rows(texts, len(rows)), strict=True):
         source, problem = _source(row, default, group)
-        source = replace(source, row=row_of[at - 1])
+        source = replace(source, row=known)
         if not problem and not source.text.strip() and not allow_empty:
             problem = "is empty."
         if problem:
@@ -85,13 +80,16 @@ def read_sources(
     return tuple(sources)
 
 
-def _ids_of_index(texts: Any) -> list[str] | None:
-    """The index of the texts, if it can serve as their ids."""
-    index = pandas_index(texts)
-    if index is None or only_counts(index):
-        return None
-    names = row_names(texts) or []
-    return names if index.name == "id" or not find_repeated(names) else None
+def _name_rows(texts: Any, number: int) -> list[tuple[str, str | None]]:
+    """For each row the id it has if it names none, and what the index of pandas calls it."""
+    width = max(2, len(str(number)))
+    counted = [f"text-{at:0{width}}" for at in range(1, number + 1)]
+    index, names = pandas_index(texts), row_names(texts) or []
+    # An entry that is a folder is several texts, which the index does not name.
+    if len(names) != number:
+        return [(each, None) for each in counted]
+    ids = not only_counts(index) and (index.name == "id" or not find_repeated(names))
+    return list(zip(names if ids else counted, names, strict=True))
 
 
 def names_of(sources: Sequence[TextSource]) -> TextNames:
@@ -103,11 +101,6 @@ def names_of(sources: Sequence[TextSource]) -> TextNames:
 def file_notes(texts: Iterable[Document]) -> tuple[str, ...]:
     """What was assumed when the files of these texts and of their truth were read."""
     return tuple(dict.fromkeys(note for text in texts for note in text.notes))
-
-
-def find_repeated(names: Iterable[str]) -> list[str]:
-    """The names that appear more than once."""
-    return [name for name, times in Counter(names).items() if times > 1]
 
 
 def _refuse_unknown(group: str, rows: Sequence[Any], texts: Any) -> None:
@@ -241,7 +234,7 @@ def read_groups(group: Any, sources: Sequence[TextSource]) -> tuple[str, ...]:
     own = [source.group for source in sources] if isinstance(group, str) else group
     hint = "Give one for each text, or a dict by id; the keys of a dict are the ids of the texts."
     groups = [to_jsonable(each) for each in align(own, names, "group", ("entry", "entries"), hint)]
-    bare = [name for name, each in zip(ids, groups, strict=True) if each is None or is_blank(each)]
+    bare = [name for name, each in zip(ids, groups, strict=True) if is_nothing(each)]
     if bare:
         missing = (
             f"is missing for {len(bare):,} of {count(len(ids), 'text')}: {join_truncated(bare)}."

@@ -33,6 +33,7 @@ from llmwidgets.comparison.values import (
     find_secrets,
     is_blank,
     is_empty_cell,
+    is_nothing,
     is_record,
     to_jsonable,
 )
@@ -190,7 +191,7 @@ def _read_row(row: Mapping[Any, Any], table: Table, nulls: bool) -> Label:
     blanks = 0
     for name, steps, leaf in table:
         cell = row[name]
-        empty = cell is None or is_blank(cell)
+        empty = is_nothing(cell)
         blanks += empty
         if nulls or not empty:
             put_at(record, steps, None if empty else read_cell(to_jsonable(cell), leaf))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -49,6 +50,11 @@ def to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
             for each in value
         ]  # fmt: skip
     return _scalar(value)
+
+
+def find_repeated(names: Iterable[str]) -> list[str]:
+    """The names that appear more than once."""
+    return [name for name, times in Counter(names).items() if times > 1]
 
 
 def is_record(value: Any) -> bool:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
 
-from llmwidgets.comparison.texts import find_repeated
-from llmwidgets.comparison.values import to_jsonable
+from llmwidgets.comparison.values import find_repeated, to_jsonable
 from llmwidgets.connections import Policy, environment_connections, resolve
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.discovery import empty_variable
@@ -157,7 +156,6 @@ def read_examples(examples: Examples | None) -> int | tuple[Example, ...] | None
 
 
 def count_examples(examples: Examples) -> int:
-    """How many examples this is."""
     return examples if isinstance(examples, int) else len(examples)
 
 

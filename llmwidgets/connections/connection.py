@@ -180,7 +180,6 @@ class Connection:
         return replace_parts(self, label=read_label(label, self.provider, self.fields))
 
     def with_origin(self, origin: Origin) -> Connection:
-        """The same connection, from this origin."""
         return replace_parts(self, origin=origin)
 
     def with_checked_at(self, moment: datetime | None) -> Connection:

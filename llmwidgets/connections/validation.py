@@ -135,19 +135,23 @@ def read_form(kind: str, label: object, given: Mapping[str, Any]) -> ConnectionF
 def restore_fields(provider: Provider, kept: Mapping[str, Any]) -> Fields:
     """The fields that a store kept; ValueError if one is missing, unknown or of another type.
 
-    What they mean was read when they were saved, and is not read again.
+    What they mean was read when they were saved, and is not read again; of what a reference leads
+    to, a key field takes the key alone at each use.
     """
-    typed = _types_of(provider.fields).model_validate(kept)
-    return provider.fields.model_construct(**{name: getattr(typed, name) for name in kept})
+    typed, values = _types_of(provider.fields).model_validate(kept), dict[str, Any]()
+    for name in kept:
+        value = getattr(typed, name)
+        refers = isinstance(value, Secret) and value.reference
+        values[name] = provider.read_key(name, value) if refers else value
+    return provider.fields.model_construct(**values)
 
 
 @cache
 def _types_of(fields: type[Fields]) -> type[BaseModel]:
     """The same fields by their types alone, without the provider's own checks."""
-    typed: dict[str, Any] = {
-        name: (field.annotation, ... if field.is_required() else field.default)
-        for name, field in fields.model_fields.items()
-    }
+    typed: dict[str, Any] = {}
+    for name, field in fields.model_fields.items():
+        typed[name] = field.annotation, ... if field.is_required() else field.default
     config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     return create_model(f"{fields.__name__}Types", __config__=config, **typed)
 
@@ -210,21 +214,16 @@ def _problems(provider: Provider, filled: Mapping[str, Any]) -> Iterator[tuple[s
             nearest = f"its fields are {', '.join(known)}"
             nearest = f"the nearest is {close[0]}" if close else nearest
             yield name, f"{provider.title} has no field of this name; {nearest}."
-        elif isinstance(value, MisplacedKey):
-            title = known[name].title or name
+            continue
+        title, text = known[name].title or name, value if isinstance(value, str) else ""
+        example = _PLACEHOLDER.search(unquote(text)) if name != "ca_bundle" else None
+        if isinstance(value, MisplacedKey):
             yield name, f"{title} {A_KEY}, so it is not repeated here: use the key or token field."
-        elif (
-            isinstance(value, str)
-            and name != "ca_bundle"
-            and (example := _PLACEHOLDER.search(unquote(value)))
-        ):
-            title, shown = known[name].title or name, redact(example[0])
-            yield (
-                name,
-                f"{title} contains the placeholder {shown}: put your own value in its place.",
-            )
-        elif name in ("endpoint", "base_url") and isinstance(value, str) and _no_host(value):
-            yield name, f"{known[name].title} is not a web address: the host cannot be read."
+        elif example:
+            said = f"contains the placeholder {redact(example[0])}"
+            yield name, f"{title} {said}: put your own value in its place."
+        elif name in ("endpoint", "base_url") and _no_host(text):
+            yield name, f"{title} is not a web address: the host cannot be read."
         elif name == "headers" and isinstance(value, dict):
             for header in value:
                 if not isinstance(header, str) or not _TOKEN.fullmatch(header):

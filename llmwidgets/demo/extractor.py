@@ -550,7 +550,6 @@ def _loose_number(cells: Sequence[str], known: list[str], profile: Profile) -> f
 
 
 def _leads(cell: str) -> bool:
-    """Whether a cell begins with a number."""
     return re.match(r"\s*(?:[€$£]|[A-Z]{3}\s)?\s*[-−]?\d", cell) is not None
 
 

@@ -63,7 +63,6 @@ class Field:
 
     @property
     def all_words(self) -> set[str]:
-        """Words of name and description."""
         return self.words | set(words_of(self.description))
 
     @property

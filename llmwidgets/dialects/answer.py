@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 
+from llmwidgets.dialects.response_body import skip_blanks
 from llmwidgets.errors import InvalidJSON
 from llmwidgets.schemas import parse_json
 
@@ -94,7 +95,7 @@ def separate_thinking(text: str) -> tuple[str, str]:
         # Behind the first one, or behind the last one if the thinking has such a mark itself.
         rest, end = _after_blocks(text, closings[0].end())[0], None
         if text.startswith(_JSON, rest) and (end := _end_of_value(text, rest)) is not None:
-            end = _skip_blanks(text, end)
+            end = skip_blanks(text, end)
         if end != len(text):
             rest = _after_blocks(text, closings[-1].end())[0]
         if rest < len(text):
@@ -122,19 +123,11 @@ def _without_ends(text: str) -> str:
     return text
 
 
-_BLANKS = re.compile(r"\s*+")
-
-
-def _skip_blanks(text: str, begin: int) -> int:
-    blanks = _BLANKS.match(text, begin)
-    return blanks.end() if blanks else begin
-
-
 def _after_blocks(text: str, begin: int) -> tuple[int, str]:
     """Where the thinking that begins here is over, and the mark of its last block."""
     mark = ""
     while True:
-        begin = _skip_blanks(text, begin)
+        begin = skip_blanks(text, begin)
         if around := _BEGINNING.match(text, begin):
             begin = around.end()
             continue

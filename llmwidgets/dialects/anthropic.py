@@ -22,7 +22,6 @@ from llmwidgets.dialects.answer import separate_thinking
 from llmwidgets.dialects.error_body import (
     dicts,
     ended_in_failure,
-    parse_body,
     read_count,
     read_day,
     read_path,
@@ -41,7 +40,7 @@ from llmwidgets.dialects.requests import (
     system_text,
     turns,
 )
-from llmwidgets.dialects.response_body import Pieces, join_stream
+from llmwidgets.dialects.response_body import Pieces, join_stream, read_body
 from llmwidgets.dialects.types import (
     Call,
     HTTPResponse,
@@ -185,7 +184,7 @@ def _join(events: list[dict[str, Any]], _done: bool) -> dict[str, Any]:
         elif kind in ("content_block_start", "content_block_delta"):
             block = blocks.setdefault(str(event.get("index")), Pieces())
             begun = event.get("content_block")
-            block.add(begun if isinstance(begun, dict) else _untyped(inner))
+            block.add(begun if isinstance(begun, dict) else {**inner, "type": None})
         elif kind == "message_delta":
             known = (read_path(each, "usage") or {} for each in (whole, event))
             counts = (each for each in known if isinstance(each, dict))
@@ -195,10 +194,6 @@ def _join(events: list[dict[str, Any]], _done: bool) -> dict[str, Any]:
         return events[-1]
     said = [_with_input(each.whole()) for each in blocks.values()]
     return {"type": "message", "stop_reason": None, **whole, "content": said if ended else None}
-
-
-def _untyped(delta: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in delta.items() if name != "type"}
 
 
 def _with_input(block: dict[str, Any]) -> dict[str, Any]:
@@ -240,7 +235,7 @@ def listed_models(
     payload: HTTPResponse, call: Call | None = None
 ) -> tuple[list[ListedModel], Call | None]:
     """The models in one page of the list, and the call for the next page, made from this one."""
-    body = parse_body(payload)
+    body = read_body(payload)
     rows = read_path(body, "data")
     if not isinstance(rows, list):
         explained = explain if read_path(body, "error") else _TABLE.nothing_answers

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urljoin, urlsplit
 
-from llmwidgets.dialects.response_body import Damage, find_damage, read_body
+from llmwidgets.dialects.response_body import load_json, read_body
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.formatting import count, parse_number
 from llmwidgets.secret import redact
@@ -41,6 +41,10 @@ _LONGEST = 300
 _ECHO = 24
 
 
+Damage = Literal["", "empty", "cut", "nested", "damaged"]
+"""What is wrong with a body that was to be JSON; empty if nothing is."""
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
     """The words of an error response. `status` is one written in the body; `page`: it is not JSON.
@@ -64,11 +68,6 @@ class ErrorBody:
     whole: Any = field(default=None, repr=False)
 
 
-def parse_body(payload: HTTPResponse) -> Any:
-    """The JSON of a payload, the list of its events if it is streamed, or None."""
-    return read_body(payload)
-
-
 def _error_among(body: Any) -> Any:
     """What tells of an error: the body, or of a list the first entry that does."""
     if not isinstance(body, list) or not body:
@@ -82,14 +81,14 @@ def _has_error(body: Any) -> bool:
 
 def parse_error_body(payload: HTTPResponse) -> ErrorBody:
     """The words of an error, from every shape in use, code and message apart."""
-    body = _error_among(parse_body(payload))
+    body = _error_among(read_body(payload))
     if not isinstance(body, dict):
         text = payload.body[:_READ].decode("utf-8", "replace").strip()
         page = text.startswith("<") or "html" in payload.headers.get("content-type", "")
         return ErrorBody(
             message="" if page else text,
             page=page or payload.status in _SUCCESS,
-            damage=find_damage(payload, unfinished) if payload.status in _SUCCESS else "",
+            damage=_find_damage(payload) if payload.status in _SUCCESS else "",
         )
     error = body.get("error")
     source = error if isinstance(error, dict) else body
@@ -109,6 +108,22 @@ def parse_error_body(payload: HTTPResponse) -> ErrorBody:
     )
 
 
+def _find_damage(payload: HTTPResponse) -> Damage:
+    """What is wrong with a body that is not read; empty if it was never meant to be JSON."""
+    text = payload.body.decode("utf-8", "replace").strip()
+    if not text:
+        return "empty"
+    if not text.startswith(("{", "[")):
+        return ""
+    try:
+        load_json(text)
+    except RecursionError:
+        return "nested"
+    except ValueError:
+        return "cut" if unfinished(text) else "damaged"
+    return ""
+
+
 def _status_in(code: Any, source: dict[str, Any]) -> int | None:
     """The status that an error means by its own code, type or status; None if by none."""
     for word in (code, source.get("type"), source.get("status")):
@@ -123,7 +138,7 @@ def _status_in(code: Any, source: dict[str, Any]) -> int | None:
 
 def tells_error(payload: HTTPResponse) -> bool:
     """Whether a payload is an error by its status, or by its body whatever the status."""
-    return payload.status >= 400 or _has_error(_error_among(parse_body(payload)))
+    return payload.status >= 400 or _has_error(_error_among(read_body(payload)))
 
 
 def _message(source: dict[str, Any], error: Any, body: dict[str, Any]) -> str:
@@ -237,7 +252,6 @@ _MOST_TOKENS = 10**12
 
 
 def read_path(value: Any, *keys: str) -> Any:
-    """Whatever is there."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 from llmwidgets.dialects.error_body import (
     ErrorBody,
     format_wait,
-    parse_body,
     parse_error_body,
     quoted,
     read_limits,
@@ -23,6 +22,7 @@ from llmwidgets.dialects.error_body import (
     redirect_target,
     request_id,
 )
+from llmwidgets.dialects.response_body import read_body
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.errors import (
     BadRequest,
@@ -139,7 +139,7 @@ class Meaning:
             label=response.label,
             model=response.model,
             status=payload.status,
-            request_id=request_id(payload, parse_body(payload)),
+            request_id=request_id(payload, read_body(payload)),
             code=code or body.code or body.type,
             retry_after=wait,
             perhaps_answered=self.perhaps_answered,

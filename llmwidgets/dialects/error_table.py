@@ -12,7 +12,6 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from llmwidgets.dialects.error_body import parse_body
 from llmwidgets.dialects.error_meanings import (
     BAD_REQUEST,
     BLOCKED,
@@ -29,6 +28,7 @@ from llmwidgets.dialects.error_meanings import (
     Meaning,
     parameter_not_taken,
 )
+from llmwidgets.dialects.response_body import read_body
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.errors import Failure, FailureCode
 
@@ -108,7 +108,7 @@ class ErrorTable:
         tries hold.
         """
         inside = {"error": error if isinstance(error, dict) else {"message": str(error or "")}}
-        outer = parse_body(payload)
+        outer = read_body(payload)
         named = {name: outer[name] for name in ("id", "request_id") if name in outer}
         payload = replace(payload, body=json.dumps({**named, **inside}).encode())
         response = ErrorResponse.read(payload, call)
@@ -117,21 +117,18 @@ class ErrorTable:
         return self._explain(response)
 
     def _explain(self, response: ErrorResponse) -> Failure:
+        if damage := response.body.damage:
+            said = "{who} sent an empty reply ({status}) from {address}."
+            empty = replace(self.wrong_format, sentence=said, code=FailureCode.EMPTY)
+            return _DAMAGED.get(damage, empty).failure(response, {})
         page = ErrorRule(self.wrong_format, _PAGES, when=lambda response: response.body.page)
-        sentence, code = "{who} sent an empty reply ({status}) from {address}.", FailureCode.EMPTY
-        nothing = replace(self.wrong_format, sentence=sentence, code=code)
-        empty = ErrorRule(nothing, when=lambda response: response.body.damage == "empty")
-        rows = (ErrorRule(REDIRECTED, range(300, 400)), empty, *_DAMAGED, page, *self.rules, *_LAST)
+        rows = (ErrorRule(REDIRECTED, range(300, 400)), page, *self.rules, *_LAST)
         return next(failure for row in rows if (failure := row.explain(response)))
 
 
 # -- Rows: what every format has in common.
 
-_DAMAGED = (
-    ErrorRule(BROKE_OFF, when=lambda response: response.body.damage == "cut"),
-    ErrorRule(NESTED, when=lambda response: response.body.damage == "nested"),
-    ErrorRule(DAMAGED, when=lambda response: response.body.damage == "damaged"),
-)
+_DAMAGED: dict[str, Meaning] = {"cut": BROKE_OFF, "nested": NESTED, "damaged": DAMAGED}
 """What was to be JSON and is not, by what is wrong with it: nothing says that the address is."""
 _PAGES = frozenset(range(500)) - {401, 402, 403, 408, 413, 429}
 """Statuses of a web page that say nothing but that the address is a wrong one."""

@@ -19,7 +19,6 @@ from llmwidgets.dialects import error_meanings, error_table
 from llmwidgets.dialects.answer import separate_thinking
 from llmwidgets.dialects.error_body import (
     dicts,
-    parse_body,
     read_count,
     read_day,
     read_path,
@@ -32,7 +31,7 @@ from llmwidgets.dialects.error_meanings import ErrorResponse, Meaning
 from llmwidgets.dialects.error_table import ErrorRule, ErrorTable
 from llmwidgets.dialects.reply_shapes import read_call, read_ending
 from llmwidgets.dialects.requests import build_call, next_page, no_such_form, system_text, turns
-from llmwidgets.dialects.response_body import join_stream
+from llmwidgets.dialects.response_body import join_stream, read_body
 from llmwidgets.dialects.types import (
     Call,
     Ending,
@@ -210,7 +209,7 @@ def listed_models(
     payload: HTTPResponse, call: Call | None = None
 ) -> tuple[list[ListedModel], Call | None]:
     """The models in one page that answer texts, and the call for the next page."""
-    body = parse_body(payload)
+    body = read_body(payload)
     if not isinstance(body, dict) or body.get("error"):
         raise explain(payload, call=call)
     rows = body.get("models", body.get("publisherModels", [] if not body else None))

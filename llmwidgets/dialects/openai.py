@@ -26,7 +26,6 @@ from llmwidgets.dialects.error_body import (
     dicts,
     ended_in_failure,
     filtered_categories,
-    parse_body,
     read_count,
     read_day,
     read_path,
@@ -38,7 +37,7 @@ from llmwidgets.dialects.error_meanings import ErrorResponse, Meaning
 from llmwidgets.dialects.error_table import ErrorRule, ErrorTable
 from llmwidgets.dialects.reply_shapes import read_call, read_content, read_ending
 from llmwidgets.dialects.requests import build_call, no_such_form, system_text, turns
-from llmwidgets.dialects.response_body import Pieces, join_stream
+from llmwidgets.dialects.response_body import Pieces, join_stream, read_body
 from llmwidgets.dialects.types import (
     Call,
     Ending,
@@ -253,7 +252,7 @@ def listed_models(
     payload: HTTPResponse, call: Call | None = None
 ) -> tuple[list[ListedModel], Call | None]:
     """The models in one page of the list, and the call for the next page (here always None)."""
-    body = parse_body(payload)
+    body = read_body(payload)
     rows = body.get("data", body.get("models")) if isinstance(body, dict) else body
     if not isinstance(rows, list) or read_path(body, "error"):
         raise explain(payload, call=call)

@@ -12,15 +12,12 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from llmwidgets.dialects.types import HTTPResponse
 
 DONE = "[DONE]"
 """What stands among the events of a stream if the server said that it was all."""
-
-Damage = Literal["", "empty", "cut", "nested", "damaged"]
-"""What is wrong with a body that was to be JSON; empty if nothing is."""
 
 Join = Callable[[list[dict[str, Any]], bool], dict[str, Any]]
 """Makes one reply of the events of a stream; the flag says that the server called it ended."""
@@ -74,7 +71,7 @@ def _declared(content_type: str) -> str:
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _FIELD = re.compile(r"\s*(?:data|event|id|retry)?:")
-_SPACE = re.compile(r"\s*")
+_SPACE = re.compile(r"\s*+")
 _DECODER = json.JSONDecoder()
 _MOST_BROKEN = 100
 """Lines of an event that are tried in vain; a server that goes on so sends no stream."""
@@ -107,7 +104,7 @@ def _events(text: str) -> Iterator[Any]:
     """
     at = 0
     with suppress(ValueError, RecursionError):
-        while (start := _end_of_space(text, at)) < len(text) and text[start] in "{[":
+        while (start := skip_blanks(text, at)) < len(text) and text[start] in "{[":
             value, at = _DECODER.raw_decode(text, start)
             yield value
     if _FIELD.match(text, at):
@@ -115,7 +112,8 @@ def _events(text: str) -> Iterator[Any]:
             yield from _values(name, data)
 
 
-def _end_of_space(text: str, at: int) -> int:
+def skip_blanks(text: str, at: int) -> int:
+    """Where the blanks from here on end."""
     match = _SPACE.match(text, at)
     return match.end() if match else at
 
@@ -194,25 +192,5 @@ class Pieces:
                 self.others[name] = value
 
     def whole(self) -> dict[str, Any]:
-        """The object."""
         # Joined once: a text that grew piece by piece would be copied each time.
         return {**self.others, **{name: "".join(each) for name, each in self.texts.items()}}
-
-
-# -- What is wrong with a body that is no JSON.
-
-
-def find_damage(payload: HTTPResponse, unfinished: Callable[[str], bool]) -> Damage:
-    """What is wrong with a body that is not read; empty if it was never meant to be JSON."""
-    text = payload.body.decode("utf-8", "replace").strip()
-    if not text:
-        return "empty"
-    if not text.startswith(("{", "[")):
-        return ""
-    try:
-        load_json(text)
-    except RecursionError:
-        return "nested"
-    except ValueError:
-        return "cut" if unfinished(text) else "damaged"
-    return ""

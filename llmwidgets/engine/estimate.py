@@ -258,8 +258,8 @@ def _too_long(texts: tuple[TooLongText, ...]) -> str:
         return ""
     named = [f"{each.text_id} for {each.variant}" for each in texts[:_NAMED]]
     more = [f"{len(texts) - _NAMED:,} more"] if len(texts) > _NAMED else []
-    verb, calls = "is" if len(texts) == 1 else "are", count(len(texts), "call")
-    return f"{calls} {verb} too long for the model's window: {join_listed([*named, *more])}."
+    calls = count(len(texts), "call is", "calls are")
+    return f"{calls} too long for the model's window: {join_listed([*named, *more])}."
 
 
 # -- Budget: what a run may spend; the worst case of a call is set aside before it is sent.

@@ -134,7 +134,7 @@ class Extraction:
         return escape_controls(f"Extraction({', '.join(parts)})")
 
 
-_COPIED_FROM_ROW = (
+COPIED_FROM_ROW = (
     "mode", "usage", "seconds", "waiting_seconds", "cost", "served_model", "request_id", "tries",
     "timed_out", "asked", "notes",
 )  # fmt: skip
@@ -166,7 +166,7 @@ def read_extraction(
         reply_text=row.reply,
         paid_before=row.when if reused else None,
         encoded=lambda: _encoded(variant, text, row),
-        **{name: getattr(row, name) for name in _COPIED_FROM_ROW},
+        **{name: getattr(row, name) for name in COPIED_FROM_ROW},
     )
 
 
@@ -505,15 +505,13 @@ def to_failure(error: LLMWidgetsError, variant: ResolvedVariant) -> Failure:
         return error
     refused = isinstance(error, PolicyError)
     connection = variant.connection
-    failure = (Forbidden if refused else BadRequest)(
-        error.message,
+    return (Forbidden if refused else BadRequest)(
+        name_call(error.message, connection.label, variant.model, connection.host),
         error.hint,
         label=connection.label,
         model=variant.model,
         code=FailureCode.POLICY if refused else FailureCode.FIELD,
     )
-    failure.name_call(connection.label, variant.model, connection.host)
-    return failure
 
 
 def internal_failure(

@@ -249,7 +249,8 @@ def _open(
         path, timeout=seconds, isolation_level=None, check_same_thread=False, uri=uri
     )
     try:
-        if setup and not _can_take_tables(database):
+        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        if setup and tables and ("extraction",) not in tables:
             raise NotAJournal
         database.executescript(setup)
         database.execute(f"SELECT {_COLUMNS} FROM extraction LIMIT 1")
@@ -258,12 +259,6 @@ def _open(
         database.close()
         raise
     return database
-
-
-def _can_take_tables(database: sqlite3.Connection) -> bool:
-    """Whether the database is empty or a journal."""
-    tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    return not tables or ("extraction",) in tables
 
 
 # -- Where the journal is: the user's cache folder, local temporary space, or memory.

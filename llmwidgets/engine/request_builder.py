@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from llmwidgets import __version__
@@ -351,10 +352,16 @@ class RequestBuilder:
     def overhead(self) -> int:
         """Tokens of what goes along with every document of this variant and schema."""
         # The schema is counted once: as the form, or in the prompt.
-        words = [self.variant.instructions, json.dumps(self.compiled.schema, ensure_ascii=False)]
-        for each in self.variant.examples:
-            words += [each.text, str(each.record)]
-        return _AROUND + sum(map(count_tokens_in, words))
+        return _AROUND + sum(map(count_tokens_in, (*self._words, self._schema_text)))
+
+    @property
+    def _words(self) -> list[str]:
+        shots = ((each.text, str(each.record)) for each in self.variant.examples)
+        return [self.variant.instructions, *chain.from_iterable(shots)]
+
+    @property
+    def _schema_text(self) -> str:
+        return json.dumps(self.compiled.schema, ensure_ascii=False)
 
     def tokens_in(self, text: Document) -> TokenRange:
         """Tokens of the whole question: instructions, schema, examples and document."""
@@ -365,21 +372,13 @@ class RequestBuilder:
 
         A schema that is only enforced is made into a grammar, and is not read by the model.
         """
-        fixed = self._read_with_schema if schema_in_prompt else self._read_alone
-        document = ReadRange.of(text.text)
-        return ReadRange(*(one + two for one, two in zip(fixed, document, strict=True)))
+        alone, schema = self._read_beside
+        parts = [ReadRange.of(text.text), alone, *([schema] if schema_in_prompt else [])]
+        return ReadRange(*map(sum, zip(*parts, strict=True)))
 
     @cached_property
-    def _read_alone(self) -> ReadRange:
-        pieces = [self.variant.instructions]
-        for each in self.variant.examples:
-            pieces += [each.text, str(each.record)]
-        return ReadRange.of("\n".join(pieces))
-
-    @cached_property
-    def _read_with_schema(self) -> ReadRange:
-        schema = ReadRange.of(json.dumps(self.compiled.schema, ensure_ascii=False))
-        return ReadRange(*(one + two for one, two in zip(self._read_alone, schema, strict=True)))
+    def _read_beside(self) -> tuple[ReadRange, ReadRange]:
+        return ReadRange.of("\n".join(self._words)), ReadRange.of(self._schema_text)
 
     @cached_property
     def tokens_out(self) -> TokenRange:

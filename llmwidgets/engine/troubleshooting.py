@@ -172,7 +172,6 @@ class CheckFailure:
 
     @property
     def facts(self) -> ModelFacts | None:
-        """What is known of the model today."""
         return self.connection.facts(self.model)
 
     @property
@@ -232,7 +231,6 @@ class CheckFailure:
         return format_day(ends) if ends and key_has_ended(self.connection, local_today()) else ""
 
     def begins(self, prefix: str) -> bool:
-        """Whether the key starts with a public prefix."""
         return any(each.begins(prefix) for each in self.connection.secret_fields.values())
 
     @property
@@ -347,10 +345,6 @@ def _other_scheme(case: CheckFailure) -> Fixes:
     return ({case.address_field: parts._replace(scheme=scheme).geturl()},)
 
 
-def _known_version(case: CheckFailure) -> Fixes:
-    return ({case.address_field: case.endpoint.replace(case.version, DATED_VERSION)},)
-
-
 _CHANGE = "Change the endpoint, then test again."
 _HUNG_UP_ON_HTTP = frozenset({FailureCode.HUNG_UP, FailureCode.NOT_HTTP, FailureCode.CUT_SHORT})
 
@@ -400,7 +394,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
             and (case.other_format or case.status == 400),
         "The resource does not know the api-version {version} of the address.",
         _CHANGE,
-        _known_version,
+        lambda case: ({case.address_field: case.endpoint.replace(case.version, DATED_VERSION)},),
         proven=True),
     Symptom((Unreachable, UnknownModel),
         lambda case: case.gateway and case.status == 404,

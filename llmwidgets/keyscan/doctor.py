@@ -118,12 +118,10 @@ def examine_ends(connections: Iterable[Connection] | None) -> Iterator[Finding]:
 
 
 def _quote(path: Path) -> str:
-    """A path as a shell takes it, blanks and all."""
     return shlex.quote(str(path))
 
 
 def _list_files(folder: Path) -> list[Path]:
-    """The store's files that exist, backups too."""
     kept = [folder / CONNECTIONS, folder / IDENTITY, *sorted(folder.glob("*.age.bak*"))]
     return [path for path in kept if path.exists()]
 

@@ -90,7 +90,7 @@ def find_named(data: bytes) -> Iterator[Leak]:
         parted = match["parted"].strip()
         if not parted and not _is_of_shell(data, named) and not match["scheme"]:
             continue
-        if parted in {b",", b"(", b">"} and not match["quote"] and parted != b">":
+        if parted in {b",", b"("} and not match["quote"]:
             continue
         yield Leak(*match.span("value"), BY_NAME, end_of(match["value"]))
 

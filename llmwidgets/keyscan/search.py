@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from llmwidgets.keyscan.literals import BY_NAME, Leak, end_of, find_literals, find_named, is_random
-from llmwidgets.known_keys import KnownKey
+from llmwidgets.known_keys import KnownKey, find_all
 from llmwidgets.providers import key_prefixes, title_of
 
 _LONGEST = 8192
@@ -89,7 +89,7 @@ def find_all_leaks(data: bytes, known: Sequence[KnownKey], *, code: bool) -> lis
 def _find_known(data: bytes, known: KnownKey) -> Iterator[Leak]:
     for kind, spelled in known.spellings:
         name = known.name if kind == "raw" else f"{known.name} ({kind})"
-        for at in _places(data, spelled, len(spelled)):
+        for at in find_all(data, spelled, len(spelled)):
             yield Leak(at, at + len(spelled), name, known.tail)
         if kind == "base64" and len(spelled) >= 2 * _PIECE:
             for start, end in _wrapped(data, spelled):
@@ -106,7 +106,7 @@ def _wrapped(data: bytes, spelled: memoryview) -> Iterator[tuple[int, int]]:
     Lines are longer than two pieces of it, so one of the first two is whole.
     """
     for skipped in (0, _PIECE):
-        for at in _places(data, spelled[skipped : skipped + _PIECE]):
+        for at in find_all(data, spelled[skipped : skipped + _PIECE]):
             for more in (0, 1, 2) if skipped else (0,):  # the break in the first piece
                 match = re.compile(_BREAK.join(re.escape(bytes([each])) for each in spelled)).match(
                     data, max(at - skipped - more, 0)
@@ -117,24 +117,17 @@ def _wrapped(data: bytes, spelled: memoryview) -> Iterator[tuple[int, int]]:
 
 def _find_shaped(data: bytes) -> Iterator[Leak]:
     for kind, anchor, shape in _SHAPES:
-        for at in _places(data, anchor):
+        for at in find_all(data, anchor):
             match = None
             if at == 0 or data[at - 1] not in _WORD_BYTES:
                 match = shape.match(data, at)
             if match and (kind == "a private key" or is_random(match[0])):
                 yield Leak(*match.span(), kind, end_of(match[0]))
-    for at in _places(data, _AZURE):  # it is in the middle of the newer keys of Azure
+    for at in find_all(data, _AZURE):  # it is in the middle of the newer keys of Azure
         before = _WORD.fullmatch(data, max(at - 52, 0), at)
         after = _WORD.match(data, at, at + 40)
         if before and after and len(before[0]) == 52 and 26 <= len(after[0]) <= 40:
             yield Leak(before.start(), after.end(), "a key of Azure", end_of(after[0]))
-
-
-def _places(data: bytes, word: bytes | memoryview, step: int = 1) -> Iterator[int]:
-    at = data.find(word)
-    while at >= 0:
-        yield at
-        at = data.find(word, at + step)
 
 
 _CHUNK = 1 << 20
@@ -183,7 +176,6 @@ class Coverage:
     passed: Counter[str] = field(default_factory=Counter)
 
     def add_notebook(self, notebook: Mapping[str, Any]) -> None:
-        """Count its cells and outputs."""
         cells = notebook.get("cells")
         cells = cells if isinstance(cells, list) else []
         outputs = (each.get("outputs") for each in cells if isinstance(each, dict))

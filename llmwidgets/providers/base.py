@@ -372,16 +372,16 @@ class Provider:
     unknown_model: Advice | None = None
     rotation: str = ""
 
-    @property
-    def secret_fields(self) -> list[str]:
-        """The fields that take one secret each."""
-        fields = self.fields.model_fields.items()
-        return [name for name, info in fields if info.annotation in (Secret, Secret | None)]
+    secret_fields: tuple[str, ...] = field(init=False)
+    """The fields that take one secret each."""
+    key_field: str = field(init=False)
+    """The secret field that the key belongs in: the first one of the form."""
 
-    @property
-    def key_field(self) -> str:
-        """The secret field that the key belongs in: the first one of the form."""
-        return next(iter(self.secret_fields), "")
+    def __post_init__(self) -> None:
+        fields = self.fields.model_fields.items()
+        secret = [name for name, info in fields if info.annotation in (Secret, Secret | None)]
+        object.__setattr__(self, "secret_fields", tuple(secret))
+        object.__setattr__(self, "key_field", next(iter(secret), ""))
 
     def read_key(self, name: str, secret: Secret) -> Secret:
         """The secret of this field, of a key field the key alone; a token keeps its scheme."""

@@ -47,7 +47,6 @@ class Wording:
 
     @property
     def group(self) -> str:
-        """The name of its group."""
         return f"{self.title}{self.more}"
 
 
@@ -99,7 +98,6 @@ class Figures:
     timed_out: int = 0
 
     def by_column(self) -> dict[str, Any]:
-        """The figures by the names of their columns."""
         columns: dict[str, Any] = {}
         for each in fields(Figures):
             value = getattr(self, each.name)

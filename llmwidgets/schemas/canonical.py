@@ -131,7 +131,6 @@ _VALUES = (
 
 
 def type_of(value: Any) -> str:
-    """The JSON type of a value."""
     return next(name for kind, name in _VALUES if isinstance(value, kind))
 
 

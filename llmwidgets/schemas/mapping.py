@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, repeat
+from operator import call
 from typing import Any
 
 from llmwidgets.schemas.canonical import (
@@ -66,16 +67,12 @@ class Items(ValueMapping):
     first: tuple[ValueMapping, ...] = ()
 
     def restore(self, data: Any) -> Any:
-        if not isinstance(data, list):
-            return data
-        inner = chain(self.first, repeat(self.rest))
-        return [each.restore(value) for each, value in zip(inner, data, strict=False)]
+        each = (inner.restore for inner in chain(self.first, repeat(self.rest)))
+        return list(map(call, each, data)) if isinstance(data, list) else data
 
     def adapt(self, data: Any) -> Any:
-        if not isinstance(data, list):
-            return data
-        inner = chain(self.first, repeat(self.rest))
-        return [each.adapt(value) for each, value in zip(inner, data, strict=False)]
+        each = (inner.adapt for inner in chain(self.first, repeat(self.rest)))
+        return list(map(call, each, data)) if isinstance(data, list) else data
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -211,7 +211,7 @@ class Schema:
 
         A format that a type reads is broken only where the type refuses the value as well.
         """
-        return self._find_problems(data, self._validator, lambda: self._format_validator)
+        return self._find_problems(data, self._validator, partial=False)
 
     def judge(self, data: Any) -> Any:
         """The record: a pydantic object if the schema is a Python type, else the JSON itself.
@@ -225,17 +225,14 @@ class Schema:
 
         A date and time need not name its zone.
         """
-        return self._find_problems(
-            data, self._partial_validator, lambda: self._partial_format_validator
-        )
+        return self._find_problems(data, self._partial_validator, partial=True)
 
-    def _find_problems(
-        self, data: Any, validator: Any, make_strict: Callable[[], Any]
-    ) -> list[Problem]:
+    def _find_problems(self, data: Any, validator: Any, *, partial: bool) -> list[Problem]:
         problems = list(find_problems(validator, data, self._names))
         if self._adapter is None or self.canonical.formats:
             return problems
-        by_format = find_problems(make_strict(), data, self._names)
+        strict = self._partial_format_validator if partial else self._format_validator
+        by_format = find_problems(strict, data, self._names)
         doubtful = [each for each in by_format if each not in problems]
         refused = refused_paths(data, self._adapter, self._names) if doubtful else set()
         return problems + [each for each in doubtful if each.path in refused]

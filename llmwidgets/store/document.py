@@ -65,7 +65,6 @@ class UnreadableConnection:
     json: Mapping[str, Any] = field(repr=False)
 
     def with_label(self, label: str) -> UnreadableConnection:
-        """The same connection under another label."""
         return UnreadableConnection(self.kind, label, {**self.json, "label": label})
 
 

@@ -100,7 +100,6 @@ class StoreState:
 
     @property
     def exists(self) -> bool:
-        """Whether the folder contains a store."""
         return self.folder is None or self.file(CONNECTIONS).exists
 
     @property

@@ -260,7 +260,6 @@ class ConnectionPanel(Panel):
 
     @property
     def store(self) -> Store:
-        """The store that the panel works on."""
         return self._gate.store
 
     async def hello(self) -> None:
@@ -330,7 +329,6 @@ class ConnectionForm(Panel):
 
     @property
     def store(self) -> Store:
-        """The store that the form works on."""
         return self._gate.store
 
     @property

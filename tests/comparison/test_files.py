@@ -302,6 +302,15 @@ def test_files_of_one_name_have_ids_of_their_own() -> None:
     assert [name for name, _ in texts_of(Path("2025"))] == ["1"]
 
 
+def test_an_index_names_no_texts_of_a_folder() -> None:
+    Path("both").mkdir()
+    one, two = written("both/one.txt", "Hallo"), written("both/two.txt", "Welt")
+    whole = [("one", "Hallo"), ("two", "Welt")]
+    assert texts_of(pd.Series([Path("both")])) == whole
+    assert texts_of(pd.Series([Path("both")], index=["x"])) == whole
+    assert texts_of(pd.Series([one, two], index=["x", "y"])) == whole
+
+
 def test_a_folder_is_read_whole_or_refused(monkeypatch) -> None:
     """PDFs stand among texts; tables and hidden files beside them are left alone."""
     folder = Path("letters")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
@@ -15,8 +16,8 @@ import pytest
 from fpdf import FPDF
 from fpdf.enums import EncryptionMethod
 
-from llmwidgets.comparison.files import pdf
-from llmwidgets.comparison.files.pdf import PDFReader, read_pdf
+from llmwidgets.comparison.files import pdf, read_texts
+from llmwidgets.comparison.files.pdf import PDFReader
 from llmwidgets.errors import FieldError
 from tests.pdfs import glyphs_of, inflating, join_objects, page_of, picture_of, stream, words
 
@@ -155,6 +156,11 @@ def test_the_suffix_does_not_matter_and_names_may_be_odd(reader, make, monkeypat
     assert reader.read(path) == "Hello"
     monkeypatch.chdir(path.parent)
     assert reader.read(Path(path.name)) == "Hello"
+
+
+def test_a_packed_file_is_unpacked_first(make) -> None:
+    packed = make(gzip.compress(WHOLE), "letter.pdf.gz")
+    assert read_texts(packed) == [{"id": "letter", "text": "Hello"}]
 
 
 # -- what is refused -------------------------------------------------------------------------------
@@ -371,7 +377,7 @@ def started():
     return process
 pdf._start = started
 try:
-    pdf.read_pdf(Path(sys.argv[1]))
+    pdf.PDFReader().read(Path(sys.argv[1]))
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
@@ -400,15 +406,16 @@ def test_a_module_that_lies_about_is_not_loaded(make, tmp_path, monkeypatch) -> 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert read_pdf(path) == "Hello"
+    with PDFReader() as own:
+        assert own.read(path) == "Hello"
     assert not trace.exists()
 
 
 def test_the_kernel_itself_never_loads_what_reads_pdfs(make) -> None:
     code = (
         "import sys; from pathlib import Path;"
-        "from llmwidgets.comparison.files.pdf import read_pdf;"
-        "print(read_pdf(Path(sys.argv[1])), 'pypdfium2' in sys.modules)"
+        "from llmwidgets.comparison.files.pdf import PDFReader;"
+        "print(PDFReader().read(Path(sys.argv[1])), 'pypdfium2' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, make(WHOLE)], capture_output=True, text=True, check=True

@@ -14,6 +14,7 @@ import llmwidgets as lw
 from llmwidgets.connections import Connection
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import Secret
+from llmwidgets.store.document import connection_from_json
 from llmwidgets.store.store import Store
 from tests.servers import serving_models
 
@@ -71,6 +72,16 @@ def from_a_file(line: str, folder: Path) -> Connection:
     return given_in_code(f"file:{folder / 'key.txt'}", folder)
 
 
+def from_a_reference_that_was_kept(line: str, folder: Path) -> Connection:
+    (folder / "key.txt").write_text(line, "utf-8")
+    fields = {"name": "m", "endpoint": "http://127.0.0.1:9/v1"}
+    data = {"kind": "custom", "label": "m"}
+    kept = data | {"fields": fields | {"api_key": f"file:{folder / 'key.txt'}"}}
+    restored = connection_from_json(kept)
+    assert isinstance(restored, Connection)
+    return restored
+
+
 def from_a_store(line: str, folder: Path) -> Connection:
     store = Store.in_memory()
     store.save(given_in_code(line, folder))
@@ -81,6 +92,7 @@ WAYS: dict[str, Callable[[str, Path], Connection]] = {
     "code": given_in_code,
     "file": from_a_file,
     "a store": from_a_store,
+    "a reference that was kept": from_a_reference_that_was_kept,
 }
 
 

@@ -31,7 +31,7 @@ from llmwidgets.comparison.files.tables import (
     read_parquet,
     read_tabbed,
 )
-from llmwidgets.comparison.values import is_nothing
+from llmwidgets.comparison.values import find_repeated, is_nothing
 from llmwidgets.errors import FieldError, read_json, read_path
 from llmwidgets.formatting import file_size, join_truncated
 
@@ -89,7 +89,7 @@ _UTF8 = "Save it as UTF-8."
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """The bytes of a file by the name that messages say; `path` is None for an upload."""
+    """The bytes of a file by the name that messages say; `path` is where they lie as they are."""
 
     name: str
     data: bytes
@@ -113,7 +113,8 @@ def open_file(path: StrPath) -> File:
         data = read.read_bytes()
     except OSError as error:
         raise _unreadable(path, error) from None
-    return File(str(path), _unpack(data, str(path)), read)
+    whole = _unpack(data, str(path))
+    return File(str(path), whole, read if whole is data else None)
 
 
 def _existing(path: StrPath) -> Path:
@@ -352,8 +353,7 @@ def _by_id(rows: list[Any], key: str, name: str) -> Any:
             return rows
         named = {found[each] if found.get(each) in ("id", key) else each: row[each] for each in row}
         labels.append((str(named.pop("id")), named.get(key, named)))
-    twice = [each for each, n in Counter(each for each, _ in labels).items() if n > 1]
-    if twice:
+    if twice := find_repeated(each for each, _ in labels):
         raise FieldError(
             f"{name} has these ids more than once: {join_truncated(twice)}.",
             "Keep one line for each id.",

@@ -13,7 +13,6 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from threading import Timer
 from time import monotonic
-from types import TracebackType
 from typing import Any
 
 from llmwidgets.analysis.grounding import mark_pages
@@ -67,15 +66,6 @@ _PROBLEMS = {
 """What is wrong with a PDF and what to do, by what the process says of it or how it ends."""
 
 
-def read_pdf(path: Path) -> str:
-    """The text of a PDF; where it has several pages, each begins with a mark.
-
-    FieldError names the file, what is wrong with it and what to do.
-    """
-    with PDFReader() as reader:
-        return reader.read(path)
-
-
 class PDFReader:
     """Reads one PDF after another in a process of its own, which ends with the `with` block.
 
@@ -88,16 +78,14 @@ class PDFReader:
     def __enter__(self) -> PDFReader:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end()
 
     def read(self, path: Path) -> str:
-        """The text of a PDF; FieldError as for `read_pdf`."""
+        """The text of a PDF; where it has several pages, each begins with a mark.
+
+        FieldError names the file, what is wrong with it and what to do.
+        """
         path = read_path(path)
         if not path.is_file():
             missing = "is not a file." if path.exists() else "does not exist."

@@ -22,7 +22,7 @@ from itertools import chain, islice
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison.values import is_nothing
+from llmwidgets.comparison.values import find_repeated, is_nothing
 from llmwidgets.errors import FieldError, read_json
 from llmwidgets.formatting import count, file_size, join_listed, join_truncated
 from llmwidgets.report.writers import unmark_cell
@@ -206,7 +206,7 @@ def _tabulate(
     names = ["" if is_nothing(cell) else str(cell).strip() for cell in header]
     if not any(names):
         raise _at_line(name, number, "is empty, and should name the columns", unit)
-    if twice := [each for each, times in Counter(filter(None, names)).items() if times > 1]:
+    if twice := find_repeated(filter(None, names)):
         raise _at_line(name, number, f"has the column {join_listed(twice)} twice", unit)
     for number, cells in lines:
         if all(map(is_nothing, cells)):

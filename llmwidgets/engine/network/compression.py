@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 
+from llmwidgets.engine.network.retry import Ended
 from llmwidgets.errors import FailureCode
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -14,15 +15,8 @@ _UNNAMED = ("", "")
 _MEMBERS = 100
 
 
-class NotUnpackedError(Exception):
-    """A body that cannot be unpacked: why, and the name of a compression that is not read."""
-
-    def __init__(self, code: FailureCode, encoding: str = "") -> None:
-        self.code, self.encoding = code, encoding
-
-
 def unpack(body: bytes, content_encoding: str, most: int) -> bytes:
-    """The body, of `most` bytes at most; raises NotUnpackedError.
+    """The body, of `most` bytes at most; Ended says why it cannot be unpacked.
 
     What a body begins with counts before what its header names: servers and proxies leave the
     name on what they unpacked, and off what they packed.
@@ -36,11 +30,11 @@ def unpack(body: bytes, content_encoding: str, most: int) -> bytes:
         elif name == "deflate":
             body = _deflated(body, most)
         elif name in ("gzip", "x-gzip"):
-            raise NotUnpackedError(FailureCode.CUT_SHORT)
-        elif body.startswith(_ZSTD) or not _is_text(body):
+            raise Ended(FailureCode.CUT_SHORT)
+        elif body.startswith(_ZSTD) or b"\0" in body[:64] or not body[:64].isascii():
             foreign = "zstd" if body.startswith(_ZSTD) else name
             if foreign and foreign not in _NO_COMPRESSION:
-                raise NotUnpackedError(FailureCode.COMPRESSED, _FULL.get(foreign, foreign))
+                raise Ended(FailureCode.COMPRESSED, encoding=_FULL.get(foreign, foreign))
     return body
 
 
@@ -48,15 +42,11 @@ _NO_COMPRESSION = frozenset({"identity", "none", "utf-8", "utf8", "binary", "chu
 _FULL = {"br": "br (Brotli)", "zstd": "zstd (Zstandard)"}
 
 
-def _is_text(body: bytes) -> bool:
-    return body[:64].isascii() and b"\x00" not in body[:64]
-
-
 def _deflated(body: bytes, most: int) -> bytes:
     """What `deflate` names is zlib's format, and the bare one with some servers."""
     try:
         return _inflate(body, _ZLIB_WINDOW, most)
-    except NotUnpackedError as error:
+    except Ended as error:
         if error.code is FailureCode.TOO_BIG:
             raise
     return _inflate(body, _RAW_WINDOW, most)
@@ -69,12 +59,12 @@ def _inflate(body: bytes, window: int, most: int) -> bytes:
         try:
             piece = unpacker.decompress(body, most + 1 - size)
         except zlib.error:
-            raise NotUnpackedError(FailureCode.CUT_SHORT) from None
+            raise Ended(FailureCode.CUT_SHORT) from None
         size += len(piece)
         if size > most:
-            raise NotUnpackedError(FailureCode.TOO_BIG)
+            raise Ended(FailureCode.TOO_BIG)
         if not unpacker.eof:
-            raise NotUnpackedError(FailureCode.CUT_SHORT)
+            raise Ended(FailureCode.CUT_SHORT)
         pieces.append(piece)
         body = unpacker.unused_data
         # Some pad what they packed.

@@ -150,19 +150,21 @@ PASSING = _having(_Trait.PASSING)
 _HOPELESS = _having(_Trait.HOPELESS)
 
 
-def network_error(
-    code: FailureCode,
-    call: Call,
-    *,
-    proxy: str = "",
-    variable: str = "",
-    target: str = "",
-    encoding: str = "",
-    connect: float = 0.0,
-    total: float = 0.0,
-    stall: float = 0.0,
-) -> CallError:
-    """The failure of this code, in words that name the host and contain nothing of the call."""
+_NAMES, _LIMITS = ("proxy", "variable", "encoding"), ("connect", "total", "stall")
+
+
+class Ended(Exception):
+    """An exchange that ended in a way with a code of its own; `words` are for its sentence."""
+
+    def __init__(self, code: FailureCode, **words: str) -> None:
+        self.code, self.words = code, words
+
+
+def network_error(code: FailureCode, call: Call, **words: Any) -> CallError:
+    """The failure of this code, in words that name the host and contain nothing of the call.
+
+    `words` are what the rows above name: `proxy` and its `variable`, `target`, `encoding`, limits.
+    """
     host = place = "the address"
     try:
         parts = urlsplit(call.url)
@@ -171,15 +173,15 @@ def network_error(
         place = f"{parts.scheme}://{shown}:{port_of(parts)}"
     except ValueError:
         pass
-    words: dict[str, Any] = {"host": host, "place": place, "proxy": proxy, "variable": variable}
-    words["target"] = f"another address, {target}" if target else "another address"
-    words |= {"encoding": encoding, "connect": connect, "total": total, "stall": stall}
-    failure = NETWORK_FAILURES[code]
+    words = {**dict.fromkeys(_NAMES, ""), **dict.fromkeys(_LIMITS, 0.0), **words}
+    words |= {"host": host, "place": place}
+    words["target"] = ", ".join(filter(None, ("another address", words.get("target"))))
+    failure, proxy = NETWORK_FAILURES[code], words["proxy"]
     kind = Unauthorized if code is FailureCode.KEY_SHAPE else Unreachable
     here = code is FailureCode.REFUSED and is_this_computer(host)
     sentence, hint = failure.sentence.format(**words), failure.hint.format(**words)
     if proxy and proxy not in sentence:
-        hint += f" The call went through the proxy {proxy} ({variable})."
+        hint += " The call went through the proxy {proxy} ({variable}).".format(**words)
     return kind(
         sentence,
         _HERE if here else hint,

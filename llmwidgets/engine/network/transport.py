@@ -37,16 +37,17 @@ from llmwidgets.dialects.error_body import redirect_target
 from llmwidgets.dialects.response_body import to_utf8
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.network.compression import NotUnpackedError, unpack
+from llmwidgets.engine.network.compression import unpack
 from llmwidgets.engine.network.proxies import Proxy, proxy_for
 from llmwidgets.engine.network.retry import (
     CONNECT_SECONDS,
     STALL_SECONDS,
     TOTAL_SECONDS,
+    Ended,
     network_error,
 )
 from llmwidgets.errors import CallError, FailureCode, FieldError, Unauthorized
-from llmwidgets.known_keys import known_key, secret_parts, secret_values
+from llmwidgets.known_keys import find_all, known_key, secret_parts, secret_values
 from llmwidgets.providers.urls import host_of, is_this_computer
 from llmwidgets.secret import Secret
 
@@ -89,13 +90,14 @@ async def _attempt(
     call: Call, connect: float, total: float, stall: float
 ) -> HTTPResponse | CallError | None:
     """The response, the error, or None if the task was cancelled."""
-    code, proxy, target, encoding = _refusal(call), None, "", ""
+    code, proxy = _refusal(call), None
     if code is not None:
         return network_error(code, call)
+    words: dict[str, Any] = {"connect": connect, "total": total, "stall": stall}
     try:
         proxy = proxy_for(call.url)
         if proxy and not proxy.usable:
-            raise _Ended(FailureCode.PROXY_KIND)
+            raise Ended(FailureCode.PROXY_KIND)
         async with asyncio.timeout(total):
             return await _exchange(call, proxy, connect, stall)
     except asyncio.CancelledError:
@@ -110,19 +112,10 @@ async def _attempt(
         )
     except Exception as error:  # noqa: BLE001 - whatever it is, it may contain a header
         code = _code(error, proxied=proxy is not None)
-        target = getattr(error, "target", "")
-        encoding = getattr(error, "encoding", "")
-    return network_error(
-        code,
-        call,
-        proxy=proxy.place if proxy else "",
-        variable=proxy.variable if proxy else "",
-        target=target,
-        encoding=encoding,
-        connect=connect,
-        total=total,
-        stall=stall,
-    )
+        words |= error.words if isinstance(error, Ended) else {}
+    if proxy:
+        words |= {"proxy": proxy.place, "variable": proxy.variable}
+    return network_error(code, call, **words)
 
 
 def _refusal(call: Call) -> FailureCode | None:
@@ -137,14 +130,6 @@ def _refusal(call: Call) -> FailureCode | None:
     if parts.scheme == "http" and not call.allow_plain_http and not is_this_computer(host):
         return FailureCode.PLAIN_HTTP
     return None
-
-
-class _Ended(Exception):
-    """The exchange ended in a way that has its own code; `target` is where a redirect leads."""
-
-    def __init__(self, code: FailureCode, target: str = "") -> None:
-        self.code = code
-        self.target = target
 
 
 async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: float) -> HTTPResponse:
@@ -172,9 +157,9 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
     try:
         if 300 <= response.status_code < 400:
             location = _mask_headers(response.headers).get("location", "")
-            raise _Ended(FailureCode.REDIRECT, redirect_target(location, call))
+            raise Ended(FailureCode.REDIRECT, target=redirect_target(location, call))
         if response.status_code == 407:
-            raise _Ended(FailureCode.PROXY_REFUSED)
+            raise Ended(FailureCode.PROXY_REFUSED)
         received = await _read(response, stall)
         received = unpack(received, response.headers.get("content-encoding", ""), _REPLY_BYTES)
     finally:
@@ -211,18 +196,18 @@ async def _read(response: httpx.Response, stall: float) -> bytes:
                 async with asyncio.timeout(stall):
                     piece = await anext(stream, None)
             except TimeoutError:
-                raise _Ended(FailureCode.STALLED) from None
+                raise Ended(FailureCode.STALLED) from None
             if piece is None:
                 return b"".join(pieces)
             size += len(piece)
             if size > _REPLY_BYTES:
-                raise _Ended(FailureCode.TOO_BIG)
+                raise Ended(FailureCode.TOO_BIG)
             pieces.append(piece)
 
 
 def _code(error: BaseException, *, proxied: bool) -> FailureCode:
     """The code of an error, by what aiohttp reported; httpx's own classes mix things up."""
-    if isinstance(error, _Ended | NotUnpackedError):
+    if isinstance(error, Ended):
         return error.code
     if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
         return FailureCode.TOO_SLOW
@@ -240,7 +225,9 @@ def _code(error: BaseException, *, proxied: bool) -> FailureCode:
         if isinstance(cause, kind):
             return code
     if isinstance(cause, aiohttp.ClientConnectorError):
-        return _connecting_code(cause, proxied=proxied)
+        if cause.os_error.errno != errno.ECONNREFUSED:
+            return FailureCode.UNREACHABLE
+        return FailureCode.PROXY_UNREACHABLE if proxied else FailureCode.REFUSED
     return FailureCode.HUNG_UP if isinstance(cause, OSError) else FailureCode.NETWORK
 
 
@@ -263,12 +250,6 @@ _CODES: tuple[tuple[type[BaseException], FailureCode], ...] = (
 )
 
 
-def _connecting_code(error: aiohttp.ClientConnectorError, *, proxied: bool) -> FailureCode:
-    if error.os_error.errno == errno.ECONNREFUSED:
-        return FailureCode.PROXY_UNREACHABLE if proxied else FailureCode.REFUSED
-    return FailureCode.UNREACHABLE
-
-
 _transports: dict[asyncio.AbstractEventLoop, dict[str | None, AiohttpTransport]] = {}
 """By loop and CA bundle, since each bundle has its TLS context.
 
@@ -288,7 +269,7 @@ def _transport(ca_bundle: str | None, proxy: Proxy | None) -> AiohttpTransport:
             try:
                 context.load_verify_locations(cafile=os.path.expanduser(ca_bundle))
             except OSError:
-                raise _Ended(FailureCode.CA_BUNDLE) from None
+                raise Ended(FailureCode.CA_BUNDLE) from None
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=context),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -384,11 +365,11 @@ def mask_secrets(data: bytes) -> bytes:
     return b"".join([*kept, data[at:]]) if kept else data
 
 
-def mask_text(text: str) -> str:
+def mask_text(text: str, errors: str = "surrogatepass") -> str:
     """The same for a text; one without a key is the text itself."""
-    raw = text.encode("utf-8", "surrogatepass")
+    raw = text.encode("utf-8", errors)
     masked = mask_secrets(raw)
-    return text if masked is raw else masked.decode("utf-8", "surrogatepass")
+    return text if masked is raw else masked.decode("utf-8", errors)
 
 
 def _mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -397,12 +378,7 @@ def _mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
     whole = "\n".join(plain.values()).encode("utf-8", "surrogateescape")
     if mask_secrets(whole) is whole:
         return plain
-    return {
-        name: mask_secrets(value.encode("utf-8", "surrogateescape")).decode(
-            "utf-8", "surrogateescape"
-        )
-        for name, value in plain.items()
-    }
+    return {name: mask_text(value, "surrogateescape") for name, value in plain.items()}
 
 
 def _is_same(known: list[_Key], secret: Secret) -> bool:
@@ -447,7 +423,7 @@ def _pieces(data: bytes, word: memoryview) -> Iterator[tuple[int, int]]:
     """Where at least half of the word is: its first half with all that follows, or its last."""
     yield from _beginnings(data, word)
     size = _half(word)
-    for at in _find_all(data, bytes(word[-size:])):
+    for at in find_all(data, bytes(word[-size:])):
         begin, more = at, len(word) - size
         while more and begin and data[begin - 1 : begin] == word[more - 1 : more]:
             begin, more = begin - 1, more - 1
@@ -460,18 +436,11 @@ def _half(word: memoryview) -> int:
 
 def _beginnings(data: bytes, word: memoryview) -> Iterator[tuple[int, int]]:
     size = _half(word)
-    for at in _find_all(data, bytes(word[:size])):
+    for at in find_all(data, bytes(word[:size])):
         more = size
         while more < len(word) and data[at + more : at + more + 1] == word[more : more + 1]:
             more += 1
         yield at, at + more
-
-
-def _find_all(data: bytes, word: bytes) -> Iterator[int]:
-    at = data.find(word)
-    while at >= 0:
-        yield at
-        at = data.find(word, at + 1)
 
 
 _ESCAPED = re.compile(

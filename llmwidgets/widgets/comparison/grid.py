@@ -233,7 +233,6 @@ class GridController:
             self.result.answer("grid", answer, [pixels])
 
     async def act_blocks(self, content: Content) -> None:
-        """Rows that come into sight."""
         layout = self._layouts.get(whole_in(content, "layout"))
         if self.result.index is not None and layout is not None:
             await self.result.work(self._send_blocks, self.result.index, layout, content)

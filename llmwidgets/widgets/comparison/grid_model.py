@@ -224,7 +224,9 @@ class GridIndex:
             and (each := _shown(at, unit, self._names[unit.text], wanted))
         ]
         if wanted.only != "all" and wanted.sort == "loud":
-            shown.sort(key=lambda each: _rank(units[each.unit]))
+            shown.sort(
+                key=lambda each: (-units[each.unit].disagreeing, -len(units[each.unit].failed))
+            )
         return shown
 
     def matching_elsewhere(self, wanted: Filter) -> int:
@@ -338,10 +340,6 @@ def _shown(at: int, unit: TextRow, name: str, wanted: Filter) -> Shown | None:
 
 def _has(field: FieldState, states: Sequence[str] | set[str]) -> bool:
     return field.among in states or any(state in states for state in field.states)
-
-
-def _rank(unit: TextRow) -> tuple[int, int]:
-    return -unit.disagreeing, -len(unit.failed)
 
 
 LONGEST = 400

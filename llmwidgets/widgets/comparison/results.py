@@ -135,7 +135,6 @@ class ShownResult:
         self.page.send({"type": kind, "edition": self.edition, **content}, buffers)
 
     def send_file(self, name: str, mime: str, content: bytes) -> None:
-        """Send a file that the page saves."""
         self.answer("file", {"name": name, "mime": mime}, [content])
 
     def send_csv(self, name: str, frame: pd.DataFrame) -> None:
@@ -221,7 +220,6 @@ def make_views(result: ShownResult) -> dict[str, object]:
 
 
 def is_labelled(comparison: Comparison) -> bool:
-    """Whether any text has truth."""
     return any(text.truth is not NOTHING for text in comparison.texts)
 
 
@@ -241,7 +239,6 @@ class ResultController:
             self._result.answer("text", await self._result.work(text_view, index, at))
 
     async def act_request(self, content: Content) -> None:
-        """The exact request of one call, secrets cut."""
         cell, index = self._result.find_cell(content), self._result.index
         if index is not None and cell is not None:
             at, column = content["index"], cell.variant

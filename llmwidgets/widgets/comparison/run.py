@@ -97,7 +97,6 @@ class RunController:
             await self._begin(TRIAL if content.get("trial") else None)
 
     async def act_stop(self, _content: Content) -> None:
-        """Stop the run; what came is kept."""
         self.stop()
         self._page.push()
 
@@ -107,7 +106,6 @@ class RunController:
             await self._begin()
 
     async def act_show(self, _content: Content) -> None:
-        """Show what there is so far."""
         run = self.run
         if run is None:
             return
@@ -129,7 +127,6 @@ class RunController:
         self._page.push()
 
     async def act_again(self, _content: Content) -> None:
-        """Back to models, fields and texts."""
         self._screen.name = "running" if self.ongoing else "setup"
         self._choices.estimate()
         self._page.push()
@@ -171,7 +168,6 @@ class RunController:
             self._choices.estimate()
 
     def show(self, comparison: Comparison) -> None:
-        """Show a comparison that is there already."""
         self._screen.name = "results"
         self._labels.show(comparison)
 
@@ -228,7 +224,6 @@ class LiveRun:
         return self._texts - len(self.asked.plan.texts)
 
     def start(self) -> None:
-        """Begin; returns at once."""
         self._begun = time.monotonic()
         self.run.start()
 

@@ -64,7 +64,6 @@ class FieldsController:
         self._redraw()
 
     async def act_edit(self, content: Content) -> None:
-        """One row was changed; it is checked at once."""
         self._draft.change(whole_in(content, "row"), content)
         self._page.push()
 
@@ -74,7 +73,6 @@ class FieldsController:
         self._redraw()
 
     async def act_add(self, _content: Content) -> None:
-        """Add an empty row at the end."""
         self._draft.rows.append(FieldRow())
         self._page.push()
 
@@ -115,7 +113,6 @@ class FieldsController:
         self._page.push()
 
     def view(self) -> FieldsState:
-        """The whole screen."""
         rows, problems = self._draft.rows, self._draft.problems()
         return {
             "edition": self._edition,
@@ -134,10 +131,9 @@ class FieldsController:
 def _warning(required: int) -> str:
     if not required:
         return ""
-    verb = "is" if required == 1 else "are"
     return (
-        f"{count(required, 'field')} {verb} required and may not be empty: where a text is silent, "
-        "the model must invent a value. Untick Required where that can happen."
+        f"{count(required, 'field is', 'fields are')} required and may not be empty: where a text "
+        "is silent, the model must invent a value. Untick Required where that can happen."
     )
 
 

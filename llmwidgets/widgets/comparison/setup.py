@@ -120,7 +120,6 @@ class ColumnChoice:
 
     @property
     def ref(self) -> str:
-        """The reference of the model."""
         return reference_of(self.connection, self.model)
 
     @property
@@ -379,7 +378,6 @@ class Setup:
         pick.variant = changed
 
     def drop(self, key: str) -> None:
-        """Take one column away."""
         self.picks = [pick for pick in self.picks if pick.key != key]
 
     def variants(self) -> list[Variant]:

@@ -136,7 +136,6 @@ class SetupController:
         self._show_choice()
 
     def show(self) -> None:
-        """Go to the choices."""
         self.screen.name = "setup"
         self._show_choice()
 
@@ -146,12 +145,10 @@ class SetupController:
             self._page.push_soon()
 
     async def act_tick(self, content: Content) -> None:
-        """A model was ticked or unticked."""
         self.setup.tick(str(content.get("ref")), bool(content.get("on")))
         self._show_choice()
 
     async def act_tick_all(self, content: Content) -> None:
-        """All models of one connection were ticked or unticked."""
         self.setup.tick_all(str(content.get("label")), bool(content.get("on")))
         self._show_choice()
 
@@ -161,12 +158,10 @@ class SetupController:
         self._show_choice()
 
     async def act_edit_copy(self, content: Content) -> None:
-        """A column's name, instructions or thinking was edited."""
         self.setup.edit(str(content.get("key")), content)
         self._show_choice()
 
     async def act_drop_copy(self, content: Content) -> None:
-        """A column was taken away."""
         self.setup.drop(str(content.get("key")))
         self._show_choice()
 
@@ -176,7 +171,6 @@ class SetupController:
         self._show_choice()
 
     async def act_budget(self, content: Content) -> None:
-        """The limit in US dollars was changed."""
         self.setup.options.take_budget(content.get("budget"))
         self._page.push()
 
@@ -218,7 +212,6 @@ class SetupController:
         self.take(texts=texts, truth=None, group=None)
 
     async def act_sample(self, content: Content) -> None:
-        """Use one of the sample tasks."""
         name = content.get("name")
         if name in SAMPLES:
             from llmwidgets import demo

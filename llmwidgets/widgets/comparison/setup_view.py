@@ -498,12 +498,11 @@ def _options_view(options: RunOptions) -> _OptionsView:
         changed.append(f"{options.concurrency} at a time")
     names = ", ".join(options.crossed or ())
     crossed = len(options.crossed or ())
-    cross = "crosses" if crossed == 1 else "cross"
-    sets = f"{count(crossed, 'set')} of instructions {cross} with the models"
+    sets = count(crossed, "set of instructions crosses", "sets of instructions cross")
     return {
         "said": ", ".join(changed) or "defaults",
         "instructions": options.instructions,
-        "crossed": f"{sets}: {names}." if names else "",
+        "crossed": f"{sets} with the models: {names}." if names else "",
         "repeats": options.repeats,
         "concurrency": options.concurrency or "",
         "pace": (
@@ -535,8 +534,8 @@ def _estimate_view(setup: Setup, cost: CostEstimate, calls: int) -> _EstimateSta
     if setup.shown:
         lines.append(f"{count(setup.shown, 'text')} shown as examples and left out of scoring.")
     if likely.tried:
-        were = "was" if likely.tried == 1 else "were"
-        lines.append(f"By what {count(likely.tried, 'answer')} took that {were} tried.")
+        tried = count(likely.tried, "answer took that was", "answers took that were")
+        lines.append(f"By what {tried} tried.")
     lines += [f"! {change}" for change in likely.price_changes]
     lines.append(hosts_words(likely.hosts, setup.connections()))
     if likely.too_long:

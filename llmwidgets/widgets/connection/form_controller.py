@@ -37,7 +37,6 @@ class FormController:
 
     @property
     def draft(self) -> FormDraft | None:
-        """The form that is shown."""
         return self._forms.current
 
     async def act_secret(self, content: Content) -> None:
@@ -55,7 +54,6 @@ class FormController:
         self._page.push()
 
     async def act_clear(self, content: Content) -> None:
-        """Drop a secret that was received."""
         if draft := self._forms.find_addressed(content):
             draft.clear(str(content.get("field")), str(content.get("header") or ""))
             self._page.push()
@@ -126,9 +124,8 @@ class FormController:
                 await asyncio.to_thread(store.save, sibling)
             else:
                 store.add_for_session(sibling)
-        verb = "is" if len(siblings) == 1 else "are"
-        connected = f"{count(len(siblings), 'model')} {verb} connected, untested"
-        draft.added = f"{connected}: each is looked at when it is first used."
+        connected = count(len(siblings), "model is", "models are")
+        draft.added = f"{connected} connected, untested: each is looked at when it is first used."
         self._page.push()
 
     async def test(self, draft: FormDraft, *, certain: bool = False) -> None:

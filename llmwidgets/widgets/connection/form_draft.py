@@ -385,7 +385,6 @@ class OpenForms:
 
     @property
     def current(self) -> FormDraft | None:
-        """The form that is shown, if one is."""
         return self.drafts.get(self.selected or "")
 
     def open(self, kind: Kind, connection: Connection | None) -> FormDraft:
@@ -406,7 +405,6 @@ class OpenForms:
             self.selected = draft.key
 
     def clear(self) -> None:
-        """Put every form away."""
         self.drafts, self.selected = {}, None
 
     def find_addressed(self, content: Content, *, change: bool = True) -> FormDraft | None:

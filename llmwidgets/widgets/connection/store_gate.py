@@ -135,7 +135,6 @@ class StoreGate:
         self._page.push_soon()
 
     def clear(self) -> None:
-        """Forget what a screen showed."""
         self._making: StoreDraft | None = None
         self._said: Sentence | None = None
         self._rescue: Secret | None = None
@@ -269,7 +268,6 @@ class StoreGate:
             await self._attempt(step, content.get("remember"))
 
     async def act_words(self, _content: Content) -> None:
-        """Propose six other words for the passphrase."""
         if self._making is not None:
             self._making.propose_words()
             self._page.push()

@@ -118,7 +118,6 @@ class StoreSettings:
         return self._gate.store
 
     async def act_open(self, _content: Content) -> None:
-        """Show the screen."""
         self._inbox.clear()
         self._gate.clear()
         self._open()
