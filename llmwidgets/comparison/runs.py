@@ -122,10 +122,10 @@ def read_documents(
     distinct = {id(each): each for each in (schema, *own) if each is not None}
     known = {key: read_schema(each) for key, each in distinct.items()}
     schemas = [known[id(each)] for each in own]
+    assumed = ""
     if names_file(truth, "truth"):
-        truth = read_labels(truth)
+        truth, assumed = read_labels(truth)
     truth = list(truth) if isinstance(truth, Iterator) else truth
-    assumed = getattr(truth, "attrs", {}).get("note", "")
     labels = read_truth(truth, sources, schemas, blank)
     groups = [""] * len(sources) if group is None else read_groups(group, sources)
     return tuple(
