@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.files import names_file, read_labels
 from llmwidgets.comparison.records import is_frame, read_records
-from llmwidgets.comparison.texts import TextNames, align, find_repeated, pandas_index
+from llmwidgets.comparison.texts import TextNames, align, file_notes, find_repeated, pandas_index
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.values import decode_text, is_bytes, is_empty_cell, to_jsonable
 from llmwidgets.comparison.variants import Variant
@@ -332,7 +332,7 @@ def _outputs_by_label(
             assumed |= dict.fromkeys([note] if note else [])
         own = read_records(each, schemas, names.ids, name) if is_frame(each) else each
         listed[str(label)] = align(own, names, name, ("output",), hint, pandas_index(each))
-    return listed, list(assumed)
+    return listed, [each for each in assumed if each not in file_notes(texts)]
 
 
 def _output_row(label: str, output: Any, text: Document, missing: Missing) -> Row:
