@@ -199,11 +199,11 @@ def _strip(value: str) -> str:
 
 _KEY_NAME = r"[A-Za-z_$][\w$:.-]*(?:key|token)"
 _BEFORE_KEY = re.compile(
-    r"(?:(?:!?export|setx?|%(?:set_)?env|ENV|-e|--env)\s+)?[\"'`]*(?:os\.environ\[\s*[\"'])?"
-    rf"(?:{_KEY_NAME}|key|token)[\"'`\]]*\s*:?=\s*"
+    r"(?:(?:!?export|setx?|%(?:set_)?env|ENV|-e|--env|-)\s+)?[\"'`]*(?:os\.environ\[\s*[\"'])?"
+    rf"(?:{_KEY_NAME}|key|token)[\"'`]*(?:\s*\])?\s*:?=\s*"
     r"|(?:(?:-H|--header)[\s=]*)?[\"'`]*"
-    r"(?:(?:proxy-)?authorization|(?:x-)?(?:goog-)?api[-_]?key|(?:ocp-apim-)?subscription-key)"
-    r"[\"'`]*\s*:\s*"
+    r"(?:(?:proxy-)?authorization|(?:x-)?(?:goog-)?api[-_ ]?key|(?:ocp-apim-)?subscription-key)"
+    r"[\"'`]*\s*[:=]\s*"
     rf"|(?:-\s+)?[\"'`]*(?:{_KEY_NAME}|key|token)(?:[\"'`]+\s*:|:\s)\s*"
     rf"|(?:setx|%(?:set_)?env|ENV)\s+{_KEY_NAME}\s+|--(?:[\w-]*-)?(?:key|token)[\s=]+",
     re.IGNORECASE,
@@ -213,7 +213,7 @@ _SCHEME = re.compile(r"bearer(?:\s*:\s*|\s+)", re.IGNORECASE)
 _UNSEEN_IN_KEY = dict.fromkeys(
     [0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
 )
-_QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 
 
 def _open_key(secret: Secret, scheme: bool) -> str:
@@ -290,7 +290,7 @@ class KeyShape(NamedTuple):
 
 
 KEY_SHAPES = (
-    KeyShape("OpenRouter", "sk-or-", r"v1-[0-9a-f]{32,128}"),
+    KeyShape("OpenRouter", "sk-or-", r"v1-[0-9A-Za-z]{32,128}"),
     KeyShape("Hugging Face", "hf_", r"[A-Za-z0-9]{30,80}"),
     KeyShape("Hugging Face", "api_org_", r"[A-Za-z0-9]{30,80}"),
     KeyShape("Groq", "gsk_", r"[A-Za-z0-9]{20,80}"),

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache, partial
 from ipaddress import ip_address
@@ -282,7 +283,7 @@ _BY_TYPE = {
 }  # fmt: skip
 _BY_FORMAT = {
     "uri": "place", "uri-reference": "place", "iri": "place", "uuid": "uuid", "ipv4": "host",
-    "ipv6": "host", "hostname": "caseless",
+    "ipv6": "host", "hostname": "caseless", "duration": "duration",
 }  # fmt: skip
 
 
@@ -495,13 +496,24 @@ def _host(text: str) -> str:
         return text
 
 
+def _duration(text: str) -> str:
+    """A length of time in whatever units it is given: PT2H is PT120M and 02:00:00."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return str(TypeAdapter(timedelta).validate_python(text.upper()))
+    except ValidationError:
+        return text
+
+
 _SPELLINGS: dict[str, Callable[[str], str]] = {
     "caseless": str,
     "place": lambda text: text.rstrip("/"),
     "uuid": lambda text: text.removeprefix("urn:uuid:").strip("{}").replace("-", ""),
     "host": _host,
+    "duration": _duration,
 }
-"""One way to write a value of a format: the same address, identifier or host."""
+"""One way to write a value of a format: the same address, identifier, host or length of time."""
 
 
 def _clock(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison import aggregate, dataframes, run_settings, runs, serialization
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
-from llmwidgets.comparison.files import read_document
+from llmwidgets.comparison.files import names_file, read_document
 from llmwidgets.comparison.scores import scoreboard_frame, verdict_of
 from llmwidgets.comparison.summary import summarize
 from llmwidgets.comparison.texts import row_names
@@ -277,7 +277,7 @@ def extract(
     >>> extract(invoices.Schema, invoices.texts[0], "demo-careful").record     # doctest: +SKIP
     """
     refuse_await("extract")
-    if isinstance(text, os.PathLike):
+    if names_file(text, "text"):
         text = read_document(text)
     compared = compare(
         schema, [text], model, instructions=instructions, examples=examples, store=store,

@@ -15,9 +15,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.files import names_file, read_labels
 from llmwidgets.comparison.records import is_frame, read_records
-from llmwidgets.comparison.texts import TextNames, align, pandas_index
+from llmwidgets.comparison.texts import TextNames, align, file_notes, pandas_index
 from llmwidgets.comparison.truth import Correction
-from llmwidgets.comparison.values import decode_text, find_repeated, is_empty_cell, to_jsonable
+from llmwidgets.comparison.values import (
+    decode_text,
+    find_repeated,
+    is_bytes,
+    is_empty_cell,
+    to_jsonable,
+)
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.engine.extraction import COPIED_FROM_ROW, Extraction, read_extraction
 from llmwidgets.engine.journal import NO_OUTPUT, Journal, Row
@@ -221,7 +227,7 @@ def results_of_outputs(
 
     `rows` are pandas' names of the texts.
     """
-    listed = _outputs_by_label(outputs, documents, rows)
+    listed, assumed = _outputs_by_label(outputs, documents, rows)
     if missing not in get_args(Missing):
         raise FieldError(
             {"missing": f"must be one of {', '.join(get_args(Missing))}."},
@@ -240,7 +246,7 @@ def results_of_outputs(
         models=labels,
         texts=tuple(documents),
         scoring=scoring,
-        notes=(MADE_ELSEWHERE,),
+        notes=(MADE_ELSEWHERE, *assumed),
     )
 
 
@@ -301,8 +307,8 @@ def _read_reply(row: Row, text: Document) -> tuple[Row, Any, Any]:
 
 def _outputs_by_label(
     outputs: Any, texts: Sequence[Document], rows: Sequence[str] | None
-) -> dict[str, list[Any]]:
-    """For each label, outputs in the order of the texts."""
+) -> tuple[dict[str, list[Any]], list[str]]:
+    """For each label, outputs in the order of the texts; and what was assumed of their files."""
     if not isinstance(outputs, Mapping) or not outputs:
         raise FieldError(
             {"outputs": "is not a dict of outputs by label."},
@@ -318,18 +324,18 @@ def _outputs_by_label(
             "Give every variant a label of its own.",
         )
     names = TextNames([text.id for text in texts], rows)
-    outputs = {
-        label: read_labels(each, "output") if names_file(each, f"outputs of {label}") else each
-        for label, each in outputs.items()
-    }
     hint = "Give one for each text, None if there is none; the keys of a dict are the texts' ids."
     schemas = dict.fromkeys(text.schema for text in texts)
     listed: dict[str, list[Any]] = {}
+    assumed: dict[str, None] = {}
     for label, each in outputs.items():
         name = f"outputs of {label}"
-        own = read_records(each, schemas, name) if is_frame(each) else each
+        if names_file(each, name):
+            each, note = read_labels(each, "output")
+            assumed |= dict.fromkeys([note] if note else [])
+        own = read_records(each, schemas, names.ids, name) if is_frame(each) else each
         listed[str(label)] = align(own, names, name, ("output",), hint, pandas_index(each))
-    return listed
+    return listed, [each for each in assumed if each not in file_notes(texts)]
 
 
 def _output_row(label: str, output: Any, text: Document, missing: Missing) -> Row:
@@ -342,7 +348,7 @@ def _output_row(label: str, output: Any, text: Document, missing: Missing) -> Ro
     if output is None:
         failure = Stopped(NONE, "Give one, or leave the text out.")
         return Row.of_failure("", failure, code=NO_OUTPUT)
-    if isinstance(output, bytes | bytearray):
+    if is_bytes(output):
         output = decode_text(output, f"the output of {label} for {text.id}")
     written = isinstance(output, str)
     reply = output if written else json.dumps(to_jsonable(output), ensure_ascii=False)

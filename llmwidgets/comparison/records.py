@@ -8,9 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison.files.tables import KEYS
-from llmwidgets.comparison.texts import name_of
-from llmwidgets.comparison.values import find_repeated, is_empty_cell, is_record, to_jsonable
+from llmwidgets.comparison.files.tables import KEYS, match_names
+from llmwidgets.comparison.values import (
+    find_repeated,
+    is_empty_cell,
+    is_record,
+    name_of,
+    to_jsonable,
+)
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import join_listed, join_truncated
 from llmwidgets.schemas.canonical import find_meant
@@ -116,15 +121,37 @@ def _with_points(cells: list[Any]) -> list[Any]:
 
 
 # -- The rows of a table as records.
+def split_ids(
+    frame: Any, schemas: Iterable[Schema], texts: Iterable[str], name: str
+) -> tuple[Any, list[str] | None]:
+    """The columns of a DataFrame without those of ids and texts, and the ids if it has them.
+
+    A column that is named like a field is one, but for `id` if all it has are ids of the texts.
+    """
+    if twice := find_repeated(map(str, frame.columns)):
+        raise FieldError(dict.fromkeys(twice, "is the name of two columns."), "Rename one of them.")
+    fields = columns_of(leaf.path for schema in schemas for leaf in schema.leaves)
+    if "id" in fields and "id" in frame.columns and set(map(name_of, frame["id"])) <= set(texts):
+        del fields["id"]
+    found, unclear = match_names(each for each in frame.columns if each not in fields)
+    if unclear:
+        raise FieldError({name: f"the DataFrame {unclear}"}, "Rename the others.")
+    apart = {key: each for each, key in found.items() if key in ("id", "text")}
+    ids = list(map(name_of, frame[apart["id"]])) if "id" in apart else None
+    if twice := find_repeated(ids or ()):
+        raise FieldError(
+            {name: f"these ids appear more than once: {join_truncated(twice)}."},
+            f"Keep one row of {name} for each id.",
+        )
+    return frame.drop(columns=list(apart.values())), ids
 
 
 def read_columns(frame: Any, schemas: Iterable[Schema], name: str, more: str) -> Table:
     """What the columns are in the schemas; FieldError for one that they do not have."""
     leaves = {leaf.path: leaf for schema in schemas for leaf in schema.leaves}
     known = columns_of(leaves)
-    columns = [str(each) for each in frame.columns if str(each) not in ("id", "text")]
+    columns = list(map(str, frame.columns))
     problems = {each: no_such_field(each, known) for each in columns if each not in known}
-    problems |= dict.fromkeys(find_repeated(map(str, frame.columns)), "is the name of two columns.")
     if problems:
         raise FieldError(
             dict(list(problems.items())[:_SHOWN]),
@@ -134,25 +161,13 @@ def read_columns(frame: Any, schemas: Iterable[Schema], name: str, more: str) ->
     return [(each, known[each], leaves.get(each)) for each in columns]
 
 
-def by_id_column(frame: Any, rows: Sequence[Any], name: str) -> Any:
-    """The rows of a DataFrame by its column of ids; as they are if it has none."""
-    if "id" not in frame.columns:
-        return rows
-    ids = [name_of(each) for each in frame["id"]]
-    if twice := find_repeated(ids):
-        raise FieldError(
-            {name: f"these ids appear more than once: {join_truncated(twice)}."},
-            f"Keep one row of {name} for each id.",
-        )
-    return dict(zip(ids, rows, strict=True))
-
-
-def read_records(frame: Any, schemas: Iterable[Schema], name: str) -> Any:
+def read_records(frame: Any, schemas: Iterable[Schema], texts: Iterable[str], name: str) -> Any:
     """The rows of a DataFrame as records, by id if it has a column of ids.
 
     An empty cell is null where the field may be, else the field is left out.
     """
     more = ' A column of records as JSON is given by itself: {"A": frame["…"]}.'
+    frame, ids = split_ids(frame, schemas, texts, name)
     table = read_columns(frame, schemas, name, more)
     records: list[Any] = []
     for row in rows_of(frame):
@@ -164,7 +179,7 @@ def read_records(frame: Any, schemas: Iterable[Schema], name: str) -> Any:
             elif leaf is None or leaf.nullable:
                 put_at(record, steps, None)
         records.append(record)
-    return by_id_column(frame, records, name)
+    return records if ids is None else dict(zip(ids, records, strict=True))
 
 
 def put_at(record: dict[str, Any], steps: Sequence[str], value: Any) -> None:

@@ -123,11 +123,12 @@ def read_documents(
     distinct = {id(each): each for each in (schema, *own) if each is not None}
     known = {key: read_schema(each) for key, each in distinct.items()}
     schemas = [known[id(each)] for each in own]
+    note = ""
     if names_file(truth, "truth"):
-        truth = read_labels(truth)
+        truth, note = read_labels(truth)
     truth = list(truth) if isinstance(truth, Iterator) else truth
     truth = read_truth_columns(truth, list(known.values()))
-    assumed = getattr(truth, "attrs", {}).get("assumed", ())
+    assumed = (note, *getattr(truth, "attrs", {}).get("assumed", ()))
     labels = read_truth(truth, sources, schemas, blank)
     groups = [""] * len(sources) if group is None else read_groups(group, sources)
     return tuple(

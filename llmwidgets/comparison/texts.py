@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.files import names_file, read_document, read_paths, read_texts
 from llmwidgets.comparison.files.tables import match_names, missing_text
-from llmwidgets.comparison.values import find_repeated, is_empty_cell, is_nothing, to_jsonable
+from llmwidgets.comparison.values import (
+    decode_text,
+    find_repeated,
+    is_bytes,
+    is_empty_cell,
+    is_nothing,
+    name_of,
+    to_jsonable,
+)
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count, join_truncated, with_article
 
@@ -121,12 +129,12 @@ def _refuse_unknown(group: str, rows: Sequence[Any], texts: Any) -> None:
 def _rows(texts: Any, group: str | None) -> list[Any]:
     if names_file(texts, "texts"):
         return list(read_texts(texts))
-    if isinstance(texts, str | bytes):
+    if isinstance(texts, str) or is_bytes(texts):
         return [texts]
     if hasattr(texts, "to_dict") and hasattr(texts, "columns"):
         return _rows_of_frame(texts, group)
     if isinstance(texts, Mapping):
-        if "text" in texts:
+        if "text" in match_names(texts)[0].values():
             return [texts]
         return [{"id": key, "text": text} for key, text in texts.items()]
     if isinstance(texts, Iterable):
@@ -168,6 +176,8 @@ def _source(row: Any, default: str, group: str | None) -> tuple[TextSource, str]
     text, truth, schema = named["text"], named.get("truth"), named.get("schema")
     if isinstance(text, PathLike):
         text = read_document(text)
+    if is_bytes(text) and not _is_pdf(text):
+        text = decode_text(text, name)
     source = TextSource(
         name,
         text if isinstance(text, str) else "",
@@ -184,8 +194,8 @@ def _source(row: Any, default: str, group: str | None) -> tuple[TextSource, str]
 
 
 def _is_pdf(text: Any) -> bool:
-    if isinstance(text, bytes):
-        return text.lstrip()[:4] == b"%PDF"
+    if is_bytes(text):
+        return bytes(text[:1024]).lstrip()[:4] == b"%PDF"
     return isinstance(text, str) and (
         text.lstrip()[:4] == "%PDF" or bool(_PDF_NAME.fullmatch(text))
     )
@@ -269,7 +279,9 @@ def align(
     if isinstance(values, str | bytes | set | frozenset) or not isinstance(values, Iterable):
         raise FieldError({name: f"is {with_article(type(values).__name__)}."}, hint)
     if isinstance(values, Mapping):
-        named = {str(key): value for key, value in values.items()}
+        named = {name_of(key): value for key, value in values.items()}
+        if twice := find_repeated(map(name_of, values)):
+            raise FieldError({name: f"has the id {join_truncated(twice)} more than once."}, hint)
         known = set(names.ids)
         if unknown := [key for key in named if key not in known]:
             raise FieldError({name: f"no text has the id {join_truncated(unknown)}."}, hint)
@@ -302,11 +314,6 @@ def row_names(values: Any) -> list[str] | None:
     """The index of a Series or DataFrame as names; None for anything else."""
     index = pandas_index(values)
     return None if index is None else list(map(name_of, index))
-
-
-def name_of(key: Any) -> str:
-    """A key of an index or a cell with an id as a name; 1.0, a number beside blanks, is 1."""
-    return str(int(key)) if isinstance(key, float) and key.is_integer() else str(key)
 
 
 def only_counts(index: Any) -> bool:

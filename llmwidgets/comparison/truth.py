@@ -12,12 +12,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.files.tables import match_names
 from llmwidgets.comparison.records import (
     ITEM,
     Table,
-    by_id_column,
-    columns_of,
     is_frame,
     no_such_field,
     parse_cell,
@@ -26,12 +23,14 @@ from llmwidgets.comparison.records import (
     read_cell,
     read_columns,
     rows_of,
+    split_ids,
 )
 from llmwidgets.comparison.texts import TextSource, align, names_of
 from llmwidgets.comparison.values import (
     decode_text,
     find_secrets,
     is_blank,
+    is_bytes,
     is_empty_cell,
     is_nothing,
     is_record,
@@ -142,7 +141,7 @@ def _read_label(row: Any, schema: Schema, nulls: bool) -> Label:
     """The row as a label; a record that is JSON text, as a table may have it, is read first."""
     if is_empty_cell(row):
         return Label()
-    if isinstance(row, bytes | bytearray):
+    if is_bytes(row):
         row = decode_text(row, "a row of truth")
     is_text = isinstance(row, str) and not any(leaf.path == "" for leaf in schema.leaves)
     value = parse_cell(row) if is_text else to_jsonable(row, keep_blanks=True)
@@ -176,13 +175,11 @@ def _leaves(value: Any) -> Iterator[Any]:
 def _read_frame(
     frame: Any, sources: Sequence[TextSource], schemas: Sequence[Schema], nulls: bool
 ) -> list[Label]:
-    known = {name for schema in schemas for name in columns_of(leaf.path for leaf in schema.leaves)}
-    found, unclear = match_names(name for name in frame.columns if name not in known)
-    if unclear:
-        raise FieldError({"truth": f"the DataFrame {unclear}"}, "Rename the others.")
-    frame = frame.rename(columns={name: key for name, key in found.items() if key != "truth"})
-    table = read_columns(frame, schemas, "truth", "")
-    labels = by_id_column(frame, [_read_row(row, table, nulls) for row in rows_of(frame)], "truth")
+    distinct = dict.fromkeys(schemas)
+    frame, ids = split_ids(frame, distinct, [each.id for each in sources], "truth")
+    table = read_columns(frame, distinct, "truth", "")
+    rows = [_read_row(row, table, nulls) for row in rows_of(frame)]
+    labels = rows if ids is None else dict(zip(ids, rows, strict=True))
     return [label or Label() for label in _align(labels, sources, schemas, frame.index)]
 
 
@@ -276,7 +273,8 @@ def _is_open(schema: Any) -> bool:
         return any(_is_open(each) for each in schema)
     if not isinstance(schema, dict):
         return False
-    if schema.get("additionalProperties") or schema.get("patternProperties"):
+    # An object without names of its own takes any: a leaf of it is `*`.
+    if schema.get("properties") and schema.get("additionalProperties") in (True, {}):
         return True
     return any(_is_open(each) for each in schema.values())
 

@@ -27,17 +27,22 @@ def to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
     """
     if isinstance(value, Enum):
         return to_jsonable(value.value)
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or isinstance(value, bool):
         return value
     if keep_blanks and is_empty_cell(value):
         return value
+    # What only derives from these, as numpy's do, is not JSON for its validator.
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
     if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < _EXACT else value
+        return int(value) if value.is_integer() and abs(value) < _EXACT else float(value)
     if isinstance(value, BaseModel):
         return to_jsonable(_as_json(value))
     if _is_dataclass(value):
         return to_jsonable(dataclasses.asdict(value))
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) or _is_row(value):
         return {
             str(key): to_jsonable(each, keep_blanks=keep_blanks)
             for key, each in value.items()
@@ -55,6 +60,19 @@ def to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
 def find_repeated(names: Iterable[str]) -> list[str]:
     """The names that appear more than once."""
     return [name for name, times in Counter(names).items() if times > 1]
+
+
+def _is_row(value: Any) -> bool:
+    """Whether this is a row of a DataFrame: a Series whose index names its values."""
+    is_series = hasattr(value, "items") and hasattr(value, "index") and hasattr(value, "name")
+    return is_series and all(isinstance(each, str) for each in value.index)
+
+
+def name_of(key: Any) -> str:
+    """A key of an index or a cell with an id as a name; 1.0, a number beside blanks, is 1."""
+    if is_bytes(key):
+        return decode_text(key, "an id")
+    return str(int(key)) if isinstance(key, float) and key.is_integer() else str(key)
 
 
 def is_record(value: Any) -> bool:
@@ -113,7 +131,9 @@ def is_empty_cell(value: Any) -> bool:
         return False
     if type(value).__name__ in ("NaTType", "NAType"):
         return True
-    is_scalar = isinstance(value, float | Decimal) or getattr(value, "ndim", None) == 0
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    is_scalar = isinstance(value, float) or getattr(value, "ndim", None) == 0
     return is_scalar and bool(value != value)
 
 
@@ -138,7 +158,7 @@ def _scalar(value: Any) -> Any:
         return to_jsonable_python(value)
     if isinstance(value, Decimal):
         return to_jsonable(float(value))
-    if isinstance(value, bytes | bytearray | memoryview):
+    if is_bytes(value):
         return decode_text(value)
     if hasattr(value, "tolist"):
         return to_jsonable(_from_numpy(value))
@@ -157,6 +177,11 @@ def _from_numpy(value: Any) -> Any:
         return moment.date() if midnight else moment
     # Half the digits of a Python float: 12.3 stays 12.3.
     return float(str(value)) if kind == "f" else value.tolist()
+
+
+def is_bytes(value: Any) -> bool:
+    """Whether this is a text that was not decoded."""
+    return isinstance(value, bytes | bytearray | memoryview)
 
 
 def decode_text(value: Any, name: str = "a value") -> str:

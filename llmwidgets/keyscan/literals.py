@@ -56,11 +56,12 @@ def _is_key(word: bytes) -> bool:
 _NAMED = re.compile(
     rb"(?P<word>[kK][eE][yY]|[tT][oO][kK][eE][nN]|[sS][eE][cC][rR][eE][tT]|[cC]redential|SecretStr"
     rb"|[aA][uU][tT][hH][oO][rR][iI][zZ][aA][tT][iI][oO][nN])"
-    rb"(?:\\*[\"'`])?\]?"
-    rb"(?P<parted>[ \t]*(?::[ \t]*[\w.\[\]| ]{1,40}=|[:=]=?>?|<-|,|\(|>)[ \t]*(?:\(\s*)?"
+    rb"(?:\\*[\"'`])?(?:[ \t]*\])?"
+    rb"(?P<parted>[ \t]*(?::[ \t]*[\w.\[\]| ]{1,40}=|(?:\??[:=]=?>?|\()(?:\s{1,80}(?=[\"'`]))?"
+    rb"|,?\s{0,80}(?:\\*[\"'`])?[vV]alue(?:\\*[\"'`])?[ \t]*[:=]|<-|,|>)[ \t]*(?:\(\s*)?"
     rb"(?:key[ \t]*=[ \t]*)?|[ \t]+)"
     rb"(?:[rbfuRBFU]{1,2}(?=[\"']))?(?P<quote>\\*[\"'`]{1,3})?"
-    rb"(?P<scheme>(?i:bearer|basic|token)[ \t]+)?"
+    rb"(?P<scheme>(?i:bearer|basic|token|api-key)[ \t]+)?"
     rb"(?!(?:env|file|op):)(?P<value>[A-Za-z0-9_.~+/|:-]{12,400}+={0,2})"
     rb"(?(quote)(?=\\*[\"'`])|(?=[\s\"'`;,&)}\]<>\\#]|$))"
 )
@@ -69,7 +70,8 @@ _KEY_NAME = re.compile(
     rb"(?i:(?:^|[^a-z]|[a-z](?-i:(?=[A-Z])))"
     rb"(?:api[-_ ]?key|(?:api|access|auth|bearer|hf|hub)[-_]?token|subscription[-_]?key"
     rb"|secret[-_]?(?:access[-_]?)?key|access[-_]?key|client[-_]?secret|authorization)$)"
-    rb"|apikey$|(?:Api|Azure)KeyCredential$|(?:^|\.)SecretStr$|[?&]key$|^--token$"
+    rb"|apikey$|(?:Api|Azure)KeyCredential$|(?:^|\.)Secret(?:Str)?$|[?&]key$|^--token$"
+    rb"|(?i:(?:^|[^a-z])(?:openai|azure|mistral|groq|xai|openrouter|anthropic|gemini|hf)[-_]?key$)"
     rb"|^(?:\$env:)?[A-Z][A-Z0-9_]*(?<!PUBLIC)(?<!PRIMARY)(?<!CACHE)(?<!SORT)_(?:KEY|TOKEN|SECRET)$"
 )
 _SHELL = re.compile(rb"(?:%env|%set_env|\bsetx|\bsetenv|\bset(?: -\w+)*|\bENV)[ \t]+[\"']?$")

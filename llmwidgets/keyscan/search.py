@@ -53,6 +53,8 @@ _SHAPES = tuple(
     )
 )
 _AZURE, _WORD = b"JQQJ99", re.compile(rb"[A-Za-z0-9]+")
+_LINE_ENDS = (rb"\n", rb"\r", rb"\t")
+"""As a string of code or JSON spells them; their letter does not belong to a key behind."""
 _WORD_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -119,7 +121,7 @@ def _find_shaped(data: bytes) -> Iterator[Leak]:
     for kind, anchor, shape in _SHAPES:
         for at in find_all(data, anchor):
             match = None
-            if at == 0 or data[at - 1] not in _WORD_BYTES:
+            if at == 0 or data[at - 1] not in _WORD_BYTES or data[at - 2 : at] in _LINE_ENDS:
                 match = shape.match(data, at)
             if match and (kind == "a private key" or is_random(match[0])):
                 yield Leak(*match.span(), kind, end_of(match[0]))

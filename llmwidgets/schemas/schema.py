@@ -178,7 +178,9 @@ class Schema:
         self._adapter = loaded.adapter
         self.judged: dict[str, Any] = loaded.judged or loaded.json
         """The JSON Schema by which replies are judged: a format that a type reads is not in it."""
-        self._validator = make_validator(self.judged)
+        self._format_validator = make_validator(self.json)
+        """With all formats, those included that a type of the user's reads itself."""
+        self._validator = make_validator(self.judged) if loaded.judged else self._format_validator
         self._compiled: dict[SchemaSubset, Compiled] = {}
         own_formats = self.judged == self.json
         self.canonical: Canonical = replace(canonical(self.json), formats=own_formats)
@@ -258,12 +260,6 @@ class Schema:
     @cached_property
     def _partial_validator(self) -> Any:
         return make_partial_validator(canonical(self.judged), zones=False)
-
-    # With all formats, those included that a type of the user's reads itself.
-
-    @cached_property
-    def _format_validator(self) -> Any:
-        return make_validator(self.json)
 
     @cached_property
     def _partial_format_validator(self) -> Any:

@@ -15,7 +15,8 @@ _KINDS: dict[str, dict[str, Any]] = {
     "text": {"type": "string"}, "date": {"type": "string", "format": "date"},
     "datetime": {"type": "string", "format": "date-time"},
     "time": {"type": "string", "format": "time"}, "uuid": {"type": "string", "format": "uuid"},
-    "uri": {"type": "string", "format": "uri"}, "enum": {"enum": ["car", "bike"]},
+    "uri": {"type": "string", "format": "uri"},
+    "duration": {"type": "string", "format": "duration"}, "enum": {"enum": ["car", "bike"]},
     "list": {"type": "array", "items": {}},
 }  # fmt: skip
 REMAINING: dict[tuple[str, str, str], str] = {}

@@ -154,6 +154,9 @@ RULES = (
     Rule("uuid", "A UUID is the same without dashes.", (
         ("550e8400-e29b-41d4-a716-446655440000", "550E8400E29B41D4A716446655440000"),
     ), (("550e8400-e29b-41d4-a716-446655440000", "550e8400-e29b-41d4-a716-446655440001"),)),
+    Rule("duration", "A length of time is the same in other units.", (
+        ("PT2H5M", "PT125M"), ("PT2H5M", "02:05:00"), ("P1D", "PT24H"), ("PT2H5M", "P0DT2H5M0S"),
+    ), (("PT2H5M", "PT2H6M"), ("PT5M", "P5M"), ("PT2H", "two hours"))),
     Rule("uri", "A URL is the same with a slash at its end.", (
         ("https://x.com/a", "https://x.com/a/"),
     ), (("https://x.com/a", "https://x.com/b"), ("http://x.com", "https://x.com"))),

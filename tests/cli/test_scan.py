@@ -230,6 +230,10 @@ def test_known_shapes(word, kind) -> None:
         f"key: {word[:74]!s}".encode() if "AGE" in word else f"a {word} b".encode(), []
     )
     assert kind in leak.kind
+    if kind not in ("age id", "Azure", "private"):
+        # In a string of code or JSON, behind the end of a line.
+        (leak,) = find_leaks(f'"a\\n{word}\\nb"'.encode(), [])
+        assert kind in leak.kind
 
 
 @pytest.mark.parametrize("shape", KEY_SHAPES, ids=lambda shape: shape.start)
@@ -382,6 +386,18 @@ NAMED = [
     "spring.ai.openai.api-key={}",
     "OPENAI__API_KEY={}",
     "kubectl create secret generic s --from-literal=api-key={}",
+    'os.environ[ "X_API_KEY" ] = "{}"',
+    'AzureKeyCredential(\n    "{}"\n)',
+    'headers = {\n    "api-key":\n        "{}",\n}',
+    'client = Groq(api_key=\n    "{}")',
+    "- name: X_API_KEY\n  value: {}",
+    '{"name": "X_API_KEY", "value": "{}"}',
+    '<add key="X_API_KEY" value="{}"/>',
+    "X_API_KEY ?= {}",
+    'curl -H "Authorization: Api-Key {}"',
+    'mistral_key = "{}"',
+    'openaiKey: "{}"',
+    'api_key=Secret("{}")',
 ]
 NOT_NAMED = [
     'api_key="sk-..."',

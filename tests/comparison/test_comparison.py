@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from datetime import datetime
 
 import pandas as pd
 import pytest
@@ -22,6 +23,11 @@ MARKER = "Birkenweg-Marker-8-Ulm"
 class Line(BaseModel):
     name: str
     total: float | None = None
+
+
+class Visit(BaseModel):
+    at: datetime
+    seats: int
 
 
 class Letter(BaseModel):
@@ -348,6 +354,19 @@ def test_damage_is_said_by_its_place(result, tmp_path, said: str) -> None:
     (tmp_path / "cut.json").write_text(json.dumps(content, indent=1)[:-20])
     with pytest.raises(FieldError, match=r"not a saved comparison: .* line \d+, character \d+"):
         load(tmp_path / "cut.json")
+
+
+@pytest.mark.parametrize("wrong", [None, 5, 1.5, True, [[]], "objekt", {}])
+def test_a_schema_that_was_changed_by_hand_is_refused(tmp_path, wrong) -> None:
+    """Also where replies are judged by another one, since a class reads some formats itself."""
+
+    path = Comparison.from_outputs(Visit, ["x"], {"A": [None]}).save(tmp_path / "saved.json")
+    content = json.loads(path.read_text("utf-8"))
+    (schema,) = content["schemas"].values()
+    schema["properties"]["seats"]["type"] = wrong
+    path.write_text(json.dumps(content))
+    with pytest.raises(FieldError, match="schemas, entry 1 is wrong"):
+        load(path)
 
 
 @pytest.mark.parametrize(

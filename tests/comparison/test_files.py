@@ -62,6 +62,8 @@ SPELLINGS = {
     "bar.csv": "id|text\n1|Hallo\n",
     "sep.csv": "sep=;\r\nid;text\r\n1;Hallo\r\n",
     "SEP.csv": '"SEP=|"\r\nid|text\r\n1|Hallo\r\n',
+    "sep, saved again.csv": "sep=;;;\r\nid;text;n\r\n1;Hallo;\r\n",
+    "sep of a Mac.csv": "sep=;\rid;text\r1;Hallo\r",
     "blanks.csv": "id, text\n1, Hallo\n",
     "names.csv": "ID,Text\n1,Hallo\n",
     "blank names.csv": " Id ;\xa0TEXT \n1;Hallo\n",
@@ -120,7 +122,7 @@ def test_every_table_comes_back(encoding: str, separator: str, data) -> None:
     writer.writerows([("note", "text"), *(map(safe_cell, row) for row in rows)])
     written("table.csv", table.getvalue().encode(encoding))
     assert [(row["note"], row["text"]) for row in read_texts("table.csv")] == rows
-    frame = read_labels("table.csv")
+    frame, _ = read_labels("table.csv")
     assert list(frame.itertuples(index=False, name=None)) == rows
 
 
@@ -154,7 +156,7 @@ WRONG = {
     "half of UTF-16": ("x.csv", "id,text".encode("utf-16")[:-1], "is not UTF-8"),
     "cut": ("x.csv.gz", gzip.compress(b"id,text\n1,a\n")[:-4], "cannot be unpacked"),
     "no gzip": ("x.csv.gz", b"\x1f\x8b", "cannot be unpacked"),
-    "a PDF": ("x.csv", b"%PDF-1.7", "is a PDF"),
+    "a PDF": ("x.csv", b"%PDF-1.7", "Call it .pdf"),
     "a workbook by another name": ("x.csv", b"PK\x03\x04", "is a zip file"),
     "a workbook that is none": ("x.xlsx", b"PK\x03\x04<worksheet/>", "as an Excel workbook"),
     "a Parquet file that is none": ("x.parquet", b"PAR1", "as a Parquet file"),
@@ -200,6 +202,7 @@ def test_names_differ_in_case_and_blanks(names) -> None:
     for given_ in ([row], pd.DataFrame([row]), written("x.jsonl", json.dumps(row))):
         (source,) = read_sources(given_)
         assert (source.id, source.text, source.truth) == ("7", "Hallo", {"city": "Bonn"})
+    assert texts_of({name: "7", text: "Hallo"}) == [("7", "Hallo")]
     exact = [{"text": "a", "Text": "b", "id": 1, "ID": 2}]
     for given_ in (exact, pd.DataFrame(exact)):
         assert texts_of(given_) == [("1", "a")]
@@ -216,6 +219,11 @@ def test_a_column_twice_in_a_frame_is_refused() -> None:
 def test_windows_1252_is_read_and_said(demo) -> None:
     rows = "id;text\r\n1;Grüße aus Köln – 5 € für alles\r\n"
     path = written("x.csv", rows.encode("cp1252"))
+    labels = written("made.json", '{"1": {"city": "Köln"}}'.encode("cp1252"))
+    made = Comparison.from_outputs(SCHEMA, {"1": "x"}, {"A": labels}, truth=labels)
+    assert repr(made).count("made.json is not in UTF-8") == 1
+    made = Comparison.from_outputs(SCHEMA, {"1": "x"}, {"A": labels})
+    assert "made.json is not in UTF-8" in repr(made)
     assert texts_of(path) == [("1", "Grüße aus Köln – 5 € für alles")]
     result = compare(SCHEMA, path, demo, journal=False, progress=False)
     said = "x.csv is not in UTF-8 and was read as Windows-1252"
@@ -240,9 +248,10 @@ def test_what_names_a_file_is_read_wherever_texts_are_taken(demo) -> None:
     written("truth.csv", "ID,city\n2,Rome\n1,Bonn\n")
     written("truth.jsonl", '{"Id": 1, "city": "Bonn"}\n{"Id": 2, "truth": {"city": "Rome"}}\n')
     written("truth.json", '{"1": {"city": "Bonn"}, "2": {"city": "Rome"}}')
+    written("rows.json", '[{"Id": 2.0, "city": "Rome"}, {"Id": 1.0, "city": "Bonn"}]')
     labels = [{"city": "Bonn"}, {"city": "Rome"}]
     for texts in ("texts.csv", Path("texts.csv"), [Path("texts.csv")]):
-        for truth in ("truth.csv", Path("truth.jsonl"), "truth.json"):
+        for truth in ("truth.csv", Path("truth.jsonl"), "truth.json", "rows.json"):
             made = Comparison.from_outputs(SCHEMA, texts, {"A": labels}, truth=truth)
             assert [each.truth for each in made.texts] == labels
             panel = ComparisonPanel(SCHEMA, texts, truth=truth)
@@ -251,18 +260,22 @@ def test_what_names_a_file_is_read_wherever_texts_are_taken(demo) -> None:
     written(
         "made.jsonl", '{"ID": 2, "output": "{\\"city\\": \\"Rome\\"}"}\n{"ID": 1, "city": "Bonn"}\n'
     )
-    for outputs in ("made.jsonl", Path("made.jsonl"), Path("truth.json")):
+    for outputs in ("made.jsonl", Path("made.jsonl"), Path("truth.json"), "truth.csv", "rows.json"):
         made = Comparison.from_outputs(SCHEMA, "texts.csv", {"A": outputs}, truth=labels)
         assert made.scoreboard()["accuracy"].tolist() == [1]
     result = compare(SCHEMA, "texts.csv", demo, truth="truth.csv", journal=False, progress=False)
     assert [each.id for each in result.texts] == ["1", "2"]
     assert extract(SCHEMA, written("x.txt", "City: Bonn"), demo, journal=False).failure is None
-    with pytest.raises(FieldError, match="is a table, not one text"):
-        extract(SCHEMA, Path("texts.csv"), demo, journal=False)
+    for table in (Path("texts.csv"), "texts.csv"):
+        with pytest.raises(FieldError, match="is a table, not one text"):
+            extract(SCHEMA, table, demo, journal=False)
+    with pytest.raises(FieldError, match=r"there is no file x\.pdf"):
+        extract(SCHEMA, "x.pdf", demo, journal=False)
 
 
 def test_a_name_without_a_file_is_not_sent_as_a_text() -> None:
     assert "there is no file nothing.csv" in refusal("nothing.csv")
+    assert "there is no file 'nothing.csv\\n'" in refusal("nothing.csv\n")
     assert "There is no file nothing.csv" in refusal(Path("nothing.csv"))
     assert "There is no file no.txt" in refusal([Path("no.txt")])
     Path("letters").mkdir()
@@ -336,6 +349,9 @@ def test_a_folder_is_read_whole_or_refused(monkeypatch) -> None:
     whole = [("a", "a.md"), ("b", "b.txt"), ("c", "a page")]
     assert texts_of(folder) == whole
     assert texts_of([Path("letters/c.pdf")]) == texts_of("letters/c.pdf") == [("c", "a page")]
+    written("d.pdf.gz", gzip.compress(b"%PDF-1.7"))
+    assert texts_of(Path("d.pdf.gz")) == [("d", "a page")]
+    assert read.pop() == "upload.pdf"
     assert read == ["c.pdf"] * 3
     assert read_uploads([("c.pdf", b"%PDF-1.7")]) == [{"id": "c", "text": "a page"}]
     assert not Path(read[-1]).exists()
@@ -417,7 +433,7 @@ def test_a_workbook_is_read_as_it_is_shown() -> None:
     assert "has no rows" in refusal(path) or "is empty" in refusal(path)
     path = workbook("x.xlsx", rows)
     assert texts_of(path) == texts_of("x.xlsx") == [("7", "NA"), ("8", "12345")]
-    first, second = read_labels(path).to_dict("records")
+    first, second = read_labels(path)[0].to_dict("records")
     assert first["when"] == dt.date(2026, 11, 28)
     assert (first["count"], first["share"], first["paid"]) == (3, 0.5, True)
     assert isinstance(first["count"], int)
@@ -425,6 +441,7 @@ def test_a_workbook_is_read_as_it_is_shown() -> None:
     assert second["count"] is None
     (source, _) = read_sources(workbook("x.xlsx", rows, [["other"]]))
     assert source.note == "x.xlsx has 2 sheets; only the first, Sheet1, was read."
+    assert source.note in refusal(workbook("x.xlsx", [["about"], ["a"]], rows))
 
 
 def test_a_workbook_labels_numbers_days_and_nothing() -> None:

@@ -58,6 +58,43 @@ def test_a_frame_with_ids_is_read_by_id() -> None:
     assert [each.status for each in result] == ["ok", "Stopped", "ok"]
 
 
+@pytest.mark.parametrize("names", [("ID", "Text"), (" Id ", "text"), ("id", " TEXT")])
+def test_the_ids_of_a_frame_are_found_as_those_of_texts(names: tuple[str, str]) -> None:
+    """In outputs and in truth alike."""
+    one, other = names
+    frame = pd.DataFrame({one: [3.0, 1.0, 2.0], other: ["z", "x", "y"], "s": ["C", "A", "B"]})
+    for texts in (frame[[one, other]].sort_values(one), {"1": "x", 2: "y", 3.0: "z"}):
+        result = outputs(frame, texts, frame)
+        assert [each.data and each.data["s"] for each in result] == ["A", "B", "C"]
+        assert result.scoreboard().accuracy[0] == 1
+
+
+def test_a_column_named_like_a_field_is_the_field() -> None:
+    """But for `id`, if what it has are the ids of the texts."""
+    rows = [{"name": name} for name in ("id", "text", "s")]
+    frame = pd.DataFrame({"id": ["7", "7"], "text": ["a", "b"], "s": ["A", "B"]})
+    result = lw.Comparison.from_outputs(rows, ["x", "y"], {"M": frame}, truth=frame)
+    records = frame.to_dict("records")
+    assert [each.data for each in result] == [text.truth for text in result.texts] == records
+    turned = frame.assign(id=["y", "x"])
+    result = lw.Comparison.from_outputs(rows, {"x": "1", "y": "2"}, {"M": turned}, truth=turned)
+    assert [each.data["s"] for each in result] == ["B", "A"]
+    assert [text.truth for text in result.texts] == [
+        {"text": "b", "s": "B"},
+        {"text": "a", "s": "A"},
+    ]
+
+
+def test_ids_are_one_name_however_they_are_written() -> None:
+    texts = pd.DataFrame({"id": [b"1", b"2"], "text": [b"x", "y"]})
+    for given in ({1: {"s": "A"}, 2.0: {"s": "B"}}, {"1": {"s": "A"}, np.int64(2): {"s": "B"}}):
+        result = outputs(given, texts, given)
+        assert [text.id for text in result.texts] == ["1", "2"]
+        assert result.scoreboard().accuracy[0] == 1
+    with pytest.raises(FieldError, match="has the id 1 more than once"):
+        outputs({1: {"s": "A"}, "1": {"s": "B"}}, texts)
+
+
 REFUSED: dict[str, tuple[Any, str]] = {
     "another column": (FRAME.assign(note=""), "note: the schema has no field"),
     "a misspelled column": (pd.DataFrame({"S": TEXTS}), "the nearest is s"),
@@ -86,10 +123,16 @@ def test_a_frame_in_place_of_the_dict_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [b'{"s": "\xc3\xa9"}', bytearray(b'\xef\xbb\xbf{"s": "\xc3\xa9"}')]
+    "given",
+    [
+        b'{"s": "\xc3\xa9"}',
+        bytearray(b'\xef\xbb\xbf{"s": "\xc3\xa9"}'),
+        memoryview(b'{"s": "\xc3\xa9"}'),
+    ],
 )
 def test_bytes_are_read_as_utf8(given: Any) -> None:
-    result = outputs([given], ["x"], truth=[bytes(given)])
+    result = outputs([given], [given], truth=[given])
+    assert [text.text for text in result.texts] == [bytes(given).decode("utf-8-sig")]
     assert [each.data for each in result] == [{"s": "é"}]
     assert result.scoreboard().accuracy[0] == 1
 

@@ -243,3 +243,8 @@ def test_open_objects_take_any_key() -> None:
         "properties": {"totals": {"type": "object", "additionalProperties": {"type": "number"}}},
     }
     assert truths([{"totals": {"anything": 1}}], ["x"], schema) == [{"totals": {"anything": 1}}]
+    # Next to one, the other names are still those of the schema.
+    with pytest.raises(FieldError, match=r"totls: the schema has no field .* nearest is totals"):
+        truths([{"totls": {}}], ["x"], schema)
+    open_one = {**schema, "additionalProperties": True}
+    assert truths([{"totls": {}}], ["x"], open_one) == [{"totls": {}}]

@@ -51,20 +51,28 @@ JSON: list[tuple[Any, Any]] = [
     (Weight.HALF, 0.5),
     (b"caf\xc3\xa9", "café"),
     (bytearray(b"\xef\xbb\xbfa"), "a"),
+    (memoryview(b"a"), "a"),
+    (np.str_("a"), "a"),
+    (np.float64(1.5), 1.5),
+    (type("Count", (int,), {})(3), 3),
     (pd.Series([1, 2]), [1, 2]),
+    (pd.Series(["x", "y"], index=[3, 7]), ["x", "y"]),
+    (pd.Series({"a": np.float64(1.5), "b": "x"}), {"a": 1.5, "b": "x"}),
 ]
 
 
 @pytest.mark.parametrize(("value", "plain"), JSON, ids=[repr(each)[:60] for each, _ in JSON])
 def test_a_value_is_json_in_every_shape(value: Any, plain: Any) -> None:
     assert to_jsonable(value) == plain
+    # Of the plain type itself, since no validator of JSON takes another.
+    assert type(to_jsonable(value)) is type(plain)
     assert to_jsonable({"a": [value], "b": {"c": value}}) == {"a": [plain], "b": {"c": plain}}
 
 
 @pytest.mark.parametrize(
     "value",
     [np.datetime64("NaT"), np.timedelta64("NaT", "ns"), np.float32("nan"), pd.NaT, pd.NA,
-     float("nan"), Decimal("NaN")],
+     float("nan"), Decimal("NaN"), Decimal("sNaN")],
     ids=repr,
 )  # fmt: skip
 def test_an_empty_cell_is_not_a_value(value: Any) -> None:
@@ -104,6 +112,7 @@ SHAPES: dict[str, Any] = {
     "a dict": {"text-01": VALUES},
     "a frame": pd.DataFrame([VALUES]),
     "a series": pd.Series([VALUES]),
+    "a row of a frame": [pd.DataFrame([VALUES]).iloc[0]],
     "a record": [RECORD],
 }
 
@@ -123,6 +132,13 @@ def test_a_table_of_dates_is_truth_for_field_rows() -> None:
     reply = {"at": "2024-01-05T10:00:00Z", "opens": "10:30:00Z"}
     result = lw.Comparison.from_outputs(rows, ["text"], {"A": [reply]}, truth=truth)
     assert list(result.to_frame().right) == [True, True]
+
+
+@pytest.mark.parametrize("said", ["PT2H5M", "PT125M", "02:05:00", "P0DT2H5M0S"])
+def test_a_length_of_time_is_right_in_any_units(said: str) -> None:
+    truth = [{"took": dt.timedelta(minutes=125)}]
+    result = lw.Comparison.from_outputs(Visit, ["text"], {"A": [{"took": said}]}, truth=truth)
+    assert list(result.to_frame().right) == [True]
 
 
 def test_it_is_valid_after_saving(tmp_path: pathlib.Path) -> None:

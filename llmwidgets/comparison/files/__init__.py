@@ -31,7 +31,7 @@ from llmwidgets.comparison.files.tables import (
     read_parquet,
     read_tabbed,
 )
-from llmwidgets.comparison.values import find_repeated, is_nothing
+from llmwidgets.comparison.values import find_repeated, is_nothing, name_of
 from llmwidgets.errors import FieldError, read_json, read_path
 from llmwidgets.formatting import file_size, join_truncated
 
@@ -89,7 +89,7 @@ _UTF8 = "Save it as UTF-8."
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """The bytes of a file by the name that messages say; `path` is where they lie as they are."""
+    """The bytes of a file by the name that messages say; `path` is where they are as they are."""
 
     name: str
     data: bytes
@@ -155,22 +155,26 @@ def names_file(value: Any, argument: str) -> bool:
     """
     if not isinstance(value, str):
         return isinstance(value, os.PathLike)
-    if not value.strip() or len(value) > 1000 or "\n" in value:
+    bare = value.strip()
+    if not bare or len(value) > 1000 or "\n" in bare:
         return False
     there = os.path.exists(os.path.expanduser(value))
-    instead = "the text in a list" if argument == "texts" else "a list as long as the texts"
-    named = _kind_of(value) in (*TABLES, _PDF)
-    if named and not there:
+    instead = {"texts": "the text in a list", "text": 'a row, {"text": "…"}'}.get(
+        argument, "a list as long as the texts"
+    )
+    is_name = _kind_of(bare) in (*TABLES, _PDF)
+    if is_name and not there:
+        named = value if value == bare else repr(value)
         raise FieldError(
-            {argument: f"is a str, and there is no file {value}."},
+            {argument: f"is a str, and there is no file {named}."},
             f"Check the path, or give {instead}.",
         )
-    if there and not named:
+    if there and not is_name:
         raise FieldError(
             {argument: f"is a str, and {value} is the name of a file or folder as well."},
             f"Give a Path(…) to read what it names, or {instead}.",
         )
-    return named
+    return is_name
 
 
 # -- Texts.
@@ -272,7 +276,7 @@ def _text_row(row: Any, where: str, table: Table) -> Row:
         if likely:
             renamed = f'{table.code}.rename(columns={{{likely}: "text"}})'
             hint = f"Rename {likely} to text in the file, or in Python read it so: {renamed}."
-        raise FieldError(f"{place} {problem}", hint)
+        raise FieldError(f"{place} {problem} {table.note}".rstrip(), hint)
     kept = Row()
     for name, value in row.items():
         key = found.get(name) or name
@@ -328,35 +332,38 @@ def _table_of(file: File) -> Table:
 # -- Labels: truth, or outputs that were made elsewhere.
 
 
-def read_labels(path: StrPath, key: str = "truth") -> Any:
-    """What a file has for each text: a DataFrame of a table, a dict by id or a list of JSON.
+def read_labels(path: StrPath, key: str = "truth") -> tuple[Any, str]:
+    """What a file has for each text, and what its reader assumed.
 
-    In lines of JSON a label is under `key`, or is the line without its id.
+    It is a DataFrame of a table, a dict by id or a list of JSON. In rows of JSON a label is under
+    `key`, or is the row without its id.
     """
     file = open_file(path)
     if file.kind == ".json" or not _is_table(file):
-        return read_json(decode(file)[0], file.name)
+        text, note = decode(file)
+        whole = read_json(text, file.name)
+        return (_by_id(whole, key, file.name) if isinstance(whole, list) else whole), note
     table = _table_of(file)
     if table.noun == "column":
-        return table.frame()
-    return _by_id([row for row, _ in table.rows], key, file.name)
+        return table.frame(), table.note
+    return _by_id([row for row, _ in table.rows], key, file.name), table.note
 
 
 def _by_id(rows: list[Any], key: str, name: str) -> Any:
-    """The labels of lines by their id; the lines as they are if one of them has none."""
+    """The labels of rows by their id; the rows as they are if one of them has none."""
     labels: list[tuple[str, Any]] = []
     for row in rows:
         found, unclear = match_names(row) if isinstance(row, dict) else ({}, "")
         if unclear:
-            raise FieldError(f"A line of {name} {unclear}", "Rename the others.")
+            raise FieldError(f"A row of {name} {unclear}", "Rename the others.")
         if "id" not in found.values():
             return rows
         named = {found[each] if found.get(each) in ("id", key) else each: row[each] for each in row}
-        labels.append((str(named.pop("id")), named.get(key, named)))
+        labels.append((name_of(named.pop("id")), named.get(key, named)))
     if twice := find_repeated(each for each, _ in labels):
         raise FieldError(
             f"{name} has these ids more than once: {join_truncated(twice)}.",
-            "Keep one line for each id.",
+            "Keep one row for each id.",
         )
     return dict(labels)
 
@@ -386,7 +393,8 @@ def decode(file: File) -> tuple[str, str]:
         if data.startswith(mark):
             raise FieldError(f"{file.name} is not text: it is {noun}.", hint)
     if _is_pdf(file):
-        raise FieldError(f"{file.name} is a PDF, not a table.", "Call it .pdf.")
+        hint = "Name a table." if file.kind == _PDF else "Call it .pdf."
+        raise FieldError(f"{file.name} is a PDF, not a table.", hint)
     try:
         text = data.decode(_encoding_of(data))
     except UnicodeDecodeError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import warnings
 import zipfile
 from collections import Counter
@@ -64,9 +65,7 @@ class Table:
         """The rows as a DataFrame whose cells are what they are in the file."""
         import pandas as pd
 
-        frame = pd.DataFrame([row for row, _ in self.rows], dtype=object)
-        frame.attrs["assumed"] = (self.note,) if self.note else ()
-        return frame
+        return pd.DataFrame([row for row, _ in self.rows], dtype=object)
 
 
 # -- Names: which column or key is the text, the id, the truth, the schema.
@@ -119,6 +118,8 @@ def _as_python(name: Any) -> str:
 # -- Text with separators: CSV of any country, TSV.
 
 _SEPARATORS = ",;\t|"
+_NAMED_SEPARATOR = re.compile(r'"?sep=([^\w"\r\n])"?[,;\t| ]*(?:\r\n?|\n|$)', re.IGNORECASE)
+"""The first line by which Excel reads a table; what saved it again may have added empty cells."""
 
 
 def read_delimited(text: str, name: str, usual: str = ",") -> Table:
@@ -129,12 +130,9 @@ def read_delimited(text: str, name: str, usual: str = ",") -> Table:
     often a text with a separator or a line end in it and no quotes around.
     """
     csv.field_size_limit(2**31 - 1)  # the most that every platform takes
-    first, _, rest = text.partition("\n")
-    named = first.strip().strip('"')
     skipped = 0
-    if named[:4].casefold() == "sep=" and len(named) <= 5:
-        text, skipped, usual = rest, 1, named[4:] or "\t"
-        separator = usual
+    if named := _NAMED_SEPARATOR.match(text):
+        text, skipped, separator = text[named.end() :], 1, named[1]
     else:
         separator = _separator_of(_header_of(text), usual)
     header = _header_of(text).split(separator)
