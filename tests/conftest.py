@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from tests.pages import (
 settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "desk")
+
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -112,7 +114,12 @@ def _refuse_strangers(address: object) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest come first: they would else be waited for at the end."""
+    """The files that take longest come first: they would else be waited for at the end.
+
+    An address in the id of a test is refused: it differs among the processes that share the tests.
+    """
+    if odd := [item.nodeid for item in items if re.search(r" at 0x[0-9a-f]+", item.nodeid)]:
+        raise pytest.UsageError(f"Name this case, whose id has an address in it: {odd[0]}")
     slow = {
         item.path
         for item in items

@@ -61,7 +61,11 @@ JSON: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "plain"), JSON, ids=[repr(each)[:60] for each, _ in JSON])
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    JSON,
+    ids=[f"{type(each).__name__} {each}"[:60].partition(" at 0x")[0] for each, _ in JSON],
+)
 def test_a_value_is_json_in_every_shape(value: Any, plain: Any) -> None:
     assert to_jsonable(value) == plain
     # Of the plain type itself, since no validator of JSON takes another.
