@@ -13,7 +13,7 @@ from llmwidgets import errors
 from llmwidgets.dialects import anthropic, gemini, openai
 from llmwidgets.dialects.response_body import to_utf8
 from llmwidgets.dialects.types import HTTPResponse, Usage
-from llmwidgets.errors import InvalidJSON
+from llmwidgets.errors import FailureCode, InvalidJSON, Unreachable
 from llmwidgets.schemas import parse_json
 
 RECORD = {"total": 12.5, "name": "Zürich"}
@@ -56,6 +56,9 @@ def decoded(dialect: Any, body: Any, kind: str = "application/json") -> Any:
         [{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": TEXT}],
         [{"text": TEXT}], [TEXT], [TEXT[:5], TEXT[5:]], {"type": "text", "text": TEXT}, RECORD,
         [{"type": "tool_use", "input": {}}, TEXT],
+        [{"type": "text", "text": TEXT}, {"type": "citation", "url": "x"}, None],
+        [{"type": "reasoning_content", "text": "{}"}, {"type": "TEXT", "text": TEXT}],
+        [{"type": "output_text", "content": TEXT}],
     ],
 )  # fmt: skip
 def test_parts_and_objects_are_the_text_that_they_stand_for(said):
@@ -281,3 +284,24 @@ def test_whatever_bytes_come_are_a_reply_or_a_failure_of_ours(dialect, body):
     payload = HTTPResponse(200, {"content-type": "text/event-stream"}, body, 0.1)
     with pytest.raises(errors.Failure):
         dialect.decode(payload)
+
+
+@pytest.mark.parametrize("field", ["thoughts", "reasoning_text", "thinking_blocks", "thought"])
+def test_thinking_is_known_by_the_name_of_its_field(field):
+    body = chat(None)
+    body["choices"][0]["message"][field] = "Hm."
+    assert decoded(openai, body).thinking == field
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"object": "response", "status": "completed", "output": []},
+        {"type": "message", "content": [{"type": "text", "text": TEXT}], "stop_reason": "end_turn"},
+        {"type": "welcome"},
+    ],
+)
+def test_the_answer_of_another_api_is_called_so_and_not_a_refused_request(body):
+    with pytest.raises(Unreachable) as caught:
+        decoded(openai, body)
+    assert caught.value.code == FailureCode.WRONG_FORMAT

@@ -386,6 +386,8 @@ def mask_secrets(data: bytes) -> bytes:
 
 def mask_text(text: str) -> str:
     """The same for a text; one without a key is the text itself."""
+    if not text:
+        return text
     raw = text.encode("utf-8", "surrogatepass")
     masked = mask_secrets(raw)
     return text if masked is raw else masked.decode("utf-8", "surrogatepass")
