@@ -183,10 +183,13 @@ def _reply(
 
 def _handed_over(message: dict[str, Any]) -> tuple[str, str]:
     """The record of a model that called a tool, though none was offered, instead of answering."""
-    calls = [read_path(each, "function") for each in dicts(message.get("tool_calls"))]
-    for each in dicts([*calls, message.get("function_call")]):
-        if each.get("arguments") is not None:
-            return read_call(each.get("name"), each["arguments"])
+    calls = message.get("tool_calls")
+    calls = [calls] if isinstance(calls, dict) else dicts(calls)
+    inner = [each.get("function") or each.get("custom") or each for each in calls]
+    for each in dicts([*inner, message.get("function_call")]):
+        handed = each.get("arguments", each.get("input"))
+        if handed is not None or each.get("name"):
+            return read_call(each.get("name"), "" if handed is None else handed)
     return "", ""
 
 

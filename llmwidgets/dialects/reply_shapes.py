@@ -85,7 +85,8 @@ _LONGEST_NAME = 60
 _WORDS: dict[Ending, str] = {
     "truncated": (
         "length max_tokens max_output_tokens max_completion_tokens max_new_tokens token_limit"
-        " model_length model_context_window_exceeded pause_turn continuation"
+        " model_length model_context_window_exceeded pause_turn continuation incomplete max_length"
+        " max_output output_limit length_limit length_limit_reached"
     ),
     "filtered": (
         "content_filter content_filtered guardrail_intervened safety recitation blocklist"

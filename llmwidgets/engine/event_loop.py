@@ -206,8 +206,8 @@ _thresholds: list[tuple[int, int, int]] = []
 def collect_seldom() -> Iterator[None]:
     """Let Python look for cycles less often while the block runs.
 
-    Hundreds of calls under way make and drop so many objects that by the usual threshold all
-    that the process keeps is looked through over and over: a fifth of the CPU of a run.
+    Calls under way make and drop objects by the thousand, so that by the usual threshold all that
+    the process keeps is looked through over and over: a fifth of the CPU of a run.
     """
     _thresholds.append(gc.get_threshold())
     young, *older = _thresholds[0]

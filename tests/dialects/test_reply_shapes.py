@@ -93,6 +93,9 @@ def test_a_tool_that_nobody_offered_is_read_and_named(whole):
     for dialect, body in (
         (openai, chat(None, "tool_calls", **calls)),
         (openai, chat("", "function_call", function_call=handed)),
+        (openai, chat(None, "tool_calls", tool_calls=calls["tool_calls"][0])),
+        (openai, chat(None, "tool_calls", tool_calls=[handed])),
+        (openai, chat(None, tool_calls=[{"custom": {"name": "save_bill", "input": whole}}])),
         (anthropic, message([block], "tool_use")),
         (gemini, content([part])),
     ):
@@ -125,7 +128,8 @@ WORDS = [
     ("length", "truncated"), ("LENGTH", "truncated"), ("max_tokens", "truncated"),
     ("MAX_TOKENS", "truncated"), ("maxTokens", "truncated"), ("max-output-tokens", "truncated"),
     ("FinishReason.MAX_TOKENS", "truncated"), ("model_length", "truncated"),
-    ("model_context_window_exceeded", "truncated"),
+    ("model_context_window_exceeded", "truncated"), ("LENGTH_LIMIT_REACHED", "truncated"),
+    ("max_length", "truncated"), ("incomplete", "truncated"),
     ("content_filter", "filtered"), ("CONTENT_FILTER", "filtered"), ("contentFilter", "filtered"),
     ("SAFETY", "filtered"), ("safety", "filtered"), ("guardrail_intervened", "filtered"),
     ("refusal", "refused"), ("REFUSAL", "refused"),
@@ -305,3 +309,8 @@ def test_the_answer_of_another_api_is_called_so_and_not_a_refused_request(body):
     with pytest.raises(Unreachable) as caught:
         decoded(openai, body)
     assert caught.value.code == FailureCode.WRONG_FORMAT
+
+
+def test_a_tool_without_anything_handed_over_is_named():
+    reply = decoded(openai, chat(None, tool_calls=[{"function": {"name": "save_bill"}}]))
+    assert (reply.text, "not offered (save_bill)" in reply.explanation) == ("", True)
