@@ -18,14 +18,16 @@ _HEADER_END = r"[^<]{0,80}(?:<\|constrain\|>[^<]{0,40})?<\|message\|>"
 _FINAL = rf"{_HEADER}final{_HEADER_END}"
 _CHANNELS = "<|channel|>analysis"
 
+_TAGS = (
+    "think", "thinking", "thought", "thoughts", "thought_process", "reasoning", "reasoning_content",
+    "reflection", "scratchpad", "analysis", "seed:think",
+)  # fmt: skip
+
 _MARKS = (
-    ("<think>", r"<think>", r"</think>"),
-    ("<thinking>", r"<thinking>", r"</thinking>"),
-    ("<thought>", r"<thought>", r"</thought>"),
-    ("<reasoning>", r"<reasoning>", r"</reasoning>"),
+    *((f"<{tag}>", rf"<\|?{tag}\|?(?:\s[^<>]{{0,80}})?>", rf"<\|?/{tag}\|?>") for tag in _TAGS),
     ("[THINK]", r"\[THINK\]", r"\[/THINK\]"),
     ("◁think▷", r"◁think▷", r"◁/think▷"),
-    ("<seed:think>", r"<seed:think>", r"</seed:think>"),
+    ("<unused94>", r"<unused94>", r"<unused95>"),
     ("<|begin_of_thought|>", r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
     ("<|START_THINKING|>", r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),
     ("<|channel>thought", r"<\|channel>thought", r"<channel\|>"),
@@ -41,7 +43,7 @@ _MARKS = (
 _CLOSINGS = (
     *((name, end) for name, _, end in _MARKS if name != _CHANNELS),
     # Where the special tokens were taken out, two words are left of the header.
-    (_CHANNELS, rf"{_FINAL}|assistantfinal(?=\s*+[{{\[`])"),
+    (_CHANNELS, rf"{_FINAL}|assistantfinal(?:\s*+json)?(?=\s*+[{{\[`])"),
 )
 """What ends thinking whose beginning was in the prompt: a template that opens it is common."""
 
@@ -70,7 +72,8 @@ _CLOSING = re.compile("|".join(f"({each})" for _, each in _CLOSINGS), _FLAGS)
 _BEGINNING = re.compile("|".join(_BEGINNINGS), _FLAGS)
 _FENCE = "```"
 _JSON = ("{", "[", _FENCE)
-_LABEL = re.compile(r"(?:json\b)?\s*+", re.IGNORECASE)
+_FENCES = re.compile(r"`{3,}|~{3,}")
+_LABEL = re.compile(r"[^\S\n]*+[\w.+-]*+\s*+")
 
 
 def separate_thinking(text: str) -> tuple[str, str]:
@@ -159,12 +162,13 @@ def fenced_block(text: str) -> str | None:
     >>> fenced_block('Here it is: ```json\\n{"a": 1}\\n``` Anything else?')
     '{"a": 1}'
     """
-    before, _, rest = text.partition(_FENCE)
-    block, fence, after = rest.rpartition(_FENCE)
-    block = _LABEL.sub("", block, count=1).strip()
-    prose = before + after
+    fences = list(_FENCES.finditer(text))
+    if len(fences) < 2:
+        return None
+    (start, begin), (end, after) = fences[0].span(), fences[-1].span()
+    block, prose = _LABEL.sub("", text[begin:end], count=1).strip(), text[:start] + text[after:]
     # A draft outside the block makes it unsure which is meant, and so do two blocks.
-    if not fence or block[:1] not in ("{", "[") or block[:1] in prose or _OPENING.search(prose):
+    if block[:1] not in ("{", "[") or block[:1] in prose or _OPENING.search(prose):
         return None
     try:
         parse_json(block)

@@ -23,6 +23,7 @@ from typing import Any
 from llmwidgets.dialects import error_meanings, error_table
 from llmwidgets.dialects.answer import separate_thinking
 from llmwidgets.dialects.error_body import (
+    ErrorBody,
     dicts,
     ended_in_failure,
     filtered_categories,
@@ -62,8 +63,8 @@ LADDER = (
 )
 """The forms a server of this format is asked for, strictest first."""
 
-_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
-"""Fields of a message for thinking: vLLM, sglang, llama.cpp, Ollama, routers."""
+_THOUGHT = re.compile("reasoning|think|thought")
+"""Names of what a message or a part says of thinking: `reasoning_content`, `thinking_blocks`, …"""
 
 
 def form_for(form: ResponseFormat, schema: Compiled) -> ResponseFormat:
@@ -151,8 +152,8 @@ def _reply(
     said, explanation = (content, "") if content.strip() else _handed_over(message)
     text, thinking = separate_thinking(said or content)
     if not text.strip() and not thinking:
-        thought = _thought(message.get("content"))
-        thinking = next((name for name in _THOUGHTS if message.get(name)), thought)
+        named = (name for name, said in message.items() if said and _THOUGHT.search(name))
+        thinking = next(named, "") or _thought(message.get("content"))
     known = read_ending(choice.get("finish_reason"))
     ending: Ending = known or "complete"
     if refusal or ending == "refused":
@@ -181,16 +182,19 @@ def _reply(
 
 def _handed_over(message: dict[str, Any]) -> tuple[str, str]:
     """The record of a model that called a tool, though none was offered, instead of answering."""
-    calls = [read_path(each, "function") for each in dicts(message.get("tool_calls"))]
-    for each in dicts([*calls, message.get("function_call")]):
-        if each.get("arguments") is not None:
-            return read_call(each.get("name"), each["arguments"])
+    calls = message.get("tool_calls")
+    calls = [calls] if isinstance(calls, dict) else dicts(calls)
+    inner = [each.get("function") or each.get("custom") or each for each in calls]
+    for each in dicts([*inner, message.get("function_call")]):
+        handed = each.get("arguments", each.get("input"))
+        if handed is not None or each.get("name"):
+            return read_call(each.get("name"), "" if handed is None else handed)
     return "", ""
 
 
 def _thought(content: Any) -> str:
-    kinds = {part.get("type") for part in dicts(content) if isinstance(part.get("type"), str)}
-    return next((name for name in _THOUGHTS if name in kinds), "")
+    kinds = (str(part.get("type")) for part in dicts(content))
+    return next(filter(_THOUGHT.search, kinds), "")
 
 
 def _join(events: list[dict[str, Any]], done: bool) -> dict[str, Any]:
@@ -398,6 +402,11 @@ def _endpoint_step(response: ErrorResponse) -> str:
     return error_meanings.PASTE_TARGET_URI if azure else "Check that the endpoint ends in /v1."
 
 
+def _says_why(body: ErrorBody) -> bool:
+    """Whether a body tells of an error: a type alone is that of another API's answer."""
+    return bool(body.message or body.code or body.inner or body.param or body.type == "error")
+
+
 _VERSION = re.compile("api-version|API version")
 _VERSION_STEP = "Paste the target URI again: its api-version is not known there."
 _WRONG_FORMAT = error_meanings.wrong_format("OpenAI", _endpoint_step)
@@ -431,7 +440,7 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
     # A message about a thing that is gone is about the model, and not about the address.
     ErrorRule(_WRONG_FORMAT, {410}, when=lambda response: not response.body.message),
     # JSON that is neither an answer nor an error: another program's.
-    ErrorRule(_WRONG_FORMAT, {200}, when=lambda response: not response.words.strip()),
+    ErrorRule(_WRONG_FORMAT, {200}, when=lambda response: not _says_why(response.body)),
     ErrorRule(replace(error_meanings.BAD_REQUEST, hint=_VERSION_STEP), message=_VERSION),
 ))  # fmt: skip
 """What a code says counts before what a status says."""

@@ -31,7 +31,7 @@ def read_content(content: Any) -> tuple[str, str]:
         return content or "", ""
     one = isinstance(content, dict) and content.get("type") in _SPOKEN and "text" in content
     parts = [content] if one else content
-    if not isinstance(parts, list) or not all(map(_is_part, parts)):
+    if not isinstance(parts, list) or (parts and not any(map(_is_part, parts))):
         return spell_json(content), ""
     refused = [str(part.get("refusal") or "") for part in dicts(parts)]
     return "".join(map(_words, parts)), "".join(refused)
@@ -41,13 +41,14 @@ def _is_part(part: Any) -> bool:
     if not isinstance(part, dict):
         return isinstance(part, str)
     kind = part.get("type")
-    return kind in _PARTS if isinstance(kind, str) else part.keys() == {"text"}
+    return kind.lower() in _PARTS if isinstance(kind, str) else part.keys() == {"text"}
 
 
 def _words(part: Any) -> str:
     if isinstance(part, str):
         return part
-    text = part.get("text") if part.get("type", "text") in _SPOKEN else ""
+    spoken = isinstance(part, dict) and str(part.get("type", "text")).lower() in _SPOKEN
+    text = part.get("text", part.get("content")) if spoken else ""
     # Some wrap the words once more.
     text = read_path(text, "value") if isinstance(text, dict) else text
     return text if isinstance(text, str) else ""
@@ -84,7 +85,8 @@ _LONGEST_NAME = 60
 _WORDS: dict[Ending, str] = {
     "truncated": (
         "length max_tokens max_output_tokens max_completion_tokens max_new_tokens token_limit"
-        " model_length model_context_window_exceeded pause_turn continuation"
+        " model_length model_context_window_exceeded pause_turn continuation incomplete max_length"
+        " max_output output_limit length_limit length_limit_reached"
     ),
     "filtered": (
         "content_filter content_filtered guardrail_intervened safety recitation blocklist"

@@ -168,8 +168,9 @@ def join_stream(payload: HTTPResponse, join: Join) -> tuple[HTTPResponse, Any]:
     events = [each for each in body if isinstance(each, dict)] if isinstance(body, list) else []
     if not events:
         return payload, body
-    whole = join(events, DONE in body)
-    return replace(payload, body=json.dumps(whole).encode()), whole
+    # Spelled and read again, the halves of a character that came in two pieces are one.
+    spelled = json.dumps(join(events, DONE in body)).encode()
+    return replace(payload, body=spelled), load_json(spelled)
 
 
 _NAMES = frozenset({"role", "type", "id", "name"})

@@ -6,11 +6,12 @@ import asyncio
 import atexit
 import contextlib
 import dis
+import gc
 import os
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -192,3 +193,30 @@ def _forget_after_fork() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_after_fork)
 atexit.register(stop_engine)
+
+
+# -- Garbage.
+
+_MANY = 20_000
+_thresholds: list[tuple[int, int, int]] = []
+"""What counted as each block of `collect_seldom` began; all of them run on the engine's loop."""
+
+
+@contextlib.contextmanager
+def collect_seldom() -> Iterator[None]:
+    """Let Python look for cycles less often while the block runs.
+
+    Calls under way make and drop objects by the thousand, so that by the usual threshold all that
+    the process keeps is looked through over and over: a fifth of the CPU of a run.
+    """
+    _thresholds.append(gc.get_threshold())
+    young, *older = _thresholds[0]
+    if 0 < young < _MANY:
+        gc.set_threshold(_MANY, *older)
+    try:
+        yield
+    finally:
+        usual = _thresholds[0]
+        _thresholds.pop()
+        if not _thresholds:
+            gc.set_threshold(*usual)

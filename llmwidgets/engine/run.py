@@ -259,7 +259,11 @@ class Run:
                 self._call_observer(observer)
 
     async def _ask_all(self) -> None:
-        with auto_lock.hold_open(), shared_calls().take_part(self):
+        with (
+            auto_lock.hold_open(),
+            event_loop.collect_seldom(),
+            shared_calls().take_part(self),
+        ):
             # In a thread, so that a panel stays quick while the first run starts.
             await asyncio.to_thread(self._prepare)
             async with asyncio.TaskGroup() as group:
@@ -461,9 +465,14 @@ class _VariantRun:
             self.extractor.mark_unenforced(text.schema)
         # A pydantic class can have changed its own checks under the same JSON Schema.
         judged = row
-        if row.status in {"ok", "InvalidRecord"}:
-            parsed = parse_reply(find_answer(row.reply or "", row.mode))
-            judged = self.extractor.judge(row, text, parsed)
+        said = row.reply or ""
+        words = find_answer(said, row.mode)
+        # A reply can be from before blocks in prose were read.
+        block = row.status == "InvalidJSON" and words is not said
+        if block:
+            judged = replace(row, notes=(*row.notes, FENCED), id=0)
+        if block or row.status in {"ok", "InvalidRecord"}:
+            judged = self.extractor.judge(judged, text, parse_reply(words))
         same = row.id and judged.status == row.status
         self._note(index, row.id if same else self._journal.put(judged), judged, reused=reused)
         return judged

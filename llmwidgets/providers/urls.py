@@ -75,8 +75,8 @@ def cut_route(address: Address, *routes: str) -> tuple[str, bool]:
     They do if the route was typed with one.
     """
     for route in routes:
-        if address.path.endswith(route):
-            return address.url.removesuffix(route), address.slash
+        if address.path.lower().endswith(route):
+            return address.url[: -len(route)], address.slash
     return address.url, False
 
 

@@ -18,6 +18,11 @@ MARKS = {
     "<thinking>": ("<thinking>", "</thinking>"),
     "<thought>": ("<thought>", "</thought>"),
     "<reasoning>": ("<reasoning>", "</reasoning>"),
+    "<thoughts>": ("<thoughts>", "</thoughts>"),
+    "<analysis>": ("<|analysis|>", "<|/analysis|>"),
+    "<reflection>": ('<reflection time="3 s">', "</reflection>"),
+    "<scratchpad>": ("<scratchpad>\n", "</scratchpad>"),
+    "<unused94>": ("<unused94>thought\n", "<unused95>"),
     "[THINK]": ("[THINK]", "[/THINK]"),
     "◁think▷": ("◁think▷", "◁/think▷"),
     "<seed:think>": ("<seed:think>", "</seed:think>"),
@@ -83,6 +88,7 @@ def test_a_mark_in_a_value_is_a_value(name):
         f"<|channel|>analysis<|message|>{DRAFT}<|end|><|start|>assistant<|channel|>commentary"
         f"<|message|>{DRAFT}<|end|><|start|>assistant<|channel|>final<|message|>{ANSWER}",
         f"analysisWe need {DRAFT}, do we?assistantfinal{ANSWER}",
+        f"analysisWe need {DRAFT}, do we?assistantfinal json{ANSWER}",
         f"<think>hm</think>\n<answer>\n{ANSWER}\n</answer>",
         f"<|START_THINKING|>hm<|END_THINKING|><|START_RESPONSE|>{ANSWER}<|END_RESPONSE|>",
         f"{ANSWER}<|im_end|>",
@@ -197,3 +203,9 @@ def test_each_format_says_where_the_thinking_is_if_it_took_the_answers_place(
 ):
     reply = dialect.decode(response)
     assert (reply.text, reply.thinking) == (text, thinking)
+
+
+@pytest.mark.parametrize("fence", ["```", "````", "~~~"])
+@pytest.mark.parametrize("label", ["", "json", " json", "JSON", "json5", "javascript", "json\r"])
+def test_a_block_is_found_under_any_fence_and_label(fence, label):
+    assert fenced_block(f"Here:\n{fence}{label}\n{ANSWER}\n{fence}\nAnything else?") == ANSWER

@@ -13,7 +13,7 @@ from llmwidgets import errors
 from llmwidgets.dialects import anthropic, gemini, openai
 from llmwidgets.dialects.response_body import to_utf8
 from llmwidgets.dialects.types import HTTPResponse, Usage
-from llmwidgets.errors import InvalidJSON
+from llmwidgets.errors import FailureCode, InvalidJSON, Unreachable
 from llmwidgets.schemas import parse_json
 
 RECORD = {"total": 12.5, "name": "Zürich"}
@@ -56,6 +56,9 @@ def decoded(dialect: Any, body: Any, kind: str = "application/json") -> Any:
         [{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": TEXT}],
         [{"text": TEXT}], [TEXT], [TEXT[:5], TEXT[5:]], {"type": "text", "text": TEXT}, RECORD,
         [{"type": "tool_use", "input": {}}, TEXT],
+        [{"type": "text", "text": TEXT}, {"type": "citation", "url": "x"}, None],
+        [{"type": "reasoning_content", "text": "{}"}, {"type": "TEXT", "text": TEXT}],
+        [{"type": "output_text", "content": TEXT}],
     ],
 )  # fmt: skip
 def test_parts_and_objects_are_the_text_that_they_stand_for(said):
@@ -90,6 +93,9 @@ def test_a_tool_that_nobody_offered_is_read_and_named(whole):
     for dialect, body in (
         (openai, chat(None, "tool_calls", **calls)),
         (openai, chat("", "function_call", function_call=handed)),
+        (openai, chat(None, "tool_calls", tool_calls=calls["tool_calls"][0])),
+        (openai, chat(None, "tool_calls", tool_calls=[handed])),
+        (openai, chat(None, tool_calls=[{"custom": {"name": "save_bill", "input": whole}}])),
         (anthropic, message([block], "tool_use")),
         (gemini, content([part])),
     ):
@@ -122,7 +128,8 @@ WORDS = [
     ("length", "truncated"), ("LENGTH", "truncated"), ("max_tokens", "truncated"),
     ("MAX_TOKENS", "truncated"), ("maxTokens", "truncated"), ("max-output-tokens", "truncated"),
     ("FinishReason.MAX_TOKENS", "truncated"), ("model_length", "truncated"),
-    ("model_context_window_exceeded", "truncated"),
+    ("model_context_window_exceeded", "truncated"), ("LENGTH_LIMIT_REACHED", "truncated"),
+    ("max_length", "truncated"), ("incomplete", "truncated"),
     ("content_filter", "filtered"), ("CONTENT_FILTER", "filtered"), ("contentFilter", "filtered"),
     ("SAFETY", "filtered"), ("safety", "filtered"), ("guardrail_intervened", "filtered"),
     ("refusal", "refused"), ("REFUSAL", "refused"),
@@ -281,3 +288,29 @@ def test_whatever_bytes_come_are_a_reply_or_a_failure_of_ours(dialect, body):
     payload = HTTPResponse(200, {"content-type": "text/event-stream"}, body, 0.1)
     with pytest.raises(errors.Failure):
         dialect.decode(payload)
+
+
+@pytest.mark.parametrize("field", ["thoughts", "reasoning_text", "thinking_blocks", "thought"])
+def test_thinking_is_known_by_the_name_of_its_field(field):
+    body = chat(None)
+    body["choices"][0]["message"][field] = "Hm."
+    assert decoded(openai, body).thinking == field
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"object": "response", "status": "completed", "output": []},
+        {"type": "message", "content": [{"type": "text", "text": TEXT}], "stop_reason": "end_turn"},
+        {"type": "welcome"},
+    ],
+)
+def test_the_answer_of_another_api_is_called_so_and_not_a_refused_request(body):
+    with pytest.raises(Unreachable) as caught:
+        decoded(openai, body)
+    assert caught.value.code == FailureCode.WRONG_FORMAT
+
+
+def test_a_tool_without_anything_handed_over_is_named():
+    reply = decoded(openai, chat(None, tool_calls=[{"function": {"name": "save_bill"}}]))
+    assert (reply.text, "not offered (save_bill)" in reply.explanation) == ("", True)

@@ -313,3 +313,13 @@ def test_codes_and_rows_of_validation_are_read_for_it_too():
     for said in (coded, checked):
         failure = openai.explain(HTTPResponse(422, {}, json.dumps(said).encode(), 0.1))
         assert parameter_refused(failure) == "stream"
+
+
+def test_a_character_that_came_in_two_halves_is_one():
+    events = [
+        {"choices": [{"delta": {"content": half}, "finish_reason": ending}]}
+        for half, ending in (('{"a": "\ud83d', None), ('\ude00"}', "stop"))
+    ]
+    body = "".join(f"data: {json.dumps(each)}\n\n" for each in events)
+    reply = openai.decode(HTTPResponse(200, {}, body.encode(), 0.1))
+    assert reply.text == '{"a": "\U0001f600"}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -127,3 +128,26 @@ def test_a_fork_starts_a_fresh_engine():
     begun = time.monotonic()
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
     assert time.monotonic() - begun < 30
+
+
+def test_the_threshold_of_the_garbage_collector_is_as_before_once_the_last_block_ends():
+    usual = gc.get_threshold()
+    one, other = event_loop.collect_seldom(), event_loop.collect_seldom()
+    one.__enter__()
+    other.__enter__()
+    assert gc.get_threshold()[0] > usual[0]
+    one.__exit__(None, None, None)
+    assert gc.get_threshold()[0] > usual[0]
+    other.__exit__(None, None, None)
+    assert gc.get_threshold() == usual
+
+
+def test_whoever_turned_the_garbage_collector_off_keeps_it_off():
+    usual = gc.get_threshold()
+    gc.set_threshold(0)
+    try:
+        with event_loop.collect_seldom():
+            assert gc.get_threshold()[0] == 0
+        assert gc.get_threshold()[0] == 0
+    finally:
+        gc.set_threshold(*usual)

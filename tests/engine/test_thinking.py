@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
@@ -184,3 +186,26 @@ def test_one_such_reply_is_told_in_the_singular(far_end):
     connection = lw.Connection("custom", name="m", endpoint=end.url)
     result = lw.compare(SCHEMA, ["one"], [connection], journal=False, progress=False)
     assert any("1 of 1 reply was prose" in note for note in result.notes)
+
+
+def test_a_block_that_was_kept_unread_is_read_and_not_paid_again(far_end, tmp_path):
+    """A journal can be from before blocks in prose were read: then it says not JSON."""
+    end = far_end(Script(answering(PROSE)))
+    connection = lw.Connection("custom", name="m", endpoint=end.url)
+    journal = tmp_path / "journal.sqlite"
+
+    def compared() -> lw.Comparison:
+        return lw.compare(SCHEMA, ["one"], [connection], journal=journal, progress=False)
+
+    compared()
+    with closing(sqlite3.connect(journal)) as kept, kept:
+        changed = kept.execute(
+            "UPDATE extraction SET status = 'InvalidJSON',"
+            " facts = json_replace(facts, '$.notes', json('[]'))"
+        )
+        assert changed.rowcount == 1
+    paid = len(end.seen)
+    again = next(iter(compared()))
+    assert (again.status, again.record, len(end.seen)) == ("ok", RIGHT, paid)
+    assert again.paid_before is not None
+    assert "only the block was read" in " ".join(again.notes)

@@ -15,8 +15,10 @@ from llmwidgets.connections import Connection
 from llmwidgets.dialects.types import Example
 from llmwidgets.engine.request_builder import (
     Document,
+    ReadRange,
     RequestBuilder,
     ResolvedVariant,
+    bound_fewest,
     cut_input,
 )
 from llmwidgets.schemas import read_schema
@@ -224,3 +226,12 @@ def test_whatever_is_read_within_the_range_of_tokenizers_is_no_cut(times, measur
     # A count that is a context's very size is no accident.
     read = int(len(words) / 4 * measure) // 1000 * 1000 + 7
     assert found(words, read) is None
+
+
+@given(
+    st.text(st.sampled_from("abXYZ 0189.,;-_!…—“é ñЖяԀ中日。、한글ꀀ😀αβעקآ\u0301\n\t\x03҂×"))
+    | st.text()
+)
+def test_the_quick_bound_is_never_below_the_fewest(text):
+    """So that what it lets pass unlooked is never a cut."""
+    assert bound_fewest(text) >= ReadRange.of(text).fewest - 1e-9

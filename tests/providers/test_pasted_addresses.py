@@ -280,3 +280,10 @@ def test_a_key_in_a_placeholder_is_not_quoted():
         lw.Connection("custom", name=f"<{secret}>", endpoint="https://r.example/v1",
                       api_key=Secret("k"))  # fmt: skip
     assert secret not in str(caught.value)
+
+
+def test_a_route_is_known_in_any_case():
+    typed = lw.Connection(
+        "custom", name="m", endpoint="https://gw.acme.example/V1/Chat/Completions"
+    )
+    assert typed.fields.endpoint == "https://gw.acme.example/V1"

@@ -367,6 +367,8 @@ def mask_secrets(data: bytes) -> bytes:
 
 def mask_text(text: str, errors: str = "surrogatepass") -> str:
     """The same for a text; one without a key is the text itself."""
+    if not text:
+        return text
     raw = text.encode("utf-8", errors)
     masked = mask_secrets(raw)
     return text if masked is raw else masked.decode("utf-8", errors)
