@@ -31,7 +31,13 @@ from llmwidgets.dialects.error_body import (
 )
 from llmwidgets.dialects.error_meanings import ErrorResponse, Meaning
 from llmwidgets.dialects.error_table import ErrorRule, ErrorTable
-from llmwidgets.dialects.reply_shapes import read_call, read_content, read_ending
+from llmwidgets.dialects.reply_shapes import (
+    may_be_record,
+    name_ending,
+    read_call,
+    read_content,
+    read_ending,
+)
 from llmwidgets.dialects.requests import (
     TOOL,
     build_call,
@@ -149,6 +155,7 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
         thinking = next((kind for kind in kinds if kind in _THOUGHTS), "")
     if stop is None and unfinished(text):
         raise error_meanings.broke_off(payload, call=call)
+    unasked = unasked or ("" if text.strip() else name_ending(stop))
     return Reply(
         text=text,
         ending=known or "complete",
@@ -165,7 +172,7 @@ def _spoken(blocks: list[dict[str, Any]]) -> tuple[str, str]:
     handed = [each for each in blocks if each.get("type") == "tool_use" and "input" in each]
     ours = [each for each in handed if each.get("name") == TOOL]
     said = "".join(str(each.get("text") or "") for each in blocks if each.get("type") == "text")
-    for each in ours or ([] if said.strip() else handed):
+    for each in ours or ([] if may_be_record(said) else handed):
         return read_call(each.get("name"), each["input"], offered=bool(ours))
     return said, ""
 

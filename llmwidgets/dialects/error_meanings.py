@@ -276,7 +276,7 @@ UPSTREAM = Meaning(
 )
 BROKE_OFF = Meaning(
     Overloaded,
-    "{who} sent an answer that breaks off, and gave no reason.",
+    "{who} sent an answer that breaks off, and gave no reason that is known.",
     _AGAIN,
     FailureCode.BROKE_OFF,
     perhaps_answered=True,

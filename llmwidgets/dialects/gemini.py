@@ -29,7 +29,7 @@ from llmwidgets.dialects.error_body import (
 )
 from llmwidgets.dialects.error_meanings import ErrorResponse, Meaning
 from llmwidgets.dialects.error_table import ErrorRule, ErrorTable
-from llmwidgets.dialects.reply_shapes import read_call, read_ending
+from llmwidgets.dialects.reply_shapes import may_be_record, name_ending, read_call, read_ending
 from llmwidgets.dialects.requests import build_call, next_page, no_such_form, system_text, turns
 from llmwidgets.dialects.response_body import join_stream, read_body
 from llmwidgets.dialects.types import (
@@ -142,6 +142,7 @@ def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:
     reason = (read_word(first, "finishReason") if answered else read_word(blocked)) or ""
     known = "filtered" if reason.upper() in _FILTERS else read_ending(reason)
     ending: Ending = (known or "complete") if answered else "filtered"
+    unasked = unasked or ("" if text.strip() else name_ending(reason))
     continued = _CONTINUED if reason.upper() == "CONTINUATION" else unasked
     return Reply(
         text=text,
@@ -159,7 +160,7 @@ def _spoken(parts: list[dict[str, Any]]) -> tuple[str, str]:
     aloud = [part for part in parts if part.get("thought") is not True]
     text = "".join(part["text"] for part in aloud if isinstance(part.get("text"), str))
     calls = dicts([part.get("functionCall") for part in aloud])
-    for each in [] if text.strip() else calls:
+    for each in [] if may_be_record(text) else calls:
         return read_call(each.get("name"), each.get("args"))
     return text, ""
 

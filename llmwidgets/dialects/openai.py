@@ -36,7 +36,12 @@ from llmwidgets.dialects.error_body import (
 )
 from llmwidgets.dialects.error_meanings import ErrorResponse, Meaning
 from llmwidgets.dialects.error_table import ErrorRule, ErrorTable
-from llmwidgets.dialects.reply_shapes import read_call, read_content, read_ending
+from llmwidgets.dialects.reply_shapes import (
+    may_be_record,
+    read_call,
+    read_content,
+    read_ending,
+)
 from llmwidgets.dialects.requests import build_call, no_such_form, system_text, turns
 from llmwidgets.dialects.response_body import Pieces, join_stream, read_body
 from llmwidgets.dialects.types import (
@@ -149,7 +154,7 @@ def _reply(
 ) -> Reply:
     content, refused = read_content(message.get("content"))
     refusal = (read_word(message, "refusal") or refused).strip()
-    said, explanation = (content, "") if content.strip() else _handed_over(message)
+    said, explanation = (content, "") if may_be_record(content) else _handed_over(message)
     text, thinking = separate_thinking(said or content)
     if not text.strip() and not thinking:
         named = (name for name, said in message.items() if said and _THOUGHT.search(name))

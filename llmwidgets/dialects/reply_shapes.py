@@ -73,6 +73,11 @@ def read_call(name: Any, arguments: Any, *, offered: bool = False) -> tuple[str,
     return text, "" if offered else _UNASKED.format(str(name)[:_LONGEST_NAME])
 
 
+def may_be_record(said: str) -> bool:
+    """Whether what was said beside a call of a tool can be the answer: it has JSON in it."""
+    return "{" in said or "[" in said
+
+
 _UNASKED = (
     "The model called a tool that was not offered ({}) instead of answering: what it handed over"
     " was read as its answer."
@@ -100,6 +105,12 @@ _NO_LETTER = re.compile(r"[^a-z]+")
 _ENDINGS = {
     _NO_LETTER.sub("", word): ending for ending, words in _WORDS.items() for word in words.split()
 }
+
+
+def name_ending(word: Any) -> str:
+    """What to say of an empty answer that ended with a word which no format has."""
+    known = not isinstance(word, str) or not word or read_ending(word)
+    return "" if known else f"The server ended it with {word[:_LONGEST_NAME]}."
 
 
 def read_ending(word: Any) -> Ending | None:

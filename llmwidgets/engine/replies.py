@@ -7,7 +7,7 @@ from typing import Any
 from llmwidgets.dialects.answer import fenced_block
 from llmwidgets.dialects.types import Enforcement, Reply
 from llmwidgets.errors import CutInput, Failure, Filtered, InvalidJSON, Refused, Truncated
-from llmwidgets.formatting import count
+from llmwidgets.formatting import count, escape_controls
 from llmwidgets.schemas import parse_json
 
 FENCED = "The reply was prose around one fenced block; only the block was read."
@@ -48,8 +48,11 @@ def read_reply(
     """The JSON of a whole reply, or the error that it is, and what to note about the reading."""
     words = find_answer(reply.text, mode)
     parsed = parse_reply(words)
-    if not reply.thinking or not isinstance(parsed, InvalidJSON):
+    if not isinstance(parsed, InvalidJSON):
         return parsed, (FENCED,) if words is not reply.text else ()
+    if not reply.thinking:
+        odd = "" if reply.text.strip() else escape_controls(reply.explanation)
+        return InvalidJSON(f"The reply is empty. {odd}", parsed.hint) if odd else parsed, ()
     sentence = f"Thinking in the reply ({reply.thinking}) cannot be told apart from an answer."
     if not reply.text.strip():
         sentence = f"The reply is nothing but thinking ({reply.thinking})."

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from llmwidgets import errors
 from llmwidgets.dialects import anthropic, gemini, openai
 from llmwidgets.dialects.response_body import to_utf8
-from llmwidgets.dialects.types import HTTPResponse, Usage
+from llmwidgets.dialects.types import Enforcement, HTTPResponse, Usage
+from llmwidgets.engine.replies import read_reply
 from llmwidgets.errors import FailureCode, InvalidJSON, Unreachable
 from llmwidgets.schemas import parse_json
 
@@ -102,6 +103,33 @@ def test_a_tool_that_nobody_offered_is_read_and_named(whole):
         reply = decoded(dialect, body)
         assert parse_json(reply.text) == RECORD
         assert "not offered (save_bill)" in reply.explanation
+
+
+def test_words_beside_a_tool_that_nobody_offered_are_not_the_answer():
+    said = "I'll record that for you."
+    handed = {"name": "save_bill", "arguments": TEXT}
+    block = {"type": "tool_use", "name": "save_bill", "input": RECORD}
+    for dialect, body in (
+        (openai, chat(said, "tool_calls", tool_calls=[{"function": handed}])),
+        (anthropic, message([{"type": "text", "text": said}, block], "tool_use")),
+        (gemini, content([{"text": said},
+                          {"functionCall": {"name": "save_bill", "args": RECORD}}])),
+    ):  # fmt: skip
+        reply = decoded(dialect, body)
+        assert parse_json(reply.text) == RECORD
+        assert "not offered (save_bill)" in reply.explanation
+
+
+def test_an_empty_answer_says_the_odd_word_that_it_ended_with():
+    for dialect, body, word in (
+        (anthropic, message([], "compaction"), "compaction"),
+        (gemini, content([], "UNEXPECTED_TOOL_CALL"), "UNEXPECTED_TOOL_CALL"),
+    ):
+        reply = decoded(dialect, body)
+        parsed, _ = read_reply(reply, Enforcement.JSON, self_hosted=True)
+        assert isinstance(parsed, InvalidJSON)
+        assert parsed.message == f"The reply is empty. The server ended it with {word}."
+        assert decoded(dialect, BODIES[dialect](TEXT, word)).explanation == ""
 
 
 def test_what_was_said_counts_before_such_a_tool_and_our_own_tool_before_both():
