@@ -209,7 +209,13 @@ _BEFORE_KEY = re.compile(
     re.IGNORECASE,
 )
 """A name and what parts it from its key: in shells, magics, headers, settings and code."""
-_SCHEME = re.compile(r"bearer(?:\s*:\s*|\s+)", re.IGNORECASE)
+_SCHEME = re.compile(r"(?:bearer(?:\s*:\s*|\s+)|(?:token|api-key):?\s+)", re.IGNORECASE)
+_CALLED = re.compile(
+    r"(?:\$?\s*curl\s|[\w\s.=]{0,80}\().{0,4000}?\b(?:authorization|api[-_]?key)[\"']?\s*[:=]"
+    r"\s*[\"']?(?:(?:bearer|token)\s+)?([\w.+/=-]{8,})",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A whole command or call, with the key as one of its arguments."""
 _UNSEEN_IN_KEY = dict.fromkeys(
     [0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
 )
@@ -223,6 +229,8 @@ def _open_key(secret: Secret, scheme: bool) -> str:
 def _cut_key(value: str, scheme: bool) -> str:
     """The key in a copied line; a value that begins with { is JSON and stays whole."""
     rest = value.translate(_UNSEEN_IN_KEY)
+    if called := _CALLED.match(rest.strip()):
+        return f"Bearer {called[1]}" if scheme else called[1]
     while not rest.startswith("{"):
         rest = rest.strip().rstrip(",;\\").strip(_QUOTES).strip()
         found = _BEFORE_KEY.match(rest) or (None if scheme else _SCHEME.match(rest))
@@ -230,7 +238,7 @@ def _cut_key(value: str, scheme: bool) -> str:
         if found is None or not any(letter.isalnum() for letter in rest[found.end() :]):
             break
         rest = re.sub(r"\s+#.*$", "", rest[found.end() :])
-    return rest
+    return " ".join(rest.split()) if scheme else rest
 
 
 def _part(value: Any, name: str) -> str:

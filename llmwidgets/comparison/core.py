@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.files import names_file, read_labels
-from llmwidgets.comparison.records import is_frame, read_records
+from llmwidgets.comparison.records import follow_ids, is_frame, read_records
 from llmwidgets.comparison.texts import TextNames, align, file_notes, pandas_index
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.values import (
@@ -334,6 +334,7 @@ def _outputs_by_label(
             each, note = read_labels(each, "output")
             assumed |= dict.fromkeys([note] if note else [])
         own = read_records(each, schemas, names.ids, name) if is_frame(each) else each
+        own = follow_ids(own, schemas, names.ids, "output", name)
         listed[str(label)] = align(own, names, name, ("output",), hint, pandas_index(each))
     return listed, [each for each in assumed if each not in file_notes(texts)]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets.comparison.files import rows_by_id
 from llmwidgets.comparison.files.tables import KEYS, match_names
 from llmwidgets.comparison.values import (
     find_repeated,
@@ -180,6 +181,26 @@ def read_records(frame: Any, schemas: Iterable[Schema], texts: Iterable[str], na
                 put_at(record, steps, None)
         records.append(record)
     return records if ids is None else dict(zip(ids, records, strict=True))
+
+
+def follow_ids(
+    rows: Any, schemas: Iterable[Schema], texts: Iterable[str], key: str, name: str
+) -> Any:
+    """Dicts in a row by id, if they name texts by a key `id` that is not a field; else as given.
+
+    The record is under `key`, or is the row without its id, as in a file.
+    """
+    if isinstance(rows, Iterator):
+        rows = list(rows)
+    fields = columns_of(leaf.path for schema in schemas for leaf in schema.leaves)
+    if not isinstance(rows, Iterable) or isinstance(rows, Mapping) or "id" in fields:
+        return rows
+    dicts = [row for row in rows if isinstance(row, dict)]
+    ids = {name_of(row[each]) for row in dicts for each, key in match_names(row)[0].items()
+           if key == "id"}  # fmt: skip
+    if not dicts or ids.isdisjoint(texts):
+        return rows
+    return rows_by_id(list(rows), "" if key in fields else key, name)
 
 
 def put_at(record: dict[str, Any], steps: Sequence[str], value: Any) -> None:

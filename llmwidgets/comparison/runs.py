@@ -15,7 +15,7 @@ from llmwidgets.analysis.comparators import RECORD, Comparator, ListRule, places
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_run
 from llmwidgets.comparison.files import names_file, read_labels
-from llmwidgets.comparison.records import read_truth_columns
+from llmwidgets.comparison.records import follow_ids, read_truth_columns
 from llmwidgets.comparison.text_result import DOCUBENCH, rule_of
 from llmwidgets.comparison.texts import read_groups, read_sources
 from llmwidgets.comparison.truth import Blank, read_truth
@@ -126,7 +126,7 @@ def read_documents(
     note = ""
     if names_file(truth, "truth"):
         truth, note = read_labels(truth)
-    truth = list(truth) if isinstance(truth, Iterator) else truth
+    truth = follow_ids(truth, known.values(), [each.id for each in sources], "truth", "truth")
     truth = read_truth_columns(truth, list(known.values()))
     assumed = (note, *getattr(truth, "attrs", {}).get("assumed", ()))
     labels = read_truth(truth, sources, schemas, blank)

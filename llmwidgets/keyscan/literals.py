@@ -77,6 +77,12 @@ _KEY_NAME = re.compile(
 _SHELL = re.compile(rb"(?:%env|%set_env|\bsetx|\bsetenv|\bset(?: -\w+)*|\bENV)[ \t]+[\"']?$")
 
 
+_TO_CLIENT = re.compile(
+    rb"(?i:\b\w{0,20}(?:openai|mistral|groq|xai|openrouter|anthropic|gemini|cohere|hugging_?face)\w{0,20})"
+    rb"(?:\(|[\"'][ \t]*\][ \t]*=)\s{0,80}[\"'](?P<value>[A-Za-z0-9_.-]{20,200})[\"']"
+)
+"""What a client gets first, and a variable that is named like a provider."""
+
 BY_NAME = "a key by its name"
 
 
@@ -95,6 +101,9 @@ def find_named(data: bytes) -> Iterator[Leak]:
         if parted in {b",", b"("} and not match["quote"]:
             continue
         yield Leak(*match.span("value"), BY_NAME, end_of(match["value"]))
+    for match in _TO_CLIENT.finditer(data):
+        if _is_key(match["value"]):
+            yield Leak(*match.span("value"), BY_NAME, end_of(match["value"]))
 
 
 def _is_of_shell(data: bytes, named: re.Match[bytes]) -> bool:

@@ -88,6 +88,10 @@ def title_of(owner: str) -> str:
     return PROVIDERS[owner].title if owner in PROVIDERS else owner
 
 
+_PLACEHOLDER = re.compile(r"<.+>|\.\.\.|…|\byour[-_]|_HERE\b|x{6}|^\$?\{[\w-]+\}$|^\$\w+$", re.I)
+"""What an example has where a key belongs."""
+
+
 def find_warning(provider: Provider, field: str, value: str) -> FieldWarning | None:
     """What looks wrong in one field, with the kind or service whose key it seems to be.
 
@@ -96,6 +100,9 @@ def find_warning(provider: Provider, field: str, value: str) -> FieldWarning | N
     sentence = provider.warn(field, value)
     if field != provider.key_field:
         return FieldWarning(field, sentence) if sentence else None
+    if _PLACEHOLDER.search(value):
+        problem = "The key is only a placeholder: put your own key in its place."
+        return FieldWarning(field, problem)
     # The longest prefix; of two that are as long, that of the own kind.
     owner, prefix = max(
         (known for known in key_prefixes() if value.startswith(known[1].start)),

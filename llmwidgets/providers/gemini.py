@@ -97,7 +97,7 @@ _HOST = "generativelanguage.googleapis.com"
 
 
 _VERSIONED = re.compile(
-    r"(?P<base>.+?)/(?P<version>v1(?:(?:alpha|beta)\d*)?)(?P<route>/(?:models|projects)(?:/.*)?)?",
+    r"(?P<base>.+?)/(?P<version>v1(?:(?:alpha|beta)\d*)?)(?P<route>/(?:models|projects|openai)(?:/.*)?)?",
     re.I,
 )
 

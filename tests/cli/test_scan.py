@@ -398,8 +398,15 @@ NAMED = [
     'mistral_key = "{}"',
     'openaiKey: "{}"',
     'api_key=Secret("{}")',
+    'client = Mistral("{}")',
+    'groq.AsyncGroq("{}")',
+    "os.environ['MISTRAL'] = '{}'",
 ]
 NOT_NAMED = [
+    'Mistral("mistral-large-2411-latest")',
+    'os.environ["OPENAI"] = "your-key-7f3e91b2c4d5"',
+    'Mistral(f"{model}-9f86d081884c7d659a2feaa0c55ad015")',
+    'revision["9f86"] = "9f86d081884c7d659a2feaa0c55ad015"',
     'api_key="sk-..."',
     'api_key="your-api-key-here-12345"',
     'api_key="<YOUR_API_KEY_12345678>"',

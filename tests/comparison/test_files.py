@@ -161,6 +161,7 @@ WRONG = {
     "a workbook that is none": ("x.xlsx", b"PK\x03\x04<worksheet/>", "as an Excel workbook"),
     "a Parquet file that is none": ("x.parquet", b"PAR1", "as a Parquet file"),
     "Word": ("x.docx", b"PK\x03\x04", "pandoc x.docx -t plain -o x.txt"),
+    "a locked workbook": ("x.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "without a password"),
     "an old workbook": ("x.xls", b"\xd0\xcf\x11\xe0", 'pd.read_excel("x.xls")'),
     "OpenDocument": ("x.ods", b"PK\x03\x04", "OpenDocument table"),
     "a picture": ("x.png", b"\x89PNG", "tesseract x.png x"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import pandas as pd
@@ -114,3 +115,34 @@ def test_no_order_of_rows_pairs_another_text(texts: list[int], truth: list[int])
     except FieldError:
         return
     assert result.scoreboard().accuracy[0] == 1
+
+
+@pytest.mark.parametrize("key", ["id", "ID", " Id "])
+@pytest.mark.parametrize("kind", [list, tuple, iter, pd.Series, deque])
+def test_rows_in_a_list_follow_the_ids_that_they_say(key, kind) -> None:
+    rows = [{key: name, "s": letter} for name, letter in zip("cab", "CAB", strict=True)]
+    texts = FULL[["id", "text"]]
+    for made in (compared(texts, truth=kind(rows)), compared(texts, FULL[["s"]], kind(rows))):
+        assert made.scoreboard().accuracy[0] == 1
+        assert [each.status for each in made] == ["ok"] * 3
+
+
+def test_rows_that_say_an_id_twice_or_an_unknown_one_are_refused() -> None:
+    texts = FULL[["id", "text"]]
+    for names in ("caa", "caz"):
+        rows = [{"id": name, "s": "A"} for name in names]
+        for argument in ("truth", "outputs"):
+            with pytest.raises(FieldError, match=r"more than once|no text has the id z"):
+                compared(texts, **{argument: rows})
+
+
+def test_an_id_that_is_a_field_or_of_something_else_is_a_value() -> None:
+    texts = FULL[["id", "text"]]
+    schema = [{"name": "s"}, {"name": "id"}]
+    rows = [{"id": name, "s": letter} for name, letter in zip("cab", LETTERS, strict=True)]
+    made = lw.Comparison.from_outputs(schema, texts, {"M": rows}, truth=rows)
+    assert [each.data for each in made] == rows
+    opened = {"type": "object", "properties": {"s": {"type": "string"}}}
+    others = [{"id": "call-1", "s": letter} for letter in LETTERS]
+    made = lw.Comparison.from_outputs(opened, texts, {"M": others})
+    assert [each.data for each in made] == others

@@ -21,6 +21,15 @@ from tests.servers import serving_models
 KEY = "made-up-key-7Q2vXw9KpLr4"
 LINES = [
     "Bearer {}",
+    "Bearer\t{}",
+    "Token {}",
+    "Token: {}",
+    "Api-Key {}",
+    'curl https://h.example/v1/models -H "Authorization: Bearer {}"',
+    "curl -X POST -H 'x-api-key: {}' https://h.example/v1",
+    "$ curl -H 'Authorization: Token {}' -d '{{\"a\": 1}}' https://h.example",
+    'OpenAI(api_key="{}")',
+    "client = openai.OpenAI(base_url='https://h.example/v1', api_key='{}', timeout=3)",
     "bearer: {}",
     "BEARER  {}",
     "Authorization: Bearer {}",
@@ -109,6 +118,11 @@ def test_a_key_field_takes_the_key_of_a_line(way, line, tmp_path) -> None:
     assert (name, secret.reveal(), connection.tail) == ("api_key", KEY, "pLr4")
 
 
+def test_a_command_over_several_lines_has_one_key() -> None:
+    line = f"curl https://h.example/v1 \\\n  -H 'x-api-key: {KEY}' \\\n  -d '{{}}'"
+    assert lw.Connection("openai", api_key=line).fields.api_key.reveal() == KEY
+
+
 @pytest.mark.parametrize("line", LINES)
 def test_a_variable_may_hold_the_line(line, monkeypatch) -> None:
     monkeypatch.setenv("MADE_UP_KEY", line.replace("{}", KEY))
@@ -132,6 +146,8 @@ def test_what_the_server_gets_is_the_key() -> None:
     [
         ("Basic dXNlcjpwYXNz", "Basic dXNlcjpwYXNz"),
         ("Bearer made-up", "Bearer made-up"),
+        ("Bearer\tmade-up", "Bearer made-up"),
+        ("Token  made-up", "Token made-up"),
         ("Authorization: Basic dXNlcjpwYXNz", "Basic dXNlcjpwYXNz"),
         ('HF_TOKEN="made-up-0001"', "Bearer made-up-0001"),
     ],
@@ -164,6 +180,20 @@ def test_a_key_without_anything_around_it_stays_as_it_is(word, padding, before) 
 @pytest.mark.parametrize("word", ["ollama", "key", "Bearer", "token", "abckey=", '{"a": "b"}', ""])
 def test_words_that_only_look_like_a_name_stay(word) -> None:
     assert Secret(word).as_key().reveal() == word
+
+
+@pytest.mark.parametrize(
+    "example",
+    ["<your-api-key>", "sk-...", "sk-…", "YOUR_API_KEY", "sk-xxxxxxxxxxxx", "{api_key}",
+     "$OPENAI_API_KEY", "${OPENAI_API_KEY}", "YOUR-KEY", "PUT_KEY_HERE"],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["openai", "custom"])
+def test_the_key_of_an_example_is_warned_of(kind, example) -> None:
+    fields = {} if kind == "openai" else {"name": "m", "endpoint": "http://127.0.0.1:9/v1"}
+    (warning,) = lw.Connection(kind, api_key=example, **fields).warnings
+    assert "placeholder" in warning
+    assert not lw.Connection("custom", name="m", endpoint="http://127.0.0.1:9/v1",
+                             api_key="ollama").warnings  # fmt: skip
 
 
 def test_a_refused_line_is_in_no_frame() -> None:

@@ -226,6 +226,50 @@ def test_a_stream_that_breaks_off_is_asked_for_once_more_and_never_taken_for_who
         assert told.tries == PERHAPS_ANSWERED_TRIES
 
 
+@pytest.mark.parametrize("after", ["open", "pings", "reset"])
+@pytest.mark.parametrize(
+    "last", [DONE, b'event: message_stop\ndata: {"type": "message_stop"}\n\n', b"data:[DONE]\r\n"]
+)
+def test_a_stream_that_said_its_last_word_is_whole_whatever_the_server_does_then(last, after):
+    """It is not waited for, as one that says nothing more would be."""
+    raw = sse(chunks(json.dumps(RECORD))) + last
+
+    async def behave(_seen: Seen, wire: Wire) -> None:
+        wire.write(HEAD + framed(raw[:-5]))
+        await wire.drain()
+        wire.write(framed(raw[-5:]))
+        await wire.drain()
+        while after == "pings":
+            await asyncio.sleep(0.05)
+            wire.write(framed(b": ping\n\n"))
+            await wire.drain()
+        if after == "open":
+            await asyncio.sleep(3600)
+        wire.close()
+
+    with serving(behave) as end:
+        call = Call("POST", end.url, body={})
+        received = event_loop.run_blocking(transport.send_call(call, stall=20, total=30))
+    assert received.body.startswith(raw)
+
+
+def test_a_last_word_inside_a_text_is_none():
+    """In JSON a line end is escaped, so a line of its own is the server's."""
+    text = json.dumps({"note": "\ndata: [DONE]\n"})
+    raw = sse(chunks(text))
+
+    async def behave(_seen: Seen, wire: Wire) -> None:
+        wire.write(HEAD + framed(raw))
+        await wire.drain()
+        wire.close()
+
+    with serving(behave) as end, pytest.raises(Unreachable) as caught:
+        event_loop.run_blocking(
+            transport.send_call(Call("POST", end.url, body={}), stall=20, total=30)
+        )
+    assert caught.value.code == FailureCode.CUT_SHORT
+
+
 def test_a_key_that_comes_in_pieces_is_masked(far_end, model):
     """No piece has enough of it to be known; the text that they make has."""
 

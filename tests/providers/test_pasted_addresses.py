@@ -78,6 +78,8 @@ def far() -> Iterator[Far]:
         ("https://gw.example/v1/gemini", "https://gw.example/v1/gemini",
          "https://gw.example/v1/gemini/v1"),
         ("https://v1.example/", "https://v1.example", "https://v1.example/v1"),
+        ("https://gw.example/v1beta/openai/", "https://gw.example/v1beta",
+         "https://gw.example/v1beta"),
         ("https://gw.example/v1beta/models/gemini-3.8-flash:generateContent",
          "https://gw.example/v1beta", "https://gw.example/v1beta"),
     ],

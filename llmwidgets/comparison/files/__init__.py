@@ -342,14 +342,14 @@ def read_labels(path: StrPath, key: str = "truth") -> tuple[Any, str]:
     if file.kind == ".json" or not _is_table(file):
         text, note = decode(file)
         whole = read_json(text, file.name)
-        return (_by_id(whole, key, file.name) if isinstance(whole, list) else whole), note
+        return (rows_by_id(whole, key, file.name) if isinstance(whole, list) else whole), note
     table = _table_of(file)
     if table.noun == "column":
         return table.frame(), table.note
-    return _by_id([row for row, _ in table.rows], key, file.name), table.note
+    return rows_by_id([row for row, _ in table.rows], key, file.name), table.note
 
 
-def _by_id(rows: list[Any], key: str, name: str) -> Any:
+def rows_by_id(rows: list[Any], key: str, name: str) -> Any:
     """The labels of rows by their id; the rows as they are if one of them has none."""
     labels: list[tuple[str, Any]] = []
     for row in rows:

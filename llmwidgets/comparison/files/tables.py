@@ -246,10 +246,17 @@ def read_lines(text: str, name: str) -> Table:
 # -- Files of pandas: its own engines read them, each an extra.
 
 _PACKAGES = {"openpyxl": ("excel", "an Excel workbook"), "pyarrow": ("parquet", "a Parquet file")}
+_ENCRYPTED = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""How the container begins in which Office puts a workbook that it encrypts."""
 
 
 def read_excel(data: bytes, name: str) -> Table:
     """The rows of the first sheet, by the values that were last computed."""
+    if data.startswith(_ENCRYPTED):
+        raise FieldError(
+            f"{name} is locked with a password, or is an old workbook by a new name.",
+            "Open it in Excel or LibreOffice and save it as .xlsx without a password.",
+        )
     _refuse_bomb(data, name)
 
     def read(**how: bool) -> tuple[list[str], list[Sequence[Any]]]:

@@ -179,6 +179,11 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
 
 _url = lru_cache(maxsize=256)(httpx.URL)
 
+_LAST_EVENTS, _CLOSES_IN = 256, 0.5
+"""The bytes in which the last event of a stream is looked for, and the seconds in which the server
+may close it then; what comes later, or breaks off, takes nothing from the reply."""
+_SAID_ALL = re.compile(rb"[\r\n]data: ?(?:\[DONE\]|\{\"type\": ?\"message_stop\"\s*\})\s*[\r\n]")
+
 
 def _encode(body: Any) -> bytes:
     if isinstance(body, Secret):
@@ -189,16 +194,23 @@ def _encode(body: Any) -> bytes:
 
 async def _read(response: httpx.Response, stall: float) -> bytes:
     pieces: list[bytes] = []
-    size = 0
+    size, now, said, closes_by = 0, asyncio.get_running_loop().time, b"", 0.0
     async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_raw())) as stream:
         while True:
             try:
-                async with asyncio.timeout(stall):
+                async with asyncio.timeout_at(closes_by or now() + stall):
                     piece = await anext(stream, None)
-            except TimeoutError:
-                raise Ended(FailureCode.STALLED) from None
+            except (TimeoutError, httpx.TransportError) as error:
+                if closes_by:
+                    return b"".join(pieces)
+                if isinstance(error, TimeoutError):
+                    raise Ended(FailureCode.STALLED) from None
+                raise
             if piece is None:
                 return b"".join(pieces)
+            said = (said + piece)[-_LAST_EVENTS:]
+            if not closes_by and _SAID_ALL.search(said):
+                closes_by = now() + _CLOSES_IN
             size += len(piece)
             if size > _REPLY_BYTES:
                 raise Ended(FailureCode.TOO_BIG)
