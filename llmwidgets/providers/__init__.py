@@ -88,7 +88,9 @@ def title_of(owner: str) -> str:
     return PROVIDERS[owner].title if owner in PROVIDERS else owner
 
 
-_PLACEHOLDER = re.compile(r"<.+>|\.\.\.|…|\byour[-_]|_HERE\b|x{6}|^\$?\{[\w-]+\}$|^\$\w+$", re.I)
+_PLACEHOLDER = re.compile(
+    r"<.+>|\.\.\.|…|\byour[-_]|_HERE\b|^(sk-)?x{4,16}$|^\$?\{[\w-]+\}$|^\$\w+$", re.I
+)
 """What an example has where a key belongs."""
 
 

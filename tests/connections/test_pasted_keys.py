@@ -196,6 +196,12 @@ def test_the_key_of_an_example_is_warned_of(kind, example) -> None:
                              api_key="ollama").warnings  # fmt: skip
 
 
+def test_the_key_of_another_vendor_is_named_also_where_it_is_made_of_x() -> None:
+    (warning,) = lw.Connection("openai", api_key="sk-ant-api03-" + "x" * 30).warnings
+    assert "Anthropic" in warning
+    assert not lw.Connection("openai", api_key="sk-" + "x" * 40).warnings
+
+
 def test_a_refused_line_is_in_no_frame() -> None:
     with pytest.raises(FieldError) as caught:
         lw.Connection("openai", api_key=f"export OPENAI_API_KEY='{KEY}'", no_such_field=1)
