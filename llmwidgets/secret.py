@@ -116,18 +116,22 @@ class Secret:
         Secret(ends in 0001)
         """
         opener = _openers[weakref.ref(self)]
-        if isinstance(opener, partial) and opener.func is _open_key:
+        if isinstance(opener, partial) and opener.func in _OPEN_KEY:
             return self
         made = Secret("")
         made.reference = self.reference
-        _openers[weakref.ref(made, _drop)] = partial(_open_key, self, scheme)
+        _openers[weakref.ref(made, _drop)] = (
+            partial(_look_up_key, self, scheme)
+            if self.reference
+            else partial(_kept_key, self, _cut_key(self.reveal(), scheme))
+        )
         return made
 
     @property
     def is_cut_out(self) -> bool:
         """Whether `as_key` left out something around the key."""
         opener = _openers[weakref.ref(self)]
-        if not isinstance(opener, partial) or opener.func is not _open_key:
+        if not isinstance(opener, partial) or opener.func not in _OPEN_KEY:
             return False
         try:
             return bool(opener.args[0].reveal() != self.reveal())
@@ -222,8 +226,16 @@ _UNSEEN_IN_KEY = dict.fromkeys(
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 
 
-def _open_key(secret: Secret, scheme: bool) -> str:
+def _look_up_key(secret: Secret, scheme: bool) -> str:
     return _cut_key(secret.reveal(), scheme)
+
+
+def _kept_key(_: Secret, key: str) -> str:
+    """The key as it was cut once: it is revealed for each call."""
+    return key
+
+
+_OPEN_KEY = (_look_up_key, _kept_key)
 
 
 def _cut_key(value: str, scheme: bool) -> str:
