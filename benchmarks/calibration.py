@@ -36,8 +36,8 @@ from benchmarks.simulated import (
     better_of_two,
     compared_by_api,
 )  # fmt: skip
-from llmwidgets.analysis import intervals
-from llmwidgets.analysis.intervals import (
+from llmwidgets.analysis.statistics import intervals
+from llmwidgets.analysis.statistics.intervals import (
     LEVEL,
     if_lost,
     loss_interval,
@@ -45,8 +45,8 @@ from llmwidgets.analysis.intervals import (
     tails,
     upper_bounds,
 )
-from llmwidgets.analysis.significance import level_after
-from llmwidgets.analysis.verdict import MATTERS, Outcome
+from llmwidgets.analysis.statistics.significance import level_after
+from llmwidgets.analysis.statistics.verdict import MATTERS, Outcome
 
 SEED = 20_261_128
 TEXTS = (10, 12, 20, 30, 60, 200)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmwidgets.analysis.intervals import LEVEL, if_lost, tails, upper_bounds
+from llmwidgets.analysis.statistics.intervals import LEVEL, if_lost, tails, upper_bounds
 
 Scores = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int, Sequence[float], int], Scores]

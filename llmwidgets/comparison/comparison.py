@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison import aggregate, dataframes, run_settings, runs, serialization
+from llmwidgets.comparison import dataframes, run_settings, runs, serialization
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
 from llmwidgets.comparison.files import names_file, read_document
-from llmwidgets.comparison.scores import scoreboard_frame, verdict_of
+from llmwidgets.comparison.measures import aggregate
+from llmwidgets.comparison.measures.scores import scoreboard_frame, verdict_of
 from llmwidgets.comparison.summary import summarize
 from llmwidgets.comparison.texts import row_names
 from llmwidgets.comparison.truth import Blank, correct

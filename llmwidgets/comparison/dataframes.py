@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.leaves import NOTHING, leaves_of
 from llmwidgets.analysis.normalize import parse_value
 from llmwidgets.analysis.scoring import Rows
-from llmwidgets.comparison.aggregate import (
+from llmwidgets.comparison.core import ResultData
+from llmwidgets.comparison.measures.aggregate import (
     FieldCount,
     VariantStats,
     aggregate,
@@ -20,9 +21,8 @@ from llmwidgets.comparison.aggregate import (
     measure_agreement,
     read_differences,
 )
-from llmwidgets.comparison.core import ResultData
-from llmwidgets.comparison.scores import lost_functions, scoreboard_frame, verdict_of
-from llmwidgets.comparison.text_result import (
+from llmwidgets.comparison.measures.scores import lost_functions, scoreboard_frame, verdict_of
+from llmwidgets.comparison.measures.text_result import (
     KINDS,
     TextGrounding,
     TextResult,

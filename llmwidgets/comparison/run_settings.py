@@ -9,9 +9,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.analysis.verdict import MATTERS
+from llmwidgets.analysis.statistics.verdict import MATTERS
 from llmwidgets.comparison.core import MADE_ELSEWHERE, WRONG, ResultData, Rules
-from llmwidgets.comparison.text_result import (
+from llmwidgets.comparison.measures.text_result import (
     name_in_code,
     python_literal,
     python_name,

@@ -15,8 +15,8 @@ from llmwidgets.analysis.comparators import RECORD, Comparator, ListRule, places
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_run
 from llmwidgets.comparison.files import names_file, read_labels
+from llmwidgets.comparison.measures.text_result import DOCUBENCH, rule_of
 from llmwidgets.comparison.records import follow_ids, read_truth_columns
-from llmwidgets.comparison.text_result import DOCUBENCH, rule_of
 from llmwidgets.comparison.texts import read_groups, read_sources
 from llmwidgets.comparison.truth import Blank, read_truth
 from llmwidgets.comparison.variants import ConnectionResolver, Variant, is_number, resolve_variants

@@ -18,8 +18,8 @@ from llmwidgets.analysis.grounding import SourceText, ground
 from llmwidgets.analysis.leaves import NOTHING, leaves_of
 from llmwidgets.comparison.core import NONE, CellKey, ResultData, Results, Rules, results_of_rows
 from llmwidgets.comparison.dataframes import read_table
+from llmwidgets.comparison.measures.text_result import has_data, rule_text, score_extraction
 from llmwidgets.comparison.summary import render_page
-from llmwidgets.comparison.text_result import has_data, rule_text, score_extraction
 from llmwidgets.comparison.texts import file_notes
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.values import find_repeated, to_jsonable

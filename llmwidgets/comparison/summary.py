@@ -9,9 +9,9 @@ from itertools import groupby, islice
 from typing import Any
 
 from llmwidgets import __version__, formatting
-from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.analysis.verdict import (
+from llmwidgets.analysis.statistics.intervals import FEWEST_TEXTS
+from llmwidgets.analysis.statistics.verdict import (
     MATTERS,
     Outcome,
     Shown,
@@ -19,15 +19,15 @@ from llmwidgets.analysis.verdict import (
     Verdict,
     expected_sentence,
 )
-from llmwidgets.comparison.aggregate import (
+from llmwidgets.comparison.core import ResultData, Rules
+from llmwidgets.comparison.measures.aggregate import (
     VariantStats,
     aggregate,
     as_given,
     read_differences,
     sampled_agreement,
 )
-from llmwidgets.comparison.core import ResultData, Rules
-from llmwidgets.comparison.scores import (
+from llmwidgets.comparison.measures.scores import (
     caveat_sentences,
     find_sparse,
     lost_functions,
@@ -35,7 +35,7 @@ from llmwidgets.comparison.scores import (
     score_rows,
     verdict_of,
 )
-from llmwidgets.comparison.text_result import (
+from llmwidgets.comparison.measures.text_result import (
     FLAG_WORDS,
     Difference,
     TextGrounding,

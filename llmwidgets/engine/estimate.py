@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from llmwidgets.analysis.intervals import quantile
+from llmwidgets.analysis.statistics.intervals import quantile
 from llmwidgets.dialects.types import Usage
 from llmwidgets.engine.capability import record_of
 from llmwidgets.engine.network import egress

@@ -16,7 +16,7 @@ import llmwidgets as lw
 from benchmarks.docubench import PUBLISHED, compared
 from benchmarks.docubench import docubench as rules
 from llmwidgets.comparison import Comparison
-from llmwidgets.comparison.text_result import read_text_result
+from llmwidgets.comparison.measures.text_result import read_text_result
 from llmwidgets.errors import FieldError
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "docubench.py"

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.analysis.intervals import (
+from llmwidgets.analysis.pairing import assign
+from llmwidgets.analysis.statistics.intervals import (
     Spread,
     cumulative,
     grouped,
@@ -21,15 +22,14 @@ from llmwidgets.analysis.intervals import (
     tails,
     upper_bounds,
 )
-from llmwidgets.analysis.pairing import assign
-from llmwidgets.analysis.significance import (
+from llmwidgets.analysis.statistics.significance import (
     Scores,
     compare_variants,
     counted_looks,
     holm,
     standing,
 )
-from llmwidgets.analysis.verdict import MATTERS, Outcome, Shown, Verdict
+from llmwidgets.analysis.statistics.verdict import MATTERS, Outcome, Shown, Verdict
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_without_texts_a_rate_may_be_anything():
 )
 def test_the_bound_is_the_quantile_of_the_weighted_mean(values):
     """Against 300,000 draws of the weights that the saddlepoint stands for."""
-    from llmwidgets.analysis.intervals import pseudo_mass
+    from llmwidgets.analysis.statistics.intervals import pseudo_mass
 
     generator = np.random.default_rng(1)
     weights = generator.gamma(1.0, size=(300_000, len(values)))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.analysis.significance import Scores, compare_variants
-from llmwidgets.analysis.verdict import Outcome, Pair, Shown, Standing, Verdict
+from llmwidgets.analysis.statistics.significance import Scores, compare_variants
+from llmwidgets.analysis.statistics.verdict import Outcome, Pair, Shown, Standing, Verdict
 
 NUMBER = r"([\d,]+(?:\.\d+)?)"
 COSTS = (None, 0.0, 1.0, 1.0, 2.0, 5.0, 1e-9, 1e7)

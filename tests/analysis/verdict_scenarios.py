@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from llmwidgets.analysis.significance import Scores, Tested, compare_variants
+from llmwidgets.analysis.statistics.significance import Scores, Tested, compare_variants
 
 
 def shares(seed: int, accuracy: float, texts: int, fields: int = 10) -> list[float]:

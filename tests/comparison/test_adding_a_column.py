@@ -14,11 +14,12 @@ PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 PAGE = PAGE.partition("## Add a column to the scoreboard\n")[2].partition("\n## ")[0]
 ADDITIONS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 CONTRACT = "tests/comparison/test_comparison.py"
+AGGREGATE = "llmwidgets/comparison/measures/aggregate.py"
 PLACES = (
-    ("llmwidgets/comparison/aggregate.py", "    timed_out: int = 0\n"),
-    ("llmwidgets/comparison/aggregate.py", "        self.timed_out += extraction.timed_out\n"),
+    (AGGREGATE, "    timed_out: int = 0\n"),
+    (AGGREGATE, "        self.timed_out += extraction.timed_out\n"),
     ("llmwidgets/report/scoreboard.py", "\n    def by_column("),
-    ("llmwidgets/comparison/scores.py", "        letter=formatting.variant_letter(at),\n"),
+    ("llmwidgets/comparison/measures/scores.py", "        letter=formatting.variant_letter(at),\n"),
     (CONTRACT, "    ]  # fmt: skip\n\n\ndef test_what_is_right_wrong_invented_and_missed"),
     ("llmwidgets/report/scoreboard.py", "        Column(_times, page="),
     ("llmwidgets/report/scoreboard.py", "        row.late and f"),
@@ -28,7 +29,7 @@ PLACES = (
 USED = """
 from dataclasses import replace
 import llmwidgets as lw
-from llmwidgets.comparison.aggregate import VariantStats
+from llmwidgets.comparison.measures.aggregate import VariantStats
 from llmwidgets.comparison.summary import summarize
 from llmwidgets.report.scoreboard import render_text
 found = lw.Comparison.from_outputs(

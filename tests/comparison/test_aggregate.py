@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from llmwidgets.comparison import Comparison
-from llmwidgets.comparison.aggregate import Accumulator, adopt_aggregates, aggregate
 from llmwidgets.comparison.core import CellKey
-from llmwidgets.comparison.text_result import read_text_result
+from llmwidgets.comparison.measures.aggregate import Accumulator, adopt_aggregates, aggregate
+from llmwidgets.comparison.measures.text_result import read_text_result
 
 
 class Bill(BaseModel):

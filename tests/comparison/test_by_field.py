@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from llmwidgets.comparison import Comparison
-from llmwidgets.comparison.aggregate import measure_agreement
+from llmwidgets.comparison.measures.aggregate import measure_agreement
 from llmwidgets.comparison.variants import Variant
 
 

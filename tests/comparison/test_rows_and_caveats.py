@@ -9,9 +9,9 @@ from pydantic import BaseModel
 
 import llmwidgets as lw
 from llmwidgets.comparison import Comparison
-from llmwidgets.comparison.aggregate import aggregate
-from llmwidgets.comparison.scores import find_pooled, find_sparse
-from llmwidgets.comparison.text_result import read_text_result
+from llmwidgets.comparison.measures.aggregate import aggregate
+from llmwidgets.comparison.measures.scores import find_pooled, find_sparse
+from llmwidgets.comparison.measures.text_result import read_text_result
 from llmwidgets.errors import FieldError
 
 

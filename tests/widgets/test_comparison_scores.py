@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets import Comparison, Variant, formatting
-from llmwidgets.analysis.significance import Scores, compare_variants
-from llmwidgets.analysis.verdict import Shown, brief, expected_sentence, margin
+from llmwidgets.analysis.statistics.significance import Scores, compare_variants
+from llmwidgets.analysis.statistics.verdict import Shown, brief, expected_sentence, margin
 from llmwidgets.comparison import summary
-from llmwidgets.comparison.aggregate import VariantStats
+from llmwidgets.comparison.measures.aggregate import VariantStats
 
 SCHEMA = {
     "type": "object",

@@ -10,7 +10,7 @@ from llmwidgets import formatting
 from llmwidgets.analysis.grounding import PAGE_BREAK
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.comparison.core import CellKey
-from llmwidgets.comparison.text_result import (
+from llmwidgets.comparison.measures.text_result import (
     FLAG_WORDS,
     FLAGS,
     FieldResult,
@@ -37,7 +37,7 @@ from llmwidgets.widgets.panel import Sentence
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.text_result import Flag
+    from llmwidgets.comparison.measures.text_result import Flag
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.request_builder import Document
 

@@ -13,7 +13,12 @@ from llmwidgets import formatting
 from llmwidgets.analysis.grounding import get_ready
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.core import CellKey
-from llmwidgets.comparison.text_result import FLAGS, FieldResult, TextGrounding, ground_text
+from llmwidgets.comparison.measures.text_result import (
+    FLAGS,
+    FieldResult,
+    TextGrounding,
+    ground_text,
+)
 from llmwidgets.formatting import count
 from llmwidgets.widgets.comparison.detail_view import detail_view
 from llmwidgets.widgets.comparison.grid_model import (

@@ -14,16 +14,21 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from llmwidgets import formatting
 from llmwidgets.analysis.grounding import PAGE_BREAK
 from llmwidgets.analysis.leaves import NOTHING, is_empty
-from llmwidgets.comparison.aggregate import Accumulator, Aggregates
 from llmwidgets.comparison.core import CellKey
-from llmwidgets.comparison.text_result import DISAGREEING, FieldResult, TextResult, read_text_result
+from llmwidgets.comparison.measures.aggregate import Accumulator, Aggregates
+from llmwidgets.comparison.measures.text_result import (
+    DISAGREEING,
+    FieldResult,
+    TextResult,
+    read_text_result,
+)
 from llmwidgets.errors import FAILURES, ReplyError
 from llmwidgets.formatting import escape_controls
 from llmwidgets.widgets.panel import Content, words_in
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.text_result import Flag, TextGrounding, VariantValue
+    from llmwidgets.comparison.measures.text_result import Flag, TextGrounding, VariantValue
     from llmwidgets.engine.request_builder import Document
     from llmwidgets.schemas import Leaf
 

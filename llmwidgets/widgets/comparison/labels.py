@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.core import CellKey
-from llmwidgets.comparison.text_result import FieldResult
+from llmwidgets.comparison.measures.text_result import FieldResult
 from llmwidgets.comparison.truth import get_at_path, list_without_truth
 from llmwidgets.errors import FieldError, read_json
 from llmwidgets.report.writers import format_jsonl

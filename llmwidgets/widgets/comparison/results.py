@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.analysis.verdict import MATTERS
-from llmwidgets.comparison.aggregate import adopt_aggregates
+from llmwidgets.analysis.statistics.verdict import MATTERS
 from llmwidgets.comparison.core import CellKey
+from llmwidgets.comparison.measures.aggregate import adopt_aggregates
 from llmwidgets.comparison.summary import deviation, render_page, summarize
 from llmwidgets.errors import FieldError
 from llmwidgets.report import html

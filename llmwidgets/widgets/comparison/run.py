@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from llmwidgets import formatting
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.core import CellKey, results_of_run
+from llmwidgets.comparison.measures.text_result import read_text_result
 from llmwidgets.comparison.runs import read_rules, state_words
-from llmwidgets.comparison.text_result import read_text_result
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.run import Run, VariantState

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pydantic import BaseModel
 
-from llmwidgets.comparison.text_result import python_literal, python_name
+from llmwidgets.comparison.measures.text_result import python_literal, python_name
 from llmwidgets.errors import FieldError, read_json
 from llmwidgets.formatting import count, parse_number, parse_whole
 from llmwidgets.schemas.loaders import TYPES, schema_from_rows

@@ -9,26 +9,26 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
 from llmwidgets import formatting
-from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.analysis.verdict import MATTERS, Outcome, brief
+from llmwidgets.analysis.statistics.intervals import FEWEST_TEXTS
+from llmwidgets.analysis.statistics.verdict import MATTERS, Outcome, brief
 from llmwidgets.comparison import summary
-from llmwidgets.comparison.aggregate import (
+from llmwidgets.comparison.measures.aggregate import (
     GroundingCount,
     aggregate,
     count_grounding,
     sampled_agreement,
 )
-from llmwidgets.comparison.scores import find_sparse
-from llmwidgets.comparison.text_result import read_leakage
+from llmwidgets.comparison.measures.scores import find_sparse
+from llmwidgets.comparison.measures.text_result import read_leakage
 from llmwidgets.comparison.texts import spread_evenly
 from llmwidgets.formatting import count
 from llmwidgets.report.scoreboard import Wording
 
 if TYPE_CHECKING:
-    from llmwidgets.analysis.verdict import Pair, Verdict
-    from llmwidgets.comparison.aggregate import FieldCount
+    from llmwidgets.analysis.statistics.verdict import Pair, Verdict
     from llmwidgets.comparison.comparison import Comparison
+    from llmwidgets.comparison.measures.aggregate import FieldCount
     from llmwidgets.report.scoreboard import ScoreRow as Row
 
 

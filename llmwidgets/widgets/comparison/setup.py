@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, TypedDict, Ty
 
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.files.tables import Row
+from llmwidgets.comparison.measures.text_result import is_free_name
 from llmwidgets.comparison.records import fields_of_rows
 from llmwidgets.comparison.run_settings import CompareScript, shared_schema
 from llmwidgets.comparison.runs import RunPlan, build_plan, read_documents
-from llmwidgets.comparison.text_result import is_free_name
 from llmwidgets.comparison.texts import TextSource, read_sources
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.analysis.verdict import expected_sentence
+from llmwidgets.analysis.statistics.verdict import expected_sentence
 from llmwidgets.comparison.texts import file_notes
 from llmwidgets.comparison.variants import count_examples, reference_of
 from llmwidgets.engine import request_builder

@@ -8,7 +8,13 @@ from enum import StrEnum
 from html import escape
 from numbers import Real
 
-from llmwidgets.analysis.intervals import FEWEST_TEXTS, LEVEL, Spread, can_show, texts_needed
+from llmwidgets.analysis.statistics.intervals import (
+    FEWEST_TEXTS,
+    LEVEL,
+    Spread,
+    can_show,
+    texts_needed,
+)
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import (
     count,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.analysis.scoring import Cell, Rows, TextScore, WithRows
 from llmwidgets.comparison.core import CellKey, ResultData, Results, Rules, measure_once
-from llmwidgets.comparison.text_result import (
+from llmwidgets.comparison.measures.text_result import (
     KINDS,
     Difference,
     Flag,

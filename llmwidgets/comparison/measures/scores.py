@@ -7,22 +7,22 @@ from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
 from llmwidgets import formatting
-from llmwidgets.analysis import significance
 from llmwidgets.analysis.comparators import RECORD, LostFunction
-from llmwidgets.analysis.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.analysis.scoring import failed_score
-from llmwidgets.analysis.significance import Scores, Tested
-from llmwidgets.analysis.verdict import (
+from llmwidgets.analysis.statistics import significance
+from llmwidgets.analysis.statistics.intervals import FEWEST_TEXTS
+from llmwidgets.analysis.statistics.significance import Scores, Tested
+from llmwidgets.analysis.statistics.verdict import (
     MATTERS,
     Standing,
     Verdict,
     conclude_unscored,
     read_matters,
 )
-from llmwidgets.comparison.aggregate import VariantStats, aggregate
 from llmwidgets.comparison.core import CellKey, ResultData, measure_once
-from llmwidgets.comparison.text_result import (
+from llmwidgets.comparison.measures.aggregate import VariantStats, aggregate
+from llmwidgets.comparison.measures.text_result import (
     DOCUBENCH,
     is_labelled,
     name_in_code,

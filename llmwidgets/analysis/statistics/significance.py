@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING
 
-from llmwidgets.analysis.intervals import (
+from llmwidgets.analysis.statistics.intervals import (
     FEWEST_TEXTS,
     LEVEL,
     Spread,
@@ -31,7 +31,7 @@ from llmwidgets.analysis.intervals import (
     texts_to_equal,
     upper_bounds,
 )
-from llmwidgets.analysis.verdict import (
+from llmwidgets.analysis.statistics.verdict import (
     MATTERS,
     Outcome,
     Pair,
@@ -43,7 +43,7 @@ from llmwidgets.analysis.verdict import (
 )
 
 if TYPE_CHECKING:
-    from llmwidgets.analysis.intervals import Numbers
+    from llmwidgets.analysis.statistics.intervals import Numbers
 
 _LOOK = 1.1
 _Two = tuple[int, int]

@@ -1,0 +1,1 @@
+"""Statistics: intervals, tests in pairs, and what may be concluded of them."""
