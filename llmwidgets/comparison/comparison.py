@@ -13,6 +13,7 @@ from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_
 from llmwidgets.comparison.files import names_file, read_document
 from llmwidgets.comparison.measures import aggregate
 from llmwidgets.comparison.measures.scores import scoreboard_frame, verdict_of
+from llmwidgets.comparison.plain_code import write_plain_code
 from llmwidgets.comparison.summary import summarize
 from llmwidgets.comparison.texts import row_names
 from llmwidgets.comparison.truth import Blank, correct
@@ -59,11 +60,14 @@ class Comparison(ResultData):
 
     def records(self, variant: str) -> pd.DataFrame:
         """One variant's records, one row per text. FieldError for an unknown label."""
+        return dataframes.record_frame(self, self._at(variant))
+
+    def _at(self, variant: str) -> int:
         if variant not in self.labels:
             raise FieldError(
                 f"There is no variant {variant}.", f"The variants are {', '.join(self.labels)}."
             )
-        return dataframes.record_frame(self, self.labels.index(variant))
+        return self.labels.index(variant)
 
     def correct(
         self, text_id: str, field: str, value: Any, *, by: str = "", seen: bool = True
@@ -178,9 +182,28 @@ class Comparison(ResultData):
         """Write every text with each variant's values as predictions that Label Studio imports."""
         return self.export(path, format="label_studio")
 
-    def code(self) -> str:
-        """Python that runs the same comparison, with no secret and no text in it."""
-        return str(run_settings.script_of(self))
+    def code(self, variant: str | None = None, *, plain: bool = False) -> str:
+        """Python that runs the same comparison, or one variant of it; no secret, no text in it.
+
+        With `plain`, code without llmwidgets: one variant asked by its vendor's own client, in at
+        most 40 lines, with the same instructions, schema, mode and settings. Without a variant
+        named, it is the recommended one. FieldError where none is, or it was not asked here.
+
+        >>> print(result.code("openai/gpt-6-luna", plain=True))   # doctest: +SKIP
+        """
+        if plain:
+            return write_plain_code(self, self._at(variant or self._recommended()))
+        chosen = self.labels if variant is None else (self.labels[self._at(variant)],)
+        return str(run_settings.script_of(self, chosen=chosen))
+
+    def _recommended(self) -> str:
+        label = self.labels[0] if len(self.labels) == 1 else self.verdict().recommended
+        if label is None:
+            raise FieldError(
+                {"variant": "no variant is recommended by these texts."},
+                f"Name one of {', '.join(self.labels)}.",
+            )
+        return label
 
     def explore(self) -> Any:
         """The panel on this comparison, for a notebook."""

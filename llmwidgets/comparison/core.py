@@ -32,7 +32,7 @@ from llmwidgets.formatting import join_truncated
 from llmwidgets.schemas import parse_json
 
 if TYPE_CHECKING:
-    from llmwidgets.engine.request_builder import Document
+    from llmwidgets.engine.request_builder import Document, ResolvedVariant
     from llmwidgets.engine.run import Run
 
 Results = TypeVar("Results", bound="ResultData")
@@ -120,7 +120,8 @@ class ResultData:
 
     Nothing is kept in memory but row ids: extractions are read when they are looked at. What is
     measured of them is computed once. `label_log` has the labels made since the run, `looks` the
-    numbers of scored texts at which a verdict was shown.
+    numbers of scored texts at which a verdict was shown, `columns` the variants as they were asked,
+    where that was done by this process.
     """
 
     variants: tuple[Variant, ...]
@@ -133,6 +134,7 @@ class ResultData:
     notes: tuple[str, ...] = ()
     label_log: tuple[Correction, ...] = ()
     looks: set[int] = field(default_factory=set)
+    columns: tuple[ResolvedVariant, ...] = ()
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _measured: dict[Callable[..., Any], Any] = field(default_factory=dict, init=False)
     _measuring: threading.RLock = field(default_factory=threading.RLock, init=False)
@@ -199,6 +201,7 @@ def results_of_run(
     return kind(
         variants=variants, models=tuple(column.model for column in plan.columns), texts=plan.texts,
         rows=rows, journal=run.journal, read=read, scoring=scoring, notes=notes,
+        columns=plan.columns,
     )  # fmt: skip
 
 

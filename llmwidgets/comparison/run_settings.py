@@ -208,14 +208,15 @@ class CompareScript:
 def script_of(
     results: ResultData,
     *,
+    chosen: Sequence[str] | None = None,
     concurrency: int | None = None,
     budget: float | None = None,
     matters: float = MATTERS,
 ) -> CompareScript:
-    """The call that makes this comparison again, within these limits."""
+    """The call that makes this comparison again, of the chosen labels alone if any are named."""
     cells = results.rows.cells()
     return CompareScript(
-        variants=results.variants,
+        variants=[each for each in results.variants if chosen is None or each.label in chosen],
         outputs=MADE_ELSEWHERE in results.notes,
         schema=shared_schema(results.texts),
         truth=any(text.truth is not NOTHING for text in results.texts),

@@ -165,12 +165,13 @@ def read_extraction(
         losses=compiled.losses,
         reply_text=row.reply,
         paid_before=row.when if reused else None,
-        encoded=lambda: _encoded(variant, text, row),
+        encoded=lambda: encode_request(variant, text, row),
         **{name: getattr(row, name) for name in COPIED_FROM_ROW},
     )
 
 
-def _encoded(variant: ResolvedVariant, text: Document, row: Row) -> dict[str, Any]:
+def encode_request(variant: ResolvedVariant, text: Document, row: Row) -> dict[str, Any]:
+    """The request about a text in the way that a row was asked, secrets cut; empty if none was."""
     if row.form is None or row.mode is None or not row.tries:
         return {}
     learned = recall_facts(variant.connection, row.known_as)

@@ -1,0 +1,360 @@
+"""One variant as code of its own: the vendor's client asks what the comparison asked."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from llmwidgets.comparison.core import CellKey, ResultData
+from llmwidgets.comparison.measures.text_result import python_literal, python_name
+from llmwidgets.dialects.requests import document_text
+from llmwidgets.dialects.types import ResponseFormat
+from llmwidgets.engine.extraction import encode_request
+from llmwidgets.engine.replies import find_answer, parse_reply
+from llmwidgets.errors import FieldError
+from llmwidgets.schemas.python_class import write_classes
+
+if TYPE_CHECKING:
+    from llmwidgets.connections.connection import Connection
+    from llmwidgets.dialects.types import AuthHeader
+    from llmwidgets.engine.journal import Row
+    from llmwidgets.engine.request_builder import Document, ResolvedVariant
+    from llmwidgets.schemas import Compiled
+    from llmwidgets.secret import Secret
+
+MOST_LINES = 40
+_TEXT = "the text of the document"
+_DOCUMENT = document_text(_TEXT)
+_OWN_HEADER = {"openai": "authorization", "anthropic": "x-api-key"}
+"""The header in which a vendor's client sends its key."""
+_UPPER = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def write_plain_code(results: ResultData, variant: int) -> str:
+    """Python that asks this variant about one text by the vendor's own client, in 40 lines.
+
+    Instructions, schema, mode and settings are the same, so that the same body is sent. Keys are
+    read from the environment. FieldError where nothing was asked here.
+    """
+    label = results.labels[variant]
+    if not results.columns:
+        raise FieldError(
+            {"variant": f"it is not known how {label} is reached: it was not asked here."},
+            "Run it (comparison.rerun()), and take the code from what that returns.",
+        )
+    text, row = _answered(results, variant)
+    return _Script(results.columns[variant], text, row).write()
+
+
+def _answered(results: ResultData, variant: int) -> tuple[Document, Row]:
+    """A text with a reply of the variant that shows how it was asked."""
+    for at, text in enumerate(results.texts):
+        row = results.row(CellKey(variant, at, 0))
+        if row.answered and row.form is not None and row.mode is not None:
+            return text, row
+    raise FieldError(
+        {"variant": f"{results.labels[variant]} has no reply that shows how it was asked."},
+        "Run it again, and see the Request tab for what it answers.",
+    )
+
+
+class _Script:
+    """The parts of the code, put together as wide as 40 lines allow."""
+
+    def __init__(self, column: ResolvedVariant, text: Document, row: Row) -> None:
+        self._row, self._client = row, _make_client(column)
+        body = encode_request(column, replace(text, text=_TEXT), row)["body"]
+        self._body, self._google = body, "contents" in body
+        compiled = text.schema.compile(column.connection.dialect.SUBSET)
+        self._wrapped, self._classes = compiled.wrapped, write_classes(text.schema)
+        # A record that is sent in another shape than the user's is no record of the classes.
+        self._same_shape = _keeps_shape(row, compiled)
+        self._constants = {"SCHEMA": compiled.schema, "INSTRUCTIONS": _instructions(body)}
+        self._words = _Words(self._constants)
+
+    def write(self) -> str:
+        """The first spelling that is short enough; without classes if none is."""
+        lines: list[str] = []
+        for spread, roomy, classes in (
+            (True, True, True), (False, True, True), (False, False, True), (False, False, False),
+        ):  # fmt: skip
+            kind = self._classes.annotation if classes and self._same_shape else "Any"
+            lines = list(self._lines(kind, spread=spread, roomy=roomy))
+            if len(lines) <= MOST_LINES:
+                break
+        return "\n".join(lines) + "\n"
+
+    def _lines(self, kind: str, *, spread: bool, roomy: bool) -> Iterator[str]:
+        """`spread`: instructions line by line; `roomy`: an argument a line, blank lines."""
+        classes = self._classes.lines if kind == self._classes.annotation else ()
+        call, answer = self._call(roomy=roomy), list(self._reading(kind))
+        gap = [""] * roomy
+        yield from self._imports(kind, answer)
+        if classes:
+            yield from [*gap, *gap, *(line for line in classes if line or roomy), *gap]
+        yield from gap
+        used = "\n".join(call)
+        for name, value in self._constants.items():
+            if name in used:
+                written = _spread(value) if spread and isinstance(value, str) else None
+                yield from (f"{name} = {written or _Words({}).write(value)}").split("\n")
+        yield f"client = {self._client.made}"
+        yield from [*gap, *gap, f"def extract(text: str) -> {kind}:"]
+        marker = r'r"<(?=\s*/?\s*document\s*>)"'
+        yield f'    text = re.sub({marker}, "&lt;", text, flags=re.IGNORECASE)'
+        yield '    document = f"<document>\\n{text}\\n</document>"'
+        yield from (f"    {line}" for line in (*call, *answer))
+
+    def _imports(self, kind: str, answer: Iterable[str]) -> Iterator[str]:
+        names = self._classes.names if kind == self._classes.annotation else frozenset[str]()
+        needed = {
+            "json": any("json.loads" in line for line in answer),
+            "os": "os.environ" in self._client.made,
+            "re": True,
+            "ssl": "ssl." in self._client.made,
+        }
+        if "dt" in names:
+            yield "import datetime as dt"
+        yield from (f"import {name}" for name, wanted in needed.items() if wanted)
+        typing = sorted({"Any", "Literal"} & ({*names, "Any"} if kind == "Any" else names))
+        if typing:
+            yield f"from typing import {', '.join(typing)}"
+        yield self._client.imports
+        if kind != "Any":
+            adapted = [] if kind.isidentifier() and kind[:1].isupper() else ["TypeAdapter"]
+            base = ["BaseModel"] if self._classes.lines else []
+            taken = [*base, *(["Field"] if "Field" in names else []), *adapted]
+            yield f"from pydantic import {', '.join(taken)}"
+
+    # -- the call, and what is read of its reply
+
+    def _call(self, *, roomy: bool) -> list[str]:
+        arguments = self._google_arguments() if self._google else self._body
+        method = {
+            "openai": "chat.completions.create", "anthropic": "messages.create",
+            "google": "models.generate_content",
+        }[self._client.module]  # fmt: skip
+        if self._google and self._client.streams:
+            method += "_stream"
+        written = [f"{name}={self._words.write(value)}" for name, value in arguments.items()]
+        if not roomy:
+            return [f"reply = client.{method}({', '.join(written)})"]
+        return [f"reply = client.{method}(", *(f"    {each}," for each in written), ")"]
+
+    def _google_arguments(self) -> dict[str, Any]:
+        """The body as Google's client takes it: settings and instructions are its `config`."""
+        config = _snake(self._body.get("generationConfig", {}), {"responseJsonSchema"})
+        if words := self._constants["INSTRUCTIONS"]:
+            config = {"system_instruction": words, **config}
+        return {
+            "model": self._client.model, "contents": self._body["contents"], "config": config
+        }  # fmt: skip
+
+    def _reading(self, kind: str) -> Iterator[str]:
+        """Lines that end in the record."""
+        tool = self._row.form is ResponseFormat.TOOL
+        answer = self._answer()
+        if tool:
+            record = answer
+        else:
+            if self._row.form is ResponseFormat.TEXT or not _is_json(self._row.reply):
+                yield f"answer = {answer}"
+                answer = 'answer[answer.index("{") : answer.rindex("}") + 1]'
+            record = f"json.loads({answer})"
+        if self._wrapped:
+            record += '["value"]'
+        if kind == "Any":
+            yield f"return {record}"
+            return
+        single = kind.isidentifier() and kind[:1].isupper()
+        reader = f"{kind}.model_validate" if single else f"TypeAdapter({kind}).validate_python"
+        if record.startswith("json.loads(") and record.endswith(")"):
+            json_reader = f"{reader}_json" if single else f"TypeAdapter({kind}).validate_json"
+            yield f"return {json_reader}({answer})"
+        else:
+            yield f"return {reader}({record})"
+
+    def _answer(self) -> str:
+        """The text of the reply, or the tool's input, as an expression."""
+        module, streams = (
+            self._client.module,
+            bool(self._body.get("stream")) or self._client.streams,
+        )
+        if module == "google":
+            return '"".join(part.text or "" for part in reply)' if streams else "reply.text"
+        if module == "openai":
+            if streams:
+                parts = 'part.choices[0].delta.content or "" for part in reply if part.choices'
+                return f'"".join({parts})'
+            return "reply.choices[0].message.content"
+        if self._row.form is ResponseFormat.TOOL:
+            return 'next(part.input for part in reply.content if part.type == "tool_use")'
+        return 'next(part.text for part in reply.content if part.type == "text")'
+
+
+def _is_json(reply: str | None) -> bool:
+    """Whether the reply is JSON as it came, without prose or a fence around it."""
+    try:
+        json.loads(reply or "")
+    except ValueError:
+        return False
+    return True
+
+
+def _keeps_shape(row: Row, compiled: Compiled) -> bool:
+    """Whether the reply is a record as it came, nulls and a wrapping aside."""
+    parsed = parse_reply(find_answer(row.reply or "", row.mode))
+    if isinstance(parsed, Exception):
+        return True
+    wrapped = compiled.wrapped and isinstance(parsed, dict) and parsed.keys() == {"value"}
+    sent = parsed["value"] if wrapped else parsed
+    return bool(_without_nulls(compiled.restore(parsed)) == _without_nulls(sent))
+
+
+def _without_nulls(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {name: _without_nulls(each) for name, each in data.items() if each is not None}
+    return [_without_nulls(each) for each in data] if isinstance(data, list) else data
+
+
+def _instructions(body: Mapping[str, Any]) -> str:
+    """What comes before the document, in whichever place the format has for it."""
+    if "systemInstruction" in body:
+        return str(body["systemInstruction"]["parts"][0]["text"])
+    if "system" in body:
+        return str(body["system"])
+    first = body.get("messages", [{}])[0]
+    return str(first["content"]) if first.get("role") in ("system", "developer") else ""
+
+
+def _snake(settings: Mapping[str, Any], whole: Collection[str]) -> dict[str, Any]:
+    """Names as Google's client spells them; what is in `whole` is a value as it is."""
+    return {
+        _UPPER.sub("_", name).lower(): (
+            _snake(value, whole) if isinstance(value, dict) and name not in whole else value
+        )
+        for name, value in settings.items()
+    }
+
+
+class _Words:
+    """Values as Python: constants by their names, the document as the variable `document`."""
+
+    def __init__(self, constants: Mapping[str, Any]) -> None:
+        self._constants = constants
+
+    def write(self, value: Any) -> str:
+        if value == _DOCUMENT:
+            return "document"
+        for name, known in self._constants.items():
+            if known and value == known:
+                return name
+        if isinstance(value, dict):
+            inner = (f"{python_literal(key)}: {self.write(each)}" for key, each in value.items())
+            return f"{{{', '.join(inner)}}}"
+        if isinstance(value, list):
+            return f"[{', '.join(map(self.write, value))}]"
+        return python_literal(value)
+
+
+def _spread(text: str) -> str | None:
+    """A text over several lines; None where it is one line or needs escapes."""
+    plain = all(line.isprintable() and line == line.rstrip() for line in text.split("\n"))
+    if "\n" not in text or not plain or "\\" in text or '"""' in text or text.endswith('"'):
+        return None
+    return f'"""\\\n{text}"""'
+
+
+# -- The vendor's client, with the key out of the environment.
+
+
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """The vendor's client: how it is imported and made, and what it asks."""
+
+    module: str
+    imports: str
+    made: str
+    model: str
+    streams: bool
+
+
+def _make_client(column: ResolvedVariant) -> _Client:
+    connection, target = column.connection, column.target
+    sdk = connection.provider.sdk(connection.fields, target)
+    module = sdk.module.partition(".")[0]
+    # The usual address of a vendor is what its client knows by itself.
+    usual = connection.provider.single and not connection.fields.base_url
+    given = {**sdk.arguments, **sdk.attributes}
+    known = {name: value for name, value in given.items() if value not in (None, "", False)}
+    arguments = {
+        name: python_literal(value)
+        for name, value in known.items()
+        if not (usual and name == "base_url")
+    }
+    if module == "google":
+        places: list[str] = [name for name in ("base_url", "api_version") if name in arguments]
+        options: dict[str, str] = {name: arguments.pop(name) for name in places}
+        if connection.fields.ca_bundle:
+            options["client_args"] = f'{{"verify": {_trust(connection)}}}'
+        if not known.get("vertexai"):
+            arguments["api_key"] = _main_key(connection)
+        if options:
+            inner = ", ".join(f'"{name}": {value}' for name, value in options.items())
+            arguments["http_options"] = f"{{{inner}}}"
+        imports, name = "from google import genai", "genai.Client"
+    else:
+        arguments["api_key"] = _main_key(connection)
+        if headers := _headers(connection, target.auth, _OWN_HEADER[module]):
+            arguments["default_headers"] = headers
+        if connection.fields.ca_bundle:
+            client = f"{module}.DefaultHttpxClient(verify={_trust(connection)})"
+            arguments["http_client"] = client
+        imports, name = f"import {module}", f"{module}.{sdk.client}"
+    written = ", ".join(f"{each}={value}" for each, value in arguments.items())
+    streams = bool(target.options.get("stream"))
+    return _Client(module, imports, f"{name}({written})", target.model, streams)
+
+
+def _main_key(connection: Connection) -> str:
+    name, secret = next(iter(connection.secret_fields.items()), ("", None))
+    return _from_environment(connection, name, secret) if secret else '"none"'
+
+
+def _from_environment(connection: Connection, field: str, secret: Secret) -> str:
+    """Where the key is read at run time: never the key itself."""
+    reference = secret.reference or ""
+    if reference.startswith("env:"):
+        return f"os.environ[{python_literal(reference.removeprefix('env:'))}]"
+    known = connection.provider.environment.keys
+    if field == next(iter(connection.secret_fields), "") and known:
+        return f"os.environ[{python_literal(known[0])}]"
+    words = python_name(f"{connection.label} {field}").upper()
+    return f"os.environ[{python_literal(words)}]"
+
+
+def _headers(connection: Connection, auth: Iterable[AuthHeader], own: str) -> str:
+    """The headers with a secret that the vendor's client does not send by itself."""
+    fields = {id(secret): name for name, secret in connection.secret_fields.items()}
+    main = next(iter(connection.secret_fields.values()), None)
+    written = []
+    for header in auth:
+        if header.exchange or (header.name.lower() == own and header.secret is main):
+            continue
+        field = fields.get(id(header.secret), header.name)
+        before, _, after = header.template.partition("{}")
+        value = _from_environment(connection, field, header.secret)
+        pieces = (
+            [python_literal(before)] * bool(before)
+            + [value]
+            + [python_literal(after)] * bool(after)
+        )
+        written.append(f"{python_literal(header.name)}: {' + '.join(pieces)}")
+    return f"{{{', '.join(written)}}}" if written else ""
+
+
+def _trust(connection: Connection) -> str:
+    return f"ssl.create_default_context(cafile={python_literal(connection.fields.ca_bundle)})"
