@@ -19,6 +19,7 @@ from llmwidgets.comparison.measures.text_result import (
 )
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import SETTINGS, Variant
+from llmwidgets.demo import emails, invoices, jobs
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS, EFFORT
 from llmwidgets.formatting import join_truncated
 
@@ -144,14 +145,15 @@ _WIDE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareScript:
-    """A call of `compare` as text; names take the place of texts, truth, examples and functions.
+    """A call of `compare` as text, which runs as pasted: stand-ins take the place of data.
 
-    For `outputs` that were made elsewhere it is the call of `Comparison.from_outputs`, in which
-    they are a name as well.
+    For `outputs` that were made elsewhere it is the call of `Comparison.from_outputs`, and they are
+    a stand-in as well; so are texts, truth, examples and functions, unless the texts are those of a
+    demo task, which is imported (`sample`).
 
-    `schema` is written out, so that the code needs no class, unless `class_name` names one that
-    the reader has; without both, each text brings its own. `instructions` by name cross with
-    the variants; `group` is the name of a column, or empty where it is a name as well; `budget`
+    `schema` is written out, so that the code needs no class (`class_name` is the reader's own, if
+    one is known); without it, each text brings its own. `instructions` by name cross with
+    the variants; `group` is the name of a column, or empty where it is a list; `budget`
     is in US dollars. `matters` is the difference of the verdict, where it is another than the
     usual one.
     """
@@ -160,6 +162,7 @@ class CompareScript:
     outputs: bool = False
     schema: Schema | None = None
     class_name: str = ""
+    sample: SampleTexts | None = None
     truth: bool = False
     group: str | None = None
     blank: Blank = None
@@ -172,18 +175,59 @@ class CompareScript:
     matters: float = MATTERS
 
     def __str__(self) -> str:
-        written = self.schema is not None and not self.class_name
-        lines = [*(["import json", ""] if written else []), "import llmwidgets as lw"]
-        if written and self.schema is not None:
-            lines += ["", f"schema = json.loads({python_literal(json.dumps(self.schema.json))})"]
-        name = self.class_name or ("schema" if written else "None")
         call = "lw.Comparison.from_outputs(" if self.outputs else "lw.compare("
-        lines += ["", f"result = {call}", f"    {name},", "    texts,"]
-        lines += [f"    {key}={value}," for key, value in self._keywords()]
+        written = dict(self._keywords())
+        lines = ["import json", ""] if self.schema is not None else []
+        lines += ["import llmwidgets as lw"]
+        if self.sample:
+            lines.append(f"from llmwidgets.demo import {self.sample.task}")
+        lines += ["", *self._schema(), *self._inputs(written)]
+        lines += [
+            "",
+            f"result = {call}",
+            f"    {'schema' if self.schema else 'None'},",
+            "    texts,",
+        ]
+        lines += [f"    {key}={value}," for key, value in written.items()]
         lines.append(")")
         if self.matters != MATTERS:
             lines.append(f"print(result.verdict(matters={self.matters:g}))")
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, "result"]) + "\n"
+
+    def _schema(self) -> Iterator[str]:
+        if self.schema is not None:
+            own = f"  # your class {self.class_name} serves as well" if self.class_name else ""
+            yield f"schema = json.loads({python_literal(json.dumps(self.schema.json))}){own}"
+
+    def _inputs(self, written: Mapping[str, str]) -> Iterator[str]:
+        """What is the user's own and not in the code: a stand-in for what is not there yet."""
+        one: dict[str, Any] = {"text": "Put your text here."}
+        one |= {self.group: "a group"} if self.group else {}
+        one |= {"schema": {"type": "object"}} if self.schema is None else {}
+        stand_ins = {
+            "texts": ([one if one.keys() > {"text"} else one["text"]], "strings, a DataFrame, Path"),
+            "outputs": (
+                {each.label: [None] for each in self.variants}, "by label, a list as long as texts"
+            ),
+            "truth": ([None], "a list as long as texts, a dict by id, a DataFrame"),
+            "group": (["a group"], "a list as long as texts, a dict by id"),
+            "examples": ([], "pairs of a text and its record"),
+        }  # fmt: skip
+        used = {"texts", *(name for name, value in written.items() if name == value)}
+        if any(isinstance(each.examples, tuple) and each.examples for each in self.variants):
+            used.add("examples")
+        if self.sample:
+            yield f"texts = {self.sample.texts}"
+            if "truth" in used:
+                yield f"truth = {self.sample.truth}"
+            used -= {"texts", "truth"}
+        for name, (value, words) in stand_ins.items():
+            if name in used:
+                yield f'if "{name}" not in globals():  # yours: {words}'
+                yield f"    {name} = {python_literal(value)}"
+        for name in _named_functions(self.scoring or {}).values():
+            yield from ("", f'if "{name}" not in globals():  # yours: True, False or a share')
+            yield from ("", f"    def {name}(value, truth):", "        return value == truth")
 
     def _keywords(self) -> Iterator[tuple[str, str]]:
         """The arguments that differ from the defaults, as they are written."""
@@ -219,6 +263,7 @@ def script_of(
         variants=[each for each in results.variants if chosen is None or each.label in chosen],
         outputs=MADE_ELSEWHERE in results.notes,
         schema=shared_schema(results.texts),
+        sample=find_sample(results.texts),
         truth=any(text.truth is not NOTHING for text in results.texts),
         missing="wrong" if any(results.row(cell).message == WRONG for cell in cells) else None,
         group="" if any(text.group for text in results.texts) else None,
@@ -236,17 +281,49 @@ def shared_schema(texts: Sequence[Document]) -> Schema | None:
     return next(iter(schemas.values())) if len(schemas) == 1 else None
 
 
+@dataclass(frozen=True, slots=True)
+class SampleTexts:
+    """Texts and truth of a demo task, as expressions."""
+
+    task: str
+    texts: str
+    truth: str
+
+
+def find_sample(texts: Sequence[Document]) -> SampleTexts | None:
+    """The demo task that all the texts are of, as they are; None for texts of the user's."""
+    for task in (invoices, emails, jobs):
+        if not all(text.id in task.truth for text in texts):
+            continue
+        known = {each["id"]: each["text"] for each in task.texts}
+        names = [text.id for text in texts]
+        if any(known[text.id] != text.text for text in texts):
+            return None
+        rows, truth = f"{task.name}.texts", f"{task.name}.truth"
+        if names != [*known]:
+            chosen = python_literal(names)
+            rows = f'[each for each in {rows} if each["id"] in {chosen}]'
+            truth = f"{{each: {truth}[each] for each in {chosen}}}"
+        return SampleTexts(task.name, rows, truth)
+    return None
+
+
+def _named_functions(rules: Mapping[str, Any]) -> dict[int, str]:
+    """A name for each function of the rules, by its identity."""
+    names: dict[int, str] = {}
+    for at, how in rules.items():
+        if not isinstance(how, str) and id(how) not in names:
+            names[id(how)] = python_name(name_in_code(at, how), {*names.values()})
+    return names
+
+
 def _scoring(rules: Mapping[str, Any]) -> str:
     """Rules by place; of a function its name, or one to be replaced where it has none."""
-    written, functions = [], dict[str, Any]()
-    for at, how in rules.items():
-        if isinstance(how, str):
-            rule = python_literal(how)
-        else:
-            others = {name for name, function in functions.items() if function is not how}
-            rule = python_name(name_in_code(at, how), others)
-            functions[rule] = how
-        written.append(f"{python_literal(at)}: {rule}")
+    names = _named_functions(rules)
+    written = (
+        f"{python_literal(at)}: {python_literal(how) if isinstance(how, str) else names[id(how)]}"
+        for at, how in rules.items()
+    )
     return f"{{{', '.join(written)}}}"
 
 

@@ -11,7 +11,7 @@ from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.files.tables import Row
 from llmwidgets.comparison.measures.text_result import is_free_name
 from llmwidgets.comparison.records import fields_of_rows
-from llmwidgets.comparison.run_settings import CompareScript, shared_schema
+from llmwidgets.comparison.run_settings import CompareScript, find_sample, shared_schema
 from llmwidgets.comparison.runs import RunPlan, build_plan, read_documents
 from llmwidgets.comparison.texts import TextSource, read_sources
 from llmwidgets.comparison.truth import Blank
@@ -427,6 +427,7 @@ class Setup:
             variants=self.variants(),
             schema=self.schema or shared_schema(self.documents),
             class_name=name if is_free_name(name) else "",
+            sample=find_sample(self.documents) if self.documents else None,
             truth=self.truth is not None,
             group=self.group if self.group is None or isinstance(self.group, str) else "",
             blank=self.blank,
