@@ -9,13 +9,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.core import CellKey, ResultData
-from llmwidgets.comparison.measures.text_result import python_literal, python_name
 from llmwidgets.dialects.requests import document_text
 from llmwidgets.dialects.types import ResponseFormat
 from llmwidgets.engine.extraction import encode_request
 from llmwidgets.engine.replies import find_answer, parse_reply
 from llmwidgets.errors import FieldError
-from llmwidgets.schemas.python_class import write_classes
+from llmwidgets.schemas.python_code import (
+    PythonClasses,
+    python_literal,
+    python_name,
+    write_classes,
+)
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
@@ -69,7 +73,8 @@ class _Script:
         body = encode_request(column, replace(text, text=_TEXT), row)["body"]
         self._body, self._google = body, "contents" in body
         compiled = text.schema.compile(column.connection.dialect.SUBSET)
-        self._wrapped, self._classes = compiled.wrapped, write_classes(text.schema)
+        self._wrapped = compiled.wrapped
+        self._classes = write_classes(text.schema.json, exact=False)
         # A record that is sent in another shape than the user's is no record of the classes.
         self._same_shape = _keeps_shape(row, compiled)
         self._constants = {"SCHEMA": compiled.schema, "INSTRUCTIONS": _instructions(body)}
@@ -81,7 +86,7 @@ class _Script:
         for spread, roomy, classes in (
             (True, True, True), (False, True, True), (False, False, True), (False, False, False),
         ):  # fmt: skip
-            kind = self._classes.annotation if classes and self._same_shape else "Any"
+            kind = self._classes.record if classes and self._same_shape else "Any"
             lines = list(self._lines(kind, spread=spread, roomy=roomy))
             if len(lines) <= MOST_LINES:
                 break
@@ -89,12 +94,13 @@ class _Script:
 
     def _lines(self, kind: str, *, spread: bool, roomy: bool) -> Iterator[str]:
         """`spread`: instructions line by line; `roomy`: an argument a line, blank lines."""
-        classes = self._classes.lines if kind == self._classes.annotation else ()
+        classes = self._classes.written if kind != "Any" else ()
         call, answer = self._call(roomy=roomy), list(self._reading(kind))
         gap = [""] * roomy
         yield from self._imports(kind, answer)
-        if classes:
-            yield from [*gap, *gap, *(line for line in classes if line or roomy), *gap]
+        for each in classes:
+            yield from [*gap, *gap, *each.split("\n")]
+        yield from gap * bool(classes)
         yield from gap
         used = "\n".join(call)
         for name, value in self._constants.items():
@@ -109,25 +115,19 @@ class _Script:
         yield from (f"    {line}" for line in (*call, *answer))
 
     def _imports(self, kind: str, answer: Iterable[str]) -> Iterator[str]:
-        names = self._classes.names if kind == self._classes.annotation else frozenset[str]()
-        needed = {
+        own = self._classes if kind != "Any" else PythonClasses("Any", ())
+        modules = {
             "json": any("json.loads" in line for line in answer),
             "os": "os.environ" in self._client.made,
             "re": True,
             "ssl": "ssl." in self._client.made,
         }
-        if "dt" in names:
-            yield "import datetime as dt"
-        yield from (f"import {name}" for name, wanted in needed.items() if wanted)
-        typing = sorted({"Any", "Literal"} & ({*names, "Any"} if kind == "Any" else names))
-        if typing:
-            yield f"from typing import {', '.join(typing)}"
+        lines = [*(f"import {name}" for name, wanted in modules.items() if wanted), *own.imports]
+        yield from sorted(lines, key=lambda line: line.startswith("from"))
         yield self._client.imports
         if kind != "Any":
-            adapted = [] if kind.isidentifier() and kind[:1].isupper() else ["TypeAdapter"]
-            base = ["BaseModel"] if self._classes.lines else []
-            taken = [*base, *(["Field"] if "Field" in names else []), *adapted]
-            yield f"from pydantic import {', '.join(taken)}"
+            adapter = ["TypeAdapter"] * (not _is_class(kind))
+            yield f"from pydantic import {', '.join([*own.from_pydantic, *adapter])}"
 
     # -- the call, and what is read of its reply
 
@@ -169,7 +169,7 @@ class _Script:
         if kind == "Any":
             yield f"return {record}"
             return
-        single = kind.isidentifier() and kind[:1].isupper()
+        single = _is_class(kind)
         reader = f"{kind}.model_validate" if single else f"TypeAdapter({kind}).validate_python"
         if record.startswith("json.loads(") and record.endswith(")"):
             json_reader = f"{reader}_json" if single else f"TypeAdapter({kind}).validate_json"
@@ -193,6 +193,10 @@ class _Script:
         if self._row.form is ResponseFormat.TOOL:
             return 'next(part.input for part in reply.content if part.type == "tool_use")'
         return 'next(part.text for part in reply.content if part.type == "text")'
+
+
+def _is_class(kind: str) -> bool:
+    return kind.isidentifier() and kind[:1].isupper()
 
 
 def _is_json(reply: str | None) -> bool:

@@ -11,17 +11,14 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.statistics.verdict import MATTERS
 from llmwidgets.comparison.core import MADE_ELSEWHERE, WRONG, ResultData, Rules
-from llmwidgets.comparison.measures.text_result import (
-    name_in_code,
-    python_literal,
-    python_name,
-    rule_text,
-)
+from llmwidgets.comparison.measures.text_result import name_in_code, rule_text
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.demo import emails, invoices, jobs
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS, EFFORT
 from llmwidgets.formatting import join_truncated
+from llmwidgets.schemas import read_schema
+from llmwidgets.schemas.python_code import python_literal, python_name
 
 if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Document
@@ -177,7 +174,7 @@ class CompareScript:
     def __str__(self) -> str:
         call = "lw.Comparison.from_outputs(" if self.outputs else "lw.compare("
         written = dict(self._keywords())
-        lines = ["import json", ""] if self.schema is not None else []
+        lines = ["import json", ""] if self._schema_name == "schema" else []
         lines += ["import llmwidgets as lw"]
         if self.sample:
             lines.append(f"from llmwidgets.demo import {self.sample.task}")
@@ -185,7 +182,7 @@ class CompareScript:
         lines += [
             "",
             f"result = {call}",
-            f"    {'schema' if self.schema else 'None'},",
+            f"    {self._schema_name},",
             "    texts,",
         ]
         lines += [f"    {key}={value}," for key, value in written.items()]
@@ -194,8 +191,15 @@ class CompareScript:
             lines.append(f"print(result.verdict(matters={self.matters:g}))")
         return "\n".join([*lines, "result"]) + "\n"
 
+    @property
+    def _schema_name(self) -> str:
+        if self.schema is None:
+            return "None"
+        named = self.sample is not None and self.sample.schema == self.schema.digest
+        return f"{self.sample.task}.Schema" if self.sample and named else "schema"
+
     def _schema(self) -> Iterator[str]:
-        if self.schema is not None:
+        if self.schema is not None and self._schema_name == "schema":
             own = f"  # your class {self.class_name} serves as well" if self.class_name else ""
             yield f"schema = json.loads({python_literal(json.dumps(self.schema.json))}){own}"
 
@@ -205,7 +209,7 @@ class CompareScript:
         one |= {self.group: "a group"} if self.group else {}
         one |= {"schema": {"type": "object"}} if self.schema is None else {}
         stand_ins = {
-            "texts": ([one if one.keys() > {"text"} else one["text"]], "strings, a DataFrame, Path"),
+            "texts": ([one if len(one) > 1 else one["text"]], "strings, a DataFrame, a Path"),
             "outputs": (
                 {each.label: [None] for each in self.variants}, "by label, a list as long as texts"
             ),
@@ -283,11 +287,12 @@ def shared_schema(texts: Sequence[Document]) -> Schema | None:
 
 @dataclass(frozen=True, slots=True)
 class SampleTexts:
-    """Texts and truth of a demo task, as expressions."""
+    """Texts and truth of a demo task, as expressions, and the digest of its schema."""
 
     task: str
     texts: str
     truth: str
+    schema: str
 
 
 def find_sample(texts: Sequence[Document]) -> SampleTexts | None:
@@ -304,7 +309,7 @@ def find_sample(texts: Sequence[Document]) -> SampleTexts | None:
             chosen = python_literal(names)
             rows = f'[each for each in {rows} if each["id"] in {chosen}]'
             truth = f"{{each: {truth}[each] for each in {chosen}}}"
-        return SampleTexts(task.name, rows, truth)
+        return SampleTexts(task.name, rows, truth, read_schema(task.Schema).digest)
     return None
 
 

@@ -61,6 +61,7 @@ def test_texts_of_a_demo_task_are_taken_from_it(some):
         truth = {each["id"]: task.truth[each["id"]] for each in texts}
         code = demo(texts, task.Schema, truth=truth).code()
         assert f"from llmwidgets.demo import {task.name}" in code
+        assert f"    {task.name}.Schema," in code
         fresh: dict[str, Any] = {"__name__": "__main__"}
         exec(compile(code, "pasted", "exec"), fresh)
         result = fresh["result"]

@@ -930,7 +930,7 @@ def test_what_is_chosen_is_copied_before_a_run_and_what_is_shown_after_it(wire, 
     page.send("result.code")
     before = last(page, "code")["text"]
     names = {"Invoice": invoices.Schema, "texts": invoices.texts, "truth": invoices.truth}
-    assert "    Invoice,\n" in before
+    assert "    invoices.Schema,\n" in before
     for words in ("repeats=2", "concurrency=3", "budget=1.5", "🧾"):
         assert words in before
     page.send("run.start")

@@ -26,12 +26,12 @@ from llmwidgets.comparison.measures.text_result import (
     DOCUBENCH,
     is_labelled,
     name_in_code,
-    python_literal,
 )
 from llmwidgets.comparison.texts import spread_evenly
 from llmwidgets.errors import FAILURES
 from llmwidgets.formatting import join_truncated
 from llmwidgets.report.scoreboard import Figures, ScoreRow
+from llmwidgets.schemas.python_code import python_literal
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.comparators import (
@@ -27,6 +25,7 @@ from llmwidgets.comparison.values import to_jsonable
 from llmwidgets.dialects.types import Example
 from llmwidgets.errors import FAILURES, FieldError
 from llmwidgets.report.scoreboard import State
+from llmwidgets.schemas.python_code import python_name
 
 if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
@@ -137,26 +136,6 @@ def name_in_code(path: str, rule: Any) -> str:
 def is_free_name(name: str) -> bool:
     """Whether a class or function of this name keeps it in the code of a comparison."""
     return python_name(name, _NAMES_OF_SCRIPTS) == name
-
-
-def python_name(words: str, taken: Container[str] = ()) -> str:
-    """A name near these words that Python takes as it is, other than the taken ones."""
-    # Python itself reads names in this form: two that differ before can be one.
-    plain = unicodedata.normalize("NFKC", words)
-    kept = (letter if f"a{letter}".isidentifier() else " " for letter in plain)
-    name = unicodedata.normalize("NFKC", "_".join("".join(kept).split()))
-    if not name.isidentifier():
-        name = f"field_{name}".rstrip("_")
-    while iskeyword(name) or name in taken:
-        name += "_"
-    return name
-
-
-def python_literal(value: Any) -> str:
-    """The value as Python writes it: what cannot be seen is escaped, nothing ends the literal."""
-    literal = repr(value)
-    plain = not isinstance(value, str) or "'" in value or '"' in value
-    return literal if plain else f'"{literal[1:-1]}"'
 
 
 # -- The fields of one text, side by side.

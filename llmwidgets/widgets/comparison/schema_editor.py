@@ -8,12 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from pydantic import BaseModel
-
-from llmwidgets.comparison.measures.text_result import python_literal, python_name
 from llmwidgets.errors import FieldError, read_json
 from llmwidgets.formatting import count, parse_number, parse_whole
 from llmwidgets.schemas.loaders import TYPES, schema_from_rows
+from llmwidgets.schemas.python_code import write_classes
 from llmwidgets.widgets.comparison.setup_controller import SetupController
 from llmwidgets.widgets.comparison.setup_view import TYPE_WORDS
 from llmwidgets.widgets.panel import Content, Page, whole_in
@@ -285,97 +283,11 @@ def _type_of(value: Any) -> str:
     return next((name for name, shape in _FORMATS if shape.fullmatch(text)), "text")
 
 
-_PYTHON = {
-    ("string", None): "str", ("number", None): "float", ("integer", None): "int",
-    ("boolean", None): "bool", ("string", "date"): "dt.date", ("string", "time"): "dt.time",
-    ("string", "date-time"): "dt.datetime", ("string", "email"): "str", ("string", "uri"): "str",
-}  # fmt: skip
-
-
-_USED = frozenset(["str", "float", "int", "bool", "list", "dt", "Literal", "BaseModel", "Field"])
-"""The names that the code uses for itself."""
-_OF_MODELS = _USED | frozenset(dir(BaseModel))
-
-
 def pydantic_code(schema: Mapping[str, Any]) -> str:
     """The JSON Schema of field rows as pydantic classes, inner ones first."""
-    body = "\n\n\n".join(_Classes(schema).written)
-    imports = []
-    if re.search(r"\bdt\.", body):
-        imports.append("import datetime as dt")
-    if "Literal[" in body:
-        imports.append("from typing import Literal")
-    lines = ["\n".join(imports), ""] if imports else []
-    names = "BaseModel, Field" if "Field(" in body else "BaseModel"
+    classes = write_classes(schema)
+    imports = "\n".join(classes.imports)
+    lines = [imports, ""] if imports else []
+    names = ", ".join(classes.from_pydantic)
+    body = "\n\n\n".join(classes.written)
     return "\n".join([*lines, f"from pydantic import {names}", "", "", body, ""])
-
-
-class _Classes:
-    """The code of each class, and the names given so far.
-
-    Inside of a class its fields hide what has their name, so no class has the name of a field.
-    """
-
-    def __init__(self, schema: Mapping[str, Any]) -> None:
-        self.written: list[str] = []
-        self._taken = {*_USED, *_list_members(schema)}
-        self._add(str(schema.get("title") or "Record"), schema)
-
-    def _add(self, words: str, schema: Mapping[str, Any]) -> str:
-        """Write the class of an object, and return its name."""
-        joined = "".join(part[:1].upper() + part[1:] for part in re.split(r"\W+|_", words))
-        name = python_name(joined if joined.isidentifier() else f"Record{joined}", self._taken)
-        self._taken.add(name)
-        lines = [f"class {name}(BaseModel):"]
-        for key, member in _name_members(schema).items():
-            inside, needed = schema["properties"][key], key in schema.get("required", ())
-            lines.append(f"    {_member(key, member, self._type(key, inside), inside, needed)}")
-        self.written.append("\n".join(lines))
-        return name
-
-    def _type(self, key: str, inside: Mapping[str, Any]) -> str:
-        if "anyOf" in inside:
-            return f"{self._type(key, inside['anyOf'][0])} | None"
-        if "enum" in inside:
-            return f"Literal[{', '.join(map(python_literal, inside['enum']))}]"
-        if inside.get("type") == "array":
-            return f"list[{self._type(key, inside['items'])}]"
-        if inside.get("type") == "object":
-            return self._add(key, inside)
-        return _PYTHON.get((inside.get("type", "string"), inside.get("format")), "str")
-
-
-def _name_members(schema: Mapping[str, Any]) -> dict[str, str]:
-    """The name of each property's field, for which the property itself is an alias if need be."""
-    names: dict[str, str] = {}
-    # Those that stay as they are come first, so that none of them is taken.
-    for key in sorted(schema["properties"], key=lambda key: _member_name(key) != key):
-        names[key] = _member_name(key, *names.values())
-    return {key: names[key] for key in schema["properties"]}
-
-
-def _member_name(key: str, *others: str) -> str:
-    # What begins with _ is not a field to pydantic.
-    name = python_name(python_name(key).lstrip("_"), {*_OF_MODELS, *others})
-    kept = name.startswith(("model_validate", "model_dump"))  # by pydantic, for its own methods
-    return python_name(f"field_{name}", others) if kept else name
-
-
-def _list_members(schema: Mapping[str, Any]) -> Iterator[str]:
-    """The names of all fields, those of inner objects too."""
-    if "properties" in schema:
-        yield from _name_members(schema).values()
-    inner = (*schema.get("properties", {}).values(), *schema.get("anyOf", ()))
-    for each in (*inner, *([schema["items"]] if "items" in schema else [])):
-        yield from _list_members(each)
-
-
-def _member(key: str, name: str, kind: str, inside: Mapping[str, Any], needed: bool) -> str:
-    description = inside.get("description")
-    more = [f"alias={python_literal(key)}"] if name != key else []
-    more += [f"description={python_literal(description)}"] if description else []
-    if not needed:
-        empty = "None" if kind.endswith("| None") else "[]"
-        default = "default_factory=list" if empty == "[]" else "default=None"
-        return f"{name}: {kind} = " + (f"Field({', '.join([default, *more])})" if more else empty)
-    return f"{name}: {kind}" + (f" = Field({', '.join(more)})" if more else "")
