@@ -921,6 +921,19 @@ def test_the_code_makes_the_same_comparison(finished) -> None:
     assert [each.data for each in made] == [each.data for each in finished.widget.comparison]
 
 
+def test_one_column_is_copied_as_code_of_its_own(finished) -> None:
+    """By the vendor's client, with nothing of the texts in it."""
+    finished.send("result.code")
+    alone = last(finished, "code")["alone"]
+    assert [each["label"] for each in alone] == list(finished.widget.comparison.labels)
+    finished.send("result.plain", column=1)
+    shown = last(finished, "code")
+    assert shown["text"] == finished.widget.comparison.code(alone[1]["label"], plain=True)
+    assert "by openai; its key" in shown["said"]
+    finished.send("result.plain", column=99)
+    assert finished.state["error"] is None
+
+
 def test_what_is_chosen_is_copied_before_a_run_and_what_is_shown_after_it(wire, store) -> None:
     """One home writes both: limits, instructions and columns are in it, no key and no text."""
     odd = {"plain": "Read it, “as written” 🧾.", "strict": "Line one.\nLine 'two'."}

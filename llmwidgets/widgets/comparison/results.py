@@ -260,7 +260,27 @@ class ResultController:
     async def act_code(self, _content: Content) -> None:
         """The same comparison as code, to be copied."""
         title = "The same comparison as code"
-        self._result.page.send({"type": "code", "title": title, "text": self._code()})
+        comparison = self._result.comparison
+        labels = comparison.labels if comparison is not None and comparison.columns else ()
+        alone = [{"column": at, "label": label} for at, label in enumerate(labels)]
+        code = {"type": "code", "title": title, "text": self._code(), "alone": alone}
+        self._result.page.send(code)
+
+    async def act_plain(self, content: Content) -> None:
+        """One column as code of its own, by its vendor's client."""
+        comparison, column = self._result.comparison, content.get("column")
+        if comparison is None or not isinstance(column, int):
+            return
+        if 0 <= column < len(comparison.labels):
+            label = comparison.labels[column]
+            text = await self._result.work(lambda: comparison.code(label, plain=True))
+            asked = comparison.columns[column]
+            package = asked.connection.provider.sdk(asked.connection.fields, asked.target).package
+            said = (
+                f"It asks what the comparison asked, by {package}; its key is in the environment."
+            )
+            code = {"title": f"{label} as code", "text": text, "said": said, "from": "code"}
+            self._result.answer("code", code)
 
     async def act_csv(self, _content: Content) -> None:
         """Every value as a CSV file, spreadsheet formulas escaped."""

@@ -52,17 +52,25 @@ export interface Code extends Answer {
   text: string;
   said?: string;
   from?: string;
+  /** Columns that can be had as code of their own. */
+  alone?: { column: number; label: string }[];
 }
 
 /** Code to copy, which is in the clipboard already where the page may write there. */
 export async function showCode(view: View, message: Code): Promise<void> {
   const done = (await copied(message.text)) ? "Copied." : "Select and copy it.";
-  const { title, text, from = "code", said = "" } = message;
+  const { title, text, from = "code", said = "", alone = [] } = message;
+  const shown = view.panel.state?.screen === "results" ? alone : [];
+  const choices = shown.map(({ column, label }): [string, () => void] => [
+    label,
+    () => view.send("result.plain", { column }),
+  ]);
   openSheet(view, {
     title,
     text,
     from,
     said: `${said} ${done}`.trim(),
+    ...(choices.length && { others: { caption: "One model, without llmwidgets:", choices } }),
     own: view.panel.answers(message),
   });
 }
@@ -77,7 +85,7 @@ export function SheetOver({ view }: { view: View }) {
     target!.select?.();
   }, [sheet]);
   if (!sheet) return null;
-  const { title, from, said, text, actions } = sheet;
+  const { title, from, said, text, actions, others } = sheet;
   const close = () => {
     keep(null);
     focusOn(view.panel, from);
@@ -111,6 +119,16 @@ export function SheetOver({ view }: { view: View }) {
           aria-label={title}
           spellcheck={false}
         />
+      )}
+      {others && (
+        <Row>
+          <Small>{others.caption}</Small>
+          {others.choices.map(([label, run]) => (
+            <Button key={label} bare small onClick={run}>
+              {label}
+            </Button>
+          ))}
+        </Row>
       )}
       {actions && (
         <Row>

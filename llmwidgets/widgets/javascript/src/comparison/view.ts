@@ -15,6 +15,8 @@ export interface Sheet {
   said?: string;
   text?: string;
   actions?: [label: string, run: () => void][];
+  /** Other texts that can take the place of this one, under a caption. */
+  others?: { caption: string; choices: [label: string, run: () => void][] };
   own?: boolean;
 }
 
