@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import Any, Literal, get_args
@@ -71,25 +71,26 @@ def kind_of_error(cell: Cell, record: RecordTruth, leaf: Leaf | None = None) -> 
     """
     if cell.state in _BY_STATE:
         return _BY_STATE[cell.state]
-    pair = _Pair(_flat(cell.truth), _flat(cell.value))
-    if max(len(pair.truth.text), len(pair.value.text)) > _LONG:
+    truth, value = _Side(_flat(cell.truth)), _Side(_flat(cell.value))
+    if max(len(truth.text), len(value.text)) > _LONG:
         return "other"
-    choice = leaf is not None and leaf.type in _CHOICES
-    for kind in ("format", "unit", "sign") if not choice else ("format", "sign"):
-        if _RULES[kind](pair):
-            return kind
-    if choice:
-        return "other choice"
-    key = _key(pair.value.given)
+    if leaf is not None and leaf.type in _CHOICES:
+        return _first((_FORMAT, _SIGN), truth, value) or "other choice"
+    if kind := _first((_FORMAT, _UNIT, _SIGN), truth, value):
+        return kind
+    key = _key(value.given)
     holders = record.patterns.get(key, set()) if key is not None else set()
     if cell.pattern in holders and "[]" in cell.pattern:
         return "other row"
-    for kind in ("cut", "too much"):
-        if _RULES[kind](pair):
-            return kind
-    if _is_elsewhere(pair.value, cell.pattern, holders, record):
+    if kind := _first((_CUT, _TOO_MUCH), truth, value):
+        return kind
+    if _is_elsewhere(value, cell.pattern, holders, record):
         return "other entity"
-    return "misread" if _is_misread(pair) else "other"
+    return "misread" if _is_misread(truth, value) else "other"
+
+
+def _first(rules: Iterable[_Rule], truth: _Side, value: _Side) -> ErrorKind | None:
+    return next((kind for kind, fits in rules if fits(truth, value)), None)
 
 
 def _flat(value: Any) -> Any:
@@ -143,9 +144,9 @@ class _Side:
 
     @cached_property
     def text(self) -> str:
-        if isinstance(self.given, float) and self.given.is_integer() and abs(self.given) < 1e15:
-            return str(int(self.given))
-        return str(self.given)
+        if isinstance(self.given, str):
+            return self.given
+        return parse_value(self.given).written.removesuffix(".0")
 
     @cached_property
     def number(self) -> Number | None:
@@ -171,7 +172,7 @@ class _Side:
 
     @cached_property
     def numerals(self) -> list[str]:
-        return _DIGITS.findall(evened(self.text))
+        return _DIGITS.findall(_SPACED.sub(r"\1", evened(self.text)))
 
     @cached_property
     def minus(self) -> int:
@@ -188,26 +189,9 @@ class _Side:
         return ground(other.given, source).kind in {"exact", "normalised"}
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """A truth and a value that is wrong."""
-
-    given_truth: Any
-    given_value: Any
-    truth: _Side = field(init=False)
-    value: _Side = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "truth", _Side(self.given_truth))
-        object.__setattr__(self, "value", _Side(self.given_value))
-
-    @property
-    def sides(self) -> tuple[_Side, _Side]:
-        return self.truth, self.value
-
-
 _WORD = re.compile(r"[^\W_]+")
 _DIGITS = re.compile(r"\d+")
+_SPACED = re.compile(r"(?<!\d)(\d)\s(?=\d(?!\d))")
 _MINUS = re.compile(r"(?<![^\W_])-(?=\s?[\d.$€£¥₹])|(?<=[^\W_])-(?=\s*$)")
 _ADDRESS = re.compile(r"@|://|\w\.[^\W\d_]{2}")
 _LONG_VOWEL = re.compile("(?<![\u3040-\u30ff\uff66-\uff9f])[\u30fc\uff70]")
@@ -242,12 +226,11 @@ def _figures(number: Number) -> str:
 # -- the same, written another way -----------------------------------------------------------------
 
 
-def _is_format(pair: _Pair) -> bool:
-    truth, value = pair.sides
+def _is_format(truth: _Side, value: _Side) -> bool:
     if isinstance(truth.given, bool) or isinstance(value.given, bool):
-        return same_yes(truth.given, value.given) or _is_one_or_zero(pair)
+        return bool(truth.given == value.given) or same_yes(truth.given, value.given)
     if truth.number and value.number:
-        return _same_amount(truth.number, value.number) or _other_point(pair)
+        return _same_amount(truth.number, value.number) or _other_point(truth, value)
     if truth.days and value.days:
         return _same_days(truth.days, value.days)
     if (one := clock_in(truth.text)) and (other := clock_in(value.text)):
@@ -257,12 +240,6 @@ def _is_format(pair: _Pair) -> bool:
 
 
 _HALF_A_DAY = 12
-
-
-def _is_one_or_zero(pair: _Pair) -> bool:
-    numbers = [float(each.given) if isinstance(each.given, bool) else each.number and
-               float(each.number.value) for each in pair.sides]  # fmt: skip
-    return numbers[0] == numbers[1]
 
 
 def _same_letters(truth: _Side, value: _Side) -> bool:
@@ -295,10 +272,10 @@ def _same_amount(one: Number, other: Number) -> bool:
     return False
 
 
-def _other_point(pair: _Pair) -> bool:
+def _other_point(*sides: _Side) -> bool:
     """Whether a point or comma before three digits was taken for the other one: 1.480 is 1480."""
-    texts = [each.given for each in pair.sides if isinstance(each.given, str)]
-    bare = [each.text.replace(",", "").replace(".", "") for each in pair.sides]
+    texts = [each.given for each in sides if isinstance(each.given, str)]
+    bare = [each.text.replace(",", "").replace(".", "") for each in sides]
     return bare[0] == bare[1] and any(_THOUSAND.fullmatch(each.strip()) for each in texts)
 
 
@@ -364,16 +341,16 @@ def _near(one: Decimal, other: Decimal, room: Decimal = Decimal(0)) -> bool:
     return abs(one - other) <= max(room, _CLOSE * max(abs(one), abs(other)))
 
 
-def _is_unit(pair: _Pair) -> bool:
-    truth, value = pair.truth.number, pair.value.number
-    if truth is None or value is None or not truth.value or not value.value:
+def _is_unit(truth: _Side, value: _Side) -> bool:
+    ours, theirs = truth.number, value.number
+    if not (ours and theirs and ours.value and theirs.value):
         return False
-    if truth.value == value.value:
-        return bool(truth.unit or value.unit)
-    if (truth.value < 0) != (value.value < 0):
+    if ours.value == theirs.value:
+        return bool(ours.unit or theirs.unit)
+    if (ours.value < 0) != (theirs.value < 0):
         return False
-    large, small = abs(truth.value), abs(value.value)
-    rounding = _step(value) if len(_figures(value)) >= _LEAST_FIGURES else Decimal(0)
+    large, small = abs(ours.value), abs(theirs.value)
+    rounding = _step(theirs) if len(_figures(theirs)) >= _LEAST_FIGURES else Decimal(0)
     if large < small:
         # A value that is too large has all digits of the truth, and may have more.
         large, small = small, large
@@ -399,14 +376,13 @@ for _two in _SIDES.split("|"):
     _OPPOSITES.setdefault(_other, set()).add(_one)
 
 
-def _is_sign(pair: _Pair) -> bool:
-    truth, value = pair.sides
+def _is_sign(truth: _Side, value: _Side) -> bool:
     if truth.number and value.number:
         same = truth.number.agrees(value.number)
         return same and bool(value.number.value) and truth.number.value == -value.number.value
     if truth.numerals != value.numerals or len(truth.words) != len(value.words):
         return False
-    bare = [each.loose.replace("+", "") for each in pair.sides]
+    bare = [each.loose.replace("+", "") for each in (truth, value)]
     if bare[0] == bare[1] and truth.loose + "-" * truth.minus != value.loose + "-" * value.minus:
         return True
     unlike = [both for both in zip(truth.words, value.words, strict=True) if both[0] != both[1]]
@@ -416,15 +392,13 @@ def _is_sign(pair: _Pair) -> bool:
 # -- parts -----------------------------------------------------------------------------------------
 
 
-def _is_cut(pair: _Pair) -> bool:
-    truth, value = pair.sides
+def _is_cut(truth: _Side, value: _Side) -> bool:
     if truth.number and value.number and not (_is_code(truth) and _is_code(value)):
         return _is_rounded(truth.number, value.number)
     return _is_part(value, truth)
 
 
-def _is_too_much(pair: _Pair) -> bool:
-    truth, value = pair.sides
+def _is_too_much(truth: _Side, value: _Side) -> bool:
     return not (truth.number and value.number) and _is_part(truth, value)
 
 
@@ -473,17 +447,19 @@ _SLIPS = ((_LEAST_FIGURES, 1), (8, 2), (40, 3))
 """From how many characters on how many may differ."""
 
 
-def _is_misread(pair: _Pair) -> bool:
+def _is_misread(truth: _Side, value: _Side) -> bool:
     from rapidfuzz.distance import OSA
 
-    one, other = (plain(each.text) for each in pair.sides)
+    one, other = plain(truth.text), plain(value.text)
     most = max(
         (slips for length, slips in _SLIPS if min(len(one), len(other)) >= length), default=0
     )
     return most > 0 and OSA.distance(one, other, score_cutoff=most) <= most
 
 
-_RULES: dict[str, Callable[[_Pair], bool]] = {
-    "format": _is_format, "unit": _is_unit, "sign": _is_sign, "cut": _is_cut,
-    "too much": _is_too_much,
-}  # fmt: skip
+_Rule = tuple[ErrorKind, Callable[[_Side, _Side], bool]]
+_FORMAT: _Rule = ("format", _is_format)
+_UNIT: _Rule = ("unit", _is_unit)
+_SIGN: _Rule = ("sign", _is_sign)
+_CUT: _Rule = ("cut", _is_cut)
+_TOO_MUCH: _Rule = ("too much", _is_too_much)
