@@ -5,11 +5,12 @@ Every rule is linear in the lengths of the values, and only looks at those that 
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import Any, Literal, get_args
@@ -17,8 +18,8 @@ from typing import Any, Literal, get_args
 from llmwidgets.analysis.comparators import same_yes
 from llmwidgets.analysis.grounding import SourceText, ground
 from llmwidgets.analysis.leaves import leaves_of
-from llmwidgets.analysis.normalize import parse_value, plain
-from llmwidgets.analysis.parsing import Number, clock_in, number_meant, read_days
+from llmwidgets.analysis.normalize import Parsed, parse_value
+from llmwidgets.analysis.parsing import Number, number_meant
 from llmwidgets.analysis.scoring import Cell
 from llmwidgets.analysis.scripts import evened, folded
 from llmwidgets.schemas import Leaf
@@ -34,7 +35,6 @@ _BY_STATE: dict[str, ErrorKind] = {
     "missing": "missed", "invented": "invented", "null in words": "null in words",
     "failed": "failed",
 }  # fmt: skip
-_CHOICES = frozenset({"enum", "boolean"})
 _LONG = 20_000
 """Of a value that is longer nothing is said."""
 
@@ -74,7 +74,7 @@ def kind_of_error(cell: Cell, record: RecordTruth, leaf: Leaf | None = None) -> 
     truth, value = _Side(_flat(cell.truth)), _Side(_flat(cell.value))
     if max(len(truth.text), len(value.text)) > _LONG:
         return "other"
-    if leaf is not None and leaf.type in _CHOICES:
+    if leaf is not None and _is_choice(value, leaf):
         return _first((_FORMAT, _SIGN), truth, value) or "other choice"
     if kind := _first((_FORMAT, _UNIT, _SIGN), truth, value):
         return kind
@@ -91,6 +91,13 @@ def kind_of_error(cell: Cell, record: RecordTruth, leaf: Leaf | None = None) -> 
 
 def _first(rules: Iterable[_Rule], truth: _Side, value: _Side) -> ErrorKind | None:
     return next((kind for kind, fits in rules if fits(truth, value)), None)
+
+
+def _is_choice(value: _Side, leaf: Leaf) -> bool:
+    """Whether a value is one of a few to choose from, however it is written."""
+    if leaf.type == "boolean":
+        return any(same_yes(each, value.given) for each in (True, False))
+    return any(_Side(each).loose == value.loose for each in leaf.values or ())
 
 
 def _flat(value: Any) -> Any:
@@ -146,24 +153,31 @@ class _Side:
     def text(self) -> str:
         if isinstance(self.given, str):
             return self.given
-        return parse_value(self.given).written.removesuffix(".0")
+        return self.parsed.written.removesuffix(".0")
+
+    @cached_property
+    def parsed(self) -> Parsed:
+        return parse_value(self.given)
 
     @cached_property
     def number(self) -> Number | None:
         """The number and its unit, also where the rules compare the text as one."""
-        if isinstance(self.given, str):
-            number = number_meant(self.given)
-        else:
-            number = parse_value(self.given).number
+        number = _meant(self.given) if isinstance(self.given, str) else self.parsed.number
         return number if number is not None and number.value.is_finite() else None
 
     @cached_property
     def days(self) -> list[datetime]:
-        return [each.at for each in read_days(self.text)] if isinstance(self.given, str) else []
+        return [each.at for each in self.parsed.days] if isinstance(self.given, str) else []
+
+    @cached_property
+    def clock(self) -> time | None:
+        return self.parsed.clock
 
     @cached_property
     def loose(self) -> str:
         """Letters, digits and symbols alone, in no case."""
+        if self.text.isascii():
+            return _NO_MATTER.sub("", self.text).lower()
         return "".join(_loose(self.text))
 
     @cached_property
@@ -185,8 +199,10 @@ class _Side:
             return False
         if _subsequent(other.words, self.words):
             return True
-        source = SourceText(self.text)
-        return ground(other.given, source).kind in {"exact", "normalised"}
+        # What is in it has its letters in it; a day may be written in other ones.
+        if other.loose not in self.loose and not other.days:
+            return False
+        return ground(other.given, SourceText(self.text)).kind in {"exact", "normalised"}
 
 
 _WORD = re.compile(r"[^\W_]+")
@@ -195,20 +211,27 @@ _SPACED = re.compile(r"(?<!\d)(\d)\s(?=\d(?!\d))")
 _MINUS = re.compile(r"(?<![^\W_])-(?=\s?[\d.$€£¥₹])|(?<=[^\W_])-(?=\s*$)")
 _ADDRESS = re.compile(r"@|://|\w\.[^\W\d_]{2}")
 _LONG_VOWEL = re.compile("(?<![\u3040-\u30ff\uff66-\uff9f])[\u30fc\uff70]")
+_NO_MATTER = re.compile(r"[^0-9A-Za-z$+<=>^`|~%#*]+")
 _KEPT = frozenset("%‰#*")
 _DROPPED = frozenset("™®℠©")
 
 
 def _folded(text: str) -> str:
+    if text.isascii():
+        return text.lower()
     return "".join(map(folded, unicodedata.normalize("NFC", evened(text))))
 
 
 def _loose(text: str) -> Iterator[str]:
-    """What of a text is no blank and no punctuation."""
+    """A text without its blanks and its punctuation, letter by letter."""
     # The sign of a degree is typed as the raised o; a dash as the mark of a long vowel.
     for each in _LONG_VOWEL.sub("-", evened(text).replace("º", "°")):
         if each in _KEPT or (unicodedata.category(each)[0] in "LNMS" and each not in _DROPPED):
             yield folded(each)
+
+
+_meant = lru_cache(maxsize=8192)(number_meant)
+"""The same truth is read again for every variant."""
 
 
 def _subsequent(part: list[str], whole: list[str]) -> bool:
@@ -233,10 +256,11 @@ def _is_format(truth: _Side, value: _Side) -> bool:
         return _same_amount(truth.number, value.number) or _other_point(truth, value)
     if truth.days and value.days:
         return _same_days(truth.days, value.days)
-    if (one := clock_in(truth.text)) and (other := clock_in(value.text)):
+    if truth.clock and value.clock:
         # Twelve hours apart: a.m. or p.m. was lost.
-        return one.minute == other.minute and abs(one.hour - other.hour) == _HALF_A_DAY
-    return _same_letters(truth, value) or _turned(truth) == value.words
+        apart = abs(truth.clock.hour - value.clock.hour)
+        return truth.clock.minute == value.clock.minute and apart == _HALF_A_DAY
+    return _same_letters(truth, value) or _is_turned(truth, value) or _is_turned(value, truth)
 
 
 _HALF_A_DAY = 12
@@ -249,12 +273,13 @@ def _same_letters(truth: _Side, value: _Side) -> bool:
     return truth.minus == value.minus and not _ADDRESS.search(truth.text + " " + value.text)
 
 
-def _turned(side: _Side) -> list[str]:
-    """The words of "Smith, John" with the first name first."""
-    last, comma, first = evened(side.text).partition(",")
-    if not comma or "," in first or len(side.words) > _MOST_NAMES or side.numerals:
-        return []
-    return _WORD.findall(_folded(first)) + _WORD.findall(_folded(last))
+def _is_turned(name: _Side, other: _Side) -> bool:
+    """Whether one is "Smith, John" and the other one John Smith."""
+    last, _, first = evened(name.text).partition(",")
+    if not first or "," in first or name.numerals or len(name.words) > _MOST_NAMES:
+        return False
+    turned = _WORD.findall(_folded(first)) + _WORD.findall(_folded(last))
+    return turned == other.words != name.words
 
 
 _MOST_NAMES = 6
@@ -308,9 +333,17 @@ _UNITS = {
 }
 """What a unit measures, and how large it is."""
 
-_EXACT = tuple(map(Decimal, (7, 12, 16, 24, 60, 1024, 1440, 3600, 86400)))
-_INEXACT = tuple(map(Decimal, ("2.54", "25.4", "3.28084", "1.609344", "2.20462", "28.3495")))
-_MOST_ZEROS = 12
+_FACTORS = [
+    (float(each), each)
+    for each in (
+        *(Decimal(10) ** zeros for zeros in range(1, 13)),
+        *map(Decimal, (7, 12, 16, 24, 60, 1024, 1440, 3600, 86400)),
+        *map(Decimal, ("2.54", "25.4", "3.28084", "1.609344", "2.20462", "28.3495")),
+    )
+]
+"""By how much one unit is larger than another, as a rough number and in full."""
+
+_ABOUT = 0.05
 _LEAST_FIGURES = 3
 _CLOSE = Decimal("1e-9")
 
@@ -355,10 +388,11 @@ def _is_unit(truth: _Side, value: _Side) -> bool:
         # A value that is too large has all digits of the truth, and may have more.
         large, small = small, large
         rounding = Decimal(0)
-    if large / small > Decimal(10) ** (_MOST_ZEROS + 1):
-        return False
-    factors = (*(Decimal(10) ** each for each in range(1, _MOST_ZEROS + 1)), *_EXACT, *_INEXACT)
-    return any(_near(small * each, large, rounding * each) for each in factors)
+    ratio = float(large) / float(small) if float(small) else math.inf
+    return any(
+        abs(ratio - about) <= _ABOUT * about and _near(small * each, large, rounding * each)
+        for about, each in _FACTORS
+    )
 
 
 # -- signs -----------------------------------------------------------------------------------------
@@ -409,10 +443,19 @@ def _is_code(side: _Side) -> bool:
 def _is_rounded(truth: Number, value: Number) -> bool:
     """Whether a number has fewer digits than the truth, and those are its first ones."""
     ours, theirs = _figures(truth), _figures(value)
+    if _is_year(truth.value) and _is_year(value.value):
+        return False
     if not 1 < len(theirs) < len(ours) or not truth.agrees(value):
         return False
     one = Decimal(1).scaleb(value.value.adjusted() - len(theirs) + 1)
     return abs(truth.value - value.value) < one and truth.value * value.value > 0
+
+
+def _is_year(value: Decimal) -> bool:
+    return value == value.to_integral_value() and _FIRST_YEAR <= value <= _LAST_YEAR
+
+
+_FIRST_YEAR, _LAST_YEAR = 1900, 2100
 
 
 def _is_part(part: _Side, whole: _Side) -> bool:
@@ -450,10 +493,12 @@ _SLIPS = ((_LEAST_FIGURES, 1), (8, 2), (40, 3))
 def _is_misread(truth: _Side, value: _Side) -> bool:
     from rapidfuzz.distance import OSA
 
-    one, other = plain(truth.text), plain(value.text)
-    most = max(
-        (slips for length, slips in _SLIPS if min(len(one), len(other)) >= length), default=0
-    )
+    one, other = truth.loose, value.loose
+    if truth.number and value.number:
+        shortest = min(len(_figures(truth.number)), len(_figures(value.number)))
+    else:
+        shortest = min(len(one), len(other))
+    most = max((slips for length, slips in _SLIPS if shortest >= length), default=0)
     return most > 0 and OSA.distance(one, other, score_cutoff=most) <= most
 
 

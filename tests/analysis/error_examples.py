@@ -9,7 +9,7 @@ import re
 from typing import Any, NamedTuple
 
 from llmwidgets.analysis.error_kinds import ERROR_KINDS, ErrorKind
-from llmwidgets.report.error_kinds import KIND_WORDS
+from llmwidgets.comparison.measures.kind_words import KIND_WORDS
 from tests.analysis.what_counts import DOCUMENT, shown
 
 _TABLE = re.compile(
@@ -35,11 +35,12 @@ class Example(NamedTuple):
 
 
 EXAMPLES = (
-    Example("format", "enum", (("car", "Car"), ("motor bike", "motor_bike"), ("bike", "BIKE "))),
+    Example("format", "enum", (("car", "Car"), ("motor bike", "motor_bike"), ("bike", "BIKE "),
+        ("motor bike", "MOTOR-BIKE"))),
     Example("format", "string", (
         ("1240", "1240 ft"), ("78 º F", "78 °F"), ("2025-03-04", "03/04/2025"),
         ("2025-03-04", "2025-04-03"), ("Smith, John", "John Smith"), ("山田, 太郎", "太郎 山田"),
-        ("Buyn, Ima", "Ima Buyn"), ("横浜 － 桜木町", "横浜ｰ桜木町"), ("12 kg", "12"),
+        ("Buyn, Ima", "Ima Buyn"), ("Ima Buyn", "Buyn, Ima"), ("横浜 － 桜木町", "横浜ｰ桜木町"), ("12 kg", "12"),
         ("1.480", "1480"), ("1480", "1.480"), ("1.5 kg", "1500 g"), ("25.6 °C", "78 °F"),
         ("2 h", "120 min"), ("0123456789", "123456789"), ("007", "7"),
         ("12", "twelve"), ("0.5", "1/2"), ("Art. 5(1)", "Art. 5, 1"), ("$1,200", "1.2k"),
@@ -73,7 +74,8 @@ EXAMPLES = (
         ("Hafenstr. 12, Kiel", "Kiel"), ("John A. Smith", "John Smith"), ("ACME Holding GmbH",
         "ACME Holding"), ("2025-03-04", "March 2025"), ("2025-03-04", "2025"),
         ("大阪市北区", "大阪市"),
-        ("610442, 611020, 610452", "610442"), ("Rechtsanwaltskanzlei", "Rechtsanwalts"),
+        ("610442, 611020, 610452", "610442"), ("東京都港区", "港区"),
+        ("Rechtsanwaltskanzlei", "Rechtsanwalts"),
         ("XXXX54826XX", "54826"), ("not covered", "covered"), ("https://x.com/a", "x.com/a"),
         ("2025-03-04 10:30", "2025-03-04"), ("a, b, c", "a, c"), ("улица Ленина, 5", "Ленина"),
         ("+49 30 1234567", "30 1234567"),
@@ -109,10 +111,15 @@ EXAMPLES = (
         ("john.doe@x.com", "johndoe@x.com"), ("6050 NE Omaha", "6O50 NE Omaha"),
         ("Иванова", "Иваново"),
     )),
+    Example("misread", "string", (
+        ("DE89 3704 0044 0532 0130 00", "DE89370400440532013001"), ("ABCD-1234", "ABCD-1243"),
+        ("+49 30 1234567", "+49 30 1234576"), ("فاطمة الزهراء", "فاطمه الزهراء"),
+    )),
+    Example("misread", "number", ((2019, 2018),)),
     Example("misread", "number", ((48092.5, 48992.5), (2.99, 2.95), (9306, 9308), (3456.87, 4456.87)
         )),
     Example("misread", "date", (("2018-12-14", "2019-12-14"),)),
-    Example("other choice", "enum", (("car", "bike"), ("car", "motor bike"), ("bike", "boat"))),
+    Example("other choice", "enum", (("car", "bike"), ("car", "motor bike"), ("bike", "CAR"))),
     Example("other choice", "boolean", ((True, False), (True, "no"))),
     Example("other choice", "enum", (("car", "bike"),), column=("bike",), text="a bike, a car"),
     Example("invented", "string", ((None, "Kiel"), (None, "-5 °C"))),
@@ -124,7 +131,12 @@ EXAMPLES = (
         ("Hafenstr. 12", "the big blue house"), ("AAAP2F9WAEBP", "47"), ("A-1", "B-2"), ("Lodi",
         "Alameda"), ("田中", "鈴木"), ("Paris to London", "London to Paris"),
     ), text="no such thing"),
-    Example("other", "number", ((25, 29), (3063, 798), (0, 5), (798, 399), (464, 400))),
+    Example("other", "enum", (("bike", "boat"), ("car", "PKW"))),
+    Example("too much", "enum", (("car", "car (hired)"),)),
+    Example("cut", "enum", (("motor bike", "motor"),)),
+    Example("other", "number", (
+        (25, 29), (3063, 798), (0, 5), (798, 399), (464, 400), (0.1, 0.3), (2019, 2030),
+    )),
     Example("other", "date", (("2025-03-04", "1999-11-30"),)),
 )  # fmt: skip
 

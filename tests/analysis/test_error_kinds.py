@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llmwidgets.analysis.error_kinds import ERROR_KINDS, RecordTruth, kind_of_error
 from llmwidgets.analysis.grounding import ground
 from llmwidgets.analysis.scoring import Cell, score
-from llmwidgets.report.error_kinds import KIND_WORDS
+from llmwidgets.comparison.measures.kind_words import KIND_WORDS
 from llmwidgets.schemas import read_schema
 from tests.analysis.error_examples import DOCUMENT, EXAMPLES, Example, table, written
 

@@ -40,7 +40,9 @@ def test_the_counts_come_when_they_are_asked_for(page) -> None:
     assert [(each["name"], each["counts"]) for each in kinds["kinds"]] == [
         ("invented", [0, 2 * COUNT - 2]), ("unit", [0, COUNT - 1]), ("failed", [0, 3]),
     ]  # fmt: skip
-    assert [each["path"] for each in kinds["fields"]] == ["who", "total", "lines[].cost"]
+    assert [each["path"] for each in kinds["fields"]] == [
+        "who", "total", "lines[].cost", "lines",
+    ]  # fmt: skip
     assert kinds["fields"][0]["counts"] == [[0, COUNT - 1], [0, 0], [0, 1]]
     assert kinds["said"].startswith(f"wrong values on the {COUNT} texts with truth")
     assert kinds["foot"] == "Each wrong value is counted once, by the first kind that fits."

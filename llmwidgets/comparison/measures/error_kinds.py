@@ -38,22 +38,20 @@ def find_errors(results: ResultData) -> tuple[WrongValue, ...]:
 
 
 def _errors(results: ResultData) -> Iterator[tuple[WrongValue, Cell, TextResult]]:
-    places: dict[tuple[str, str], tuple[str, str]] = {}
+    names: dict[str, str] = {}
     for answers in read_all_results(results):
-        grounds = None
+        source = record = None
         for variant, score in enumerate(answers.scores):
-            wrong = [cell for cell in score.cells if cell.right is False]
-            if not wrong:
-                continue
-            # The text is read once for all variants, and only where a kind asks for it.
-            grounds = grounds or _Text(results, answers.text)
-            record = RecordTruth(score.cells, grounds.holds)
-            for cell in wrong:
-                kind = kind_of_error(cell, record, grounds.leaves.get(cell.pattern))
-                # One text for each path, however many replies have it.
-                path, pattern = places.setdefault(
-                    (cell.path, cell.pattern), (cell.path, cell.pattern)
-                )
+            for cell in score.cells:
+                if cell.right is not False:
+                    continue
+                if source is None or record is None:
+                    # The truth is that of all variants, the text is read where a kind asks for it.
+                    source = _Text(results, answers.text)
+                    record = RecordTruth(score.cells, source.holds)
+                kind = kind_of_error(cell, record, source.leaves.get(cell.pattern))
+                # One string for each path, however many replies have it.
+                path, pattern = (names.setdefault(each, each) for each in (cell.path, cell.pattern))
                 place = WrongValue(kind, variant, answers.text, answers.repeat, path, pattern)
                 yield place, cell, answers
 

@@ -10,6 +10,7 @@ from llmwidgets import formatting
 from llmwidgets.analysis.error_kinds import ERROR_KINDS
 from llmwidgets.comparison.measures.aggregate import aggregate
 from llmwidgets.comparison.measures.error_kinds import WrongValue, find_errors
+from llmwidgets.comparison.measures.kind_words import KIND_WORDS
 from llmwidgets.comparison.measures.text_result import (
     FieldResult,
     TextGrounding,
@@ -17,7 +18,6 @@ from llmwidgets.comparison.measures.text_result import (
     ground_text,
 )
 from llmwidgets.formatting import count
-from llmwidgets.report.error_kinds import KIND_WORDS
 from llmwidgets.report.scoreboard import State
 from llmwidgets.widgets.comparison.detail_view import EvidenceState, add_evidence
 from llmwidgets.widgets.comparison.grid_model import (
