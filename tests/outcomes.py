@@ -71,3 +71,49 @@ WIDE = {
     "sparse": _SPARSE,
 }
 """Code of cells with more columns, or more variants, than the three outcomes have."""
+
+ERRORS = """import random, llmwidgets as lw
+rng = random.Random(11)
+nullable = {"type": ["string", "null"]}
+line = {"type": "object", "properties": {"what": {"type": "string"}, "cost": {"type": "number"}}}
+schema = {"type": "object", "title": "Claim", "properties": {"reporter": {"type": "string"},
+    "insured": {"type": "string"}, "day": {"type": "string", "format": "date"},
+    "amount": {"type": "number"}, "cause": {"enum": ["water", "fire", "storm"]},
+    "location": {"type": "string"}, "police_report": nullable,
+    "lines": {"type": "array", "items": line}}}
+names = ["Ada Lovelace", "Grace Hopper", "Jonas Brandt", "Petra Brandt", "Alan Turing"]
+truth, texts = [], []
+for n in range(70):
+    who, other = rng.sample(names, 2)
+    first = {"what": "roof tiles", "cost": rng.randrange(1001, 9999) / 4}
+    second = {"what": "gutter of the roof", "cost": rng.randrange(1001, 9999) / 4}
+    truth.append({"reporter": who, "insured": other, "day": f"2026-03-{n % 28 + 1:02}",
+        "amount": rng.randrange(1001, 99999) / 10, "cause": rng.choice(["water", "fire", "storm"]),
+        "location": f"Hafenstr. {n + 11}, Kiel", "police_report": None if n % 3 else f"PR-{n}07",
+        "lines": [first, second]})
+    one = truth[-1]
+    texts.append({"id": f"claim-{n + 1:02}", "text": f"{who} writes for {other}: on {one['day']} "
+        f"{one['cause']} hit {one['location']}. About {one['amount'] / 1000} thousand euro, "
+        f"{first['what']} {first['cost']}, {second['what']} {second['cost']}. "
+        f"Report: {one['police_report'] or 'none'}. Our phone is 0431-{n}553."})
+def said(right, wrong):
+    made = {**right, "lines": [dict(each) for each in right["lines"]]}
+    def slips(): return rng.random() < wrong
+    if slips(): made["reporter"] = right["insured"]
+    if slips(): made["amount"] = right["amount"] / 1000
+    if slips() and slips(): made["amount"] = -right["amount"]
+    if slips(): made["cause"] = rng.choice(["water", "fire", "storm"])
+    if slips(): made["location"] = "Kiel"
+    if slips(): made["location"] = made["location"] + ", Germany"
+    if slips(): made["day"] = right["day"][5:]
+    if slips(): made["police_report"] = right["police_report"] or rng.choice(["PR-1", "N/A"])
+    if slips(): made["insured"] = right["insured"].replace("a", "e")
+    if slips(): made["lines"][0]["cost"] = right["lines"][1]["cost"]
+    if slips() and slips(): del made["reporter"]
+    return made
+outputs = {name: [said(each, wrong) for each in truth] for name, wrong in
+    [("gpt-6-luna", .06), ("claude-haiku-5-5", .05), ("gemini-3.8-flash", .1), ("llama3.2", .3)]}
+outputs["llama3.2"][3] = "I cannot read this."
+lw.Comparison.from_outputs(schema, texts, outputs, truth).explore()
+"""
+"""A cell whose comparison has wrong values of most kinds."""

@@ -29,7 +29,7 @@ from tests.jupyterlab import (
     listen,
     start_lab,
 )
-from tests.outcomes import OUTCOMES, WIDE
+from tests.outcomes import ERRORS, OUTCOMES, WIDE
 from tests.servers import serving_models
 
 BUILD = REPOSITORY / "build" / "pictures"
@@ -308,6 +308,19 @@ def decided(camera: Camera) -> None:
     camera.shot("charts")
 
 
+def kinds(camera: Camera) -> None:
+    """Kinds of error by model with the values behind a count, and by field."""
+    panel = camera.open(ERRORS)
+    panel.get_by_role("tab", name="Scoreboard").click()
+    table = panel.get_by_role("grid", name="Kinds of error by model")
+    table.get_by_role("button", name=re.compile(r"^unit, all models")).click()
+    panel.get_by_role("button", name=re.compile("^Open the row")).first.wait_for()
+    camera.shot()
+    panel.get_by_label("Kinds of error by").last.select_option(label="By field, all models")
+    panel.get_by_role("grid", name=re.compile("Kinds of error by field")).wait_for()
+    camera.shot("fields")
+
+
 def outcomes(camera: Camera) -> None:
     """The three outcomes of a verdict, and wider tables than theirs, with their charts."""
     for name, code in {**OUTCOMES, **WIDE}.items():
@@ -360,9 +373,8 @@ def empty(camera: Camera) -> None:
 
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
-    connections, forms, checks, form, store, provided, comparison, decided, outcomes, agreement,
-    running,
-    empty,
+    connections, forms, checks, form, store, provided, comparison, decided, kinds, outcomes,
+    agreement, running, empty,
 )  # fmt: skip
 
 

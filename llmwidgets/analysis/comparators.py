@@ -489,6 +489,12 @@ def _yes(value: Any) -> bool | None:
     return False if word in _NO else word if isinstance(word, bool) else None
 
 
+def same_yes(one: Any, other: Any) -> bool:
+    """Whether two values, or words, mean the same in a yes/no field."""
+    meant = _yes(one)
+    return isinstance(meant, bool) and meant is _yes(other)
+
+
 def _host(text: str) -> str:
     try:
         return str(ip_address(text.strip("[]")))

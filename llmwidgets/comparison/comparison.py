@@ -12,6 +12,7 @@ from llmwidgets.comparison import dataframes, run_settings, runs, serialization
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
 from llmwidgets.comparison.files import names_file, read_document
 from llmwidgets.comparison.measures import aggregate
+from llmwidgets.comparison.measures.error_kinds import error_frame, kind_frame
 from llmwidgets.comparison.measures.scores import scoreboard_frame, verdict_of
 from llmwidgets.comparison.plain_code import write_plain_code
 from llmwidgets.comparison.summary import summarize
@@ -55,6 +56,8 @@ class Comparison(ResultData):
     agreement = dataframes.agreement_frame
     grounding = dataframes.grounding_frame
     doubtful_labels = dataframes.doubtful_frame
+    errors = error_frame
+    error_kinds = kind_frame
     corrections = dataframes.corrections_frame
     save = serialization.save
 
@@ -156,9 +159,9 @@ class Comparison(ResultData):
         """Write a file in the format of the path's suffix, or in `format`.
 
         csv, jsonl and parquet have one `table` with extracted values: fields, scoreboard,
-        by_field, differences, corrections, verdict or truth. html is a page, with extracted values
-        and truth only with `values=True`; json is what `save` writes, label_studio what Label
-        Studio imports. FieldError for another format or table.
+        by_field, differences, errors, corrections, verdict or truth. html is a page, with extracted
+        values and truth only with `values=True`; json is what `save` writes, label_studio what
+        Label Studio imports. FieldError for another format or table.
         """
         return serialization.export(self, path, table, format, values)
 

@@ -21,6 +21,7 @@ from llmwidgets.comparison.measures.aggregate import (
     measure_agreement,
     read_differences,
 )
+from llmwidgets.comparison.measures.error_kinds import error_frame
 from llmwidgets.comparison.measures.scores import lost_functions, scoreboard_frame, verdict_of
 from llmwidgets.comparison.measures.text_result import (
     KINDS,
@@ -354,6 +355,7 @@ TABLES: dict[str, Callable[[ResultData], pd.DataFrame]] = {
     "scoreboard": scoreboard_frame,
     "by_field": field_frame,
     "differences": difference_frame,
+    "errors": error_frame,
     "corrections": corrections_frame,
     "verdict": pair_frame,
     "truth": truth_frame,

@@ -11,6 +11,7 @@ from llmwidgets.comparison.run_settings import script_of
 from llmwidgets.formatting import count
 from llmwidgets.store.store import Store, choose_store
 from llmwidgets.widgets.comparison.grid import GridController
+from llmwidgets.widgets.comparison.kinds_view import KindsController
 from llmwidgets.widgets.comparison.labels import LabelController
 from llmwidgets.widgets.comparison.results import (
     ResultController,
@@ -110,6 +111,7 @@ class ComparisonPanel(Panel):
             "grid": self._grid,
             "labels": self._labels,
             "scores": ScoresController(self._result),
+            "kinds": KindsController(self._result),
             "result": ResultController(self._result, self.code),
             **make_views(self._result),
         }

@@ -166,13 +166,13 @@ RULES = (
 )  # fmt: skip
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     written = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"`{written}`".replace("\n", "⏎").replace("|", "\\|")
 
 
 def _pairs(pairs: tuple[tuple[Any, Any], ...], sign: str) -> str:
-    return "<br>".join(f"{_shown(truth)} {sign} {_shown(value)}" for truth, value in pairs)
+    return "<br>".join(f"{shown(truth)} {sign} {shown(value)}" for truth, value in pairs)
 
 
 def table() -> str:

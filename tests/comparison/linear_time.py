@@ -80,6 +80,7 @@ def score_replies(text: str, folder: Path) -> None:
     made.verdict()
     made.to_frame()
     made.differences()
+    made.errors()
     made.to_html(folder / "page.html", values=True)
     made.save(folder / "made.json")
 

@@ -43,6 +43,7 @@ def test_every_public_method_is_on_a_page_for_users() -> None:
     methods = {
         name
         for name in dir(Comparison)
-        if not name.startswith("_") and not re.match(r"made_at|label_log|looks|columns|scoring|notes", name)
+        if not name.startswith("_")
+        and not re.match(r"made_at|label_log|looks|columns|scoring|notes", name)
     }
     assert methods - known - BELOW == set()

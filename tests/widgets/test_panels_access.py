@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from typing import Any
 
 import pytest
 
 from tests.forms import proposed_words
-from tests.outcomes import OUTCOMES
+from tests.outcomes import ERRORS, OUTCOMES
 
 pytestmark = pytest.mark.browser
 
@@ -155,6 +156,22 @@ def test_a_verdict_and_agreement_are_accessible(lab, page, truth: str, words: st
     panel.get_by_role("tab", name="Charts").click()
     panel.get_by_text("Fields by model").wait_for()
     audit.screen("charts")
+    assert audit.found == {}
+
+
+def test_kinds_of_error_are_accessible(lab, page) -> None:
+    """The counts with what opens behind one, by field, and narrow."""
+    panel = opened(lab, page, "access-kinds.ipynb", ERRORS)
+    audit = Audit(page, panel)
+    panel.get_by_role("tab", name="Scoreboard").click()
+    panel.get_by_role("button", name=re.compile("^other row, llama3.2")).click()
+    panel.get_by_role("button", name=re.compile("^Open the row")).first.wait_for()
+    audit.screen("by kind")
+    page.widen(640)
+    audit.screen("narrow")
+    panel.get_by_label("Kinds of error by").last.select_option(label="By field, D llama3.2")
+    panel.get_by_role("grid", name=re.compile("^Kinds of error by field")).wait_for()
+    audit.screen("by field, narrow")
     assert audit.found == {}
 
 

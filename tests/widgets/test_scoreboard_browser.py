@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
 from tests.jupyterlab import becomes
-from tests.outcomes import OUTCOMES, WIDE
+from tests.outcomes import ERRORS, OUTCOMES, WIDE
 
 pytestmark = pytest.mark.browser
 
@@ -50,6 +52,53 @@ def test_sparse_truth_leads_with_the_fields_that_hold_a_value(lab, page) -> None
     expect(valid).to_be_hidden()
     panel.get_by_role("button", name="Show 4 more columns").press("Enter")
     expect(valid).to_be_visible()
+
+
+def test_a_count_of_a_kind_opens_its_values_and_leads_to_a_row(lab, page) -> None:
+    """By the keyboard alone: into the counts, open, more, close, and on to the grid's cell."""
+    lab.notebook("kinds.ipynb", [ERRORS])
+    page.open("kinds.ipynb").run_all()
+    panel = page.output()
+    panel.get_by_role("tab", name="Scoreboard").click()
+    table = panel.get_by_role("grid", name="Kinds of error by model")
+    table.wait_for()
+    row = re.compile("^Open the row")
+    first = table.get_by_role("button").first
+    first.focus()
+    first.press("End")
+    most = table.get_by_role("button", name=re.compile("^cut, all models"))
+    expect(most).to_be_focused()
+    most.press("Enter")
+    expect(panel.get_by_role("button", name=row)).to_have_count(50)
+    panel.get_by_role("button", name=re.compile(r"^\d+ more$")).press("Enter")
+    expect(panel.get_by_role("button", name=re.compile(r"^\d+ more$"))).to_have_count(0)
+    most.press("Escape")
+    expect(panel.get_by_role("button", name=row)).to_have_count(0)
+    most.press("ArrowDown")
+    most.press("ArrowUp")
+    unit = table.get_by_role("button", name=re.compile("^unit, llama3.2"))
+    unit.press("Enter")
+    expect(unit).to_have_attribute("aria-expanded", "true")
+    expect(panel.locator(".lw-behind mark").first).to_be_visible()
+    way = panel.get_by_role("button", name=row).last
+    text, field = re.search(": (.*), (.*)", way.get_attribute("aria-label")).groups()
+    way.press("Escape")
+    expect(unit).to_be_focused()
+    unit.press("Enter")
+    panel.get_by_role("button", name=row).last.press("Enter")
+    grid = panel.get_by_role("grid")
+    expect(grid).to_be_focused()
+    expect(panel.get_by_role("searchbox")).to_have_value(f'"{text}"')
+    cell = panel.locator(".lw-c.on, .lw-c[aria-selected=true]").first
+    expect(cell).to_have_attribute("aria-label", re.compile(f"^{field}, llama3.2"))
+    for width in (1000, 640):
+        page.widen(width)
+        panel.get_by_role("tab", name="Scoreboard").click()
+        becomes(
+            panel,
+            """each => [...each.querySelectorAll(".lw-kinds .lw-scroll")].every(
+            (part) => part.scrollWidth <= part.clientWidth)""",
+        )
 
 
 def test_the_static_output_keeps_labels_left_and_figures_right(lab, page) -> None:

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints, is_typeddict
 import pytest
 
 from llmwidgets.widgets import comparison_panel, connection_panel
-from llmwidgets.widgets.comparison import detail_view, grid, score_view
+from llmwidgets.widgets.comparison import detail_view, grid, kinds_view, score_view
 
 SOURCES = Path(connection_panel.__file__).with_name("javascript") / "src"
 ENVELOPE = {"type", "act", "error"}
@@ -122,6 +122,8 @@ ROOTS = [
     (detail_view.TextAnswer, "comparison/state.ts", "TextAnswer"),
     (detail_view.RequestAnswer, "comparison/state.ts", "RequestAnswer"),
     (score_view.ScoresState, "comparison/state.ts", "Scores"),
+    (kinds_view.KindsState, "comparison/state.ts", "Kinds"),
+    (kinds_view.KindRowsState, "comparison/state.ts", "KindRows"),
     (score_view.GroundingState, "comparison/state.ts", "Grounding"),
 ]
 

@@ -63,16 +63,21 @@ class _FactLabel(TypedDict):
     said: NotRequired[str]
 
 
-class DetailState(TypedDict):
+class EvidenceState(TypedDict):
+    """Where in the text the value of a column comes from, or that it is not there."""
+
+    column: int
+    quote: NotRequired[_QuoteState]
+    absent: NotRequired[str]
+
+
+class DetailState(EvidenceState):
     """One cell, or one field with the values of all variants."""
 
     index: int
     path: str
-    column: int
     name: str
     description: str
-    quote: NotRequired[_QuoteState]
-    absent: NotRequired[str]
     failure: NotRequired[Sentence | None]
     reply: NotRequired[str]
     again: NotRequired[str]
@@ -127,7 +132,7 @@ def detail_view(index: GridIndex, at: int, path: str, column: int) -> DetailStat
         "description": leaf.description if leaf else "",
         "facts": [] if field.truth is NOTHING else [["Truth", truth_cell(field.truth)[0], {}]],
     }
-    _add_evidence(view, field, grounds, text)
+    add_evidence(view, field, grounds, text)
     view["facts"] += [
         _value_row(comparison, field, each, grounds)
         for each in range(len(field.values))
@@ -142,8 +147,8 @@ def detail_view(index: GridIndex, at: int, path: str, column: int) -> DetailStat
     return spell_out(view)
 
 
-def _add_evidence(
-    view: DetailState, field: FieldResult, grounds: TextGrounding, text: Document
+def add_evidence(
+    view: EvidenceState, field: FieldResult, grounds: TextGrounding, text: Document
 ) -> None:
     """Show where in the text the value comes from, or that it is not there."""
     column = view["column"]

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from llmwidgets import formatting
@@ -322,6 +322,8 @@ class Shown:
 
 def _shown(at: int, unit: TextRow, name: str, wanted: Filter) -> Shown | None:
     fields = [field for field in unit.fields if not wanted.field or field.pattern == wanted.field]
+    if wanted.query == f'"{name}"':  # a text's name in quotes is that text alone
+        wanted = replace(wanted, query="")
     if wanted.query:
         if wanted.query not in name:
             fields = [field for field in fields if wanted.query in field.words]

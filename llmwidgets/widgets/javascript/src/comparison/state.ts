@@ -398,6 +398,35 @@ export interface Scores {
   foot: string[];
 }
 
+/** How many values are wrong in which way, the most frequent kind first; one count for each model. */
+export interface Kinds {
+  said: string;
+  kinds: { name: string; happened: string; advice: string; counts: number[] }[];
+  fields: { path: string; name: string; counts: number[][] }[];
+  of: string;
+  foot: string;
+}
+
+/** The wrong values behind one count: the first of `total`. */
+export interface KindRows {
+  kind: string;
+  field: string;
+  column: number;
+  total: number;
+  rows: {
+    path: string;
+    pattern: string;
+    name: string;
+    text: string;
+    id: string;
+    truth: string;
+    value: string;
+    column: number;
+    quote?: { before: string; mark: string; after: string };
+    absent?: string;
+  }[];
+}
+
 export interface Grounding {
   rows: Record<string, { absent: string; copied: string; title: string; loud?: boolean }>;
   any: boolean;

@@ -30,6 +30,8 @@ const QUESTIONS: Record<string, string> = {
   text: "result.text",
   request: "result.request",
   grounding: "scores.grounding",
+  kinds: "kinds.show",
+  kind_rows: "kinds.rows",
 };
 
 export class View {
@@ -42,6 +44,8 @@ export class View {
   labelling = false;
   /** Where the cursor is to stand in the next layout of the grid. */
   column = 0;
+  /** The row of a text where it is to stand there. */
+  aim: { id: string; path: string } | null = null;
   drawn = false;
   edition = -1;
   redraw: () => void = () => {};
@@ -70,7 +74,13 @@ export class View {
     }
     if (this.revision !== revision) {
       this.revision = revision;
-      const moved = ["scores", "text", ...(live || this.live ? ["grounding"] : [])];
+      const moved = [
+        "scores",
+        "kinds",
+        "kind_rows",
+        "text",
+        ...(live || this.live ? ["grounding"] : []),
+      ];
       for (const name of moved) {
         delete this.answers[name];
         delete this.asked[name];

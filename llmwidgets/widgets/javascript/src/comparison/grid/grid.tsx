@@ -214,6 +214,9 @@ export class Grid {
     this.draw(0); // what is in sight now, what scrolling brings a frame later
     this.soon();
     if (held) this.#goBack(held);
+    const { aim } = this.view;
+    this.view.aim = null;
+    if (aim) this.find(aim.id, aim.path);
     if (Math.abs(message.chars - this.columns.chars) > NEAR) this.ask(true);
     requestAnimationFrame(() => this.view.redraw()); // the rows come first, what is around them next
   }

@@ -230,11 +230,14 @@ export function tableTarget<T>(lines: (T | null)[][], from: T, e: Key): T | null
   return null;
 }
 
-/** A table of buttons that is one tab stop: arrows, Home and End move inside it. */
-function useArrows() {
+/** A table of buttons that is one tab stop: arrows, Home and End move inside it, past what opens
+    behind one of them. */
+export function useArrows() {
   const ref = useRef<HTMLTableElement>(null);
   const lines = () =>
-    [...ref.current!.rows].map((row) => [...row.cells].map((cell) => cell.querySelector("button")));
+    [...ref.current!.rows]
+      .filter((row) => !row.matches(".lw-behind"))
+      .map((row) => [...row.cells].map((cell) => cell.querySelector("button")));
   const point = (target: unknown) => {
     for (const each of lines().flat()) if (each) each.tabIndex = each === target ? 0 : -1;
   };

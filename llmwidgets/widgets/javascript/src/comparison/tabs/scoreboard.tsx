@@ -13,6 +13,7 @@ import {
   Waiting,
   type Words,
 } from "../parts";
+import { ErrorKinds } from "../scores/kinds";
 import { HardestFields } from "../scores/measures";
 import { Line, Pairs, Shared } from "../scores/pairs";
 import type { Grounding, Range, ScoreRow, Scores } from "../state";
@@ -60,6 +61,7 @@ export default function Scoreboard() {
           <Small>{each}</Small>
         ))}
       </footer>
+      {scored && <ErrorKinds />}
       {(pairs || fields.rows.length > 0) && (
         <div class={`cols lw-halves${order.length > SIDE_BY_SIDE ? " lw-stacked" : ""}`}>
           {pairs && (scored ? <Pairs scores={scores} /> : <Shared scores={scores} />)}
