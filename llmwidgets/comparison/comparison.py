@@ -126,6 +126,7 @@ class Comparison(ResultData):
         group: Any = None,
         blank: Blank = None,
         missing: Missing = "unanswered",
+        repeats: int = 1,
     ) -> Comparison:
         """Outputs that were made elsewhere, compared by the same rules; calls nothing.
 
@@ -134,12 +135,19 @@ class Comparison(ResultData):
         JSON, a string or UTF-8 bytes to parse, or None: no answer came, and the text is not
         scored, or, with `missing="wrong"`, the model failed and its fields are wrong. `group` and
         `blank` are those of `compare`. FieldError names what does not fit.
+
+        With `repeats=3` each label has a list of 3 runs, each of them outputs as above:
+        {"A": [run_1, run_2, run_3]}. A list (or dict by id) with 3 outputs for each text is read
+        too; what can be either is read as runs. Give None for an output that is missing.
         """
+        runs.check_repeats(repeats)
         documents = runs.read_documents(
             schema, texts, truth, group=group, blank=blank, allow_empty=True
         )
         rules = runs.read_rules(scoring, documents)
-        return results_of_outputs(cls, documents, outputs, rules, missing, row_names(texts))
+        return results_of_outputs(
+            cls, documents, outputs, rules, missing, row_names(texts), repeats
+        )
 
     def export(
         self,
