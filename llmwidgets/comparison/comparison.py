@@ -13,6 +13,7 @@ from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_
 from llmwidgets.comparison.files import names_file, read_document
 from llmwidgets.comparison.measures import aggregate
 from llmwidgets.comparison.measures.scores import scoreboard_frame, verdict_of
+from llmwidgets.comparison.measures.stability import stability_frame
 from llmwidgets.comparison.summary import summarize
 from llmwidgets.comparison.texts import row_names
 from llmwidgets.comparison.truth import Blank, correct
@@ -51,6 +52,7 @@ class Comparison(ResultData):
     differences = dataframes.difference_frame
     by_field = dataframes.field_frame
     by_text = dataframes.text_frame
+    stability = stability_frame
     agreement = dataframes.agreement_frame
     grounding = dataframes.grounding_frame
     doubtful_labels = dataframes.doubtful_frame
@@ -160,9 +162,9 @@ class Comparison(ResultData):
         """Write a file in the format of the path's suffix, or in `format`.
 
         csv, jsonl and parquet have one `table` with extracted values: fields, scoreboard,
-        by_field, differences, corrections, verdict or truth. html is a page, with extracted values
-        and truth only with `values=True`; json is what `save` writes, label_studio what Label
-        Studio imports. FieldError for another format or table.
+        by_field, stability, differences, corrections, verdict or truth. html is a page, with
+        extracted values and truth only with `values=True`; json is what `save` writes,
+        label_studio what Label Studio imports. FieldError for another format or table.
         """
         return serialization.export(self, path, table, format, values)
 
