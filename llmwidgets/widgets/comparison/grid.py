@@ -7,7 +7,7 @@ import threading
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.analysis.grounding import get_ready
@@ -101,16 +101,16 @@ class Metrics:
         return self.pad + self.line * lines
 
 
-# A variant's cell: its state, its words, the number of a note on it; what its repeats say.
-Cell = list[Any]
-
-
 class _RepeatsState(TypedDict):
     """How often the value came, what failed, and the states of the other values."""
 
     of: str
     failed: str
     others: list[str]
+
+
+# A variant's cell: its state, its words, the number of a note on it; what its repeats say.
+Cell = Annotated[list[Any], _RepeatsState]
 
 
 class RowState(TypedDict):
@@ -468,7 +468,7 @@ def _cell(field: FieldResult, at: int, grounds: TextGrounding, unit: TextRow) ->
     if value.state == "failed":
         return ["failed", "", 0]
     flag = FLAGS.index(grounding_flag(field, at, grounds))
-    cell = [value.state, formatting.shorten(value_words(value), LONGEST), flag]
+    cell: Cell = [value.state, formatting.shorten(value_words(value), LONGEST), flag]
     if isinstance(value, RepeatedValue):
         cell.append(_repeats_state(value, unit.to_come[at] if unit.to_come else 0))
     return cell

@@ -467,8 +467,18 @@ export class Grid {
     this.#askDetail(this.layout.open, this.layout.blocks.get(n)!);
   }
 
-  #askDetail({ path, col }: Open, { index }: Block): void {
-    this.view.send("grid.detail", { index, path, column: Math.max(col - 1 - this.truth, -1) });
+  #askDetail({ path, col, repeat }: Open, { index }: Block): void {
+    const column = Math.max(col - 1 - this.truth, -1);
+    this.view.send("grid.detail", { index, path, column, repeat });
+  }
+
+  /** Show the reply of another repeat in the detail that is open. */
+  showRepeat(repeat: number): void {
+    const { open, blocks } = this.layout;
+    const block = open && blocks.get(open.block);
+    if (!block) return;
+    open.repeat = repeat;
+    this.#askDetail(open, block);
   }
 
   #readAgain(open: Open, block: Block): void {

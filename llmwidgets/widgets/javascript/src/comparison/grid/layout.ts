@@ -66,6 +66,8 @@ export interface Open {
   block: number;
   path: string;
   col: number;
+  /** The repeat that was asked for; without one it is the first that gave the value shown. */
+  repeat?: number;
   height: number;
   content: Detail | null;
 }
