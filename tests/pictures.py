@@ -342,7 +342,7 @@ def repeats(camera: Camera) -> None:
     panel.get_by_text("Stability, the %").wait_for()
     camera.shot("scoreboard")
     panel.get_by_role("tab", name="Charts").click()
-    panel.get_by_text("Stability by model").wait_for()
+    panel.get_by_text("Stability by field and model").wait_for()
     camera.shot("charts")
     panel.get_by_role("tab", name="Request").click()
     panel.get_by_text("Secrets are cut.").wait_for()

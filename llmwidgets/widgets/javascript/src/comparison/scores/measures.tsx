@@ -45,7 +45,7 @@ export const Stability = ({ scores }: { scores: Scores }) => (
     scores={scores}
     table={scores.stability}
     name="stability"
-    title="Stability by model"
+    title="Stability by field and model"
     about={`${scores.stability.measures[0]![1]}, least stable first. Each cell opens its rows.`}
     states={["unstable"]}
   />
