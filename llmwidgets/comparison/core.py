@@ -351,7 +351,8 @@ def _runs(given: Any, label: Any, names: TextNames, repeats: int) -> Sequence[An
     if repeats == 1:
         return [given]
     name, by_id = f"outputs of {label}", isinstance(given, Mapping)
-    each_text = f"a list of {repeats} outputs for each text"
+    runs_wanted = count(repeats, "run")
+    each_text = f"a list of {count(repeats, 'output')} for each text"
     if isinstance(given, Iterator):
         given = list(given)
     if is_frame(given) or isinstance(given, str | bytes) or not isinstance(given, Iterable):
@@ -365,14 +366,14 @@ def _runs(given: Any, label: Any, names: TextNames, repeats: int) -> Sequence[An
             by_text = align(given, names, name, ("list", "lists"), f"Give {each_text}.")
             filled = ([None] * repeats if _is_missing(each) else each for each in by_text)
             return list(zip(*filled, strict=True))
-        found = f"has {count(len(entries), 'entry', 'entries')}, which are not {repeats} runs"
+        found = f"has {count(len(entries), 'entry', 'entries')}, which are not {runs_wanted}"
         if by_id:
             found = f"is a dict, and does not have {each_text}"
         elif runs:
             found = f"has {count(len(entries), 'run')}, and repeats={repeats}"
     raise FieldError(
         {name: f"{found}."},
-        f"Give a list of {repeats} runs, each as without repeats, or {each_text}. Where an output "
+        f"Give a list of {runs_wanted}, each as without repeats, or {each_text}. Where an output "
         "is missing, give None.",
     )
 

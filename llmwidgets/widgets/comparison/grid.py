@@ -518,7 +518,7 @@ def _failure(comparison: Comparison, variant: int, text: int) -> _FailureState:
     said = failed[0].failure.message if failed[0].failure is not None else ""
     return {
         "name": name[:1].upper() + name[1:],
-        "said": f"In all {repeats} repeats; the first: {said}" if repeats > 1 else said,
+        "said": f"In all {count(repeats, 'repeat')}; the first: {said}" if repeats > 1 else said,
         "again": any(may_ask_again(each.status) for each in failed),
     }
 

@@ -94,7 +94,7 @@ function Groups({ grid, content: { groups, repeat } }: Omit<Props, "row"> & { co
                     key={each}
                     on={each === repeat}
                     title={`Repeat ${each + 1}`}
-                    onClick={() => grid.showRepeat(each)}
+                    onClick={() => grid.askDetail(grid.layout.open!, each)}
                   >
                     <Spoken>Repeat </Spoken>
                     {each + 1}

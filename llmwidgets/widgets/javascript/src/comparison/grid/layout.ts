@@ -82,6 +82,22 @@ export interface At extends Place {
   col: number;
 }
 
+/** Where the person is, to be found again in the next layout. */
+export interface Held {
+  at: At;
+  index: number | undefined;
+  path: string | undefined;
+  open?: Open | null;
+  top?: number;
+}
+
+/** The truth that is being typed into a cell, and what was there. */
+export interface Typing {
+  block: number;
+  row: Row;
+  was: string;
+}
+
 export class Layout {
   blocks = new Map<number, Block>();
   unfolded = new Set<number>();
