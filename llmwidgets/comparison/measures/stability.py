@@ -179,18 +179,19 @@ def measure_stability(results: ResultData) -> tuple[VariantStability, ...]:
     """How far the repeats of each variant say the same, in one pass over all texts."""
     columns = tuple(VariantStability() for _ in results.variants)
     for text in range(len(results.texts) if results.repeats > 1 else 0):
-        answers = read_text_results(results, text)
+        answers = [(each, each.statuses) for each in read_text_results(results, text)]
         for variant, column in enumerate(columns):
-            there = [each for each in answers if _has_record(each, variant)]
+            there = [
+                each for each, statuses in answers if _has_record(statuses[variant], each, variant)
+            ]
             column.failed += len(answers) - len(there)
             if len(there) > 1:
                 column.add(_count_pairs(there, variant, results))
     return columns
 
 
-def _has_record(result: TextResult, variant: int) -> bool:
+def _has_record(status: str, result: TextResult, variant: int) -> bool:
     """Whether a repeat brought a record, valid or not: told without reading it."""
-    status = result.statuses[variant]
     return status == "ok" or (
         status == "InvalidRecord"
         and any(cell.state != "failed" for cell in result.scores[variant].cells)
@@ -213,12 +214,14 @@ def _count_pairs(
     lists = [[each for each in own if "[]" in each.pattern] for own in cells]
     if not _are_alike(lists):
         lists = _aligned(answers, [each.extractions[variant] for each in answers], results)
-    places: dict[tuple[str, str], list[Any]] = {}
+    places: dict[str, tuple[str, list[Any]]] = {}
     for at, (own, in_lists) in enumerate(zip(cells, lists, strict=True)):
         for cell in (*(each for each in own if "[]" not in each.pattern), *in_lists):
-            given = places.setdefault((cell.path, cell.pattern), [NOTHING] * len(answers))
-            given[at] = cell.value
-    for (_, pattern), given in places.items():
+            place = places.get(cell.path)
+            if place is None:
+                place = places[cell.path] = (cell.pattern, [NOTHING] * len(answers))
+            place[1][at] = cell.value
+    for pattern, given in places.values():
         if any(value is not NOTHING for value in given):
             yield pattern, _count_same(given, pattern, comparing), pairs
 
@@ -253,6 +256,9 @@ def _aligned(
 
 def _count_same(values: Sequence[Any], pattern: str, comparing: FieldComparator) -> int:
     """How many pairs of these values say the same; values that are written alike do."""
+    first = values[0]
+    if all(each == first and type(each) is type(first) for each in values):
+        return comb(len(values), 2)
     keys = [(type(each), repr(each)) for each in values]
     some, alike = dict(zip(keys, values, strict=True)), Counter(keys)
     return sum(comb(times, 2) for times in alike.values()) + sum(
