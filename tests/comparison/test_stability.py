@@ -84,6 +84,7 @@ def test_the_share_of_pairs_that_say_the_same_by_hand() -> None:
     [
         ("Ada", "ADA", True), ("Ada", "Eve", False), (None, "", True), (None, "N/A", False),
         ("3 August 2026", "2026-08-03", True), ("1.25", "125", False),
+        (True, 1, False), (1, 1.0, True),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("truth", [None, {"name": "Ada"}, {"name": None}])
@@ -200,7 +201,7 @@ def test_the_most_frequent_value_is_shown_the_first_of_several() -> None:
     assert (tied.value, tied.state, tied.first, tied.unstable) == ("Eve", "differ", 0, True)
 
 
-def test_a_failed_repeat_is_no_value() -> None:
+def test_a_failed_repeat_is_not_a_value() -> None:
     value = shown(asked({"name": "Ada"}, None, "no JSON", {"name": "Ada"}), "name")
     assert value.groups == ((0, 3),)
     assert not value.unstable
