@@ -110,6 +110,12 @@ def compared(truth):
         lw.Variant("x", examples=example).examples)) for each in made.variants))
 """
 
+REPEATED = f"""{DECIDED}
+runs = {{name: [[said(each, wrong) for each in truth] for _ in range(5)] for name, wrong in
+    [("gpt-6-luna", .1), ("claude-haiku-5-5", .07), ("gemini-3.8-flash", .05), ("llama3.2", .4)]}}
+for run in runs["llama3.2"][2:]: run[2] = None
+lw.Comparison.from_outputs(schema, texts, runs, truth[:40] + [None] * 20, repeats=5).explore()"""
+
 
 @dataclass
 class Camera:
@@ -334,6 +340,28 @@ def outcomes(camera: Camera) -> None:
         camera.shot(f"{name}-charts")
 
 
+def repeats(camera: Camera) -> None:
+    """Texts asked five times: how often each value came, the others behind it, by field."""
+    panel = camera.open(REPEATED)
+    panel.get_by_role("grid").get_by_text("5 of 5").first.wait_for()
+    camera.shot("differences")
+    panel.locator(".lw-c .lw-often", has_text="3 of 5").first.click()
+    panel.locator(".lw-groups").wait_for()
+    camera.shot("open-cell")
+    panel.get_by_role("button", name="Show in text").click()
+    panel.get_by_text("solid line: agrees with the truth").wait_for()
+    camera.shot("text")
+    panel.get_by_role("tab", name="Scoreboard").click()
+    panel.get_by_text("Stability, the %").wait_for()
+    camera.shot("scoreboard")
+    panel.get_by_role("tab", name="Charts").click()
+    panel.get_by_text("Stability by field and model").wait_for()
+    camera.shot("charts")
+    panel.get_by_role("tab", name="Request").click()
+    panel.get_by_text("Secrets are cut.").wait_for()
+    camera.shot("request")
+
+
 def agreement(camera: Camera) -> None:
     """Without truth: how far the models say the same."""
     panel = camera.open(f"{DECIDED}compared(None).explore()")
@@ -374,7 +402,7 @@ def empty(camera: Camera) -> None:
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
     connections, forms, checks, form, store, provided, comparison, decided, kinds, outcomes,
-    agreement, running, empty,
+    agreement, repeats, running, empty,
 )  # fmt: skip
 
 

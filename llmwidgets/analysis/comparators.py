@@ -311,6 +311,17 @@ class FieldComparator:
     _readings: dict[tuple[type, Any], Parsed] = field(default_factory=dict)
     _similarity: TextSimilarity = field(default_factory=TextSimilarity)
 
+    @classmethod
+    def of(cls, schema: Schema | None, rules: Mapping[str, Rule]) -> FieldComparator:
+        """The comparator of a schema's leaves, by the user's rules where there are any."""
+        leaves = {leaf.path: leaf for leaf in schema.leaves} if schema is not None else {}
+        chosen = {
+            path: each
+            for path, each in rules.items()
+            if isinstance(each, Comparator | ScoringFunction) and path != RECORD
+        }
+        return cls(leaves, chosen)
+
     def same(self, pattern: str, truth: Any, value: Any) -> bool:
         """Whether the value at this place counts as the truth. Neither is empty."""
         if isinstance(truth, dict | list) or isinstance(value, dict | list):

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from llmwidgets.analysis.alignment import State, align, state_of
 from llmwidgets.analysis.comparators import (
     RECORD,
-    Comparator,
     FieldComparator,
     FunctionFailed,
     ListRule,
@@ -175,16 +174,11 @@ def score(
     >>> score(None, {"total": "1,250.00", "city": "koln"}, {"total": 1250, "city": "Köln"}).accuracy
     1.0
     """
-    leaves = {leaf.path: leaf for leaf in schema.leaves} if schema is not None else {}
     rules = read_scoring(scoring, schema) if scoring else {}
     lists = {path: each for path, each in rules.items() if isinstance(each, ListRule)}
-    chosen = {
-        path: each
-        for path, each in rules.items()
-        if isinstance(each, Comparator | ScoringFunction) and path != RECORD
-    }
-    comparing = FieldComparator(leaves, chosen)
-    own = frozenset(path for path, each in chosen.items() if isinstance(each, ScoringFunction))
+    comparing = FieldComparator.of(schema, rules)
+    chosen = comparing.chosen.items()
+    own = frozenset(path for path, each in chosen if isinstance(each, ScoringFunction))
     cells, notes = [], list[str]()
     for row in align(schema, value, truth, comparing.same, notes, lists, own):
         state = state_of(row, comparing.same)

@@ -14,6 +14,7 @@ from llmwidgets.comparison.files import names_file, read_document
 from llmwidgets.comparison.measures import aggregate
 from llmwidgets.comparison.measures.error_kinds import error_frame, kind_frame
 from llmwidgets.comparison.measures.scores import scoreboard_frame, verdict_of
+from llmwidgets.comparison.measures.stability import stability_frame
 from llmwidgets.comparison.plain_code import write_plain_code
 from llmwidgets.comparison.summary import summarize
 from llmwidgets.comparison.texts import row_names
@@ -53,6 +54,7 @@ class Comparison(ResultData):
     differences = dataframes.difference_frame
     by_field = dataframes.field_frame
     by_text = dataframes.text_frame
+    stability = stability_frame
     agreement = dataframes.agreement_frame
     grounding = dataframes.grounding_frame
     doubtful_labels = dataframes.doubtful_frame
@@ -133,6 +135,7 @@ class Comparison(ResultData):
         group: Any = None,
         blank: Blank = None,
         missing: Missing = "unanswered",
+        repeats: int = 1,
     ) -> Comparison:
         """Outputs that were made elsewhere, compared by the same rules; calls nothing.
 
@@ -141,12 +144,19 @@ class Comparison(ResultData):
         JSON, a string or UTF-8 bytes to parse, or None: no answer came, and the text is not
         scored, or, with `missing="wrong"`, the model failed and its fields are wrong. `group` and
         `blank` are those of `compare`. FieldError names what does not fit.
+
+        With `repeats=3` each label has a list of 3 runs, each of them outputs as above:
+        {"A": [run_1, run_2, run_3]}. A list (or dict by id) with 3 outputs for each text is read
+        too; what can be either is read as runs. Give None for an output that is missing.
         """
+        runs.check_repeats(repeats)
         documents = runs.read_documents(
             schema, texts, truth, group=group, blank=blank, allow_empty=True
         )
         rules = runs.read_rules(scoring, documents)
-        return results_of_outputs(cls, documents, outputs, rules, missing, row_names(texts))
+        return results_of_outputs(
+            cls, documents, outputs, rules, missing, row_names(texts), repeats
+        )
 
     def export(
         self,
@@ -159,9 +169,9 @@ class Comparison(ResultData):
         """Write a file in the format of the path's suffix, or in `format`.
 
         csv, jsonl and parquet have one `table` with extracted values: fields, scoreboard,
-        by_field, differences, errors, corrections, verdict or truth. html is a page, with extracted
-        values and truth only with `values=True`; json is what `save` writes, label_studio what
-        Label Studio imports. FieldError for another format or table.
+        by_field, stability, differences, errors, corrections, verdict or truth. html is a page, with
+        extracted values and truth only with `values=True`; json is what `save` writes,
+        label_studio what Label Studio imports. FieldError for another format or table.
         """
         return serialization.export(self, path, table, format, values)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import wraps
 from itertools import product, starmap
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 from llmwidgets.analysis.leaves import NOTHING
@@ -22,13 +23,14 @@ from llmwidgets.comparison.values import (
     find_repeated,
     is_bytes,
     is_empty_cell,
+    name_of,
     to_jsonable,
 )
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.engine.extraction import COPIED_FROM_ROW, Extraction, read_extraction
 from llmwidgets.engine.journal import NO_OUTPUT, Journal, Row
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, Stopped
-from llmwidgets.formatting import join_truncated
+from llmwidgets.formatting import count, join_truncated, with_article
 from llmwidgets.schemas import parse_json
 
 if TYPE_CHECKING:
@@ -225,12 +227,13 @@ def results_of_outputs(
     scoring: Rules,
     missing: Missing,
     rows: Sequence[str] | None = None,
+    repeats: int = 1,
 ) -> Results:
     """Outputs read and judged as rows of a journal in memory; FieldError for what does not fit.
 
     `rows` are pandas' names of the texts.
     """
-    listed, assumed = _outputs_by_label(outputs, documents, rows)
+    listed, assumed = _outputs_by_label(outputs, documents, rows, repeats)
     if missing not in get_args(Missing):
         raise FieldError(
             {"missing": f"must be one of {', '.join(get_args(Missing))}."},
@@ -242,12 +245,14 @@ def results_of_outputs(
         kind,
         (
             _output_row(label, output, document, missing)
-            for label, outputs in listed.items()
-            for output, document in zip(outputs, documents, strict=True)
+            for label, runs in listed.items()
+            for document, *outputs in zip(documents, *runs, strict=True)
+            for output in outputs
         ),
         variants=tuple(Variant(label, label=label) for label in labels),
         models=labels,
         texts=tuple(documents),
+        repeats=repeats,
         scoring=scoring,
         notes=(MADE_ELSEWHERE, *assumed),
     )
@@ -309,9 +314,9 @@ def _read_reply(row: Row, text: Document) -> tuple[Row, Any, Any]:
 
 
 def _outputs_by_label(
-    outputs: Any, texts: Sequence[Document], rows: Sequence[str] | None
-) -> tuple[dict[str, list[Any]], list[str]]:
-    """For each label, outputs in the order of the texts; and what was assumed of their files."""
+    outputs: Any, texts: Sequence[Document], rows: Sequence[str] | None, repeats: int
+) -> tuple[dict[str, list[list[Any]]], list[str]]:
+    """For each label its runs, outputs in the order of the texts; what was assumed of files."""
     if not isinstance(outputs, Mapping) or not outputs:
         raise FieldError(
             {"outputs": "is not a dict of outputs by label."},
@@ -329,22 +334,72 @@ def _outputs_by_label(
     names = TextNames([text.id for text in texts], rows)
     hint = "Give one for each text, None if there is none; the keys of a dict are the texts' ids."
     schemas = dict.fromkeys(text.schema for text in texts)
-    listed: dict[str, list[Any]] = {}
+    listed: dict[str, list[list[Any]]] = {}
     assumed: dict[str, None] = {}
-    for label, each in outputs.items():
-        name = f"outputs of {label}"
-        if names_file(each, name):
-            each, note = read_labels(each, "output")
-            assumed |= dict.fromkeys([note] if note else [])
-        own = read_records(each, schemas, names.ids, name) if is_frame(each) else each
-        own = follow_ids(own, schemas, names.ids, "output", name)
-        listed[str(label)] = align(own, names, name, ("output",), hint, pandas_index(each))
+    for label, given in outputs.items():
+        runs = listed[str(label)] = []
+        for at, each in enumerate(_runs(given, label, names, repeats)):
+            name = f"outputs of {label}{f', run {at + 1}' if repeats > 1 else ''}"
+            if names_file(each, name):
+                each, note = read_labels(each, "output")
+                assumed |= dict.fromkeys([note] if note else [])
+            own = read_records(each, schemas, names.ids, name) if is_frame(each) else each
+            own = follow_ids(own, schemas, names.ids, "output", name)
+            runs.append(align(own, names, name, ("output",), hint, pandas_index(each)))
     return listed, [each for each in assumed if each not in file_notes(texts)]
+
+
+def _runs(given: Any, label: Any, names: TextNames, repeats: int) -> Sequence[Any]:
+    """The runs of one label: given one after the other, or for each text one output of each."""
+    if repeats == 1:
+        return [given]
+    name, by_id = f"outputs of {label}", isinstance(given, Mapping)
+    runs_wanted = count(repeats, "run")
+    each_text = f"a list of {count(repeats, 'output')} for each text"
+    if isinstance(given, Iterator):
+        given = list(given)
+    if is_frame(given) or isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        found = f"is {with_article(type(given).__name__)}, and repeats={repeats}"
+    else:
+        entries = list(given.values() if isinstance(given, Mapping) else given)
+        runs = not by_id and all(_may_be_run(each, names.ids) for each in entries)
+        if runs and len(entries) == repeats:
+            return entries
+        if entries and all(_is_missing(each) or _is_list(each, repeats) for each in entries):
+            by_text = align(given, names, name, ("list", "lists"), f"Give {each_text}.")
+            filled = ([None] * repeats if _is_missing(each) else each for each in by_text)
+            return list(zip(*filled, strict=True))
+        found = f"has {count(len(entries), 'entry', 'entries')}, which are not {runs_wanted}"
+        if by_id:
+            found = f"is a dict, and does not have {each_text}"
+        elif runs:
+            found = f"has {count(len(entries), 'run')}, and repeats={repeats}"
+    raise FieldError(
+        {name: f"{found}."},
+        f"Give a list of {runs_wanted}, each as without repeats, or {each_text}. Where an output "
+        "is missing, give None.",
+    )
+
+
+def _may_be_run(entry: Any, ids: Sequence[str]) -> bool:
+    """Whether this can be the outputs of all texts, and not one output."""
+    if isinstance(entry, Mapping):
+        return not entry or not set(map(name_of, entry)).isdisjoint(ids)
+    return isinstance(entry, Iterable | PathLike) and not isinstance(entry, str | bytes)
+
+
+def _is_missing(output: Any) -> bool:
+    return output is None or is_empty_cell(output)
+
+
+def _is_list(entry: Any, length: int) -> bool:
+    listed = isinstance(entry, Sequence) or hasattr(entry, "__array__")
+    return listed and not isinstance(entry, str | bytes) and len(entry) == length
 
 
 def _output_row(label: str, output: Any, text: Document, missing: Missing) -> Row:
     """The output as a journal's row: judged by the text's schema, a string parsed first."""
-    if is_empty_cell(output):
+    if _is_missing(output):
         output = None
     if output is None and missing == "wrong":
         wrong = InvalidJSON(WRONG, "Give one, or leave the text out.")

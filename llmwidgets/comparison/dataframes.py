@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.leaves import NOTHING, leaves_of
-from llmwidgets.analysis.normalize import parse_value
+from llmwidgets.analysis.same_values import group_values
 from llmwidgets.analysis.scoring import Rows
 from llmwidgets.comparison.core import ResultData
 from llmwidgets.comparison.measures.aggregate import (
@@ -23,10 +22,12 @@ from llmwidgets.comparison.measures.aggregate import (
 )
 from llmwidgets.comparison.measures.error_kinds import error_frame
 from llmwidgets.comparison.measures.scores import lost_functions, scoreboard_frame, verdict_of
+from llmwidgets.comparison.measures.stability import stability_frame
 from llmwidgets.comparison.measures.text_result import (
     KINDS,
     TextGrounding,
     TextResult,
+    comparator_of,
     ground_text,
     has_data,
     read_all_results,
@@ -108,32 +109,21 @@ def doubtful_frame(results: ResultData) -> pd.DataFrame:
 
     At least two variants have one and the same value, and more than half of those that answered.
     """
+    schemas = {text.id: text.schema for text in results.texts}
     rows = []
     for field in read_differences(results):
         answered = [each for each in field.values if each.state != "failed"]
-        against = Counter(
-            _written(each.value) for each in answered if each.state not in ("agree", "failed")
-        )
-        if field.truth is NOTHING or not against:
+        against = [each.value for each in answered if each.state != "agree"]
+        if field.truth is NOTHING or len(against) < 2:
             continue
-        common, count = against.most_common(1)[0]
-        if count >= 2 and 2 * count > len(answered):
-            value = next(each.value for each in answered if _written(each.value) == common)
+        comparing = comparator_of(schemas[field.text_id], results.scoring)
+        common = max(group_values(against, field.pattern, comparing), key=len)
+        if len(common) >= 2 and 2 * len(common) > len(answered):
             start = (field.text_id, field.repeat, field.path, _shown(field.truth))
-            rows.append((*start, _shown(value), count, len(answered)))
+            rows.append((*start, _shown(against[common[0]]), len(common), len(answered)))
     rows.sort(key=lambda row: (-row[5] / row[6], -row[5]))
     names = ("text_id", "repeat", "field", "truth", "value", "variants", "answered")
     return _frame(rows, names)
-
-
-def _written(value: Any) -> str:
-    """A value as variants have it in common: case, accents and ways of writing set aside."""
-    if value is None or value is NOTHING:
-        return ""
-    reading = parse_value(value)
-    if reading.number is not None:
-        return f"n{reading.number.value.normalize()}"
-    return f"d{reading.day}" if reading.day else f"t{reading.text}"
 
 
 def _shown(value: Any) -> Any:
@@ -354,6 +344,7 @@ TABLES: dict[str, Callable[[ResultData], pd.DataFrame]] = {
     "fields": long_frame,
     "scoreboard": scoreboard_frame,
     "by_field": field_frame,
+    "stability": stability_frame,
     "differences": difference_frame,
     "errors": error_frame,
     "corrections": corrections_frame,

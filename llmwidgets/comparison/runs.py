@@ -58,8 +58,7 @@ def build_plan(
     store: Store | None = None,
 ) -> RunPlan:
     """The plan of these texts on these models; FieldError or StoreError before any call."""
-    if not is_number(repeats, 1, kind=int):
-        raise FieldError({"repeats": "must be a whole number, 1 or more."}, "Give repeats=1.")
+    check_repeats(repeats)
     resolver = ConnectionResolver(store)
     resolved = resolve_variants(models, resolver, instructions=instructions, examples=examples)
     policy = resolver.policy()
@@ -81,6 +80,12 @@ def build_plan(
     if pool:
         notes.append(f"Shown as examples and left out: {join_truncated(text.id for text in pool)}.")
     return RunPlan(Plan(tuple(columns), rest, repeats), tuple(variants), policy, tuple(notes))
+
+
+def check_repeats(repeats: Any) -> None:
+    """Raise FieldError for what is not a number of repeats."""
+    if not is_number(repeats, 1, kind=int):
+        raise FieldError({"repeats": "must be a whole number, 1 or more."}, "Give repeats=1.")
 
 
 def _split(

@@ -35,6 +35,7 @@ from llmwidgets.comparison.measures.scores import (
     score_rows,
     verdict_of,
 )
+from llmwidgets.comparison.measures.stability import measure_stability
 from llmwidgets.comparison.measures.text_result import (
     FLAG_WORDS,
     Difference,
@@ -52,6 +53,7 @@ from llmwidgets.report.scoreboard import Cell, Line, ScoreRow, Summary, Wording
 
 _NOTEBOOK_LINES = 20
 _PAGE_LINES = 2_000
+_MOST_STABILITIES = 8
 
 
 def summarize(
@@ -113,7 +115,20 @@ def foot(results: ResultData, verdict: Verdict) -> tuple[str, ...]:
     if any(each.unanswered for each in verdict.standings):
         how_to_read += " and leaves out what got no answer"
     legend = (f"{how_to_read}; its interval is 95 %.",) if verdict.standings else ()
-    return (*legend, *verdict.notes, *_paid_before(results))
+    return (*legend, *verdict.notes, *_stability(results), *_paid_before(results))
+
+
+def _stability(results: ResultData) -> tuple[str, ...]:
+    """How far the repeats of each variant say the same; empty without repeats."""
+    shares = [
+        f"{formatting.variant_letter(at)} {formatting.percent(share)}"
+        for at, each in enumerate(measure_stability(results))
+        if (share := each.whole.stability) is not None
+    ]
+    if not shares:
+        return ()
+    said = join_truncated(shares, _MOST_STABILITIES)
+    return (f"Stability, the % of pairs of repeats that say the same: {said}.",)
 
 
 def render_page(results: ResultData, *, values: bool = False, matters: float = MATTERS) -> str:

@@ -96,6 +96,7 @@ class Figures:
     unanswered: int = 0
     accuracy_if_wrong: float | None = None
     timed_out: int = 0
+    stability: float | None = None
 
     def by_column(self) -> dict[str, Any]:
         columns: dict[str, Any] = {}

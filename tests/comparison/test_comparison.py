@@ -67,7 +67,7 @@ def test_the_scoreboard_has_the_columns_of_the_contract_in_order(result: Compari
         "p50_seconds", "p95_seconds", "input_tokens", "output_tokens", "reasoning_tokens",
         "cost", "paid_now", "cost_per_1000", "p50_waiting_seconds", "precision", "recall", "f1",
         "lost", "loss_low", "loss_high", "answered_accuracy", "unanswered", "accuracy_if_wrong",
-        "timed_out",
+        "timed_out", "stability",
     ]  # fmt: skip
 
 

@@ -44,9 +44,6 @@ def test_every_public_method_is_on_a_page_for_users() -> None:
     pages = [PAGE, (ROOT / "README.md").read_text("utf-8")]
     known = {name for page in pages for name in re.findall(r"\.(\w+)", page)} | {"to_parquet"}
     methods = {
-        name
-        for name in dir(Comparison)
-        if not name.startswith("_")
-        and not re.match(HELD, name)
+        name for name in dir(Comparison) if not name.startswith("_") and not re.match(HELD, name)
     }
     assert methods - known - BELOW == set()

@@ -22,6 +22,7 @@ from llmwidgets.analysis.statistics.verdict import (
 )
 from llmwidgets.comparison.core import CellKey, ResultData, measure_once
 from llmwidgets.comparison.measures.aggregate import VariantStats, aggregate
+from llmwidgets.comparison.measures.stability import measure_stability
 from llmwidgets.comparison.measures.text_result import (
     DOCUBENCH,
     is_labelled,
@@ -50,7 +51,8 @@ def scoreboard_frame(results: ResultData) -> pd.DataFrame:
     `unanswered` counts the labelled texts that were asked and got no answer (in no
     `accuracy`), `accuracy_if_wrong` counts them as wrong. `timed_out` calls took too long;
     their time is not in `p50_seconds` and `p95_seconds`. `cost` is that of all replies,
-    `paid_now` what this run paid: a reply that was there already costs nothing now.
+    `paid_now` what this run paid: a reply that was there already costs nothing now. `stability`
+    is the share of pairs of repeats that say the same (see `stability()`), NaN with one repeat.
     `.attrs["notes"]` has a sentence for each rule that a file could not keep, for each variant
     that was not compared in full, and where most fields have no value or texts and fields differ
     in their figures.
@@ -110,6 +112,7 @@ def _row(results: ResultData, at: int, stats: VariantStats) -> ScoreRow:
         lost=len(stats.lost),
         unanswered=unanswered,
         accuracy_if_wrong=standing.accuracy_if_wrong if standing else 0.0 if unanswered else None,
+        stability=measure_stability(results)[at].whole.stability,
         letter=formatting.variant_letter(at),
         asked=sum(stats.statuses.values()),
         valid_replies=stats.statuses["ok"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,14 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.comparators import (
     RECORD,
+    FieldComparator,
     LostFunction,
     Rule,
     ScoringFunction,
     read_scoring,
 )
 from llmwidgets.analysis.grounding import ExampleLeakage, Grounding, SourceText, ground
-from llmwidgets.analysis.leaves import NOTHING, says_no_value
-from llmwidgets.analysis.scoring import Cell, TextScore, failed_score, score
+from llmwidgets.analysis.leaves import NOTHING, is_empty, says_no_value
+from llmwidgets.analysis.same_values import group_values
+from llmwidgets.analysis.scoring import TextScore, failed_score, score
 from llmwidgets.comparison.core import CellKey, ResultData, Rules, measure_once
 from llmwidgets.comparison.values import to_jsonable
 from llmwidgets.dialects.types import Example
@@ -86,13 +87,21 @@ def score_against(schema: Schema, data: Any, reference: Any, scoring: Rules) -> 
 
 def _score(schema: Schema, data: Any, truth: Any, scoring: Rules) -> TextScore:
     """The data against the truth, by those rules that this schema has the fields for."""
-    if not scoring:
-        return score(schema, data, truth)
+    return score(schema, data, truth, scoring=_rules_of(schema, scoring))
+
+
+def comparator_of(schema: Schema, scoring: Rules) -> FieldComparator:
+    """Tells which values of a field are the same, by the same rules."""
+    return FieldComparator.of(schema, _rules_of(schema, scoring))
+
+
+def _rules_of(schema: Schema, scoring: Rules) -> dict[str, Any]:
     # A function of the user's need not be hashable by itself.
     rules = (
-        (name, ScoringFunction(how) if callable(how) else how) for name, how in scoring.items()
+        (name, ScoringFunction(how) if callable(how) else how)
+        for name, how in (scoring or {}).items()
     )
-    return score(schema, data, truth, scoring=_rules(tuple(rules), schema))
+    return _rules(tuple(rules), schema) if scoring else {}
 
 
 @lru_cache(maxsize=1024)
@@ -196,6 +205,11 @@ class TextResult:
     scores: tuple[TextScore, ...]
     fields: tuple[FieldResult, ...]
 
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """How each extraction ended."""
+        return tuple(each.status for each in self.extractions)
+
     @cached_property
     def differences(self) -> list[Difference]:
         """The fields that differ, in the order of the schema; failures are in every row.
@@ -208,7 +222,7 @@ class TextResult:
             if any(one.state not in ("agree", "failed") for one in each.values)
         ]
         if not fields and any(map(is_lost, self.extractions)):
-            fields = [FieldResult("", NOTHING, tuple(map(_no_value, self.extractions)))]
+            fields = [FieldResult("", NOTHING, tuple(map(no_value, self.extractions)))]
         return [
             Difference(each.path, each.truth, each.values, self.document.id, self.repeat)
             for each in fields
@@ -225,7 +239,7 @@ class TextResult:
                 path,
                 NOTHING,
                 tuple(
-                    replace(_no_value(each), value=own.get(path, NOTHING))
+                    replace(no_value(each), value=own.get(path, NOTHING))
                     for own, each in zip(values, self.extractions, strict=True)
                 ),
             )
@@ -233,7 +247,7 @@ class TextResult:
         )
 
 
-def _no_value(extraction: Extraction) -> VariantValue:
+def no_value(extraction: Extraction) -> VariantValue:
     """What a variant gives for a field that is not in its answer, or without an answer."""
     if has_data(extraction):
         return VariantValue("agree")
@@ -249,10 +263,10 @@ def read_text_result(results: ResultData, text: int, repeat: int) -> TextResult:
     )
     scores = tuple(score_extraction(each, document, scoring) for each in extractions)
     answered = {at: each for at, each in enumerate(extractions) if has_data(each)}
-    silent = [_no_value(each) for each in extractions]
+    silent = [no_value(each) for each in extractions]
     fields = tuple(
         FieldResult(path, truth, tuple(values.get(at, other) for at, other in enumerate(silent)))
-        for path, truth, values in _compare_fields(document, answered, scores, scoring)
+        for path, truth, values in compare_fields(document, answered, scores, scoring)
     )
     return TextResult(text, repeat, document, extractions, scores, fields)
 
@@ -271,13 +285,17 @@ def read_all_results(results: ResultData) -> Iterator[TextResult]:
 _Values = Iterator[tuple[str, Any, dict[int, VariantValue]]]
 
 
-def _compare_fields(
+def compare_fields(
     text: Document,
     answered: Mapping[int, Extraction],
     scores: Sequence[TextScore],
     scoring: Rules,
+    repeats: int = 1,
 ) -> _Values:
-    """Every field that can be compared: its path, its truth, and the values by variant."""
+    """Every field that can be compared: its path, its truth, and the values by answer.
+
+    Answers are numbered variant by variant, each with that many repeats.
+    """
     labelled: dict[str, tuple[Any, dict[int, VariantValue]]] = {}
     patterns: set[str] = set()
     unlabelled = False
@@ -295,41 +313,53 @@ def _compare_fields(
     for path, (truth, values) in labelled.items():
         yield path, truth, values
     if unlabelled and len(answered) > 1:
-        yield from _among_themselves(text, answered, patterns, scoring)
+        yield from _among_themselves(text, answered, patterns, scoring, repeats)
 
 
 def _among_themselves(
-    text: Document, answered: Mapping[int, Extraction], labelled: set[str], scoring: Rules
+    text: Document,
+    answered: Mapping[int, Extraction],
+    labelled: set[str],
+    scoring: Rules,
+    repeats: int,
 ) -> _Values:
     """Fields without a label: the first answer serves as the truth, to line arrays up."""
     data = {at: data_to_compare(each, text) for at, each in answered.items()}
     reference = next(iter(data.values()))
-    cells: dict[str, dict[int, Cell]] = {}
+    comparing = comparator_of(text.schema, scoring)
+    patterns: dict[str, str] = {}
+    values: dict[str, dict[int, Any]] = {}
     for at, own in data.items():
         for cell in score_against(text.schema, own, reference, scoring).cells:
             if cell.pattern not in labelled:
-                cells.setdefault(cell.path, {})[at] = cell
-    for path, each in cells.items():
-        yield path, NOTHING, _by_majority(each, list(answered))
+                patterns[cell.path] = cell.pattern
+                values.setdefault(cell.path, {})[at] = cell.value
+    for path, given in values.items():
+        listed = [given.get(at, NOTHING) for at in answered]
+        groups = group_values(listed, patterns[path], comparing)
+        yield path, NOTHING, _by_majority(listed, groups, list(answered), repeats)
 
 
-def _by_majority(cells: Mapping[int, Cell], answered: Sequence[int]) -> dict[int, VariantValue]:
-    """Without truth a value agrees if more than half of the variants have it."""
-    groups: dict[int, str | None] = {}
-    for at in answered:
-        cell = cells.get(at)
-        if cell is None or cell.value is None or cell.value is NOTHING:
-            groups[at] = None
-        else:
-            groups[at] = "" if cell.right else json.dumps(cell.value, default=str).casefold()
-    common, count = Counter(groups.values()).most_common(1)[0]
-    agreed = count * 2 > len(answered)
-    values = {}
-    for at, group in groups.items():
-        value = cells[at].value if at in cells else NOTHING
-        state: State = "missing" if group is None else "differ"
-        values[at] = VariantValue("agree" if agreed and group == common else state, value)
-    return values
+def _by_majority(
+    values: Sequence[Any], groups: Sequence[Sequence[int]], answers: Sequence[int], repeats: int
+) -> dict[int, VariantValue]:
+    """Without truth a value agrees if more than half of the variants have it.
+
+    A variant has the value that most of its repeats have, the first of them where several do.
+    """
+    group_of = {at: n for n, group in enumerate(groups) for at in group}
+    own: dict[int, Counter[int]] = {}
+    for at, answer in enumerate(answers):
+        own.setdefault(answer // repeats, Counter())[group_of[at]] += 1
+    votes = Counter(each.most_common(1)[0][0] for each in own.values())
+    common, count = votes.most_common(1)[0]
+    agreed = count * 2 > len(own)
+    given = {}
+    for at, (answer, value) in enumerate(zip(answers, values, strict=True)):
+        state: State = "missing" if is_empty(value) else "differ"
+        agrees = agreed and group_of[at] == common
+        given[answer] = VariantValue("agree" if agrees else state, value)
+    return given
 
 
 # -- Grounding: which values are in their text, and which were copied or made up.

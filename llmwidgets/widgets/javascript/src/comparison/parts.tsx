@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { Control } from "../panel/controls";
+import { Control, Select } from "../panel/controls";
 import type { Variant } from "./state";
 import { useKept, useView } from "./view";
 
@@ -109,14 +109,16 @@ export const Facts = ({ rows }: { rows: [name: Words, value: Words][] }) => (
 interface ChipProps {
   on: boolean;
   disabled?: boolean;
+  title?: string;
   onClick: () => void;
   children?: Words;
 }
 
-export const Chip = ({ on, disabled, onClick, children }: ChipProps) => (
+export const Chip = ({ on, disabled, title, onClick, children }: ChipProps) => (
   <button
     type="button"
     class="chip"
+    title={title}
     aria-pressed={on}
     aria-disabled={disabled}
     onClick={disabled ? undefined : onClick}
@@ -124,6 +126,42 @@ export const Chip = ({ on, disabled, onClick, children }: ChipProps) => (
     {children}
   </button>
 );
+
+/** As many as there are keys for. */
+const MOST_CHIPS = 9;
+
+interface RepeatProps {
+  repeats: number;
+  on: number;
+  pick: (repeat: number) => void;
+}
+
+/** One repeat of several, counted from 0; nothing where each text was asked once. */
+export function RepeatChoice({ repeats, on, pick }: RepeatProps) {
+  if (repeats < 2) return null;
+  const all = Array.from({ length: repeats }, (_, n) => n);
+  if (repeats > MOST_CHIPS) {
+    return (
+      <Select
+        class="in s"
+        aria-label="Repeat"
+        options={all.map((n) => [String(n), `Repeat ${n + 1}`] as const)}
+        value={String(on)}
+        onPick={(n) => pick(Number(n))}
+      />
+    );
+  }
+  return (
+    <div class="row lw-repeats" role="group" aria-label="Repeat">
+      <Aside>Repeat</Aside>
+      {all.map((n) => (
+        <Chip key={n} on={n === on} onClick={() => pick(n)}>
+          {n + 1}
+        </Chip>
+      ))}
+    </div>
+  );
+}
 
 /** The keys of a view: [keys, what they do]. */
 export const Hints = ({ keys: all }: { keys: [keys: string, words: string][] }) => (

@@ -162,6 +162,7 @@ export interface Result {
   variants: Variant[];
   truth: boolean;
   texts: number;
+  repeats: number;
   unlabelled: number;
   read: number;
   live: boolean;
@@ -184,8 +185,16 @@ export type State = PanelState &
 
 // ---- the grid ------------------------------------------------------------------------------------
 
-/** A variant's cell: its state, its words, and the number of a fact beside it (FLAGS). */
-export type Cell = [state: CellState, text: string, flag: number];
+/** A variant's cell: its state, its words, the number of a fact beside it (FLAGS), its repeats. */
+export type Cell = [state: CellState, text: string, flag: number, repeats?: Repeats];
+
+/** How often the value came, what failed, and the states of the other values. */
+export interface Repeats {
+  of: string;
+  failed: string;
+  others: CellState[];
+}
+
 export type CellState =
   | "agree"
   | "differ"
@@ -256,6 +265,9 @@ export interface Detail {
   index: number;
   path: string;
   column: number;
+  /** The repeat whose reply this is, and what all of them gave. */
+  repeat: number;
+  groups: { times: string; text: string; state: CellState; repeats: number[] }[];
   name: string;
   description: string;
   quote?: { before: string; mark: string; after: string };
@@ -288,6 +300,7 @@ export interface ValueGroup {
 
 export interface TextAnswer {
   index: number;
+  repeat: number;
   id: string;
   total: number;
   text: string;
@@ -359,6 +372,11 @@ export interface FieldScores {
   least: number;
 }
 
+export interface FieldsTable {
+  measures: Choice[];
+  rows: FieldScores[];
+}
+
 /** A variant in the charts. */
 export interface Point {
   letter: string;
@@ -392,7 +410,8 @@ export interface Scores {
   pairs_said: string;
   shared: { a: string; b: string; share: string; of: string }[];
   order: string[];
-  fields: { measures: Choice[]; rows: FieldScores[] };
+  fields: FieldsTable;
+  stability: FieldsTable;
   points: Point[];
   beside: string[];
   foot: string[];
@@ -436,6 +455,7 @@ export interface Grounding {
 export interface RequestAnswer {
   index: number;
   column: number;
+  repeat: number;
   id: string;
   mode: string;
   line: string;

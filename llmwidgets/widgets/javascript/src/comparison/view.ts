@@ -37,8 +37,8 @@ const QUESTIONS: Record<string, string> = {
 export class View {
   tab = "differences";
   filter: Filter = { only: "disagree", states: [], field: "", query: "", sort: "loud" };
-  text: { index: number; path: string | null } = { index: 0, path: null };
-  request = { index: 0, column: 0 };
+  text: { index: number; path: string | null; repeat?: number } = { index: 0, path: null };
+  request: { index: number; column: number; repeat?: number } = { index: 0, column: 0 };
   grid: Grid | null = null;
   /** Whether the column of truth is shown though nothing is labelled yet. */
   labelling = false;

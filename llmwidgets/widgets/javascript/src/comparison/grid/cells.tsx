@@ -4,8 +4,8 @@ import type { VNode } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { focused } from "../../panel/page";
 import { Icon, TextButton } from "../../panel/parts";
-import type { Block, Row } from "../state";
-import { changed, FLAGS, SPOKEN, stateClass } from "../words";
+import type { Block, Repeats, Row } from "../state";
+import { changed, FLAGS, GLYPHS, SPOKEN, stateClass } from "../words";
 import { DetailView } from "./detail";
 import type { Grid } from "./grid";
 import type { Line } from "./layout";
@@ -223,7 +223,7 @@ function variantCell({ grid, n, block, line, row, col }: OfCell): VNode {
       </span>
     );
   }
-  const [state, text, flag] = row.c[col]!;
+  const [state, text, flag, repeats] = row.c[col]!;
   const [meant, kind] = row.t;
   const parts = state === "differ" && kind === "value" ? changed(meant, text) : null;
   const none = text === "none" || text === "no value" ? " none" : "";
@@ -233,11 +233,28 @@ function variantCell({ grid, n, block, line, row, col }: OfCell): VNode {
       class={`lw-cell lw-c ${stateClass(state)}${none}`}
       role="gridcell"
       title={text}
-      aria-label={`${row.name}, ${label}: ${text}, ${SPOKEN[state]}${flag ? `, ${FLAGS[flag]}` : ""}${truth}`}
+      aria-label={`${row.name}, ${label}: ${text}, ${SPOKEN[state]}${flag ? `, ${FLAGS[flag]}` : ""}${repeats ? often(repeats) : ""}${truth}`}
       {...at}
     >
       <span class="lw-v">{parts ? [parts[0], <ins>{parts[1]}</ins>, parts[2]] : text}</span>
       {flag > 0 && <span class="lw-nit">{FLAGS[flag]}</span>}
+      {repeats && (
+        <span class="lw-often">
+          <span>{repeats.of}</span>
+          {repeats.others.map((other) => (
+            <span key={other} class={`g ${stateClass(other)}`} title={`some: ${SPOKEN[other]}`}>
+              {GLYPHS[other]}
+            </span>
+          ))}
+          {repeats.failed && <span class="tone-fail">{repeats.failed}</span>}
+        </span>
+      )}
     </span>
   );
+}
+
+/** What a cell says of its repeats, read out. */
+function often({ of, others, failed }: Repeats): string {
+  const other = others.length ? `, others: ${others.map((each) => SPOKEN[each]).join(", ")}` : "";
+  return `, in ${of} repeats${other}${failed ? `, ${failed}` : ""}`;
 }

@@ -1,8 +1,9 @@
 // What opens under a cell: the words a value came from, what the others say, the label by mouse.
 
 import { Button, Failed, Fold } from "../../panel/parts";
-import { Facts, Letter, Muted } from "../parts";
+import { Chip, Facts, Letter, Muted, Spoken } from "../parts";
 import type { Detail, Row } from "../state";
+import { GLYPHS, SPOKEN, stateClass } from "../words";
 import type { Grid } from "./grid";
 
 interface Props {
@@ -13,7 +14,7 @@ interface Props {
 
 export function DetailView({ grid, row, content }: Props) {
   if (!content) return <p class="muted">Reading the reply.</p>;
-  const { index, path, column, quote } = content;
+  const { index, path, column, repeat, quote } = content;
   return (
     <div class="lw-ev">
       <div class="stack t">
@@ -36,11 +37,14 @@ export function DetailView({ grid, row, content }: Props) {
           </Fold>
         )}
         <div class="row wrap">
-          <Button small onClick={() => grid.view.show("text", { text: { index, path } })}>
+          <Button small onClick={() => grid.view.show("text", { text: { index, path, repeat } })}>
             Show in text
           </Button>
           {column >= 0 && (
-            <Button small onClick={() => grid.view.show("request", { request: { index, column } })}>
+            <Button
+              small
+              onClick={() => grid.view.show("request", { request: { index, column, repeat } })}
+            >
               Show request
             </Button>
           )}
@@ -52,27 +56,68 @@ export function DetailView({ grid, row, content }: Props) {
         </div>
         <LabelButtons {...{ grid, row, content }} />
       </div>
-      <Facts
-        rows={content.facts.map(([name, value, { label, said }]) => {
-          const letter = name.length === 1;
-          return [
-            letter ? [<Letter>{name}</Letter>, " ", label] : name,
-            [letter ? <b>{value}</b> : value, said && <Muted> {said}</Muted>],
-          ];
-        })}
-      />
+      <div class="stack t">
+        {content.groups.length > 0 && <Groups grid={grid} content={content} />}
+        <Facts
+          rows={content.facts.map(([name, value, { label, said }]) => {
+            const letter = name.length === 1;
+            return [
+              letter ? [<Letter>{name}</Letter>, " ", label] : name,
+              [letter ? <b>{value}</b> : value, said && <Muted> {said}</Muted>],
+            ];
+          })}
+        />
+      </div>
     </div>
   );
 }
 
+/** What the repeats gave, the most frequent first; each repeat shows its own reply. */
+function Groups({ grid, content: { groups, repeat } }: Omit<Props, "row"> & { content: Detail }) {
+  return (
+    <table class="flush lw-groups">
+      <tbody>
+        {groups.map(({ times, text, state, repeats }) => (
+          <tr key={repeats[0]}>
+            <th class="nw" scope="row">
+              <span class={`g ${stateClass(state)}`} title={SPOKEN[state]}>
+                {GLYPHS[state] ?? "…"}
+              </span>
+              <Spoken>{SPOKEN[state]}, </Spoken>
+              {` ${times}`}
+            </th>
+            <td class={state === "agree" ? undefined : "b"}>{text}</td>
+            <td>
+              <div class="row lw-repeats" role="group" aria-label={`Repeats with ${text}`}>
+                {repeats.map((each) => (
+                  <Chip
+                    key={each}
+                    on={each === repeat}
+                    title={`Repeat ${each + 1}`}
+                    onClick={() => grid.askDetail(grid.layout.open!, each)}
+                  >
+                    <Spoken>Repeat </Spoken>
+                    {each + 1}
+                  </Chip>
+                ))}
+              </div>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
 /** What the keys 1 to 9, T and 0 do, by mouse. */
-function LabelButtons({ grid, row, content: { column, failure } }: Props & { content: Detail }) {
+function LabelButtons({ grid, row, content }: Props & { content: Detail }) {
+  const { column, failure, repeat } = content;
   if (row.name === "all fields") return null;
   return (
     <div class="row wrap">
       <span class="s muted">Truth:</span>
       {column >= 0 && !failure && (
-        <Button small onClick={() => grid.label({ column }, row)}>
+        <Button small onClick={() => grid.label({ column, repeat }, row)}>
           Take {grid.variants[column]!.letter}
         </Button>
       )}

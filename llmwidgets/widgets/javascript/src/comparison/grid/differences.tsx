@@ -14,6 +14,7 @@ const WORDS: Record<string, string> = {
   among: "models differ",
   against: "models agree against the truth",
 };
+const UNSTABLE = "unstable";
 
 export default function Differences({ result }: { result: Result }) {
   const view = useView();
@@ -120,7 +121,7 @@ interface Props {
 function Filters({ result, view }: Props) {
   const timer = useRef(0);
   const { filter } = view;
-  const { counts, truth, unlabelled, variants } = result;
+  const { counts, repeats, truth, unlabelled, variants } = result;
   const only = (name: Filter["only"]) => view.narrow({ only: filter.only === name ? "all" : name });
   const on = (name: string) => filter.states.includes(name);
   const states = [
@@ -130,6 +131,7 @@ function Filters({ result, view }: Props) {
     (counts["null in words"] || on("null in words")) && "null in words",
     "failed",
     ...(truth && variants.length > 1 ? ["among", "against"] : []),
+    repeats > 1 && UNSTABLE,
   ].filter((name) => typeof name === "string");
   return (
     <search class="lw-bar row wrap">
@@ -141,7 +143,11 @@ function Filters({ result, view }: Props) {
           timer.current = window.setTimeout(() => view.narrow({ query }), query ? SEARCH_MS : 0);
         }}
       />
-      <Chip on={filter.only === "disagree"} onClick={() => only("disagree")}>
+      <Chip
+        on={filter.only === "disagree"}
+        title={repeats > 1 ? "each text once, by the value that most repeats gave" : undefined}
+        onClick={() => only("disagree")}
+      >
         <b>{counts.disagree}</b> of {counts.rows} {plural(counts.rows, "row")}{" "}
         {counts.disagree === 1 ? "disagrees" : "disagree"}
       </Chip>
@@ -152,10 +158,11 @@ function Filters({ result, view }: Props) {
       )}
       {states.map(
         (name) =>
-          (GLYPHS[name] || counts[name] || on(name)) && (
+          (GLYPHS[name] || name === UNSTABLE || counts[name] || on(name)) && (
             <Chip
               key={name}
               on={on(name)}
+              title={name === UNSTABLE ? "rows in which a model's repeats differ" : undefined}
               disabled={!counts[name]}
               onClick={() =>
                 view.narrow({

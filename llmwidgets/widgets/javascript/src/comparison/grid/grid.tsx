@@ -14,7 +14,7 @@ import type { View } from "../view";
 import { seenWords } from "../words";
 import { Lines, Texts } from "./cells";
 import { type GridAct, gridAct } from "./keys";
-import type { At, Line, Open } from "./layout";
+import type { At, Held, Line, Open, Typing } from "./layout";
 import { CHUNK, Layout, METRICS, measureColumns, scrollInto } from "./layout";
 
 /** The turn of the rows that come unasked with a view's first state. */
@@ -26,20 +26,6 @@ const MARGIN = 600;
 const MOST_ROWS = 150;
 /** Characters that a layout may be off by. */
 const NEAR = 2;
-
-interface Held {
-  at: At;
-  index: number | undefined;
-  path: string | undefined;
-  open?: Open | null;
-  top?: number;
-}
-
-interface Typing {
-  block: number;
-  row: Row;
-  was: string;
-}
 
 export class Grid {
   readonly id = freshName("lw");
@@ -467,15 +453,19 @@ export class Grid {
     this.#opening = this.layout.open;
     if (before) this.#drawn.delete(before.block);
     this.redraw(n);
-    this.#askDetail(this.layout.open, this.layout.blocks.get(n)!);
+    this.askDetail(this.layout.open);
   }
 
-  #askDetail({ path, col }: Open, { index }: Block): void {
-    this.view.send("grid.detail", { index, path, column: Math.max(col - 1 - this.truth, -1) });
+  /** Ask for the detail that is open, by another of its repeats where one is named. */
+  askDetail(open: Open, repeat = open.repeat): void {
+    open.repeat = repeat;
+    const { index } = this.layout.blocks.get(open.block)!;
+    const column = Math.max(open.col - 1 - this.truth, -1);
+    this.view.send("grid.detail", { index, path: open.path, column, repeat });
   }
 
   #readAgain(open: Open, block: Block): void {
-    if (block.rows.some((row) => row.p === open.path)) this.#askDetail(open, block);
+    if (block.rows.some((row) => row.p === open.path)) this.askDetail(open);
     else this.layout.open = null;
   }
 

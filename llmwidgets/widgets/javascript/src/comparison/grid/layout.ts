@@ -66,6 +66,8 @@ export interface Open {
   block: number;
   path: string;
   col: number;
+  /** The repeat that was asked for; without one it is the first that gave the value shown. */
+  repeat?: number;
   height: number;
   content: Detail | null;
 }
@@ -78,6 +80,22 @@ export interface Place {
 /** The place of a cell. */
 export interface At extends Place {
   col: number;
+}
+
+/** Where the person is, to be found again in the next layout. */
+export interface Held {
+  at: At;
+  index: number | undefined;
+  path: string | undefined;
+  open?: Open | null;
+  top?: number;
+}
+
+/** The truth that is being typed into a cell, and what was there. */
+export interface Typing {
+  block: number;
+  row: Row;
+  was: string;
 }
 
 export class Layout {

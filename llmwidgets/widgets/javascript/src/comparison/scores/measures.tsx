@@ -6,7 +6,7 @@ import { focused } from "../../panel/page";
 import { Icon, TextButton } from "../../panel/parts";
 import type { Key } from "../grid/keys";
 import { Heading, Letter, Scroll, Spoken } from "../parts";
-import type { Choice, FieldScores, Figure, Scores } from "../state";
+import type { Choice, FieldScores, FieldsTable, Figure, Scores } from "../state";
 import { useKept, useView, type View } from "../view";
 
 const FIELDS_AT_ONCE = 8;
@@ -19,7 +19,7 @@ export function HardestFields({ scores }: { scores: Scores }) {
     <div class="body stack t">
       <Heading title="By field" about={`${measures[0]![1]}, hardest first`} />
       <FieldTable scores={scores} rows={rows.slice(0, FIELDS_AT_ONCE)} measure={measures[0]!} />
-      <TextButton onClick={() => view.show("charts", {}, "sort-name")}>
+      <TextButton onClick={() => view.show("charts", {}, "fields-sort-name")}>
         {rows.length > FIELDS_AT_ONCE
           ? `All ${rows.length} fields, precision and recall`
           : "More about each field"}
@@ -29,15 +29,47 @@ export function HardestFields({ scores }: { scores: Scores }) {
 }
 
 /** Every field, by any measure, in any order. */
-export function AllFields({ scores }: { scores: Scores }) {
-  const { rows, measures } = scores.fields;
-  const [order, setOrder] = useKept<Order>("order", { by: "", down: false, measure: "" });
+export const AllFields = ({ scores }: { scores: Scores }) => (
+  <WholeTable
+    scores={scores}
+    table={scores.fields}
+    name="fields"
+    title="Fields by model"
+    about="Each cell opens its rows in the grid."
+  />
+);
+
+/** How far the repeats of each model say the same, by field; nothing with one repeat. */
+export const Stability = ({ scores }: { scores: Scores }) => (
+  <WholeTable
+    scores={scores}
+    table={scores.stability}
+    name="stability"
+    title="Stability by field and model"
+    about={`${scores.stability.measures[0]![1]}, least stable first. Each cell opens its rows.`}
+    states={["unstable"]}
+  />
+);
+
+interface WholeProps {
+  scores: Scores;
+  table: FieldsTable;
+  /** What its order is kept under. */
+  name: string;
+  title: string;
+  about: string;
+  states?: string[];
+}
+
+function WholeTable({ scores, table, name, title, about, states }: WholeProps) {
+  const { rows, measures } = table;
+  const [order, setOrder] = useKept<Order>(`order ${name}`, { by: "", down: false, measure: "" });
   if (!rows.length) return null;
   const measure = measures.find(([name]) => name === order.measure) ?? measures[0]!;
   const sort = (by: string) => setOrder({ ...order, by, down: order.by === by && !order.down });
   return (
     <div class="body stack t lw-fields-all">
-      <Heading title="Fields by model" about="Each cell opens its rows in the grid.">
+      <Heading title={title} about={about}>
         {measures.length > 1 && (
           <Select
             class="in s"
@@ -53,6 +85,8 @@ export function AllFields({ scores }: { scores: Scores }) {
           scores={scores}
           rows={sortedFields(rows, scores.order, { ...order, measure: measure[0] })}
           measure={measure}
+          name={name}
+          states={states}
           sorted={order}
           sort={sort}
         />
@@ -65,13 +99,19 @@ interface Props {
   scores: Scores;
   rows: FieldScores[];
   measure: Choice;
+  name?: string;
+  /** The states of the rows that a cell opens; without any, those that disagree. */
+  states?: string[];
   /** Where a table can be sorted it stands alone, and says of how many each share is. */
   sorted?: Order;
   sort?: (by: string) => void;
 }
 
 /** A grid of buttons: one tab stop, arrows move, Enter opens the rows of the grid. */
-function FieldTable({ scores: { order }, rows, measure: [measure, words], sorted, sort }: Props) {
+function FieldTable(props: Props) {
+  const { rows, name = "fields", states, sorted, sort } = props;
+  const { order } = props.scores;
+  const [measure, words] = props.measure;
   const view = useView();
   const { state } = view;
   const variants = state.screen === "results" ? state.result.variants : [];
@@ -97,7 +137,7 @@ function FieldTable({ scores: { order }, rows, measure: [measure, words], sorted
         <button
           type="button"
           class="lw-sort"
-          data-focus={`sort-${by}`}
+          data-focus={`${name}-sort-${by}`}
           title={`Sort by ${spoken}`}
           aria-label={`${spoken}, sort`}
           onClick={() => sort(by)}
@@ -133,7 +173,7 @@ function FieldTable({ scores: { order }, rows, measure: [measure, words], sorted
                   type="button"
                   class="lw-share"
                   aria-label={`${row.name}: show its rows`}
-                  onClick={() => openField(view, row.path)}
+                  onClick={() => openField(view, row.path, 0, false, states)}
                 >
                   {row.name}
                 </button>
@@ -150,6 +190,7 @@ function FieldTable({ scores: { order }, rows, measure: [measure, words], sorted
                       row.path,
                       variants.findIndex((each) => each.letter === order[n]),
                       right,
+                      states,
                     )
                   }
                 />
@@ -200,10 +241,11 @@ function Share({ figure, least, counted, spoken, open }: ShareProps) {
 }
 
 /** The grid, narrowed to one field; the cursor stands in the model's column. */
-function openField(view: View, field: string, column = 0, right = false): void {
+function openField(view: View, field: string, column = 0, right = false, states?: string[]): void {
   view.column = column;
   view.show("differences", {}, "grid");
-  view.narrow({ only: right ? "all" : "disagree", states: [], field, query: "" });
+  const only = right ? "all" : "disagree";
+  view.narrow({ only, states: (!right && states) || [], field, query: "" });
 }
 
 const ARROWS: Record<string, [down: number, right: number]> = {

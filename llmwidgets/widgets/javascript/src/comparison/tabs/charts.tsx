@@ -10,7 +10,7 @@ import {
   timePlot,
   yScale,
 } from "../scores/geometry";
-import { AllFields } from "../scores/measures";
+import { AllFields, Stability } from "../scores/measures";
 import type { Point, Scores } from "../state";
 import { useView } from "../view";
 import { Margin } from "./scoreboard";
@@ -28,6 +28,7 @@ export default function Charts() {
           </p>
         </Titled>
         <AllFields scores={scores} />
+        <Stability scores={scores} />
       </>
     );
   }
@@ -71,6 +72,7 @@ export default function Charts() {
         </Titled>
       </div>
       <AllFields scores={scores} />
+      <Stability scores={scores} />
     </>
   );
 }

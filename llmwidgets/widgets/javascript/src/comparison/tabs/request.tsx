@@ -1,17 +1,20 @@
 // The exact request of one call, secrets cut, and the reply to it.
 
 import { Button, Failed, Fold } from "../../panel/parts";
-import { Chip, Facts, Grow, Heading, Letter, Small, Waiting } from "../parts";
+import { Chip, Facts, Grow, Heading, Letter, RepeatChoice, Small, Waiting } from "../parts";
 import type { RequestAnswer, Result, Variant } from "../state";
 import { useKept, useView } from "../view";
 import { TextSteps } from "./text";
 
-export default function RequestView({ result: { variants, texts } }: { result: Result }) {
+export default function RequestView({ result }: { result: Result }) {
+  const { repeats, variants, texts } = result;
   const view = useView();
-  const { index, column } = view.request;
-  const fits = (each: RequestAnswer) => each.index === index && each.column === column;
-  const shown = view.need<RequestAnswer>("request", view.request, fits);
-  const set = (change: object) => view.show("request", { request: { index, column, ...change } });
+  const { index, column, repeat = 0 } = view.request;
+  const asked = { index, column, repeat };
+  const fits = (each: RequestAnswer) =>
+    each.index === index && each.column === column && each.repeat === repeat;
+  const shown = view.need<RequestAnswer>("request", asked, fits);
+  const set = (change: object) => view.show("request", { request: { ...asked, ...change } });
   const several = shown && new Set(shown.instructions.map(([, said]) => said)).size > 1;
   return (
     <>
@@ -22,6 +25,7 @@ export default function RequestView({ result: { variants, texts } }: { result: R
           total={texts}
           go={(by) => set({ index: index + by })}
         />
+        <RepeatChoice repeats={repeats} on={repeat} pick={(to) => set({ repeat: to })} />
         <Grow />
         <Chips
           label="Model"

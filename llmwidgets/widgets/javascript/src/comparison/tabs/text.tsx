@@ -3,18 +3,18 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "../../panel/parts";
 import type { Key } from "../grid/keys";
-import { Aside, Grow, Hints, Letter, Small, Status, Waiting } from "../parts";
+import { Aside, Grow, Hints, Letter, RepeatChoice, Small, Status, Waiting } from "../parts";
 import type { Result, Span, TextAnswer, ValueGroup } from "../state";
 import { useView } from "../view";
 import { GLYPHS, stateClass } from "../words";
 
 type Shown = TextAnswer["fields"][number];
 
-export default function TextView({ result: { truth, variants } }: { result: Result }) {
+export default function TextView({ result: { repeats, truth, variants } }: { result: Result }) {
   const view = useView();
-  const { index, path: wanted } = view.text;
-  const fits = (each: TextAnswer) => each.index === index;
-  const shown = view.need<TextAnswer>("text", { index }, fits);
+  const { index, path: wanted, repeat = 0 } = view.text;
+  const fits = (each: TextAnswer) => each.index === index && each.repeat === repeat;
+  const shown = view.need<TextAnswer>("text", { index, repeat }, fits);
   const ref = useRef<HTMLDivElement>(null);
   const path = wanted ?? shown?.fields[0]?.path ?? null;
   useLayoutEffect(() => {
@@ -25,15 +25,18 @@ export default function TextView({ result: { truth, variants } }: { result: Resu
   if (!shown) return <Waiting>Reading the text.</Waiting>;
   const go = (by: number) =>
     view.show("text", {
-      text: { index: Math.max(0, Math.min(shown.total - 1, index + by)), path },
+      text: { index: Math.max(0, Math.min(shown.total - 1, index + by)), path, repeat },
     });
   const pick = (to: string | undefined) =>
-    to !== undefined && view.show("text", { text: { index, path: to } });
+    to !== undefined && view.show("text", { text: { index, path: to, repeat } });
+  const turn = (to: number) =>
+    to < repeats && view.show("text", { text: { index, path: wanted, repeat: to } });
   const onKeyDown = (e: KeyboardEvent) => {
     const [act, by] = textAct(e) ?? [];
     if (!act) return;
     e.preventDefault();
     if (act === "text") go(by!);
+    else if (act === "repeat") turn(by!);
     else if (act === "field")
       pick(shown.fields[shown.fields.findIndex((each) => each.path === path) + by!]?.path);
     else {
@@ -45,6 +48,7 @@ export default function TextView({ result: { truth, variants } }: { result: Resu
     <>
       <div class="lw-bar row wrap">
         <TextSteps id={shown.id} index={index} total={shown.total} go={go} />
+        <RepeatChoice repeats={repeats} on={repeat} pick={turn} />
         <Grow />
         <span class="row wrap s lw-letters">
           {truth && (
@@ -82,6 +86,7 @@ export default function TextView({ result: { truth, variants } }: { result: Resu
           keys={[
             ["↑ ↓", "next field"],
             ["← →", "next text"],
+            ...(repeats > 1 ? ([["1 – 9", "repeat"]] as [string, string][]) : []),
             ["Esc", "back to the differences"],
           ]}
         />
@@ -177,7 +182,7 @@ function lookOf({ kind, state }: ValueGroup): string {
   return state === "truth" || none ? none : "b";
 }
 
-export type TextAct = ["field" | "text", number] | ["back"];
+export type TextAct = ["field" | "text" | "repeat", number] | ["back"];
 
 const TEXT: Record<string, TextAct> = {
   ArrowUp: ["field", -1],
@@ -189,7 +194,8 @@ const TEXT: Record<string, TextAct> = {
 
 /** What a key does where a text is read. */
 export function textAct(e: Key): TextAct | undefined {
-  return e.altKey || e.ctrlKey || e.metaKey ? undefined : TEXT[e.key];
+  if (e.altKey || e.ctrlKey || e.metaKey) return undefined;
+  return /^[1-9]$/.test(e.key) ? ["repeat", Number(e.key) - 1] : TEXT[e.key];
 }
 
 export interface Piece {
