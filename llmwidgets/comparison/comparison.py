@@ -168,10 +168,10 @@ class Comparison(ResultData):
     ) -> Path:
         """Write a file in the format of the path's suffix, or in `format`.
 
-        csv, jsonl and parquet have one `table` with extracted values: fields, scoreboard,
-        by_field, stability, differences, errors, corrections, verdict or truth. html is a page, with
-        extracted values and truth only with `values=True`; json is what `save` writes,
-        label_studio what Label Studio imports. FieldError for another format or table.
+        csv, jsonl and parquet have one `table` with extracted values (fields, scoreboard, errors
+        and others; docs/comparison.md has them all). html is a page, with extracted values and
+        truth only with `values=True`; json is what `save` writes, label_studio what Label Studio
+        imports. FieldError for another format or table.
         """
         return serialization.export(self, path, table, format, values)
 

@@ -16,6 +16,7 @@ from llmwidgets.comparison.measures.text_result import (
     TextGrounding,
     VariantValue,
     ground_text,
+    read_text_result,
 )
 from llmwidgets.formatting import count
 from llmwidgets.report.scoreboard import State
@@ -171,9 +172,10 @@ def rows_view(index: GridIndex, wanted: Content) -> KindRowsState:
 
 def _error(index: GridIndex, wrong: WrongValue, grounds: TextGrounding) -> _ErrorState:
     comparison, column = index.comparison, wrong.variant
-    answers = index.answers(wrong.text * comparison.repeats + wrong.repeat)
+    answers = read_text_result(comparison, wrong.text, wrong.repeat)
     cell = next(each for each in answers.scores[column].cells if each.path == wrong.path)
     state: State = "differ" if cell.state == "unlabelled" else cell.state
+    repeat = f" · {wrong.repeat + 1}" if comparison.repeats > 1 else ""
     value = VariantValue(state, cell.value)
     view: _ErrorState = {
         "column": column,
@@ -181,7 +183,7 @@ def _error(index: GridIndex, wrong: WrongValue, grounds: TextGrounding) -> _Erro
         "pattern": wrong.pattern,
         "name": wrong.path or "value",
         "text": answers.document.id,
-        "id": text_name(answers.document, wrong.repeat, comparison.repeats),
+        "id": text_name(answers.document) + repeat,
         "truth": formatting.shorten(truth_cell(cell.truth)[0], _LONGEST),
         "value": formatting.shorten(value_words(value), _LONGEST),
     }
