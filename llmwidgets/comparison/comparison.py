@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.comparison import dataframes, run_settings, runs, serialization
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
 from llmwidgets.comparison.files import names_file, read_document
-from llmwidgets.comparison.measures import aggregate
+from llmwidgets.comparison.measures import aggregate, slices
 from llmwidgets.comparison.measures.scores import scoreboard_frame, verdict_of
 from llmwidgets.comparison.summary import summarize
 from llmwidgets.comparison.texts import row_names
@@ -55,6 +55,8 @@ class Comparison(ResultData):
     grounding = dataframes.grounding_frame
     doubtful_labels = dataframes.doubtful_frame
     corrections = dataframes.corrections_frame
+    metadata = slices.metadata_frame
+    where = slices.where
     save = serialization.save
 
     def records(self, variant: str) -> pd.DataFrame:
@@ -152,9 +154,9 @@ class Comparison(ResultData):
         """Write a file in the format of the path's suffix, or in `format`.
 
         csv, jsonl and parquet have one `table` with extracted values: fields, scoreboard,
-        by_field, differences, corrections, verdict or truth. html is a page, with extracted values
-        and truth only with `values=True`; json is what `save` writes, label_studio what Label
-        Studio imports. FieldError for another format or table.
+        by_field, differences, corrections, verdict, truth or metadata. html is a page, with
+        extracted values and truth only with `values=True`; json is what `save` writes,
+        label_studio what Label Studio imports. FieldError for another format or table.
         """
         return serialization.export(self, path, table, format, values)
 
@@ -236,6 +238,9 @@ def compare(
     What comes from pandas follows its index: the ids of texts without ids are their index, and
     truth, outputs and groups are matched by theirs where it names texts, by position only where it
     counts rows from 0. Awaiting the call is refused before anything is asked: it blocks.
+
+    Further columns or keys of the texts with one value each are kept as `metadata` of the text,
+    for `scoreboard(by="vendor")` and `where(vendor="ACME")`; they are sent nowhere.
 
     `group` says which texts belong together (pages of one document, mails of one sender), so that
     ten copies do not count as ten: the name of a column or key of the texts, a list as long as
