@@ -55,6 +55,10 @@ class Slice:
     def name(self) -> str:
         return " · ".join(map(str, self.values))
 
+    @property
+    def places(self) -> frozenset[int]:
+        return frozenset(self.texts)
+
 
 def column_names(texts: Iterable[Document | TextSource]) -> tuple[str, ...]:
     """What texts can be sliced by, in the order of their columns."""
@@ -73,7 +77,7 @@ def slice_texts(results: ResultData, by: By) -> tuple[Slice, ...]:
     texts without a value are the last one. FieldError for an unknown name.
     """
     names = read_names(by, column_names(results.texts))
-    columns = [_slice_column(_values(results, name)) for name in names]
+    columns = [_slice_column(results, name) for name in names]
     if len(columns) == 1:
         return columns[0]
     places: dict[int, tuple[Scalar, ...]] = dict.fromkeys(range(len(results.texts)), ())
@@ -115,8 +119,9 @@ def _values(results: ResultData, name: str) -> list[Scalar | None]:
     return [text.metadata.get(name) for text in results.texts]
 
 
-def _slice_column(values: Sequence[Scalar | None]) -> tuple[Slice, ...]:
+def _slice_column(results: ResultData, column: str) -> tuple[Slice, ...]:
     """The slices of one column; what reads alike (7 and "7") is one."""
+    values = _values(results, column)
     found: dict[str, array[int]] = {}
     known: dict[str, Scalar] = {}
     for at, value in enumerate(values):
@@ -124,7 +129,8 @@ def _slice_column(values: Sequence[Scalar | None]) -> tuple[Slice, ...]:
         found.setdefault(name, array("I")).append(at)
         known.setdefault(name, name if value is None else value)
     none = found.pop(NO_VALUE, None)
-    ranks = _rank([known[name] for name in found])
+    # What groups are called says nothing about them, also where it is a number.
+    ranks = None if column == GROUP else _rank([known[name] for name in found])
     if ranks is None:
         parts = [Slice((known[name],), found[name]) for name in found]
         parts.sort(key=lambda each: (-len(each.texts), str(each.values[0])))
@@ -134,6 +140,16 @@ def _slice_column(values: Sequence[Scalar | None]) -> tuple[Slice, ...]:
         if len(parts) > MOST_VALUES:
             parts = list(_put_in_bands(parts))
     return (*parts, *([Slice((NO_VALUE,), none)] if none is not None else []))
+
+
+def fold_slices(slices: Sequence[Slice], most: int = MOST_VALUES) -> tuple[Slice, ...]:
+    """The largest slices as they are, all others as one, the texts without a value last."""
+    whole = [each for each in slices if each.values != (NO_VALUE,)]
+    if len(whole) <= most:
+        return tuple(slices)
+    rest = array("I", sorted(at for each in whole[most:] for at in each.texts))
+    others = Slice((f"{len(whole) - most:,} others",), rest)
+    return (*whole[:most], others, *slices[len(whole) :])
 
 
 def _rank(values: Sequence[Scalar]) -> Sequence[float] | Sequence[str] | None:
@@ -151,17 +167,17 @@ def _rank(values: Sequence[Scalar]) -> Sequence[float] | Sequence[str] | None:
 
 def _put_in_bands(parts: Sequence[Slice]) -> Iterator[Slice]:
     """Values in their order as bands; texts with the same value stay together."""
-    total = sum(len(each.texts) for each in parts)
-    bands = max(2, min(_BANDS, total // FEWEST_TEXTS))
-    found: dict[int, list[Slice]] = {}
-    before = 0
-    for each in parts:
-        middle = before + len(each.texts) / 2
-        found.setdefault(int(bands * middle / total), []).append(each)
-        before += len(each.texts)
-    for band in found.values():
-        texts = array("I", sorted(at for each in band for at in each.texts))
-        yield Slice((_name_band(band[0].name, band[-1].name),), texts)
+    left, bands = sum(len(each.texts) for each in parts), _BANDS
+    band, size = list[Slice](), 0
+    for at, each in enumerate(parts):
+        band.append(each)
+        size += len(each.texts)
+        # The bands that are still to be filled share what is left, and are not too small to tell.
+        share = left / max(1, min(bands, left // FEWEST_TEXTS))
+        if size >= share or at == len(parts) - 1:
+            texts = array("I", sorted(at for each in band for at in each.texts))
+            yield Slice((_name_band(band[0].name, band[-1].name),), texts)
+            left, bands, band, size = left - size, bands - 1, [], 0
 
 
 def _name_band(low: str, high: str) -> str:
@@ -204,7 +220,7 @@ def _find_texts(results: ResultData, name: str, wanted: Any) -> set[int]:
         return {at for at, value in enumerate(values) if wanted(value)}
     listed = wanted if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
     asked = [_name_value(to_scalar(each)) for each in listed]
-    slices = {each.name: each.texts for each in _slice_column(values)}
+    slices = {each.name: each.texts for each in _slice_column(results, name)}
     found: dict[str, list[int]] = {name: [] for name in asked}
     for at, value in enumerate(values):
         if (own := _name_value(value)) in found:
@@ -302,12 +318,17 @@ def slice_notes(slices: Sequence[Slice], sizes: Sequence[int]) -> tuple[str, ...
     notes = []
     if few:
         notes.append(f"Too few texts to tell, under {FEWEST_TEXTS}: {join_truncated(few)}.")
-    if len(slices) > 1:
-        notes.append(
-            f"Each interval holds for its slice alone: among {len(slices):,} slices, some "
-            "differences come by chance."
-        )
-    return tuple(notes)
+    return (*notes, *filter(None, [chance_note(len(slices))]))
+
+
+def chance_note(slices: int) -> str:
+    """A sentence on how many slices were looked at; empty for one."""
+    if slices < 2:
+        return ""
+    return (
+        f"Each interval holds for its slice alone: among {slices:,} slices, some differences come "
+        "by chance."
+    )
 
 
 def metadata_frame(results: ResultData) -> pd.DataFrame:

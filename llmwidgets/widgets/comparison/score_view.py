@@ -282,14 +282,17 @@ def _effort(row: Row) -> str:
 
 
 def _scale(rows: Sequence[Row], band: tuple[float, float] | None) -> tuple[int, int, int]:
-    """Round ends around every interval and the band, in percent, and the step between lines."""
+    """The scale around every interval and the band."""
     intervals = [interval for row in rows if (interval := _interval(row)) is not None]
-    least = [min(end for end in interval if end is not None) for interval in intervals]
-    if band is not None:
-        least.append(100 * band[0])
-    if not least:
+    ends = [end for interval in intervals for end in interval if end is not None]
+    return round_scale([*ends, *([100 * band[0]] if band is not None else [])])
+
+
+def round_scale(ends: Sequence[float]) -> tuple[int, int, int]:
+    """Round ends around these, in percent, and the step between lines."""
+    if not ends:
         return 0, 100, 25
-    low = min(math.floor(min(least) / 10) * 10, 90)
+    low = min(math.floor(min(ends) / 10) * 10, 90)
     step = 5 if low >= 80 else 10 if low >= 40 else 20
     return low - (100 - low) % step, 100, step
 
