@@ -147,10 +147,10 @@ function Filters({ result, view }: Props) {
       </Chip>
       {view.grid?.answer?.slice && (
         <Chip on onClick={() => view.slice(-1)}>
-          <Spoken>Only </Spoken>
+          <Spoken>Only</Spoken>
           <span>{view.grid.answer.slice}</span>
           <b aria-hidden="true">×</b>
-          <Spoken>, show all texts again</Spoken>
+          <Spoken>Show all texts again</Spoken>
         </Chip>
       )}
       {((truth && unlabelled > 0) || filter.only === "unlabelled") && (
