@@ -92,7 +92,7 @@ class Document:
     Texts of the same `group` belong together (pages of one document, mails of one sender); empty
     if nothing was said about that. `blanks` labels of its truth are empty and not scored; `notes`
     say what was assumed when its file was read. `metadata` has what else is known of the text, by
-    name: it is no part of a request, and in no journal.
+    name: it is neither sent nor in a journal.
     """
 
     id: str

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints, is_typeddict
 import pytest
 
 from llmwidgets.widgets import comparison_panel, connection_panel
-from llmwidgets.widgets.comparison import detail_view, grid, score_view, slice_view
+from llmwidgets.widgets.comparison import detail_view, grid, score_view
 
 SOURCES = Path(connection_panel.__file__).with_name("javascript") / "src"
 ENVELOPE = {"type", "act", "error"}
@@ -121,7 +121,7 @@ ROOTS = [
     (detail_view.DetailState, "comparison/state.ts", "Detail"),
     (detail_view.TextAnswer, "comparison/state.ts", "TextAnswer"),
     (detail_view.RequestAnswer, "comparison/state.ts", "RequestAnswer"),
-    (slice_view.SlicedScoresState, "comparison/state.ts", "Scores"),
+    (score_view.ScoresState, "comparison/state.ts", "Scores"),
     (score_view.GroundingState, "comparison/state.ts", "Grounding"),
 ]
 

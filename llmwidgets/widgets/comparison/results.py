@@ -21,10 +21,11 @@ from llmwidgets.widgets.comparison.detail_view import request_curl, request_view
 from llmwidgets.widgets.comparison.grid_model import GridIndex
 from llmwidgets.widgets.comparison.score_view import (
     GroundingState,
+    ScoresState,
     grounding_view,
     score_view,
 )
-from llmwidgets.widgets.comparison.slice_view import SliceChoice, SlicedScoresState
+from llmwidgets.widgets.comparison.slice_view import SliceChoice
 from llmwidgets.widgets.panel import Content, Page
 
 if TYPE_CHECKING:
@@ -302,7 +303,7 @@ class ScoresController:
             ):  # else the answer to a newer question is on its way
                 result.answer("scores", scores)
 
-    def _scores(self, comparison: Comparison, matters: float) -> SlicedScoresState:
+    def _scores(self, comparison: Comparison, matters: float) -> ScoresState:
         self.result.sum_up(comparison)
         slices, foretold = self.result.slices, self.result.foretold
         shown = slices.selected(comparison)

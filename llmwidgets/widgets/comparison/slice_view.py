@@ -20,7 +20,6 @@ from llmwidgets.comparison.measures.slices import (
     slice_texts,
 )
 from llmwidgets.formatting import count, escape_controls, shorten
-from llmwidgets.widgets.comparison.score_view import ScoresState, round_scale
 from llmwidgets.widgets.panel import Content
 
 if TYPE_CHECKING:
@@ -69,11 +68,8 @@ class SlicingState(TypedDict):
     only: int
 
 
-class SlicedScoresState(ScoresState):
-    """The scores of the texts that were chosen, and all slices."""
-
-    slicing: SlicingState
-    slices: SlicesState | None
+NOT_SLICED: SlicingState = {"columns": [], "by": "", "all": "", "slices": [], "only": -1}
+"""Where nothing can be chosen, as in a view of one comparison alone."""
 
 
 class SliceChoice:
@@ -176,6 +172,15 @@ class SliceChoice:
             "rows": rows,
             "said": chance_note(len(parts)),
         }
+
+
+def round_scale(ends: Sequence[float]) -> tuple[int, int, int]:
+    """Round ends around these, in percent, and the step between lines."""
+    if not ends:
+        return 0, 100, 25
+    low = min(math.floor(min(ends) / 10) * 10, 90)
+    step = 5 if low >= 80 else 10 if low >= 40 else 20
+    return low - (100 - low) % step, 100, step
 
 
 def _words(name: str) -> str:
