@@ -10,7 +10,9 @@ names = ["reporter", "policy", "day", "cause", "street", "city", "phone", "amoun
 schema = {"type": "object", "title": "Claim",
     "properties": {name: {"type": "string"} for name in names}}
 truth = [{name: f"{name} {rng.randrange(1000, 9999)}" for name in names} for _ in range(60)]
-texts = [{"id": f"claim-{n + 1:02}", "text": ", ".join(each.values())}
+insurers = ["Nordwind", "Nordwind", "Adler & Söhne", "Mutua del Mar", "Nordwind", "Adler & Söhne"]
+texts = [{"id": f"claim-{n + 1:02}", "text": ", ".join(each.values()),
+    "insurer": "Zephyr" if n % 17 == 3 else insurers[n % 6], "pages": n % 23 + 1}
     for n, each in enumerate(truth)]
 def said(right, wrong):
     return {name: f"{name} 0" if rng.random() < wrong else value for name, value in right.items()}

@@ -400,8 +400,27 @@ def empty(camera: Camera) -> None:
     camera.shot("search")
 
 
+def slices(camera: Camera) -> None:
+    """The scores by a column of the texts: as a table, as pictures, one slice alone, its rows."""
+    panel = camera.open(OUTCOMES["as-good"])
+    panel.get_by_role("tab", name="Scoreboard").click()
+    panel.get_by_label("By this column").select_option("insurer")
+    panel.get_by_role("heading", name="By insurer").wait_for()
+    camera.shot()
+    panel.get_by_role("tab", name="Charts").click()
+    panel.locator(".lw-multiples").wait_for()
+    camera.shot("charts")
+    panel.get_by_role("tab", name="Scoreboard").click()
+    panel.get_by_role("button", name="Mutua del Mar").click()
+    panel.get_by_text("chosen by insurer").wait_for()
+    camera.shot("one")
+    panel.get_by_role("tab", name="Differences").click()
+    panel.locator(".lw-block").first.wait_for()
+    camera.shot("rows")
+
+
 SCENES: tuple[Callable[[Camera], None], ...] = (
-    connections, forms, checks, form, store, provided, comparison, decided, kinds, outcomes,
+    connections, forms, checks, form, store, provided, comparison, decided, kinds, outcomes, slices,
     agreement, repeats, running, empty,
 )  # fmt: skip
 

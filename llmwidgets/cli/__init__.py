@@ -13,7 +13,16 @@ from importlib import import_module
 from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    NoReturn,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import llmwidgets
 from llmwidgets.errors import FieldError, LLMWidgetsError
@@ -104,6 +113,11 @@ class CompareOptions:
     texts: Annotated[Path, "a table with text (and id), .txt, .pdf, or a folder"]
     models: Annotated[list[str], 'references, or "demo"', {"metavar": "MODEL"}]
     truth: Annotated[str | None, "a key of the texts, or a file: .json by id, a table"] = None
+    group: Annotated[str | None, "a key of the texts: those that belong together", _NAME] = None
+    blank: Annotated[
+        Literal["null"] | None, "a blank label says: no value", {"choices": ["null"]}
+    ] = None
+    by: Annotated[str | None, "a key of the texts: the scoreboard for each value", _NAME] = None
     instructions: Annotated[Path | None, "a text that replaces the default one"] = None
     html: Annotated[Path | None, "write a self-contained page"] = None
     jsonl: Annotated[Path | None, "write one extraction per line"] = None

@@ -22,8 +22,10 @@ from llmwidgets.cli.keys import open_store
 from llmwidgets.comparison import Comparison, compare
 from llmwidgets.comparison.files import TABLES, read_document, read_texts
 from llmwidgets.comparison.files.tables import Row, match_names
+from llmwidgets.comparison.measures.slices import GROUP, column_names, read_names
 from llmwidgets.comparison.measures.text_result import VariantValue, read_text_result
 from llmwidgets.comparison.summary import summarize, value_text
+from llmwidgets.comparison.texts import read_sources
 from llmwidgets.comparison.values import is_nothing
 from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.errors import FieldError
@@ -38,11 +40,19 @@ if TYPE_CHECKING:
 def run_compare(options: CompareOptions) -> Exit:
     """Run the comparison, print its scoreboard and write the files."""
     texts = read_texts(options.texts)
+    truth = read_truth(options.truth, texts, options.texts) if options.truth else None
+    sources = read_sources(texts, group=options.group)
+    # The column of the groups is no metadata: it is known as "group".
+    by = GROUP if options.group and options.by == options.group else options.by
+    if by is not None:
+        read_names(by, column_names(sources))  # before anything is paid for
     result = compare(
         read_schema_source(options.schema),
-        texts,
+        sources,
         options.models,
-        truth=read_truth(options.truth, texts, options.texts) if options.truth else None,
+        truth=truth,
+        group=options.group,
+        blank=options.blank,
         instructions=read_document(options.instructions) if options.instructions else None,
         repeats=options.repeats,
         store=open_store(organization=options.organization) if options.organization else None,
@@ -52,6 +62,8 @@ def run_compare(options: CompareOptions) -> Exit:
     )
     console = Console(highlight=False)
     scoreboard_table(console, result)
+    if by is not None:
+        slices_table(console, result, by)
     if options.jsonl:
         path = write_jsonl(extraction_lines(result), options.jsonl)
         print_text(console, f"Wrote {path}")
@@ -127,7 +139,7 @@ def read_schema_source(name: str) -> Any:
 
 
 def read_truth(name: str, texts: list[Row], path: Path) -> Any:
-    """The truth that `--truth` names: a file, or a key of the texts' own rows."""
+    """The truth that `--truth` names: a file, or a key of the texts' rows, taken out of them."""
     import pandas as pd
 
     if Path(name).suffix.lower() in TABLES or Path(name).is_file():
@@ -140,7 +152,7 @@ def read_truth(name: str, texts: list[Row], path: Path) -> Any:
             f"{join_truncated(dict.fromkeys(chain(*texts)), 12)}.",
             "Give --truth a key of the texts, or a table or .json file.",
         )
-    cells = [None if is_nothing(row.get(key)) else row[key] for row in texts]
+    cells = [None if is_nothing(each := row.pop(key, None)) else each for row in texts]
     return pd.Series(cells, name=key, dtype=object)
 
 
@@ -222,6 +234,33 @@ def scoreboard_table(console: Console, comparison: Comparison) -> None:
     for more in (shown.details, *shown.notes, shown.footer):
         if more:
             console.print(Text(escape_controls(more), style="" if more is shown.details else "dim"))
+
+
+def slices_table(console: Console, comparison: Comparison, by: str) -> None:
+    """One row per variant for each slice of the texts, and what to know of slices."""
+    frame = comparison.scoreboard(by=by)
+    table = _table(f"By {by}")
+    table.add_column(by, overflow="fold", max_width=24)
+    table.add_column("Variant", overflow="fold")
+    for head in ("% right", "95 %", "Scored", "Lost", "Valid, %"):
+        table.add_column(head, justify="right", no_wrap=True)
+    last = None
+    for row in frame.astype(object).where(frame.notna(), None).to_dict("records"):
+        name = str(row[frame.columns[0]])
+        cells = (
+            "" if name == last else name,
+            row["variant"],
+            formatting.percent(row["accuracy"]),
+            formatting.interval(row["accuracy_low"], row["accuracy_high"]),
+            f"{row['scored']} of {row['texts']}",
+            str(row["lost"]),
+            formatting.percent(row["valid"]),
+        )
+        table.add_row(*(Text(escape_controls(cell)) for cell in cells))
+        last = name
+    console.print(table)
+    for note in frame.attrs["notes"]:
+        console.print(Text(escape_controls(note), style="dim"))
 
 
 def _fit_columns(shown: Summary, width: int) -> list[tuple[str, Column]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.comparison import dataframes, run_settings, runs, serialization
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
 from llmwidgets.comparison.files import names_file, read_document
-from llmwidgets.comparison.measures import aggregate
+from llmwidgets.comparison.measures import aggregate, slices
 from llmwidgets.comparison.measures.error_kinds import error_frame, kind_frame
 from llmwidgets.comparison.measures.scores import scoreboard_frame, verdict_of
 from llmwidgets.comparison.measures.stability import stability_frame
@@ -61,6 +61,8 @@ class Comparison(ResultData):
     errors = error_frame
     error_kinds = kind_frame
     corrections = dataframes.corrections_frame
+    metadata = slices.metadata_frame
+    where = slices.where
     save = serialization.save
 
     def records(self, variant: str) -> pd.DataFrame:
@@ -272,6 +274,9 @@ def compare(
     What comes from pandas follows its index: the ids of texts without ids are their index, and
     truth, outputs and groups are matched by theirs where it names texts, by position only where it
     counts rows from 0. Awaiting the call is refused before anything is asked: it blocks.
+
+    Further columns or keys of the texts with one value each are kept as `metadata` of the text,
+    for `scoreboard(by="vendor")` and `where(vendor="ACME")`; they are sent nowhere.
 
     `group` says which texts belong together (pages of one document, mails of one sender), so that
     ten copies do not count as ten: the name of a column or key of the texts, a list as long as

@@ -108,6 +108,15 @@ class ResultIndex:
         at = self._at(cell)
         self._ids[at], self._reused[at] = row, reused
 
+    def take(self, texts: Sequence[int]) -> ResultIndex:
+        """The index of these texts alone, as it is now."""
+        ids, reused = array("q"), bytearray()
+        for variant, text in product(range(self.variants), texts):
+            start = self._at(CellKey(variant, text, 0))
+            ids += self._ids[start : start + self.repeats]
+            reused += self._reused[start : start + self.repeats]
+        return ResultIndex(self.variants, len(texts), self.repeats, ids, map(bool, reused))
+
     def cells(self) -> Iterator[CellKey]:
         """Every cell: variant by variant, each text with its repeats."""
         return starmap(CellKey, product(*map(range, (self.variants, self.texts, self.repeats))))
@@ -123,7 +132,8 @@ class ResultData:
     Nothing is kept in memory but row ids: extractions are read when they are looked at. What is
     measured of them is computed once. `label_log` has the labels made since the run, `looks` the
     numbers of scored texts at which a verdict was shown, `columns` the variants as they were asked,
-    where that was done by this process.
+    where that was done by this process. `slice_by` names the columns by which these texts were
+    chosen out of more; looks at them are their own, and not in the journal.
     """
 
     variants: tuple[Variant, ...]
@@ -138,6 +148,7 @@ class ResultData:
     looks: set[int] = field(default_factory=set)
     columns: tuple[ResolvedVariant, ...] = ()
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    slice_by: str = ""
     _measured: dict[Callable[..., Any], Any] = field(default_factory=dict, init=False)
     _measuring: threading.RLock = field(default_factory=threading.RLock, init=False)
 

@@ -22,6 +22,7 @@ from llmwidgets.comparison.measures.aggregate import (
 )
 from llmwidgets.comparison.measures.error_kinds import error_frame
 from llmwidgets.comparison.measures.scores import lost_functions, scoreboard_frame, verdict_of
+from llmwidgets.comparison.measures.slices import By, frame_by, metadata_frame
 from llmwidgets.comparison.measures.stability import stability_frame
 from llmwidgets.comparison.measures.text_result import (
     KINDS,
@@ -214,12 +215,14 @@ ROWS = ("rows", "rows_right", "rows_invented", "rows_missed")
 _SHARES = ("accuracy", "precision", "recall", "f1")
 
 
-def field_frame(results: ResultData) -> pd.DataFrame:
+def field_frame(results: ResultData, by: By | None = None) -> pd.DataFrame:
     """One row per field and variant: labelled, right, accuracy, precision, recall, f1 (0–1).
 
     In the order of the schema; NaN is unknown. A list has its rows counted next to its pattern
-    (`lines[]`).
+    (`lines[]`). `by` is that of `scoreboard`: the same for each slice of the texts.
     """
+    if by is not None:
+        return frame_by(results, by, field_frame)
     columns = aggregate(results).stats
     names = dict.fromkeys(
         [leaf.path for text in results.texts for leaf in text.schema.leaves]
@@ -350,5 +353,6 @@ TABLES: dict[str, Callable[[ResultData], pd.DataFrame]] = {
     "corrections": corrections_frame,
     "verdict": pair_frame,
     "truth": truth_frame,
+    "metadata": metadata_frame,
 }
 """The tables that can be written to a file, by name."""

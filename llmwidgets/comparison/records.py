@@ -68,7 +68,7 @@ def read_truth_columns(truth: Any, schemas: Iterable[Schema]) -> Any:
     read = {
         name: cells
         for name in truth.columns
-        if str(name) in numbers and (cells := _with_points(list(truth[name])))
+        if str(name) in numbers and (cells := with_points(list(truth[name])))
     }
     if not read:
         return truth
@@ -109,7 +109,7 @@ def _is_column(truth: Any, leaves: Iterable[Leaf]) -> bool:
     return not any(isinstance(each, whole) or is_record(each) for each in cells)
 
 
-def _with_points(cells: list[Any]) -> list[Any]:
+def with_points(cells: list[Any]) -> list[Any]:
     """The cells with 1234.50 for 1.234,50; empty where a comma may group thousands."""
     said = [each.strip() for each in cells if isinstance(each, str)]
     said = [each for each in said if each not in ("", "null")]

@@ -140,7 +140,7 @@ def read_documents(
         Document(
             source.id, source.text, schemas[at], labels[at].truth, by_record=labels[at].by_record,
             group=groups[at], blanks=labels[at].blanks,
-            notes=tuple(filter(None, (source.note, *assumed))),
+            notes=tuple(filter(None, (source.note, *assumed))), metadata=source.metadata,
         )
         for at, source in enumerate(sources)
     )  # fmt: skip

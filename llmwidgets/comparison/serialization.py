@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -44,7 +44,7 @@ FORMAT = "llmwidgets comparison"
 VERSION = 1
 
 _ASKED = ("label", *SETTINGS)
-_OF_A_TEXT = ("by_record", "group", "blanks")
+_OF_A_TEXT = ("by_record", "group", "blanks", "metadata")
 
 
 class _SavedText(BaseModel):
@@ -55,6 +55,7 @@ class _SavedText(BaseModel):
     by_record: bool = False
     group: str = ""
     blanks: int = 0
+    metadata: dict[str, str | int | Annotated[float, Field(allow_inf_nan=False)] | bool] = {}
 
 
 class _SavedComparison(BaseModel):

@@ -115,7 +115,8 @@ def foot(results: ResultData, verdict: Verdict) -> tuple[str, ...]:
     if any(each.unanswered for each in verdict.standings):
         how_to_read += " and leaves out what got no answer"
     legend = (f"{how_to_read}; its interval is 95 %.",) if verdict.standings else ()
-    return (*legend, *verdict.notes, *_stability(results), *_paid_before(results))
+    chosen = (f"Only some of the texts, chosen by {results.slice_by}.",) if results.slice_by else ()
+    return (*chosen, *legend, *verdict.notes, *_stability(results), *_paid_before(results))
 
 
 def _stability(results: ResultData) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import chain
 from os import PathLike
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.files import names_file, read_document, read_paths, read_texts
 from llmwidgets.comparison.files.tables import match_names, missing_text
+from llmwidgets.comparison.records import rows_of
 from llmwidgets.comparison.values import (
+    Scalar,
     decode_text,
     find_repeated,
     is_bytes,
@@ -20,7 +22,9 @@ from llmwidgets.comparison.values import (
     is_nothing,
     name_of,
     to_jsonable,
+    to_scalar,
 )
+from llmwidgets.engine.request_builder import NO_METADATA
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count, join_truncated, with_article
 
@@ -36,6 +40,7 @@ class TextSource:
     """One text as the user gave it; what its row does not have is None.
 
     `row` is what the index of pandas calls it; `note` says what was assumed when its file was read.
+    `metadata` has its further columns or keys (see `_read_metadata`).
     """
 
     id: str
@@ -45,6 +50,7 @@ class TextSource:
     group: Any = None
     row: str | None = None
     note: str = ""
+    metadata: Mapping[str, Scalar] = field(default_factory=lambda: NO_METADATA)
 
 
 def read_sources(
@@ -158,9 +164,8 @@ def _rows_of_frame(frame: Any, group: str | None) -> list[Any]:
             {"texts": f"the DataFrame {unclear}"},
             f"Rename the column with the documents: texts{hint}",
         )
-    wanted = dict.fromkeys((*found, *([group] if group is not None else [])))
-    kept = [name for name in wanted if name in frame.columns]
-    return list(frame[kept].to_dict("records"))
+    # Of further columns with one name, the first: they are metadata, or the group.
+    return rows_of(frame.loc[:, ~frame.columns.map(str).duplicated()])
 
 
 def _source(row: Any, default: str, group: str | None) -> tuple[TextSource, str]:
@@ -185,12 +190,27 @@ def _source(row: Any, default: str, group: str | None) -> tuple[TextSource, str]
         None if is_empty_cell(schema) else schema,
         None if group is None else row.get(group),
         note=getattr(row, "note", ""),
+        metadata=_read_metadata(row, {*found, group}),
     )
     if _is_pdf(text):
         return source, "is a PDF, not a text."
     if isinstance(text, str) or text is None or is_empty_cell(text):
         return source, ""
     return source, f"is {with_article(type(text).__name__)}, not a text."
+
+
+def _read_metadata(row: Mapping[Any, Any], taken: Container[Any]) -> Mapping[str, Scalar]:
+    """What else the row has of one value each: by these columns or keys texts are told apart.
+
+    A name that is one of the schema's too is kept like any other: the value is that of the row.
+    """
+    kept = {
+        str(name).strip(): value
+        for name, cell in row.items()
+        if name not in taken and (value := to_scalar(cell)) is not None
+    }
+    kept.pop("", None)
+    return kept or NO_METADATA
 
 
 def _is_pdf(text: Any) -> bool:

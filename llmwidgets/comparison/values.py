@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
@@ -55,6 +57,36 @@ def to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
             for each in value
         ]  # fmt: skip
     return _scalar(value)
+
+
+Scalar = str | int | float | bool
+
+_PLAIN = (str, int, float, Decimal, date, time, timedelta, Enum, UUID, bytes, bytearray, memoryview)
+_LONGEST = 500
+
+
+def to_scalar(value: Any) -> Scalar | None:
+    """The value of a cell as one text, number or bool; None if it is empty or anything else.
+
+    Lists, dicts, objects, secrets, what is not finite and texts of over 500 characters are not
+    one value by which texts could be told apart.
+    """
+    if is_nothing(value):
+        return None
+    # The scalars of numpy and pandas: an Interval, a Period, a Timestamp.
+    of_table = type(value).__module__.partition(".")[0] in ("numpy", "pandas")
+    if not isinstance(value, _PLAIN) and not of_table:
+        return None
+    try:
+        plain = to_jsonable(value)
+    except FieldError:
+        return None
+    if isinstance(plain, str):
+        plain = plain.strip()
+        return plain if 0 < len(plain) <= _LONGEST else None
+    if isinstance(plain, float) and not math.isfinite(plain):
+        return None
+    return plain if isinstance(plain, int | float) else None
 
 
 def find_repeated(names: Iterable[str]) -> list[str]:

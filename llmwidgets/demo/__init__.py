@@ -181,6 +181,8 @@ class Job(BaseModel):
 class Task(ModuleType):
     """A task to compare models on: a schema, eight texts with their ids, and the truth by id.
 
+    Each text has its `language` too, which `scoreboard(by="language")` takes.
+
     A module, so that code can import its parts: `from llmwidgets.demo.invoices import texts`.
     """
 
@@ -191,9 +193,14 @@ class Task(ModuleType):
 
     @cached_property
     def texts(self) -> list[dict[str, str]]:
-        """The texts, each with `id` and `text`."""
+        """The texts, each with `id`, `text` and `language`."""
+        languages = json.loads((self._folder / "languages.json").read_text("utf-8"))
         return [
-            {"id": name, "text": (self._folder / f"{name}.txt").read_text("utf-8").strip()}
+            {
+                "id": name,
+                "text": (self._folder / f"{name}.txt").read_text("utf-8").strip(),
+                "language": languages[name],
+            }
             for name in self.truth
         ]
 

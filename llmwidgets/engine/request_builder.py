@@ -80,6 +80,9 @@ OUTPUT_TOKENS_THINKING = 16_000
 
 # -- What a run asks: variants (who, and how) times texts (what), times repeats.
 
+NO_METADATA: Mapping[str, str | int | float | bool] = {}
+"""What a text without metadata has: one for all of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -88,7 +91,8 @@ class Document:
     With `by_record`, truth came as a record of the user's class, and replies are compared as such.
     Texts of the same `group` belong together (pages of one document, mails of one sender); empty
     if nothing was said about that. `blanks` labels of its truth are empty and not scored; `notes`
-    say what was assumed when its file was read.
+    say what was assumed when its file was read. `metadata` has what else is known of the text, by
+    name: it is neither sent nor in a journal.
     """
 
     id: str
@@ -99,6 +103,9 @@ class Document:
     group: str = ""
     blanks: int = 0
     notes: tuple[str, ...] = ()
+    metadata: Mapping[str, str | int | float | bool] = field(
+        default_factory=lambda: NO_METADATA, hash=False
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -356,3 +356,52 @@ def test_a_column_of_one_field_is_its_truth(files: Path, capsys) -> None:
     assert "% right" in printed
     assert run("--truth", "Total", texts="table.csv") == 2
     assert "it has id, text, total." in told(capsys)
+
+
+# -- Slices, groups, blanks.
+
+
+def table(path: str, rows: list[dict]) -> None:
+    pd.DataFrame(rows).to_csv(path, index=False)
+
+
+ROWS = [
+    {"id": f"t{n}", "text": f"Invoice {n}, total {n} EUR", "vendor": "ACME" if n % 3 else "NORDA",
+     "total": n if n else None, "mail": n // 2}
+    for n in range(6)
+]  # fmt: skip
+
+
+def test_a_table_prints_the_scoreboard_for_each_value_of_a_column(files, capsys) -> None:
+    table("texts.csv", ROWS)
+    assert run("--by", "vendor", "--truth", "total", texts="texts.csv") == 0
+    printed = capsys.readouterr().out
+    assert "By vendor" in printed
+    assert re.search(r"ACME +demo-careful .* 4 of 4 ", printed)
+    assert re.search(r"NORDA +demo-careful .* 1 of 2 ", printed)
+    assert "Too few texts to tell, under 10: ACME (4 texts), NORDA (1 text)." in printed
+
+
+@pytest.mark.parametrize("by", ["vendr", "total", "text"])
+def test_an_unknown_column_is_a_mistake_before_anything_is_asked(files, capsys, by: str) -> None:
+    """The key of the truth is truth, and no column to slice by."""
+    table("texts.csv", ROWS)
+    assert run("--by", by, "--truth", "total", texts="texts.csv", models="no-such-model") == 2
+    said = told(capsys)
+    assert f"no column or key {by}" in said
+    assert "Name one of vendor, mail." in said
+
+
+def test_groups_and_blanks_are_those_of_compare(files, capsys) -> None:
+    table("texts.csv", ROWS)
+    more = ("--truth", "total", "--group", "mail", "--blank", "null")
+    assert run(*more, "--by", "mail", "--jsonl", "out.jsonl", texts="texts.csv") == 0
+    printed = capsys.readouterr().out
+    assert "6 texts in 3 groups" in printed
+    assert re.search(r"By group[^%]+% right", printed)
+    assert re.search(r" 0 +demo-careful .* 2 of 2 ", printed), "the blank label is: no value"
+    assert len(lines_of("out.jsonl")) == 6
+    assert run("--group", "mial", texts="texts.csv") == 2
+    assert "Did you mean mail?" in told(capsys)
+    assert run("--blank", "zero", texts="texts.csv") == 2
+    assert "blank" in told(capsys)

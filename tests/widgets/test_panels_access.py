@@ -182,6 +182,8 @@ def test_each_outcome_of_a_verdict_is_accessible(lab, page, name: str) -> None:
     audit = Audit(page, panel)
     panel.get_by_role("tab", name="Scoreboard").click()
     panel.get_by_text("% not in the text").wait_for()
+    panel.get_by_label("By this column").select_option("insurer")
+    panel.get_by_role("heading", name="By insurer").wait_for()
     audit.screen("scoreboard")
     page.widen(640)
     panel.get_by_role("button", name="Show 4 more columns").click()

@@ -101,6 +101,35 @@ def test_a_count_of_a_kind_opens_its_values_and_leads_to_a_row(lab, page) -> Non
         )
 
 
+def test_one_slice_is_chosen_by_keyboard_seen_in_the_grid_and_left_again(lab, page) -> None:
+    """By a column of the texts; the choice holds in every view."""
+    lab.notebook("slices.ipynb", [OUTCOMES["as-good"]])
+    page.open("slices.ipynb").run_all()
+    panel = page.output()
+    panel.get_by_role("tab", name="Scoreboard").click()
+    panel.get_by_label("By this column").select_option("insurer")
+    nordwind = panel.get_by_role("button", name="Nordwind")
+    nordwind.press("Enter")
+    expect(nordwind).to_have_attribute("aria-pressed", "true")
+    expect(nordwind).to_be_focused()
+    expect(panel.get_by_label("Show these texts")).to_have_value("0")
+    panel.get_by_text("chosen by insurer").wait_for()
+    for width in (1000, 640):
+        page.widen(width)
+        becomes(panel, _HELD)
+    page.widen(1000)
+    panel.get_by_role("tab", name="Charts").click()
+    expect(panel.get_by_role("img", name="Zephyr, 4 texts: too few to tell")).to_be_visible()
+    panel.get_by_role("tab", name="Differences").click()
+    chip = panel.get_by_role("button", name=re.compile("insurer: Nordwind"))
+    expect(panel.locator(".lw-seen")).to_contain_text("of 2")
+    panel.get_by_role("button", name="rows disagree").click()
+    expect(panel.locator(".lw-seen")).to_contain_text("of 28")
+    chip.press("Enter")
+    expect(chip).to_have_count(0)
+    expect(panel.locator(".lw-seen")).to_contain_text("of 60")
+
+
 def test_the_static_output_keeps_labels_left_and_figures_right(lab, page) -> None:
     """JupyterLab sets the cells of every output to the right; the style of the output wins."""
     lab.notebook("static.ipynb", [OUTCOMES["as-good"].removesuffix(".explore()")])

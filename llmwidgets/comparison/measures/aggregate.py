@@ -319,9 +319,12 @@ class Accumulator:
         self._rows = array("I", start.rows if start is not None else bytes(4 * units))
         self._kept = dict(start.kept) if start is not None else {}
 
-    def add(self, result: TextResult, asked: Iterable[bool] = ()) -> None:
-        """Count what was not counted yet; `asked` says which variants have been, all without it."""
-        at = self._at(result)
+    def add(self, result: TextResult, asked: Iterable[bool] = (), text: int | None = None) -> None:
+        """Count what was not counted yet; `asked` says which variants have been, all without it.
+
+        `text` is its place among the texts that are summed up, where it was read by another.
+        """
+        at = self._at(result, text)
         known = list(asked) or [True] * len(self._stats)
         for variant, stats in enumerate(self._stats):
             if known[variant] and not self._counted[variant][at]:
@@ -329,7 +332,7 @@ class Accumulator:
                 extraction = result.extractions[variant]
                 stats.add(extraction)
                 stats.score(result.document, extraction, result.scores[variant])
-        self._note(result)
+        self._note(result, at)
 
     def score_again(self, before: Sequence[TextResult], now: Sequence[TextResult]) -> None:
         """Count one text, all its repeats, by its new truth instead of its old one."""
@@ -341,13 +344,13 @@ class Accumulator:
             for each in new:
                 stats.score(each.document, each.extractions[variant], each.scores[variant])
         for each in now:
-            self._note(each)
+            self._note(each, self._at(each))
 
-    def _at(self, result: TextResult) -> int:
-        return result.text * self._repeats + result.repeat
+    def _at(self, result: TextResult, text: int | None = None) -> int:
+        return (result.text if text is None else text) * self._repeats + result.repeat
 
-    def _note(self, result: TextResult) -> None:
-        at, rows = self._at(result), result.differences
+    def _note(self, result: TextResult, at: int) -> None:
+        rows = result.differences
         self._rows[at] = len(rows)
         self._kept.pop(at, None)
         if rows:

@@ -22,6 +22,7 @@ from llmwidgets.analysis.statistics.verdict import (
 )
 from llmwidgets.comparison.core import CellKey, ResultData, measure_once
 from llmwidgets.comparison.measures.aggregate import VariantStats, aggregate
+from llmwidgets.comparison.measures.slices import By, frame_by
 from llmwidgets.comparison.measures.stability import measure_stability
 from llmwidgets.comparison.measures.text_result import (
     DOCUBENCH,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def scoreboard_frame(results: ResultData) -> pd.DataFrame:
+def scoreboard_frame(results: ResultData, by: By | None = None) -> pd.DataFrame:
     """One row per variant: accuracy with its interval, losses, failures, times, tokens, cost.
 
     Shares are 0–1, times seconds, money US dollars; NaN is unknown or not scored, never 0.
@@ -56,9 +57,16 @@ def scoreboard_frame(results: ResultData) -> pd.DataFrame:
     `.attrs["notes"]` has a sentence for each rule that a file could not keep, for each variant
     that was not compared in full, and where most fields have no value or texts and fields differ
     in their figures.
+
+    `by` is a column or key of the texts, "group", or a list of them: then there is one row per
+    slice and variant, with the slice first and every figure of its texts alone. More than 12
+    different numbers or days are in bands, empty cells are "(none)", and the notes name slices
+    with too few texts. FieldError for an unknown name.
     """
     import pandas as pd
 
+    if by is not None:
+        return frame_by(results, by, scoreboard_frame)
     frame = pd.DataFrame([each.by_column() for each in score_rows(results)])
     for name in filter(Figures.is_number, frame.columns):
         frame[name] = frame[name].astype(float)
@@ -248,7 +256,8 @@ def known_looks(results: ResultData) -> tuple[int, ...]:
     scored = len({text for stats in columns for text in stats.scores})
     if scored < FEWEST_TEXTS:
         return ()
-    results.looks.update(results.journal.looks(results.rows.ids))
+    if not results.slice_by:
+        results.looks.update(results.journal.looks(results.rows.ids))
     return tuple(sorted(each for each in {*results.looks, scored} if each <= scored))
 
 
@@ -260,7 +269,8 @@ def record_look(results: ResultData) -> tuple[int, ...]:
     looks = known_looks(results)
     if looks and looks[-1] not in results.looks and not results.rows.open:
         results.looks.add(looks[-1])
-        results.journal.put_look(looks[-1], _keys(results))
+        if not results.slice_by:
+            results.journal.put_look(looks[-1], _keys(results))
     return looks
 
 

@@ -174,6 +174,7 @@ GridAnswer = TypedDict(
         "texts": int,
         "lines": int,
         "said": str,
+        "slice": str,
         "read": int,
         "empty": NothingState | None,
         "from": int,
@@ -205,7 +206,7 @@ class GridController:
         self._turn = threading.Lock()
         self._layouts: dict[int, Layout] = {}
         self._laid = 0
-        self._first: tuple[GridIndex, int, GridAnswer, bytes] | None = None
+        self._first: tuple[GridIndex, int, str, GridAnswer, bytes] | None = None
         self._grown: set[int] = set()
         self._growing = False
         # Loaded now, while nobody waits: what the first rows of a result need.
@@ -242,7 +243,7 @@ class GridController:
         """Lay the grid out by a filter: heights of all texts, rows of the first ones."""
         if self.result.index is not None:
             turn = str(content.get("turn"))
-            wanted, metrics = Filter.read(content), Metrics.read(content)
+            wanted, metrics = self._narrowed(Filter.read(content)), Metrics.read(content)
             answer, pixels = await self.result.work(
                 self._lay, self.result.index, turn, wanted, metrics
             )
@@ -269,19 +270,29 @@ class GridController:
         index = self.result.index
         if index is None:
             return
-        if self._first is None or self._first[:2] != (index, index.changes):
+        if self._first is None or self._first[:3] != self._now(index):
             await self.result.work(self._prepare_first, index)
         if self._first is not None:
-            self.result.answer("grid", self._first[2], [self._first[3]])
+            self.result.answer("grid", self._first[3], [self._first[4]])
 
     def _prepare_first(self, index: GridIndex) -> None:
         """Lay out what `send_first` sends, while the page is still drawn."""
         index.read_first()
-        changes, comparison = index.changes, index.comparison
+        now, comparison = self._now(index), index.comparison
         metrics = Metrics.guessed(
             len(comparison.variants), index.patterns(), truth=is_labelled(comparison)
         )
-        self._first = (index, changes, *self._lay(index, FIRST, Filter(), metrics))
+        wanted = self._narrowed(Filter())
+        self._first = (*now, *self._lay(index, FIRST, wanted, metrics))
+
+    def _now(self, index: GridIndex) -> tuple[GridIndex, int, str]:
+        """What the first rows depend on."""
+        return index, index.changes, self.result.slices.words
+
+    def _narrowed(self, wanted: Filter) -> Filter:
+        """The filter for the slice that is shown."""
+        chosen = self.result.slices.chosen
+        return replace(wanted, texts=chosen.places) if chosen is not None else wanted
 
     def _lay(
         self, index: GridIndex, turn: str, wanted: Filter, metrics: Metrics
@@ -302,6 +313,7 @@ class GridController:
             "texts": len(texts),
             "lines": sum(1 + len(each.loud) + bool(each.quiet) for each in texts),
             "said": _ONLY.get(only, " with a disagreement"),
+            "slice": self.result.slices.words if wanted.texts is not None else "",
             "read": index.answered,
             "empty": None if texts or not index.whole else nothing_view(index, wanted),
             "from": 0,
@@ -525,7 +537,7 @@ def _failure(comparison: Comparison, variant: int, text: int) -> _FailureState:
 
 def nothing_view(index: GridIndex, wanted: Filter) -> NothingState:
     """A sentence, why, and what leads on, as a change of the filter each."""
-    counts = index.counts()
+    counts = index.counts(wanted.texts)
     whole: _FilterChange = {"only": "all", "states": [], "field": "", "query": ""}
     if wanted.query:
         where = f" in {wanted.field}" if wanted.field else ""

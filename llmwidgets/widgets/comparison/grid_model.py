@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -220,25 +220,32 @@ class GridIndex:
                 read.append(at)
             return read
 
-    def counts(self) -> dict[str, int]:
+    def counts(self, texts: Container[int] | None = None) -> dict[str, int]:
         """Rows, rows that disagree, rows by what models say among themselves, cells by state.
 
-        A field of a text is one row and a cell for each variant, however often the text was
-        asked: a cell counts by its most frequent value, and as failed too if some repeat failed.
-        `unstable` rows are those in which a variant's repeats differ.
+        Those of these texts, by their places, or of all. A field of a text is one row and a cell
+        for each variant, however often the text was asked: a cell counts by its most frequent
+        value, and as failed too if some repeat failed. `unstable` rows are those in which a
+        variant's repeats differ.
         """
+        sums = self._sums
+        if texts is not None:
+            sums = Counter[str]()
+            for unit in list(self.units):
+                if unit.text in texts:
+                    sums.update(_sums(unit))
         states = ("agree", "differ", "missing", "invented", "null in words", "failed")
         names = (*states, "rows", "disagree", AMONG, AGAINST, UNSTABLE)
-        return {name: self._sums[name] for name in names}
+        return {name: sums[name] for name in names}
 
     def patterns(self) -> list[str]:
         """The schema paths that have rows, in the order they were met."""
         return list(self._patterns)
 
-    @property
-    def unlabelled(self) -> int:
-        """How many texts have no truth yet."""
-        return sum(text.truth is NOTHING for text in self.comparison.texts)
+    def unlabelled(self, texts: Iterable[int] | None = None) -> int:
+        """How many texts, of these or of all, have no truth yet."""
+        own = self.comparison.texts
+        return sum(own[at].truth is NOTHING for at in (range(len(own)) if texts is None else texts))
 
     def layout(self, wanted: Filter) -> list[Shown]:
         """The texts to show; those with most disagreement first, else in their own order."""
@@ -246,7 +253,8 @@ class GridIndex:
         shown = [
             each
             for at, unit in enumerate(units)
-            if (wanted.only != "unlabelled" or texts[unit.text].truth is NOTHING)
+            if (wanted.texts is None or unit.text in wanted.texts)
+            and (wanted.only != "unlabelled" or texts[unit.text].truth is NOTHING)
             and (each := _shown(at, unit, self._names[unit.text], wanted))
         ]
         if wanted.only != "all" and wanted.sort == "loud":
@@ -260,6 +268,7 @@ class GridIndex:
         return sum(
             wanted.query in field.words and field.pattern != wanted.field
             for unit in list(self.units)
+            if wanted.texts is None or unit.text in wanted.texts
             for field in unit.fields
         )
 
@@ -322,7 +331,8 @@ UNSTABLE = "unstable"
 class Filter:
     """What the page wants to see. `sort` is "loud" or "given".
 
-    `only` is "disagree", "all", or "unlabelled": every row of the texts without truth.
+    `only` is "disagree", "all", or "unlabelled": every row of the texts without truth. `texts` are
+    those of the slice that is shown, by their places; None for all.
     """
 
     only: str = "disagree"
@@ -330,6 +340,7 @@ class Filter:
     field: str = ""
     query: str = ""
     sort: str = "loud"
+    texts: frozenset[int] | None = None
 
     @classmethod
     def read(cls, content: Content) -> Filter:

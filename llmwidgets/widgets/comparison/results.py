@@ -25,6 +25,7 @@ from llmwidgets.widgets.comparison.score_view import (
     grounding_view,
     score_view,
 )
+from llmwidgets.widgets.comparison.slice_view import SliceChoice
 from llmwidgets.widgets.panel import Content, Page
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class ShownResult:
         self.matters = MATTERS
         self.deviation: float | None = None
         self.foretold = self.verdict = self.fragment = ""
+        self.slices = SliceChoice()
         self._answering = 0
         self._page_knows_all = True
         self._counting = threading.Lock()
@@ -110,6 +112,7 @@ class ShownResult:
         """Take a comparison in: everything the page asks for from now on is about it."""
         self.index = GridIndex(comparison, live=live)
         self.verdict = ""
+        self.slices.begin(comparison)
         self.edition += 1
         return self.index
 
@@ -188,6 +191,7 @@ class ShownResult:
         index = self.index
         assert index is not None
         comparison = index.comparison
+        texts = None if self.slices.chosen is None else self.slices.chosen.places
         index.read_first()
         self._page_knows_all = index.whole
         return {
@@ -205,10 +209,10 @@ class ShownResult:
             "truth": is_labelled(comparison),
             "texts": index.total,
             "repeats": comparison.repeats,
-            "unlabelled": index.unlabelled,
+            "unlabelled": index.unlabelled(texts),
             "read": index.answered,
             "live": index.live,
-            "counts": index.counts(),
+            "counts": index.counts(texts),
             "fields": index.patterns(),
             "labels": len(comparison.label_log),
             "undo": undo,
@@ -316,21 +320,39 @@ class ScoresController:
 
     def __init__(self, result: ShownResult) -> None:
         self.result = result
-        self._grounding: tuple[tuple[int, int, bool], GroundingState] | None = None
+        self._grounding: tuple[tuple[int, int, bool, str], GroundingState] | None = None
 
     async def act_show(self, _content: Content) -> None:
         """The scoreboard and the charts."""
         result = self.result
         if result.comparison is not None:
-            matters = result.matters
+            matters, chosen = result.matters, result.slices.words
             scores = await result.work(self._scores, result.comparison, matters)
-            if matters == result.matters:  # else the answer to a newer question is on its way
+            if (matters, chosen) == (
+                result.matters,
+                result.slices.words,
+            ):  # else the answer to a newer question is on its way
                 result.answer("scores", scores)
 
     def _scores(self, comparison: Comparison, matters: float) -> ScoresState:
         self.result.sum_up(comparison)
-        self.result.deviation = deviation(comparison.verdict(matters))
-        return score_view(comparison, matters, self.result.foretold)
+        slices, foretold = self.result.slices, self.result.foretold
+        shown = slices.selected(comparison)
+        if shown is comparison:
+            self.result.deviation = deviation(comparison.verdict(matters))
+        scores = score_view(shown, matters, foretold if shown is comparison else "")
+        view = slices.view(comparison, scores["order"])
+        return {**scores, "slicing": slices.slicing(comparison), "slices": view}
+
+    async def act_slice(self, content: Content) -> None:
+        """By which column the scores are shown, and of which slice alone."""
+        result = self.result
+        if result.comparison is not None:
+            result.slices.take(result.comparison, content)
+            result.page.push()
+            await self.act_show(content)
+            if self._grounding is not None:
+                await self.act_grounding(content)
 
     async def act_matters(self, content: Content) -> None:
         """The smallest difference that counts, in fields of 100; every sentence follows."""
@@ -347,9 +369,10 @@ class ScoresController:
 
     def _count_grounding(self, index: GridIndex) -> GroundingState:
         # Labels move no value: only replies that came since make another answer.
-        key = (self.result.edition, index.answered, index.live)
+        slices = self.result.slices
+        key = (self.result.edition, index.answered, index.live, slices.words)
         if self._grounding is None or self._grounding[0] != key:
-            self._grounding = key, grounding_view(index.comparison)
+            self._grounding = key, grounding_view(slices.selected(index.comparison))
         return self._grounding[1]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -25,6 +24,12 @@ from llmwidgets.comparison.measures.text_result import read_leakage
 from llmwidgets.comparison.texts import spread_evenly
 from llmwidgets.formatting import count
 from llmwidgets.report.scoreboard import Wording
+from llmwidgets.widgets.comparison.slice_view import (
+    NOT_SLICED,
+    SlicesState,
+    SlicingState,
+    round_scale,
+)
 
 if TYPE_CHECKING:
     from llmwidgets.analysis.statistics.verdict import Pair, Verdict
@@ -130,7 +135,7 @@ class _Point(TypedDict):
 
 
 class ScoresState(_PairsState):
-    """The whole view."""
+    """The whole view, of all texts or of one slice; `slices` are all of them, if any are."""
 
     headline: str
     details: str
@@ -154,6 +159,8 @@ class ScoresState(_PairsState):
     points: list[_Point]
     beside: list[str]
     foot: list[str]
+    slicing: SlicingState
+    slices: SlicesState | None
 
 
 Shared = tuple[float, int] | None
@@ -204,6 +211,8 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
         "points": [_point(row) for row in rows],
         "beside": list(summary.side_notes(comparison)),
         "foot": _foot(comparison, verdict, scored=scored, agreed=agreed),
+        "slicing": NOT_SLICED,
+        "slices": None,
     }
 
 
@@ -289,16 +298,10 @@ def _effort(row: Row) -> str:
 
 
 def _scale(rows: Sequence[Row], band: tuple[float, float] | None) -> tuple[int, int, int]:
-    """Round ends around every interval and the band, in percent, and the step between lines."""
+    """The scale around every interval and the band."""
     intervals = [interval for row in rows if (interval := _interval(row)) is not None]
-    least = [min(end for end in interval if end is not None) for interval in intervals]
-    if band is not None:
-        least.append(100 * band[0])
-    if not least:
-        return 0, 100, 25
-    low = min(math.floor(min(least) / 10) * 10, 90)
-    step = 5 if low >= 80 else 10 if low >= 40 else 20
-    return low - (100 - low) % step, 100, step
+    ends = [end for interval in intervals for end in interval if end is not None]
+    return round_scale([*ends, *([100 * band[0]] if band is not None else [])])
 
 
 def _point(row: Row) -> _Point:

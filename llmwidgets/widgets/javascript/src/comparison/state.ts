@@ -255,6 +255,8 @@ export interface GridAnswer {
   texts: number;
   lines: number;
   said: string;
+  /** The slice of the texts that is shown alone, in words. */
+  slice: string;
   read: number;
   empty: Nothing | null;
   from: number;
@@ -415,6 +417,35 @@ export interface Scores {
   points: Point[];
   beside: string[];
   foot: string[];
+  slicing: Slicing;
+  slices: Slices | null;
+}
+
+/** By which column texts can be sliced, and of which slice alone the scores are (-1: of all). */
+export interface Slicing {
+  columns: Choice[];
+  by: string;
+  all: string;
+  slices: string[];
+  only: number;
+}
+
+export interface SliceRow {
+  name: string;
+  said: string;
+  /** Too few texts to tell. */
+  few: boolean;
+  /** In the order of the scoreboard. */
+  cells: { right: string; interval: Interval | null; range: string; behind: string }[];
+}
+
+export interface Slices {
+  by: string;
+  measure: string;
+  scale: Range;
+  step: number;
+  rows: SliceRow[];
+  said: string;
 }
 
 /** How many values are wrong in which way, the most frequent kind first; one count for each model. */

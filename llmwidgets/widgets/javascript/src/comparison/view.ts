@@ -135,6 +135,12 @@ export class View {
     if (focus) focusOn(this.panel, focus);
   }
 
+  /** Show the scores, and the grid, of one slice of the texts alone; -1 is all texts. */
+  slice(at: number, by?: string): void {
+    this.send("scores.slice", by === undefined ? { at } : { at, by });
+    this.grid?.ask();
+  }
+
   /** Lay the grid out by another filter. */
   narrow(change: Partial<Filter>): void {
     Object.assign(this.filter, change);

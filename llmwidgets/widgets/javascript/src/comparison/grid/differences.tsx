@@ -3,7 +3,7 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Select } from "../../panel/controls";
 import { Button, Icon, plural } from "../../panel/parts";
-import { Chip, Grow, Hints, Letter, SearchBox } from "../parts";
+import { Chip, Grow, Hints, Letter, SearchBox, Spoken } from "../parts";
 import type { Filter, Nothing, Result } from "../state";
 import { useView, type View } from "../view";
 import { GLYPHS, stateClass } from "../words";
@@ -151,6 +151,14 @@ function Filters({ result, view }: Props) {
         <b>{counts.disagree}</b> of {counts.rows} {plural(counts.rows, "row")}{" "}
         {counts.disagree === 1 ? "disagrees" : "disagree"}
       </Chip>
+      {view.grid?.answer?.slice && (
+        <Chip on onClick={() => view.slice(-1)}>
+          <Spoken>Only</Spoken>
+          <span>{view.grid.answer.slice}</span>
+          <b aria-hidden="true">×</b>
+          <Spoken>Show all texts again</Spoken>
+        </Chip>
+      )}
       {((truth && unlabelled > 0) || filter.only === "unlabelled") && (
         <Chip on={filter.only === "unlabelled"} onClick={() => only("unlabelled")}>
           <b>{unlabelled}</b> {unlabelled === 1 ? "text" : "texts"} without truth

@@ -11,6 +11,7 @@ import {
   yScale,
 } from "../scores/geometry";
 import { AllFields, Stability } from "../scores/measures";
+import { SliceHead, SlicePictures } from "../scores/slices";
 import type { Point, Scores } from "../state";
 import { useView } from "../view";
 import { Margin } from "./scoreboard";
@@ -39,6 +40,11 @@ export default function Charts() {
     }`;
   return (
     <>
+      {(scores.slicing.columns.length > 0 || scores.slicing.by) && (
+        <div class="lw-bar">
+          <SliceHead scores={scores} />
+        </div>
+      )}
       <div class="cols lw-halves lw-even">
         <Titled
           title="Quality against cost"
@@ -71,6 +77,7 @@ export default function Charts() {
           )}
         </Titled>
       </div>
+      {scores.slices && <SlicePictures scores={scores} slices={scores.slices} />}
       <AllFields scores={scores} />
       <Stability scores={scores} />
     </>

@@ -16,6 +16,7 @@ import {
 import { ErrorKinds } from "../scores/kinds";
 import { HardestFields } from "../scores/measures";
 import { Line, Pairs, Shared } from "../scores/pairs";
+import { SliceHead, SliceTable } from "../scores/slices";
 import type { Grounding, Range, ScoreRow, Scores } from "../state";
 import { useKept, useView } from "../view";
 
@@ -61,6 +62,7 @@ export default function Scoreboard() {
           <Small>{each}</Small>
         ))}
       </footer>
+      {scores.slices && <SliceTable scores={scores} slices={scores.slices} />}
       {scored && <ErrorKinds />}
       {(pairs || fields.rows.length > 0) && (
         <div class={`cols lw-halves${order.length > SIDE_BY_SIDE ? " lw-stacked" : ""}`}>
@@ -137,12 +139,11 @@ function Verdict({ scores }: { scores: Scores }) {
             <Status>{more}</Status>
           </Row>
         )}
-        {(matters || (!way && more)) && (
-          <div class="row wrap lw-matters">
-            {matters && <Matters points={matters} />}
-            {!way && <Status class="muted">{more}</Status>}
-          </div>
-        )}
+        <div class="row wrap lw-matters">
+          {matters && <Matters points={matters} />}
+          {!way && more && <Status class="muted">{more}</Status>}
+          <SliceHead scores={scores} />
+        </div>
       </div>
     </div>
   );
