@@ -21,6 +21,8 @@ from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS, EFFORT
 from llmwidgets.formatting import join_truncated
+from llmwidgets.schemas import choose_schema
+from llmwidgets.schemas.difference import find_changes
 
 if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Document
@@ -93,10 +95,20 @@ def _of_texts(now: ResultData, before: ResultData) -> list[str]:
         ("Texts added", [name for name in new if name not in old]),
         ("Texts left out", [name for name in old if name not in new]),
     ]
+    both = [name for name in new if name in old]
     for words, read in _OF_A_TEXT:
-        both = [name for name in new if name in old]
         found.append((words, [name for name in both if read(new[name]) != read(old[name])]))
-    return [f"{words}: {len(names)} ({join_truncated(names)})." for words, names in found if names]
+    changes = [
+        f"{words}: {len(names)} ({join_truncated(names)})." for words, names in found if names
+    ]
+    pairs = dict.fromkeys((old[name].schema, new[name].schema) for name in both)
+    return changes + [f"{words}." for pair in pairs if (words := _schema_change(*pair))]
+
+
+def _schema_change(before: Schema, now: Schema) -> str:
+    """What of a schema changed: "schema changed: total.description"; empty if nothing did."""
+    names = [change.name for change in find_changes(before, now)]
+    return f"Schema changed: {join_truncated(names)}" if names else ""
 
 
 def _of_variant(now: ResultData, before: ResultData, at: int, earlier: int) -> list[str]:
@@ -106,6 +118,7 @@ def _of_variant(now: ResultData, before: ResultData, at: int, earlier: int) -> l
         changes.append(f"{label}: other instructions.")
     if (new.examples or ()) != (old.examples or ()):
         changes.append(f"{label}: other examples.")
+    changes += _of_own_schema(now, before, at, earlier)
     for name, words in _SETTINGS:
         one, other = getattr(old, name), getattr(new, name)
         if one != other:
@@ -118,6 +131,21 @@ def _of_variant(now: ResultData, before: ResultData, at: int, earlier: int) -> l
                 f"now by {join_truncated(served[1])}."
             )
     return changes
+
+
+def _of_own_schema(now: ResultData, before: ResultData, at: int, earlier: int) -> list[str]:
+    """What changed of the schema by which a column was asked, where it had or has its own."""
+    new, old = now.variants[at].schema, before.variants[earlier].schema
+    if new is None and old is None:
+        return []
+    texts = {text.id: text.schema for text in before.texts}
+    pairs = dict.fromkeys(
+        (choose_schema(old, texts[text.id]), choose_schema(new, text.schema))
+        for text in now.texts
+        if text.id in texts
+    )
+    words = filter(None, (_schema_change(*pair) for pair in pairs))
+    return [f"{now.labels[at]}: {each[:1].lower()}{each[1:]}." for each in words]
 
 
 def _served(results: ResultData, variant: int) -> list[str]:
@@ -172,11 +200,11 @@ class CompareScript:
     matters: float = MATTERS
 
     def __str__(self) -> str:
-        written = self.schema is not None and not self.class_name
-        lines = [*(["import json", ""] if written else []), "import llmwidgets as lw"]
-        if written and self.schema is not None:
-            lines += ["", f"schema = json.loads({python_literal(json.dumps(self.schema.json))})"]
-        name = self.class_name or ("schema" if written else "None")
+        named = self._named_schemas()
+        lines = [*(["import json", ""] if named else []), "import llmwidgets as lw"]
+        lines += [""] if named else []
+        lines += [f"{each} = json.loads({python_literal(text)})" for text, each in named.items()]
+        name = self.class_name or ("None" if self.schema is None else "schema")
         call = "lw.Comparison.from_outputs(" if self.outputs else "lw.compare("
         lines += ["", f"result = {call}", f"    {name},", "    texts,"]
         lines += [f"    {key}={value}," for key, value in self._keywords()]
@@ -185,13 +213,25 @@ class CompareScript:
             lines.append(f"print(result.verdict(matters={self.matters:g}))")
         return "\n".join(lines) + "\n"
 
+    def _named_schemas(self) -> dict[str, str]:
+        """The names of the schemas that are written out, by their JSON: the texts' first."""
+        first = [] if self.class_name else [self.schema]
+        own = [] if self.outputs else [each.schema for each in self.variants]
+        given = (each for each in (*first, *own) if each is not None)
+        texts = dict.fromkeys(json.dumps(each.json) for each in given)
+        least = 1 if first and self.schema is not None else 2
+        return {
+            text: python_name(f"schema_{number}" if number > 1 else "schema", [self.class_name])
+            for number, text in enumerate(texts, least)
+        }
+
     def _keywords(self) -> Iterator[tuple[str, str]]:
         """The arguments that differ from the defaults, as they are written."""
         named = self.group is not None and (python_literal(self.group) if self.group else "group")
         own = self.instructions != DEFAULT_INSTRUCTIONS and self.instructions
         arguments = {
             "outputs": self.outputs and "outputs",
-            "models": not self.outputs and _listed([_variant(each) for each in self.variants]),
+            "models": not self.outputs and self._models(),
             "truth": self.truth and "truth",
             "group": named,
             "blank": self.blank and python_literal(self.blank),
@@ -203,6 +243,10 @@ class CompareScript:
             "budget": self.budget is not None and f"{self.budget:g}",
         }
         return ((name, written) for name, written in arguments.items() if written)
+
+    def _models(self) -> str:
+        schemas = self._named_schemas()
+        return _listed([_variant(each, schemas) for each in self.variants])
 
 
 def script_of(
@@ -256,7 +300,7 @@ def _listed(models: list[str]) -> str:
     return "\n".join(["[", *(f"        {each}," for each in models), "    ]"])
 
 
-def _variant(variant: Variant) -> str:
+def _variant(variant: Variant, schemas: Mapping[str, str]) -> str:
     model = variant.reference
     usual = {"label": model, "instructions": DEFAULT_INSTRUCTIONS, "effort": EFFORT}
     own = [
@@ -268,6 +312,8 @@ def _variant(variant: Variant) -> str:
         own.append(f"examples={variant.examples}")
     elif variant.examples:
         own.append("examples=examples")
+    if variant.schema is not None:
+        own.append(f"schema={schemas[json.dumps(variant.schema.json)]}")
     return (
         f"lw.Variant({', '.join([python_literal(model), *own])})" if own else python_literal(model)
     )
