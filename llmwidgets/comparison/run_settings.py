@@ -106,8 +106,9 @@ def _of_texts(now: ResultData, before: ResultData) -> list[str]:
 
 
 def _schema_change(before: Schema, now: Schema) -> str:
-    """What of a schema changed: "schema changed: total.description"; empty if nothing did."""
-    names = [change.name for change in find_changes(before, now)]
+    """How the same fields are described otherwise: "Schema changed: total.description"."""
+    changes = find_changes(before, now) if before.paths == now.paths else ()
+    names = [change.name for change in changes]
     return f"Schema changed: {join_truncated(names)}" if names else ""
 
 

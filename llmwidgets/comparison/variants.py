@@ -243,6 +243,15 @@ def schema_words(changes: Sequence[Change]) -> str:
     return f"schema: {words} {'differs' if len(changes) == 1 else 'differ'}"
 
 
+def own_schema_words(variant: Variant, schemas: Iterable[Schema]) -> str:
+    """The same of a variant, beside the first of the texts' schemas whose fields it has."""
+    own = variant.schema
+    if own is None:
+        return ""
+    usual = next((each for each in schemas if each.paths == own.paths), own)
+    return schema_words(find_changes(usual, own))
+
+
 def is_text(value: object) -> bool:
     """Whether a setting is left out, or a text that is not blank."""
     return value is None or (isinstance(value, str) and bool(value.strip()))
