@@ -13,7 +13,7 @@ FIELD, ORDER, REQUIRED, SPELLING = "field", "order", "required", "spelling"
 """Aspects that are not keywords: whether there is the place, in which order its fields are, whether
 it must be there, and how a schema is written that says the same."""
 
-_WALKED = {*MAPS, *LISTS, "items", "$ref", "required", "type", "nullable"}
+_WALKED = {*MAPS, *LISTS, "items", "$ref", "required", "type", "nullable", ORDER}
 _OPEN = "additionalProperties"
 
 
@@ -120,6 +120,8 @@ def _one(aspect: str, values: list[Any]) -> Any:
         return all(values)
     if aspect == "type":
         return sorted({name for names in values for name in names})
+    if aspect == ORDER:
+        return list(dict.fromkeys(name for names in values for name in names))
     return values[0] if len(values) == 1 else values
 
 

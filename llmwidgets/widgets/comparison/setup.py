@@ -376,7 +376,8 @@ class Setup:
             return
         changed = _edit_variant(pick.variant, content, self.options.instructions)
         if "schema" in content:
-            own = self._own_schema(pick.variant, content["schema"] or {})
+            given = content["schema"]
+            own = self._own_schema(pick.variant, given if isinstance(given, Mapping) else {})
             changed = replace(changed, schema=own)
         others = {each.label for each in self.picks if each is not pick}
         if changed.label in others:
