@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from llmwidgets import Comparison, Connection, Variant, compare, estimate, extract, load
 from llmwidgets.comparison.runs import build_plan, read_documents
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
+from llmwidgets.engine.extraction import BROKE, UNHELD
 from llmwidgets.engine.request_builder import RequestBuilder
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import read_schema
@@ -118,13 +119,16 @@ def ordered(names: list[str], description: str = "") -> dict[str, Any]:
 
 def test_schemas_that_differ_in_order_alone_share_nothing(server, model, tmp_path) -> None:
     schemas = [ordered(names, words) for names in ORDERS for words in ("", "gross")]
+    journal = tmp_path / "replies.sqlite"
+    for at, each in enumerate(schemas, 1):
+        ask(Variant(model, schema=each), schemas[0], journal=journal)
+        assert len(server.asked(OPENAI)) == 2 * at
+    orders = [list(schema_of(each)["properties"]) for each in server.asked(OPENAI)]
+    assert orders == [ORDERS[0]] * 4 + [ORDERS[1]] * 4
     variants = [Variant(model, schema=each) for each in schemas]
-    result = ask(variants, schemas[0], journal=tmp_path / "replies.sqlite")
+    result = ask(variants, schemas[0], journal=journal)
     assert len(server.asked(OPENAI)) == 8
     assert len(set(result.labels)) == 4
-    assert [list(schema_of(each)["properties"]) for each in server.asked(OPENAI)].count(
-        ORDERS[1]
-    ) == 4
     # The file keeps them apart as well.
     result.save(tmp_path / "saved.json")
     kept = [list(each.schema.json["properties"]) for each in load(tmp_path / "saved.json").variants]
@@ -159,12 +163,15 @@ def test_a_schema_that_is_not_enforced_says_nothing_of_another_column_s(model) -
     """A server that breaks one column's schema keeps the other's, and each column says so."""
     narrow = ordered(ORDERS[0])
     narrow["properties"]["total"] = {"enum": [1, 2]}
-    result = ask([Variant(model, label="A"), Variant(model, label="B", schema=narrow)])
-    modes = {each.variant: str(each.mode) for each in result}
-    assert modes == {"A": "schema enforced", "B": "JSON only"}
-    assert {each.status for each in result if each.variant == "B"} == {"InvalidRecord"}
+    for notes in ([BROKE], [UNHELD]):
+        result = ask(Variant(model, label="B", schema=narrow))
+        assert {(each.status, str(each.mode)) for each in result} == {
+            ("InvalidRecord", "JSON only")
+        }
+        assert [*next(iter(result)).notes] == notes
     # An invalid record is scored field by field, by the comparison's schema.
-    assert result.scoreboard().accuracy.tolist() == [0.5, 0.5]
+    assert result.scoreboard().accuracy.tolist() == [0.5]
+    assert {str(each.mode) for each in ask(Variant(model, label="A"))} == {"schema enforced"}
 
 
 class Typed(TypedDict):
