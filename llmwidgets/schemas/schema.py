@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from typing import Any, NamedTuple
 
-from llmwidgets.formatting import count
+from llmwidgets.errors import FieldError
+from llmwidgets.formatting import count, join_listed
 from llmwidgets.schemas.canonical import (
     NEVER,
     VALUE_KEYWORDS,
@@ -18,6 +20,7 @@ from llmwidgets.schemas.canonical import (
     Node,
     any_name,
     canonical,
+    find_meant,
     item_path,
     listed_types,
     property_path,
@@ -246,18 +249,21 @@ class Schema:
         """The same fields with other descriptions, by path; an empty one takes it away.
 
         `lines` is the list, `lines[].total` a field of its rows, "" the record. Fields that share
-        a definition share its descriptions. Records are still of the same class.
+        a definition share its descriptions. Records are still of the same class. FieldError for a
+        path that there is not.
         """
         copy = deepcopy(self.canonical)
-        open_paths = dict(descriptions)
-        for place in walk(copy):
-            if (words := open_paths.pop(place.at.path, None)) is None:
-                continue
-            place.node.pop("description", None)
+        nodes: dict[str, Node] = {}
+        for place in islice(walk(copy), MAX_LEAVES):
+            nodes.setdefault(place.at.path, place.node)
+        for path, words in descriptions.items():
+            if path not in nodes:
+                meant = join_listed(find_meant(path, nodes))
+                hint = f"Did you mean {meant}?" if meant else "Name a field, a group or a list."
+                raise FieldError({path: "is not a field of the schema."}, hint)
+            nodes[path].pop("description", None)
             if words.strip():
-                place.node["description"] = words.strip()
-            if not open_paths:
-                break
+                nodes[path]["description"] = words.strip()
         whole = {**copy.root, **({"$defs": copy.defs} if copy.defs else {})}
         judged = None if self.canonical.formats else self.judged
         return Schema(LoadedSchema(whole, self.name, self._adapter, judged, self._type))

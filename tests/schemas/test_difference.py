@@ -151,6 +151,12 @@ def test_an_empty_description_takes_it_away() -> None:
     assert find_changes(CLAIM, bare.described({"total": "In euros."}))[1:] == ()
 
 
+def test_a_path_that_there_is_not_is_said_with_the_nearest() -> None:
+    with pytest.raises(FieldError, match=r"lines\.city: is not a field") as caught:
+        CLAIM.described({"total": "x", "lines.city": "y"})
+    assert "lines[].city" in caught.value.hint
+
+
 def test_a_format_that_a_class_reads_is_still_read_by_it() -> None:
     import datetime as dt
 

@@ -60,8 +60,9 @@ def test_every_place_can_be_described_and_its_fields_stay(page) -> None:
     copy = describe(page, **{"tags[]": "One tag."})
     assert copy["schema"] == "schema: 2 descriptions differ"
     assert copy["descriptions"] == {"total": "The gross amount.", "tags[]": "One tag."}
-    # What is not a place of the schema, and what is not a description, changes nothing.
+    # What is not a place of the schema changes nothing.
     assert describe(page, amount="x")["descriptions"] == copy["descriptions"]
+    assert "amount: is not a field of the schema." in page.state["error"]["sentence"]
     copy = describe(page, total="")
     assert copy["descriptions"]["total"] == ""
 
@@ -153,3 +154,13 @@ def test_the_state_holds_each_description_once(wire) -> None:
     for _ in range(3):
         page.send("setup.duplicate", ref="demo-quick")
     assert json.dumps(page.state).count(words.strip()) == before + 1
+
+
+def test_a_cell_s_detail_has_the_words_that_its_column_was_asked_by(page) -> None:
+    describe(page, total="The gross amount.")
+    page.send("run.start")
+    words = [
+        page.ask("detail", index=0, path="total", column=column)["description"]
+        for column in (-1, 0, 1)
+    ]
+    assert words == ["The amount.", "The amount.", "The gross amount."]

@@ -124,7 +124,9 @@ def detail_view(index: GridIndex, at: int, path: str, column: int) -> DetailStat
     text = comparison.texts[unit.text]
     fields = (each for each in index.answers(at).values if each.path == path)
     field = next(fields, FieldResult(path, NOTHING, ()))
-    leaf, grounds = leaf_at(field, text), ground_text(comparison, unit.text)
+    own = comparison.variants[column].schema if column >= 0 else None
+    leaf = leaf_at(field, choose_schema(own, text.schema))
+    grounds = ground_text(comparison, unit.text)
     view: DetailState = {
         "index": at,
         "path": path,

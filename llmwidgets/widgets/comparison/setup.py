@@ -395,7 +395,7 @@ class Setup:
         if usual is None or not descriptions:
             return None
         own: Schema = variant.schema or usual
-        own = own.described({path: str(words) for path, words in descriptions.items()})
+        own = own.described({path: str(words or "") for path, words in descriptions.items()})
         return own if find_changes(usual, own) else None
 
     def drop(self, key: str) -> None:

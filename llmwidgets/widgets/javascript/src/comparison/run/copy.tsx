@@ -87,7 +87,7 @@ interface SchemaProps {
 /** How this column describes the fields; the fields themselves are those of the comparison. */
 function SchemaForm({ copy: { letter, schema, descriptions }, places, set }: SchemaProps) {
   return (
-    <Fold class="" title="Schema" about={schema || "the comparison's"}>
+    <Fold class="" title="Schema" about={schema.replace("schema: ", "") || "the comparison's"}>
       <div class="stack t inside">
         <Small>Other words for the same fields: what each column extracts stays comparable.</Small>
         <Scroll>
