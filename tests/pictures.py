@@ -374,6 +374,26 @@ def agreement(camera: Camera) -> None:
     camera.shot("charts")
 
 
+def described(camera: Camera) -> None:
+    """A column that describes a field otherwise: before the run, scored, and beside the other."""
+    panel = camera.open(DEMO)
+    panel.get_by_role("button", name="Duplicate column").first.click()
+    panel.get_by_text("the comparison's").click()
+    total = panel.get_by_role("textbox", name="Description of total in column")
+    total.fill("Net amount of the invoice, without tax")
+    total.press("Tab")
+    panel.get_by_text("Comparison: Total").wait_for()
+    camera.shot("before")
+    panel.get_by_role("button", name=re.compile(r"^Run \d+ calls")).click()
+    panel.get_by_role("grid").wait_for()
+    panel.get_by_role("tab", name="Scoreboard").click()
+    panel.get_by_text("1 description differs").wait_for()
+    camera.shot("scoreboard")
+    panel.get_by_role("tab", name="Request").click()
+    panel.get_by_text("beside another column's").click()
+    camera.shot("request")
+
+
 def running(camera: Camera) -> None:
     """A run under way, and what is left of it when it is stopped."""
     panel = camera.open(SLOW)
@@ -421,7 +441,7 @@ def slices(camera: Camera) -> None:
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
     connections, forms, checks, form, store, provided, comparison, decided, kinds, outcomes, slices,
-    agreement, repeats, running, empty,
+    agreement, described, repeats, running, empty,
 )  # fmt: skip
 
 

@@ -31,11 +31,12 @@ from llmwidgets.engine.extraction import COPIED_FROM_ROW, Extraction, read_extra
 from llmwidgets.engine.journal import NO_OUTPUT, Journal, Row
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, Stopped
 from llmwidgets.formatting import count, join_truncated, with_article
-from llmwidgets.schemas import parse_json
+from llmwidgets.schemas import choose_schema, parse_json
 
 if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Document, ResolvedVariant
     from llmwidgets.engine.run import Run
+    from llmwidgets.schemas import Schema
 
 Results = TypeVar("Results", bound="ResultData")
 Measure = TypeVar("Measure", bound=Callable[..., Any])
@@ -297,7 +298,8 @@ def results_of_rows(
 
     def read(row: Row, cell: CellKey) -> Extraction:
         text = texts[cell.text]
-        row, data, record = _read_reply(row, text)
+        schema = choose_schema(variants[cell.variant].schema, text.schema)
+        row, data, record = _read_reply(row, schema)
         return Extraction(
             variant=variants[cell.variant].label or "", text_id=text.id, repeat=cell.repeat,
             model=models[cell.variant], status=row.status, data=data,
@@ -312,14 +314,14 @@ def results_of_rows(
     )  # fmt: skip
 
 
-def _read_reply(row: Row, text: Document) -> tuple[Row, Any, Any]:
+def _read_reply(row: Row, schema: Schema) -> tuple[Row, Any, Any]:
     """The row with its data and record, judged again: a file can be edited by hand."""
     if row.reply is None or row.status not in ("ok", "InvalidRecord"):
         return row, None, None
     data = None
     try:
         data = parse_json(row.reply)
-        return row, data, text.schema.judge(data) if row.status == "ok" else None
+        return row, data, schema.judge(data) if row.status == "ok" else None
     except (InvalidJSON, InvalidRecord) as error:
         return row.ended_in(error), data, None
 

@@ -17,7 +17,8 @@ from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.demo import emails, invoices, jobs
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS, EFFORT
 from llmwidgets.formatting import join_truncated
-from llmwidgets.schemas import read_schema
+from llmwidgets.schemas import choose_schema, read_schema
+from llmwidgets.schemas.difference import find_changes
 from llmwidgets.schemas.python_code import python_literal, python_name
 
 if TYPE_CHECKING:
@@ -91,10 +92,21 @@ def _of_texts(now: ResultData, before: ResultData) -> list[str]:
         ("Texts added", [name for name in new if name not in old]),
         ("Texts left out", [name for name in old if name not in new]),
     ]
+    both = [name for name in new if name in old]
     for words, read in _OF_A_TEXT:
-        both = [name for name in new if name in old]
         found.append((words, [name for name in both if read(new[name]) != read(old[name])]))
-    return [f"{words}: {len(names)} ({join_truncated(names)})." for words, names in found if names]
+    changes = [
+        f"{words}: {len(names)} ({join_truncated(names)})." for words, names in found if names
+    ]
+    pairs = dict.fromkeys((old[name].schema, new[name].schema) for name in both)
+    return changes + [f"{words}." for pair in pairs if (words := _schema_change(*pair))]
+
+
+def _schema_change(before: Schema, now: Schema) -> str:
+    """How the same fields are described otherwise: "Schema changed: total.description"."""
+    changes = find_changes(before, now) if before.paths == now.paths else ()
+    names = [change.name for change in changes]
+    return f"Schema changed: {join_truncated(names)}" if names else ""
 
 
 def _of_variant(now: ResultData, before: ResultData, at: int, earlier: int) -> list[str]:
@@ -104,6 +116,7 @@ def _of_variant(now: ResultData, before: ResultData, at: int, earlier: int) -> l
         changes.append(f"{label}: other instructions.")
     if (new.examples or ()) != (old.examples or ()):
         changes.append(f"{label}: other examples.")
+    changes += _of_own_schema(now, before, at, earlier)
     for name, words in _SETTINGS:
         one, other = getattr(old, name), getattr(new, name)
         if one != other:
@@ -116,6 +129,21 @@ def _of_variant(now: ResultData, before: ResultData, at: int, earlier: int) -> l
                 f"now by {join_truncated(served[1])}."
             )
     return changes
+
+
+def _of_own_schema(now: ResultData, before: ResultData, at: int, earlier: int) -> list[str]:
+    """What changed of the schema by which a column was asked, where it had or has its own."""
+    new, old = now.variants[at].schema, before.variants[earlier].schema
+    if new is None and old is None:
+        return []
+    texts = {text.id: text.schema for text in before.texts}
+    pairs = dict.fromkeys(
+        (choose_schema(old, texts[text.id]), choose_schema(new, text.schema))
+        for text in now.texts
+        if text.id in texts
+    )
+    words = filter(None, (_schema_change(*pair) for pair in pairs))
+    return [f"{now.labels[at]}: {each[:1].lower()}{each[1:]}." for each in words]
 
 
 def _served(results: ResultData, variant: int) -> list[str]:
@@ -174,11 +202,11 @@ class CompareScript:
     def __str__(self) -> str:
         call = "lw.Comparison.from_outputs(" if self.outputs else "lw.compare("
         written = dict(self._keywords())
-        lines = ["import json", ""] if self._schema_name == "schema" else []
+        lines = ["import json", ""] if self._named_schemas() else []
         lines += ["import llmwidgets as lw"]
         if self.sample:
             lines.append(f"from llmwidgets.demo import {self.sample.task}")
-        lines += ["", *self._schema(), *self._inputs(written)]
+        lines += ["", *self._schemas(), *self._inputs(written)]
         lines += [
             "",
             f"result = {call}",
@@ -192,16 +220,21 @@ class CompareScript:
         return "\n".join([*lines, "result"]) + "\n"
 
     @property
-    def _schema_name(self) -> str:
-        if self.schema is None:
-            return "None"
-        named = self.sample is not None and self.sample.schema == self.schema.digest
-        return f"{self.sample.task}.Schema" if self.sample and named else "schema"
+    def _is_sample(self) -> bool:
+        """Whether the schema is that of the demo task."""
+        return bool(self.sample and self.schema and self.sample.schema == self.schema.digest)
 
-    def _schema(self) -> Iterator[str]:
-        if self.schema is not None and self._schema_name == "schema":
-            own = f"  # your class {self.class_name} serves as well" if self.class_name else ""
-            yield f"schema = json.loads({python_literal(json.dumps(self.schema.json))}){own}"
+    @property
+    def _schema_name(self) -> str:
+        if self.sample and self._is_sample:
+            return f"{self.sample.task}.Schema"
+        return "None" if self.schema is None else "schema"
+
+    def _schemas(self) -> Iterator[str]:
+        for text, name in self._named_schemas().items():
+            own = f"  # your class {self.class_name} serves as well"
+            own = own if self.class_name and name == "schema" else ""
+            yield f"{name} = json.loads({python_literal(text)}){own}"
 
     def _inputs(self, written: Mapping[str, str]) -> Iterator[str]:
         """What is the user's own and not in the code: a stand-in for what is not there yet."""
@@ -233,13 +266,25 @@ class CompareScript:
             yield from ("", f'if "{name}" not in globals():  # yours: True, False or a share')
             yield from ("", f"    def {name}(value, truth):", "        return value == truth")
 
+    def _named_schemas(self) -> dict[str, str]:
+        """The names of the schemas that are written out, by their JSON: the texts' first."""
+        first = [] if self._is_sample else [self.schema]
+        own = [] if self.outputs else [each.schema for each in self.variants]
+        given = (each for each in (*first, *own) if each is not None)
+        texts = dict.fromkeys(json.dumps(each.json) for each in given)
+        least = 1 if first and self.schema is not None else 2
+        return {
+            text: f"schema_{number}" if number > 1 else "schema"
+            for number, text in enumerate(texts, least)
+        }
+
     def _keywords(self) -> Iterator[tuple[str, str]]:
         """The arguments that differ from the defaults, as they are written."""
         named = self.group is not None and (python_literal(self.group) if self.group else "group")
         own = self.instructions != DEFAULT_INSTRUCTIONS and self.instructions
         arguments = {
             "outputs": self.outputs and "outputs",
-            "models": not self.outputs and _listed([_variant(each) for each in self.variants]),
+            "models": not self.outputs and self._models(),
             "truth": self.truth and "truth",
             "group": named,
             "blank": self.blank and python_literal(self.blank),
@@ -251,6 +296,10 @@ class CompareScript:
             "budget": self.budget is not None and f"{self.budget:g}",
         }
         return ((name, written) for name, written in arguments.items() if written)
+
+    def _models(self) -> str:
+        schemas = self._named_schemas()
+        return _listed([_variant(each, schemas) for each in self.variants])
 
 
 def script_of(
@@ -339,7 +388,7 @@ def _listed(models: list[str]) -> str:
     return "\n".join(["[", *(f"        {each}," for each in models), "    ]"])
 
 
-def _variant(variant: Variant) -> str:
+def _variant(variant: Variant, schemas: Mapping[str, str]) -> str:
     model = variant.reference
     usual = {"label": model, "instructions": DEFAULT_INSTRUCTIONS, "effort": EFFORT}
     own = [
@@ -351,6 +400,8 @@ def _variant(variant: Variant) -> str:
         own.append(f"examples={variant.examples}")
     elif variant.examples:
         own.append("examples=examples")
+    if variant.schema is not None:
+        own.append(f"schema={schemas[json.dumps(variant.schema.json)]}")
     return (
         f"lw.Variant({', '.join([python_literal(model), *own])})" if own else python_literal(model)
     )

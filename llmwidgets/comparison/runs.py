@@ -19,7 +19,13 @@ from llmwidgets.comparison.measures.text_result import DOCUBENCH, rule_of
 from llmwidgets.comparison.records import follow_ids, read_truth_columns
 from llmwidgets.comparison.texts import read_groups, read_sources
 from llmwidgets.comparison.truth import Blank, read_truth
-from llmwidgets.comparison.variants import ConnectionResolver, Variant, is_number, resolve_variants
+from llmwidgets.comparison.variants import (
+    ConnectionResolver,
+    Variant,
+    check_fields,
+    is_number,
+    resolve_variants,
+)
 from llmwidgets.connections import Policy
 from llmwidgets.connections.catalog import model_notes
 from llmwidgets.dialects.types import Example
@@ -61,6 +67,7 @@ def build_plan(
     check_repeats(repeats)
     resolver = ConnectionResolver(store)
     resolved = resolve_variants(models, resolver, instructions=instructions, examples=examples)
+    check_fields((each for each, _ in resolved), list(dict.fromkeys(each.schema for each in texts)))
     policy = resolver.policy()
     for _, column in resolved:
         policy.permit(column.connection, column.model)

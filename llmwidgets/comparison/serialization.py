@@ -77,6 +77,8 @@ class _SavedComparison(BaseModel):
 def save(results: ResultData, path: StrPath) -> Path:
     """Write the comparison with its texts, truth and replies to one JSON file."""
     schemas = {text.schema.digest: text.schema for text in results.texts}
+    own = ((_schema_key(each), each.schema) for each in results.variants if each.schema is not None)
+    schemas |= own
     saved = {
         "format": FORMAT,
         "version": VERSION,
@@ -167,7 +169,9 @@ def _read_results(kind: type[Results], saved: dict[str, Any], where: _Place) -> 
         for digest, schema in where.entries("schemas", read.schemas.items())
     }
     models = tuple(str(each["model"]) for each in where.entries("variants", read.variants))
-    variants = tuple(map(_read_variant, where.entries("variants", read.variants)))
+    variants = tuple(
+        _read_variant(each, schemas) for each in where.entries("variants", read.variants)
+    )
     texts = tuple(
         Document(
             each.id, each.text, schemas[each.schema_digest], each.truth,
@@ -242,14 +246,20 @@ def _variant(variant: Variant, model: str) -> dict[str, Any]:
     kept = {name: getattr(variant, name) for name in _ASKED}
     shots = variant.examples if isinstance(variant.examples, tuple) else ()
     examples = [asdict(each) if isinstance(each, Example) else each for each in shots]
-    return {"model": model, "reference": variant.reference, "examples": examples, **kept}
+    own = {} if variant.schema is None else {"schema": _schema_key(variant)}
+    return {"model": model, "reference": variant.reference, "examples": examples, **kept, **own}
 
 
-def _read_variant(saved: dict[str, Any]) -> Variant:
+def _schema_key(variant: Variant) -> str:
+    """The key of a variant's own schema: its digest can be that of a text's, in another order."""
+    return f"of {variant.label}"
+
+
+def _read_variant(saved: dict[str, Any], schemas: dict[str, Schema]) -> Variant:
     examples = [(each["text"], each["record"]) for each in saved["examples"]]
-    return Variant(
-        saved["reference"], examples=examples or None, **{name: saved[name] for name in _ASKED}
-    )
+    own = schemas[saved["schema"]] if "schema" in saved else None
+    kept = {name: saved[name] for name in _ASKED}
+    return Variant(saved["reference"], examples=examples or None, schema=own, **kept)
 
 
 _LEFT_OUT = ("id", "key", "form", "known_as", "output_limit")

@@ -45,6 +45,7 @@ from llmwidgets.comparison.measures.text_result import (
 )
 from llmwidgets.comparison.texts import file_notes
 from llmwidgets.comparison.truth import blank_note
+from llmwidgets.comparison.variants import own_schema_words
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FAILURES
 from llmwidgets.formatting import join_truncated
@@ -170,10 +171,13 @@ def _asked(results: ResultData) -> str:
         words = variant.instructions or ""
         name = f"{formatting.variant_letter(at)} {results.labels[at]}"
         default = words == DEFAULT_INSTRUCTIONS
-        rows.append(
-            [name, results.models[at], variant.effort or "", "default" if default else words]
-        )
-    table = html.table(["Variant", "Model", "Thinking", "Instructions"], rows)
+        own = own_schema_words(variant, (text.schema for text in results.texts))
+        words = "default" if default else words
+        rows.append([name, results.models[at], variant.effort or "", words, own or "the same"])
+    heads = ["Variant", "Model", "Thinking", "Instructions", "Schema"]
+    if all(variant.schema is None for variant in results.variants):
+        heads, rows = heads[:-1], [row[:-1] for row in rows]
+    table = html.table(heads, rows)
     if not any(variant.instructions == DEFAULT_INSTRUCTIONS for variant in results.variants):
         return table
     return f"{table}{html.folded('The default instructions', DEFAULT_INSTRUCTIONS)}"

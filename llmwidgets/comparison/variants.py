@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
@@ -14,13 +15,19 @@ from llmwidgets.connections.discovery import empty_variable
 from llmwidgets.dialects.types import Effort, Example
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS, EFFORT, ResolvedVariant
 from llmwidgets.errors import FieldError, StoreError, StoreLocked, UnknownConnection
-from llmwidgets.formatting import count, join_truncated, with_article
+from llmwidgets.formatting import count, join_listed, join_truncated, with_article
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import PRICES
+from llmwidgets.schemas import read_schema
+from llmwidgets.schemas.difference import ORDER, SPELLING, find_changes, find_misfits
+from llmwidgets.schemas.loaders import UNNAMED
 from llmwidgets.secret import refuse_key
 from llmwidgets.store.store import Store, choose_store
 
 if TYPE_CHECKING:
+    from llmwidgets.schemas import Schema
+    from llmwidgets.schemas.difference import Change
+
     Model: TypeAlias = str | Connection | tuple[Connection, str]
     Examples = int | Sequence[Example | tuple[str, Any]]
     Price = float | tuple[float, float] | tuple[float, float, float] | Mapping[str, float]
@@ -37,7 +44,9 @@ class Variant:
     `model` is a reference ("openai/gpt-6-luna"), a Connection or a pair (Connection, model id).
     `price` is in US dollars for a million tokens: one number, (input, output), or a dict with
     `input`, `output` and, where input from a cache costs less, `cached`; without it that counts
-    as other input. 0 for a server of your own. FieldError for a setting that is not right.
+    as other input. 0 for a server of your own. `schema` has the same fields as the comparison's in
+    other words (descriptions, order, rules), in any form that `compare` takes: it is asked and
+    judged by it, and scored by the comparison's. FieldError for a setting that is not right.
 
     >>> Variant("openai/gpt-6-luna", effort="high").effort
     'high'
@@ -51,6 +60,7 @@ class Variant:
     temperature: float | None = field(default=None, kw_only=True)
     max_output_tokens: int | None = field(default=None, kw_only=True)
     price: Price | None = field(default=None, kw_only=True, hash=False)
+    schema: Any = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, str | Connection) and not _is_pair(self.model):
@@ -84,6 +94,8 @@ class Variant:
         if problems:
             raise FieldError(problems, "Correct these settings of the Variant.")
         object.__setattr__(self, "examples", read_examples(self.examples))
+        if self.schema is not None:
+            object.__setattr__(self, "schema", _read_own(self.schema))
         if self.price is not None:
             object.__setattr__(self, "price", read_price(self.price))
 
@@ -104,6 +116,9 @@ class Variant:
             words.append(f"at most {count(self.max_output_tokens, 'token')}")
         if self.examples:
             words.append(count(count_examples(self.examples), "example"))
+        if self.schema is not None:
+            named = self.schema.name != UNNAMED
+            words.append(f"schema {self.schema.name}" if named else "other schema")
         return ", ".join(words)
 
     def resolved(self, connection: Connection, model: str) -> ResolvedVariant:
@@ -118,6 +133,7 @@ class Variant:
             temperature=self.temperature,
             max_output_tokens=self.max_output_tokens,
             price=cast("Mapping[str, float] | None", self.price),
+            schema=self.schema,
         )
 
 
@@ -176,6 +192,66 @@ def read_price(price: Price) -> dict[str, float]:
     return {name: float(prices[name]) for name in PRICES if name in prices}
 
 
+def _read_own(schema: Any) -> Schema:
+    try:
+        return read_schema(schema)
+    except FieldError as error:
+        raise FieldError({"schema": error.message}, error.hint) from None
+
+
+def check_fields(variants: Iterable[Variant], schemas: Sequence[Schema]) -> None:
+    """FieldError unless each variant's schema has the fields of a text's: rows are aligned by them.
+
+    Texts of other types, whose fields it does not have, are asked by their own schema.
+    """
+    problems = {}
+    for variant in variants:
+        own = variant.schema
+        if own is None or any(own.paths == each.paths for each in schemas):
+            continue
+        lacks, adds = min((find_misfits(own, each) for each in schemas), key=_size)
+        parts = (f"lacks {join_truncated(lacks)}" if lacks else "",
+                 f"adds {join_truncated(adds)}" if adds else "")  # fmt: skip
+        problems[f"schema of {variant.label}"] = f"{' and '.join(filter(None, parts))}."
+    if problems:
+        raise FieldError(
+            problems,
+            "A Variant's schema describes the comparison's fields in other words: give it the same "
+            "names in the same groups and lists.",
+        )
+
+
+def _size(misfits: tuple[list[str], list[str]]) -> int:
+    return sum(map(len, misfits))
+
+
+_ASPECTS = {
+    "description": ("description", "descriptions"), "title": ("title", "titles"),
+    "type": ("type", "types"), "enum": ("list of values", "lists of values"),
+    ORDER: ("order of fields", "orders of fields"),
+}  # fmt: skip
+
+
+def schema_words(changes: Sequence[Change]) -> str:
+    """How a column's own schema differs from the comparison's: "schema: 2 descriptions differ"."""
+    if not changes:
+        return ""
+    if changes[0].aspect == SPELLING:
+        return "schema: written another way"
+    aspects = Counter(_ASPECTS.get(each.aspect, ("rule", "rules")) for each in changes)
+    words = join_listed([count(times, *nouns) for nouns, times in aspects.items()])
+    return f"schema: {words} {'differs' if len(changes) == 1 else 'differ'}"
+
+
+def own_schema_words(variant: Variant, schemas: Iterable[Schema]) -> str:
+    """The same of a variant, beside the first of the texts' schemas whose fields it has."""
+    own = variant.schema
+    if own is None:
+        return ""
+    usual = next((each for each in schemas if each.paths == own.paths), own)
+    return schema_words(find_changes(usual, own))
+
+
 def is_text(value: object) -> bool:
     """Whether a setting is left out, or a text that is not blank."""
     return value is None or (isinstance(value, str) and bool(value.strip()))
@@ -209,13 +285,16 @@ def resolve_variants(
     resolver.given += (each[0] if isinstance(each, tuple) else each for each in handed)
     texts = _instructions(instructions)
     shots = read_examples(examples)
-    chosen = []
+    chosen, taken = [], dict[str, Any]()
     for variant in variants:
         connection, model = _connect(variant.model, resolver)
         connection = choose_store(resolver.store).informed(connection)
         named = isinstance(variant.model, str)
         reference = variant.reference if named else reference_of(connection, model)
         label = variant.label or " · ".join(filter(None, (reference, variant.settings())))
+        if variant.label is None and variant.schema is not None:
+            label = free_label(label, variant.schema, taken)
+        taken[label] = variant.schema
         for name, text in texts:
             filled = replace(
                 variant,
@@ -231,6 +310,15 @@ def resolve_variants(
             "Leave out what is asked twice, or give each Variant a label of its own.",
         )
     return tuple(chosen)
+
+
+def free_label(label: str, schema: Schema, taken: Mapping[str, Schema | None]) -> str:
+    """The label, with a number where a column with another schema has it."""
+    for each in (label, *(f"{label} · {number}" for number in range(2, len(taken) + 3))):
+        other = taken.get(each)
+        if each not in taken or (other is not None and not find_changes(other, schema)):
+            return each
+    return label
 
 
 def _read_models(models: Any) -> list[Variant]:

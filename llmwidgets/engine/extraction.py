@@ -65,7 +65,7 @@ from llmwidgets.errors import (
     name_call,
 )
 from llmwidgets.formatting import count, escape_controls
-from llmwidgets.schemas import Loss, Schema, parse_json
+from llmwidgets.schemas import Loss, Schema, choose_schema, parse_json
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
@@ -144,13 +144,14 @@ def read_extraction(
     variant: ResolvedVariant, text: Document, repeat: int, row: Row, *, reused: bool = False
 ) -> Extraction:
     """The extraction that a journal's row contains for this variant and text."""
-    compiled = text.schema.compile(variant.connection.dialect.SUBSET)
+    schema = choose_schema(variant.schema, text.schema)
+    compiled = schema.compile(variant.connection.dialect.SUBSET)
     status, data, record, failure = row.status, None, None, row.failure()
     if row.reply is not None and status in {"ok", "InvalidRecord"}:
         data = compiled.restore(parse_json(find_answer(row.reply, row.mode)))
     if status == "ok":
         try:
-            record = text.schema.judge(data)
+            record = schema.judge(data)
         except InvalidRecord as error:
             status, failure = "InvalidRecord", error
     return Extraction(
@@ -235,18 +236,18 @@ class Extractor:
         self._loads_model = self.provider.self_hosted and egress.is_local(self.connection)
 
     def builder(self, schema: Schema) -> RequestBuilder:
-        """How this variant asks about this schema now; made anew when more is known."""
+        """How this variant asks texts of this schema now; made anew when more is known."""
         key = schema, self.record.facts, self.dropped
         builder = self._builders.get(key)
         if builder is None:
             builder = self._builders[key] = RequestBuilder(self.variant, *key)
         # Another variant of this model may have seen it meanwhile.
-        builder.unenforced = builder.unenforced or schema.digest in self.record.unenforced
+        builder.unenforced = builder.unenforced or builder.schema.digest in self.record.unenforced
         return builder
 
     def mark_unenforced(self, schema: Schema) -> None:
-        """From now on this schema counts as not enforced, and is put into the prompt as well."""
-        self.record.unenforced.add(schema.digest)
+        """From now on texts of this schema are asked with it in the prompt as well."""
+        self.record.unenforced.add(choose_schema(self.variant.schema, schema).digest)
         for (of, *_), builder in self._builders.items():
             builder.unenforced = builder.unenforced or of == schema
 
@@ -455,7 +456,8 @@ class Extractor:
         try:
             if isinstance(parsed, Exception):
                 raise parsed
-            text.schema.judge(text.schema.compile(self.dialect.SUBSET).restore(parsed))
+            schema = choose_schema(self.variant.schema, text.schema)
+            schema.judge(schema.compile(self.dialect.SUBSET).restore(parsed))
         except LLMWidgetsError as error:
             return row.ended_in(to_failure(error, self.variant))
         except Exception as error:  # noqa: BLE001 - the reply is paid, so it is kept with its cost

@@ -43,7 +43,7 @@ from llmwidgets.errors import CutInput, FieldError, InvalidJSON
 from llmwidgets.formatting import count, rough_count
 from llmwidgets.providers.base import ModelFacts
 from llmwidgets.providers.prices import cost
-from llmwidgets.schemas import Compiled, Schema
+from llmwidgets.schemas import Compiled, Schema, choose_schema
 from llmwidgets.schemas.validation import make_validator
 
 # -- What a run sends unless told otherwise: written once, versioned, part of the journal's key.
@@ -113,6 +113,7 @@ class ResolvedVariant:
     """One variant, resolved: a model of a connection and the way it is asked.
 
     `price` is in US dollars for a million tokens, {"input": …, "output": …}; None looks it up.
+    Texts that have the fields of its own `schema` are asked by that, None by their own.
     Where the model answers (`target`), what is known of it without asking its server (`facts`)
     and the price of this variant, its connection or its organization (`own_price`) are looked up
     once, so that a run asks all its texts alike.
@@ -127,6 +128,7 @@ class ResolvedVariant:
     temperature: float | None = None
     max_output_tokens: int | None = None
     price: Mapping[str, float] | None = None
+    schema: Schema | None = None
     target: Target = field(init=False, repr=False, compare=False)
     facts: ModelFacts | None = field(init=False, repr=False, compare=False)
     own_price: Mapping[str, float] | None = field(init=False, repr=False, compare=False)
@@ -237,7 +239,7 @@ class Settings:
 
 
 class RequestBuilder:
-    """The part of a variant's requests for one schema that stays the same from text to text.
+    """The part of a variant's requests for texts of one schema that stays the same for all of them.
 
     `learned` is what the server reported of itself meanwhile, `dropped` what it refused. They
     change what is sent and not the journal's key, so that a later process finds the answers.
@@ -250,12 +252,13 @@ class RequestBuilder:
         learned: ServerFacts = NOTHING,
         dropped: DroppedParameters = NONE_DROPPED,
     ) -> None:
-        self.variant, self.schema = variant, schema
+        self.variant, self.schema = variant, choose_schema(variant.schema, schema)
+        self._order = [each.path for each in schema.leaves]
         self.learned, self.dropped, levels = learned, dropped, dropped.levels
         self.dialect = variant.connection.dialect
         self.facts = learned.model_facts or variant.facts
-        self.compiled: Compiled = schema.compile(self.dialect.SUBSET)
-        fields = len(schema.leaves)
+        self.compiled: Compiled = self.schema.compile(self.dialect.SUBSET)
+        fields = len(self._order)
         self.settings = Settings(variant, self.facts, fields, levels=levels)
         # The key of the journal is by what is declared of the model alone.
         same = self.facts is variant.facts and levels
@@ -438,6 +441,10 @@ class RequestBuilder:
             self._declared.output_limit,
             [[each.text, _jsonable(each.record)] for each in variant.examples],
         ]
+        # A digest is the same whatever the order of the fields; a variant can differ in it alone.
+        order = [each.path for each in self.schema.leaves]
+        if order != self._order:
+            same.append(order)
         return hashlib.sha256(json.dumps(same, sort_keys=True, default=repr).encode())
 
 

@@ -114,9 +114,13 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreRow(Figures):
-    """One variant of the scoreboard, with what the views show besides its figures."""
+    """One variant of the scoreboard, with what the views show besides its figures.
+
+    `schema` says how the schema by which it was asked differs from the comparison's.
+    """
 
     letter: str
+    schema: str = ""
     asked: int = 0
     valid_replies: int = 0
     agreement: float | None = None
@@ -282,7 +286,8 @@ def _worse(bound: str) -> Callable[[ScoreRow], str]:
 def _name(most: int) -> Callable[[ScoreRow], str]:
     def cell(row: ScoreRow) -> str:
         name = f"{row.letter} {formatting.shorten(row.variant, most)}"
-        return f"{name}\n✓ recommended" if row.wording.recommended else name
+        mark = "✓ recommended" if row.wording.recommended else ""
+        return "\n".join(filter(None, (name, mark, row.schema)))
 
     return cell
 
@@ -395,6 +400,7 @@ def _grouped(rows: Sequence[ScoreRow], lines: Sequence[str]) -> Iterator[str]:
 def _list_under(row: ScoreRow) -> tuple[str, ...]:
     """What plain text has no column for; what is empty is left out."""
     return (
+        row.schema,
         row.failed,
         row.wording.unanswered,
         row.late and f"{row.late}, in no p50 and p95",

@@ -2,7 +2,7 @@
 
 from llmwidgets.schemas.mapping import Compiled, Loss
 from llmwidgets.schemas.passes import SchemaSubset
-from llmwidgets.schemas.schema import Leaf, Schema, read_schema
+from llmwidgets.schemas.schema import Leaf, Schema, choose_schema, read_schema
 from llmwidgets.schemas.validation import Problem, parse_json
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Problem",
     "Schema",
     "SchemaSubset",
+    "choose_schema",
     "parse_json",
     "read_schema",
 ]

@@ -26,7 +26,7 @@ _HINT = (
 
 @dataclass(frozen=True, slots=True)
 class LoadedSchema:
-    """A schema as read: its JSON Schema, its name and, for Python types, the adapter.
+    """A schema as read: its JSON Schema, its name and, for Python types, the adapter and the type.
 
     `judged` is the JSON Schema without the formats that the type itself reads.
     """
@@ -35,8 +35,11 @@ class LoadedSchema:
     name: str
     adapter: Any = None
     judged: dict[str, Any] | None = None
+    type: Any = None
 
 
+UNNAMED = "Record"
+"""The name of a schema that has none."""
 _TEXT = "The schema text"
 
 
@@ -159,7 +162,7 @@ def from_json(schema: dict[str, Any], name: str = "", adapter: Any = None) -> Lo
         raise FieldError("The schema is empty: it names no field.", _HINT)
     title = copy.get("title")
     name = name or (title.strip() if isinstance(title, str) else "")
-    return LoadedSchema(copy, name or "Record", adapter)
+    return LoadedSchema(copy, name or UNNAMED, adapter)
 
 
 def _from_type(source: Any) -> LoadedSchema:
@@ -174,7 +177,7 @@ def _from_type(source: Any) -> LoadedSchema:
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError) as error:
         reason = f"{_name(source)} cannot be turned into a JSON Schema ({type(error).__name__})."
     else:
-        return replace(from_json(schema, _name(source), adapter), judged=judge)
+        return replace(from_json(schema, _name(source), adapter), judged=judge, type=source)
     raise FieldError(reason, _HINT)
 
 
@@ -216,7 +219,7 @@ def _name(source: Any) -> str:
     if isinstance(source, type) and not typing.get_args(source):
         return source.__name__
     named = (each for each in typing.get_args(source) if isinstance(each, type))
-    return next((_name(each) for each in named if each.__module__ != "builtins"), "Record")
+    return next((_name(each) for each in named if each.__module__ != "builtins"), UNNAMED)
 
 
 # -- TypedDicts in a form that pydantic reads on every Python.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
-from llmwidgets.formatting import count
+from llmwidgets.errors import FieldError
+from llmwidgets.formatting import count, join_listed
 from llmwidgets.schemas.canonical import (
     NEVER,
     VALUE_KEYWORDS,
@@ -17,6 +20,7 @@ from llmwidgets.schemas.canonical import (
     Node,
     any_name,
     canonical,
+    find_meant,
     item_path,
     listed_types,
     property_path,
@@ -83,23 +87,49 @@ def _either(one: Leaf, other: Leaf) -> Leaf:
     )
 
 
-def _walk(schema: Canonical, node: Node, at: Leaf, inside: frozenset[str]) -> Iterator[Leaf]:
+class Place(NamedTuple):
+    """One place of a schema: what is known of it, its node as written, and all that it says.
+
+    `whole` is the node with what its references name; `is_leaf` where no place is inside.
+    """
+
+    at: Leaf
+    node: Node
+    whole: Node
+    is_leaf: bool
+
+
+def walk(schema: Canonical) -> Iterator[Place]:
+    """Every place, groups and lists before what is in them; a branch of a union has the same path.
+
+    A recursive part ends in a place that says nothing.
+    """
+    yield from _walk(schema, schema.root, Leaf("", "other", required=True), frozenset())
+
+
+def _walk(schema: Canonical, node: Node, at: Leaf, inside: frozenset[str]) -> Iterator[Place]:
     """`at` carries the path and what is known of the place from outside."""
-    while "$ref" in node:
-        name = ref_name(node)
-        at = replace(at, description=str(node.get("description") or at.description))
+    whole = node
+    while "$ref" in whole:
+        name = ref_name(whole)
+        at = _described(at, whole)
         if name in inside:
-            yield replace(at, type="other")
+            yield Place(at, node, {}, is_leaf=True)
             return
         inside |= {name}
-        others = {key: value for key, value in node.items() if key != "$ref"}
-        node = {**schema.defs[name], **others}
-    at = replace(at, description=str(node.get("description") or at.description))
-    places = list(_inner_places(schema, node, at))
+        others = {key: value for key, value in whole.items() if key != "$ref"}
+        whole = {**schema.defs[name], **others}
+    at = _described(at, whole)
+    places = list(_inner_places(schema, whole, at))
+    yield Place(at, node, whole, is_leaf=not places)
     for inner, here in places:
         yield from _walk(schema, inner, here, inside)
-    if not places:
-        yield _scalar(node, at)
+
+
+def _described(at: Leaf, node: Node) -> Leaf:
+    """A place with the description nearest to it: a field's own, else that of its type."""
+    description = node.get("description")
+    return at if at.description or not description else replace(at, description=str(description))
 
 
 def _inner_places(schema: Canonical, node: Node, at: Leaf) -> Iterator[tuple[Node, Leaf]]:
@@ -175,7 +205,7 @@ class Schema:
         self.json: dict[str, Any] = loaded.json
         text = json.dumps(loaded.json, sort_keys=True, separators=(",", ":"))
         self.digest: str = hashlib.sha256(text.encode()).hexdigest()
-        self._adapter = loaded.adapter
+        self._adapter, self._type = loaded.adapter, loaded.type
         self.judged: dict[str, Any] = loaded.judged or loaded.json
         """The JSON Schema by which replies are judged: a format that a type reads is not in it."""
         self._format_validator = make_validator(self.json)
@@ -188,7 +218,7 @@ class Schema:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Schema):
             return NotImplemented
-        return self.digest == other.digest and self._adapter is other._adapter
+        return self.digest == other.digest and bool(self._type == other._type)
 
     def __hash__(self) -> int:
         return hash(self.digest)
@@ -200,13 +230,43 @@ class Schema:
     def leaves(self) -> tuple[Leaf, ...]:
         """Every scalar place in the order of the schema; a recursive part ends in `other`."""
         leaves: dict[str, Leaf] = {}
-        root = Leaf("", "other", required=True)
-        for leaf in _walk(self.canonical, self.canonical.root, root, frozenset()):
+        for place in walk(self.canonical):
+            if not place.is_leaf:
+                continue
+            leaf = _scalar(place.whole, place.at)
             known = leaves.get(leaf.path)
             leaves[leaf.path] = leaf if known is None else _either(known, leaf)
             if len(leaves) >= MAX_LEAVES:
                 break
         return tuple(leaves.values())
+
+    @cached_property
+    def paths(self) -> frozenset[str]:
+        """The paths of the leaves: the fields by which records are aligned."""
+        return frozenset(leaf.path for leaf in self.leaves)
+
+    def described(self, descriptions: Mapping[str, str]) -> Schema:
+        """The same fields with other descriptions, by path; an empty one takes it away.
+
+        `lines` is the list, `lines[].total` a field of its rows, "" the record. Fields that share
+        a definition share its descriptions. Records are still of the same class. FieldError for a
+        path that there is not.
+        """
+        copy = deepcopy(self.canonical)
+        nodes: dict[str, Node] = {}
+        for place in islice(walk(copy), MAX_LEAVES):
+            nodes.setdefault(place.at.path, place.node)
+        for path, words in descriptions.items():
+            if path not in nodes:
+                meant = join_listed(find_meant(path, nodes))
+                hint = f"Did you mean {meant}?" if meant else "Name a field, a group or a list."
+                raise FieldError({path: "is not a field of the schema."}, hint)
+            nodes[path].pop("description", None)
+            if words.strip():
+                nodes[path]["description"] = words.strip()
+        whole = {**copy.root, **({"$defs": copy.defs} if copy.defs else {})}
+        judged = None if self.canonical.formats else self.judged
+        return Schema(LoadedSchema(whole, self.name, self._adapter, judged, self._type))
 
     def problems(self, data: Any) -> list[Problem]:
         """Where `data` breaks the JSON Schema; empty if it does not. Values are never named.
@@ -264,6 +324,11 @@ class Schema:
     @cached_property
     def _partial_format_validator(self) -> Any:
         return make_partial_validator(replace(self.canonical, formats=True))
+
+
+def choose_schema(own: Schema | None, usual: Schema) -> Schema:
+    """The schema by which a text is asked: one of the variant's own, where it has its fields."""
+    return usual if own is None or own.paths != usual.paths else own
 
 
 def read_schema(source: Any) -> Schema:

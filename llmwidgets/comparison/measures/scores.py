@@ -30,6 +30,7 @@ from llmwidgets.comparison.measures.text_result import (
     name_in_code,
 )
 from llmwidgets.comparison.texts import spread_evenly
+from llmwidgets.comparison.variants import own_schema_words
 from llmwidgets.errors import FAILURES
 from llmwidgets.formatting import join_truncated
 from llmwidgets.report.scoreboard import Figures, ScoreRow
@@ -102,6 +103,7 @@ def _row(results: ResultData, at: int, stats: VariantStats) -> ScoreRow:
         variant=results.labels[at],
         model=results.models[at],
         effort=results.variants[at].effort or "",
+        schema=own_schema_words(results.variants[at], (text.schema for text in results.texts)),
         mode=" / ".join(stats.modes),
         texts=len(results.texts),
         scored=len(stats.scores),

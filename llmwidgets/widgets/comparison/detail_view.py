@@ -23,6 +23,9 @@ from llmwidgets.dialects.requests import curl_command
 from llmwidgets.dialects.types import AuthHeader, Call
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS
 from llmwidgets.formatting import count, escape_in_place, format_day
+from llmwidgets.schemas import choose_schema
+from llmwidgets.schemas.canonical import display_path
+from llmwidgets.schemas.difference import SPELLING, find_changes, read_facts
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.comparison.grid_model import (
     LONGEST,
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
     from llmwidgets.comparison.measures.text_result import Flag, VariantValue
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.request_builder import Document
+    from llmwidgets.schemas import Schema
+    from llmwidgets.schemas.difference import Change
 
 
 _QUOTE = 160
@@ -119,6 +124,7 @@ class RequestAnswer(TypedDict):
     said: str
     facts: list[list[str]]
     instructions: list[list[str]]
+    schemas: list[tuple[str, list[str]]]
 
 
 Fact = list[str | _FactLabel]
@@ -151,7 +157,9 @@ def detail_view(
     if repeat is None:
         repeat = cell.first if isinstance(cell, RepeatedValue) else 0
     shown = field if column < 0 else _in_repeat(field, repeat)
-    leaf, grounds = leaf_at(field, text), ground_text(comparison, unit.text)
+    own = comparison.variants[column].schema if column >= 0 else None
+    leaf = leaf_at(field, choose_schema(own, text.schema))
+    grounds = ground_text(comparison, unit.text)
     view: DetailState = {
         "index": at,
         "path": path,
@@ -319,13 +327,40 @@ def request_view(index: GridIndex, at: int, column: int, repeat: int = 0) -> Req
             [formatting.variant_letter(each), variant.instructions or DEFAULT_INSTRUCTIONS]
             for each, variant in enumerate(comparison.variants)
         ],
+        "schemas": _schemas_beside(
+            [choose_schema(each.schema, text.schema) for each in comparison.variants], text.schema
+        ),
     }
     return spell_out(view)
 
 
+def _schemas_beside(schemas: list[Schema], usual: Schema) -> list[tuple[str, list[str]]]:
+    """What the columns' schemas say differently: the place and aspect, and each column's words."""
+    changes = {change.name: change for own in schemas for change in find_changes(usual, own)}
+    facts = [read_facts(own) for own in schemas] if changes else []
+    return [
+        (
+            f"{display_path(change.path)}: {change.aspect}",
+            [_aspect_words(each, change) for each in facts]
+            if change.aspect != SPELLING
+            else [_indented(each.json) for each in schemas],
+        )
+        for change in changes.values()
+    ]
+
+
+def _aspect_words(facts: dict[str, dict[str, Any]], change: Change) -> str:
+    said = facts.get(change.path, {}).get(change.aspect, "")
+    return said if isinstance(said, str) else _indented(said)
+
+
+def _indented(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
 def _indented_reply(reply: str) -> str:
     try:
-        return json.dumps(json.loads(reply), indent=2, ensure_ascii=False)
+        return _indented(json.loads(reply))
     except ValueError:
         return reply
 

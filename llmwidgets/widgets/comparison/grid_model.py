@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.comparison.measures.text_result import Flag, TextGrounding, VariantValue
     from llmwidgets.engine.request_builder import Document
-    from llmwidgets.schemas import Leaf
+    from llmwidgets.schemas import Leaf, Schema
 
 
 T = TypeVar("T")
@@ -407,9 +407,9 @@ def _has(field: FieldState, states: Sequence[str] | set[str]) -> bool:
 LONGEST = 400
 
 
-def leaf_at(field: FieldResult, text: Document) -> Leaf | None:
+def leaf_at(field: FieldResult, schema: Schema) -> Leaf | None:
     """The schema's leaf that the field fills."""
-    return next((leaf for leaf in text.schema.leaves if leaf.path == field.pattern), None)
+    return next((leaf for leaf in schema.leaves if leaf.path == field.pattern), None)
 
 
 def grounding_flag(field: FieldResult, variant: int, grounds: TextGrounding) -> Flag:

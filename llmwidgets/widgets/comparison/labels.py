@@ -179,7 +179,11 @@ def _read_label(
         )
     if content.get("none"):
         return field.path, None, EMPTY
-    return field.path, parse_edit(str(content.get("value") or ""), leaf_at(field, text)), TYPED
+    return (
+        field.path,
+        parse_edit(str(content.get("value") or ""), leaf_at(field, text.schema)),
+        TYPED,
+    )
 
 
 def _origin(made: Correction) -> str:

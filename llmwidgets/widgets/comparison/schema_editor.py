@@ -12,8 +12,8 @@ from llmwidgets.errors import FieldError, read_json
 from llmwidgets.formatting import count, parse_number, parse_whole
 from llmwidgets.schemas.loaders import TYPES, schema_from_rows
 from llmwidgets.schemas.python_code import write_classes
+from llmwidgets.widgets.comparison.column_view import TYPE_WORDS
 from llmwidgets.widgets.comparison.setup_controller import SetupController
-from llmwidgets.widgets.comparison.setup_view import TYPE_WORDS
 from llmwidgets.widgets.panel import Content, Page, whole_in
 
 if TYPE_CHECKING:

@@ -252,7 +252,7 @@ def _row(row: Row, shared: Shared, *, sparse: bool, agreed: bool) -> _ScoreRow:
     view: _ScoreRow = {
         "letter": row.letter,
         "label": row.variant,
-        "said": _effort(row),
+        "said": _way_asked(row),
         "right": formatting.percent(row.accuracy),
         "interval": _interval(row),
         "range": formatting.interval(row.accuracy_low, row.accuracy_high),
@@ -290,8 +290,9 @@ def _interval(row: Row) -> list[float | None] | None:
     ]
 
 
-def _effort(row: Row) -> str:
+def _way_asked(row: Row) -> str:
     parts = [] if row.effort in ("", "least") else [f"thinking {row.effort}"]
+    parts += [row.schema] if row.schema else []
     if row.reasoning_tokens:
         parts.append(f"{formatting.format_thousands(row.reasoning_tokens)} thinking tokens")
     return ", ".join(parts)

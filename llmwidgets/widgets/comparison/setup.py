@@ -18,6 +18,7 @@ from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import (
     ConnectionResolver,
     Variant,
+    free_label,
     reference_of,
     resolve_variants,
 )
@@ -28,6 +29,7 @@ from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FieldError, LLMWidgetsError, PolicyError, StoreError
 from llmwidgets.formatting import parse_number
 from llmwidgets.schemas import Schema, read_schema
+from llmwidgets.schemas.difference import find_changes
 from llmwidgets.store.store import Store
 from llmwidgets.widgets.connection.check_view import is_liftable
 
@@ -256,6 +258,9 @@ class Setup:
                 continue
             for variant, column in chosen:
                 own = variant if isinstance(each, Variant) else None
+                if own and own.schema and each.label is None:
+                    taken = {pick.label: pick.variant.schema for pick in self.picks}
+                    own = replace(own, label=free_label(column.label, own.schema, taken))
                 self._choose(column.connection, column.model, own)
 
     def _choose(self, connection: Connection, model: str, variant: Variant | None) -> None:
@@ -370,12 +375,28 @@ class Setup:
         if pick is None:
             return
         changed = _edit_variant(pick.variant, content, self.options.instructions)
+        if "schema" in content:
+            given = content["schema"]
+            own = self._own_schema(pick.variant, given if isinstance(given, Mapping) else {})
+            changed = replace(changed, schema=own)
         others = {each.label for each in self.picks if each is not pick}
         if changed.label in others:
             raise FieldError(
                 {"label": f"Another column is named {changed.label}."}, "Give it another name."
             )
         pick.variant = changed
+
+    def _own_schema(self, variant: Variant, descriptions: Mapping[str, object]) -> Schema | None:
+        """A column's schema with other descriptions by path; the comparison's where none is other.
+
+        Without any, it is the comparison's again.
+        """
+        usual = self.shared_schema
+        if usual is None or not descriptions:
+            return None
+        own: Schema = variant.schema or usual
+        own = own.described({path: str(words or "") for path, words in descriptions.items()})
+        return own if find_changes(usual, own) else None
 
     def drop(self, key: str) -> None:
         self.picks = [pick for pick in self.picks if pick.key != key]
@@ -386,6 +407,11 @@ class Setup:
             replace(pick.variant, model=(pick.connection, pick.model), label=pick.label)
             for pick in self.picks
         ]
+
+    @property
+    def shared_schema(self) -> Schema | None:
+        """The schema of all texts, or the one that is there before them; None where several are."""
+        return shared_schema(self.documents) if self.documents else self.schema
 
     @property
     def columns(self) -> int:

@@ -12,16 +12,22 @@ from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.statistics.verdict import expected_sentence
 from llmwidgets.comparison.texts import file_notes
-from llmwidgets.comparison.variants import count_examples, reference_of
+from llmwidgets.comparison.variants import reference_of
 from llmwidgets.engine import request_builder
 from llmwidgets.engine.estimate import ASK_BUDGET_ABOVE, cost_words
 from llmwidgets.engine.network import egress, retry
 from llmwidgets.errors import LLMWidgetsError, StoreLocked
 from llmwidgets.formatting import count, duration, format_day, format_days_until
+from llmwidgets.widgets.comparison.column_view import (
+    CopyState,
+    PlaceState,
+    copy_view,
+    list_places,
+    type_words,
+)
 from llmwidgets.widgets.comparison.grid_model import text_title
 from llmwidgets.widgets.comparison.setup import (
     ActionState,
-    ColumnChoice,
     RunOptions,
     Setup,
     SetupProblem,
@@ -31,39 +37,13 @@ from llmwidgets.widgets.panel import Sentence
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
     from llmwidgets.providers.base import ModelFacts
-    from llmwidgets.schemas import Leaf
     from llmwidgets.schemas.mapping import Loss
     from llmwidgets.widgets.comparison.setup_controller import CostEstimate
 
 
-EFFORTS = (
-    ("least", "least: off where the model allows it"),
-    ("vendor", "vendor: as the vendor sets it"),
-    ("low", "low"),
-    ("medium", "medium"),
-    ("high", "high"),
-)
 _SOON_DAYS = 90
 
 Tone = Literal["muted", "warn", "fail"]
-
-
-class _ExamplesState(TypedDict):
-    """How many examples a column shows; `given` where code gave them as pairs."""
-
-    count: int
-    given: str
-
-
-class _CopyState(TypedDict):
-    key: str
-    letter: str
-    label: str
-    said: str
-    examples: _ExamplesState
-    instructions: str
-    effort: str
-    efforts: list[list[str]]
 
 
 class _NoteState(TypedDict):
@@ -83,7 +63,7 @@ class ModelRow(TypedDict):
     price: str
     notes: list[_NoteState]
     spoken: str
-    copies: list[_CopyState]
+    copies: list[CopyState]
 
 
 class ModelGroup(TypedDict):
@@ -151,35 +131,10 @@ def _row(setup: Setup, connection: Connection, model: str, cost: CostEstimate) -
         "notes": notes,
         "spoken": ", ".join([ref, mode, f"price {words}", *(note["text"] for note in notes)]),
         "copies": [
-            _copy(pick, letters[pick.key], setup.options.instructions)
+            copy_view(pick, letters[pick.key], setup)
             for pick in setup.picks
             if pick.ref == ref and not pick.plain
         ],
-    }
-
-
-def _copy(pick: ColumnChoice, letter: str, usual: str) -> _CopyState:
-    changed, examples = [], pick.variant.examples
-    number = count_examples(examples) if examples else 0
-    if pick.variant.instructions not in (None, usual):
-        changed.append("own instructions")
-    if pick.variant.effort not in (None, "least"):
-        changed.append(f"thinking {pick.variant.effort}")
-    if number:
-        changed.append(count(number, "example"))
-    pairs = examples and not isinstance(examples, int)
-    return {
-        "key": pick.key,
-        "letter": letter,
-        "label": pick.label,
-        "said": ", ".join(changed) or "the same as the first, until it is edited",
-        "examples": {
-            "count": number,
-            "given": "Given in code as pairs of text and record." if pairs else "",
-        },
-        "instructions": pick.variant.instructions or usual,
-        "effort": pick.variant.effort or "least",
-        "efforts": [list(each) for each in EFFORTS],
     }
 
 
@@ -222,10 +177,6 @@ TRIAL = 5
 SAMPLES = ("invoices", "emails", "jobs")
 _LINES = 3
 _LOSSES = 3
-TYPE_WORDS = {
-    "text": "text", "number": "number", "integer": "whole number", "boolean": "yes or no",
-    "date": "date", "datetime": "date and time", "time": "time", "email": "e-mail", "url": "URL",
-}  # fmt: skip
 
 
 class ProblemState(Sentence):
@@ -292,6 +243,7 @@ class SetupState(TypedDict):
     empty: Sentence | None
     ticked: str
     groups: list[ModelGroup]
+    places: list[PlaceState]
     schema: _SchemaView
     texts: _TextsView
     options: _OptionsView
@@ -332,6 +284,7 @@ def setup_view(
         "empty": None if total else _empty(setup),
         "ticked": f"{ticked} ticked of {total}{more}",
         "groups": groups,
+        "places": list_places(setup),
         "schema": _schema_view(setup),
         "texts": _texts_view(setup),
         "options": _options_view(setup.options),
@@ -428,7 +381,7 @@ def _schema_view(setup: Setup) -> _SchemaView:
         "fields": [
             {
                 "path": leaf.path or "value",
-                "type": _type_words(leaf),
+                "type": type_words(leaf),
                 "description": leaf.description,
                 "loss": lossy.get(leaf.path, ""),
             }
@@ -451,17 +404,6 @@ def _losses(setup: Setup) -> dict[str, Loss]:
                 for loss in schema.compile(dialect.SUBSET).losses:
                     losses.setdefault(str(loss), loss)
     return losses
-
-
-def _type_words(leaf: Leaf) -> str:
-    """The type of a field in a reader's words: `text or none`, `one of 6`."""
-    kind = "text" if leaf.type == "string" else leaf.type
-    words = TYPE_WORDS.get(kind, kind)
-    if leaf.type == "enum":
-        words = f"one of {len(leaf.values or ())}"
-    if leaf.path.endswith("[]"):
-        words = f"list of {words}"
-    return f"{words} or none" if leaf.nullable else words
 
 
 def _texts_view(setup: Setup) -> _TextsView:

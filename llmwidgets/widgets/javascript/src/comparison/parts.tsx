@@ -252,3 +252,19 @@ export function Matters({ points }: { points: string }) {
     </label>
   );
 }
+
+interface LabelledProps {
+  words: string;
+  help?: Words;
+  children: Words;
+}
+
+/** Words, a control below them, and a line of help. */
+export const Labelled = ({ words, help, children }: LabelledProps) => (
+  // biome-ignore lint/a11y/noLabelWithoutControl: the control is among the children
+  <label class="field">
+    <span class="label">{words}</span>
+    {children}
+    {help && <span class="help">{help}</span>}
+  </label>
+);

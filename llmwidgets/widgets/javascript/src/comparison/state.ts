@@ -26,6 +26,18 @@ export interface Copy {
   instructions: string;
   effort: string;
   efforts: Choice[];
+  /** How its schema differs from the comparison's; empty where it is the same. */
+  schema: string;
+  /** The descriptions of its own, by path. */
+  descriptions: Record<string, string>;
+}
+
+/** A field, a group or a list of the schema. */
+export interface Place {
+  path: string;
+  name: string;
+  type: string;
+  description: string;
 }
 
 export interface ModelRow {
@@ -82,6 +94,7 @@ export interface Setup {
   empty: Sentence | null;
   ticked: string;
   groups: ModelGroup[];
+  places: Place[];
   schema: SchemaView;
   texts: TextsView;
   options: OptionsView;
@@ -498,4 +511,6 @@ export interface RequestAnswer {
   said: string;
   facts: [name: string, value: string][];
   instructions: [letter: string, said: string][];
+  /** What the columns' schemas say differently: the place, and the words of each column. */
+  schemas: [place: string, said: string[]][];
 }

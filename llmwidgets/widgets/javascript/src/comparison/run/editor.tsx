@@ -4,10 +4,9 @@ import { useRef } from "preact/hooks";
 import { Control, Select } from "../../panel/controls";
 import { Alert, Button, Fold, Note, TextButton } from "../../panel/parts";
 import { Tick } from "../../panel/tick";
-import { Aside, Grow, Head, Heads, Row, Scroll, Spoken, Status } from "../parts";
+import { Aside, Grow, Head, Heads, Labelled, Row, Scroll, Spoken, Status } from "../parts";
 import type { FieldRow, Fields, Sentence } from "../state";
 import { useView, type View } from "../view";
-import { Labelled } from "./models";
 
 export function EditorScreen({ fields, error }: { fields: Fields; error: Sentence | null }) {
   const view = useView();

@@ -1,12 +1,12 @@
 // The models that can be compared, by connection; each ticked one is a column, and may have copies.
 
 import { useRef } from "preact/hooks";
-import { Control, Select } from "../../panel/controls";
-import { Button, Fold, TextButton, useRoving } from "../../panel/parts";
+import { Button, TextButton, useRoving } from "../../panel/parts";
 import { Tick } from "../../panel/tick";
-import { Grow, Letter, Muted, Row, SearchBox, Small, Status, type Words } from "../parts";
-import type { Copy, ModelGroup, ModelRow, Setup } from "../state";
+import { Grow, Letter, Muted, SearchBox, Status } from "../parts";
+import type { ModelGroup, ModelRow, Setup } from "../state";
 import { useKept, useView } from "../view";
+import { CopyForm } from "./copy";
 
 const MODELS_SHOWN = 4;
 const STOPS = ".lw-model > input[type=checkbox], .lw-model > .btn, .lw-model > .aslink";
@@ -125,88 +125,3 @@ function Model({ row }: { row: ModelRow }) {
     </>
   );
 }
-
-/** A column beside its model's first one: its name, and how it is asked. */
-function CopyForm({ copy: { key, letter, label, said, examples, ...copy } }: { copy: Copy }) {
-  const view = useView();
-  const set = (content: object) => view.send("setup.edit_copy", { key, ...content });
-  return (
-    <div class="lw-model lw-copy">
-      <span />
-      <Fold
-        class="lw-wide"
-        open
-        title={[<Letter>{letter}</Letter>, " ", <span class="m">{label}</span>]}
-        about={said}
-      >
-        <div class="stack t inside">
-          <Labelled words="Name of the column">
-            <Control
-              class="in m"
-              value={label}
-              onChange={(e) => set({ label: e.currentTarget.value })}
-            />
-          </Labelled>
-          <Labelled words="Instructions">
-            <Control
-              as="textarea"
-              rows={4}
-              value={copy.instructions}
-              onChange={(e) => set({ instructions: e.currentTarget.value })}
-            />
-          </Labelled>
-          <Labelled
-            words="Examples"
-            help={
-              !examples.given &&
-              "This many labelled texts are shown to this column, and left out of scoring for all."
-            }
-          >
-            {examples.given ? (
-              <Small>{examples.given}</Small>
-            ) : (
-              <Control
-                class="in lw-number"
-                type="number"
-                min={0}
-                max={50}
-                value={String(examples.count)}
-                onChange={(e) => set({ examples: e.currentTarget.value || "0" })}
-              />
-            )}
-          </Labelled>
-          <Row>
-            <Labelled words="Thinking">
-              <Select
-                class="in s"
-                options={copy.efforts}
-                value={copy.effort}
-                onPick={(effort) => set({ effort })}
-              />
-            </Labelled>
-            <Grow />
-            <Button small send="setup.drop_copy" content={{ key }}>
-              Remove column
-            </Button>
-          </Row>
-        </div>
-      </Fold>
-    </div>
-  );
-}
-
-interface LabelledProps {
-  words: string;
-  help?: Words;
-  children: Words;
-}
-
-/** Words, a control below them, and a line of help. */
-export const Labelled = ({ words, help, children }: LabelledProps) => (
-  // biome-ignore lint/a11y/noLabelWithoutControl: the control is among the children
-  <label class="field">
-    <span class="label">{words}</span>
-    {children}
-    {help && <span class="help">{help}</span>}
-  </label>
-);

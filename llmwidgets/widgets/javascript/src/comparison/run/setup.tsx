@@ -5,10 +5,10 @@ import { Control, FileButton } from "../../panel/controls";
 import { inHand } from "../../panel/page";
 import { Alert, Button, Failed, Fold, TextButton } from "../../panel/parts";
 import type { PanelError } from "../../panel/protocol";
-import { Aside, Grow, Head, Heading, Heads, Matters, Muted, Row, Small } from "../parts";
+import { Aside, Grow, Head, Heading, Heads, Labelled, Matters, Muted, Row, Small } from "../parts";
 import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "../state";
 import { useKept, useView } from "../view";
-import { Labelled, Models } from "./models";
+import { Models } from "./models";
 
 const FIELDS_SHOWN = 6;
 /** What a notebook server takes in one message is 10 MiB; beyond, it hangs up without a word. */

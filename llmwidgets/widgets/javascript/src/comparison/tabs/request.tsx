@@ -16,6 +16,8 @@ export default function RequestView({ result }: { result: Result }) {
   const shown = view.need<RequestAnswer>("request", asked, fits);
   const set = (change: object) => view.show("request", { request: { ...asked, ...change } });
   const several = shown && new Set(shown.instructions.map(([, said]) => said)).size > 1;
+  const other = [several && "instructions", shown?.schemas.length && "schemas"].filter(Boolean);
+  const same = ["instructions", "schemas"].filter((each) => !other.includes(each));
   return (
     <>
       <div class="lw-bar row wrap">
@@ -36,10 +38,11 @@ export default function RequestView({ result }: { result: Result }) {
       </div>
       {shown ? <Exchange shown={shown} /> : <Waiting>Reading the request.</Waiting>}
       {shown && <Instructions shown={shown} variants={variants} />}
+      {shown && <Schemas shown={shown} variants={variants} />}
       <footer>
         <Small>
-          {several
-            ? "Every column got the same schema and text; the instructions differ as shown above. Secrets are cut."
+          {other.length
+            ? `Every column got the same ${[...same, "text"].join(" and ").replace("schemas", "schema")}; the ${other.join(" and the ")} differ as shown above. Secrets are cut.`
             : "Every model got the same instructions, schema and text; only the spelling differs. Secrets are cut."}
         </Small>
       </footer>
@@ -95,31 +98,58 @@ const Code = ({ children }: { children: string }) => (
   </pre>
 );
 
+interface BesideProps {
+  shown: RequestAnswer;
+  variants: Variant[];
+}
+
 /** The instructions of this column, and what differs from another one's. */
-function Instructions({ shown, variants }: { shown: RequestAnswer; variants: Result["variants"] }) {
-  const [beside, setBeside] = useKept("beside", "");
-  const [own, said] = shown.instructions[shown.column]!;
-  const others = shown.instructions.filter(([, each]) => each !== said);
+function Instructions({ shown, variants }: BesideProps) {
+  const said = shown.instructions.map(([, each]) => [["", each]] as Said);
+  return <Beside what="Instructions" {...{ said, shown, variants }} />;
+}
+
+/** What its schema says of the fields otherwise than another column's. */
+function Schemas({ shown, variants }: BesideProps) {
+  const said = variants.map((_, at) => shown.schemas.map(([place, each]) => [place, each[at]!]));
+  return <Beside what="Schema" {...{ said: said as Said[], shown, variants }} />;
+}
+
+/** What a column was asked by, in named pieces. */
+type Said = [name: string, words: string][];
+
+/** What differs between a column and another that is chosen, piece by piece. */
+function Beside({ what, said, shown, variants }: BesideProps & { what: string; said: Said[] }) {
+  const [beside, setBeside] = useKept(`beside ${what}`, "");
+  const own = said[shown.column]!;
+  const differs = (at: number) => own.filter(([, words], n) => said[at]![n]![1] !== words);
+  const others = variants.filter((_, at) => differs(at).length);
   if (!others.length) return null;
-  const [other, before] = others.find(([letter]) => letter === beside) ?? others[0]!;
+  const { letter } = variants[shown.column]!;
+  const other = others.find((each) => each.letter === beside) ?? others[0]!;
+  const before = said[variants.indexOf(other)]!;
   return (
     <Fold
       class="body lw-asked"
-      title={["Instructions of ", <Letter>{own}</Letter>, " beside another column's"]}
-      about={`${others.length} differ`}
+      title={[`${what} of `, <Letter>{letter}</Letter>, " beside another column's"]}
+      about={`${others.length} ${others.length === 1 ? "differs" : "differ"}`}
     >
       <div class="stack t inside">
-        <Chips
-          label="Beside"
-          variants={variants.filter(({ letter }) => others.some(([each]) => each === letter))}
-          on={other}
-          pick={setBeside}
-        />
-        <p class="lw-code lw-diff">
-          {wordsChanged(before, said).map(([Kind, words]) => (Kind ? <Kind>{words}</Kind> : words))}
-        </p>
+        <Chips label="Beside" variants={others} on={other.letter} pick={setBeside} />
+        {own.map(([name, words], n) =>
+          before[n]![1] === words ? null : (
+            <div key={name}>
+              {name && <Small>{name}</Small>}
+              <p class="lw-code lw-diff">
+                {wordsChanged(before[n]![1], words).map(([Kind, each]) =>
+                  Kind ? <Kind>{each}</Kind> : each,
+                )}
+              </p>
+            </div>
+          ),
+        )}
         <Small>
-          Struck out: only in {other}. Underlined: only in {own}.
+          Struck out: only in {other.letter}. Underlined: only in {letter}.
         </Small>
       </div>
     </Fold>
