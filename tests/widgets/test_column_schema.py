@@ -88,7 +88,7 @@ def test_a_described_column_is_run_and_every_view_tells(page) -> None:
     describe(page, total="The gross amount.")
     page.send("result.code")
     code = next(each["text"] for each in reversed(page.messages) if each["type"] == "code")
-    assert "    Bill,\n" in code
+    assert "  # your class Bill serves as well\n" in code
     assert 'lw.Variant("demo-quick", label="demo-quick · 2", schema=schema_2)' in code
     assert "The gross amount." in code
     page.send("run.start")
