@@ -22,7 +22,6 @@ from llmwidgets.comparison.measures.text_result import (
     data_to_compare,
     has_data,
     no_value,
-    read_text_result,
     read_text_results,
     score_against,
 )
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from llmwidgets.analysis.comparators import FieldComparator
     from llmwidgets.analysis.scoring import Cell, TextScore
     from llmwidgets.engine.extraction import Extraction
+    from llmwidgets.engine.request_builder import Document
 
 
 # -- One text: the value that most repeats have, the others behind it.
@@ -61,16 +61,30 @@ class RepeatedValue(VariantValue):
         return self.groups[0][0] if self.groups else 0
 
 
-def read_fields(results: ResultData, text: int) -> tuple[FieldResult, ...]:
-    """The fields of one text; each value is a RepeatedValue where there are repeats."""
-    if results.repeats == 1:
-        return read_text_result(results, text, 0).values
+def at_repeat(value: VariantValue, repeat: int) -> VariantValue:
+    """What a variant gives for a field in one of its repeats."""
+    return value.given[repeat] if isinstance(value, RepeatedValue) else value
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedText:
+    """One text with its fields; each value is a RepeatedValue where there are repeats."""
+
+    document: Document
+    values: tuple[FieldResult, ...]
+
+
+def read_repeated(results: ResultData, text: int) -> RepeatedText:
+    """What every variant says to one text, in all repeats."""
     return merge_repeats(results, read_text_results(results, text))
 
 
-def merge_repeats(results: ResultData, answers: Sequence[TextResult]) -> tuple[FieldResult, ...]:
-    """The fields of one text, of which these are all repeats."""
-    document, variants = answers[0].document, range(len(results.variants))
+def merge_repeats(results: ResultData, answers: Sequence[TextResult]) -> RepeatedText:
+    """One text, of which these are all repeats."""
+    document = answers[0].document
+    if len(answers) == 1:
+        return RepeatedText(document, answers[0].values)
+    variants = range(len(results.variants))
     extractions = [each.extractions[variant] for variant in variants for each in answers]
     scores = [each.scores[variant] for variant in variants for each in answers]
     answered = {at: each for at, each in enumerate(extractions) if has_data(each)}
@@ -86,7 +100,7 @@ def merge_repeats(results: ResultData, answers: Sequence[TextResult]) -> tuple[F
             for at in range(0, len(given), len(answers))
         )
         fields.append(FieldResult(path, truth, merged))
-    return tuple(fields)
+    return RepeatedText(document, tuple(fields))
 
 
 def _as_given(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.analysis.grounding import PAGE_BREAK
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.comparison.core import CellKey
+from llmwidgets.comparison.measures.stability import RepeatedValue, at_repeat
 from llmwidgets.comparison.measures.text_result import (
     FLAG_WORDS,
     FLAGS,
@@ -23,11 +25,13 @@ from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS
 from llmwidgets.formatting import count, escape_in_place, format_day
 from llmwidgets.secret import Secret
 from llmwidgets.widgets.comparison.grid_model import (
+    LONGEST,
     GridIndex,
     display_value,
     grounding_flag,
     leaf_at,
     may_ask_again,
+    share_of_repeats,
     spell_out,
     text_name,
     truth_cell,
@@ -37,7 +41,7 @@ from llmwidgets.widgets.panel import Sentence
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.measures.text_result import Flag
+    from llmwidgets.comparison.measures.text_result import Flag, VariantValue
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.request_builder import Document
 
@@ -63,12 +67,26 @@ class _FactLabel(TypedDict):
     said: NotRequired[str]
 
 
+class _RepeatGroup(TypedDict):
+    """One of the values that a variant's repeats gave: how often, its state, and in which."""
+
+    times: str
+    text: str
+    state: str
+    repeats: list[int]
+
+
 class DetailState(TypedDict):
-    """One cell, or one field with the values of all variants."""
+    """One cell, or one field with the values of all variants.
+
+    With repeats, `repeat` is the one whose reply this is, and `groups` has all their values.
+    """
 
     index: int
     path: str
     column: int
+    repeat: int
+    groups: list[_RepeatGroup]
     name: str
     description: str
     quote: NotRequired[_QuoteState]
@@ -84,6 +102,7 @@ class RequestAnswer(TypedDict):
 
     index: int
     column: int
+    repeat: int
     id: str
     mode: str
     line: str
@@ -112,34 +131,77 @@ def failure_view(extraction: Extraction) -> Sentence | None:
     }
 
 
-def detail_view(index: GridIndex, at: int, path: str, column: int) -> DetailState:
-    """The value, the truth and the words they came from; `column` -1 is the field itself."""
+def detail_view(
+    index: GridIndex, at: int, path: str, column: int, repeat: int | None = None
+) -> DetailState:
+    """The value, the truth and the words they came from; `column` -1 is the field itself.
+
+    Without `repeat`, it is the first that gave the value shown in the grid.
+    """
     comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
     fields = (each for each in index.answers(at).values if each.path == path)
     field = next(fields, FieldResult(path, NOTHING, ()))
+    cell = field.values[column] if 0 <= column < len(field.values) else None
+    if repeat is None:
+        repeat = cell.first if isinstance(cell, RepeatedValue) else 0
+    shown = field if column < 0 else _in_repeat(field, repeat)
     leaf, grounds = leaf_at(field, text), ground_text(comparison, unit.text)
     view: DetailState = {
         "index": at,
         "path": path,
         "column": column,
+        "repeat": repeat,
+        "groups": _repeat_groups(index, at, column, cell),
         "name": path or "all fields",
         "description": leaf.description if leaf else "",
         "facts": [] if field.truth is NOTHING else [["Truth", truth_cell(field.truth)[0], {}]],
     }
-    _add_evidence(view, field, grounds, text)
+    _add_evidence(view, shown, grounds, text)
     view["facts"] += [
-        _value_row(comparison, field, each, grounds)
+        _value_row(comparison, shown, each, grounds)
         for each in range(len(field.values))
         if column in (each, -1)
     ]
     if column >= 0:
-        extraction = comparison.extraction(CellKey(column, unit.text, unit.repeat))
+        extraction = comparison.extraction(CellKey(column, unit.text, repeat))
         view["failure"] = failure_view(extraction)
         view["reply"] = extraction.reply_text or ""
         view["again"] = "Ask again" if may_ask_again(extraction.status) else ""
         view["facts"] += _facts(extraction)
     return spell_out(view)
+
+
+def _in_repeat(field: FieldResult, repeat: int) -> FieldResult:
+    """The field as every variant gave it in one of its repeats."""
+    return replace(field, values=tuple(at_repeat(each, repeat) for each in field.values))
+
+
+def _repeat_groups(
+    index: GridIndex, at: int, column: int, value: VariantValue | None
+) -> list[_RepeatGroup]:
+    """What the repeats of a variant gave: each value, then what failed and what is to come."""
+    if not isinstance(value, RepeatedValue):
+        return []
+    found = {
+        (formatting.shorten(value_words(value.given[group[0]]), LONGEST), n): list(group)
+        for n, group in enumerate(value.groups)
+    }
+    rows = index.comparison.rows
+    for repeat, each in enumerate(value.given):
+        if each.state == "failed":
+            waits = index.live and not rows.id(CellKey(column, at, repeat))
+            words = "" if waits else formatting.format_count_words(each.failure)
+            found.setdefault((words, -1), []).append(repeat)
+    return [
+        {
+            "times": f"{len(repeats)} ×",
+            "text": words or "not answered yet",
+            "state": value.given[repeats[0]].state if words else "waiting",
+            "repeats": repeats,
+        }
+        for (words, _), repeats in found.items()
+    ]
 
 
 def _add_evidence(
@@ -187,6 +249,8 @@ def _value_row(comparison: Comparison, field: FieldResult, at: int, grounds: Tex
     if value.state == "failed":
         words, how = "no usable reply", ""
     how = FLAG_WORDS[grounding_flag(field, at, grounds)] or how
+    if isinstance(value, RepeatedValue) and value.groups:
+        how = ", ".join(part for part in (share_of_repeats(value), how) if part)
     return [formatting.variant_letter(at), words, {"label": comparison.labels[at], "said": how}]
 
 
@@ -218,17 +282,18 @@ def _cost(extraction: Extraction) -> str:
     return ", ".join(parts)
 
 
-def request_view(index: GridIndex, at: int, column: int) -> RequestAnswer:
+def request_view(index: GridIndex, at: int, column: int, repeat: int = 0) -> RequestAnswer:
     """The exact request of one call, secrets cut, and what came back."""
     comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
-    extraction = comparison.extraction(CellKey(column, unit.text, unit.repeat))
+    extraction = comparison.extraction(CellKey(column, unit.text, repeat))
     request = extraction.request
     sent = {key: request[key] for key in ("headers", "body") if key in request}
     view: RequestAnswer = {
         "index": at,
         "column": column,
-        "id": text_name(text, unit.repeat, comparison.repeats),
+        "repeat": repeat,
+        "id": text_name(text),
         "mode": str(extraction.mode or ""),
         "line": f"{request.get('method', '')} {request.get('url', '')}".strip(),
         "request": json.dumps(sent, indent=2, ensure_ascii=False, default=str) if sent else "",
@@ -304,6 +369,7 @@ class TextAnswer(TypedDict):
     """One text with the spans of every variant."""
 
     index: int
+    repeat: int
     id: str
     total: int
     text: str
@@ -315,16 +381,18 @@ class TextAnswer(TypedDict):
 LONGEST_TEXT = 200_000
 
 
-def text_view(index: GridIndex, at: int) -> TextAnswer:
-    """The source with the spans of every variant, and the list of fields."""
+def text_view(index: GridIndex, at: int, repeat: int = 0) -> TextAnswer:
+    """The source with the spans of every variant, and the list of fields, in one repeat."""
     comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
-    fields = sorted(index.answers(at).values, key=lambda field: -field.disagreeing)
+    answered = [_in_repeat(each, repeat) for each in index.answers(at).values]
+    fields = sorted(answered, key=lambda field: -field.disagreeing)
     grounds = ground_text(comparison, unit.text)
     grouped = [(field, _groups(field, grounds)) for field in fields]
     view: TextAnswer = {
         "index": at,
-        "id": text_name(text, unit.repeat, comparison.repeats),
+        "repeat": repeat,
+        "id": text_name(text),
         "total": index.total,
         "text": escape_in_place(text.text[:LONGEST_TEXT].replace("\f", "\n")),
         "cut": f"The first {LONGEST_TEXT:,} characters." if len(text.text) > LONGEST_TEXT else "",

@@ -13,17 +13,19 @@ from llmwidgets import formatting
 from llmwidgets.analysis.grounding import get_ready
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.core import CellKey
+from llmwidgets.comparison.measures.stability import RepeatedValue
 from llmwidgets.comparison.measures.text_result import (
     FLAGS,
     FieldResult,
     TextGrounding,
     ground_text,
 )
-from llmwidgets.formatting import count
+from llmwidgets.formatting import count, join_truncated
 from llmwidgets.widgets.comparison.detail_view import detail_view
 from llmwidgets.widgets.comparison.grid_model import (
     CHUNK,
     LONGEST,
+    UNSTABLE,
     WHOLE,
     Filter,
     GridIndex,
@@ -31,6 +33,7 @@ from llmwidgets.widgets.comparison.grid_model import (
     TextRow,
     grounding_flag,
     may_ask_again,
+    share_of_repeats,
     text_name,
     text_title,
     truth_cell,
@@ -98,8 +101,16 @@ class Metrics:
         return self.pad + self.line * lines
 
 
-# A variant's cell: its state, its words, the number of a note on it.
+# A variant's cell: its state, its words, the number of a note on it; what its repeats say.
 Cell = list[Any]
+
+
+class _RepeatsState(TypedDict):
+    """How often the value came, what failed, and the states of the other values."""
+
+    of: str
+    failed: str
+    others: list[str]
 
 
 class RowState(TypedDict):
@@ -249,7 +260,8 @@ class GridController:
             path, column = str(content.get("path") or ""), whole_in(content, "column")
             if not -1 <= column < len(index.comparison.variants):
                 return
-            view = await self.result.work(detail_view, index, at, path, column)
+            repeat = self.result.find_repeat(content)
+            view = await self.result.work(detail_view, index, at, path, column, repeat)
             self.result.answer("detail", view)
 
     async def send_first(self) -> None:
@@ -362,7 +374,7 @@ class GridController:
         index = self.result.index
         if index is None or not index.live:
             return
-        waiting = [unit.text for unit in index.units if unit.waiting]
+        waiting = [unit.text for unit in index.units if unit.waiting or unit.to_come]
         index.live = False
         self.send_changed(index.again(index.comparison, dict.fromkeys(waiting)))
         self.result.revision += 1
@@ -409,14 +421,11 @@ def block_of(index: GridIndex, each: Shown, metrics: Metrics) -> _BlockState:
         opened = metrics.failed
     height = metrics.group + opened
     return {
-        "id": text_name(text, unit.repeat, comparison.repeats),
+        "id": text_name(text),
         "index": each.unit,
         "title": text_title(text),
         "said": _said(unit),
-        "failed": {
-            at: _failure(comparison, CellKey(at, unit.text, unit.repeat)) for at in unit.failed
-        }
-        or None,
+        "failed": {at: _failure(comparison, at, unit.text) for at in unit.failed} or None,
         "fold": _fold(each, unit, len(comparison.variants)),
         "rows": rows,
         "h": height + (metrics.fold if each.quiet else 0),
@@ -435,11 +444,14 @@ def _row(
         cells = [["failed" if at in unit.failed else "agree", "", 0] for at in range(variants)]
         return {"p": "", "name": WHOLE, "t": ["", "blank"], "c": cells, "q": 0, "h": metrics.row(1)}
     cells = [
-        ["waiting", "", 0] if at in unit.waiting else _cell(field, at, grounds)
+        ["waiting", "", 0] if at in unit.waiting else _cell(field, at, grounds, unit)
         for at in range(len(field.values))
     ]
     truth = truth_cell(field.truth)
-    lines = [min(2, 1 + len(str(cell[1])) // metrics.chars) + bool(cell[2]) for cell in cells]
+    lines = [
+        min(2, 1 + len(str(cell[1])) // metrics.chars) + bool(cell[2]) + len(cell[3:])
+        for cell in cells
+    ]
     most = max([*lines, min(2, 1 + len(truth[0]) // metrics.truth_chars)])
     return {
         "p": field.path,
@@ -451,12 +463,25 @@ def _row(
     }
 
 
-def _cell(field: FieldResult, at: int, grounds: TextGrounding) -> Cell:
+def _cell(field: FieldResult, at: int, grounds: TextGrounding, unit: TextRow) -> Cell:
     value = field.values[at]
     if value.state == "failed":
         return ["failed", "", 0]
     flag = FLAGS.index(grounding_flag(field, at, grounds))
-    return [value.state, formatting.shorten(value_words(value), LONGEST), flag]
+    cell = [value.state, formatting.shorten(value_words(value), LONGEST), flag]
+    if isinstance(value, RepeatedValue):
+        cell.append(_repeats_state(value, unit.to_come[at] if unit.to_come else 0))
+    return cell
+
+
+def _repeats_state(value: RepeatedValue, to_come: int) -> _RepeatsState:
+    failed = sum(each.state == "failed" for each in value.given) - to_come
+    others = (value.given[group[0]].state for group in value.groups[1:])
+    return {
+        "of": share_of_repeats(value, to_come),
+        "failed": f"{failed} failed" if failed else "",
+        "others": list(dict.fromkeys(others)),
+    }
 
 
 def _said(unit: TextRow) -> str:
@@ -464,6 +489,8 @@ def _said(unit: TextRow) -> str:
     if unit.fields:
         verb = "disagrees" if unit.disagreeing == 1 else "disagree"
         words.append(f"{unit.disagreeing} of {count(len(unit.fields), 'field')} {verb}")
+    if unit.unstable:
+        words.append(f"{unit.unstable} unstable")
     if unit.failed:
         words.append(f"{count(len(unit.failed), 'model')} failed")
     return ", ".join(words)
@@ -473,7 +500,7 @@ def _fold(each: Shown, unit: TextRow, variants: int) -> str:
     if not each.quiet:
         return ""
     known = {field.path: field for field in unit.fields}
-    if any(known[path].disagreeing for path in each.quiet):
+    if any(known[path].disagreeing or known[path].unstable for path in each.quiet):
         return f"{count(len(each.quiet), 'more field')}"
     answered = variants - len(unit.failed) - len(unit.waiting)
     whom = "the one model that answered" if answered == 1 else f"the {answered} that answered"
@@ -483,12 +510,17 @@ def _fold(each: Shown, unit: TextRow, variants: int) -> str:
     return f"{count(len(each.quiet), 'field')} {verb} in {whom}"
 
 
-def _failure(comparison: Comparison, place: CellKey) -> _FailureState:
-    extraction = comparison.extraction(place)
-    name = formatting.format_count_words(extraction.status)
-    message = extraction.failure.message if extraction.failure is not None else ""
-    again = may_ask_again(extraction.status)
-    return {"name": name[:1].upper() + name[1:], "said": message, "again": again}
+def _failure(comparison: Comparison, variant: int, text: int) -> _FailureState:
+    repeats = comparison.repeats
+    failed = [comparison.extraction(CellKey(variant, text, each)) for each in range(repeats)]
+    names = dict.fromkeys(formatting.format_count_words(each.status) for each in failed)
+    name = join_truncated(names)
+    said = failed[0].failure.message if failed[0].failure is not None else ""
+    return {
+        "name": name[:1].upper() + name[1:],
+        "said": f"In all {repeats} repeats; the first: {said}" if repeats > 1 else said,
+        "again": any(may_ask_again(each.status) for each in failed),
+    }
 
 
 def nothing_view(index: GridIndex, wanted: Filter) -> NothingState:
@@ -509,6 +541,12 @@ def nothing_view(index: GridIndex, wanted: Filter) -> NothingState:
     if counts["disagree"] or counts["failed"] or not counts["rows"]:
         return {"good": False, "sentence": "No row fits these filters", "hint": "",
                 "ways": [everything] if counts["rows"] else []}  # fmt: skip
+    if counts[UNSTABLE]:
+        unstable: _FilterChange = {**whole, "states": [UNSTABLE]}
+        rows = count(counts[UNSTABLE], "row")
+        return {"good": False, "sentence": "Models agree in what they say most often",
+                "hint": f"In {rows} the repeats of a model differ.",
+                "ways": [{"label": f"Show {rows}", "filter": unstable}, everything]}  # fmt: skip
     labelled = any(text.truth is not NOTHING for text in index.comparison.texts)
     hint = "They also agree with the truth. " if labelled else ""
     return {

@@ -14,19 +14,27 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from llmwidgets import formatting
 from llmwidgets.analysis.grounding import PAGE_BREAK
 from llmwidgets.analysis.leaves import NOTHING, is_empty
+from llmwidgets.analysis.same_values import group_values
 from llmwidgets.comparison.core import CellKey
 from llmwidgets.comparison.measures.aggregate import Accumulator, Aggregates
+from llmwidgets.comparison.measures.stability import (
+    RepeatedText,
+    RepeatedValue,
+    merge_repeats,
+)
 from llmwidgets.comparison.measures.text_result import (
     DISAGREEING,
     FieldResult,
     TextResult,
-    read_text_result,
+    comparator_of,
+    read_text_results,
 )
 from llmwidgets.errors import FAILURES, ReplyError
 from llmwidgets.formatting import escape_controls
 from llmwidgets.widgets.panel import Content, words_in
 
 if TYPE_CHECKING:
+    from llmwidgets.analysis.comparators import FieldComparator
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.comparison.measures.text_result import Flag, TextGrounding, VariantValue
     from llmwidgets.engine.request_builder import Document
@@ -47,8 +55,9 @@ CHUNK = 10
 class FieldState:
     """What the index keeps of a field: enough to filter and sort, no value but for search.
 
-    `among` is "among" where models differ, "against" where all that answered say the same and
-    the truth says something else, "" else.
+    With repeats, the state of a variant is that of its most frequent value; `unstable` says that
+    a variant's repeats differ. `among` is "among" where models differ, "against" where all that
+    answered say the same and the truth says something else, "" else.
     """
 
     path: str
@@ -56,6 +65,7 @@ class FieldState:
     states: tuple[str, ...]
     words: str
     among: str = ""
+    unstable: bool = False
 
     @property
     def disagreeing(self) -> int:
@@ -65,21 +75,29 @@ class FieldState:
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """One text (and repeat) with its fields and the variants that failed there.
+    """One text, all its repeats, with its fields and the variants that failed there.
 
-    `waiting` are those that have not been asked yet, while a run goes on.
+    `failed` are those of which no repeat brought a record, `partly` those of which some did not.
+    `waiting` have not been asked yet, while a run goes on; `to_come` is how many repeats of each
+    variant have not.
     """
 
     text: int
-    repeat: int
     fields: tuple[FieldState, ...]
     failed: tuple[int, ...]
     waiting: tuple[int, ...] = ()
+    partly: tuple[int, ...] = ()
+    to_come: tuple[int, ...] = ()
 
     @property
     def disagreeing(self) -> int:
         """In how many fields variants say something else."""
         return sum(field.disagreeing > 0 for field in self.fields)
+
+    @property
+    def unstable(self) -> int:
+        """In how many fields a variant's repeats differ."""
+        return sum(field.unstable for field in self.fields)
 
 
 class GridIndex:
@@ -94,12 +112,12 @@ class GridIndex:
     def __init__(self, comparison: Comparison, *, live: bool = False) -> None:
         self.comparison = comparison
         self.units: list[TextRow] = []
-        self.total = len(comparison.texts) * comparison.repeats
+        self.total = len(comparison.texts)
         self._names = [text.id.casefold() for text in comparison.texts]
         self._sums: Counter[str] = Counter()
         self.labels: dict[tuple[int, str], str] = {}
         self._patterns: dict[str, None] = {}
-        self._kept: dict[int, TextResult] = {}
+        self._kept: dict[int, RepeatedText] = {}
         self._scored = Accumulator(comparison)
         self._growing = threading.RLock()
         self.live = live
@@ -111,9 +129,8 @@ class GridIndex:
         return len(self.units) == self.total
 
     def place(self, at: int) -> CellKey:
-        """The text and repeat of a unit, read already or not."""
-        text, repeat = divmod(at, self.comparison.repeats)
-        return CellKey(0, text, repeat)
+        """The text of a unit, read already or not; its first repeat."""
+        return CellKey(0, at, 0)
 
     def read_first(self) -> None:
         """Read as many texts as the page is sent at once, or all there are."""
@@ -140,38 +157,42 @@ class GridIndex:
         with self._growing:
             return self._scored.aggregates()
 
-    def answers(self, at: int) -> TextResult:
-        """The fields of one text (and repeat) by variant; the last few texts are remembered."""
-        kept = self._kept.get(at)
-        if kept is None:
-            kept = read_text_result(self.comparison, *divmod(at, self.comparison.repeats))
-            if len(self._kept) >= _KEPT:
-                self._kept.clear()
-            self._kept[at] = kept
+    def answers(self, at: int) -> RepeatedText:
+        """The fields of one text by variant; the last few texts are remembered."""
+        return self._kept.get(at) or self._keep(at, read_text_results(self.comparison, at))
+
+    def _keep(self, at: int, repeats: Sequence[TextResult]) -> RepeatedText:
+        if len(self._kept) >= _KEPT:
+            self._kept.clear()
+        kept = self._kept[at] = merge_repeats(self.comparison, repeats)
         return kept
 
     def _unit(self, at: int) -> TextRow:
-        text, repeat = divmod(at, self.comparison.repeats)
+        rows, variants = self.comparison.rows, range(len(self.comparison.variants))
         # Looked up before the replies are read: one that comes meanwhile is counted next time.
-        keys = [CellKey(each, text, repeat) for each in range(len(self.comparison.variants))]
-        asked = [not self.live or bool(self.comparison.rows.id(key)) for key in keys]
-        if self.live:
-            self._kept.pop(at, None)
-        answers = self.answers(at)
-        self._scored.add(answers, asked)
-        self._patterns.update(dict.fromkeys(field.pattern for field in answers.values))
-        first = answers.values[0].values if answers.values else ()
-        silent = [
-            each
-            for each, extraction in enumerate(answers.extractions)
-            if (first[each].state == "failed" if first else extraction.status != "ok")
+        asked = [
+            [not self.live or bool(rows.id(CellKey(each, at, repeat))) for each in variants]
+            for repeat in range(self.comparison.repeats)
         ]
+        repeats = read_text_results(self.comparison, at)
+        for result, known in zip(repeats, asked, strict=True):
+            self._scored.add(result, known)
+        values = self._keep(at, repeats).values
+        self._patterns.update(dict.fromkeys(field.pattern for field in values))
+        comparing = comparator_of(repeats[0].document.schema, self.comparison.scoring)
+        to_come = [sum(not each[variant] for each in asked) for variant in variants]
+        silent = [each for each in variants if _is_silent(values, repeats, each)]
         return TextRow(
-            text,
-            repeat,
-            tuple(_field_state(field) for field in answers.values),
-            failed=tuple(each for each in silent if asked[each]),
-            waiting=tuple(each for each in silent if not asked[each]),
+            at,
+            tuple(_field_state(field, comparing) for field in values),
+            failed=tuple(each for each in silent if not to_come[each]),
+            waiting=tuple(each for each in silent if to_come[each]),
+            partly=tuple(
+                each
+                for each in variants
+                if each not in silent and count_failed(values[:1], each) > to_come[each]
+            ),
+            to_come=tuple(to_come) if any(to_come) else (),
         )
 
     @property
@@ -181,34 +202,34 @@ class GridIndex:
 
     def again(self, comparison: Comparison, texts: Iterable[int]) -> list[int]:
         """Take a comparison in that differs in these texts only; the units read anew."""
-        repeats = comparison.repeats
         with self._growing:
             before, self.comparison = self.comparison, comparison
             read = []
-            for text in texts:
-                units = range(text * repeats, (text + 1) * repeats)
-                for at in units:
-                    self._kept.pop(at, None)
-                units = range(units.start, min(units.stop, len(self.units)))
-                if before.texts[text] is not comparison.texts[text] and units:
-                    old, new = (
-                        [read_text_result(each, text, at % repeats) for at in units]
-                        for each in (before, comparison)
-                    )
+            for at in texts:
+                self._kept.pop(at, None)
+                if at >= len(self.units):
+                    continue
+                if before.texts[at] is not comparison.texts[at]:
+                    old, new = (read_text_results(each, at) for each in (before, comparison))
                     self._scored.score_again(old, new)
-                for at in units:
-                    fresh = self._unit(at)
-                    self._sums.subtract(_sums(self.units[at]))
-                    self._sums.update(_sums(fresh))
-                    self.units[at] = fresh
-                    self.changes += 1
-                    read.append(at)
+                fresh = self._unit(at)
+                self._sums.subtract(_sums(self.units[at]))
+                self._sums.update(_sums(fresh))
+                self.units[at] = fresh
+                self.changes += 1
+                read.append(at)
             return read
 
     def counts(self) -> dict[str, int]:
-        """Rows, rows that disagree, rows by what models say among themselves, cells by state."""
+        """Rows, rows that disagree, rows by what models say among themselves, cells by state.
+
+        A field of a text is one row and a cell for each variant, however often the text was
+        asked: a cell counts by its most frequent value, and as failed too if some repeat failed.
+        `unstable` rows are those in which a variant's repeats differ.
+        """
         states = ("agree", "differ", "missing", "invented", "null in words", "failed")
-        return {name: self._sums[name] for name in (*states, "rows", "disagree", AMONG, AGAINST)}
+        names = (*states, "rows", "disagree", AMONG, AGAINST, UNSTABLE)
+        return {name: self._sums[name] for name in names}
 
     def patterns(self) -> list[str]:
         """The schema paths that have rows, in the order they were met."""
@@ -243,11 +264,27 @@ class GridIndex:
         )
 
 
-def _field_state(field: FieldResult) -> FieldState:
+def _is_silent(values: Sequence[FieldResult], repeats: Sequence[TextResult], variant: int) -> bool:
+    if values:
+        return values[0].values[variant].state == "failed"
+    return all(each.statuses[variant] != "ok" for each in repeats)
+
+
+def count_failed(values: Sequence[FieldResult], variant: int) -> int:
+    """In how many repeats the first of these fields failed; 0 without repeats."""
+    shown = values[0].values[variant] if values else None
+    given = shown.given if isinstance(shown, RepeatedValue) else ()
+    return sum(each.state == "failed" for each in given)
+
+
+def _field_state(field: FieldResult, comparing: FieldComparator) -> FieldState:
     states = tuple(value.state for value in field.values)
-    words = {display_value(each.value) for each in field.values} | {display_value(field.truth)}
+    repeated = [each for each in field.values if isinstance(each, RepeatedValue)]
+    values = [each for value in repeated for each in value.given] or field.values
+    words = {display_value(each.value) for each in values} | {display_value(field.truth)}
     known = "\n".join(words).casefold()
-    return FieldState(field.path, field.pattern, states, known, _among(field))
+    unstable = any(each.unstable for each in repeated)
+    return FieldState(field.path, field.pattern, states, known, _among(field, comparing), unstable)
 
 
 def _sums(unit: TextRow) -> Counter[str]:
@@ -256,17 +293,17 @@ def _sums(unit: TextRow) -> Counter[str]:
     sums["rows"] += len(unit.fields)
     sums["disagree"] += unit.disagreeing
     sums["failed"] -= len(unit.waiting) * len(unit.fields)
-    sums["failed"] += 0 if unit.fields else len(unit.failed)
+    sums["failed"] += len(unit.partly) * len(unit.fields) if unit.fields else len(unit.failed)
+    sums[UNSTABLE] += unit.unstable
     sums["answered"] += bool(unit.fields or unit.failed)
     return sums
 
 
-def _among(field: FieldResult) -> str:
+def _among(field: FieldResult, comparing: FieldComparator) -> str:
     answered = [each for each in field.values if each.state != "failed"]
     if all(each.state == "agree" for each in answered):
         return ""
-    alike = len({display_value(each.value).strip().casefold() for each in answered}) == 1
-    if not alike:
+    if len(group_values([each.value for each in answered], field.pattern, comparing)) > 1:
         return AMONG
     return AGAINST if len(answered) > 1 and field.truth is not NOTHING else ""
 
@@ -276,6 +313,9 @@ WHOLE = "all fields"
 
 AMONG, AGAINST = "among", "against"
 """States of a row, not of a cell: models differ; models agree, but not with the truth."""
+
+UNSTABLE = "unstable"
+"""The state of a row in which the repeats of a variant differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +377,8 @@ def _shown(at: int, unit: TextRow, name: str, wanted: Filter) -> Shown | None:
         key=lambda field: -field.disagreeing,
     )
     failed = bool(unit.failed) and not wanted.field and (not wanted.states or "failed" in states)
+    if unit.partly and not loud and "failed" in states:
+        loud = fields
     if not loud and not failed:
         return None
     rows = tuple(field.path for field in loud) or (WHOLE,)
@@ -344,6 +386,8 @@ def _shown(at: int, unit: TextRow, name: str, wanted: Filter) -> Shown | None:
 
 
 def _has(field: FieldState, states: Sequence[str] | set[str]) -> bool:
+    if field.unstable and UNSTABLE in states:
+        return True
     return field.among in states or any(state in states for state in field.states)
 
 
@@ -388,6 +432,12 @@ def value_words(given: VariantValue) -> str:
     return display_value(given.value, "none")
 
 
+def share_of_repeats(value: RepeatedValue, to_come: int = 0) -> str:
+    """How often the value came; `to_come` repeats have not been asked yet."""
+    asked = len(value.given) - to_come
+    return f"{len(value.groups[0])} of {asked}{' so far' if to_come else ''}"
+
+
 def spell_out(view: T) -> T:
     """What a view shows, its controls spelled out; a `path` comes back from the page as it is."""
     shown: Any = view
@@ -400,9 +450,9 @@ def spell_out(view: T) -> T:
     return cast("T", shown)
 
 
-def text_name(text: Document, repeat: int, repeats: int) -> str:
-    """The id of a text, and which repeat where there are several."""
-    return escape_controls(f"{text.id} · {repeat + 1}" if repeats > 1 else text.id)
+def text_name(text: Document) -> str:
+    """The id of a text as a reader sees it."""
+    return escape_controls(text.id)
 
 
 def text_title(text: Document) -> str:

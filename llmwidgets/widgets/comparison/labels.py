@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.core import CellKey
+from llmwidgets.comparison.measures.stability import RepeatedValue, at_repeat
 from llmwidgets.comparison.measures.text_result import FieldResult
 from llmwidgets.comparison.truth import get_at_path, list_without_truth
 from llmwidgets.errors import FieldError, read_json
@@ -103,7 +103,8 @@ class LabelController:
         if field is None:
             return
         text = comparison.texts[place.text]
-        path, new, by = _read_label(comparison, field, place, content)
+        repeat = self._result.find_repeat(content)
+        path, new, by = _read_label(comparison, field, place.text, content, repeat)
         old = get_at_path(text.truth, path)
         if old is new or (type(old) is type(new) and old == new):
             return
@@ -145,19 +146,29 @@ class LabelController:
 
 
 def _read_label(
-    comparison: Comparison, field: FieldResult, place: CellKey, content: Mapping[str, Any]
+    comparison: Comparison,
+    field: FieldResult,
+    at: int,
+    content: Mapping[str, Any],
+    repeat: int | None,
 ) -> tuple[str, Any, str]:
-    """The path to label, the value, and where it comes from; FieldError if there is no value."""
-    text = comparison.texts[place.text]
+    """The path to label, the value, and where it comes from; FieldError if there is no value.
+
+    A column's value is its most frequent one, or that of the repeat.
+    """
+    text = comparison.texts[at]
     whole = list_without_truth(text.truth, field.path)
     column = content.get("column")
     if isinstance(column, int) and 0 <= column < len(field.values):
         cell, label = field.values[column], comparison.labels[column]
+        if repeat is None:
+            repeat = cell.first if isinstance(cell, RepeatedValue) else 0
+        cell = at_repeat(cell, repeat)
         if cell.state == "failed":
             raise FieldError({label: "There is no usable reply to take a value from."})
         if whole:
             # One item alone would make the others invented, so the list is taken whole.
-            data = comparison.extraction(replace(place, variant=column)).data
+            data = comparison.extraction(CellKey(column, at, repeat)).data
             value = get_at_path(data, whole)
             return whole, None if value is NOTHING else value, label
         return field.path, None if cell.value is NOTHING else cell.value, label

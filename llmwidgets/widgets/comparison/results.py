@@ -73,6 +73,7 @@ class ResultState(Remainder):
     variants: list[_VariantState]
     truth: bool
     texts: int
+    repeats: int
     unlabelled: int
     read: int
     live: bool
@@ -142,10 +143,17 @@ class ShownResult:
         self.send_file(name, "text/csv;charset=utf-8", format_csv(frame).encode("utf-8-sig"))
 
     def find_text(self, content: Content) -> int | None:
-        """The text (and repeat) that a message is about."""
+        """The text that a message is about, all its repeats."""
         at = content.get("index")
         known = self.index is not None and isinstance(at, int) and 0 <= at < self.index.total
         return at if known else None
+
+    def find_repeat(self, content: Mapping[str, Any]) -> int | None:
+        """The repeat that a message names."""
+        repeat, comparison = content.get("repeat"), self.comparison
+        if comparison is None or not isinstance(repeat, int):
+            return None
+        return repeat if 0 <= repeat < comparison.repeats else None
 
     def find_cell(self, content: Content) -> CellKey | None:
         """The cell that a message is about."""
@@ -154,8 +162,7 @@ class ShownResult:
             return None
         if not 0 <= column < len(self.index.comparison.variants):
             return None
-        place = self.index.place(at)
-        return CellKey(column, place.text, place.repeat)
+        return CellKey(column, self.index.place(at).text, self.find_repeat(content) or 0)
 
     def sum_up(self, comparison: Comparison) -> None:
         """Give the comparison the sums that the grid makes while it reads the same texts."""
@@ -197,6 +204,7 @@ class ShownResult:
             ],
             "truth": is_labelled(comparison),
             "texts": index.total,
+            "repeats": comparison.repeats,
             "unlabelled": index.unlabelled,
             "read": index.answered,
             "live": index.live,
@@ -233,16 +241,19 @@ class ResultController:
         self._result, self._code = result, code
 
     async def act_text(self, content: Content) -> None:
-        """One text with the spans of every variant."""
+        """One text with the spans of every variant, in one repeat."""
         at, index = self._result.find_text(content), self._result.index
         if index is not None and at is not None:
-            self._result.answer("text", await self._result.work(text_view, index, at))
+            repeat = self._result.find_repeat(content) or 0
+            self._result.answer("text", await self._result.work(text_view, index, at, repeat))
 
     async def act_request(self, content: Content) -> None:
         cell, index = self._result.find_cell(content), self._result.index
         if index is not None and cell is not None:
-            at, column = content["index"], cell.variant
-            self._result.answer("request", await self._result.work(request_view, index, at, column))
+            view = await self._result.work(
+                request_view, index, content["index"], cell.variant, cell.repeat
+            )
+            self._result.answer("request", view)
 
     async def act_curl(self, content: Content) -> None:
         """The request as a curl command, to be copied."""

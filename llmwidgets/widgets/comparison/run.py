@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from llmwidgets import formatting
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.core import CellKey, results_of_run
-from llmwidgets.comparison.measures.text_result import read_text_result
+from llmwidgets.comparison.measures.stability import read_repeated
 from llmwidgets.comparison.runs import read_rules, state_words
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.network import egress
@@ -305,9 +305,8 @@ class LiveRun:
             return
         comparison = self.comparison()
         for text in fresh:
-            for repeat in range(comparison.repeats):
-                fields = read_text_result(comparison, text, repeat).values
-                self._differing += sum(field.disagreeing > 0 for field in fields)
+            fields = read_repeated(comparison, text).values
+            self._differing += sum(field.disagreeing > 0 for field in fields)
         self._counted |= fresh
         self._changed()
 

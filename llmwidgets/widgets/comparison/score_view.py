@@ -20,6 +20,7 @@ from llmwidgets.comparison.measures.aggregate import (
     sampled_agreement,
 )
 from llmwidgets.comparison.measures.scores import find_sparse
+from llmwidgets.comparison.measures.stability import PairCount, measure_stability
 from llmwidgets.comparison.measures.text_result import read_leakage
 from llmwidgets.comparison.texts import spread_evenly
 from llmwidgets.formatting import count
@@ -113,6 +114,10 @@ class _FieldsTable(TypedDict):
     rows: list[_FieldScores]
 
 
+STABILITY = ["stability", "% of pairs of repeats that say the same"]
+"""What a cell says where texts were asked repeatedly."""
+
+
 class _Point(TypedDict):
     letter: str
     label: str
@@ -145,6 +150,7 @@ class ScoresState(_PairsState):
     shared: list[_SharedState]
     order: list[str]
     fields: _FieldsTable
+    stability: _FieldsTable
     points: list[_Point]
     beside: list[str]
     foot: list[str]
@@ -194,6 +200,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
         "shared": shared_view(comparison) if agreed else [],
         "order": [rows[at].letter for at in order],
         "fields": field_view(comparison, order, scored=scored),
+        "stability": stability_view(comparison, order),
         "points": [_point(row) for row in rows],
         "beside": list(summary.side_notes(comparison)),
         "foot": _foot(comparison, verdict, scored=scored, agreed=agreed),
@@ -400,6 +407,23 @@ def field_view(comparison: Comparison, order: Sequence[int], *, scored: bool) ->
         "measures": [list(each) for each in measures],
         "rows": [field for *_, field in sorted(rows, key=lambda each: each[:2])],
     }
+
+
+def stability_view(comparison: Comparison, order: Sequence[int]) -> _FieldsTable:
+    """One row per field, the least stable first, one cell per variant; none with one repeat."""
+    columns = [measure_stability(comparison)[at] for at in order]
+    rows: list[_FieldScores] = []
+    for path in dict.fromkeys(path for each in columns for path in each.fields):
+        counted = [each.fields.get(path, PairCount()) for each in columns]
+        shares = [100 * each.stability for each in counted if each.stability is not None]
+        cells: list[Cell] = [
+            {STABILITY[0]: _share(each.same, each.pairs, each.texts)} if each.pairs else None
+            for each in counted
+        ]
+        name = path or "value"
+        rows.append({"path": path, "name": name, "cells": cells, "least": min(shares)})
+    rows.sort(key=lambda row: row["least"])
+    return {"measures": [STABILITY], "rows": rows}
 
 
 def _scored_cells(comparison: Comparison, order: Sequence[int]) -> dict[str, list[Cell]]:
