@@ -12,6 +12,7 @@ from llmwidgets.comparison import dataframes, run_settings, runs, serialization
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
 from llmwidgets.comparison.files import names_file, read_document
 from llmwidgets.comparison.measures import aggregate
+from llmwidgets.comparison.measures.doubt import review_frame
 from llmwidgets.comparison.measures.scores import scoreboard_frame, verdict_of
 from llmwidgets.comparison.measures.stability import stability_frame
 from llmwidgets.comparison.summary import summarize
@@ -57,6 +58,7 @@ class Comparison(ResultData):
     grounding = dataframes.grounding_frame
     doubtful_labels = dataframes.doubtful_frame
     corrections = dataframes.corrections_frame
+    review = review_frame
     save = serialization.save
 
     def records(self, variant: str) -> pd.DataFrame:
