@@ -115,11 +115,11 @@ class HiddenTruth:
         for each in frame.itertuples():
             given[each.text_id, each.variant][each.field] = (_pattern(each.field), each.value)
         found: dict[Place, str] = {}
-        for place, values in given.items():
-            left = {key: [*paths] for key, paths in self.paths.get(place, {}).items()}
+        for answer, values in given.items():
+            left = {key: [*paths] for key, paths in self.paths.get(answer, {}).items()}
             for path, key in _keys(values).items():
                 if left.get(key):
-                    found[(*place, path)] = left[key].pop(0)
+                    found[(*answer, path)] = left[key].pop(0)
         rows: dict[tuple[str, str], str] = {
             (text, path): at for (text, _, path), at in found.items()
         }

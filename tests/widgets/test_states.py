@@ -123,6 +123,7 @@ ROOTS = [
     (detail_view.RequestAnswer, "comparison/state.ts", "RequestAnswer"),
     (score_view.ScoresState, "comparison/state.ts", "Scores"),
     (score_view.GroundingState, "comparison/state.ts", "Grounding"),
+    (doubt_view.DoubtState, "comparison/state.ts", "Doubt"),
 ]
 
 

@@ -343,9 +343,10 @@ class Doubts:
 
         at, row = self.signals.labelled, self.signals.row
         size = _size(row)
-        values = np.bincount(row[at], self.signals.wrong[at], size)
+        values: Floats = np.asarray(np.bincount(row[at], self.signals.wrong[at], size), float)
         there = np.bincount(row[at], minlength=size) > 0
-        alone = np.round(np.bincount(row, _known(self.signals.disagreement), size), _DIGITS)
+        disagreed = np.bincount(row, _known(self.signals.disagreement), size)
+        alone: Floats = np.asarray(np.round(disagreed, _DIGITS), float)
         return {
             name: _found(scores[there], values[there], labels)
             for name, scores in (

@@ -107,13 +107,10 @@ def read_doubts(results: ResultData) -> Reviewed:
         code = columns.groups.setdefault(group, len(columns.groups))
         for each in read_repeated(results, at).values:
             _add_row(columns, at, each, comparing, grounds, (code, text.schema))
-    codes = {name: np.array(each, np.int64) for name, each in columns.codes.items()}
+    codes: dict[str, Any] = {name: np.array(each, np.int64) for name, each in columns.codes.items()}
+    shares: dict[str, Any] = {name: np.array(each) for name, each in columns.shares.items()}
     del codes["repeat"]
-    signals = Signals(
-        groups=[*columns.groups],
-        **{name: np.array(each) for name, each in columns.shares.items()},
-        **codes,
-    )
+    signals = Signals(groups=[*columns.groups], **codes, **shares)
     return Reviewed(doubts_of(signals), columns.rows, columns.codes["repeat"])
 
 
@@ -237,7 +234,7 @@ def review_frame(results: ResultData, most: int | None = None) -> pd.DataFrame:
     read = read_doubts(results)
     doubts, signals = read.doubts, read.doubts.signals
     order = np.lexsort((-doubts.doubts, signals.labelled))[:most]
-    values = _values_of(results, read, order)
+    values = _values_of(results, read, order.tolist())
     frame = pd.DataFrame(
         {
             "text_id": [results.texts[read.rows[row][0]].id for row in signals.row[order]],

@@ -28,6 +28,7 @@ const QUESTIONS: Record<string, string> = {
   text: "result.text",
   request: "result.request",
   grounding: "scores.grounding",
+  doubt: "scores.doubt",
 };
 
 export class View {
@@ -68,7 +69,7 @@ export class View {
     }
     if (this.revision !== revision) {
       this.revision = revision;
-      const moved = ["scores", "text", ...(live || this.live ? ["grounding"] : [])];
+      const moved = ["scores", "doubt", "text", ...(live || this.live ? ["grounding"] : [])];
       for (const name of moved) {
         delete this.answers[name];
         delete this.asked[name];

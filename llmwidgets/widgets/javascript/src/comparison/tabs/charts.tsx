@@ -11,6 +11,7 @@ import {
   yScale,
 } from "../scores/geometry";
 import { AllFields } from "../scores/measures";
+import { Reliability } from "../scores/reliability";
 import type { Point, Scores } from "../state";
 import { useView } from "../view";
 import { Margin } from "./scoreboard";
@@ -27,6 +28,7 @@ export default function Charts() {
             cost and time.
           </p>
         </Titled>
+        <Reliability />
         <AllFields scores={scores} />
       </>
     );
@@ -70,6 +72,7 @@ export default function Charts() {
           )}
         </Titled>
       </div>
+      <Reliability />
       <AllFields scores={scores} />
     </>
   );
