@@ -28,6 +28,7 @@ from llmwidgets.comparison.measures.text_result import (
     VariantValue,
     comparator_of,
     ground_text,
+    read_text_results,
 )
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count
@@ -105,13 +106,30 @@ def read_doubts(results: ResultData) -> Reviewed:
         grounds = ground_text(results, at)
         group = f"group {text.group}" if text.group else f"text {text.id}"
         code = columns.groups.setdefault(group, len(columns.groups))
-        for each in read_repeated(results, at).values:
+        for each in _read_rows(results, at):
             _add_row(columns, at, each, comparing, grounds, (code, text.schema))
     codes: dict[str, Any] = {name: np.array(each, np.int64) for name, each in columns.codes.items()}
     shares: dict[str, Any] = {name: np.array(each) for name, each in columns.shares.items()}
     del codes["repeat"]
     signals = Signals(groups=[*columns.groups], **codes, **shares)
     return Reviewed(doubts_of(signals), columns.rows, columns.codes["repeat"])
+
+
+def _read_rows(results: ResultData, text: int) -> Iterator[FieldResult]:
+    """The fields of one text, also those without a label that only one variant answered."""
+    rows = read_repeated(results, text).values
+    yield from rows
+    if any(sum(each.state != "failed" for each in row.values) != 1 for row in rows):
+        return
+    known = {row.path for row in rows}
+    for result in read_text_results(results, text) if rows else ():
+        for at, score in enumerate(result.scores):
+            for cell in score.cells:
+                if cell.right is None and cell.path not in known:
+                    known.add(cell.path)
+                    given = [VariantValue("failed") for _ in result.scores]
+                    given[at] = VariantValue("agree", cell.value)
+                    yield FieldResult(cell.path, NOTHING, tuple(given))
 
 
 def _add_row(
@@ -270,7 +288,7 @@ def _values_of(results: ResultData, read: Reviewed, order: Sequence[int]) -> lis
         wanted.setdefault(text, []).append((n, path, int(signals.variant[at])))
     values: list[Any] = [None] * len(order)
     for text, places in wanted.items():
-        given = {each.path: each.values for each in read_repeated(results, text).values}
+        given = {each.path: each.values for each in _read_rows(results, text)}
         for n, path, variant in places:
             value = given[path][variant].value
             values[n] = None if value is NOTHING else value
