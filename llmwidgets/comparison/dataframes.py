@@ -20,6 +20,7 @@ from llmwidgets.comparison.measures.aggregate import (
     measure_agreement,
     read_differences,
 )
+from llmwidgets.comparison.measures.doubt import review_frame
 from llmwidgets.comparison.measures.scores import lost_functions, scoreboard_frame, verdict_of
 from llmwidgets.comparison.measures.stability import stability_frame
 from llmwidgets.comparison.measures.text_result import (
@@ -345,6 +346,7 @@ TABLES: dict[str, Callable[[ResultData], pd.DataFrame]] = {
     "by_field": field_frame,
     "stability": stability_frame,
     "differences": difference_frame,
+    "review": review_frame,
     "corrections": corrections_frame,
     "verdict": pair_frame,
     "truth": truth_frame,

@@ -423,10 +423,11 @@ def test_the_curve_is_that_of_the_doubts(wire) -> None:
     assert [said["basis"], said["found"]] == frame.attrs["notes"][:2]
 
 
-@pytest.mark.parametrize("truth", [None, TRUTH[:3]])
-def test_with_too_few_labels_a_sentence_is_in_the_place_of_the_curve(wire, truth) -> None:
-    given = None if truth is None else {str(n + 1): each for n, each in enumerate(truth)}
-    said = wire(made(truth=given).explore()).ask("doubt")
+@pytest.mark.parametrize("labelled", [0, 3])
+def test_with_too_few_labels_a_sentence_is_in_the_place_of_the_curve(wire, labelled) -> None:
+    ids = [each.id for each in made().texts]
+    truth = dict(zip(ids[:labelled], TRUTH, strict=False))
+    said = wire(made(truth=truth or None).explore()).ask("doubt")
     assert said["bins"] == []
     assert said["basis"].startswith("Ranks only: ")
 

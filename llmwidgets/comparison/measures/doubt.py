@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import nan
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -80,10 +80,12 @@ class _Columns:
         default_factory=lambda: {name: array("d") for name in ("disagreement", "instability")}
     )
 
-    def add(self, **codes: int) -> None:
-        """The codes of one value."""
+    def add(self, count: int, codes: Mapping[str, int], own: Mapping[str, Iterable[int]]) -> None:
+        """A number of values: the codes they share, and those of each."""
         for name, code in codes.items():
-            self.codes[name].append(code)
+            self.codes[name].extend((code,) * count)
+        for name, each in own.items():
+            self.codes[name].extend(each)
 
 
 @dataclass(frozen=True)
@@ -119,10 +121,11 @@ def _read_rows(results: ResultData, text: int) -> Iterator[FieldResult]:
     """The fields of one text, also those without a label that only one variant answered."""
     rows = read_repeated(results, text).values
     yield from rows
-    if any(sum(each.state != "failed" for each in row.values) != 1 for row in rows):
+    alone = all(sum(each.state != "failed" for each in row.values) == 1 for row in rows)
+    if not alone or all(row.truth is NOTHING for row in rows):
         return
     known = {row.path for row in rows}
-    for result in read_text_results(results, text) if rows else ():
+    for result in read_text_results(results, text):
         for at, score in enumerate(result.scores):
             for cell in score.cells:
                 if cell.right is None and cell.path not in known:
@@ -153,16 +156,18 @@ def _add_row(
     columns.rows.append((at, row.path))
     given = [each.value for _, each in answered]
     columns.shares["disagreement"].extend(_disagreement(given, pattern, comparing))
-    for variant, each in answered:
-        repeat, unsteady = _among_repeats(each)
-        columns.shares["instability"].append(unsteady)
-        columns.add(
-            **known,
-            variant=variant,
-            repeat=repeat,
-            grounding=_grounding(grounds, each.value, pattern, variant),
-            right=-1 if row.truth is NOTHING else int(each.state == "agree"),
-        )
+    repeats = [_among_repeats(each) for _, each in answered]
+    columns.shares["instability"].extend(unsteady for _, unsteady in repeats)
+    own = {
+        "variant": [variant for variant, _ in answered],
+        "repeat": [repeat for repeat, _ in repeats],
+        "grounding": [_grounding(grounds, each.value, pattern, n) for n, each in answered],
+    }
+    if row.truth is NOTHING:
+        known["right"] = -1
+    else:
+        own["right"] = [int(each.state == "agree") for _, each in answered]
+    columns.add(len(answered), known, own)
 
 
 def _disagreement(values: list[Any], pattern: str, comparing: FieldComparator) -> Iterator[float]:
