@@ -164,8 +164,8 @@ class Comparison(ResultData):
         """Write a file in the format of the path's suffix, or in `format`.
 
         csv, jsonl and parquet have one `table` with extracted values: fields, scoreboard,
-        by_field, stability, differences, review, corrections, verdict or truth. html is a page, with
-        extracted values and truth only with `values=True`; json is what `save` writes,
+        by_field, stability, differences, review, corrections, verdict or truth. html is a page,
+        with extracted values and truth only with `values=True`; json is what `save` writes,
         label_studio what Label Studio imports. FieldError for another format or table.
         """
         return serialization.export(self, path, table, format, values)
