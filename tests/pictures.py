@@ -310,7 +310,7 @@ def decided(camera: Camera) -> None:
     panel.get_by_text("% not in the text").wait_for()
     camera.shot("scoreboard")
     panel.get_by_role("tab", name="Charts").click()
-    panel.get_by_text("Fields by model").wait_for()
+    panel.get_by_text("under it the number of values").wait_for()
     camera.shot("charts")
 
 
@@ -370,7 +370,7 @@ def agreement(camera: Camera) -> None:
     panel.get_by_text("% the same as the others").first.wait_for()
     camera.shot("scoreboard")
     panel.get_by_role("tab", name="Charts").click()
-    panel.get_by_text("Fields by model").wait_for()
+    panel.get_by_text("Ranks only").wait_for()
     camera.shot("charts")
 
 

@@ -12,6 +12,7 @@ from llmwidgets.comparison import dataframes, run_settings, runs, serialization
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
 from llmwidgets.comparison.files import names_file, read_document
 from llmwidgets.comparison.measures import aggregate, slices
+from llmwidgets.comparison.measures.doubt import review_frame
 from llmwidgets.comparison.measures.error_kinds import error_frame, kind_frame
 from llmwidgets.comparison.measures.scores import scoreboard_frame, verdict_of
 from llmwidgets.comparison.measures.stability import stability_frame
@@ -63,6 +64,7 @@ class Comparison(ResultData):
     corrections = dataframes.corrections_frame
     metadata = slices.metadata_frame
     where = slices.where
+    review = review_frame
     save = serialization.save
 
     def records(self, variant: str) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from llmwidgets.comparison.measures.aggregate import (
     measure_agreement,
     read_differences,
 )
+from llmwidgets.comparison.measures.doubt import review_frame
 from llmwidgets.comparison.measures.error_kinds import error_frame
 from llmwidgets.comparison.measures.scores import lost_functions, scoreboard_frame, verdict_of
 from llmwidgets.comparison.measures.slices import By, frame_by, metadata_frame
@@ -350,6 +351,7 @@ TABLES: dict[str, Callable[[ResultData], pd.DataFrame]] = {
     "stability": stability_frame,
     "differences": difference_frame,
     "errors": error_frame,
+    "review": review_frame,
     "corrections": corrections_frame,
     "verdict": pair_frame,
     "truth": truth_frame,

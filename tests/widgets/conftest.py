@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 QUESTIONS = {
     "grid": "grid.lay", "detail": "grid.detail", "scores": "scores.show",
-    "grounding": "scores.grounding", "text": "result.text", "request": "result.request",
-    "kinds": "kinds.show", "kind_rows": "kinds.rows",
+    "grounding": "scores.grounding", "doubt": "scores.doubt", "text": "result.text",
+    "request": "result.request", "kinds": "kinds.show", "kind_rows": "kinds.rows",
 }  # fmt: skip
 """What the page asks by, by the type of the answer."""
 

@@ -405,6 +405,40 @@ def test_a_label_does_not_look_for_every_value_again(page, monkeypatch) -> None:
     assert page.ask("grounding")["rows"] == first["rows"]
 
 
+# -- how far the doubt of values can be relied on --------------------------------------------------
+
+
+def test_the_curve_is_that_of_the_doubts(wire) -> None:
+    page = wire(made().explore())
+    said = page.ask("doubt")
+    frame = page.widget.comparison.review()
+    assert sum(each["values"] for each in said["bins"]) == len(frame)
+    for each in said["bins"]:
+        assert 0 <= each["low"] <= each["wrong"] <= each["high"] <= 100
+        inside = frame[(frame.doubt * 10).astype(int) == int(each["said"] / 10)]
+        assert each["said"] == pytest.approx(100 * inside.doubt.mean())
+        assert each["wrong"] == pytest.approx(100 * (inside.right == False).mean())  # noqa: E712
+    assert said["figure"].startswith("AUC ")
+    assert ", disagreement alone " in said["figure"]
+    assert [said["basis"], said["found"]] == frame.attrs["notes"][:2]
+
+
+@pytest.mark.parametrize("labelled", [0, 3])
+def test_with_too_few_labels_a_sentence_is_in_the_place_of_the_curve(wire, labelled) -> None:
+    ids = [each.id for each in made().texts]
+    truth = dict(zip(ids[:labelled], TRUTH, strict=False))
+    said = wire(made(truth=truth or None).explore()).ask("doubt")
+    assert said["bins"] == []
+    assert said["basis"].startswith("Ranks only: ")
+
+
+def test_the_doubt_follows_a_label(wire) -> None:
+    page = wire(made().explore())
+    before = page.ask("doubt")
+    page.send("labels.set", index=0, path="total", column=1)
+    assert page.ask("doubt") != before
+
+
 def test_a_copied_value_is_flagged_in_cell_detail_and_text(wire) -> None:
     page = wire(taught(made()).explore())
     grid = page.ask("grid", only="disagree", field="name", chars=20)

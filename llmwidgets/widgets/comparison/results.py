@@ -18,6 +18,7 @@ from llmwidgets.errors import FieldError
 from llmwidgets.report import html
 from llmwidgets.report.writers import format_csv
 from llmwidgets.widgets.comparison.detail_view import request_curl, request_view, text_view
+from llmwidgets.widgets.comparison.doubt_view import doubt_view
 from llmwidgets.widgets.comparison.grid_model import GridIndex
 from llmwidgets.widgets.comparison.score_view import (
     GroundingState,
@@ -366,6 +367,12 @@ class ScoresController:
         if self.result.index is not None:
             view = await self.result.work(self._count_grounding, self.result.index)
             self.result.answer("grounding", view)
+
+    async def act_doubt(self, _content: Content) -> None:
+        """How far the doubt of values can be relied on."""
+        if self.result.comparison is not None:
+            view = await self.result.work(doubt_view, self.result.comparison)
+            self.result.answer("doubt", view)
 
     def _count_grounding(self, index: GridIndex) -> GroundingState:
         # Labels move no value: only replies that came since make another answer.

@@ -496,6 +496,22 @@ export interface Grounding {
   said: string;
 }
 
+export interface DoubtBin {
+  said: number;
+  wrong: number;
+  low: number;
+  high: number;
+  values: number;
+  words: string;
+}
+
+export interface Doubt {
+  basis: string;
+  figure: string;
+  found: string;
+  bins: DoubtBin[];
+}
+
 export interface RequestAnswer {
   index: number;
   column: number;

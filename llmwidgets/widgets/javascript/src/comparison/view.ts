@@ -32,6 +32,7 @@ const QUESTIONS: Record<string, string> = {
   grounding: "scores.grounding",
   kinds: "kinds.show",
   kind_rows: "kinds.rows",
+  doubt: "scores.doubt",
 };
 
 export class View {
@@ -76,6 +77,7 @@ export class View {
       this.revision = revision;
       const moved = [
         "scores",
+        "doubt",
         "kinds",
         "kind_rows",
         "text",

@@ -11,6 +11,7 @@ import {
   yScale,
 } from "../scores/geometry";
 import { AllFields, Stability } from "../scores/measures";
+import { Reliability } from "../scores/reliability";
 import { SliceHead, SlicePictures } from "../scores/slices";
 import type { Point, Scores } from "../state";
 import { useView } from "../view";
@@ -28,6 +29,7 @@ export default function Charts() {
             cost and time.
           </p>
         </Titled>
+        <Reliability />
         <AllFields scores={scores} />
         <Stability scores={scores} />
       </>
@@ -78,6 +80,7 @@ export default function Charts() {
         </Titled>
       </div>
       {scores.slices && <SlicePictures scores={scores} slices={scores.slices} />}
+      <Reliability />
       <AllFields scores={scores} />
       <Stability scores={scores} />
     </>

@@ -1,0 +1,362 @@
+"""Which values to look at first: what speaks against each value, its doubt, and their order."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import nan
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from llmwidgets import formatting
+from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.analysis.same_values import group_values
+from llmwidgets.analysis.statistics.doubt import (
+    FEWEST,
+    FEWEST_GROUPS,
+    GROUNDINGS,
+    Doubts,
+    Signals,
+    doubts_of,
+)
+from llmwidgets.comparison.core import ResultData, measure_once
+from llmwidgets.comparison.measures.stability import RepeatedValue, read_repeated
+from llmwidgets.comparison.measures.text_result import (
+    FieldResult,
+    TextGrounding,
+    VariantValue,
+    comparator_of,
+    ground_text,
+    read_text_results,
+)
+from llmwidgets.errors import FieldError
+from llmwidgets.formatting import count
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from llmwidgets.analysis.comparators import FieldComparator
+
+_ITEM = re.compile(r"\[\d+\]")
+LABELS = 20
+"""How many labels the notes say what they find of."""
+
+
+class ReviewRow(NamedTuple):
+    """One field of one text: the doubt of each variant's value, None if it has none, and a label.
+
+    With too few labels doubts are None throughout, and the order is all there is. A row has all
+    repeats: `repeat` is 0.
+    """
+
+    text: int
+    repeat: int
+    path: str
+    doubts: tuple[float | None, ...]
+    labelled: bool
+
+
+# -- What speaks against each value, in one pass over all texts.
+
+
+@dataclass(slots=True)
+class _Columns:
+    """The signals while they are read; a code is given to each new row, place and field."""
+
+    groups: dict[str, int] = field(default_factory=dict)
+    places: dict[tuple[int, str], int] = field(default_factory=dict)
+    fields: dict[tuple[Any, str], int] = field(default_factory=dict)
+    rows: list[tuple[int, str]] = field(default_factory=list)
+    codes: dict[str, array[int]] = field(
+        default_factory=lambda: {
+            name: array("q")
+            for name in (
+                "text", "row", "place", "field", "variant", "grounding", "right", "repeat",
+            )
+        }
+    )  # fmt: skip
+    shares: dict[str, array[float]] = field(
+        default_factory=lambda: {name: array("d") for name in ("disagreement", "instability")}
+    )
+
+    def add(self, count: int, codes: Mapping[str, int], own: Mapping[str, Iterable[int]]) -> None:
+        """A number of values: the codes they share, and those of each."""
+        for name, code in codes.items():
+            self.codes[name].extend((code,) * count)
+        for name, each in own.items():
+            self.codes[name].extend(each)
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """Every value with its doubt; `rows` has the text and the path of each row of the signals."""
+
+    doubts: Doubts
+    rows: Sequence[tuple[int, str]]
+    repeat: array[int]
+
+
+@measure_once
+def read_doubts(results: ResultData) -> Reviewed:
+    """The doubt of every value, from one pass over all texts."""
+    import numpy as np
+
+    columns = _Columns()
+    for at, text in enumerate(results.texts):
+        comparing = comparator_of(text.schema, results.scoring)
+        grounds = ground_text(results, at)
+        group = f"group {text.group}" if text.group else f"text {text.id}"
+        code = columns.groups.setdefault(group, len(columns.groups))
+        for each in _read_rows(results, at):
+            _add_row(columns, at, each, comparing, grounds, (code, text.schema))
+    codes: dict[str, Any] = {name: np.array(each, np.int64) for name, each in columns.codes.items()}
+    shares: dict[str, Any] = {name: np.array(each) for name, each in columns.shares.items()}
+    del codes["repeat"]
+    signals = Signals(groups=[*columns.groups], **codes, **shares)
+    return Reviewed(doubts_of(signals), columns.rows, columns.codes["repeat"])
+
+
+def _read_rows(results: ResultData, text: int) -> Iterator[FieldResult]:
+    """The fields of one text, also those without a label that only one variant answered."""
+    rows = read_repeated(results, text).values
+    yield from rows
+    alone = all(sum(each.state != "failed" for each in row.values) == 1 for row in rows)
+    if not alone or all(row.truth is NOTHING for row in rows):
+        return
+    known = {row.path for row in rows}
+    for result in read_text_results(results, text):
+        for at, score in enumerate(result.scores):
+            for cell in score.cells:
+                if cell.right is None and cell.path not in known:
+                    known.add(cell.path)
+                    given = [VariantValue("failed") for _ in result.scores]
+                    given[at] = VariantValue("agree", cell.value)
+                    yield FieldResult(cell.path, NOTHING, tuple(given))
+
+
+def _add_row(
+    columns: _Columns, at: int, row: FieldResult, comparing: FieldComparator,
+    grounds: TextGrounding, of: tuple[int, Any],
+) -> None:  # fmt: skip
+    """The values of one field; there is nothing to doubt where nobody gives any."""
+    answered = [(n, each) for n, each in enumerate(row.values) if each.state != "failed"]
+    if all(each.value is NOTHING for _, each in answered):
+        return
+    group, schema = of
+    pattern = row.pattern
+    item = _ITEM.search(row.path)
+    place = (at, row.path[: item.end()] if item else "")
+    known = {
+        "text": group,
+        "row": len(columns.rows),
+        "place": columns.places.setdefault(place, len(columns.places)),
+        "field": columns.fields.setdefault((schema, pattern), len(columns.fields)),
+    }
+    columns.rows.append((at, row.path))
+    given = [each.value for _, each in answered]
+    columns.shares["disagreement"].extend(_disagreement(given, pattern, comparing))
+    repeats = [_among_repeats(each) for _, each in answered]
+    columns.shares["instability"].extend(unsteady for _, unsteady in repeats)
+    own = {
+        "variant": [variant for variant, _ in answered],
+        "repeat": [repeat for repeat, _ in repeats],
+        "grounding": [_grounding(grounds, each.value, pattern, n) for n, each in answered],
+    }
+    if row.truth is NOTHING:
+        known["right"] = -1
+    else:
+        own["right"] = [int(each.state == "agree") for _, each in answered]
+    columns.add(len(answered), known, own)
+
+
+def _disagreement(values: list[Any], pattern: str, comparing: FieldComparator) -> Iterator[float]:
+    """For each value the share of the others that say something else; NaN without others."""
+    first, others = values[0], len(values) - 1
+    if not others:
+        yield nan
+    elif all(type(each) is type(first) and each == first for each in values):
+        yield from (0.0,) * len(values)
+    else:
+        sizes = {
+            at: len(group) for group in group_values(values, pattern, comparing) for at in group
+        }
+        yield from ((others + 1 - sizes[at]) / others for at in range(len(values)))
+
+
+def _among_repeats(value: VariantValue) -> tuple[int, float]:
+    """The first repeat that says this, and the share of the others that say something else."""
+    if not isinstance(value, RepeatedValue):
+        return 0, nan
+    others = sum(map(len, value.groups)) - 1
+    same = len(value.groups[0]) - 1
+    return value.first, (others - same) / others if others else nan
+
+
+def _grounding(grounds: TextGrounding, value: Any, pattern: str, variant: int) -> int:
+    located = grounds.locate(value, pattern)
+    if located is None or located.kind not in GROUNDINGS:
+        return 0
+    copied = located.kind == "absent" and grounds.flag(value, pattern, variant) == "copied"
+    return GROUNDINGS.index("copied" if copied else located.kind)
+
+
+# -- In which order to look.
+
+
+def review_rows(results: ResultData) -> list[ReviewRow]:
+    """Each field of each text: what has no label first, and the most wrong values expected first.
+
+    Fields of equal doubt are in the order of the texts.
+    """
+    import numpy as np
+
+    read = read_doubts(results)
+    doubts, signals = read.doubts, read.doubts.signals
+    labelled = np.zeros(len(read.rows), bool)
+    labelled[signals.row[signals.labelled]] = True
+    known: list[list[float | None]] = [[None] * len(results.variants) for _ in read.rows]
+    if doubts.calibrated:
+        for row, variant, doubt in zip(
+            signals.row.tolist(), signals.variant.tolist(), doubts.doubts.tolist(), strict=True
+        ):
+            known[row][variant] = doubt
+    return [
+        ReviewRow(read.rows[at][0], 0, read.rows[at][1], tuple(known[at]), bool(labelled[at]))
+        for at in np.lexsort((-doubts.rows, labelled)).tolist()
+    ]
+
+
+_COLUMNS = (
+    "text_id", "repeat", "field", "variant", "value", "doubt", "rank", "disagreement",
+    "instability", "grounded", "right",
+)  # fmt: skip
+
+
+def review_frame(results: ResultData, most: int | None = None) -> pd.DataFrame:
+    """One row per value, those to look at first on top: without a label, and the most doubtful.
+
+    `doubt` is the chance (0–1) that the value is wrong, learned from the labels of other texts; it
+    is NaN where there are too few, and the values are only ranked then, by a fixed sum of the same
+    signals. `disagreement` is the share of the other variants that answered and say something
+    else, by the field's rules of scoring; `instability` the same of the variant's own repeats;
+    `grounded` how the value is in its text (`copied`: in an example alone). NaN and "" are unknown.
+    A variant asked several times has its most frequent value, with the first repeat that has it.
+    `right` is None where there is no label. `most` keeps that many rows.
+
+    `.attrs["calibrated"]` says whether `doubt` is known, `["learned_from"]` from how many texts
+    and cells, `["notes"]` in sentences what the order finds, and `["found"]` how many wrong values
+    the first 20 labelled fields hold, in this order (`review`), in any (`random`), and by
+    `disagreement` alone.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 0):
+        raise FieldError({"most": "must be a number of rows, or None for all."}, "Try most=20.")
+    read = read_doubts(results)
+    doubts, signals = read.doubts, read.doubts.signals
+    order = np.lexsort((-doubts.doubts, signals.labelled))[:most]
+    values = _values_of(results, read, order.tolist())
+    frame = pd.DataFrame(
+        {
+            "text_id": [results.texts[read.rows[row][0]].id for row in signals.row[order]],
+            "repeat": [read.repeat[at] for at in order],
+            "field": [read.rows[row][1] for row in signals.row[order]],
+            "variant": [results.labels[at] for at in signals.variant[order]],
+            "value": pd.Series(values, dtype=object),
+            "doubt": doubts.doubts[order] if doubts.calibrated else np.full(len(order), nan),
+            "rank": np.arange(1, len(order) + 1),
+            "disagreement": signals.disagreement[order],
+            "instability": signals.instability[order],
+            "grounded": [GROUNDINGS[kind] for kind in signals.grounding[order]],
+            "right": pd.Series([_RIGHT[at] for at in signals.right[order]], dtype=object),
+        },
+        columns=pd.Index(_COLUMNS),
+    )
+    frame.attrs["calibrated"] = doubts.calibrated
+    frame.attrs["learned_from"] = {"texts": doubts.texts, "cells": doubts.values}
+    frame.attrs["found"] = _found(doubts)
+    frame.attrs["notes"] = list(doubt_notes(results))
+    return frame
+
+
+_RIGHT = {-1: None, 0: False, 1: True}
+
+
+def _values_of(results: ResultData, read: Reviewed, order: Sequence[int]) -> list[Any]:
+    """The values at these places, each text read once."""
+    signals = read.doubts.signals
+    wanted: dict[int, list[tuple[int, str, int]]] = {}
+    for n, at in enumerate(order):
+        text, path = read.rows[signals.row[at]]
+        wanted.setdefault(text, []).append((n, path, int(signals.variant[at])))
+    values: list[Any] = [None] * len(order)
+    for text, places in wanted.items():
+        given = {each.path: each.values for each in _read_rows(results, text)}
+        for n, path, variant in places:
+            value = given[path][variant].value
+            values[n] = None if value is NOTHING else value
+    return values
+
+
+def _found(doubts: Doubts) -> dict[str, float]:
+    found = doubts.found(LABELS)
+    return {
+        "labels": LABELS,
+        "review": found["doubt"].values,
+        "random": found["random"].values,
+        "disagreement": found["disagreement"].values,
+        "of": doubts.wrong,
+    }
+
+
+# -- What is known of the doubts, in sentences.
+
+
+def doubt_notes(results: ResultData) -> tuple[str, ...]:
+    """What the doubts rest on, what is missing to learn them, and what their order finds."""
+    doubts = read_doubts(results).doubts
+    return tuple(filter(None, (doubt_basis(results), found_sentence(doubts), *_unknown(results))))
+
+
+def doubt_basis(results: ResultData) -> str:
+    """Where the doubts come from, or what is missing."""
+    doubts = read_doubts(results).doubts
+    if doubts.calibrated:
+        return (
+            "The doubt is the chance that a value is wrong, learned from "
+            f"{count(doubts.values, 'labelled value')} of {count(doubts.texts, 'text')}; that of a "
+            "labelled text is learned from the others."
+        )
+    labelled = doubts.wrong + doubts.right
+    have = f"{count(labelled, 'labelled value')}, {doubts.wrong:,} of them wrong"
+    return (
+        f"Ranks only: {have if labelled else 'no value is labelled'}; at least {FEWEST} wrong and "
+        f"{FEWEST} right ones from {count(FEWEST_GROUPS, 'text')} are needed to learn how likely "
+        "a value is wrong."
+    )
+
+
+def found_sentence(doubts: Doubts) -> str:
+    """What the first labels find, beside chance; "" where hardly more fields are labelled."""
+    signals = doubts.signals
+    rows = len(set(signals.row[signals.labelled].tolist()))
+    if rows <= LABELS or not doubts.wrong:
+        return ""
+    found = doubts.found(LABELS)
+    figures = {name: [formatting.average(each) for each in two] for name, two in found.items()}
+    by, random, alone = (figures[name] for name in ("doubt", "random", "disagreement"))
+    return (
+        f"{by[0]} of the first {LABELS} labelled fields had a wrong value ({random[0]} expected at "
+        f"random, {alone[0]} by disagreement alone). They have {by[1]} of "
+        f"{count(doubts.wrong, 'wrong value')} ({random[1]} at random, {alone[1]} by disagreement "
+        "alone)."
+    )
+
+
+def _unknown(results: ResultData) -> Iterator[str]:
+    if len(results.variants) == 1:
+        yield "There is one variant, so nothing can disagree with its values."
+    if results.repeats == 1:
+        yield "Each text was asked once, so nothing is known of how steady a value is."
