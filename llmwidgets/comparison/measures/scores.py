@@ -187,7 +187,7 @@ def standings(results: ResultData) -> tuple[Standing | None, ...]:
 
     It is not a look at the verdict, but its bounds allow for the looks there were.
     """
-    level, groups = significance.level_after(known_looks(results)), _groups(results)
+    level, groups = significance.level_after(known_looks(results)), groups_of(results)
     return tuple(
         significance.standing(column, groups, level) if column.scores else None
         for column in _columns(results)
@@ -202,7 +202,7 @@ def tested(results: ResultData) -> Tested | None:
         return None
     return significance.compare_variants(
         columns,
-        groups=_groups(results),
+        groups=groups_of(results),
         looks=record_look(results),
         repeats=results.repeats,
     )
@@ -221,7 +221,7 @@ def _columns(results: ResultData) -> list[Scores]:
     ]
 
 
-def _groups(results: ResultData) -> dict[str, str] | None:
+def groups_of(results: ResultData) -> dict[str, str] | None:
     """The group of each text; None where no texts belong together."""
     groups = {text.id: text.group for text in results.texts}
     return groups if any(groups.values()) else None
