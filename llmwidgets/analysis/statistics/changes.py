@@ -79,8 +79,8 @@ class ChangeVerdict:
     """What can be said about all variants since the earlier run; `.sentence` says it.
 
     `changes` has one entry per matched variant, `table` the same as a frame. `changed` is what else
-    differs from then, `missing` the variants that the earlier run does not have. A loss of less
-    than `margin` (0 to 1) is allowed.
+    differs from then, `rescored` whether truth or rules do. A loss of less than `margin` (0 to 1)
+    is allowed.
     """
 
     since: datetime
@@ -93,7 +93,7 @@ class ChangeVerdict:
     reused: bool = False
     whole_records: bool = False
     changed: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
+    rescored: bool = False
     tests: tuple[RunTest, ...] = field(default=(), repr=False)
 
     def at(self, margin: float) -> ChangeVerdict:
@@ -177,13 +177,17 @@ class ChangeVerdict:
         return f"{count(each.to_wrong, noun)} flipped to wrong, {each.to_right:,} to right."
 
     def _unscored(self) -> str:
+        if not self.texts:
+            return "nothing can be compared, since no text is in both runs with the same words."
         said = [
             f"{each.label} gives another value in {each.changed or 0:,} of "
             f"{count(each.values or 0, 'field')}"
             for each in self.changes
         ]
-        reason = "no text that is in both runs has truth" if self.texts else "no text is in both"
-        return f"nothing is scored, since {reason}: {join_truncated(said, 3)}."
+        return (
+            "nothing is scored, since no text that is in both runs has truth: "
+            f"{join_truncated(said, 3)}."
+        )
 
     def _others(self) -> Iterator[str]:
         """Who is not named in the headline; what was lost, and what has no answer."""
@@ -223,9 +227,9 @@ class ChangeVerdict:
         return f"{line[:1].upper()}{line[1:]}." if line else ""
 
     def _notes(self) -> Iterator[str]:
-        if self.missing:
-            yield f"Not in the earlier run: {join_truncated(self.missing)}."
         yield from self.changed
+        if self.rescored:
+            yield "Both runs are scored by the truth and the rules of now."
         if self.repeats[0] != self.repeats[1]:
             yield (
                 f"{self.repeats[0]} repeats then and {self.repeats[1]} now are averaged; "

@@ -122,9 +122,8 @@ def compare_with_earlier(
         reused=bool(reused) and all(reused),
         whole_records=callable((now.scoring or {}).get(RECORD)),
         changed=describe_changes(now, earlier),
-        missing=tuple(
-            label for at, label in enumerate(now.labels) if at not in {pair[0] for pair in columns}
-        ),
+        rescored=now.scoring != earlier.scoring
+        or any(now.texts[at].truth != earlier.texts[then].truth for at, then in texts),
         tests=found,
     )
     return verdict.at(margin), [flip for each in sides for flip in each.flips]
