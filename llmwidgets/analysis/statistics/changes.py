@@ -130,7 +130,8 @@ class ChangeVerdict:
                 f"and at least {FEWEST_TEXTS} are needed."
             )
         if len(self.changes) == 1:
-            return f"{since} {enough[0].label} cannot be told apart from before: {_seen(enough[0])}"
+            (each,) = enough
+            return f"{since} {each.label} cannot be told apart from before: {self._seen(each)}"
         return f"{since} no variant can be told apart from before."
 
     @property
@@ -173,12 +174,22 @@ class ChangeVerdict:
         return f"{each.label} got {_by(each)}: {self._flipped(each)}"
 
     def _flipped(self, each: VariantChange) -> str:
-        noun = "text" if self.whole_records else "field"
-        return f"{count(each.to_wrong, noun)} flipped to wrong, {each.to_right:,} to right."
+        if self.whole_records:
+            return f"{count(each.to_wrong, 'text')} got worse, {each.to_right:,} better."
+        return f"{count(each.to_wrong, 'field')} flipped to wrong, {each.to_right:,} to right."
+
+    def _seen(self, each: VariantChange) -> str:
+        low, high = max(0.0, -(each.low or 0.0)), max(0.0, each.high or 0.0)
+        return (
+            f"{formatting.signed_points(round(100 * (each.change or 0.0), 1))} fields in 100 "
+            f"({percent(low)} worse to {percent(high)} better); {self._flipped(each)}"
+        )
 
     def _unscored(self) -> str:
         if not self.texts:
             return "nothing can be compared, since no text is in both runs with the same words."
+        if all(each.values is None for each in self.changes):
+            return "nothing can be compared, since one of the two runs was not scored."
         said = [
             f"{each.label} gives another value in {each.changed or 0:,} of "
             f"{count(each.values or 0, 'field')}"
@@ -221,8 +232,13 @@ class ChangeVerdict:
     def _compared(self) -> str:
         fields = max((each.fields for each in self.changes), default=0)
         texts = count(max((each.texts for each in self.changes), default=0), "text")
-        scored = f"{count(fields, 'field')} of {texts} in both runs" if fields else ""
+        scored = (
+            f"{count(fields, 'field')} of {texts} in both runs"
+            if fields
+            else f"{texts} with truth in both runs"
+        )
         same = "" if self.changed else "same instructions, schema and settings"
+        scored = scored if any(each.texts for each in self.changes) else ""
         line = "; ".join(filter(None, (scored, same)))
         return f"{line[:1].upper()}{line[1:]}." if line else ""
 
@@ -284,15 +300,6 @@ def _by(each: VariantChange) -> str:
     low, high = sorted((abs(each.low or 0.0), abs(each.high or 0.0)))
     ends = f"{_least(low)} to {percent(high)}"
     return f"{percent(abs(each.change or 0.0))} fields in 100 {each.outcome} ({ends})"
-
-
-def _seen(each: VariantChange) -> str:
-    low, high = max(0.0, -(each.low or 0.0)), max(0.0, each.high or 0.0)
-    return (
-        f"{formatting.signed_points(round(100 * (each.change or 0.0), 1))} fields in 100 "
-        f"({percent(low)} worse to {percent(high)} better); "
-        f"{each.to_wrong:,} flipped to wrong, {each.to_right:,} to right."
-    )
 
 
 def _least(share: float) -> str:

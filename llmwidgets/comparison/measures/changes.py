@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from llmwidgets.analysis.comparators import RECORD
 from llmwidgets.analysis.leaves import NOTHING
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from llmwidgets.analysis.scoring import TextScore
-    from llmwidgets.engine.request_builder import Document
+
+
+_Name = TypeVar("_Name", str, bytes)
 
 
 class Flip(NamedTuple):
@@ -51,35 +53,35 @@ class Flip(NamedTuple):
 # -- which texts are the same ----------------------------------------------------------------------
 
 
-def match_texts(now: Sequence[Document], before: Sequence[Document]) -> list[tuple[int, int]]:
+def match_texts(
+    now: Sequence[tuple[_Name, _Name]], before: Sequence[tuple[_Name, _Name]]
+) -> list[tuple[int, int]]:
     """The places of each text that is in both: one with the same id and words.
 
-    Texts that changed their ids are known by their words, if only one has them. Words that are not
-    there (outputs made elsewhere) are taken as the same.
+    Texts are (id, words), or hashes of these. Those that changed their ids are known by their
+    words, if only one has them. Words that are not there (outputs made elsewhere) are taken as the
+    same.
     """
-    at_id = {text.id: at for at, text in enumerate(before)}
+    at_id = {id_: at for at, (id_, _) in enumerate(before)}
     pairs = {
-        at: at_id[text.id]
-        for at, text in enumerate(now)
-        if text.id in at_id and _same_words(text, before[at_id[text.id]])
+        at: at_id[id_]
+        for at, (id_, words) in enumerate(now)
+        if id_ in at_id and _same_words(words, before[at_id[id_]][1])
     }
     taken = set(pairs.values())
-    rest = _unique((text.text, at) for at, text in enumerate(before) if at not in taken)
-    for words, at in _unique(
-        (text.text, at) for at, text in enumerate(now) if at not in pairs
-    ).items():
-        if words in rest:
-            pairs[at] = rest[words]
+    rest = _unique((words, at) for at, (_, words) in enumerate(before) if at not in taken)
+    left = _unique((words, at) for at, (_, words) in enumerate(now) if at not in pairs)
+    pairs |= {at: rest[words] for words, at in left.items() if words in rest}
     return sorted(pairs.items())
 
 
-def _same_words(one: Document, other: Document) -> bool:
-    return one.text == other.text or not one.text or not other.text
+def _same_words(one: _Name, other: _Name) -> bool:
+    return one == other or not one or not other
 
 
-def _unique(named: Iterable[tuple[str, int]]) -> dict[str, int]:
+def _unique(named: Iterable[tuple[_Name, int]]) -> dict[_Name, int]:
     """The place of each words that only one text has."""
-    places: dict[str, list[int]] = {}
+    places: dict[_Name, list[int]] = {}
     for words, at in named:
         if words:
             places.setdefault(words, []).append(at)
@@ -90,10 +92,17 @@ def _unique(named: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 
 def compare_with_earlier(
-    now: ResultData, earlier: ResultData, margin: float = MATTERS
+    now: ResultData,
+    earlier: ResultData,
+    margin: float = MATTERS,
+    changed: tuple[str, ...] | None = None,
 ) -> tuple[ChangeVerdict, list[Flip]]:
-    """Every variant of now tested against itself in the earlier results, and what flipped."""
-    columns, texts = match_variants(now, earlier), match_texts(now.texts, earlier.texts)
+    """Every variant of now tested against itself in the earlier results, and what flipped.
+
+    `changed` says what else differs, where the results themselves do not know it.
+    """
+    columns = match_variants(now, earlier)
+    texts = match_texts(*([(text.id, text.text) for text in each.texts] for each in (now, earlier)))
     # Both sides by the truth and the rules of now: what was known then is of no account.
     documents = list(earlier.texts)
     for at, then in texts:
@@ -121,7 +130,7 @@ def compare_with_earlier(
         repeats=(earlier.repeats, now.repeats),
         reused=bool(reused) and all(reused),
         whole_records=callable((now.scoring or {}).get(RECORD)),
-        changed=describe_changes(now, earlier),
+        changed=describe_changes(now, earlier) if changed is None else changed,
         rescored=now.scoring != earlier.scoring
         or any(now.texts[at].truth != earlier.texts[then].truth for at, then in texts),
         tests=found,
