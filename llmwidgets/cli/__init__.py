@@ -94,6 +94,7 @@ _MARGIN = {**_between(parse_number, 0.001, 1), "metavar": "SHARE"}
 _SHARE = {**_between(parse_number, 0, 1), "metavar": "SHARE"}
 _MONEY = {**_between(parse_number, 0, 1e9), "metavar": "USD"}
 _COUNT = {**_between(parse_whole, 1, 100_000), "metavar": "N"}
+_TWO = {**_between(parse_whole, 1, 1e15), "nargs": 2, "metavar": "RUN"}
 _NAME = {"metavar": "NAME"}
 
 
@@ -160,6 +161,7 @@ class JournalOptions:
     """`llmwidgets journal`."""
 
     journal: Annotated[Path | None, "another journal"] = None
+    compare: Annotated[list[int] | None, "two runs by their numbers", _TWO] = None
     clear_before: Annotated[str | None, "delete older rows: 2026-11-30", {"metavar": "DATE"}] = None
 
 
@@ -211,7 +213,7 @@ _COMMANDS = {
         "a key. Ends with 0 when there is none, 1 when one is found, 2 for a mistake or a file "
         "that cannot be read.", positional=("paths",),
     ),
-    "journal": _Command("connections", JournalOptions, "show where replies are kept, and how many"),
+    "journal": _Command("journal", JournalOptions, "show where replies are kept, and earlier runs"),
 }  # fmt: skip
 
 

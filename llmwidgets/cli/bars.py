@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from llmwidgets import formatting
-from llmwidgets.analysis.statistics.changes import ChangeVerdict, since_words
+from llmwidgets.analysis.statistics.changes import ChangeVerdict
 from llmwidgets.analysis.statistics.verdict import MATTERS
 from llmwidgets.cli import CompareOptions, print_text
 from llmwidgets.comparison import Comparison, load
-from llmwidgets.comparison.measures.changes import compare_with_earlier
+from llmwidgets.comparison.history import compare_with_earlier
 from llmwidgets.comparison.measures.scores import score_rows
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import escape_controls, percent
@@ -49,7 +49,7 @@ class Bars:
                 cases += [_case(row, name, bar) for row in rows]
         if self._earlier is None:
             return cases, None
-        verdict, _ = compare_with_earlier(comparison, self._earlier, self._margin)
+        verdict = compare_with_earlier(comparison, self._earlier, self._margin).verdict
         fails = verdict.fails("--margin ")
         if not verdict.changes:
             cases.append(TestCase("all", NOT_WORSE, "no variant is in both runs"))
@@ -143,10 +143,10 @@ def _number(value: float | None) -> str:
 
 def changes_table(console: Console, verdict: ChangeVerdict) -> None:
     """One row per variant that both runs have, then the verdict."""
-    day = since_words(verdict.since)
-    heads = (f"{day}, % right", "Now, % right", "Change in 100", "95 % interval")
+    then, now = verdict.days
+    heads = (f"{then}, % right", f"{now}, % right", "Change in 100", "95 % interval")
     table = Table(
-        title=f"Since {day}", title_justify="left", box=SIMPLE_HEAD, collapse_padding=True,
+        title=f"Since {then}", title_justify="left", box=SIMPLE_HEAD, collapse_padding=True,
         pad_edge=False,
     )  # fmt: skip
     table.add_column("", overflow="fold")

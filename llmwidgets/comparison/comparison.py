@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison import dataframes, run_settings, runs, serialization
+from llmwidgets.comparison import dataframes, history, run_settings, runs, serialization
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
 from llmwidgets.comparison.files import names_file, read_document
 from llmwidgets.comparison.measures import aggregate, changes
@@ -106,7 +106,9 @@ class Comparison(ResultData):
         _refuse_other("earlier", earlier)
         frame = dataframes.flipped_frame(self, earlier, run_settings.match_variants(self, earlier))
         frame.attrs["changed"] = list(self.changes_since(earlier))
-        return changes.with_verdict(frame, lambda: changes.compare_with_earlier(self, earlier)[0])
+        return changes.with_verdict(
+            frame, lambda: history.compare_with_earlier(self, earlier).verdict
+        )
 
     def changes_since(self, earlier: Comparison) -> tuple[str, ...]:
         """What differs from an earlier comparison, other than the answers, in sentences.

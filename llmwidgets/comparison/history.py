@@ -17,9 +17,10 @@ from llmwidgets.analysis.statistics.changes import ChangeVerdict, VariantChange
 from llmwidgets.analysis.statistics.significance import Scores, compare_runs, level_after
 from llmwidgets.analysis.statistics.verdict import MATTERS
 from llmwidgets.comparison.core import CellKey, ResultData, ResultIndex, Rules
-from llmwidgets.comparison.measures.changes import match_texts
+from llmwidgets.comparison.measures import changes
+from llmwidgets.comparison.measures.changes import FoundChanges, match_texts
 from llmwidgets.comparison.measures.scores import digest_rules
-from llmwidgets.comparison.run_settings import describe_asked, match_variants
+from llmwidgets.comparison.run_settings import describe_asked, describe_changes, match_variants
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.dialects.types import Example
 from llmwidgets.engine import journal_runs
@@ -65,7 +66,7 @@ def record_run(run: Run, scoring: Rules) -> None:
     )
     reused = sum(each.reused for each in progress)
     facts = RunFacts(
-        schema=_name_schemas(plan.texts),
+        schema=name_schemas(plan.texts),
         digest=_digest_schemas(plan.texts),
         rules=digest_rules(scoring),
         texts=len(plan.texts),
@@ -114,7 +115,7 @@ def _digest_schemas(texts: Sequence[Document]) -> str:
     return digest(sorted({text.schema.digest for text in texts}))
 
 
-def _name_schemas(texts: Sequence[Document]) -> str:
+def name_schemas(texts: Sequence[Document]) -> str:
     """The name of the schema, or the first of its fields where it has none."""
     schemas = {text.schema.digest: text.schema for text in texts}.values()
     names = (
@@ -207,12 +208,21 @@ def best_words(record: RunRecord) -> str:
     return f"{label}, {percent(share)} %"
 
 
-def day_words(record: RunRecord) -> str:
-    """The day and time a run ended."""
-    return f"{record.when.astimezone():%Y-%m-%d %H:%M}"
-
-
 # -- two of them -----------------------------------------------------------------------------------
+
+
+def compare_with_earlier(
+    now: ResultData,
+    earlier: ResultData,
+    margin: float = MATTERS,
+    changed: tuple[str, ...] | None = None,
+) -> FoundChanges:
+    """Every variant of now tested against itself in the earlier results, and what flipped.
+
+    `changed` says what else differs, where the results themselves do not know it.
+    """
+    changed = describe_changes(now, earlier) if changed is None else changed
+    return changes.compare_with_earlier(now, earlier, match_variants(now, earlier), changed, margin)
 
 
 def compare_records(now: RunRecord, before: RunRecord, margin: float = MATTERS) -> ChangeVerdict:
@@ -234,10 +244,10 @@ def compare_records(now: RunRecord, before: RunRecord, margin: float = MATTERS) 
         else None
     )
     looks = new.looks if new else ()
-    changes = []
+    tested = []
     for here, there in sides:
         both = here.scores.keys() & there.scores.keys()
-        changes.append(
+        tested.append(
             VariantChange(
                 label=here.label,
                 texts=len(both),
@@ -253,9 +263,10 @@ def compare_records(now: RunRecord, before: RunRecord, margin: float = MATTERS) 
         )
     verdict = ChangeVerdict(
         since=before.when,
+        until=now.when,
         level=level_after(looks),
         grouped=groups is not None,
-        changes=tuple(changes),
+        changes=tuple(tested),
         texts=len(texts),
         repeats=(before.facts.repeats, now.facts.repeats),
         whole_records=True,

@@ -276,7 +276,7 @@ def trim_runs(query: Query, before: float) -> int:
 
     Their ids can be given to other rows one day.
     """
-    (number,) = query("SELECT count(*) FROM run WHERE at < ?", before)[0]
+    old = len(query("SELECT id FROM run WHERE at < ?", before))
     query("DELETE FROM run WHERE at < ?", before)
     there = {row for (row,) in query("SELECT id FROM extraction")}
     for record in read_runs(query):
@@ -287,4 +287,4 @@ def trim_runs(query: Query, before: float) -> int:
             size = 2 * HASH_BYTES * record.facts.texts
             packed = zlib.compress(record._unpacked()[:size] + steps.tobytes())
             query("UPDATE run SET cells = ? WHERE id = ?", packed, record.id)
-    return int(number)
+    return old

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -84,6 +84,7 @@ class ChangeVerdict:
     """
 
     since: datetime
+    until: datetime
     margin: float = MATTERS
     level: float = LEVEL
     grouped: bool = False
@@ -105,9 +106,17 @@ class ChangeVerdict:
         return replace(self, margin=margin, changes=tuple(changes))
 
     @property
+    def days(self) -> tuple[str, str]:
+        """When both runs were, in words that tell them apart where that is possible."""
+        then, now = self.since.astimezone(), self.until.astimezone()
+        day = (datetime.now() if then.date() == now.date() else now).date()
+        one, other = (_day(each, day, same=then.date() == now.date()) for each in (then, now))
+        return one, other
+
+    @property
     def headline(self) -> str:
         """Who got worse or better, and by how much; else what can be said instead."""
-        since = f"Since {since_words(self.since)}"
+        since = f"Since {self.days[0]}"
         told = [each for each in self.changes if each.told_apart]
         if told:
             told.sort(
@@ -302,6 +311,14 @@ def _by(each: VariantChange) -> str:
     return f"{percent(abs(each.change or 0.0))} fields in 100 {each.outcome} ({ends})"
 
 
+def _day(moment: datetime, day: date, *, same: bool) -> str:
+    """A day as 21 November, with its year if that is another; two runs of a day by their time."""
+    if same and moment.date() == day:
+        return f"{moment:%H:%M}"
+    words = f"{moment.day} {moment:%B}" + (f" {moment.year}" if moment.year != day.year else "")
+    return f"{words} at {moment:%H:%M}" if same else words
+
+
 def _least(share: float) -> str:
     """A bound that is above 0 is never shown as 0."""
     return "above 0" if share < 0.0005 else percent(share)
@@ -325,14 +342,6 @@ def _next_margin(share: float) -> str:
     """The smallest round margin above a bound."""
     step = 0.01 if share >= 0.01 else 0.001
     return f"{(int(share / step) + 1) * step:g}"
-
-
-def since_words(then: datetime) -> str:
-    """The day of the earlier run, with its year if that is another; of today, the time."""
-    then, now = then.astimezone(), datetime.now().astimezone()
-    if then.date() == now.date():
-        return f"{then:%H:%M}"
-    return f"{then.day} {then:%B}" + (f" {then.year}" if then.year != now.year else "")
 
 
 # -- what the tests show ---------------------------------------------------------------------------

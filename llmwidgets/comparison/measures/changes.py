@@ -14,7 +14,6 @@ from llmwidgets.analysis.comparators import RECORD
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.statistics.changes import ChangeVerdict, VariantChange
 from llmwidgets.analysis.statistics.significance import Scores, compare_runs, level_after
-from llmwidgets.analysis.statistics.verdict import MATTERS
 from llmwidgets.comparison.core import CellKey, ResultData
 from llmwidgets.comparison.measures.aggregate import VariantStats
 from llmwidgets.comparison.measures.scores import groups_of, known_looks
@@ -25,7 +24,6 @@ from llmwidgets.comparison.measures.text_result import (
     read_text_result,
     score_against,
 )
-from llmwidgets.comparison.run_settings import describe_changes, match_variants
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +46,27 @@ class Flip(NamedTuple):
     repeat: int
     path: str
     to_right: bool
+
+
+class FoundChanges(NamedTuple):
+    """The verdict, what flipped, and both sides, scored by the truth of now."""
+
+    verdict: ChangeVerdict
+    flips: list[Flip]
+    now: ResultData
+    before: ResultData
+
+    def values(self, flip: Flip, before: int) -> tuple[Any, Any, Any]:
+        """The truth of a field that flipped, its value before and its value now.
+
+        `before` is the column of the earlier results.
+        """
+        new = read_text_result(self.now, flip.text, flip.repeat).scores[flip.variant]
+        old = read_text_result(self.before, flip.before, flip.repeat).scores[before]
+        cells = [{cell.path: cell for cell in each.cells}.get(flip.path) for each in (old, new)]
+        truth = next((each.truth for each in cells if each is not None), NOTHING)
+        then, now = (NOTHING if each is None else each.value for each in cells)
+        return truth, then, now
 
 
 # -- which texts are the same ----------------------------------------------------------------------
@@ -94,14 +113,14 @@ def _unique(named: Iterable[tuple[_Name, int]]) -> dict[_Name, int]:
 def compare_with_earlier(
     now: ResultData,
     earlier: ResultData,
-    margin: float = MATTERS,
-    changed: tuple[str, ...] | None = None,
-) -> tuple[ChangeVerdict, list[Flip]]:
-    """Every variant of now tested against itself in the earlier results, and what flipped.
+    columns: Sequence[tuple[int, int]],
+    changed: tuple[str, ...],
+    margin: float,
+) -> FoundChanges:
+    """Variants of now tested against themselves in the earlier results, and what flipped.
 
-    `changed` says what else differs, where the results themselves do not know it.
+    `columns` say which answer to one another, now and earlier, `changed` what else differs.
     """
-    columns = match_variants(now, earlier)
     texts = match_texts(*([(text.id, text.text) for text in each.texts] for each in (now, earlier)))
     # Both sides by the truth and the rules of now: what was known then is of no account.
     documents = list(earlier.texts)
@@ -123,6 +142,7 @@ def compare_with_earlier(
     ]  # fmt: skip
     verdict = ChangeVerdict(
         since=earlier.made_at,
+        until=now.made_at,
         level=level_after(looks),
         grouped=groups_of(now) is not None,
         changes=tuple(each.change() for each in sides),
@@ -130,12 +150,13 @@ def compare_with_earlier(
         repeats=(earlier.repeats, now.repeats),
         reused=bool(reused) and all(reused),
         whole_records=callable((now.scoring or {}).get(RECORD)),
-        changed=describe_changes(now, earlier) if changed is None else changed,
+        changed=changed,
         rescored=now.scoring != earlier.scoring
         or any(now.texts[at].truth != earlier.texts[then].truth for at, then in texts),
         tests=found,
     )
-    return verdict.at(margin), [flip for each in sides for flip in each.flips]
+    flips = [flip for each in sides for flip in each.flips]
+    return FoundChanges(verdict.at(margin), flips, now, before)
 
 
 class _Sides:
