@@ -110,6 +110,22 @@ def compared(truth):
         lw.Variant("x", examples=example).examples)) for each in made.variants))
 """
 
+EARLIER = """import llmwidgets as lw
+from llmwidgets.demo import invoices
+texts = [dict(text, id=f"{n}-{text['id']}", text=f"{text['text']}\\nCopy {n}")
+    for n in range(8) for text in invoices.texts]
+truth = {text["id"]: invoices.truth[text["id"].split("-", 1)[1]] for text in texts}
+def run(count, **models):
+    named = [lw.Variant(model, label=label.replace("_", "-")) for label, model in models.items()]
+    return lw.compare(invoices.Schema, texts[:count], named, truth={each["id"]: truth[each["id"]]
+        for each in texts[:count]}, progress=False)
+for each in (run(12, luna="demo-hasty"),
+    run(48, luna="demo-careful", haiku="demo-quick", flash="demo-careful")):
+    each.verdict()
+result = run(64, luna="demo-quick", haiku="demo-quick", flash="demo-careful")
+result.verdict()
+result.explore()"""
+
 
 @dataclass
 class Camera:
@@ -333,6 +349,22 @@ def agreement(camera: Camera) -> None:
     camera.shot("charts")
 
 
+def runs(camera: Camera) -> None:
+    """Earlier runs, two of them beside each other, and the fields that flipped."""
+    panel = camera.open(EARLIER)
+    panel.get_by_role("grid").wait_for()
+    camera.shot("from")
+    panel.get_by_role("button", name="Earlier runs").click()
+    panel.get_by_role("button", name="Compare these two").wait_for()
+    camera.shot()
+    panel.get_by_role("button", name="Compare these two").click()
+    panel.get_by_role("columnheader", name="To wrong").wait_for()
+    camera.shot("compared")
+    panel.get_by_role("button", name=re.compile("^Show the")).first.click()
+    panel.get_by_role("button", name="Hide").wait_for()
+    camera.shot("flips")
+
+
 def running(camera: Camera) -> None:
     """A run under way, and what is left of it when it is stopped."""
     panel = camera.open(SLOW)
@@ -361,8 +393,7 @@ def empty(camera: Camera) -> None:
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
     connections, forms, checks, form, store, provided, comparison, decided, outcomes, agreement,
-    running,
-    empty,
+    runs, running, empty,
 )  # fmt: skip
 
 

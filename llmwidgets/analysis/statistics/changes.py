@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -108,10 +108,7 @@ class ChangeVerdict:
     @property
     def days(self) -> tuple[str, str]:
         """When both runs were, in words that tell them apart where that is possible."""
-        then, now = self.since.astimezone(), self.until.astimezone()
-        day = (datetime.now() if then.date() == now.date() else now).date()
-        one, other = (_day(each, day, same=then.date() == now.date()) for each in (then, now))
-        return one, other
+        return name_days(self.since, self.until)
 
     @property
     def headline(self) -> str:
@@ -311,12 +308,19 @@ def _by(each: VariantChange) -> str:
     return f"{percent(abs(each.change or 0.0))} fields in 100 {each.outcome} ({ends})"
 
 
-def _day(moment: datetime, day: date, *, same: bool) -> str:
-    """A day as 21 November, with its year if that is another; two runs of a day by their time."""
-    if same and moment.date() == day:
-        return f"{moment:%H:%M}"
-    words = f"{moment.day} {moment:%B}" + (f" {moment.year}" if moment.year != day.year else "")
-    return f"{words} at {moment:%H:%M}" if same else words
+def name_days(since: datetime, until: datetime) -> tuple[str, str]:
+    """Two days as 21 November, with a year that is not this one; two of a day by their time."""
+    one, other = since.astimezone(), until.astimezone()
+    same, today = one.date() == other.date(), datetime.now().astimezone()
+    exact = "%H:%M:%S" if f"{one:%H:%M}" == f"{other:%H:%M}" else "%H:%M"
+
+    def name(moment: datetime) -> str:
+        if same and moment.date() == today.date():
+            return f"{moment:{exact}}"
+        year = f" {moment.year}" if moment.year != today.year else ""
+        return f"{moment.day} {moment:%B}{year}" + (f" at {moment:{exact}}" if same else "")
+
+    return name(one), name(other)
 
 
 def _least(share: float) -> str:

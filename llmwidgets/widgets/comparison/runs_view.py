@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from llmwidgets import formatting
+from llmwidgets.analysis.statistics.changes import name_days
 from llmwidgets.comparison import history
 from llmwidgets.comparison.core import ResultData
 from llmwidgets.comparison.history import compare_with_earlier
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from llmwidgets.analysis.statistics.changes import VariantChange
     from llmwidgets.engine.request_builder import Document
 
-_MOST_FLIPS = 200
+_MOST_FLIPS = 50
 _LONGEST = 120
 
 
@@ -49,6 +50,7 @@ class _RunRow(TypedDict):
 
 
 class _ChangeRow(TypedDict):
+    variant: int
     letter: str
     label: str
     before: str
@@ -269,8 +271,8 @@ def _pair_words(now: RunRecord, before: RunRecord) -> str:
     texts = len(match_texts(now.texts(), before.texts()))
     sides = history.Asked.of_record(now), history.Asked.of_record(before)
     models = len(match_variants(*sides))
-    are = "is" if (texts, models) == (1, 0) else "are"
-    return f"{count(texts, 'text')} and {count(models, 'model')} {are} in both."
+    then, day = name_days(before.when, now.when)
+    return f"{day} with {then}: {count(texts, 'text')} and {count(models, 'model')} are in both."
 
 
 def _compared_view(found: FoundChanges) -> _ComparedState:
@@ -296,6 +298,7 @@ def _change_row(each: VariantChange, at: int) -> _ChangeRow:
     flips = each.to_wrong + each.to_right
     points = "–" if each.change is None else formatting.signed_points(round(100 * each.change, 1))
     return {
+        "variant": at,
         "letter": formatting.variant_letter(at),
         "label": each.label,
         "before": percent(each.before),
@@ -342,6 +345,6 @@ def _flips_view(found: FoundChanges, at: int) -> FlipsState:
         "letter": formatting.variant_letter(at),
         "label": found.now.labels[at],
         "heads": list(found.verdict.days),
-        "said": f"{more:,} more are not shown." if more else "",
+        "said": f"{more:,} more: comparison.against(earlier) has every one." if more else "",
         "rows": rows,
     }
