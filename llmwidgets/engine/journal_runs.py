@@ -96,7 +96,7 @@ class RunRecord:
     @property
     def labelled(self) -> int:
         """How many texts had truth when it was scored last."""
-        return int(self.scored["labelled"]) if self.scored else self.facts.labelled
+        return self.facts.labelled if self.scored is None else int(self.scored["labelled"])
 
     def texts(self) -> list[tuple[bytes, bytes]]:
         """For each text the hash of its id and that of its words, empty if it has none."""
@@ -249,12 +249,14 @@ def _read(
             token=token,
             facts=RunFacts(**_own(RunFacts, saved) | {"variants": variants}),
             packed=cells,
-            best=(str(known["best"]), float(known["share"])) if known else None,
+            best=None if known is None else (str(known["best"]), float(known["share"])),
             scored=known,
             packed_scores=scores or b"",
         )
         # What cannot be unpacked is found here, not by whichever view meets it first.
-        record.when, record._unpacked(), record._scores()
+        record.when, record.labelled, record._unpacked(), record._scores()
+        if known is not None:
+            tuple(map(int, known["looks"]))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, zlib.error):
         return None
     return record

@@ -90,7 +90,7 @@ def test_texts_with_other_words_and_texts_of_one_side_are_left_out() -> None:
 
 def test_texts_that_only_changed_their_ids_are_known_by_their_words() -> None:
     shifted = ["First", *(each["text"] for each in TEXTS)]
-    first = {name: "" for name in FIELDS}
+    first = dict.fromkeys(FIELDS, "")
     now = made([first, *wrong(30)], [first, *TRUTH], shifted)
     (change,) = now.against(made(TRUTH)).verdict.changes
     assert (change.texts, change.to_wrong) == (60, 30)
@@ -114,7 +114,7 @@ def test_which_texts_are_the_same(now, before, pairs) -> None:
 
 def test_losses_and_missing_answers_are_figures_of_their_own() -> None:
     outputs = ["not JSON"] * 4 + TRUTH[4:50] + [None] * 10
-    (change,) = made(outputs).against(made(["{"] + TRUTH[1:])).verdict.changes
+    (change,) = made(outputs).against(made(["{", *TRUTH[1:]])).verdict.changes
     assert (change.lost_before, change.lost_now) == (1, 4)
     assert (change.unanswered_before, change.unanswered_now) == (0, 10)
     sentence = made(outputs).against(made(TRUTH)).verdict.sentence
@@ -187,8 +187,10 @@ def test_a_saved_run_gives_the_same_verdict(tmp_path) -> None:
     before, now = made(TRUTH), made(wrong(40))
     loaded = load(before.save(tmp_path / "before.json"))
     assert now.against(loaded).verdict.sentence == now.against(before).verdict.sentence
-    assert load(now.save(tmp_path / "now.json")).against(loaded).verdict.table.equals(
-        now.against(before).verdict.table
+    assert (
+        load(now.save(tmp_path / "now.json"))
+        .against(loaded)
+        .verdict.table.equals(now.against(before).verdict.table)
     )
 
 
