@@ -29,7 +29,7 @@ from tests.jupyterlab import (
     listen,
     start_lab,
 )
-from tests.outcomes import OUTCOMES, WIDE
+from tests.outcomes import EARLIER, OUTCOMES, WIDE
 from tests.servers import serving_models
 
 BUILD = REPOSITORY / "build" / "pictures"
@@ -109,22 +109,6 @@ def compared(truth):
     return replace(made, variants=tuple(replace(each, examples=tuple(
         lw.Variant("x", examples=example).examples)) for each in made.variants))
 """
-
-EARLIER = """import llmwidgets as lw
-from llmwidgets.demo import invoices
-texts = [dict(text, id=f"{n}-{text['id']}", text=f"{text['text']}\\nCopy {n}")
-    for n in range(8) for text in invoices.texts]
-truth = {text["id"]: invoices.truth[text["id"].split("-", 1)[1]] for text in texts}
-def run(count, **models):
-    named = [lw.Variant(model, label=label.replace("_", "-")) for label, model in models.items()]
-    return lw.compare(invoices.Schema, texts[:count], named, truth={each["id"]: truth[each["id"]]
-        for each in texts[:count]}, progress=False)
-for each in (run(12, luna="demo-hasty"),
-    run(48, luna="demo-careful", haiku="demo-quick", flash="demo-careful")):
-    each.verdict()
-result = run(64, luna="demo-quick", haiku="demo-quick", flash="demo-careful")
-result.verdict()
-result.explore()"""
 
 
 @dataclass

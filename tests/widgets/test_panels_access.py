@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from typing import Any
 
 import pytest
 
 from tests.forms import proposed_words
-from tests.outcomes import OUTCOMES
+from tests.outcomes import EARLIER, OUTCOMES
 
 pytestmark = pytest.mark.browser
 
@@ -155,6 +156,36 @@ def test_a_verdict_and_agreement_are_accessible(lab, page, truth: str, words: st
     panel.get_by_role("tab", name="Charts").click()
     panel.get_by_text("Fields by model").wait_for()
     audit.screen("charts")
+    assert audit.found == {}
+
+
+def test_earlier_runs_are_accessible(lab, page) -> None:
+    """The list, by keyboard alone; two of them compared; what flipped."""
+    panel = opened(lab, page, "access-runs.ipynb", EARLIER)
+    audit = Audit(page, panel)
+    panel.get_by_role("grid").wait_for()
+    press = page.browser_page.keyboard.press
+    panel.get_by_role("button", name="Earlier runs").focus()
+    press("Enter")
+    compare = panel.get_by_role("button", name="Compare these two")
+    compare.wait_for()
+    audit.screen("runs")
+    tick = panel.get_by_role("checkbox").nth(2)
+    tick.focus()
+    press("Space")
+    panel.get_by_text("12 texts and 1 model are in both.").wait_for()
+    press("Space")
+    panel.get_by_role("checkbox").nth(0).focus()
+    press("Space")
+    panel.get_by_text("48 texts and 3 models are in both.").wait_for()
+    compare.focus()
+    press("Enter")
+    panel.get_by_role("columnheader", name="To wrong").wait_for()
+    audit.screen("compared")
+    panel.get_by_role("button", name=re.compile("^Show the")).first.focus()
+    press("Enter")
+    panel.get_by_role("button", name="Hide").wait_for()
+    audit.screen("flips")
     assert audit.found == {}
 
 

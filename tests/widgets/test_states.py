@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints, is_typeddict
 import pytest
 
 from llmwidgets.widgets import comparison_panel, connection_panel
-from llmwidgets.widgets.comparison import detail_view, grid, score_view
+from llmwidgets.widgets.comparison import detail_view, grid, runs_view, score_view
 
 SOURCES = Path(connection_panel.__file__).with_name("javascript") / "src"
 ENVELOPE = {"type", "act", "error"}
@@ -123,6 +123,7 @@ ROOTS = [
     (detail_view.RequestAnswer, "comparison/state.ts", "RequestAnswer"),
     (score_view.ScoresState, "comparison/state.ts", "Scores"),
     (score_view.GroundingState, "comparison/state.ts", "Grounding"),
+    (runs_view.FlipsState, "comparison/state.ts", "Flips"),
 ]
 
 
