@@ -56,7 +56,7 @@ def test_two_runs_are_reached_and_compared_in_three_clicks(wire, two) -> None:
     assert [(each["ticked"], each["shown"]) for each in state["rows"]] == [
         (True, True), (True, False),
     ]  # fmt: skip
-    assert "24 texts and 1 model are in both." in state["pair"]
+    assert "both have 24 texts and 1 model in common." in state["pair"]
     page.send("runs.compare")
     compared = page.state["earlier"]["compared"]
     assert "luna got" in compared["headline"]

@@ -186,10 +186,9 @@ class ChangeVerdict:
 
     def _seen(self, each: VariantChange) -> str:
         low, high = max(0.0, -(each.low or 0.0)), max(0.0, each.high or 0.0)
-        return (
-            f"{formatting.signed_points(round(100 * (each.change or 0.0), 1))} fields in 100 "
-            f"({percent(low)} worse to {percent(high)} better); {self._flipped(each)}"
-        )
+        points = formatting.signed_points(round(100 * (each.change or 0.0), 1))
+        ends = f"{percent(low)} worse to {percent(high)} better"
+        return f"{points} fields in 100 ({ends}); {self._flipped(each)}"
 
     def _unscored(self) -> str:
         if not self.texts:
@@ -253,10 +252,8 @@ class ChangeVerdict:
         if self.rescored:
             yield "Both runs are scored by the truth and the rules of now."
         if self.repeats[0] != self.repeats[1]:
-            yield (
-                f"{self.repeats[0]} repeats then and {self.repeats[1]} now are averaged; "
-                f"flips are counted in the first {min(self.repeats)}."
-            )
+            first = count(min(self.repeats), "repeat")
+            yield f"Shares are averages over the repeats; flips are counted in the first {first}."
         if self.reused:
             yield "Every reply was there already, so nothing was asked of the models anew."
 
@@ -305,7 +302,8 @@ def _by(each: VariantChange) -> str:
     """1.8 fields in 100 worse (0.3 to 3.3)."""
     low, high = sorted((abs(each.low or 0.0), abs(each.high or 0.0)))
     ends = f"{_least(low)} to {percent(high)}"
-    return f"{percent(abs(each.change or 0.0))} fields in 100 {each.outcome} ({ends})"
+    points = percent(abs(each.change or 0.0))
+    return f"{points} fields in 100 {each.outcome} ({ends})"
 
 
 def name_days(since: datetime, until: datetime) -> tuple[str, str]:

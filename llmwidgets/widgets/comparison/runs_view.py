@@ -110,7 +110,7 @@ class _Known:
     runs: tuple[RunRecord, ...]
     documents: Sequence[Document]
     shown: int = 0
-    """The run whose result is on the screen; 0 if it is none of them."""
+    """The run whose result is on the screen; 0 if that is of no run here."""
 
 
 class RunsController:
@@ -272,7 +272,8 @@ def _pair_words(now: RunRecord, before: RunRecord) -> str:
     sides = history.Asked.of_record(now), history.Asked.of_record(before)
     models = len(match_variants(*sides))
     then, day = name_days(before.when, now.when)
-    return f"{day} with {then}: {count(texts, 'text')} and {count(models, 'model')} are in both."
+    common = f"{count(texts, 'text')} and {count(models, 'model')}"
+    return f"{day} with {then}: both have {common} in common."
 
 
 def _compared_view(found: FoundChanges) -> _ComparedState:
