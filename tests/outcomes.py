@@ -119,3 +119,19 @@ outputs["llama3.2"][3] = "I cannot read this."
 lw.Comparison.from_outputs(schema, texts, outputs, truth).explore()
 """
 """A cell whose comparison has wrong values of most kinds."""
+EARLIER = """import llmwidgets as lw
+from llmwidgets.demo import invoices
+texts = [dict(text, id=f"{n}-{text['id']}", text=f"{text['text']}\\nCopy {n}")
+    for n in range(8) for text in invoices.texts]
+truth = {text["id"]: invoices.truth[text["id"].split("-", 1)[1]] for text in texts}
+def run(count, **models):
+    named = [lw.Variant(model, label=label.replace("_", "-")) for label, model in models.items()]
+    return lw.compare(invoices.Schema, texts[:count], named, truth={each["id"]: truth[each["id"]]
+        for each in texts[:count]}, progress=False)
+for each in (run(12, luna="demo-hasty"),
+    run(48, luna="demo-careful", haiku="demo-quick", flash="demo-careful")):
+    each.verdict()
+result = run(64, luna="demo-quick", haiku="demo-quick", flash="demo-careful")
+result.verdict()
+result.explore()"""
+"""Three runs in the usual journal, the last of them shown: `luna` is another model now."""

@@ -29,7 +29,7 @@ from tests.jupyterlab import (
     listen,
     start_lab,
 )
-from tests.outcomes import ERRORS, OUTCOMES, WIDE
+from tests.outcomes import EARLIER, ERRORS, OUTCOMES, WIDE
 from tests.servers import serving_models
 
 BUILD = REPOSITORY / "build" / "pictures"
@@ -394,6 +394,22 @@ def described(camera: Camera) -> None:
     camera.shot("request")
 
 
+def runs(camera: Camera) -> None:
+    """Earlier runs, two of them beside each other, and the fields that flipped."""
+    panel = camera.open(EARLIER)
+    panel.get_by_role("grid").wait_for()
+    camera.shot("from")
+    panel.get_by_role("button", name="Earlier runs").click()
+    panel.get_by_role("button", name="Compare these two").wait_for()
+    camera.shot()
+    panel.get_by_role("button", name="Compare these two").click()
+    panel.get_by_role("columnheader", name="To wrong").wait_for()
+    camera.shot("compared")
+    panel.get_by_role("button", name=re.compile("^Show the")).first.click()
+    panel.get_by_role("button", name="Hide").wait_for()
+    camera.shot("flips")
+
+
 def running(camera: Camera) -> None:
     """A run under way, and what is left of it when it is stopped."""
     panel = camera.open(SLOW)
@@ -441,7 +457,7 @@ def slices(camera: Camera) -> None:
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
     connections, forms, checks, form, store, provided, comparison, decided, kinds, outcomes, slices,
-    agreement, described, repeats, running, empty,
+    agreement, described, repeats, runs, running, empty,
 )  # fmt: skip
 
 

@@ -84,7 +84,7 @@ def print_text(console: Console, text: str, style: str = "") -> None:
 # -- What can be written after `llmwidgets`: a class of options for each command, and one table.
 
 
-def _between(number: Callable[[str], float], least: int, most: float) -> dict[str, Any]:
+def _between(number: Callable[[str], float], least: float, most: float) -> dict[str, Any]:
     def read(text: str) -> float:
         try:
             value = number(text)
@@ -92,16 +92,18 @@ def _between(number: Callable[[str], float], least: int, most: float) -> dict[st
             message = f"{text} is not a number"
             raise argparse.ArgumentTypeError(message) from None
         if not least <= value <= most:
-            message = f"{text} is not between {least} and {most:g}"
+            message = f"{text} is not between {least:g} and {most:g}"
             raise argparse.ArgumentTypeError(message)
         return value
 
     return {"type": read}
 
 
+_MARGIN = {**_between(parse_number, 0.001, 1), "metavar": "SHARE"}
 _SHARE = {**_between(parse_number, 0, 1), "metavar": "SHARE"}
 _MONEY = {**_between(parse_number, 0, 1e9), "metavar": "USD"}
 _COUNT = {**_between(parse_whole, 1, 100_000), "metavar": "N"}
+_TWO = {**_between(parse_whole, 1, 1e15), "nargs": 2, "metavar": "RUN"}
 _NAME = {"metavar": "NAME"}
 
 
@@ -126,6 +128,10 @@ class CompareOptions:
     repeats: Annotated[int, "how often to ask each text; default: 1", _COUNT] = 1
     min_accuracy: Annotated[float | None, "0 to 1, for every variant", _SHARE] = None
     min_valid: Annotated[float | None, "0 to 1, for every variant", _SHARE] = None
+    not_worse_than: Annotated[Path | None, "an earlier run, of --save or save()"] = None
+    margin: Annotated[float | None, "a loss under this is allowed; default: 0.05", _MARGIN] = None
+    junit: Annotated[Path | None, "write which bars were met, as JUnit XML"] = None
+    save: Annotated[Path | None, "write the whole comparison, for a later run or load()"] = None
     budget: Annotated[float | None, "most US dollars for new calls", _MONEY] = None
     journal: Annotated[str | None, 'where replies are kept; "none" keeps them in memory'] = None
     concurrency: Annotated[int | None, "most calls at a time for each connection", _COUNT] = None
@@ -169,6 +175,7 @@ class JournalOptions:
     """`llmwidgets journal`."""
 
     journal: Annotated[Path | None, "another journal"] = None
+    compare: Annotated[list[int] | None, "two runs by their numbers", _TWO] = None
     clear_before: Annotated[str | None, "delete older rows: 2026-11-30", {"metavar": "DATE"}] = None
 
 
@@ -202,8 +209,9 @@ _COMMANDS = {
     "lab": _Command("", LabOptions, "open the notebook in JupyterLab", positional=("more",)),
     "compare": _Command(
         "compare", CompareOptions, "compare models on your own texts",
-        "Ends with 0 when finished, 1 when a bar (--min-accuracy, --min-valid, --budget) is not "
-        "met, 2 for a mistake, reported in one line, and 130 when interrupted.",
+        "Ends with 0 when finished, 1 when a bar (--min-accuracy, --min-valid, --budget, "
+        "--not-worse-than) is not met, 2 for a mistake, reported in one line, and 130 when "
+        "interrupted.",
     ),
     "connections": _Command(
         "connections", ConnectionsOptions, "list connections without their secrets, or test one",
@@ -219,7 +227,7 @@ _COMMANDS = {
         "a key. Ends with 0 when there is none, 1 when one is found, 2 for a mistake or a file "
         "that cannot be read.", positional=("paths",),
     ),
-    "journal": _Command("connections", JournalOptions, "show where replies are kept, and how many"),
+    "journal": _Command("journal", JournalOptions, "show where replies are kept, and earlier runs"),
 }  # fmt: skip
 
 

@@ -18,10 +18,12 @@ from rich.text import Text
 
 from llmwidgets import formatting
 from llmwidgets.cli import CompareOptions, DemoOptions, Exit, print_text, report
+from llmwidgets.cli.bars import Bars, changes_table
 from llmwidgets.cli.keys import open_store
 from llmwidgets.comparison import Comparison, compare
 from llmwidgets.comparison.files import TABLES, read_document, read_texts
 from llmwidgets.comparison.files.tables import Row, match_names
+from llmwidgets.comparison.measures.scores import score_rows
 from llmwidgets.comparison.measures.slices import GROUP, column_names, read_names
 from llmwidgets.comparison.measures.text_result import VariantValue, read_text_result
 from llmwidgets.comparison.summary import summarize, value_text
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 def run_compare(options: CompareOptions) -> Exit:
     """Run the comparison, print its scoreboard and write the files."""
+    bars = Bars(options)
     texts = read_texts(options.texts)
     truth = read_truth(options.truth, texts, options.texts) if options.truth else None
     sources = read_sources(texts, group=options.group)
@@ -64,19 +67,38 @@ def run_compare(options: CompareOptions) -> Exit:
     scoreboard_table(console, result)
     if by is not None:
         slices_table(console, result, by)
+    cases, changes = bars.judge(result)
+    missed = list(bars.missed(cases, result))
+    if changes is not None:
+        console.print()
+        changes_table(console, changes)
+    if options.junit:
+        print_text(console, f"Wrote {bars.write(options.junit, cases, result, changes)}")
     if options.jsonl:
         path = write_jsonl(extraction_lines(result), options.jsonl)
         print_text(console, f"Wrote {path}")
     if options.html:
         path = result.to_html(options.html, values=options.values)
         print_text(console, f"Wrote {path}")
-    if any(result.scoreboard()["Stopped"]):
+    stopped = any(row.failures["Stopped"] for row in score_rows(result))
+    if options.save:
+        _save(console, options, result, fine=not missed and not stopped)
+    if stopped:
         report("Interrupted; what was answered is kept. Run the same command again to go on.")
         return Exit.INTERRUPTED
-    missed = list(_find_missed(options, result))
     if missed:
         report(f"Not met: {'; '.join(missed)}.")
     return Exit.PROBLEM if missed else Exit.FINE
+
+
+def _save(console: Console, options: CompareOptions, result: Comparison, *, fine: bool) -> None:
+    """Save for the next run; one that is worse does not become what that is compared with."""
+    assert options.save is not None
+    earlier = options.not_worse_than
+    if not fine and earlier is not None and options.save.resolve() == earlier.resolve():
+        print_text(console, f"Left {earlier} as it was: this run does not take its place.")
+        return
+    print_text(console, f"Wrote {result.save(options.save)}")
 
 
 def extraction_lines(comparison: Comparison) -> Iterator[dict[str, Any]]:
@@ -95,25 +117,6 @@ def extraction_lines(comparison: Comparison) -> Iterator[dict[str, Any]]:
             "output_tokens": extraction.usage.output_tokens,
             "cost": extraction.cost,
         }
-
-
-def _find_missed(options: CompareOptions, comparison: Comparison) -> Iterator[str]:
-    board = comparison.scoreboard()
-    for name, bar in (("accuracy", options.min_accuracy), ("valid", options.min_valid)):
-        if bar is None:
-            continue
-        low = [
-            f"{row['variant']} {formatting.plain_share(row[name])}"
-            for _, row in board.iterrows()
-            if not row[name] >= bar
-        ]
-        if low:
-            yield f"{name} {bar:g} by {', '.join(low)}"
-    over = int(board["OverBudget"].sum())
-    if over:
-        limit = "of the policy" if options.budget is None else f"{options.budget:g} US$"
-        calls = formatting.count(len(comparison), "call")
-        yield f"budget {limit}, {over} of {calls} {'was' if over == 1 else 'were'} left out"
 
 
 # -- Schema, texts and truth from the user's files; an error names the file and the line.

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -16,14 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmwidgets.cli import ConnectionsOptions, Exit, JournalOptions, print_text, report
+from llmwidgets.cli import ConnectionsOptions, Exit, print_text, report
 from llmwidgets.cli.keys import list_connections, open_store
 from llmwidgets.connections import Connection, resolve
 from llmwidgets.connections.catalog import key_notes, local_today
-from llmwidgets.engine import journal_file
-from llmwidgets.engine.journal_file import BUSY_SECONDS, reason
-from llmwidgets.errors import FieldError, LLMWidgetsError
-from llmwidgets.formatting import count, file_size, format_days_since
+from llmwidgets.errors import FieldError
+from llmwidgets.formatting import format_days_since
 from llmwidgets.store.store import Store
 
 
@@ -109,74 +103,3 @@ def _format_age(moment: str | None) -> str:
     if not moment:
         return "never"
     return format_days_since(datetime.fromisoformat(moment), datetime.now(UTC))
-
-
-# -- llmwidgets journal: where replies are kept, how many, and how to delete old ones.
-
-
-def run_journal(options: JournalOptions) -> Exit:
-    """Show where the journal is and what it contains, or delete what is older than a day."""
-    path, notice = journal_file.journal_location(options.journal)
-    if notice:
-        sys.stdout.write(f"{notice}\n")
-    if path is None:
-        return Exit.FINE
-    if not path.is_file():
-        if options.journal is not None:
-            raise FieldError({"journal": f"There is no file {path}."}, "Check the path.")
-        sys.stdout.write(f"{path}\nThere is no journal yet.\n")
-        return Exit.FINE
-    if options.clear_before is not None:
-        _clear(path, _read_day(options.clear_before))
-    _describe(path)
-    return Exit.FINE
-
-
-def _describe(path: Path) -> None:
-    with _open_database(path) as database:
-        rows, first, last = database.execute(
-            "SELECT count(*), min(day), max(day) FROM (SELECT CASE WHEN typeof(at) = 'real'"
-            " AND at BETWEEN 0 AND 1e11 THEN at END AS day FROM extraction)"
-        ).fetchone()
-    files = [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm")]
-    size = sum(each.stat().st_size for each in files if each.exists())
-    sys.stdout.write(f"{path}\n{file_size(size)}, {count(rows, 'row')}{_span(first, last)}.\n")
-    sys.stdout.write("It contains replies, usage and hashes of requests; no text and no key.\n")
-
-
-def _clear(path: Path, day: datetime) -> None:
-    with _open_database(path) as database:
-        database.execute("PRAGMA secure_delete = ON")
-        with database:
-            deleted = database.execute("DELETE FROM extraction WHERE at < ?", (day.timestamp(),))
-        database.execute("VACUUM")
-        # Rows that were written lately are in the log next to the file too.
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    sys.stdout.write(f"Deleted {count(deleted.rowcount, 'row')} from before {day:%Y-%m-%d}.\n")
-
-
-@contextmanager
-def _open_database(path: Path) -> Iterator[sqlite3.Connection]:
-    try:
-        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as database:
-            yield database
-        return
-    except sqlite3.Error as error:
-        why, step = reason(error, path)
-    raise LLMWidgetsError(f"journal: {why}.", f"{step} and try again.")
-
-
-def _read_day(text: str) -> datetime:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").astimezone()
-    except ValueError:
-        raise FieldError(
-            {"--clear-before": f"{text} is not a date."}, "Write it as 2026-11-30."
-        ) from None
-
-
-def _span(first: float | None, last: float | None) -> str:
-    if first is None or last is None:
-        return ""
-    days = [f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d}" for at in (first, last)]
-    return f", from {days[0]} to {days[1]}" if days[0] != days[1] else f", all of {days[0]}"

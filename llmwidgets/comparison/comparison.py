@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison import dataframes, run_settings, runs, serialization
+from llmwidgets.comparison import dataframes, history, run_settings, runs, serialization
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
 from llmwidgets.comparison.files import names_file, read_document
-from llmwidgets.comparison.measures import aggregate, slices
+from llmwidgets.comparison.measures import aggregate, changes, slices
 from llmwidgets.comparison.measures.doubt import review_frame
 from llmwidgets.comparison.measures.error_kinds import error_frame, kind_frame
 from llmwidgets.comparison.measures.scores import scoreboard_frame, verdict_of
@@ -112,12 +112,16 @@ class Comparison(ResultData):
     def against(self, earlier: Comparison) -> pd.DataFrame:
         """What flipped since an earlier comparison: value, right and status, before and now.
 
-        `.attrs["changed"]` has the sentences of `changes_since`.
+        `.verdict` says whether it got worse: each variant tested against itself then, by the truth
+        and the rules of now (`.sentence`, `.table`; `.at(0.02)` allows another loss than 5 fields
+        in 100). `.attrs["changed"]` has the sentences of `changes_since`.
         """
         _refuse_other("earlier", earlier)
         frame = dataframes.flipped_frame(self, earlier, run_settings.match_variants(self, earlier))
         frame.attrs["changed"] = list(self.changes_since(earlier))
-        return frame
+        return changes.with_verdict(
+            frame, lambda: history.compare_with_earlier(self, earlier).verdict
+        )
 
     def changes_since(self, earlier: Comparison) -> tuple[str, ...]:
         """What differs from an earlier comparison, other than the answers, in sentences.

@@ -193,7 +193,7 @@ def flipped_frame(
     old, new = (long_frame(each)[[*key, "value", "right", "status"]] for each in (earlier, results))
     old = old[old.variant.isin(list(names)) & old.text_id.isin(ids)]
     new = new[new.variant.isin(list(names.values())) & new.text_id.isin(ids)]
-    old = old.assign(variant=old.variant.map(names))
+    old = old.assign(variant=old.variant.map(names).astype(object))
     both = pd.merge(old, new, how="outer", on=key, suffixes=("_before", "_now")).astype(object)
     both = both.where(both.notna(), None)
     changed = [

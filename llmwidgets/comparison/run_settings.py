@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.statistics.verdict import MATTERS
@@ -33,7 +33,20 @@ _SETTINGS = (
 )
 
 
-def match_variants(now: ResultData, before: ResultData) -> list[tuple[int, int]]:
+class Asked(Protocol):
+    """How a comparison asked, or an earlier run of which no more is known."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def models(self) -> tuple[str, ...]: ...
+    @property
+    def variants(self) -> tuple[Variant, ...]: ...
+    @property
+    def repeats(self) -> int: ...
+
+
+def match_variants(now: Asked, before: Asked) -> list[tuple[int, int]]:
     """Which column of the earlier comparison each column answers to.
 
     By label; columns left over on both sides in equal number by their order.
@@ -56,14 +69,30 @@ def describe_changes(now: ResultData, before: ResultData) -> tuple[str, ...]:
     changes = [*_of_columns(now, before, pairs), *_of_texts(now, before)]
     if now.scoring != before.scoring:
         changes.append(f"Scoring: {_rules(before.scoring)}, now {_rules(now.scoring)}.")
-    if now.repeats != before.repeats:
-        changes.append(f"Repeats: {before.repeats}, now {now.repeats}.")
+    changes += _of_repeats(now, before)
     for now_at, before_at in pairs:
         changes += _of_variant(now, before, now_at, before_at)
+        changes += _of_own_schema(now, before, now_at, before_at)
+        changes += _of_served(now, before, now_at, before_at)
     return tuple(changes)
 
 
-def _of_columns(now: ResultData, before: ResultData, pairs: Sequence[tuple[int, int]]) -> list[str]:
+def describe_asked(now: Asked, before: Asked) -> list[str]:
+    """What changed in how the models were asked; nothing of texts, truth and replies."""
+    pairs = match_variants(now, before)
+    changes = [*_of_columns(now, before, pairs), *_of_repeats(now, before)]
+    for now_at, before_at in pairs:
+        changes += _of_variant(now, before, now_at, before_at)
+    return changes
+
+
+def _of_repeats(now: Asked, before: Asked) -> list[str]:
+    if now.repeats == before.repeats:
+        return []
+    return [f"Repeats: {before.repeats}, now {now.repeats}."]
+
+
+def _of_columns(now: Asked, before: Asked, pairs: Sequence[tuple[int, int]]) -> list[str]:
     changes = []
     for at, earlier in pairs:
         if now.labels[at] != before.labels[earlier]:
@@ -109,25 +138,17 @@ def _schema_change(before: Schema, now: Schema) -> str:
     return f"Schema changed: {join_truncated(names)}" if names else ""
 
 
-def _of_variant(now: ResultData, before: ResultData, at: int, earlier: int) -> list[str]:
+def _of_variant(now: Asked, before: Asked, at: int, earlier: int) -> list[str]:
     new, old, label = now.variants[at], before.variants[earlier], now.labels[at]
     changes = []
     if new.instructions != old.instructions:
         changes.append(f"{label}: other instructions.")
     if (new.examples or ()) != (old.examples or ()):
         changes.append(f"{label}: other examples.")
-    changes += _of_own_schema(now, before, at, earlier)
     for name, words in _SETTINGS:
         one, other = getattr(old, name), getattr(new, name)
         if one != other:
             changes.append(f"{label}: {words} {_word(one)}, now {_word(other)}.")
-    if now.models[at] == before.models[earlier]:
-        served = _served(before, earlier), _served(now, at)
-        if all(served) and served[0] != served[1]:
-            changes.append(
-                f"{label}: answered by {join_truncated(served[0])}, "
-                f"now by {join_truncated(served[1])}."
-            )
     return changes
 
 
@@ -144,6 +165,14 @@ def _of_own_schema(now: ResultData, before: ResultData, at: int, earlier: int) -
     )
     words = filter(None, (_schema_change(*pair) for pair in pairs))
     return [f"{now.labels[at]}: {each[:1].lower()}{each[1:]}." for each in words]
+
+
+def _of_served(now: ResultData, before: ResultData, at: int, earlier: int) -> list[str]:
+    served = _served(before, earlier), _served(now, at)
+    if now.models[at] != before.models[earlier] or not all(served) or served[0] == served[1]:
+        return []
+    old, new = map(join_truncated, served)
+    return [f"{now.labels[at]}: answered by {old}, now by {new}."]
 
 
 def _served(results: ResultData, variant: int) -> list[str]:

@@ -15,6 +15,7 @@ from llmwidgets.analysis.comparators import RECORD, Comparator, ListRule, places
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_run
 from llmwidgets.comparison.files import names_file, read_labels
+from llmwidgets.comparison.history import record_run
 from llmwidgets.comparison.measures.text_result import DOCUBENCH, rule_of
 from llmwidgets.comparison.records import follow_ids, read_truth_columns
 from llmwidgets.comparison.texts import read_groups, read_sources
@@ -226,6 +227,7 @@ def run_plan(kind: type[Results], planned: RunPlan, rules: Rules, options: RunOp
         budget=options.budget, reuse=options.reuse,
     )  # fmt: skip
     watch_run(run, shown=options.progress)
+    record_run(run, rules)
     notes = planned.notes
     if journal.notice and options.journal is not False:
         notes += (journal.notice,)

@@ -65,7 +65,7 @@ from llmwidgets.errors import (
     name_call,
 )
 from llmwidgets.formatting import count, escape_controls
-from llmwidgets.schemas import Loss, Schema, choose_schema, parse_json
+from llmwidgets.schemas import Compiled, Loss, Schema, choose_schema, parse_json
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
@@ -146,14 +146,7 @@ def read_extraction(
     """The extraction that a journal's row contains for this variant and text."""
     schema = choose_schema(variant.schema, text.schema)
     compiled = schema.compile(variant.connection.dialect.SUBSET)
-    status, data, record, failure = row.status, None, None, row.failure()
-    if row.reply is not None and status in {"ok", "InvalidRecord"}:
-        data = compiled.restore(parse_json(find_answer(row.reply, row.mode)))
-    if status == "ok":
-        try:
-            record = schema.judge(data)
-        except InvalidRecord as error:
-            status, failure = "InvalidRecord", error
+    status, data, record, failure = read_answer(row, compiled, schema)
     return Extraction(
         variant=variant.label,
         text_id=text.id,
@@ -169,6 +162,21 @@ def read_extraction(
         encoded=lambda: encode_request(variant, text, row),
         **{name: getattr(row, name) for name in COPIED_FROM_ROW},
     )
+
+
+def read_answer(
+    row: Row, compiled: Compiled, schema: Schema
+) -> tuple[str, Any, Any, Failure | None]:
+    """The status, data, record and failure of a row, judged by this schema."""
+    status, data, record, failure = row.status, None, None, row.failure()
+    if row.reply is not None and status in {"ok", "InvalidRecord"}:
+        data = compiled.restore(parse_json(find_answer(row.reply, row.mode)))
+    if status == "ok":
+        try:
+            record = schema.judge(data)
+        except InvalidRecord as error:
+            status, failure = "InvalidRecord", error
+    return status, data, record, failure
 
 
 def encode_request(variant: ResolvedVariant, text: Document, row: Row) -> dict[str, Any]:

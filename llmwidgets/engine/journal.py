@@ -345,17 +345,26 @@ class Journal:
             row = self._select(SELECT_NEWEST, key)
             return None if row is None else read_row(self._remember(row[0], row[1:]), row[1:])
 
+    @property
+    def offset(self) -> int:
+        """What the ids of rows have beyond their numbers in the file as it is now."""
+        return self._generation * _GENERATION
+
+    def query(self, statement: str, *values: object) -> list[Any]:
+        """The file's answer to a statement about a table beside the rows; none if it fails."""
+        with self._lock, suppress(sqlite3.Error):
+            file = self._own_file()
+            if file is not None:
+                return file.connection.execute(statement, values).fetchall()
+        return []
+
     def put_look(self, scored: int, keys: Sequence[Sequence[str]]) -> None:
         """Note that a verdict on `scored` texts was looked at, with some keys of each variant.
 
         If the disk does not take it, the count is lost, nothing else.
         """
-        with self._lock, suppress(sqlite3.Error):
-            file = self._own_file()
-            if keys and file is not None and file.writable:
-                file.connection.execute(
-                    "INSERT INTO look (scored, keys) VALUES (?, ?)", (scored, json.dumps(keys))
-                )
+        if keys:
+            self.query("INSERT INTO look (scored, keys) VALUES (?, ?)", scored, json.dumps(keys))
 
     def looks(self, ids: Collection[int]) -> set[int]:
         """On how many texts verdicts were looked at that had these rows in them.

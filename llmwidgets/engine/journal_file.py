@@ -48,6 +48,15 @@ CREATE TABLE IF NOT EXISTS look (
     scored INTEGER NOT NULL,
     keys TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS run (
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    token TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    cells BLOB NOT NULL,
+    scored TEXT,
+    scores BLOB
+);
 """
 # Answers "delete" instead of "wal" if the file system cannot share memory; both are safe.
 _SETUP = f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;{_TABLE}"

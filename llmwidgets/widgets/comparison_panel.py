@@ -21,6 +21,7 @@ from llmwidgets.widgets.comparison.results import (
     make_views,
 )
 from llmwidgets.widgets.comparison.run import RunController, RunningState
+from llmwidgets.widgets.comparison.runs_view import RunsController, RunsState
 from llmwidgets.widgets.comparison.schema_editor import FieldsController, FieldsState
 from llmwidgets.widgets.comparison.setup import RunOptions, Screen, Setup
 from llmwidgets.widgets.comparison.setup_controller import SetupController, read_once
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
 
 
 class _SetupScreen(TypedDict):
-    """Before the run; `back` is the label of the step back to a result."""
+    """Before the run; `back` and `runs` lead to a result and to earlier runs, where there are."""
 
     screen: Literal["setup"]
     back: str
+    runs: str
     setup: SetupState
 
 
@@ -50,14 +52,21 @@ class _RunningScreen(TypedDict):
 
 
 class _ResultsScreen(TypedDict):
-    """A result; `again` is the label of the step back to the choices."""
+    """A result; `again` and `runs` lead to the choices and to earlier runs, where there are."""
 
     screen: Literal["results"]
     again: str
+    runs: str
     result: ResultState
 
 
-State = _SetupScreen | _FieldsScreen | _RunningScreen | _ResultsScreen
+class _RunsScreen(TypedDict):
+    screen: Literal["runs"]
+    back: str
+    earlier: RunsState
+
+
+State = _SetupScreen | _FieldsScreen | _RunningScreen | _ResultsScreen | _RunsScreen
 
 
 class ComparisonPanel(Panel):
@@ -104,7 +113,9 @@ class ComparisonPanel(Panel):
         )
         self._fields = FieldsController(self.page, self._choices)
         self._run = RunController(self._choices, self._result, self._labels)
+        self._runs = RunsController(self._choices, self._result, self._run)
         self.controllers = {
+            "runs": self._runs,
             "setup": self._choices,
             "fields": self._fields,
             "run": self._run,
@@ -189,12 +200,15 @@ class ComparisonPanel(Panel):
             return {"screen": "running", "running": run.view()}
         if screen == "results" and self.comparison is not None:
             result = self._result.view(self._labels.undo, self._run.remainder())
-            return {"screen": "results", "again": self._run.again(), "result": result}
+            again, runs = self._run.again(), self._runs.label
+            return {"screen": "results", "again": again, "runs": runs, "result": result}
+        if screen == "runs":
+            return {"screen": "runs", "back": self._runs.back, "earlier": self._runs.view()}
         if screen == "fields":
             return {"screen": "fields", "fields": self._fields.view()}
         back = "Back to the result" if self.comparison is not None else ""
         setup = self._choices.view(ran=run is not None)
-        return {"screen": "setup", "back": back, "setup": setup}
+        return {"screen": "setup", "back": back, "runs": self._runs.label, "setup": setup}
 
     def summary(self) -> tuple[str, list[str]]:
         if self._result.verdict:

@@ -111,6 +111,7 @@ NOT_ONE = {
     "noun": "column or key",
     "_N.format('requested')": "a pattern of what servers write",
     "percent(low)": "a share",
+    "points": "a share",
     "percent(max(0.001, bound))": "a share",
     "percent(best.accuracy)": "a share",
 }

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.forms import proposed_words
-from tests.outcomes import ERRORS, OUTCOMES
+from tests.outcomes import EARLIER, ERRORS, OUTCOMES
 
 pytestmark = pytest.mark.browser
 
@@ -172,6 +172,35 @@ def test_kinds_of_error_are_accessible(lab, page) -> None:
     panel.get_by_label("Kinds of error by").last.select_option(label="By field, D llama3.2")
     panel.get_by_role("grid", name=re.compile("^Kinds of error by field")).wait_for()
     audit.screen("by field, narrow")
+
+
+def test_earlier_runs_are_accessible(lab, page) -> None:
+    """The list, by keyboard alone; two of them compared; what flipped."""
+    panel = opened(lab, page, "access-runs.ipynb", EARLIER)
+    audit = Audit(page, panel)
+    panel.get_by_role("grid").wait_for()
+    press = page.browser_page.keyboard.press
+    panel.get_by_role("button", name="Earlier runs").focus()
+    press("Enter")
+    compare = panel.get_by_role("button", name="Compare these two")
+    compare.wait_for()
+    audit.screen("runs")
+    tick = panel.get_by_role("checkbox").nth(2)
+    tick.focus()
+    press("Space")
+    panel.get_by_text("12 texts and 1 model in common.").wait_for()
+    press("Space")
+    panel.get_by_role("checkbox").nth(0).focus()
+    press("Space")
+    panel.get_by_text("48 texts and 3 models in common.").wait_for()
+    compare.focus()
+    press("Enter")
+    panel.get_by_role("columnheader", name="To wrong").wait_for()
+    audit.screen("compared")
+    panel.get_by_role("button", name=re.compile("^Show the")).first.focus()
+    press("Enter")
+    panel.get_by_role("button", name="Hide").wait_for()
+    audit.screen("flips")
     assert audit.found == {}
 
 

@@ -12,7 +12,14 @@ from typing import Any, get_args, get_type_hints, is_typeddict
 import pytest
 
 from llmwidgets.widgets import comparison_panel, connection_panel
-from llmwidgets.widgets.comparison import detail_view, doubt_view, grid, kinds_view, score_view
+from llmwidgets.widgets.comparison import (
+    detail_view,
+    doubt_view,
+    grid,
+    kinds_view,
+    runs_view,
+    score_view,
+)
 
 SOURCES = Path(connection_panel.__file__).with_name("javascript") / "src"
 ENVELOPE = {"type", "act", "error"}
@@ -126,6 +133,7 @@ ROOTS = [
     (kinds_view.KindRowsState, "comparison/state.ts", "KindRows"),
     (score_view.GroundingState, "comparison/state.ts", "Grounding"),
     (doubt_view.DoubtState, "comparison/state.ts", "Doubt"),
+    (runs_view.FlipsState, "comparison/state.ts", "Flips"),
 ]
 
 

@@ -117,7 +117,9 @@ def compare_variants(
     scored, rest = _split_scored(columns)
     level = level_after(looks)
     others = [each for each in rest if each.scores]
-    contests = _contests([*scored, *others], groups, level)
+    columns = [*scored, *others]
+    ways = list(permutations(range(len(columns)), 2))
+    contests = _contests(columns, ways, groups, level)
     order, apart = _ranked(scored, contests)
     kept, left_out = [scored[at] for at in order], [*rest, *(scored[at] for at in apart)]
     ordered = [*kept, *(scored[at] for at in apart), *others]
@@ -132,7 +134,13 @@ def compare_variants(
         standings=_standings(kept, contests, groups, level),
         texts=min((each.texts for each in shared), default=alone),
         units=min((len(each.values) for each in shared), default=alone),
-        table=_table([each.label for each in ordered], contests, level, better),
+        table=_table(
+            [each.label for each in ordered],
+            list(combinations(range(len(ordered)), 2)),
+            contests,
+            level,
+            better,
+        ),
         better=better,
         left_out=tuple((each.label, len(each.scores)) for each in left_out),
         looks=counted_looks(looks),
@@ -167,13 +175,13 @@ class _Contest:
 
 
 def _contests(
-    columns: Sequence[Scores], groups: Mapping[str, str] | None, level: float
+    columns: Sequence[Scores],
+    ways: Iterable[_Two],
+    groups: Mapping[str, str] | None,
+    level: float,
 ) -> dict[_Two, _Contest]:
-    """Each column against each other one, by their places."""
-    contests = {
-        (one, other): _contest(columns[one], columns[other], groups)
-        for one, other in permutations(range(len(columns)), 2)
-    }
+    """One column against another one, by their places, for each of these ways."""
+    contests = {(one, other): _contest(columns[one], columns[other], groups) for one, other in ways}
     enough = [way for way, each in contests.items() if each.enough]
     for ways, values, worst in _batches(contests, enough):
         bounds, levels = upper_bounds(values, worst, level), tails(values, worst)
@@ -208,10 +216,13 @@ def _batches(
 
 
 def _table(
-    labels: Sequence[str], contests: Mapping[_Two, _Contest], level: float, better: bool
+    labels: Sequence[str],
+    couples: Sequence[_Two],
+    contests: Mapping[_Two, _Contest],
+    level: float,
+    better: bool = False,
 ) -> tuple[Pair, ...]:
-    """Every pair, best first; those of a leader that is better than all need no correction."""
-    couples = list(combinations(range(len(labels)), 2))
+    """Each couple in its order; those of a leader that is better than all need no correction."""
     ps = {
         (a, b): min(1.0, 2 * min(contests[a, b].tail, contests[b, a].tail))
         for a, b in couples
@@ -257,6 +268,56 @@ def _intervals(
         bounds = upper_bounds(values, worst, [level_of[way] for way in ways])
         ends |= dict(zip(ways, map(float, bounds), strict=True))
     return {(a, b): (-ends[a, b], ends[b, a]) for a, b in levels}
+
+
+# -- one against itself in an earlier run --------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunTest:
+    """One variant now and in an earlier run, on the texts of both.
+
+    The difference of `pair` is now minus before, corrected by Holm for all variants that are
+    compared with their earlier run. `worse_by` is the one-sided bound of how much worse it is now,
+    as low as `at_best` if no text at all differed; both are None if the texts are too few. `units`
+    is how many observations the texts make: groups, if they belong together.
+    """
+
+    pair: Pair
+    units: int = 0
+    worse_by: float | None = None
+    at_best: float | None = None
+
+
+def compare_runs(
+    columns: Sequence[tuple[Scores, Scores]],
+    *,
+    groups: Mapping[str, str] | None = None,
+    looks: Iterable[int] = (),
+) -> tuple[RunTest, ...]:
+    """Test each variant (now, before) against itself, by the bounds of the verdict.
+
+    That none of them is worse by more than some margin is a claim on all of them at once, so
+    `worse_by` needs no correction for how many there are.
+    """
+    level = level_after(looks)
+    both = [
+        replace(each, scores=dict(sorted(each.scores.items()))) for two in columns for each in two
+    ]
+    couples = [(at, at + 1) for at in range(0, len(both), 2)]
+    ways = [way for one, other in couples for way in ((one, other), (other, one))]
+    contests = _contests(both, ways, groups, level)
+    pairs = _table([each.label for each in both], couples, contests, level)
+    tests = []
+    for pair, way in zip(pairs, couples, strict=True):
+        contest = contests[way]
+        units = len(contest.values)
+        if not contest.enough:
+            tests.append(RunTest(pair, units))
+            continue
+        best = upper_bounds([[0.0] * units], if_lost([contest.scores]), level)
+        tests.append(RunTest(pair, units, contest.bound, float(best[0])))
+    return tuple(tests)
 
 
 # -- one by itself ---------------------------------------------------------------------------------

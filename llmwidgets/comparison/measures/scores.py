@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from llmwidgets.analysis.statistics.verdict import (
     conclude_unscored,
     read_matters,
 )
-from llmwidgets.comparison.core import CellKey, ResultData, measure_once
+from llmwidgets.comparison.core import CellKey, ResultData, Rules, measure_once
 from llmwidgets.comparison.measures.aggregate import VariantStats, aggregate
 from llmwidgets.comparison.measures.slices import By, frame_by
 from llmwidgets.comparison.measures.stability import measure_stability
@@ -28,9 +29,11 @@ from llmwidgets.comparison.measures.text_result import (
     DOCUBENCH,
     is_labelled,
     name_in_code,
+    rule_text,
 )
 from llmwidgets.comparison.texts import spread_evenly
 from llmwidgets.comparison.variants import own_schema_words
+from llmwidgets.engine.journal_runs import RunScores, digest, has_runs, put_scores, token_of
 from llmwidgets.errors import FAILURES
 from llmwidgets.formatting import join_truncated
 from llmwidgets.report.scoreboard import Figures, ScoreRow
@@ -200,10 +203,13 @@ def standings(results: ResultData) -> tuple[Standing | None, ...]:
 
     It is not a look at the verdict, but its bounds allow for the looks there were.
     """
-    level, groups = significance.level_after(known_looks(results)), _groups(results)
+    level, groups = significance.level_after(known_looks(results)), groups_of(results)
+    columns = _columns(results)
+    if any(column.scores for column in columns):
+        note_scores(results)
     return tuple(
         significance.standing(column, groups, level) if column.scores else None
-        for column in _columns(results)
+        for column in columns
     )
 
 
@@ -213,9 +219,10 @@ def tested(results: ResultData) -> Tested | None:
     columns = _columns(results)
     if not any(column.scores for column in columns):
         return None
+    note_scores(results)
     return significance.compare_variants(
         columns,
-        groups=_groups(results),
+        groups=groups_of(results),
         looks=record_look(results),
         repeats=results.repeats,
     )
@@ -234,7 +241,7 @@ def _columns(results: ResultData) -> list[Scores]:
     ]
 
 
-def _groups(results: ResultData) -> dict[str, str] | None:
+def groups_of(results: ResultData) -> dict[str, str] | None:
     """The group of each text; None where no texts belong together."""
     groups = {text.id: text.group for text in results.texts}
     return groups if any(groups.values()) else None
@@ -287,6 +294,44 @@ def _keys(results: ResultData) -> list[list[str]]:
         if keys := [row.key for row in rows if row.answered and row.key]:
             keys_by_variant.append(keys)
     return keys_by_variant
+
+
+# -- What a run's record has of its scores, for whoever has no truth.
+
+
+@measure_once
+def note_scores(results: ResultData) -> None:
+    """Note with the run how these results of it are scored now, for whoever has no truth."""
+    query = results.journal.query
+    if results.rows.open or not has_runs(query):
+        return
+    columns, shares = _columns(results), list[tuple[float | None, bool]]()
+    for column in columns:
+        for text in results.texts:
+            silent = -1.0 if text.id in column.unanswered else None
+            shares.append((column.scores.get(text.id, silent), text.id in column.lost))
+    numbers: dict[str, int] = {}
+    if groups_of(results) is not None:
+        for text in results.texts:
+            numbers.setdefault(text.group or f"\0{text.id}", len(numbers))
+    known = [(stats.accuracy or 0.0, at) for at, stats in enumerate(aggregate(results).stats)]
+    share, at = max(each for each in known if columns[each[1]].scores)
+    scores = RunScores(
+        best=results.labels[at],
+        share=share,
+        labelled=sum(text.truth is not NOTHING for text in results.texts),
+        looks=known_looks(results),
+        shares=tuple(shares),
+        groups=tuple(numbers[text.group or f"\0{text.id}"] for text in results.texts if numbers),
+    )
+    token = token_of(array("q", map(results.rows.id, results.rows.cells())))
+    put_scores(query, token, digest_rules(results.scoring), scores)
+
+
+def digest_rules(scoring: Rules) -> str:
+    """What tells whether two runs were scored by the same rules."""
+    rules = {path: rule_text(rule) for path, rule in (scoring or {}).items()}
+    return digest(rules) if rules else ""
 
 
 # -- Caveats: what a mean share of fields right does not tell by itself, as data and sentences.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from llmwidgets import formatting
 from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.core import CellKey, results_of_run
+from llmwidgets.comparison.history import record_run
 from llmwidgets.comparison.measures.stability import read_repeated
 from llmwidgets.comparison.runs import read_rules, state_words
 from llmwidgets.engine.journal import Journal
@@ -134,7 +135,8 @@ class RunController:
     async def _begin(self, first: int | None = None) -> None:
         setup, result = self._choices.setup, self._result
         plan = await asyncio.to_thread(setup.asked)
-        run = LiveRun(plan, setup, self._page.push_soon, first)
+        kept = self.run.journal if self.run is not None else None
+        run = LiveRun(plan, setup, self._page.push_soon, first, kept)
         result.foretold = expected_words(setup, result.matters, result.deviation, first)
         self.run, self._screen.name = run, "running"
         await asyncio.to_thread(run.start)
@@ -143,6 +145,7 @@ class RunController:
 
     async def _follow(self, run: LiveRun) -> None:
         await run.finished()
+        await asyncio.to_thread(record_run, run.run, None)
         if run is not self.run:
             return
         if self._watched is run:
@@ -196,12 +199,14 @@ class LiveRun:
     """
 
     def __init__(
-        self, asked: RunPlan, setup: Setup, changed: Callable[[], None], first: int | None = None
-    ) -> None:
+        self, asked: RunPlan, setup: Setup, changed: Callable[[], None], first: int | None = None,
+        kept: Journal | None = None,
+    ) -> None:  # fmt: skip
         self._texts = len(asked.plan.texts)
         plan = replace(asked.plan, texts=asked.plan.texts[:first])
         self.asked, self.budget = replace(asked, plan=plan), setup.options.budget
-        self.journal = Journal()
+        # One in memory has the replies of the runs before.
+        self.journal = kept if kept is not None and kept.path is None else Journal()
         self.run = Run(
             plan,
             journal=self.journal,

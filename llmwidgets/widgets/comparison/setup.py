@@ -145,7 +145,7 @@ def _edit_variant(variant: Variant, content: Mapping[str, Any], usual: str) -> V
     return replace(variant, **changes)
 
 
-ScreenName = Literal["setup", "fields", "running", "results"]
+ScreenName = Literal["setup", "fields", "running", "results", "runs"]
 
 
 @dataclass(slots=True)

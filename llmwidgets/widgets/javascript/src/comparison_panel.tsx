@@ -10,6 +10,7 @@ import { download } from "./panel/parts";
 import "./comparison/comparison.css";
 
 type RunPart = typeof import("./comparison_panel.run");
+type ViewsPart = typeof import("./comparison_panel.views");
 
 interface File extends Answer {
   name: string;
@@ -25,12 +26,14 @@ function Comparison({ state }: { state: State }) {
     view.drawn = true; // behind what the parts do at their first drawing
   });
   const run = getPart<RunPart>("run");
+  const views = getPart<ViewsPart>("views");
   return (
     <>
       {state.screen === "setup" && <run.SetupScreen {...state} />}
       {state.screen === "fields" && <run.EditorScreen {...state} />}
       {state.screen === "running" && <run.RunningScreen {...state} />}
       {state.screen === "results" && <ResultScreen {...state} />}
+      {state.screen === "runs" && <views.RunsScreen {...state} />}
       <SheetOver view={view} />
     </>
   );
@@ -62,5 +65,5 @@ function searchKey(e: KeyboardEvent, root: HTMLElement): void {
 
 export default createWidget<State>("Comparison", Comparison, {
   begin,
-  needs: ({ screen }) => (screen === "results" ? "" : "run"),
+  needs: ({ screen }) => ({ results: "", runs: "views" })[screen as string] ?? "run",
 });

@@ -3,3 +3,4 @@
 import "./comparison/scores/views.css";
 
 export { default as tabs } from "comparison-tabs";
+export { RunsScreen } from "./comparison/runs";

@@ -14,10 +14,11 @@ type ViewsPart = typeof import("../comparison_panel.views");
 interface Props {
   result: Result;
   again: string;
+  runs: string;
   error: Sentence | null;
 }
 
-export function ResultScreen({ result, again, error }: Props) {
+export function ResultScreen({ result, again, runs, error }: Props) {
   const view = useView();
   const tab = view.tab;
   const first = tab === "differences";
@@ -32,6 +33,11 @@ export function ResultScreen({ result, again, error }: Props) {
         <Button bare small class="narrow-hide" data-focus="code" send="result.code">
           Copy as code
         </Button>
+        {runs && (
+          <Button bare small data-focus="runs" send="runs.open">
+            {runs}
+          </Button>
+        )}
         <Button bare small title="Download every value as CSV" send="result.csv">
           CSV
         </Button>

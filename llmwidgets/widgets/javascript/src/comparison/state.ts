@@ -190,11 +190,76 @@ export interface Result {
 
 export type State = PanelState &
   (
-    | { screen: "setup"; back: string; setup: Setup }
+    | { screen: "setup"; back: string; runs: string; setup: Setup }
     | { screen: "fields"; fields: Fields }
     | { screen: "running"; running: Running }
-    | { screen: "results"; again: string; result: Result }
+    | { screen: "results"; again: string; runs: string; result: Result }
+    | { screen: "runs"; back: string; earlier: Earlier }
   );
+
+// ---- earlier runs --------------------------------------------------------------------------------
+
+export interface PastRun {
+  id: number;
+  ticked: boolean;
+  shown: boolean;
+  date: string;
+  texts: string;
+  models: string;
+  best: string;
+  calls: string;
+  cost: string;
+  unknown: string;
+}
+
+/** One variant now and in an earlier run. */
+export interface Change {
+  variant: number;
+  letter: string;
+  label: string;
+  before: string;
+  now: string;
+  change: string;
+  certain: boolean;
+  interval: number[] | null;
+  said: string;
+  to_wrong: string;
+  to_right: string;
+  show: string;
+}
+
+export interface Compared {
+  headline: string;
+  details: string;
+  heads: string[];
+  scale: Range;
+  rows: Change[];
+}
+
+export interface Earlier {
+  said: string;
+  empty: Sentence | null;
+  rows: PastRun[];
+  pair: string;
+  ready: boolean;
+  compared: Compared | null;
+}
+
+/** The fields of one variant that flipped, with their values. */
+export interface Flips {
+  letter: string;
+  label: string;
+  heads: string[];
+  said: string;
+  rows: {
+    text: string;
+    field: string;
+    truth: string;
+    before: string;
+    now: string;
+    right: boolean;
+  }[];
+}
 
 // ---- the grid ------------------------------------------------------------------------------------
 

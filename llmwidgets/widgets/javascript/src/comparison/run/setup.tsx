@@ -20,10 +20,11 @@ const FILES =
 interface Props {
   setup: Setup;
   back: string;
+  runs: string;
   error: PanelError | null;
 }
 
-export function SetupScreen({ setup, back, error }: Props) {
+export function SetupScreen({ setup, back, runs, error }: Props) {
   const view = useView();
   const { problems, empty, schema, texts, options } = setup;
   const budget = view.panel.root.querySelector<HTMLInputElement>("[data-focus=budget]");
@@ -34,6 +35,11 @@ export function SetupScreen({ setup, back, error }: Props) {
         {back && (
           <Button bare small send="run.back">
             {back}
+          </Button>
+        )}
+        {runs && (
+          <Button bare small data-focus="runs" send="runs.open">
+            {runs}
           </Button>
         )}
         {setup.code && (
