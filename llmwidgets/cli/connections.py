@@ -21,7 +21,13 @@ from llmwidgets.cli.keys import list_connections, open_store
 from llmwidgets.connections import Connection, resolve
 from llmwidgets.connections.catalog import key_notes, local_today
 from llmwidgets.engine import journal_file
-from llmwidgets.engine.journal_file import BUSY_SECONDS, reason
+from llmwidgets.engine.journal_file import (
+    BUSY_SECONDS,
+    CREATE_FACTS,
+    DELETE_BEFORE,
+    DELETE_UNUSED_FACTS,
+    reason,
+)
 from llmwidgets.errors import FieldError, LLMWidgetsError
 from llmwidgets.formatting import count, file_size, format_days_since
 from llmwidgets.store.store import Store
@@ -148,7 +154,9 @@ def _clear(path: Path, day: datetime) -> None:
     with _open_database(path) as database:
         database.execute("PRAGMA secure_delete = ON")
         with database:
-            deleted = database.execute("DELETE FROM extraction WHERE at < ?", (day.timestamp(),))
+            deleted = database.execute(DELETE_BEFORE, (day.timestamp(),))
+            database.execute(CREATE_FACTS)
+            database.execute(DELETE_UNUSED_FACTS)
         database.execute("VACUUM")
         # Rows that were written lately are in the log next to the file too.
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
