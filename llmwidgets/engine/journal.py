@@ -94,6 +94,11 @@ class Journal:
         return self._wanted if self._file is not None and self._file.writable else None
 
     @property
+    def on_disk(self) -> bool:
+        """Whether a file is to take the rows, also while it does not."""
+        return self._wanted is not None
+
+    @property
     def notice(self) -> str:
         """Where the rows are if that is not where they were wanted, and why; else empty."""
         with self._lock:
