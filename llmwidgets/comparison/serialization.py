@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
@@ -281,6 +282,9 @@ def _as_now(row: Row) -> Row:
     return now
 
 
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         data = path.read_bytes()
@@ -289,9 +293,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise FieldError(f"{path} cannot be read: {why}.", "Check the path.") from None
     hint = "Give a file that comparison.save(path) wrote."
     try:
-        saved = read_json(data.decode("utf-8-sig"), "it")
-        # Half a character, which `save` never writes, would end whichever view meets it.
-        json.dumps(saved, ensure_ascii=False).encode()
+        text = data.decode("utf-8-sig")
+        del data
+        saved = read_json(text, "it")
+        if _HALF.search(text):
+            # Half a character, which `save` never writes, would end whichever view meets it.
+            json.dumps(saved, ensure_ascii=False).encode()
     except FieldError as error:
         raise FieldError(f"{path} is not a saved comparison: {error.message}", hint) from None
     except (ValueError, RecursionError):

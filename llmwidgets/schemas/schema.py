@@ -287,7 +287,8 @@ def read_schema(source: Any) -> Schema:
 def _schema_of(loaded: LoadedSchema) -> Schema:
     """The schema, which shares all that does not depend on its type with others of its content."""
     common = _common(json.dumps(loaded.json), json.dumps(loaded.judged), loaded.name)
-    if common.json != loaded.json:  # somebody wrote into it
+    if (common.json, common.judged) != (loaded.json, loaded.judged or loaded.json):
+        # Somebody wrote into it.
         return Schema(loaded)
     schema = copy.copy(common)
     schema._adapter = loaded.adapter
