@@ -1,6 +1,6 @@
 """How much memory saving, exporting and reading take, and a row of the journal on disk.
 
-python benchmarks/memory.py [--size EXTRACTIONS]
+python -m benchmarks.memory [--size EXTRACTIONS]
 
 One line for each way out of a comparison, each in a process of its own: by how much the memory
 grows at its highest over what was there before the call, CPU seconds, and the size of the file.
