@@ -424,4 +424,4 @@ CHUNKED: dict[str, Callable[[ResultData, int], Iterator[pd.DataFrame]]] = {
     "differences": _difference_chunks,
     "truth": _truth_chunks,
 }
-"""Those that grow with the texts, as one frame of so many rows after the other."""
+"""Those that grow with the texts, as one frame of about this many rows after the other."""
