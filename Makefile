@@ -32,7 +32,7 @@ pictures: $(VENV)/.installed-test
 	$(BIN)/python -m tests.pictures
 
 benchmarks: $(VENV)/.installed-test
-	@for each in benchmarks/*.py; do $(BIN)/python $$each; done
+	@for each in benchmarks/*.py; do PYTHONPATH=. $(BIN)/python $$each; done
 
 torture: $(VENV)/.installed-test
 	@PYTHONPATH=. $(BIN)/python tests/store/store_torture.py all

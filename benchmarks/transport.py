@@ -15,7 +15,8 @@ import multiprocessing
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -55,7 +56,7 @@ class _Server(asyncio.Protocol):
         head, found, rest = self.data.partition(b"\r\n\r\n")
         if not found:
             return
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
         if len(rest) >= length:
             self.data = rest[length:]
             asyncio.get_running_loop().call_later(self.seconds, self._reply)
@@ -148,6 +149,19 @@ class _Bench:
         asyncio.run(main())
 
 
+@contextmanager
+def serving(seconds: float) -> Iterator[int]:
+    """The port of a loopback server in a process of its own, which answers after `seconds`."""
+    ports: Any = multiprocessing.get_context("spawn").Queue()
+    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(ports, seconds))
+    server.start()
+    try:
+        yield ports.get(timeout=30)
+    finally:
+        server.terminate()
+        server.join()
+
+
 def _line(text: str) -> None:
     sys.stdout.write(text + "\n")
 
@@ -156,16 +170,14 @@ def main() -> None:
     calls = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     _line(f"{'at once':>8} {'latency':>8} {'way':<12} {'CPU ms a call':>14} {'x ours':>7}")
     for at_once, seconds in ((50, 0.0), (500, 0.2)):
-        ports: Any = multiprocessing.get_context("spawn").Queue()
-        server = multiprocessing.get_context("spawn").Process(target=_serve, args=(ports, seconds))
-        server.start()
-        bench = _Bench(ports.get(timeout=30), calls, at_once)
-        ways = {"ours": bench.ours, "extraction": bench.extraction, "httpx": bench.plain_httpx}
-        found: dict[str, list[float]] = {way: [] for way in ways}
-        bench.ours()
-        for _ in range(ROUNDS):
-            for way, work in ways.items():
-                found[way].append(_cpu(work, calls))
+        with serving(seconds) as port:
+            bench = _Bench(port, calls, at_once)
+            ways = {"ours": bench.ours, "extraction": bench.extraction, "httpx": bench.plain_httpx}
+            found: dict[str, list[float]] = {way: [] for way in ways}
+            bench.ours()
+            for _ in range(ROUNDS):
+                for way, work in ways.items():
+                    found[way].append(_cpu(work, calls))
         ours = statistics.median(found["ours"])
         for way, each in found.items():
             middle = statistics.median(each)
@@ -173,8 +185,6 @@ def main() -> None:
                 f"{at_once:>8} {seconds * 1000:>5.0f} ms {way:<12} {middle:>14.3f}"
                 f" {middle / ours:>7.1f}"
             )
-        server.terminate()
-        server.join()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,13 @@ from llmwidgets.cli import Exit, JournalOptions
 from llmwidgets.cli.bars import changes_table
 from llmwidgets.comparison.history import best_words, compare_records, cost_words, texts_words
 from llmwidgets.engine import journal_file
-from llmwidgets.engine.journal_file import BUSY_SECONDS, reason
+from llmwidgets.engine.journal_file import (
+    BUSY_SECONDS,
+    CREATE_FACTS,
+    DELETE_BEFORE,
+    DELETE_UNUSED_FACTS,
+    reason,
+)
 from llmwidgets.engine.journal_runs import RunRecord, read_runs, trim_runs
 from llmwidgets.errors import FieldError, LLMWidgetsError
 from llmwidgets.formatting import count, escape_controls, file_size, join_truncated
@@ -111,7 +117,9 @@ def _clear(path: Path, day: datetime) -> None:
     with _open_database(path) as database:
         database.execute("PRAGMA secure_delete = ON")
         with database:
-            deleted = database.execute("DELETE FROM extraction WHERE at < ?", (day.timestamp(),))
+            deleted = database.execute(DELETE_BEFORE, (day.timestamp(),))
+            database.execute(CREATE_FACTS)
+            database.execute(DELETE_UNUSED_FACTS)
             runs = trim_runs(_query(database), day.timestamp())
         database.execute("VACUUM")
         # Rows that were written lately are in the log next to the file too.

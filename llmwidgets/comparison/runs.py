@@ -29,12 +29,12 @@ from llmwidgets.comparison.variants import (
 )
 from llmwidgets.connections import Policy
 from llmwidgets.connections.catalog import model_notes
-from llmwidgets.dialects.types import Example
+from llmwidgets.dialects.types import Example, Usage
 from llmwidgets.engine.estimate import ASK_BUDGET_ABOVE, TrialMeasure
 from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.engine.event_loop import StuckWait
 from llmwidgets.engine.journal import Journal
-from llmwidgets.engine.request_builder import Document, Plan
+from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run, VariantProgress, VariantState
 from llmwidgets.errors import FieldError, LLMWidgetsError
 from llmwidgets.formatting import escape_controls, escape_html, join_truncated
@@ -298,12 +298,17 @@ def measure_trial(results: ResultData, plan: Plan) -> dict[str, list[TrialMeasur
     return measures
 
 
+def _costs_nothing(column: ResolvedVariant) -> bool:
+    """Whether no estimate can say a price: of the demo, and of a model that is in no list."""
+    if column.connection.origin == "demo":
+        return column.price is None
+    # A deployment has the price of the model that is found to answer for it.
+    named = not column.connection.provider.deployments
+    return named and column.cost(Usage(1, 1)) is None
+
+
 def _ask_for_budget(planned: RunPlan, budget: float | None) -> None:
-    free = all(
-        column.connection.origin == "demo" and column.price is None
-        for column in planned.plan.columns
-    )
-    if budget is not None or free:
+    if budget is not None or all(map(_costs_nothing, planned.plan.columns)):
         return
     likely = estimate_plan(planned.plan)
     if likely.cost_high is None or likely.cost_high <= ASK_BUDGET_ABOVE:

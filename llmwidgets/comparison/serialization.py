@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -17,7 +19,7 @@ from llmwidgets.analysis.comparators import RECORD, LostFunction
 from llmwidgets.analysis.grounding import SourceText, ground
 from llmwidgets.analysis.leaves import NOTHING, leaves_of
 from llmwidgets.comparison.core import NONE, CellKey, ResultData, Results, Rules, results_of_rows
-from llmwidgets.comparison.dataframes import read_table
+from llmwidgets.comparison.dataframes import read_frames
 from llmwidgets.comparison.measures.text_result import has_data, rule_text, score_extraction
 from llmwidgets.comparison.summary import render_page
 from llmwidgets.comparison.texts import file_notes
@@ -29,7 +31,7 @@ from llmwidgets.engine.journal import NO_OUTPUT, Row, current_status, is_sound
 from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError, read_json, read_path
 from llmwidgets.formatting import join_truncated
-from llmwidgets.report.writers import write_csv, write_jsonl, write_parquet, write_text
+from llmwidgets.report.writers import write_csv, write_json, write_jsonl, write_parquet, write_text
 from llmwidgets.schemas import Schema
 from llmwidgets.schemas.loaders import from_json
 
@@ -89,16 +91,16 @@ def save(results: ResultData, path: StrPath) -> Path:
         "repeats": results.repeats,
         "schemas": {digest: schema.json for digest, schema in schemas.items()},
         **_judged(schemas),
-        "texts": [_text(text) for text in results.texts],
+        "texts": map(_text, results.texts),
         "looks": sorted(results.looks),
         "corrections": [_correction(each) for each in results.label_log],
         "variants": [
             _variant(variant, model)
             for variant, model in zip(results.variants, results.models, strict=True)
         ],
-        "rows": [_row(results, cell) for cell in results.rows.cells()],
+        "rows": (_row(results, cell) for cell in results.rows.cells()),
     }
-    return write_text(path, json.dumps(saved, ensure_ascii=False, indent=1) + "\n")
+    return write_json(path, saved)
 
 
 def _judged(schemas: dict[str, Schema]) -> dict[str, Any]:
@@ -268,7 +270,7 @@ _LEFT_OUT = ("id", "key", "form", "known_as", "output_limit")
 def _row(results: ResultData, cell: CellKey) -> dict[str, Any]:
     row = results.row(cell)
     kept = {name: value for name, value in asdict(row).items() if name not in _LEFT_OUT and value}
-    extraction = results.extraction(cell)
+    extraction = results.read(row, cell)
     if extraction.data is not None:
         # In the user's own shape: what a provider wraps is unwrapped already.
         kept["reply"] = json.dumps(extraction.data, ensure_ascii=False)
@@ -291,6 +293,9 @@ def _as_now(row: Row) -> Row:
     return now
 
 
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         data = path.read_bytes()
@@ -299,9 +304,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise FieldError(f"{path} cannot be read: {why}.", "Check the path.") from None
     hint = "Give a file that comparison.save(path) wrote."
     try:
-        saved = read_json(data.decode("utf-8-sig"), "it")
-        # Half a character, which `save` never writes, would end whichever view meets it.
-        json.dumps(saved, ensure_ascii=False).encode()
+        text = data.decode("utf-8-sig")
+        del data
+        saved = read_json(text, "it")
+        if _HALF.search(text):
+            # Half a character, which `save` never writes, would end whichever view meets it.
+            json.dumps(saved, ensure_ascii=False).encode()
     except FieldError as error:
         raise FieldError(f"{path} is not a saved comparison: {error.message}", hint) from None
     except (ValueError, RecursionError):
@@ -341,8 +349,7 @@ def _write_label_studio(results: ResultData, path: StrPath, _table: str, _values
 
     Labels are named like fields (`lines[].total`), the text control `label`, its text `text`.
     """
-    tasks = [_task(results, at) for at in range(len(results.texts))]
-    return write_text(path, json.dumps(tasks, ensure_ascii=False, indent=1) + "\n")
+    return write_json(path, (_task(results, at) for at in range(len(results.texts))))
 
 
 def _task(results: ResultData, at: int) -> dict[str, Any]:
@@ -386,13 +393,16 @@ def _spans(text: Document, variant: int, extraction: Extraction) -> Iterator[dic
 
 
 def _write_jsonl(results: ResultData, path: StrPath, table: str, _values: bool) -> Path:
-    return write_jsonl(read_table(results, table).astype(object).to_dict("records"), path)
+    frames = read_frames(results, table)
+    return write_jsonl(
+        chain.from_iterable(each.astype(object).to_dict("records") for each in frames), path
+    )
 
 
 WRITERS: dict[str, Writer] = {
-    "csv": lambda results, path, table, _: write_csv(read_table(results, table), path),
+    "csv": lambda results, path, table, _: write_csv(read_frames(results, table), path),
     "jsonl": _write_jsonl,
-    "parquet": lambda results, path, table, _: write_parquet(read_table(results, table), path),
+    "parquet": lambda results, path, table, _: write_parquet(read_frames(results, table), path),
     "html": lambda results, path, _, values: write_text(path, render_page(results, values=values)),
     "json": lambda results, path, _table, _values: save(results, path),
     "label_studio": _write_label_studio,

@@ -361,12 +361,8 @@ def machine_rules() -> tuple[Rules, ...]:
     The system's and the environment's file are followed if they exist; the one that
     LLMWIDGETS_POLICY names has to. A file is read again when it changes.
     """
-    import platformdirs
-
-    system = Path(platformdirs.site_config_dir("llmwidgets", False))
-    usual = (system / "policy.toml", Path(sys.prefix) / "etc" / "llmwidgets" / "policy.toml")
     named = os.environ.get(VARIABLE, "").strip()
-    files = [(path, False) for path in usual]
+    files = [(path, False) for path in _usual_files(os.environ.get("XDG_CONFIG_DIRS"), sys.prefix)]
     if named:
         # Path's own `expanduser` raises where there is no such user; a policy has to deny then.
         files.append((Path(os.path.expanduser(named)), True))
@@ -385,6 +381,15 @@ def machine_rules() -> tuple[Rules, ...]:
             mark = seen.st_mtime_ns, seen.st_size, seen.st_ino
         rules.append(_read(path, mark))
     return tuple(rules)
+
+
+@lru_cache(maxsize=4)
+def _usual_files(_directories: str | None, prefix: str) -> tuple[Path, Path]:
+    """The system's policy file, for what the environment says of folders, and this Python's."""
+    import platformdirs
+
+    system = Path(platformdirs.site_config_dir("llmwidgets", False))
+    return system / "policy.toml", Path(prefix) / "etc" / "llmwidgets" / "policy.toml"
 
 
 @lru_cache(maxsize=16)

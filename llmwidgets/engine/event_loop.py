@@ -14,6 +14,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType
 from typing import Any, TypeVar
 
 from llmwidgets.errors import FieldError, LLMWidgetsError
@@ -81,15 +83,19 @@ def refuse_await(name: str) -> None:
     A call that is awaited would fail only after everything was asked and paid.
     """
     caller = sys._getframe(1).f_back
-    if caller is None:
-        return
-    later = (each for each in dis.get_instructions(caller.f_code) if each.offset > caller.f_lasti)
-    following = next(later, None)
-    if following is not None and following.opname == "GET_AWAITABLE":
+    if caller is not None and _is_awaited(caller.f_code, caller.f_lasti):
         raise FieldError(
             f"{name} waits by itself until it has its result, so it cannot be awaited.",
             f"Leave await out: result = {name}(…). Nothing was called.",
         )
+
+
+@lru_cache(maxsize=256)
+def _is_awaited(code: CodeType, at: int) -> bool:
+    """Whether what the instruction at this offset returns is awaited."""
+    later = (each for each in dis.get_instructions(code) if each.offset > at)
+    following = next(later, None)
+    return following is not None and following.opname == "GET_AWAITABLE"
 
 
 def run_blocking(work: Coroutine[Any, Any, T]) -> T:

@@ -10,208 +10,39 @@ import time
 from array import array
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
-from llmwidgets.dialects.types import Enforcement, ResponseFormat, Usage
 from llmwidgets.engine import journal_file
 from llmwidgets.engine.journal_file import (
     BUSY_SECONDS,
-    INSERT,
     RETRY_BUSY_SECONDS,
+    SELECT_ANSWERS,
     SELECT_NEWEST,
     SELECT_ROW,
     Change,
     JournalFile,
     NotAJournal,
-    Packed,
     WaitingRows,
     is_damage,
     is_locked,
     reason,
     waiting_for,
 )
-from llmwidgets.errors import (
-    FAILURES,
-    CallError,
-    Failure,
-    FailureCode,
-    FieldError,
-    InternalError,
-    NotAsked,
+from llmwidgets.engine.journal_rows import (
+    NO_OUTPUT,
+    Packed,
+    Row,
+    current_status,
+    is_sound,
+    pack_key,
+    pack_output,
+    read_row,
 )
+from llmwidgets.errors import FailureCode, FieldError, InternalError
 from llmwidgets.formatting import count
 
-NO_OUTPUT = "no output"
-"""The code of a row for a text to which a model asked elsewhere gave no answer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """How one question ended. `at` is seconds since 1970; `id` is 0 until it is put down.
-
-    A row contains no text and no id of a text: rows that say the same (all those that a stop left
-    unasked) are one row. `schema_shown` is False if the schema was not in the prompt although the
-    mode says that it was not enforced, which only the replies showed. `known_as` is the served
-    model by whose facts the question was put, `output_limit` the tokens that its answer could
-    have; `timed_out` of the `tries` took too long.
-    """
-
-    key: str
-    status: str
-    at: float = field(default_factory=time.time)
-    reply: str | None = None
-    usage: Usage = field(default_factory=Usage)
-    seconds: float | None = None
-    waiting_seconds: float | None = None
-    cost: float | None = None
-    form: ResponseFormat | None = None
-    mode: Enforcement | None = None
-    schema_shown: bool | None = None
-    served_model: str | None = None
-    request_id: str | None = None
-    tries: int = 0
-    timed_out: int = 0
-    notes: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
-    known_as: str = ""
-    output_limit: int | None = None
-    message: str = ""
-    hint: str = ""
-    label: str = ""
-    model: str = ""
-    code: str = ""
-    http_status: int | None = None
-    perhaps_answered: bool = False
-    id: int = 0
-
-    @property
-    def answered(self) -> bool:
-        """Whether the model itself answered: such a row is never asked again."""
-        return self.status == "ok" or getattr(FAILURES.get(self.status), "scored", False)
-
-    @property
-    def asked(self) -> bool:
-        """Whether the question was put, here or elsewhere; it may have had no answer."""
-        if issubclass(FAILURES.get(self.status, object), NotAsked):
-            return self.code == NO_OUTPUT
-        return self.answered or self.tries > 0 or self.status == "InternalError"
-
-    @property
-    def when(self) -> datetime:
-        """When the question ended, in UTC."""
-        return datetime.fromtimestamp(self.at, UTC)
-
-    def failure(self) -> Failure | None:
-        """The failure as it was, or None for `ok`."""
-        kind = FAILURES.get(self.status)
-        if kind is None:
-            return None
-        more: dict[str, Any] = {}
-        if issubclass(kind, CallError | InternalError):
-            names = ("label", "model", "code", "perhaps_answered")
-            more = {name: getattr(self, name) for name in names}
-        if issubclass(kind, CallError):
-            more |= {"status": self.http_status, "request_id": self.request_id}
-        return kind(self.message, self.hint, **more)
-
-    def ended_in(self, failure: Failure) -> Row:
-        """The row of the same reply, which turned out to be this failure."""
-        return replace(
-            self,
-            status=type(failure).__name__,
-            message=failure.message,
-            hint=failure.hint,
-            label=getattr(failure, "label", ""),
-            model=getattr(failure, "model", ""),
-            code=getattr(failure, "code", ""),
-        )
-
-    @classmethod
-    def of_failure(cls, key: str, failure: Failure, **more: Any) -> Row:
-        """The row of a question that ended in `failure`."""
-        row = cls(
-            key=key,
-            status="",
-            http_status=getattr(failure, "status", None),
-            request_id=getattr(failure, "request_id", None),
-            perhaps_answered=getattr(failure, "perhaps_answered", False),
-        )
-        return replace(row.ended_in(failure), **more)
-
-
-_FACTS = tuple(
-    each.name for each in fields(Row) if each.name not in ("id", "key", "at", "status", "reply")
-)
-_TOKENS = tuple(each.name for each in fields(Usage))
-_NUMBERS = ("at", "seconds", "waiting_seconds", "cost", "tries", "timed_out")
-_LARGEST = 1e11
-
-
-def _kinds_of(hint: Any) -> tuple[type, ...]:
-    kinds = tuple(get_origin(each) or each for each in get_args(hint) or (hint,))
-    return (*kinds, int) if float in kinds else kinds
-
-
-_KINDS = {
-    name: (tuple,) if get_origin(hint) is tuple else _kinds_of(hint)
-    for name, hint in get_type_hints(Row).items()
-}
-
-
-def is_sound(row: Row) -> bool:
-    """Whether a row can be one of ours: a file can be edited by hand, and says anything then."""
-    numbers = [getattr(row, name) for name in _NUMBERS]
-    tokens = [getattr(row.usage, name, "") for name in _TOKENS]
-    return (
-        all(isinstance(getattr(row, name), kinds) for name, kinds in _KINDS.items())
-        and (row.status == "ok" or row.status in FAILURES)
-        and all(each is None or 0 <= each < _LARGEST for each in numbers)
-        and all(each is None or (type(each) is int and 0 <= each < _LARGEST) for each in tokens)
-        and all(isinstance(each, str) for each in (*row.notes, *row.dropped))
-    )
-
-
-def pack_output(row: Row) -> Packed:
-    """The row as the file has it."""
-    facts = {name: getattr(row, name) for name in _FACTS}
-    facts["usage"] = {name: getattr(row.usage, name) for name in _TOKENS}
-    reply = row.reply
-    if reply is not None and not reply.isascii():
-        # Half a pair of surrogates, which a server may well send, has no bytes.
-        reply = reply.encode("utf-8", "replace").decode()
-    return row.key, row.at, row.status, int(row.answered), reply, json.dumps(facts)
-
-
-def read_row(id: int, packed: Packed | None) -> Row | None:  # noqa: A002
-    """The row, or None if somebody else's hand has broken it."""
-    if packed is None:
-        return None
-    try:
-        key, at, status, _, reply, words = packed
-        saved = json.loads(words)
-        # A row of another version of this package has other facts: what is known here is read.
-        facts = {name: saved[name] for name in _FACTS if name in saved}
-        facts["usage"] = Usage(**facts["usage"])
-        facts["form"] = facts["form"] and ResponseFormat(facts["form"])
-        facts["mode"] = facts["mode"] and Enforcement(facts["mode"])
-        for name in ("notes", "dropped"):
-            facts[name] = tuple(facts[name]) if isinstance(facts[name], list) else None
-        status = current_status(status, facts.get("code", ""))
-        row = Row(id=id, key=key, at=at, status=status, reply=reply, **facts)
-        return row if is_sound(row) else None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def current_status(status: str, code: str) -> str:
-    """The class of a row as it is called now: failures of this package were bad requests once."""
-    return "InternalError" if (status, code) == ("BadRequest", "internal") else status
-
-
-# -- The journal: rows by their ids and keys, on disk or, while that fails, in memory.
+__all__ = ["NO_OUTPUT", "Journal", "Row", "current_status", "is_sound"]
 
 _LOOK_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
@@ -263,6 +94,11 @@ class Journal:
         return self._wanted if self._file is not None and self._file.writable else None
 
     @property
+    def on_disk(self) -> bool:
+        """Whether a file is to take the rows, also while it does not."""
+        return self._wanted is not None
+
+    @property
     def notice(self) -> str:
         """Where the rows are if that is not where they were wanted, and why; else empty."""
         with self._lock:
@@ -307,7 +143,7 @@ class Journal:
             in_memory = self._waiting.waiting or self._waiting.why[0]
             if file is not None and file.writable and not in_memory:
                 try:
-                    rowid = int(file.connection.execute(INSERT, packed).lastrowid or 0)
+                    rowid = file.insert(packed)
                 except sqlite3.DatabaseError as error:
                     self._fail(error)
                 else:
@@ -338,11 +174,12 @@ class Journal:
 
     def find(self, key: str) -> Row | None:
         """The newest row of this question that the model answered, or None."""
+        packed_key = pack_key(key)
         with self._lock:
-            waiting_id = self._waiting.by_key.get(key)
+            waiting_id = self._waiting.by_key.get(packed_key)
             if waiting_id is not None:
                 return read_row(waiting_id, self._waiting.rows[waiting_id])
-            row = self._select(SELECT_NEWEST, key)
+            row = self._select(SELECT_NEWEST, packed_key, key)
             return None if row is None else read_row(self._remember(row[0], row[1:]), row[1:])
 
     @property
@@ -385,9 +222,7 @@ class Journal:
         return set()
 
     def _answers(self, file: JournalFile, key: str, ids: Collection[int]) -> bool:
-        rows = file.connection.execute(
-            "SELECT id FROM extraction WHERE key = ? AND answered", (key,)
-        )
+        rows = file.connection.execute(SELECT_ANSWERS, (pack_key(key), key))
         return any(rowid + self._generation * _GENERATION in ids for (rowid,) in rows)
 
     def __len__(self) -> int:
@@ -444,7 +279,7 @@ class Journal:
         """The first row of the file's answer; None without one, and if the file fails."""
         file = self._own_file()
         try:
-            return file and file.connection.execute(select, values).fetchone()
+            return file and file.first(select, *values)
         except sqlite3.DatabaseError as error:
             self._fail(error)
             return None
@@ -535,8 +370,7 @@ class Journal:
             packed = self._kept.get(id_)
             if packed is None and self._file is not None:
                 with suppress(sqlite3.DatabaseError):
-                    select = self._file.connection.execute
-                    packed = select(SELECT_ROW, (id_ % _GENERATION,)).fetchone()
+                    packed = self._file.first(SELECT_ROW, id_ % _GENERATION)
             self._rescued[id_] = packed
             if packed is not None:
                 self._waiting.add(packed)

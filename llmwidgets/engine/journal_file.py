@@ -9,30 +9,32 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
+from llmwidgets.engine.journal_rows import Packed, repeated_id
 from llmwidgets.errors import read_path
-
-Packed = tuple[str, float, str, int, str | None, str]
-"""A row as the file has it: key, at, status, answered, reply, facts."""
 
 Change = Literal["deleted", "replaced", "emptied", "damaged"]
 
 # The engine's loop waits for as long, so a lock that lasts means memory, and another try later.
 BUSY_SECONDS = 0.5
 RETRY_BUSY_SECONDS = 0.05
+_MOST_FACTS = 1_000
 # SQLite needs 32 kB for the memory that its connections share, and some pages for a row.
 _ROOM = 65_536
 
-_TABLE = """
+CREATE_FACTS = (
+    "CREATE TABLE IF NOT EXISTS fact (id BLOB PRIMARY KEY, words TEXT NOT NULL) WITHOUT ROWID"
+)
+_TABLE = f"""{CREATE_FACTS};
 CREATE TABLE IF NOT EXISTS extraction (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL,
@@ -61,10 +63,23 @@ CREATE TABLE IF NOT EXISTS run (
 # Answers "delete" instead of "wal" if the file system cannot share memory; both are safe.
 _SETUP = f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;{_TABLE}"
 _COLUMNS = "key, at, status, answered, reply, facts"
-INSERT = f"INSERT INTO extraction ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
+# The row goes in only next to the facts that it shares: somebody may have deleted them.
+_INSERT = (
+    f"INSERT INTO extraction ({_COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6"
+    " WHERE ?7 IS NULL OR EXISTS (SELECT 1 FROM fact WHERE id = ?7)"
+)
+_INSERT_FACT = "INSERT OR IGNORE INTO fact (id, words) VALUES (?, ?)"
 SELECT_ROW = f"SELECT {_COLUMNS} FROM extraction WHERE id = ?"
+# A hash is bytes; version 0.1.0 wrote it as text. The sign keeps SQLite to the index of keys.
+SELECT_ANSWERS = "SELECT id FROM extraction WHERE key IN (?, ?) AND answered"
 SELECT_NEWEST = (
-    f"SELECT id, {_COLUMNS} FROM extraction WHERE key = ? AND answered ORDER BY id DESC LIMIT 1"
+    f"SELECT id, {_COLUMNS} FROM extraction WHERE key IN (?, ?) AND answered"
+    " ORDER BY +id DESC LIMIT 1"
+)
+DELETE_BEFORE = "DELETE FROM extraction WHERE at < ?"
+DELETE_UNUSED_FACTS = (
+    "DELETE FROM fact WHERE id NOT IN"
+    " (SELECT substr(facts, 2, 8) FROM extraction WHERE typeof(facts) = 'blob')"
 )
 # Two processes, or two journals of one process, can write the same waiting row.
 _INSERT_ONCE = (
@@ -107,6 +122,7 @@ class JournalFile:
                     raise NotAJournal from None
                 raise
         self._seen = _stats(path) if path else {}
+        self._facts: dict[bytes, str] = {}
 
     def close(self) -> None:
         self.connection.close()
@@ -115,12 +131,48 @@ class JournalFile:
         """Wait this long for another process's lock."""
         self.connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
-    def insert_all(self, rows: Iterable[Packed]) -> None:
+    def first(self, select: str, *values: object) -> Any:
+        """The first row of the answer, with the facts that it shares where it is one; or None."""
+        row = self.connection.execute(select, values).fetchone()
+        return row and (*row, self._repeated(row[-1]))
+
+    def _repeated(self, facts: str | bytes) -> str:
+        known = repeated_id(facts)
+        if known is None:
+            return ""
+        if known not in self._facts:
+            found = self.connection.execute("SELECT words FROM fact WHERE id = ?", (known,))
+            row = found.fetchone()
+            if row is None:
+                return ""
+            if len(self._facts) >= _MOST_FACTS:
+                self._facts.clear()
+            (self._facts[known],) = row
+        return self._facts[known]
+
+    def insert(self, row: Packed) -> int:
+        """Write a row, and commit it; its id."""
+        values = (*row[:6], repeated_id(row[5]))
+        cursor = self.connection.execute(_INSERT, values)
+        if not cursor.rowcount:
+            with self._transaction() as cursor:
+                cursor.execute(_INSERT_FACT, (repeated_id(row[5]), row[6]))
+                cursor.execute(_INSERT, values)
+        return cursor.lastrowid or 0
+
+    def insert_all(self, rows: Sequence[Packed]) -> None:
         """Write all rows, or none; those that are there already are left."""
+        facts = {known: row[6] for row in rows if (known := repeated_id(row[5]))}
+        with self._transaction() as cursor:
+            cursor.executemany(_INSERT_FACT, facts.items())
+            cursor.executemany(_INSERT_ONCE, (row[:6] for row in rows))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Cursor]:
         with closing(self.connection.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
             try:
-                cursor.executemany(_INSERT_ONCE, rows)
+                yield cursor
                 cursor.execute("COMMIT")
             except BaseException:
                 if self.connection.in_transaction:
@@ -384,7 +436,7 @@ class WaitingRows:
 
     rows: dict[int, Packed] = field(default_factory=dict)
     waiting: deque[Packed] = field(default_factory=deque)
-    by_key: dict[str, int] = field(default_factory=dict)
+    by_key: dict[str | bytes, int] = field(default_factory=dict)
     """The newest of those that wait, by its key, if the model answered."""
     why: tuple[str, str] = ("", "")
     lock: threading.RLock = field(default_factory=threading.RLock)

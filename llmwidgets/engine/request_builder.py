@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 from string import ascii_letters
 from typing import Any, Final, NamedTuple
@@ -395,7 +395,7 @@ class RequestBuilder:
     @cached_property
     def _read_beside(self) -> tuple[ReadRange, ReadRange]:
         """Without the schema, and with it."""
-        alone, schema = ReadRange.of("\n".join(self._words)), ReadRange.of(self._schema_text)
+        alone, schema = map(_range_again, ("\n".join(self._words), self._schema_text))
         return alone, ReadRange(*map(sum, zip(alone, schema, strict=True)))
 
     @cached_property
@@ -499,6 +499,9 @@ class ReadRange(NamedTuple):
         # Of figures and some scripts, four characters are far more than one token.
         return cls(max(count_tokens_in(text), _LIKELY * fewest), fewest)
 
+
+_range_again = lru_cache(maxsize=64)(ReadRange.of)
+"""The range of a text that one run after the other sends."""
 
 _ALL, _LETTERS, _DIGITS = bytes(range(256)), ascii_letters.encode(), b"0123456789"
 _CYRILLIC, _WIDE_FIRST = b"\xd0\xd1", b"\xe4\xe5\xe6\xe7\xe8\xe9\xeb\xec"

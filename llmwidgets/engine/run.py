@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sys
 import threading
 from array import array
 from bisect import insort
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmwidgets.dialects.types import Enforcement, ResponseFormat
@@ -252,8 +254,8 @@ class Run:
                     self.error = self.error or error
             for task in news:
                 task.cancel()
-            settled = asyncio.to_thread(self.journal.settle)
-            await asyncio.gather(*news, settled, return_exceptions=True)
+            settled = [asyncio.to_thread(self.journal.settle)] if self.journal.on_disk else []
+            await asyncio.gather(*news, *settled, return_exceptions=True)
             self._finished.set()
             if observer is not None:
                 self._call_observer(observer)
@@ -264,20 +266,19 @@ class Run:
             event_loop.collect_seldom(),
             shared_calls().take_part(self),
         ):
-            # In a thread, so that a panel stays quick while the first run starts.
-            await asyncio.to_thread(self._prepare)
+            await self._prepare()
             async with asyncio.TaskGroup() as group:
                 for column in self._columns:
                     group.create_task(column.run(reuse=self.reuse, most=self._most))
 
-    def _prepare(self) -> None:
+    async def _prepare(self) -> None:
         """Load what takes long, and have the keys of every connection masked in every reply."""
-        import genai_prices  # noqa: F401
-
+        if "genai_prices" not in sys.modules:
+            # In a thread, so that a panel stays quick while the first run starts.
+            await asyncio.to_thread(import_module, "genai_prices")
         from llmwidgets.engine.network import transport
 
-        for variant in self.plan.columns:
-            connection = variant.connection
+        for connection in (each.connection for each in self.plan.columns):
             headers = connection.fields.headers
             transport.watch_secrets([*connection.secret_fields.values(), *headers.values()])
 

@@ -9,17 +9,21 @@ import os
 import re
 import secrets
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from llmwidgets.errors import FieldError, read_path
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    Frames = pd.DataFrame | Iterable[pd.DataFrame]
+    """A table: whole, or as one frame after the other, of which one is in memory at a time."""
 
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
@@ -27,11 +31,46 @@ _NEW |= getattr(os, "O_BINARY", 0)
 _FORMULA = ("=", "+", "-", "@")
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> Path:
-    """Write the text as UTF-8, whole or not at all; FieldError if it cannot be written."""
-    # Half a pair of surrogates, which a text may contain, has no bytes.
-    data = text.encode("utf-8", "replace")
-    return _write_whole(path, lambda file: file.write(data))
+def write_text(path: str | os.PathLike[str], text: str | Iterable[str]) -> Path:
+    """Write the text as UTF-8, whole or not at all; FieldError if it cannot be written.
+
+    A text in parts is written while they are made.
+    """
+    parts = [text] if isinstance(text, str) else text
+
+    def write(file: BinaryIO) -> None:
+        for part in parts:
+            # Half a pair of surrogates, which a text may contain, has no bytes.
+            file.write(part.encode("utf-8", "replace"))
+
+    return _write_whole(path, write)
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> Path:
+    """Write the value as JSON; an iterator, in it or in its place, is a list written as it goes."""
+    return write_text(path, chain(_json_parts(value), ["\n"]))
+
+
+def _json_parts(value: Any, margin: str = "\n") -> Iterator[str]:
+    """What `json.dumps` with an indent of 1 writes, in parts; `margin` begins a line."""
+    inner = f"{margin} "
+    if isinstance(value, Iterator):
+        before = "["
+        for each in value:
+            yield before + inner
+            yield from _json_parts(each, inner)
+            before = ","
+        yield f"{margin}]" if before == "," else "[]"
+    elif isinstance(value, dict) and any(isinstance(each, Iterator) for each in value.values()):
+        before = "{"
+        for name, each in value.items():
+            yield f"{before}{inner}{json.dumps(name, ensure_ascii=False)}: "
+            yield from _json_parts(each, inner)
+            before = ","
+        yield f"{margin}}}"
+    else:
+        # A line end inside a text is escaped: those that are left begin a line.
+        yield json.dumps(value, ensure_ascii=False, indent=1).replace("\n", margin)
 
 
 def _write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> Path:
@@ -62,9 +101,13 @@ def _not_written(target: Path, error: OSError) -> FieldError:
     return FieldError({"path": f"{target} cannot be written: {why}."}, hint)
 
 
-def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
-    """Write the frame as CSV (see `format_csv`)."""
-    return write_text(path, format_csv(frame))
+def _each_frame(table: Frames) -> Iterator[pd.DataFrame]:
+    return iter((cast("pd.DataFrame", table),) if hasattr(table, "columns") else table)
+
+
+def write_csv(table: Frames, path: str | os.PathLike[str]) -> Path:
+    """Write the table as CSV (see `format_csv`)."""
+    return write_text(path, _csv_lines(table))
 
 
 _SEPARATING = re.compile('["\r\n,;\t|]')
@@ -76,9 +119,15 @@ def format_csv(frame: pd.DataFrame) -> str:
 
     A cell with a separator of any locale is in quotes, whichever of them a reader looks for.
     """
-    columns = [frame.iloc[:, at].astype(object) for at in range(frame.shape[1])]
-    rows = chain([[str(name) for name in frame.columns]], zip(*columns, strict=True))
-    return "".join(_format_row(row) for row in rows)
+    return "".join(_csv_lines(frame))
+
+
+def _csv_lines(table: Frames) -> Iterator[str]:
+    for number, frame in enumerate(_each_frame(table)):
+        if number == 0:
+            yield _format_row(str(name) for name in frame.columns)
+        columns = [frame.iloc[:, at].astype(object) for at in range(frame.shape[1])]
+        yield from map(_format_row, zip(*columns, strict=True))
 
 
 def _format_row(row: Iterable[Any]) -> str:
@@ -123,15 +172,17 @@ def _is_run(text: str) -> bool:
 
 def write_jsonl(rows: Iterable[Mapping[Any, Any]], path: str | os.PathLike[str]) -> Path:
     """Write one JSON object per line (see `format_jsonl`)."""
-    return write_text(path, format_jsonl(rows))
+    return write_text(path, map(_json_line, rows))
 
 
 def format_jsonl(rows: Iterable[Mapping[Any, Any]]) -> str:
     """One JSON object per line; what is unknown is null."""
-    plain = ({str(name): _json_value(value) for name, value in row.items()} for row in rows)
-    return "".join(
-        json.dumps(row, ensure_ascii=False, default=str, allow_nan=False) + "\n" for row in plain
-    )
+    return "".join(map(_json_line, rows))
+
+
+def _json_line(row: Mapping[Any, Any]) -> str:
+    plain = {str(name): _json_value(value) for name, value in row.items()}
+    return json.dumps(plain, ensure_ascii=False, default=str, allow_nan=False) + "\n"
 
 
 def _json_value(value: Any) -> Any:
@@ -140,18 +191,38 @@ def _json_value(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
-    """The frame as Parquet, values as JSON text; FieldError where pyarrow is not installed."""
+def write_parquet(table: Frames, path: str | os.PathLike[str]) -> Path:
+    """The table as Parquet, values as JSON text; FieldError where pyarrow is not installed.
+
+    Each frame is a group of rows.
+    """
     if find_spec("pyarrow") is None:
         raise FieldError(
             {"path": "Parquet needs the package pyarrow."},
             "Install it with: pip install pyarrow. CSV and JSONL need nothing more.",
         )
+    return _write_whole(path, lambda file: _write_groups(_each_frame(table), file))
+
+
+def _write_groups(frames: Iterator[pd.DataFrame], file: BinaryIO) -> None:
+    # Their own names carry no types.
+    arrow: Any = import_module("pyarrow")
+    first = _with_json_text(next(frames))
+    schema = arrow.Schema.from_pandas(first, preserve_index=False)
+    for at, dtype in enumerate(first.dtypes):
+        if dtype.kind == "O":  # which a later frame may have a text in, if this one has none
+            schema = schema.set(at, schema.field(at).with_type(arrow.string()))
+    with import_module("pyarrow.parquet").ParquetWriter(file, schema) as out:
+        for frame in chain([first], map(_with_json_text, frames)):
+            out.write_table(arrow.Table.from_pandas(frame, schema, preserve_index=False))
+
+
+def _with_json_text(frame: pd.DataFrame) -> pd.DataFrame:
     safe = frame.copy()
     for name in safe.columns:
         if safe[name].dtype == object:
             safe[name] = [_json_text(value) for value in safe[name]]
-    return _write_whole(path, lambda file: safe.to_parquet(file, index=False))
+    return safe
 
 
 def _json_text(value: Any) -> str | None:

@@ -171,14 +171,68 @@ def _from_type(source: Any) -> LoadedSchema:
 
     try:
         adapter = TypeAdapter[Any](readable_by_pydantic(source))
-        sent, judged = _schema_generators()
-        schema = adapter.json_schema(mode="validation", schema_generator=sent)
-        judge = adapter.json_schema(mode="validation", schema_generator=judged)
+        schema, judge = _generate(adapter)
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError) as error:
         reason = f"{_name(source)} cannot be turned into a JSON Schema ({type(error).__name__})."
     else:
         return replace(from_json(schema, _name(source), adapter), judged=judge, type=source)
     raise FieldError(reason, _HINT)
+
+
+_MOST_KEPT = 64
+_generated: dict[tuple[str, ...], str] = {}
+"""The JSON Schemas of types by what they are made of; no type is kept alive by it."""
+
+
+def _generate(adapter: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The JSON Schema that is sent, and the one by which replies are judged.
+
+    Generating takes a hundred times as long as the rest of reading a class, and a loop of calls
+    reads the same one each time.
+    """
+    known = _fingerprint(adapter.core_schema)
+    made = _generated.get(known) if known else None
+    if made is None:
+        made = json.dumps(
+            [
+                adapter.json_schema(mode="validation", schema_generator=each)
+                for each in _schema_generators()
+            ]
+        )
+        if known:
+            if len(_generated) >= _MOST_KEPT:
+                _generated.clear()
+            _generated[known] = made
+    schema, judged = json.loads(made)
+    return schema, judged
+
+
+def _fingerprint(core_schema: Any) -> tuple[str, ...]:
+    """All that the JSON Schema of a type is made of; empty where code of the user's makes it.
+
+    A class that was changed and built again has another one, and so has one of the same name.
+    """
+    parts = [repr(core_schema)]
+    waiting = [core_schema]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list | tuple):
+            waiting.extend(node)
+        if not isinstance(node, dict):
+            continue
+        makers = (*node.get("pydantic_js_functions", ()), node.get("pydantic_js_extra"))
+        cls = node.get("cls")
+        config = getattr(cls, "model_config", None) or getattr(cls, "__pydantic_config__", None)
+        makers += ((config or {}).get("json_schema_extra"),)
+        if any(callable(each) and not _is_pydantics(each) for each in makers):
+            return ()
+        parts += [f"{cls.__doc__}", f"{config}"] if cls is not None else []
+        waiting.extend(node.values())
+    return tuple(parts)
+
+
+def _is_pydantics(function: Any) -> bool:
+    return getattr(function, "__module__", "").partition(".")[0] == "pydantic"
 
 
 _READERS = frozenset({

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -345,4 +346,23 @@ def read_schema(source: Any) -> Schema:
     >>> read_schema({"title": "Invoice", "type": "object", "properties": {"total": {}}}).name
     'Invoice'
     """
-    return source if isinstance(source, Schema) else Schema(load_schema(source))
+    return source if isinstance(source, Schema) else _schema_of(load_schema(source))
+
+
+def _schema_of(loaded: LoadedSchema) -> Schema:
+    """The schema, which shares all that does not depend on its type with others of its content."""
+    common = _common(json.dumps(loaded.json), json.dumps(loaded.judged), loaded.name)
+    if (common.json, common.judged) != (loaded.json, loaded.judged or loaded.json):
+        # Somebody wrote into it.
+        return Schema(loaded)
+    schema = copy.copy(common)
+    schema._adapter = loaded.adapter
+    return schema
+
+
+@lru_cache(maxsize=64)
+def _common(text: str, judged: str, name: str) -> Schema:
+    """A schema without a type, with what each use of it needs made."""
+    schema = Schema(LoadedSchema(json.loads(text), name, judged=json.loads(judged)))
+    _ = schema.leaves, schema._names
+    return schema

@@ -257,7 +257,7 @@ def state_of(folder: Path) -> StoreState:
     """The one state of a folder, whatever path leads to it."""
     real = Path(os.path.realpath(folder))
     with _guard:
-        state = _states.setdefault(real, StoreState(real))
+        state = _states.get(real) or _states.setdefault(real, StoreState(real))
         state.by_link = os.path.islink(folder)
         return state
 

@@ -1,10 +1,11 @@
 """Takes the CPU time of the public calls on repeated units of text: run by test_linear_time.
 
-    python -m tests.comparison.linear_time replies|scoring|demo < UNITS
+    python -m tests.comparison.linear_time replies|scoring|demo|texts < UNITS
 
 Reads units as JSON, one on each line, and writes for each the CPU seconds at a tenth of the size
-and at the whole. It is a process of its own: an expression that backtracks holds the interpreter,
-and no time-out of a test could end it.
+and at the whole; for `texts` a unit is the name of a way to give many texts. It is a process of
+its own: an expression that backtracks holds the interpreter, and no time-out of a test could end
+it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 import llmwidgets as lw
 from tests.servers import Handler, listening
@@ -34,6 +38,7 @@ TRUTH = {"sender": "Ada", "total": 3, "lines": [{"name": "a", "total": 1}], "tag
 """What is labelled; the unit stands in the replies, in the text and in one label."""
 SIMILAR = {"sender": "similar:0.8", "tags[]": "exact", "lines[].name": "similar:0.5"}
 SIZES = (30_000, 300_000)
+SIZES_OF_TEXTS = (4_000, 40_000)
 SIZES_OF_DEMO = (3_900, 39_000)
 """The demo's models refuse a longer document."""
 
@@ -91,6 +96,54 @@ def ask_demo(text: str) -> None:
                journal=False, progress=False)  # fmt: skip
 
 
+def numbered(count: int) -> tuple[list[str], list[dict[str, Any]], pd.DataFrame]:
+    """Ids, records and a frame of both."""
+    ids = [f"letter {number}" for number in range(count)]
+    records = [{"sender": f"Ada {number % 7}", "total": number} for number in range(count)]
+    return ids, records, pd.DataFrame(records).assign(id=ids)
+
+
+WAYS: dict[str, Callable[[list[str], list[dict[str, Any]], pd.DataFrame], dict[str, Any]]] = {
+    "frame": lambda ids, records, frame: {"truth": frame, "outputs": {"A": frame}},
+    "frame that repeats ids": lambda ids, records, frame: {"truth": pd.concat([frame, frame])},
+    "index": lambda ids, records, frame: {
+        "truth": frame.set_index("id"), "outputs": {"A": frame.set_index("id")},
+        "group": pd.Series(ids, index=pd.Index(ids, name="id")),
+    },
+    "dict": lambda ids, records, frame: {
+        "truth": dict(zip(ids, records, strict=True)), "group": dict(zip(ids, ids, strict=True)),
+        "outputs": {"A": dict(zip(ids, records, strict=True))},
+    },
+    "dict of others": lambda ids, records, frame: {"truth": {f"x{each}": {} for each in ids}},
+    "list with ids": lambda ids, records, frame: {
+        "truth": frame.to_dict("records"), "outputs": {"A": frame.to_dict("records")},
+    },
+    "list of misfits": lambda ids, records, frame: {"truth": [{f"key {each}": 1} for each in ids]},
+    "texts that repeat ids": lambda ids, records, frame: {
+        "texts": [{"id": each, "text": "x"} for each in [*ids, *ids]],
+    },
+    "texts in a frame": lambda ids, records, frame: {
+        "texts": frame[["id"]].assign(text="x", page=ids), "group": "page",
+    },
+}  # fmt: skip
+"""How texts, truth, outputs and groups are given, and what is wrong with them."""
+
+
+def give_texts(way: str, count: int) -> None:
+    """Many short texts given in this way, and the label of the last one corrected."""
+    ids, records, frame = numbered(count)
+    given = {
+        "texts": [{"id": each, "text": "x"} for each in ids],
+        "outputs": {"A": records}, "truth": records,
+        **WAYS[way](ids, records, frame),
+    }  # fmt: skip
+    try:
+        made = lw.Comparison.from_outputs(SCHEMA, **given)
+    except lw.errors.FieldError:
+        return
+    made.correct(ids[-1], "total", 1.5)
+
+
 def seconds_of(work: Callable[[], None]) -> float:
     """The CPU time of a call, all threads together."""
     started = time.process_time()
@@ -108,9 +161,14 @@ def main(phase: str) -> None:
             "scoring": lambda text: score_replies(text, Path(folder)),
             "demo": ask_demo,
         }
-        works[phase]("warm ")
+        if phase in works:
+            works[phase]("warm ")
         for line in sys.stdin:
             unit = json.loads(line)
+            if phase == "texts":
+                took = [seconds_of(partial(give_texts, unit, size)) for size in SIZES_OF_TEXTS]
+                sys.stdout.write(json.dumps([unit, *took]) + "\n")
+                continue
             sizes = SIZES_OF_DEMO if phase == "demo" else SIZES
             texts = [unit * (size // len(unit)) for size in sizes]
             took = [seconds_of(lambda text=text: works[phase](text)) for text in texts]

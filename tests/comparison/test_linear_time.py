@@ -1,5 +1,7 @@
 """No text that a model or a document holds makes a call grow faster than the text itself.
 
+Nor does the number of texts, in whatever way they, their truth and their outputs are given.
+
 The bound is one of CPU time, and generous: a call that is linear takes ten times as long for ten
 times the text; one that is quadratic a hundred times, and at these sizes minutes or days.
 """
@@ -13,6 +15,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.comparison.linear_time import WAYS
 
 pytestmark = pytest.mark.long
 
@@ -41,8 +45,9 @@ def pairs(count: int) -> list[str]:
         ("replies", [*UNITS, *pairs(8)]),
         ("scoring", [*DEAREST, *pairs(2)]),
         ("demo", [*UNITS, *pairs(8)]),
+        ("texts", [*WAYS]),
     ],
-    ids=["replies", "scoring", "demo"],
+    ids=["replies", "scoring", "demo", "texts"],
 )
 def test_work_grows_as_the_text_does(phase: str, units: list[str]) -> None:
     told = "".join(json.dumps(unit) + "\n" for unit in units)

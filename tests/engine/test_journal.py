@@ -20,6 +20,7 @@ from llmwidgets.dialects.types import Enforcement, ResponseFormat, Usage
 from llmwidgets.engine import journal_file
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.errors import FAILURES, CallError, FieldError, Truncated, Unreachable
+from tests.old_journals import write_as_before
 
 FULL = Row(
     key="k",
@@ -92,6 +93,7 @@ def test_a_row_of_another_version_is_read_as_far_as_it_is_known(tmp_path):
     journal = Journal(tmp_path / "j.sqlite")
     row_id = journal.put(FULL)
     with sqlite3.connect(tmp_path / "j.sqlite") as other:
+        write_as_before(other, journal.get(row_id))
         other.execute(
             "UPDATE extraction SET facts = json_remove(json_set(facts, '$.later', 1), '$.tries')"
         )

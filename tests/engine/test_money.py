@@ -17,6 +17,7 @@ from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.prices import price_changes
 from llmwidgets.schemas import read_schema
+from tests.old_journals import write_as_before
 
 SCHEMA = read_schema([{"name": "total", "type": "number"}])
 LOCAL = Connection("custom", name="llama", endpoint="http://localhost:11434/v1")
@@ -74,9 +75,9 @@ def test_latency_is_split_into_waiting_and_answering(pilot: Comparison, tmp_path
 def test_a_row_of_an_earlier_version_has_no_waiting_time_and_is_still_read() -> None:
     journal = Journal(False)
     at = journal.put(Row(key="a", status="ok", reply="{}", seconds=1.0))
-    journal._file.connection.execute(
-        "UPDATE extraction SET facts = json_remove(facts, '$.waiting_seconds')"
-    )
+    database = journal._file.connection
+    write_as_before(database, journal.get(at))
+    database.execute("UPDATE extraction SET facts = json_remove(facts, '$.waiting_seconds')")
     assert journal.get(at).waiting_seconds is None
     assert journal.get(at).seconds == 1.0
 

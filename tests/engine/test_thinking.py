@@ -12,8 +12,10 @@ import pytest
 import llmwidgets as lw
 from llmwidgets.dialects.types import Enforcement
 from llmwidgets.engine import capability
+from llmwidgets.engine.journal import Journal
 from tests.engine.scripts import Script, checked, greeted, say
 from tests.engine.test_run import SCHEMA
+from tests.old_journals import write_as_before
 
 RIGHT = {"total": 12.5}
 DRAFT, ANSWER = json.dumps({"total": 1}), json.dumps(RIGHT)
@@ -199,6 +201,7 @@ def test_a_block_that_was_kept_unread_is_read_and_not_paid_again(far_end, tmp_pa
 
     compared()
     with closing(sqlite3.connect(journal)) as kept, kept:
+        write_as_before(kept, Journal(journal).get(1))
         changed = kept.execute(
             "UPDATE extraction SET status = 'InvalidJSON',"
             " facts = json_replace(facts, '$.notes', json('[]'))"
