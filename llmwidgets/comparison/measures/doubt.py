@@ -332,9 +332,9 @@ def doubt_basis(results: ResultData) -> str:
     labelled = doubts.wrong + doubts.right
     have = f"{count(labelled, 'labelled value')}, {doubts.wrong:,} of them wrong"
     return (
-        f"Ranks only: {have if labelled else 'no value is labelled'}; at least {FEWEST} wrong and "
-        f"{FEWEST} right ones from {count(FEWEST_GROUPS, 'text')} are needed to learn how likely "
-        "a value is wrong."
+        f"Ranks only: {have if labelled else 'no value is labelled'}. To learn how likely a value "
+        f"is wrong takes at least {FEWEST} wrong and {FEWEST} right ones, from at least "
+        f"{count(FEWEST_GROUPS, 'text')}."
     )
 
 
