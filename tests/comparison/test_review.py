@@ -54,7 +54,7 @@ def test_without_labels_the_values_are_ranked_and_no_chance_is_said():
     assert set(frame.right) == {None}
     assert frame.attrs["calibrated"] is False
     assert frame.attrs["learned_from"] == {"texts": 0, "cells": 0}
-    assert frame.attrs["notes"][0].startswith("Ranks only: no value is labelled; at least 10 wrong")
+    assert frame.attrs["notes"][0].startswith("Ranks only: no value is labelled. To learn")
     first = frame.iloc[0]
     assert (first.variant, first.disagreement, first.grounded) == ("poor", 1.0, "absent")
     wrong = {("poor", "total", f"t{n}") for n in range(1, 30, 2)}
