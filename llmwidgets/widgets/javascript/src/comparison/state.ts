@@ -292,6 +292,15 @@ export interface Row {
   q: 0 | 1;
   /** Its height in pixels. */
   h: number;
+  d?: Doubted;
+}
+
+/** What a row says in the order of review: its text, what set its truth, the doubt of each value. */
+export interface Doubted {
+  text: string;
+  set: string;
+  /** The width of a bar in percent where a chance is known, and what is written beside it. */
+  doubts: [percent: number | null, words: string][];
 }
 
 export interface Failure {
@@ -317,12 +326,24 @@ export interface Filter {
   states: string[];
   field: string;
   query: string;
-  sort: "loud" | "given";
+  sort: "loud" | "given" | "review";
 }
 
 export interface Nothing extends Sentence {
   good: boolean;
   ways: { label: string; filter: Partial<Filter> }[];
+}
+
+/** The order of review: its number, of which revision it is, and what is known of it. */
+export interface Review {
+  order: number;
+  revision: number;
+  /** How many rows to ask for to see more. */
+  next: number;
+  head: string;
+  found: string;
+  random: string;
+  foot: string;
 }
 
 /** The answer to `grid`: a layout, whose heights come beside it, and its first texts. */
@@ -337,6 +358,7 @@ export interface GridAnswer {
   slice: string;
   read: number;
   empty: Nothing | null;
+  review: Review | null;
   from: number;
   blocks: Block[];
 }
