@@ -48,8 +48,8 @@ LABELS = 20
 class ReviewRow(NamedTuple):
     """One field of one text: the doubt of each variant's value, None if it has none, and a label.
 
-    With too few labels doubts are None throughout, and the order is all there is: `ranks` has the
-    place of each value among all values, from 1. A row has all repeats: `repeat` is 0.
+    With too few labels doubts are None throughout, and the order is all there is. A row has all
+    repeats: `repeat` is 0.
     """
 
     text: int
@@ -57,7 +57,6 @@ class ReviewRow(NamedTuple):
     path: str
     doubts: tuple[float | None, ...]
     labelled: bool
-    ranks: tuple[int | None, ...]
 
 
 # -- What speaks against each value, in one pass over all texts.
@@ -253,15 +252,6 @@ class ReviewOrder(Sequence[ReviewRow]):
 
         return np.lexsort((-self.reviewed.doubts.rows, self.labelled))
 
-    @cached_property
-    def _ranks(self) -> Any:
-        import numpy as np
-
-        order = _order_values(self.reviewed.doubts)
-        ranks = np.empty(len(order), np.int64)
-        ranks[order] = np.arange(1, len(order) + 1)
-        return ranks
-
     def __len__(self) -> int:
         return len(self.reviewed.rows)
 
@@ -289,13 +279,10 @@ class ReviewOrder(Sequence[ReviewRow]):
         # The values of one row are next to each other, and rows are numbered as they were read.
         start, end = np.searchsorted(doubts.signals.row, (row, row + 1)).tolist()
         shares: list[float | None] = [None] * self.variants
-        ranks: list[int | None] = [None] * self.variants
-        for at in range(start, end):
-            variant = int(doubts.signals.variant[at])
-            shares[variant] = float(doubts.doubts[at]) if doubts.calibrated else None
-            ranks[variant] = int(self._ranks[at])
+        for at in range(start, end) if doubts.calibrated else ():
+            shares[doubts.signals.variant[at]] = float(doubts.doubts[at])
         text, path = self.reviewed.rows[row]
-        return ReviewRow(text, 0, path, tuple(shares), bool(self.labelled[row]), tuple(ranks))
+        return ReviewRow(text, 0, path, tuple(shares), bool(self.labelled[row]))
 
 
 def review_rows(results: ResultData) -> ReviewOrder:
@@ -304,13 +291,6 @@ def review_rows(results: ResultData) -> ReviewOrder:
     Fields of equal doubt are in the order of the texts.
     """
     return ReviewOrder(read_doubts(results), len(results.variants))
-
-
-def _order_values(doubts: Doubts) -> Any:
-    """The places of all values: those without a label first, and the most doubtful of them."""
-    import numpy as np
-
-    return np.lexsort((-doubts.doubts, doubts.signals.labelled))
 
 
 _COLUMNS = (
@@ -342,7 +322,7 @@ def review_frame(results: ResultData, most: int | None = None) -> pd.DataFrame:
         raise FieldError({"most": "must be a number of rows, or None for all."}, "Try most=20.")
     read = read_doubts(results)
     doubts, signals = read.doubts, read.doubts.signals
-    order = _order_values(doubts)[:most]
+    order = np.lexsort((-doubts.doubts, signals.labelled))[:most]
     values = _values_of(results, read, order.tolist())
     frame = pd.DataFrame(
         {

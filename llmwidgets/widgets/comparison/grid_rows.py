@@ -94,13 +94,14 @@ Cell = Annotated[list[Any], _RepeatsState]
 
 
 class DoubtedState(TypedDict):
-    """What a row says in the order of review: its text, what set its truth, and for each variant
-    the chance that its value is wrong, in percent, or None, with the same or the rank in words.
+    """What a row says in the order of review: its text, its rank or "" where chances are known,
+    what set its truth, and for each variant the chance that its value is wrong, in percent.
     """
 
     text: str
+    rank: str
     set: str
-    doubts: list[list[Any]]
+    doubts: list[int | None]
 
 
 class RowState(TypedDict):

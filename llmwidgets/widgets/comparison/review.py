@@ -68,7 +68,7 @@ class _ReviewLayout(Layout):
 
     def block(self, index: GridIndex, at: int) -> BlockState:
         if at < len(self.rows):
-            return review_block(index, self.rows[at], self.metrics)
+            return review_block(index, self.rows[at], at + 1, self.metrics)
         return {"id": "", "index": -1, "title": "", "said": "", "failed": None, "fold": self.more,
                 "rows": [], "h": self.metrics.fold}  # fmt: skip
 
@@ -176,7 +176,7 @@ class ReviewController:
 # -- One row.
 
 
-def review_block(index: GridIndex, each: ReviewRow, metrics: Metrics) -> BlockState:
+def review_block(index: GridIndex, each: ReviewRow, place: int, metrics: Metrics) -> BlockState:
     """One field of one text as it is now, with its doubts as they were when it was ordered."""
     comparison, at = index.comparison, each.text
     text = comparison.texts[at]
@@ -196,10 +196,11 @@ def review_block(index: GridIndex, each: ReviewRow, metrics: Metrics) -> BlockSt
         row["t"][0] = "no truth yet"
     row["d"] = {
         "text": text_name(text),
+        "rank": f"rank {place:,}" if all(doubt is None for doubt in each.doubts) else "",
         "set": "" if shown.truth is NOTHING else _set_words(comparison, text.id, each.path),
         "doubts": [
-            ["", ""] if cell[0] in ("failed", "waiting") else _doubt(doubt, rank)
-            for cell, doubt, rank in zip(row["c"], each.doubts, each.ranks, strict=True)
+            _percent(doubt) if cell[0] not in ("failed", "waiting") and doubt is not None else None
+            for cell, doubt in zip(row["c"], each.doubts, strict=True)
         ],
     }
     row["h"] = metrics.row(_lines(row, metrics))
@@ -207,18 +208,22 @@ def review_block(index: GridIndex, each: ReviewRow, metrics: Metrics) -> BlockSt
             "rows": [row], "h": row["h"]}  # fmt: skip
 
 
-def _doubt(doubt: float | None, rank: int | None) -> list[object]:
-    """The width of the bar, and what is written beside it."""
-    if doubt is None:
-        return [None, f"rank {rank:,}" if rank is not None else ""]
-    percent = min(99, max(1, round(100 * doubt)))
-    return [percent, f"{percent} %"]
+def _percent(doubt: float) -> int:
+    """A chance in percent; nothing is said to be sure."""
+    return min(99, max(1, round(100 * doubt)))
 
 
 def _lines(row: RowState, metrics: Metrics) -> int:
     """The lines of a row: a field with its text, the truth with what set it, values with doubts."""
-    truth = min(2, 1 + len(row["t"][0]) // metrics.truth_chars) + bool(row["d"]["set"])
-    return max(2, truth, *(value_lines(cell, metrics) + 1 for cell in row["c"]))
+    said = row["d"]
+    truth = min(2, 1 + len(row["t"][0]) // metrics.truth_chars)
+    if said["set"]:
+        truth += min(2, 1 + len(said["set"]) // metrics.truth_chars)
+    cells = zip(row["c"], said["doubts"], strict=True)
+    values = [
+        value_lines(cell, metrics) + (len(cell) > 3 or doubt is not None) for cell, doubt in cells
+    ]
+    return max(2, truth, *values)
 
 
 def _set_words(comparison: Comparison, text_id: str, path: str) -> str:
@@ -265,8 +270,8 @@ def _more_words(rest: Sequence[ReviewRow], total: int) -> str:
     known = [max(known) for each in rest if (known := [one for one in each.doubts if one])]
     if not known:
         return number
-    high, low = (_doubt(one, None)[1] for one in (max(known), min(known)))
-    return f"{number}, {f'from {high} down to {low}' if high != low else f'at {high}'}"
+    high, low = _percent(max(known)), _percent(min(known))
+    return f"{number}, {f'from {high} % down to {low} %' if high > low else f'at {high} %'}"
 
 
 def _foot_words(doubts: Doubts) -> str:

@@ -295,12 +295,13 @@ export interface Row {
   d?: Doubted;
 }
 
-/** What a row says in the order of review: its text, what set its truth, the doubt of each value. */
+/** What a row says in the order of review: its text, its rank where no chance is known, what set
+    its truth, and the chance of each value to be wrong, in percent. */
 export interface Doubted {
   text: string;
+  rank: string;
   set: string;
-  /** The width of a bar in percent where a chance is known, and what is written beside it. */
-  doubts: [percent: number | null, words: string][];
+  doubts: (number | null)[];
 }
 
 export interface Failure {

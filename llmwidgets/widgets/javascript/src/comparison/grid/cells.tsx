@@ -9,7 +9,7 @@ import { changed, FLAGS, GLYPHS, SPOKEN, stateClass } from "../words";
 import { DetailView } from "./detail";
 import type { Grid } from "./grid";
 import type { Line } from "./layout";
-import { DoubtLine, spokenDoubt } from "./order";
+import { DoubtLine, TextName } from "./order";
 
 interface OfText {
   grid: Grid;
@@ -68,7 +68,7 @@ export function Lines({ grid, n, lines }: OfText & { lines: Line[] }) {
               {...place(grid, n, line.at, 0)}
             >
               {row.name}
-              {row.d && <small> {row.d.text}</small>}
+              {row.d && <TextName doubted={row.d} />}
             </span>
             {grid.truth > 0 && <TruthCell {...{ grid, n, line, row }} />}
             {grid.variants.map((_, col) => variantCell({ grid, n, line, row, block, col }))}
@@ -239,12 +239,12 @@ function variantCell({ grid, n, block, line, row, col }: OfCell): VNode {
       class={`lw-cell lw-c ${stateClass(state)}${none}`}
       role="gridcell"
       title={text}
-      aria-label={`${where}, ${label}: ${text}, ${SPOKEN[state]}${flag ? `, ${FLAGS[flag]}` : ""}${repeats ? often(repeats) : ""}${doubt ? spokenDoubt(doubt) : ""}${truth}`}
+      aria-label={`${where}, ${label}: ${text}, ${SPOKEN[state]}${flag ? `, ${FLAGS[flag]}` : ""}${repeats ? often(repeats) : ""}${doubt ? `, ${doubt} % doubt` : ""}${truth}`}
       {...at}
     >
       <span class="lw-v">{parts ? [parts[0], <ins>{parts[1]}</ins>, parts[2]] : text}</span>
       {flag > 0 && <span class="lw-nit">{FLAGS[flag]}</span>}
-      {doubt?.[1] && <DoubtLine doubt={doubt} of={repeats?.of} />}
+      {doubt && <DoubtLine doubt={doubt} of={repeats?.of} />}
       {repeats && !doubt && (
         <span class="lw-often">
           <span>{repeats.of}</span>

@@ -40,20 +40,21 @@ export function OneSlice({ view }: { view: View }) {
   );
 }
 
-type Doubt = Doubted["doubts"][number];
-
-/** How often the value came, and the chance that it is wrong as a bar, or its rank. */
-export const DoubtLine = ({ doubt: [percent, words], of }: { doubt: Doubt; of?: string }) => (
-  <span class="lw-doubt">
-    <span>{of}</span>
-    {percent !== null && (
-      <i>
-        <i style={`width:${percent}%`} />
-      </i>
-    )}
-    <b>{words}</b>
-  </span>
+/** The text of a row, and its rank where that is all that is known. */
+export const TextName = ({ doubted: { text, rank } }: { doubted: Doubted }) => (
+  <small>
+    {rank && <span class="lw-rank"> {rank} </span>}
+    {text}
+  </small>
 );
 
-export const spokenDoubt = ([percent, words]: Doubt) =>
-  words && `, ${words}${percent === null ? "" : " doubt"}`;
+/** How often the value came, and the chance that it is wrong, in percent. */
+export const DoubtLine = ({ doubt, of }: { doubt: number; of?: string }) => (
+  <span class="lw-doubt">
+    <span>{of}</span>
+    <i>
+      <i style={`width:${doubt}%`} />
+    </i>
+    <b>{doubt} %</b>
+  </span>
+);

@@ -17,13 +17,12 @@ export function ReviewHead({ result, grid }: { result: Result; grid: Grid }) {
   };
   return (
     <>
-      <p role="status">
+      <p class="grow" role="status">
         <b>{review && !ordering ? review.head : "Review"}</b>
         {ordering && <Muted> {view.get("reviewing", "") || "Ordering the values."}</Muted>}
         {!ordering && review?.found && `; ${review.found} `}
         {!ordering && review?.found && <Muted>{review.random}</Muted>}
       </p>
-      <Grow />
       <Button
         bare
         small
