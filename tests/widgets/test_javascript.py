@@ -19,8 +19,8 @@ from playwright.sync_api import expect
 
 import llmwidgets
 from llmwidgets.store.store import Store
-from llmwidgets.widgets.comparison.grid import Metrics
 from llmwidgets.widgets.comparison.grid_model import CHUNK
+from llmwidgets.widgets.comparison.grid_rows import Metrics
 from tests.node import run_in
 from tests.pages import KERNEL
 

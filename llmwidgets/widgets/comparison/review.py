@@ -120,9 +120,7 @@ class ReviewController:
             nonlocal said
             if (now := time.monotonic()) - said > _SAY_EVERY and index is self._result.index:
                 said = now
-                words = (
-                    f"Reading what speaks against each value: {texts:,} of {index.total:,} texts."
-                )
+                words = f"Reading the values: {texts:,} of {count(index.total, 'text')}."
                 self._result.answer("reviewing", {"said": words})
 
         with self._turn:  # who asks again meanwhile waits for the same

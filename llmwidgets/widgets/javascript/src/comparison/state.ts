@@ -1,6 +1,7 @@
 // What the kernel says to the comparison panel: one typed value for each screen and each answer.
 
 import type { PanelState } from "../panel/protocol";
+import type { Doubted, Filter, Review } from "./grid/order";
 
 /** What happened, and what to do now. */
 export interface Sentence {
@@ -295,15 +296,6 @@ export interface Row {
   d?: Doubted;
 }
 
-/** What a row says in the order of review: its text, its rank where no chance is known, what set
-    its truth, and the chance of each value to be wrong, in percent. */
-export interface Doubted {
-  text: string;
-  rank: string;
-  set: string;
-  doubts: (number | null)[];
-}
-
 export interface Failure {
   name: string;
   said: string;
@@ -322,29 +314,9 @@ export interface Block {
   h: number;
 }
 
-export interface Filter {
-  only: "disagree" | "all" | "unlabelled";
-  states: string[];
-  field: string;
-  query: string;
-  sort: "loud" | "given" | "review";
-}
-
 export interface Nothing extends Sentence {
   good: boolean;
   ways: { label: string; filter: Partial<Filter> }[];
-}
-
-/** The order of review: its number, of which revision it is, and what is known of it. */
-export interface Review {
-  order: number;
-  revision: number;
-  /** How many rows to ask for to see more. */
-  next: number;
-  head: string;
-  found: string;
-  random: string;
-  foot: string;
 }
 
 /** The answer to `grid`: a layout, whose heights come beside it, and its first texts. */

@@ -6,7 +6,8 @@
 import { focusOn, type Panel, usePanel } from "../panel/panel";
 import type { Buffers, Message } from "../panel/protocol";
 import type { Grid } from "./grid/grid";
-import type { Filter, State } from "./state";
+import type { Filter } from "./grid/order";
+import type { State } from "./state";
 
 export interface Sheet {
   title: string;

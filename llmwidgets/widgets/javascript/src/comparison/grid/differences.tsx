@@ -5,11 +5,11 @@ import { Select } from "../../panel/controls";
 import { usePart } from "../../panel/panel";
 import { Button, Icon, plural } from "../../panel/parts";
 import { Chip, Grow, Hints, Letter, SearchBox } from "../parts";
-import type { Filter, Nothing, Result } from "../state";
+import type { Nothing, Result } from "../state";
 import { useView, type View } from "../view";
 import { GLYPHS, stateClass } from "../words";
 import { Grid } from "./grid";
-import { OneSlice, Order } from "./order";
+import { type Filter, OneSlice, Order } from "./order";
 
 type ViewsPart = typeof import("../../comparison_panel.views");
 

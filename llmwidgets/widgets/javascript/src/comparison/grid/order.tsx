@@ -2,8 +2,36 @@
 
 import { Select } from "../../panel/controls";
 import { Chip, Spoken } from "../parts";
-import type { Doubted, Filter } from "../state";
 import type { View } from "../view";
+
+export interface Filter {
+  only: "disagree" | "all" | "unlabelled";
+  states: string[];
+  field: string;
+  query: string;
+  sort: "loud" | "given" | "review";
+}
+
+/** What a row says in the order of review: its text, its rank where no chance is known, what set
+    its truth, and the chance of each value to be wrong, in percent. */
+export interface Doubted {
+  text: string;
+  rank: string;
+  set: string;
+  doubts: (number | null)[];
+}
+
+/** The order of review: its number, of which revision it is, and what is known of it. */
+export interface Review {
+  order: number;
+  revision: number;
+  /** How many rows to ask for to see more. */
+  next: number;
+  head: string;
+  found: string;
+  random: string;
+  foot: string;
+}
 
 const ORDERS: [Filter["sort"], string][] = [
   ["loud", "Most disagreement first"],
