@@ -289,3 +289,14 @@ def test_no_value_of_the_review_is_in_a_saved_notebook(wire) -> None:
     lay(page)
     assert "Eve" not in str(page.widget.get_state())
     assert "Eve" not in str(page.state)
+
+
+def test_a_text_that_the_grid_has_not_read_yet_is_labelled_too(wire) -> None:
+    """The order has read it: in a large result that is long before the grid comes to it."""
+    page = wire(compared(labelled=20).explore())
+    page.settle()
+    del page.widget._result.index.units[10:]
+    rows = places(page, lay(page))
+    at = rows.index((21, "total"))
+    page.send("labels.set", index=21, path="total", column=0)
+    assert dict(last(page, "changed")["blocks"])[at]["rows"][0]["d"]["set"] == "set with key 1"
