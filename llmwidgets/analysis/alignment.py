@@ -17,6 +17,7 @@ from llmwidgets.analysis.leaves import (
     Properties,
     categories_of,
     is_empty,
+    is_same_scalar,
     leaves_in,
     patterns_of,
     says_no_value,
@@ -52,11 +53,16 @@ def count_leaves(data: Any, counts: Callable[[Any], bool] | None = None) -> int:
     """
     if not isinstance(data, dict | list | tuple) or not data:
         return 1 if counts is None or counts(data) else 0
+    values = data.values() if isinstance(data, dict) else data
+    if counts is None:
+        return len(data) + sum(
+            count_leaves(each) - 1 for each in values if isinstance(each, _FOLDED)
+        )
     total = 0
-    for value in data.values() if isinstance(data, dict) else data:
+    for value in values:
         if isinstance(value, _FOLDED):
             total += count_leaves(value, counts)
-        elif counts is None or counts(value):
+        elif counts(value):
             total += 1
     return total
 
@@ -230,14 +236,13 @@ class Alignment:
         fields: dict[Any, Any] = value if isinstance(value, dict) else {}
         rows = [] if isinstance(value, dict) else self._extra(value, path, pattern)
         rooms = {} if most is None else shared_room(truth, fields, most)
-        for name in [*truth, *(each for each in fields if each not in truth)]:
-            rows += self.rows(
-                truth.get(name, NOTHING),
-                fields.get(name, NOTHING),
-                property_path(path, str(name)),
-                self.known.inner(pattern, name),
-                rooms.get(name),
-            )
+        for name in truth if truth.keys() == fields.keys() else {**truth, **fields}:
+            one, other = truth.get(name, NOTHING), fields.get(name, NOTHING)
+            at, inner = property_path(path, str(name)), self.known.inner(pattern, name)
+            if is_same_scalar(one, other):
+                rows.append(LeafPair(at, inner, one, other))
+            else:
+                rows += self.rows(one, other, at, inner, rooms.get(name))
         return rows
 
     def _list(

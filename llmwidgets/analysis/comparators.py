@@ -287,12 +287,18 @@ _BY_FORMAT = {
 }  # fmt: skip
 
 
-def _default_for(leaf: Leaf | None) -> Comparator:
-    """How values of a leaf are compared unless the user decides otherwise."""
-    if leaf is None:
-        return Comparator("text")
+@lru_cache(maxsize=64)
+def usual_comparators(schema: Schema | None) -> Mapping[str, Comparator]:
+    """How the values of each leaf are compared unless the user decides otherwise."""
+    return {leaf.path: _usual(leaf) for leaf in schema.leaves} if schema is not None else {}
+
+
+def _usual(leaf: Leaf) -> Comparator:
     kind = _BY_FORMAT.get(leaf.format or "") if leaf.type == "string" else None
     return Comparator(kind or _BY_TYPE.get(leaf.type, "text"))
+
+
+_AS_TEXT = Comparator("text")
 
 
 @dataclass(slots=True)
@@ -303,9 +309,8 @@ class FieldComparator:
     long, or the user's function failed.
     """
 
-    leaves: Mapping[str, Leaf]
+    usual: Mapping[str, Comparator]
     chosen: Mapping[str, Comparator | ScoringFunction]
-    _comparators: dict[str, Comparator | ScoringFunction] = field(default_factory=dict)
     _shares: dict[tuple[Any, ...], float] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
     _readings: dict[tuple[type, Any], Parsed] = field(default_factory=dict)
@@ -315,10 +320,7 @@ class FieldComparator:
         """Whether the value at this place counts as the truth. Neither is empty."""
         if isinstance(truth, dict | list) or isinstance(value, dict | list):
             return False
-        comparator = self._comparators.get(pattern)
-        if comparator is None:
-            comparator = self.chosen.get(pattern) or _default_for(self.leaves.get(pattern))
-            self._comparators[pattern] = comparator
+        comparator = self.chosen.get(pattern) or self.usual.get(pattern, _AS_TEXT)
         if isinstance(comparator, ScoringFunction):
             return self.share(pattern, truth, value) == 1
         if isinstance(truth, bool) or isinstance(value, bool):

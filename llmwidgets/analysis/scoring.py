@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from llmwidgets.analysis.alignment import State, align, state_of
+from llmwidgets.analysis.alignment import LeafPair, State, align, state_of
 from llmwidgets.analysis.comparators import (
     RECORD,
     Comparator,
@@ -18,8 +18,9 @@ from llmwidgets.analysis.comparators import (
     ListRule,
     ScoringFunction,
     read_scoring,
+    usual_comparators,
 )
-from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.analysis.leaves import NOTHING, is_same_scalar
 from llmwidgets.schemas import Schema
 from llmwidgets.schemas.canonical import prefixes
 
@@ -102,8 +103,7 @@ def _counted(rows: Iterable[int]) -> Rows:
 # -- one record ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """One leaf of one text: its truth, the value that a model gave, and the outcome.
 
     `right` is None if truth does not label the leaf. `truth` and `value` are NOTHING if there is
@@ -175,7 +175,6 @@ def score(
     >>> score(None, {"total": "1,250.00", "city": "koln"}, {"total": 1250, "city": "Köln"}).accuracy
     1.0
     """
-    leaves = {leaf.path: leaf for leaf in schema.leaves} if schema is not None else {}
     rules = read_scoring(scoring, schema) if scoring else {}
     lists = {path: each for path, each in rules.items() if isinstance(each, ListRule)}
     chosen = {
@@ -183,20 +182,30 @@ def score(
         for path, each in rules.items()
         if isinstance(each, Comparator | ScoringFunction) and path != RECORD
     }
-    comparing = FieldComparator(leaves, chosen)
+    comparing = FieldComparator(usual_comparators(schema), chosen)
     own = frozenset(path for path, each in chosen.items() if isinstance(each, ScoringFunction))
-    cells, notes = [], list[str]()
-    for row in align(schema, value, truth, comparing.same, notes, lists, own):
-        state = state_of(row, comparing.same)
-        asked = state == "differ" and row.pattern in own
-        part = comparing.share(row.pattern, row.truth, row.value) if asked else 0.0
-        right = None if state == "unlabelled" else state == "agree"
-        cells.append(Cell(row.path, row.pattern, row.value, row.truth, state, right, part))
-    scored = replace(_sum(cells), notes=(*notes, *comparing.notes))
+    notes = list[str]()
+    rows = align(schema, value, truth, comparing.same, notes, lists, own)
+    scored = _sum([_cell(row, comparing, own) for row in rows])
+    if notes or comparing.notes:
+        scored = replace(scored, notes=(*notes, *comparing.notes))
     whole = rules.get(RECORD)
     if isinstance(whole, ScoringFunction) and scored.labelled:
         return _by_function(scored, whole, schema, value, truth)
     return scored
+
+
+def _cell(row: LeafPair, comparing: FieldComparator, own: frozenset[str]) -> Cell:
+    path, pattern, truth, value, alone = row
+    # By every rule of ours the truth itself is right, and most answers are that.
+    if is_same_scalar(truth, value) and not alone and pattern not in own:
+        return Cell(path, pattern, value, truth, "agree", True)
+    state = state_of(row, comparing.same)
+    part = 0.0
+    if state == "differ" and pattern in own:
+        part = comparing.share(pattern, truth, value)
+    right = None if state == "unlabelled" else state == "agree"
+    return Cell(path, pattern, value, truth, state, right, part)
 
 
 def _by_function(
@@ -226,19 +235,20 @@ def failed_score(schema: Schema | None, truth: Any) -> TextScore:
 
 
 def _sum(cells: list[Cell]) -> TextScore:
-    labelled = sum(cell.right is not None for cell in cells)
-    right = sum(cell.right is True for cell in cells)
+    states = [cell.state for cell in cells]
+    labelled, right = len(cells) - states.count("unlabelled"), states.count("agree")
     parts = math.fsum(cell.part for cell in cells)
     return TextScore(
         tuple(cells),
         labelled=labelled,
         right=right,
-        invented=sum(cell.state == "invented" for cell in cells),
+        invented=states.count("invented"),
         missed=sum(
-            cell.state in {"missing", "failed"} and cell.truth is not None and cell.truth != []
-            for cell in cells
+            cell.truth is not None and cell.truth != []
+            for cell, state in zip(cells, states, strict=True)
+            if state in ("missing", "failed")
         ),
-        nulls_in_words=sum(cell.state == "null in words" for cell in cells),
+        nulls_in_words=states.count("null in words"),
         share=(right + parts) / labelled if parts else None,
         lists=rows_of(cells),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import wraps
 from itertools import product, starmap
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, cast, get_args
 
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.files import names_file, read_labels
@@ -49,8 +49,7 @@ _NOT_ASKED = Row.of_failure(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CellKey:
+class CellKey(NamedTuple):
     """One extraction of a comparison, counted from 0."""
 
     variant: int
@@ -67,7 +66,7 @@ class ResultIndex:
     (7, 0, 6)
     """
 
-    __slots__ = ("_ids", "_reused", "repeats", "texts", "variants")
+    __slots__ = ("_ids", "_reused", "_versions", "repeats", "texts", "variants")
 
     def __init__(
         self, variants: int, texts: int, repeats: int, ids: Iterable[int] | None = None,
@@ -77,6 +76,7 @@ class ResultIndex:
         count = variants * texts * repeats
         self._ids = array("q", bytes(8 * count) if ids is None else ids)
         self._reused = bytearray(reused) or bytearray(len(self._ids))
+        self._versions = array("I", bytes(4 * texts * repeats))
         if not len(self._ids) == len(self._reused) == count:
             message = f"cells: {count}, ids: {len(self._ids)}"
             raise ValueError(message)
@@ -105,6 +105,11 @@ class ResultIndex:
         """Note that this cell's extraction is the journal's row of this id."""
         at = self._at(cell)
         self._ids[at], self._reused[at] = row, reused
+        self._versions[cell.text * self.repeats + cell.repeat] += 1
+
+    def version(self, unit: int) -> int:
+        """How many rows were put for a text (and repeat) since this index was made."""
+        return self._versions[unit]
 
     def cells(self) -> Iterator[CellKey]:
         """Every cell: variant by variant, each text with its repeats."""
@@ -165,11 +170,25 @@ class ResultData:
         return self.read(self.row(cell), cell)
 
 
+def read_extractions(
+    results: ResultData, places: Iterable[tuple[int, int]]
+) -> tuple[Extraction, ...]:
+    """Those of all variants for these texts and repeats, read from the journal at once."""
+    variants = range(len(results.variants))
+    cells = [CellKey(at, text, repeat) for text, repeat in places for at in variants]
+    ids = [results.rows.id(cell) for cell in cells]
+    rows = iter(results.journal.get_all([each for each in ids if each]))
+    pairs = zip(ids, cells, strict=True)
+    return tuple([results.read(next(rows) if id_ else _NOT_ASKED, cell) for id_, cell in pairs])
+
+
 def measure_once(measure: Measure) -> Measure:
     """Decorates a function of results: what it measures is computed once and kept with them."""
 
     @wraps(measure)
     def measured(results: ResultData) -> Any:
+        if measured in results._measured:
+            return results._measured[measured]
         with results._measuring:
             if measured not in results._measured:
                 results._measured[measured] = measure(results)

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.analysis.leaves import NOTHING, leaves_of
 from llmwidgets.analysis.normalize import parse_value
-from llmwidgets.analysis.scoring import Rows
+from llmwidgets.analysis.scoring import Cell, Rows
 from llmwidgets.comparison.core import ResultData
 from llmwidgets.comparison.measures.aggregate import (
     FieldCount,
     VariantStats,
     aggregate,
     count_cells,
-    count_grounding,
     measure_agreement,
     read_differences,
+)
+from llmwidgets.comparison.measures.groundings import (
+    COPIED,
+    WORDS,
+    Groundings,
+    count_grounding,
+    read_groundings,
 )
 from llmwidgets.comparison.measures.scores import lost_functions, scoreboard_frame, verdict_of
 from llmwidgets.comparison.measures.text_result import (
     KINDS,
-    TextGrounding,
     TextResult,
-    ground_text,
     has_data,
     read_all_results,
-    read_text_results,
 )
 from llmwidgets.errors import FieldError
 from llmwidgets.report.scoreboard import GLYPHS
@@ -69,37 +72,54 @@ def long_frame(results: ResultData) -> pd.DataFrame:
     record and without a label keeps one row. `.attrs["notes"]` has a sentence for each
     rule that a file could not keep, and each place of a text too large to compare in full.
     """
-    by_variant: list[list[tuple[Any, ...]]] = [[] for _ in results.variants]
+    import pandas as pd
+
+    by_variant: list[list[list[Any]]] = [[[] for _ in COLUMNS] for _ in results.variants]
     notes: dict[str, None] = {}
-    for at, text in enumerate(results.texts):
-        grounds = ground_text(results, at)
-        for answers in read_text_results(results, at):
-            for variant, rows in enumerate(by_variant):
-                rows += _cells(answers, variant, grounds)
-                start = f"{results.labels[variant]}, {text.id}"
-                notes |= {f"{start}: {each}": None for each in answers.scores[variant].notes}
-    frame = _frame(chain(*by_variant), COLUMNS).astype({"repeat": int})
+    for answers in read_all_results(results):
+        grounded = read_groundings(results, answers)
+        for variant, columns in enumerate(by_variant):
+            _add_cells(columns, answers, variant, grounded)
+            for each in answers.scores[variant].notes:
+                notes[f"{results.labels[variant]}, {answers.document.id}: {each}"] = None
+    for label, columns in zip(results.labels, by_variant, strict=True):
+        columns[0] = [label] * len(columns[1])
+    # Column by column: rows of so many cells would take three times as long.
+    frame = pd.DataFrame(
+        {
+            name: pd.Series(list(chain(*(columns[at] for columns in by_variant))), dtype=object)
+            for at, name in enumerate(COLUMNS)
+        }
+    ).astype({"repeat": int})
     if frame["page"].isna().all():
         frame = frame.drop(columns="page")
     frame.attrs["notes"] = [*lost_functions(results), *notes]
     return frame
 
 
-def _cells(answers: TextResult, variant: int, grounds: TextGrounding) -> Iterator[tuple[Any, ...]]:
-    extraction, score = answers.extractions[variant], answers.scores[variant]
-    start = (extraction.variant, answers.document.id, answers.repeat)
-    for cell in score.cells:
-        value, truth = _shown(cell.value), _shown(cell.truth)
-        grounded = copied = page = None
-        if value is not None and answers.document.text:
-            located = grounds.locate(value, cell.pattern)
-            grounded = located.kind if located else "not applicable"
-            copied = grounds.flag(value, cell.pattern, variant) == "copied"
-            page = located.page if located else None
-        state = (cell.right, extraction.status, grounded, copied, page)
-        yield (*start, cell.path, value, truth, *state)
-    if not score.cells:
-        yield (*start, "", None, None, None, extraction.status, None, None, None)
+def _add_cells(
+    columns: Sequence[list[Any]], answers: TextResult, variant: int, grounded: Groundings
+) -> None:
+    """The cells of one extraction, at the end of each column but that of the variants."""
+    cells, codes = answers.scores[variant].cells, grounded.codes[variant]
+    pages = grounded.pages[variant] if grounded.pages else bytes(len(cells))
+    if not cells:
+        cells, codes, pages = (_NO_CELL,), b"\0", b"\0"
+    paths, _, values, truths, _, rights, _ = zip(*cells, strict=True)
+    count = len(cells)
+    added: tuple[Iterable[Any], ...] = (
+        (), [answers.document.id] * count, [answers.repeat] * count, paths,
+        [None if each is NOTHING else each for each in values],
+        [None if each is NOTHING else each for each in truths],
+        rights, [answers.outcomes[variant].status] * count, [WORDS[code] for code in codes],
+        [COPIED[code] for code in codes], [page or None for page in pages],
+    )  # fmt: skip
+    for column, more in zip(columns, added, strict=True):
+        column.extend(more)
+
+
+_NO_CELL = Cell("", "", NOTHING, NOTHING, "unlabelled", None)
+"""What stands for an extraction without a record and without a label."""
 
 
 def doubtful_frame(results: ResultData) -> pd.DataFrame:

@@ -54,6 +54,7 @@ _SETUP = f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;{_TABLE}"
 _COLUMNS = "key, at, status, answered, reply, facts"
 INSERT = f"INSERT INTO extraction ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
 SELECT_ROW = f"SELECT {_COLUMNS} FROM extraction WHERE id = ?"
+SELECT_ROWS = f"SELECT id, {_COLUMNS} FROM extraction WHERE id IN ({{}})"
 SELECT_NEWEST = (
     f"SELECT id, {_COLUMNS} FROM extraction WHERE key = ? AND answered ORDER BY id DESC LIMIT 1"
 )

@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.analysis.scoring import Cell, Rows, TextScore, WithRows
 from llmwidgets.comparison.core import CellKey, ResultData, Results, Rules, measure_once
+from llmwidgets.comparison.measures.kept_scores import kept_scores
 from llmwidgets.comparison.measures.text_result import (
-    KINDS,
     Difference,
-    Flag,
     TextResult,
-    ground_text,
     has_data,
     is_labelled,
     read_all_results,
@@ -395,6 +393,12 @@ def relabel(
 ) -> Results:
     """The same replies by other truth; what was scored already is scored again where it moved."""
     changed = replace(results, texts=texts, label_log=label_log)
+    if kept_scores in results._measured:
+        moved = [at for at, (old, new) in enumerate(zip(results.texts, texts, strict=True))
+                 if old is not new]  # fmt: skip
+        repeats = range(results.repeats)
+        units = [at * len(repeats) + repeat for at in moved for repeat in repeats]
+        changed._measured[kept_scores] = kept_scores(results).without(units)
     if aggregate in results._measured:
         adopt_aggregates(changed, lambda: aggregate(results).after(results, changed))
     return changed
@@ -406,7 +410,7 @@ def as_given(results: Results) -> Results:
     return relabel(results, truth_before(results.texts, results.label_log), ())
 
 
-# -- Metrics that need no truth: how far variants agree, and how many values are in their text.
+# -- Metrics that need no truth: how far variants agree.
 
 _MOST_TEXTS, _MOST_PAIRS = 500, 3_000
 
@@ -505,40 +509,3 @@ def _both_silent(cell: Cell) -> bool:
     return (cell.value is NOTHING and is_empty(cell.truth)) or (
         cell.truth is NOTHING and is_empty(cell.value)
     )
-
-
-@dataclass(slots=True)
-class GroundingCount:
-    """One variant's values by how they are in the text; `copied` ones are among the absent."""
-
-    exact: int = 0
-    normalised: int = 0
-    fuzzy: int = 0
-    absent: int = 0
-    copied: int = 0
-
-    @property
-    def values(self) -> int:
-        """How many values were looked for."""
-        return self.exact + self.normalised + self.fuzzy + self.absent
-
-    def add(self, kind: str, flag: Flag) -> None:
-        setattr(self, kind, getattr(self, kind) + 1)
-        self.copied += flag == "copied"
-
-
-def count_grounding(
-    results: ResultData, texts: Sequence[int] | None = None
-) -> list[GroundingCount]:
-    """One count per variant over these texts, all of them by default."""
-    counts = [GroundingCount() for _ in results.variants]
-    for at in range(len(results.texts)) if texts is None else texts:
-        grounds = ground_text(results, at)
-        for result in read_text_results(results, at):
-            for variant, scored in enumerate(result.scores):
-                for cell in scored.cells:
-                    grounding = grounds.locate(cell.value, cell.pattern)
-                    if grounding is not None and grounding.kind in KINDS:
-                        flag = grounds.flag(cell.value, cell.pattern, variant)
-                        counts[variant].add(grounding.kind, flag)
-    return counts

@@ -28,7 +28,8 @@ from llmwidgets.widgets.panel import Content, words_in
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.measures.text_result import Flag, TextGrounding, VariantValue
+    from llmwidgets.comparison.measures.kept_scores import VariantValue
+    from llmwidgets.comparison.measures.text_result import Flag, TextGrounding
     from llmwidgets.engine.request_builder import Document
     from llmwidgets.schemas import Leaf
 

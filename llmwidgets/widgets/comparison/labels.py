@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import formatting
@@ -157,7 +156,7 @@ def _read_label(
             raise FieldError({label: "There is no usable reply to take a value from."})
         if whole:
             # One item alone would make the others invented, so the list is taken whole.
-            data = comparison.extraction(replace(place, variant=column)).data
+            data = comparison.extraction(place._replace(variant=column)).data
             value = get_at_path(data, whole)
             return whole, None if value is NOTHING else value, label
         return field.path, None if cell.value is NOTHING else cell.value, label

@@ -14,11 +14,10 @@ from llmwidgets.analysis.statistics.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.statistics.verdict import MATTERS, Outcome, brief
 from llmwidgets.comparison import summary
 from llmwidgets.comparison.measures.aggregate import (
-    GroundingCount,
     aggregate,
-    count_grounding,
     sampled_agreement,
 )
+from llmwidgets.comparison.measures.groundings import GroundingCount, count_grounding
 from llmwidgets.comparison.measures.scores import find_sparse
 from llmwidgets.comparison.measures.text_result import read_leakage
 from llmwidgets.comparison.texts import spread_evenly
