@@ -55,9 +55,8 @@ def count_leaves(data: Any, counts: Callable[[Any], bool] | None = None) -> int:
         return 1 if counts is None or counts(data) else 0
     values = data.values() if isinstance(data, dict) else data
     if counts is None:
-        return len(data) + sum(
-            count_leaves(each) - 1 for each in values if isinstance(each, _FOLDED)
-        )
+        folded = [each for each in values if isinstance(each, _FOLDED)]
+        return len(data) + sum([count_leaves(each) - 1 for each in folded])
     total = 0
     for value in values:
         if isinstance(value, _FOLDED):
@@ -140,7 +139,8 @@ State = Literal["agree", "differ", "missing", "invented", "null in words", "unla
 class LeafPair(NamedTuple):
     """A place with its truth and value; NOTHING if it has none.
 
-    `alone` is True in a row of a list of truth that the value does not have.
+    A plain value that is the same as the truth is the truth itself. `alone` is True in a row of a
+    list of truth that the value does not have.
     """
 
     path: str
@@ -228,7 +228,7 @@ class Alignment:
             return self._null(None, value, path, pattern)
         if truth is NOTHING or says_nothing(truth):
             return self._without_truth(NOTHING, value, path, pattern)
-        return [LeafPair(path, pattern, truth, value)]
+        return [LeafPair(path, pattern, truth, truth if is_same_scalar(truth, value) else value)]
 
     def _object(
         self, truth: dict[Any, Any], value: Any, path: str, pattern: str, most: float | None
@@ -239,8 +239,8 @@ class Alignment:
         for name in truth if truth.keys() == fields.keys() else {**truth, **fields}:
             one, other = truth.get(name, NOTHING), fields.get(name, NOTHING)
             at, inner = property_path(path, str(name)), self.known.inner(pattern, name)
-            if is_same_scalar(one, other):
-                rows.append(LeafPair(at, inner, one, other))
+            if is_same_scalar(one, other) and (type(one) is not str or one.strip()):
+                rows.append(LeafPair(at, inner, one, one))
             else:
                 rows += self.rows(one, other, at, inner, rooms.get(name))
         return rows

@@ -56,15 +56,15 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def is_same_scalar(truth: Any, value: Any) -> bool:
-    """Whether two plain values are the same to the letter; a blank truth is not a label.
+    """Whether two plain values are the same to the letter, the sign of a zero included.
 
-    >>> is_same_scalar("a", "a"), is_same_scalar(1, 1.0), is_same_scalar(" ", " ")
+    >>> is_same_scalar("a", "a"), is_same_scalar(1, 1.0), is_same_scalar(0.0, -0.0)
     (True, False, False)
     """
     kind = type(truth)
-    if kind is str:
-        return type(value) is str and truth == value and bool(truth.strip())
-    return kind in _SCALARS and type(value) is kind and bool(truth == value)
+    if type(value) is not kind or kind not in _SCALARS:
+        return False
+    return bool(truth == value) and (kind is not float or truth != 0)
 
 
 @lru_cache(maxsize=64)

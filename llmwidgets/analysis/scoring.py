@@ -20,11 +20,12 @@ from llmwidgets.analysis.comparators import (
     read_scoring,
     usual_comparators,
 )
-from llmwidgets.analysis.leaves import NOTHING, is_same_scalar
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.schemas import Schema
 from llmwidgets.schemas.canonical import prefixes
 
 _RIGHT, _MISSED, _INVENTED, _WRONG = 1, 2, 4, 8
+_MISSING = ("missing", "failed")
 _MARKS = {"agree": _RIGHT, "missing": _MISSED, "failed": _MISSED, "invented": _INVENTED}
 _ENDS_A_ROW = re.compile(r"\[\d*\]$")
 
@@ -198,7 +199,7 @@ def score(
 def _cell(row: LeafPair, comparing: FieldComparator, own: frozenset[str]) -> Cell:
     path, pattern, truth, value, alone = row
     # By every rule of ours the truth itself is right, and most answers are that.
-    if is_same_scalar(truth, value) and not alone and pattern not in own:
+    if value is truth and truth is not NOTHING and not alone and pattern not in own:
         return Cell(path, pattern, value, truth, "agree", True)
     state = state_of(row, comparing.same)
     part = 0.0
@@ -237,16 +238,18 @@ def failed_score(schema: Schema | None, truth: Any) -> TextScore:
 def _sum(cells: list[Cell]) -> TextScore:
     states = [cell.state for cell in cells]
     labelled, right = len(cells) - states.count("unlabelled"), states.count("agree")
-    parts = math.fsum(cell.part for cell in cells)
+    parts = math.fsum([cell.part for cell in cells if cell.part])
     return TextScore(
         tuple(cells),
         labelled=labelled,
         right=right,
         invented=states.count("invented"),
-        missed=sum(
-            cell.truth is not None and cell.truth != []
-            for cell, state in zip(cells, states, strict=True)
-            if state in ("missing", "failed")
+        missed=len(
+            [
+                cell
+                for cell in cells
+                if cell.state in _MISSING and cell.truth is not None and cell.truth != []
+            ]
         ),
         nulls_in_words=states.count("null in words"),
         share=(right + parts) / labelled if parts else None,

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from itertools import product, starmap
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, cast, get_args
 
@@ -25,7 +25,7 @@ from llmwidgets.comparison.values import (
     to_jsonable,
 )
 from llmwidgets.comparison.variants import Variant
-from llmwidgets.engine.extraction import COPIED_FROM_ROW, Extraction, read_extraction
+from llmwidgets.engine.extraction import Extraction, RecordLater, facts_of, read_extraction
 from llmwidgets.engine.journal import NO_OUTPUT, Journal, Row
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, Stopped
 from llmwidgets.formatting import join_truncated
@@ -266,6 +266,7 @@ def results_of_outputs(
         texts=tuple(documents),
         scoring=scoring,
         notes=(MADE_ELSEWHERE, *assumed),
+        judged=True,
     )
 
 
@@ -279,12 +280,14 @@ def results_of_rows(
     repeats: int = 1,
     records: Sequence[Any] = (),
     reused: Sequence[bool] = (),
+    judged: bool = False,
     **more: Any,
 ) -> Results:
     """Rows that no call made, in the order of their cells, in a journal in memory.
 
     `records` has, for each row, the record as JSON where it is not the reply, else NOTHING;
-    `reused` whether the reply was paid before the run that returned it.
+    `reused` whether the reply was paid before the run that returned it. Rows that were not `judged`
+    in this process are when they are read: a file can be edited by hand.
     """
     journal = Journal(False)
     ids = [journal.put(row) for row in rows]
@@ -297,13 +300,13 @@ def results_of_rows(
 
     def read(row: Row, cell: CellKey) -> Extraction:
         text = texts[cell.text]
-        row, data, record = _read_reply(row, text)
+        row, data, record = _read_reply(row, text, judged)
         return Extraction(
             variant=variants[cell.variant].label or "", text_id=text.id, repeat=cell.repeat,
             model=models[cell.variant], status=row.status, data=data,
             record=own_records.get(cell, record), failure=row.failure(), reply_text=row.reply,
             paid_before=row.when if index.reused(cell) else None,
-            **{name: getattr(row, name) for name in COPIED_FROM_ROW},
+            **facts_of(row),
         )  # fmt: skip
 
     return kind(
@@ -312,14 +315,17 @@ def results_of_rows(
     )  # fmt: skip
 
 
-def _read_reply(row: Row, text: Document) -> tuple[Row, Any, Any]:
-    """The row with its data and record, judged again: a file can be edited by hand."""
+def _read_reply(row: Row, text: Document, judged: bool) -> tuple[Row, Any, Any]:
+    """The row with its data and record; judged again unless it was `judged` before."""
     if row.reply is None or row.status not in ("ok", "InvalidRecord"):
         return row, None, None
     data = None
     try:
         data = parse_json(row.reply)
-        return row, data, text.schema.judge(data) if row.status == "ok" else None
+        if row.status != "ok":
+            return row, data, None
+        make = partial(text.schema.judge, data)
+        return row, data, RecordLater(make) if judged else make()
     except (InvalidJSON, InvalidRecord) as error:
         return row.ended_in(error), data, None
 

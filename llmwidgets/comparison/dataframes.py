@@ -272,7 +272,7 @@ def text_frame(results: ResultData) -> pd.DataFrame:
     for answers in read_all_results(results):
         for rows, label, score in zip(by_variant, results.labels, answers.scores, strict=True):
             if score.accuracy is not None:
-                figures = dict(zip(FIGURES, _figures(count_cells(score.cells)), strict=True))
+                figures = dict(zip(FIGURES, _figures(count_cells(score)), strict=True))
                 figures["accuracy"] = score.accuracy
                 of_lists = [getattr(score, name) for name in ROWS]
                 start = (label, answers.document.id, answers.repeat)

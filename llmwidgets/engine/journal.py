@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -192,19 +193,33 @@ def read_row(id: int, packed: Packed | None) -> Row | None:  # noqa: A002
         return None
     try:
         key, at, status, _, reply, words = packed
-        saved = json.loads(words)
-        # A row of another version of this package has other facts: what is known here is read.
-        facts = {name: saved[name] for name in _FACTS if name in saved}
-        facts["usage"] = Usage(**facts["usage"])
-        facts["form"] = facts["form"] and ResponseFormat(facts["form"])
-        facts["mode"] = facts["mode"] and Enforcement(facts["mode"])
-        for name in ("notes", "dropped"):
-            facts[name] = tuple(facts[name]) if isinstance(facts[name], list) else None
+        facts = _read_facts(words)
         status = current_status(status, facts.get("code", ""))
-        row = Row(id=id, key=key, at=at, status=status, reply=reply, **facts)
-        return row if is_sound(row) else None
+        # The facts are sound, or they would not have been read.
+        sound = isinstance(key, str) and isinstance(at, float | int) and 0 <= at < _LARGEST
+        sound = sound and (status == "ok" or status in FAILURES)
+        if not sound or not (reply is None or isinstance(reply, str)):
+            return None
+        return Row(id=id, key=key, at=at, status=status, reply=reply, **facts)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+# Rows that no call made all have the same facts.
+@lru_cache(maxsize=1024)
+def _read_facts(words: str) -> dict[str, Any]:
+    """The facts of a row as it has them; ValueError and its like if they are not sound."""
+    saved = json.loads(words)
+    # A row of another version of this package has other facts: what is known here is read.
+    facts = {name: saved[name] for name in _FACTS if name in saved}
+    facts["usage"] = Usage(**facts["usage"])
+    facts["form"] = facts["form"] and ResponseFormat(facts["form"])
+    facts["mode"] = facts["mode"] and Enforcement(facts["mode"])
+    for name in ("notes", "dropped"):
+        facts[name] = tuple(facts[name]) if isinstance(facts[name], list) else None
+    if not is_sound(Row(key="", status="ok", **facts)):
+        raise ValueError
+    return facts
 
 
 def current_status(status: str, code: str) -> str:

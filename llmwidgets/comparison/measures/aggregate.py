@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from itertools import combinations, permutations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.analysis.scoring import Cell, Rows, TextScore, WithRows
@@ -56,28 +56,17 @@ class FieldCount:
     nulls_in_words: int = 0
     part: float = 0.0
 
-    def add(self, cell: Cell, times: int = 1) -> None:
-        """Count one cell; one that truth does not label is left out. `times` -1 takes it back."""
-        if cell.right is None:
-            return
-        if cell.right and type(cell.truth) is str and cell.truth:
-            self.labelled += times
-            self.right += times
-            self.given += times
-            self.wanted += times
-            self.found += times
-            return
-        wanted, in_words = not is_empty(cell.truth), cell.state == "null in words"
-        given = not (in_words or cell.state == "missing" or is_empty(cell.value))
+    def add(self, kind: _Kind, times: int) -> None:
+        """Count cells of one kind, as often as there are; negative `times` take them back."""
         self.labelled += times
-        self.right += times * cell.right
-        self.given += times * given
-        self.wanted += times * wanted
-        self.found += times * (cell.right and given and wanted)
-        self.invented += times * (given and not wanted)
-        self.missed += times * (wanted and not given)
-        self.nulls_in_words += times * in_words
-        self.part += times * cell.part
+        self.right += times * kind.right
+        self.given += times * kind.given
+        self.wanted += times * kind.wanted
+        self.found += times * (kind.right and kind.given and kind.wanted)
+        self.invented += times * (kind.given and not kind.wanted)
+        self.missed += times * (kind.wanted and not kind.given)
+        self.nulls_in_words += times * kind.in_words
+        self.part += times * kind.part
 
     @property
     def accuracy(self) -> float | None:
@@ -97,11 +86,38 @@ class FieldCount:
         return 2 * self.found / both if both else None
 
 
-def count_cells(cells: Iterable[Cell]) -> FieldCount:
+class _Kind(NamedTuple):
+    """What is counted of a labelled cell; most cells are of one kind."""
+
+    right: bool = True
+    given: bool = True
+    wanted: bool = True
+    in_words: bool = False
+    part: float = 0.0
+
+
+_SAME = _Kind()
+"""A value that is the truth itself."""
+
+
+def _kind_of(cell: Cell) -> _Kind:
+    if cell.value is cell.truth and cell.right and cell.truth is not None:
+        return _SAME
+    in_words = cell.state == "null in words"
+    given = not (in_words or cell.state == "missing" or is_empty(cell.value))
+    return _Kind(bool(cell.right), given, not is_empty(cell.truth), in_words, cell.part)
+
+
+def _kinds_of(score: TextScore) -> list[tuple[str, _Kind]]:
+    """The pattern and the kind of each cell that truth labels."""
+    return [(cell.pattern, _kind_of(cell)) for cell in score.cells if cell.right is not None]
+
+
+def count_cells(score: TextScore) -> FieldCount:
     """The cells of one text, all fields together."""
     count = FieldCount()
-    for cell in cells:
-        count.add(cell)
+    for kind, times in Counter([kind for _, kind in _kinds_of(score)]).items():
+        count.add(kind, times)
     return count
 
 
@@ -126,7 +142,8 @@ class VariantStats(WithRows):
     missed: int = 0
     nulls_in_words: int = 0
     lists: dict[str, Rows] = field(default_factory=dict)
-    counts: dict[str, FieldCount] = field(default_factory=dict)
+    _counts: dict[str, FieldCount] = field(default_factory=dict)
+    _to_count: Counter[tuple[str, _Kind]] = field(default_factory=Counter, compare=False)
     seconds: list[float] = field(default_factory=list)
     waiting: list[float] = field(default_factory=list)
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -201,21 +218,30 @@ class VariantStats(WithRows):
             self.lists[name] = total
             if total == Rows():
                 del self.lists[name]
-        for cell in score.cells:
-            if cell.right is None:
-                continue
-            count = self.counts.setdefault(cell.pattern, FieldCount())
-            count.add(cell, times)
-            if not count.labelled:
-                del self.counts[cell.pattern]
+        if times > 0:
+            self._to_count.update(_kinds_of(score))
+        else:
+            self._to_count.subtract(_kinds_of(score))
+
+    @property
+    def counts(self) -> dict[str, FieldCount]:
+        """The cells of each field, by the schema's path."""
+        # What was counted by kinds, which is quick, is added up once somebody looks.
+        for (name, kind), times in self._to_count.items():
+            self._counts.setdefault(name, FieldCount()).add(kind, times)
+        if self._to_count:
+            self._to_count.clear()
+            for name in [name for name, count in self._counts.items() if not count.labelled]:
+                del self._counts[name]
+        return self._counts
 
     def copy(self, order: Iterable[str]) -> VariantStats:
         """The same sums, to go on from; scores in this order of texts."""
         copies = {each.name: copy(getattr(self, each.name)) for each in fields(self)}
         names = [name for name in order if name in self.scores]
         copies |= {name: {text: copies[name][text] for text in names} for name in _BY_TEXT}
-        copies["counts"] = {name: replace(count) for name, count in self.counts.items()}
-        return VariantStats(**copies)
+        copies["_counts"] = {name: replace(count) for name, count in self.counts.items()}
+        return VariantStats(**copies | {"_to_count": Counter()})
 
     @property
     def total(self) -> FieldCount:

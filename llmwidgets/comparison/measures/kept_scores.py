@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple, get_args
 
 from llmwidgets.analysis.alignment import State as CellState
-from llmwidgets.analysis.leaves import NOTHING, is_same_scalar
+from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.scoring import Cell, Rows, TextScore
 from llmwidgets.comparison.core import ResultData, measure_once
 from llmwidgets.report.scoreboard import State
@@ -128,31 +128,31 @@ class KeptScores:
 
     def _pack_score(self, score: TextScore, layouts: list[tuple[Any, ...]]) -> tuple[Any, ...]:
         """The score; its paths and truth go into `layouts`, which other variants share."""
+        paths, patterns, given, truths, states, _, parts = (
+            zip(*score.cells, strict=True) if score.cells else _NO_CELLS
+        )
         codes, values = bytearray(), []
-        for cell in score.cells:
-            code, value = _CODES[cell.state], cell.value
-            # A zero may have a sign.
+        for state, value, truth in zip(states, given, truths, strict=True):
             if value is NOTHING:
-                code |= _ABSENT
-            elif (value or value is None) and is_same_scalar(cell.truth, value):
-                code |= _OF_TRUTH
+                codes.append(_CODES[state] | _ABSENT)
+            elif value is truth:
+                codes.append(_CODES[state] | _OF_TRUTH)
             else:
+                codes.append(_CODES[state])
                 values.append(value)
-            codes.append(code)
-        shape = self._shapes.number(tuple([cell[:2] for cell in score.cells]))
-        layout = shape, tuple([... if cell[3] is NOTHING else cell[3] for cell in score.cells])
+        known = tuple([... if each is NOTHING else each for each in truths])
+        layout = self._shapes.number((paths, patterns)), known
         if layout not in layouts:
             layouts.append(layout)
         lists = tuple([(name, *rows) for name, rows in score.lists.items()])
         sums = self._sums.number((lists, *_SUMS(score)))
-        parts = tuple([cell.part for cell in score.cells])
         return layouts.index(layout), bytes(codes), values, parts if any(parts) else (), sums
 
     def _unpack_score(
         self, shape: Any, truths: Any, codes: bytes, values: Any, parts: Any, sums: Any
     ) -> TextScore:
         rest, cells = iter(values), []
-        for (path, pattern), truth, code in zip(shape, truths, codes, strict=True):
+        for path, pattern, truth, code in zip(*shape, truths, codes, strict=True):
             if code == _RIGHT:
                 cells.append(Cell(path, pattern, truth, truth, "agree", True))
                 continue
@@ -180,7 +180,7 @@ class KeptScores:
                 else:
                     values.append(each.value)
                 codes.append(code)
-        paths = self._shapes.number(tuple([path for path, _ in scored.among]))
+        paths = self._shapes.number((tuple([path for path, _ in scored.among]),))
         return paths, bytes(codes), values
 
     def _unpack_among(
@@ -191,7 +191,7 @@ class KeptScores:
             return ()
         own = [{cell.path: cell.value for cell in score.cells} for score in scores]
         rest, left, among = iter(values), iter(codes), []
-        for path in self._shapes.of(paths):
+        for path in self._shapes.of(paths)[0]:
             given = []
             for outcome, cells, code in zip(outcomes, own, left, strict=False):
                 state, _ = _STATES[code & _STATE]
@@ -216,6 +216,7 @@ _STATE, _OF_TRUTH, _OF_CELL, _ABSENT = 15, 16, 32, 64
 
 _CODES: dict[CellState, int] = {state: at for at, state in enumerate(get_args(CellState))}
 _STATES = [(state, None if state == "unlabelled" else state == "agree") for state in _CODES]
+_NO_CELLS: tuple[tuple[Any, ...], ...] = ((),) * len(Cell._fields)
 _RIGHT = _CODES["agree"] | _OF_TRUTH
 _FIGURES = tuple(each.name for each in fields(TextScore) if each.name not in ("cells", "lists"))
 _SUMS = attrgetter(*_FIGURES)
@@ -242,7 +243,7 @@ class _Common:
                 return self._numbers[value]
             if self._size >= self._MOST:
                 return value
-            self._size += 1 + len(value)
+            self._size += sum([len(each) for each in value if isinstance(each, tuple)], 1)
             self._listed.append(value)
             number = self._numbers[value] = len(self._listed) - 1
             return number

@@ -246,9 +246,9 @@ class TextResult:
         """
         paths = {
             cell.path
-            for score in self._answered.values()
-            if not 0 < score.right == len(score.cells)
-            for cell in score.cells
+            for scored, outcome in zip(self.scores, self.outcomes, strict=True)
+            if outcome.has_data and scored.right < len(scored.cells)
+            for cell in scored.cells
             if cell.right is False
         }
         among = [
