@@ -66,6 +66,11 @@ def count_leaves(data: Any, counts: Callable[[Any], bool] | None = None) -> int:
     return total
 
 
+def is_few(truth: Any, value: Any) -> bool:
+    """Whether two records have so few leaves that whatever lists they have are paired exactly."""
+    return (3 + PER_LISTS) * count_leaves(truth) * count_leaves(value) <= MOST_WORK
+
+
 def fits(left: Mapping[int, Any], right: Mapping[int, Any], most: float | None) -> bool:
     """Whether these items can be paired exactly within this much work; None is always enough."""
     if len(left) * len(right) > _MOST_PAIRS:
@@ -173,8 +178,8 @@ def align(
     known = Properties(patterns_of(schema))
     alignment = Alignment(known, same, categories_of(schema), rules or {}, own)
     # If all pairs of leaves are few, the work that each list needs is not worked out.
-    few = (3 + PER_LISTS) * count_leaves(truth) * count_leaves(value) <= MOST_WORK
-    rows = alignment.rows(truth, value, "", "", None if few else MOST_WORK)
+    most = None if is_few(truth, value) else MOST_WORK
+    rows = alignment.rows(truth, value, "", "", most)
     if notes is not None:
         notes += alignment.notes
     return rows

@@ -298,6 +298,16 @@ def _usual(leaf: Leaf) -> Comparator:
     return Comparator(kind or _BY_TYPE.get(leaf.type, "text"))
 
 
+def comparator_for(schema: Schema | None, rules: Mapping[str, Rule]) -> FieldComparator:
+    """Compares the values of a schema's leaves, by the user's rules where there are some."""
+    chosen = {
+        path: each
+        for path, each in rules.items()
+        if isinstance(each, Comparator | ScoringFunction) and path != RECORD
+    }
+    return FieldComparator(usual_comparators(schema), chosen)
+
+
 _AS_TEXT = Comparator("text")
 
 
@@ -315,6 +325,12 @@ class FieldComparator:
     notes: dict[str, None] = field(default_factory=dict)
     _readings: dict[tuple[type, Any], Parsed] = field(default_factory=dict)
     _similarity: TextSimilarity = field(default_factory=TextSimilarity)
+
+    @property
+    def own(self) -> frozenset[str]:
+        """The patterns at which a function of the user's decides, even about the truth itself."""
+        chosen = self.chosen.items()
+        return frozenset(path for path, each in chosen if isinstance(each, ScoringFunction))
 
     def same(self, pattern: str, truth: Any, value: Any) -> bool:
         """Whether the value at this place counts as the truth. Neither is empty."""

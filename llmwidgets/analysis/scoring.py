@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 from llmwidgets.analysis.alignment import LeafPair, State, align, state_of
 from llmwidgets.analysis.comparators import (
     RECORD,
-    Comparator,
     FieldComparator,
     FunctionFailed,
     ListRule,
     ScoringFunction,
+    comparator_for,
     read_scoring,
-    usual_comparators,
 )
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.schemas import Schema
@@ -178,13 +177,8 @@ def score(
     """
     rules = read_scoring(scoring, schema) if scoring else {}
     lists = {path: each for path, each in rules.items() if isinstance(each, ListRule)}
-    chosen = {
-        path: each
-        for path, each in rules.items()
-        if isinstance(each, Comparator | ScoringFunction) and path != RECORD
-    }
-    comparing = FieldComparator(usual_comparators(schema), chosen)
-    own = frozenset(path for path, each in chosen.items() if isinstance(each, ScoringFunction))
+    comparing = comparator_for(schema, rules)
+    own = comparing.own
     notes = list[str]()
     rows = align(schema, value, truth, comparing.same, notes, lists, own)
     scored = _sum([_cell(row, comparing, own) for row in rows])

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
-from itertools import combinations, permutations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
 
-from llmwidgets.analysis.leaves import NOTHING, is_empty
+from llmwidgets.analysis.leaves import is_empty
 from llmwidgets.analysis.scoring import Cell, Rows, TextScore, WithRows
-from llmwidgets.comparison.core import CellKey, ResultData, Results, Rules, measure_once
+from llmwidgets.comparison.core import ResultData, Results, measure_once
+from llmwidgets.comparison.measures.agreement import Found, PairCounter
 from llmwidgets.comparison.measures.kept_scores import kept_scores
 from llmwidgets.comparison.measures.text_result import (
     Difference,
@@ -24,7 +24,6 @@ from llmwidgets.comparison.measures.text_result import (
     read_all_results,
     read_text_result,
     read_text_results,
-    score_against,
 )
 from llmwidgets.comparison.texts import spread_evenly
 from llmwidgets.comparison.truth import Correction, truth_before
@@ -455,6 +454,11 @@ class SharedCells:
         self.same.update(more.same)
         self.of.update(more.of)
 
+    def count(self, found: Found) -> None:
+        for name, (same, of) in found.items():
+            self.same[name] += same
+            self.of[name] += of
+
     def share(self, name: str | None = None) -> tuple[float, int] | None:
         """The share that is the same, 0–1, and of how many cells; None if there are none."""
         same, of = (each.total() if name is None else each[name] for each in (self.same, self.of))
@@ -491,15 +495,19 @@ def measure_agreement(results: ResultData, texts: Sequence[int] | None = None) -
     """Compare every two variants in these texts, all of them by default, by the same rules."""
     count = len(results.variants)
     pairs = {pair: SharedCells() for pair in combinations(range(count), 2)}
-    texts = range(len(results.texts)) if texts is None else texts
-    for at in texts:
-        for repeat in range(results.repeats):
-            cells = [CellKey(variant, at, repeat) for variant in range(count)]
-            extractions = [results.extraction(cell) for cell in cells]
-            data = {n: each.data for n, each in enumerate(extractions) if has_data(each)}
-            for pair, shared in _in_text(results.texts[at], data, results.scoring):
-                pairs[pair].add(shared)
-    return Agreement(count, pairs, len(texts))
+    counter = PairCounter(count, results.scoring)
+    read = read_all_results(results) if texts is None else (
+        each for at in texts for each in read_text_results(results, at)
+    )  # fmt: skip
+    for result in read:
+        for pair, found in counter.add(result):
+            pairs[pair].count(found)
+        if counter.full:
+            for pair, found in counter.pairs():
+                pairs[pair].count(found)
+    for pair, found in counter.pairs():
+        pairs[pair].count(found)
+    return Agreement(count, pairs, len(results.texts) if texts is None else len(texts))
 
 
 @measure_once
@@ -509,29 +517,3 @@ def sampled_agreement(results: ResultData) -> Agreement:
     pairs = max(1, variants * (variants - 1) // 2)
     most = max(10, min(_MOST_TEXTS, _MOST_PAIRS // pairs))
     return measure_agreement(results, spread_evenly(len(results.texts), most))
-
-
-def _in_text(
-    text: Document, data: dict[int, Any], scoring: Rules
-) -> Iterator[tuple[tuple[int, int], SharedCells]]:
-    """Each two variants that answered; records that are alike are compared once for all."""
-    written = {at: json.dumps(each, sort_keys=True) for at, each in data.items()}
-    known: dict[tuple[str, ...], SharedCells] = {}
-    for pair in combinations(data, 2):
-        records = tuple(sorted(written[at] for at in pair))
-        if records not in known:
-            shared = known[records] = SharedCells()
-            alike = records[0] == records[1]
-            for truth, value in permutations(data[at] for at in pair):
-                for cell in score_against(text.schema, value, truth, scoring).cells:
-                    if not _both_silent(cell):
-                        shared.same[cell.pattern] += alike or bool(cell.right)
-                        shared.of[cell.pattern] += 1
-        yield pair, known[records]
-
-
-def _both_silent(cell: Cell) -> bool:
-    """Nothing on either side, an open key on one: no answer to agree on."""
-    return (cell.value is NOTHING and is_empty(cell.truth)) or (
-        cell.truth is NOTHING and is_empty(cell.value)
-    )

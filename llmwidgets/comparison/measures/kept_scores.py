@@ -18,11 +18,15 @@ from llmwidgets.report.scoreboard import State
 
 
 class Outcome(NamedTuple):
-    """How an extraction ended, whether there is a record to look at, and whether it was asked."""
+    """How an extraction ended: its status, whether there is a record to look at, if it was asked.
+
+    It is `flat` if its cells are all that the record says: one value a property, as in the truth.
+    """
 
     status: str
     has_data: bool
     asked: bool
+    flat: bool = False
 
 
 class VariantValue(NamedTuple):

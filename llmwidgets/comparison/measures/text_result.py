@@ -96,17 +96,21 @@ def score_against(schema: Schema, data: Any, reference: Any, scoring: Rules) -> 
 
 def _score(schema: Schema, data: Any, truth: Any, scoring: Rules) -> TextScore:
     """The data against the truth, by those rules that this schema has the fields for."""
-    if not scoring:
-        return score(schema, data, truth)
+    return score(schema, data, truth, scoring=rules_for(schema, scoring))
+
+
+def rules_for(schema: Schema, scoring: Rules) -> dict[str, Rule]:
+    """The rules that this schema has the fields for."""
     # A function of the user's need not be hashable by itself.
     rules = (
-        (name, ScoringFunction(how) if callable(how) else how) for name, how in scoring.items()
+        (name, ScoringFunction(how) if callable(how) else how)
+        for name, how in (scoring or {}).items()
     )
-    return score(schema, data, truth, scoring=_rules(tuple(rules), schema))
+    return _rules(tuple(rules), schema) if scoring else {}
 
 
 @lru_cache(maxsize=1024)
-def _rules(scoring: tuple[tuple[str, Any], ...], schema: Schema) -> dict[str, Any]:
+def _rules(scoring: tuple[tuple[str, Any], ...], schema: Schema) -> dict[str, Rule]:
     return {name: rule for name, how in scoring if (rule := rule_of(name, how, schema)) is not None}
 
 
@@ -360,8 +364,10 @@ def _read_units(results: ResultData, units: Sequence[int]) -> Iterator[TextResul
 def _score_answers(text: Document, extractions: Sequence[Extraction], scoring: Rules) -> Scored:
     """What every variant answered to one text, scored; the same data is scored once."""
     outcomes, scores, known = [], [], dict[Any, TextScore]()
+    plain = not text.by_record and (text.truth is NOTHING or _is_flat(text.truth))
     for each in extractions:
-        outcomes.append(Outcome(each.status, has_data(each), each.asked))
+        flat = plain and _is_flat(each.data)
+        outcomes.append(Outcome(each.status, has_data(each), each.asked, flat))
         key = (each.status, marshal.dumps(each.data, 2))
         if text.by_record or key not in known:
             known[key] = score_extraction(each, text, scoring)
@@ -373,6 +379,14 @@ def _score_answers(text: Document, extractions: Sequence[Extraction], scoring: R
         labelled = {cell.pattern for cell in cells if cell.right is not None}
         among = _compare_among(text, extractions, answered, labelled, scoring)
     return Scored(tuple(outcomes), tuple(scores), among)
+
+
+def _is_flat(data: Any) -> bool:
+    """Whether this is an object of plain values."""
+    return isinstance(data, dict) and _FOLDED.isdisjoint(map(type, data.values()))
+
+
+_FOLDED = frozenset({dict, list, tuple})
 
 
 def _compare_among(
