@@ -111,6 +111,14 @@ class ResultIndex:
         """How many rows were put for a text (and repeat) since this index was made."""
         return self._versions[unit]
 
+    def first(self, texts: int) -> ResultIndex:
+        """The rows of the first texts alone, as far as they have come."""
+        size = texts * self.repeats
+        starts = [at * self.texts * self.repeats for at in range(self.variants)]
+        ids = [id_ for start in starts for id_ in self._ids[start : start + size]]
+        reused = [again for start in starts for again in self._reused[start : start + size]]
+        return ResultIndex(self.variants, texts, self.repeats, ids, map(bool, reused))
+
     def cells(self) -> Iterator[CellKey]:
         """Every cell: variant by variant, each text with its repeats."""
         return starmap(CellKey, product(*map(range, (self.variants, self.texts, self.repeats))))

@@ -378,13 +378,16 @@ class Accumulator:
         if len(self._kept) > _KEPT:
             del self._kept[max(self._kept)]
 
-    def aggregates(self) -> Aggregates:
-        """Copies of what was counted so far, texts in order; what was not asked is stopped."""
+    def aggregates(self, units: int | None = None) -> Aggregates:
+        """Copies of what was counted so far, texts in order; what was not asked is stopped.
+
+        `units` is how many texts (and repeats) were read where it is not all of them.
+        """
         columns = tuple(each.copy(self._order) for each in self._stats)
         for stats, counted in zip(columns, self._counted, strict=True):
-            if waits := len(counted) - sum(counted):
+            if waits := counted[:units].count(0):
                 stats.statuses["Stopped"] += waits
-        return Aggregates(columns, array("I", self._rows), dict(self._kept))
+        return Aggregates(columns, self._rows[:units], dict(self._kept))
 
 
 @measure_once

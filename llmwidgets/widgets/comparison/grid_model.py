@@ -8,14 +8,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from llmwidgets import formatting
 from llmwidgets.analysis.grounding import PAGE_BREAK
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.comparison.core import CellKey
-from llmwidgets.comparison.measures.aggregate import Accumulator, Aggregates
+from llmwidgets.comparison.measures.aggregate import Accumulator, Aggregates, adopt_aggregates
 from llmwidgets.comparison.measures.text_result import (
     DISAGREEING,
     FieldResult,
@@ -141,6 +141,18 @@ class GridIndex:
         with self._growing:
             return self._scored.aggregates()
 
+    def so_far(self) -> Comparison | None:
+        """The texts that were read, as a comparison with its sums; None once that is all."""
+        with self._growing:
+            while len(self.units) % self.comparison.repeats:
+                self.grow(0)
+            if self.whole:
+                return None
+            texts, whole = len(self.units) // self.comparison.repeats, self.comparison
+            part = replace(whole, texts=whole.texts[:texts], rows=whole.rows.first(texts))
+            adopt_aggregates(part, lambda: self._scored.aggregates(len(self.units)))
+            return part
+
     def answers(self, at: int) -> TextResult:
         """The fields of one text (and repeat) by variant; the last few texts are remembered."""
         kept = self._kept.get(at)
@@ -164,8 +176,8 @@ class GridIndex:
         first = answers.values[0].values if answers.values else ()
         silent = [
             each
-            for each, extraction in enumerate(answers.extractions)
-            if (first[each].state == "failed" if first else extraction.status != "ok")
+            for each, status in enumerate(answers.statuses)
+            if (first[each].state == "failed" if first else status != "ok")
         ]
         return TextRow(
             text,

@@ -396,6 +396,8 @@ export interface Scores {
   points: Point[];
   beside: string[];
   foot: string[];
+  /** How many texts the figures are of, and of how many, while the others are read. */
+  progress?: [read: number, total: number] | null;
 }
 
 export interface Grounding {

@@ -12,11 +12,10 @@ import {
 } from "../scores/geometry";
 import { AllFields } from "../scores/measures";
 import type { Point, Scores } from "../state";
-import { useView } from "../view";
-import { Margin } from "./scoreboard";
+import { Margin, useScores } from "./scoreboard";
 
 export default function Charts() {
-  const scores = useView().need<Scores>("scores");
+  const scores = useScores();
   if (!scores) return <Waiting>Counting.</Waiting>;
   if (!scores.scored) {
     return (
