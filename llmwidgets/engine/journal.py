@@ -24,7 +24,6 @@ from llmwidgets.engine.journal_file import (
     RETRY_BUSY_SECONDS,
     SELECT_NEWEST,
     SELECT_ROW,
-    SELECT_ROWS,
     Change,
     JournalFile,
     NotAJournal,
@@ -195,22 +194,17 @@ def read_row(id: int, packed: Packed | None) -> Row | None:  # noqa: A002
         key, at, status, _, reply, words = packed
         facts = _read_facts(words)
         status = current_status(status, facts.get("code", ""))
-        # The facts are sound, or they would not have been read.
         sound = isinstance(key, str) and isinstance(at, float | int) and 0 <= at < _LARGEST
-        sound = sound and (status == "ok" or status in FAILURES)
-        if not sound or not (reply is None or isinstance(reply, str)):
-            return None
-        return Row(id=id, key=key, at=at, status=status, reply=reply, **facts)
+        sound = sound and isinstance(reply, str | None) and status in ("ok", *FAILURES)
+        return Row(id=id, key=key, at=at, status=status, reply=reply, **facts) if sound else None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-# Rows that no call made all have the same facts.
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # rows that no call made all have the same facts
 def _read_facts(words: str) -> dict[str, Any]:
-    """The facts of a row as it has them; ValueError and its like if they are not sound."""
+    """The facts of a row, those that this version knows; ValueError and its like if not sound."""
     saved = json.loads(words)
-    # A row of another version of this package has other facts: what is known here is read.
     facts = {name: saved[name] for name in _FACTS if name in saved}
     facts["usage"] = Usage(**facts["usage"])
     facts["form"] = facts["form"] and ResponseFormat(facts["form"])
@@ -355,14 +349,10 @@ class Journal:
     def get_all(self, ids: Sequence[int]) -> list[Row]:
         """The rows of these ids, read at once; each as `get` has it, which looks closer."""
         with self._lock:
-            start = self._generation * _GENERATION
-            plain = [
-                id_ - start
-                for id_ in ids
-                if start <= id_ < start + _GENERATION and id_ not in self._rescued
-            ]
-            found = {start + rowid: packed for rowid, *packed in self._select_all(plain)}
-        return [read_row(id_, found.get(id_)) or self.get(id_) for id_ in ids]
+            file, start = self._own_file(), self._generation * _GENERATION
+            plain = [each - start for each in ids if each not in self._rescued]
+            found = file.rows(plain) if file is not None else {}
+        return [read_row(id_, found.get(id_ - start)) or self.get(id_) for id_ in ids]
 
     def find(self, key: str) -> Row | None:
         """The newest row of this question that the model answered, or None."""
@@ -467,14 +457,6 @@ class Journal:
         except sqlite3.DatabaseError as error:
             self._fail(error)
             return None
-
-    def _select_all(self, rowids: Sequence[int]) -> list[Any]:
-        """The rows of the file with these ids; none if it fails, which `get` sees to."""
-        file = self._own_file()
-        select = SELECT_ROWS.format(", ".join("?" * len(rowids)))
-        with suppress(sqlite3.Error):
-            return file.connection.execute(select, rowids).fetchall() if file else []
-        return []
 
     def _remember(self, rowid: int, packed: Packed) -> int:
         """The id of a row that somebody now has, so that no damage to the file takes it."""

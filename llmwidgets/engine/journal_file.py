@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -54,7 +54,6 @@ _SETUP = f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;{_TABLE}"
 _COLUMNS = "key, at, status, answered, reply, facts"
 INSERT = f"INSERT INTO extraction ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
 SELECT_ROW = f"SELECT {_COLUMNS} FROM extraction WHERE id = ?"
-SELECT_ROWS = f"SELECT id, {_COLUMNS} FROM extraction WHERE id IN ({{}})"
 SELECT_NEWEST = (
     f"SELECT id, {_COLUMNS} FROM extraction WHERE key = ? AND answered ORDER BY id DESC LIMIT 1"
 )
@@ -106,6 +105,14 @@ class JournalFile:
     def busy_timeout(self, seconds: float) -> None:
         """Wait this long for another process's lock."""
         self.connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
+
+    def rows(self, ids: Sequence[int]) -> dict[int, Packed]:
+        """The rows of these ids, as far as there are any; none if the file fails."""
+        marks = ", ".join("?" * len(ids))
+        select = f"SELECT id, {_COLUMNS} FROM extraction WHERE id IN ({marks})"
+        with suppress(sqlite3.Error):
+            return {id_: packed for id_, *packed in self.connection.execute(select, ids)}
+        return {}
 
     def insert_all(self, rows: Iterable[Packed]) -> None:
         """Write all rows, or none; those that are there already are left."""
