@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
+from llmwidgets.analysis.comparators import RECORD
 from llmwidgets.analysis.leaves import is_empty
 from llmwidgets.analysis.scoring import Cell, Rows, TextScore, WithRows
 from llmwidgets.comparison.core import ResultData, Results, measure_once
@@ -496,7 +497,11 @@ class Agreement:
 
 def measure_agreement(results: ResultData, texts: Sequence[int] | None = None) -> Agreement:
     """Compare every two variants in these texts, all of them by default, by the same rules."""
-    count = len(results.variants)
+    count, rules = len(results.variants), results.scoring or {}
+    if callable(rules.get(RECORD)):
+        # A function that scores whole records has no say between variants, and is not called.
+        fields = {name: how for name, how in rules.items() if name != RECORD}
+        results = replace(results, scoring=fields or None)
     pairs = {pair: SharedCells() for pair in combinations(range(count), 2)}
     counter = PairCounter(count, results.scoring)
     read = read_all_results(results) if texts is None else (
