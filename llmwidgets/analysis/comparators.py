@@ -350,6 +350,8 @@ class FieldComparator:
         if comparator.kind in _SPELLINGS:
             spell = _SPELLINGS[comparator.kind]
             return spell(str(truth).strip().casefold()) == spell(str(value).strip().casefold())
+        if comparator.kind == "number" and _are_far_apart(truth, value, comparator.amount):
+            return False
         readings, raw = (self._read(truth), self._read(value)), (truth, value)
         if comparator.kind == "similar":
             if _text(*readings, raw, 0.0):
@@ -445,6 +447,19 @@ def _number(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
     if left is None or right is None:
         return _text(one, other, raw, amount)
     return _same_number(left, right, amount) or _same_share(left, right, amount)
+
+
+def _are_far_apart(one: Any, other: Any, amount: float) -> bool:
+    """Whether two numbers differ by so much that their decimals need not be looked at."""
+    if type(one) not in _NUMBERS or type(other) not in _NUMBERS:
+        return False
+    largest = max(abs(one), abs(other))
+    return largest < _EXACT and bool(abs(one - other) > 1.001 * amount + 1e-9 * largest)
+
+
+_NUMBERS = (int, float)
+_EXACT = 1e15
+"""Up to here a difference of floats is off by less than what is set aside for it."""
 
 
 def _same_share(one: Number, other: Number, amount: float) -> bool:
