@@ -51,11 +51,18 @@ class PairCounter:
         if read is None:
             yield from self._whole(result)
             return
+        alike = read.of.translate(_ALL_ALIKE)
+        if alike.count(0) < 2:
+            return
         for name in dict.fromkeys(name for record in read.records for name in record):
             values = [record.get(name, NOTHING) for record in read.records]
             groups = _groups(values)
             if len(groups) == 1:
-                numbers = read.of.translate(_ALL_ALIKE)
+                numbers = alike
+                if not isinstance(values[0], dict | list):
+                    for pattern in self._compare(schema, name, values[0], values[0]):
+                        self._counted[pattern, numbers, _BOTH_WAYS] += 1
+                    continue
             else:
                 own = {at: number for number, each in enumerate(groups) for at in each}
                 numbers = bytes([own.get(at, _SILENT) for at in read.of])
@@ -69,8 +76,9 @@ class PairCounter:
             for (i, j), each in found.items():
                 for pattern, (same, of) in each.items():
                     outcomes[pattern].append((i, j, same, of))
-            for pattern, listed in outcomes.items():
-                self._counted[pattern, numbers, tuple(listed)] += 1
+            self._counted.update(
+                [(pattern, numbers, tuple(listed)) for pattern, listed in outcomes.items()]
+            )
 
     def pairs(self) -> Iterator[tuple[tuple[int, int], Found]]:
         """What was counted so far, for each pair of variants, which starts the count anew."""
@@ -175,6 +183,9 @@ def _both_silent(cell: Cell) -> bool:
     )
 
 
+_BOTH_WAYS = ((0, 0, 2, 2),)
+"""The outcome where all have one value: it is the same whichever stands in the place of truth."""
+
 _ALL_ALIKE = bytes([_SILENT if at == _SILENT else 0 for at in range(256)])
 
 
@@ -190,7 +201,9 @@ def _leaf(comparing: FieldComparator, pattern: str, truth: Any, value: Any) -> t
 def _groups(values: list[Any]) -> list[list[int]]:
     """The places of values that are the same, those of the first value first."""
     first = values[0]
-    if type(first) is str and values.count(first) == len(values):
+    # True is 1 and 1.0; a text is only a text.
+    alike = values.count(first) == len(values) and not isinstance(first, dict | list)
+    if alike and (type(first) is str or len(set(map(type, values))) == 1):
         return [[0]]
     groups: dict[Any, list[int]] = {}
     for at, each in enumerate(values):
