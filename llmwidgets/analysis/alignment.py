@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from llmwidgets.analysis.comparators import ListRule
@@ -16,6 +17,7 @@ from llmwidgets.analysis.leaves import (
     Field,
     Properties,
     categories_of,
+    inner_pattern,
     is_empty,
     is_same_scalar,
     leaves_in,
@@ -243,7 +245,7 @@ class Alignment:
         rooms = {} if most is None else shared_room(truth, fields, most)
         for name in truth if truth.keys() == fields.keys() else {**truth, **fields}:
             one, other = truth.get(name, NOTHING), fields.get(name, NOTHING)
-            at, inner = property_path(path, str(name)), self.known.inner(pattern, name)
+            at, inner = _place(self.known.patterns, path, pattern, str(name))
             if is_same_scalar(one, other) and (type(one) is not str or one.strip()):
                 rows.append(LeafPair(at, inner, one, one))
             else:
@@ -491,6 +493,12 @@ class Alignment:
 
 _UNLABELLED, _RIGHT = PairCounts(0, 0, 0, 0), PairCounts(1, 1, 0, 0)
 _WRONG, _MISSED = PairCounts(1, 0, 0, 0), PairCounts(1, 0, 0, 1)
+
+
+@lru_cache(maxsize=8192)
+def _place(patterns: frozenset[str], path: str, pattern: str, name: str) -> tuple[str, str]:
+    """The path and the pattern of a property of the object at these."""
+    return property_path(path, name), inner_pattern(patterns, pattern, name)
 
 
 def _rest(

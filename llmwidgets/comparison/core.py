@@ -184,7 +184,7 @@ def read_extractions(
     """Those of all variants for these texts and repeats, read from the journal at once."""
     variants = range(len(results.variants))
     cells = [CellKey(at, text, repeat) for text, repeat in places for at in variants]
-    ids = [results.rows.id(cell) for cell in cells]
+    ids = list(map(results.rows.id, cells))
     rows = iter(results.journal.get_all([each for each in ids if each]))
     pairs = zip(ids, cells, strict=True)
     return tuple([results.read(next(rows) if id_ else _NOT_ASKED, cell) for id_, cell in pairs])
