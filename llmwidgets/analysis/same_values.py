@@ -29,7 +29,7 @@ def group_values(
 
     The groups are in the order of their first values.
 
-    >>> group_values(["1,250.00", "Köln", 1250, None], "", FieldComparator.of(None, {}))
+    >>> group_values(["1,250.00", "Köln", 1250, None], "", comparator_for(None, {}))
     [[0, 2], [1], [3]]
     """
     groups: list[list[int]] = []
