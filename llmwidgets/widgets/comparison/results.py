@@ -19,16 +19,16 @@ from llmwidgets.errors import FieldError
 from llmwidgets.report import html
 from llmwidgets.report.writers import format_csv
 from llmwidgets.widgets.comparison.detail_view import request_curl, request_view, text_view
-from llmwidgets.widgets.comparison.doubt_view import doubt_view
 from llmwidgets.widgets.comparison.grid_model import GridIndex
-from llmwidgets.widgets.comparison.score_view import (
+from llmwidgets.widgets.comparison.scores.doubt_view import doubt_view
+from llmwidgets.widgets.comparison.scores.score_view import (
     GroundingState,
     ScoresState,
     grounding_view,
     partial_view,
     score_view,
 )
-from llmwidgets.widgets.comparison.slice_view import SliceChoice
+from llmwidgets.widgets.comparison.scores.slice_view import SliceChoice
 from llmwidgets.widgets.panel import Content, Page
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from llmwidgets.comparison.measures.text_result import read_leakage
 from llmwidgets.comparison.texts import spread_evenly
 from llmwidgets.formatting import count
 from llmwidgets.report.scoreboard import Wording
-from llmwidgets.widgets.comparison.slice_view import (
+from llmwidgets.widgets.comparison.scores.slice_view import (
     NOT_SLICED,
     SlicesState,
     SlicingState,
