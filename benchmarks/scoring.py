@@ -2,6 +2,10 @@
 
     python benchmarks/scoring.py
 
+First one record at a time; then a comparison of 80,000 extractions, view by view (`scoring.py run`
+measures that alone). deepdiff and stickler stand beside us where they are installed
+(pip install deepdiff stickler-eval).
+
 The baseline compares leaf by leaf, in the order they come, once case and blanks are set aside: it
 pairs nothing, so it finds less. Each case runs in a process of its own, which tells its memory.
 """
@@ -21,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from llmwidgets.analysis.scoring import score
+from llmwidgets.comparison.comparison import Comparison
 
 Case = tuple[Any, Any, dict[str, str]]
 
@@ -97,6 +102,139 @@ def _leaves(data: Any) -> Iterator[str]:
         yield "".join(str(data).lower().split())
 
 
+# -- a comparison of many extractions --------------------------------------------------------------
+
+EXTRACTIONS, SOME = 80_000, 2_000
+VIEWS = ("to_frame", "verdict", "differences", "by_field", "by_text", "doubtful_labels",
+         "agreement", "grounding", "to_frame again")  # fmt: skip
+SHAPES = {"10 fields, 8 variants": 8, "10 fields, 1 variant": 1, "list of 3, 8 variants": 8}
+
+
+def record(at: int, *, lists: bool) -> dict[str, Any]:
+    """What is true of one document."""
+    generator = random.Random(at)
+    if lists:
+        lines = [
+            {"sku": f"S{generator.randrange(10_000)}", "name": generator.choice(["Acme", "Globex"]),
+             "total": round(generator.uniform(1, 900), 2)}
+            for _ in range(3)
+        ]  # fmt: skip
+        return {"number": f"INV-{at:06}", "lines": lines}
+    return {
+        "number": f"INV-{at:06}", "vendor": f"Acme {at % 997}", "city": generator.choice("KPR"),
+        "total": round(generator.uniform(10, 9_000), 2), "quantity": generator.randrange(100),
+        "tax": round(generator.uniform(1, 900), 2), "day": f"2024-03-{generator.randrange(10, 29)}",
+        "currency": generator.choice(["EUR", "USD"]), "paid": generator.random() < 0.5,
+        "note": generator.choice([None, f"note {at % 300} on delivery"]),
+    }  # fmt: skip
+
+
+def answer(truth: dict[str, Any], seed: int) -> dict[str, Any]:
+    """What a model answers: mostly the truth, in some fields something else."""
+    generator = random.Random(seed)
+    if "lines" in truth:
+        lines = generator.sample([dict(each) for each in truth["lines"]], 3)
+        lines[0]["total"] += generator.random() < 0.2
+        return {**truth, "lines": lines[generator.random() < 0.1 :]}
+    wrong = {"vendor": truth["vendor"].upper(), "total": truth["total"] + 1, "note": "N/A",
+             "city": "Berlin", "day": "2023-01-01"}  # fmt: skip
+    return {**truth, **{name: each for name, each in wrong.items() if generator.random() < 0.12}}
+
+
+def measure_run(shape: str) -> dict[str, float]:
+    """CPU microseconds for each extraction: the loop, others, each view, and the bytes kept."""
+    variants = SHAPES[shape]
+    truth = [record(at, lists="list" in shape) for at in range(EXTRACTIONS // variants)]
+    answers = [
+        [answer(each, at * 100 + own) for at, each in enumerate(truth)] for own in range(variants)
+    ]
+    found: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[[], Any], count: int = EXTRACTIONS) -> Any:
+        started = time.process_time()
+        done = work()
+        found[name] = 1e6 * (time.process_time() - started) / count
+        return done
+
+    pairs = [pair for own in answers for pair in zip(truth, own, strict=True)]
+    timed("plain loop", lambda: [plain_loop(*pair) for pair in pairs])
+    for name, compare in others_installed(truth[0]).items():
+        timed(name, lambda each=compare: [each(*pair) for pair in pairs[:SOME]], SOME)
+    texts = [" ".join(map(str, _values(each))) for each in truth]
+    schema = schema_of(truth[0])
+    made = timed(
+        "from_outputs",
+        lambda: Comparison.from_outputs(
+            schema, texts, {f"v{at}": own for at, own in enumerate(answers)}, truth=truth
+        ),
+    )
+    timed("scoreboard", made.scoreboard)
+    for name in VIEWS:
+        timed(name, getattr(made, name.split()[0]))
+    found["× the loop"] = sum(found[each] for each in ("scoreboard", "to_frame", "verdict"))
+    found["× the loop"] /= found["plain loop"]
+    return found
+
+
+def others_installed(truth: dict[str, Any]) -> dict[str, Callable[[Any, Any], Any]]:
+    """How others compare two records, where they are installed."""
+    compared: dict[str, Callable[[Any, Any], Any]] = {}
+    try:
+        from deepdiff import DeepDiff
+
+        compared["deepdiff"] = lambda one, other: DeepDiff(one, other, ignore_order=True)
+    except ImportError:
+        sys.stderr.write("deepdiff is not installed: pip install deepdiff\n")
+    try:
+        from stickler import StructuredModel
+
+        model = StructuredModel.from_json_schema(schema_of(truth))
+        compared["stickler"] = lambda one, other: model(**one).compare_with(model(**other))
+    except ImportError:
+        sys.stderr.write("stickler is not installed: pip install stickler-eval\n")
+    return compared
+
+
+def schema_of(value: Any) -> dict[str, Any]:
+    """The JSON Schema of records like this one."""
+    if isinstance(value, dict):
+        properties = {name: schema_of(each) for name, each in value.items()}
+        return {"type": "object", "properties": properties}
+    if isinstance(value, list):
+        return {"type": "array", "items": schema_of(value[0])}
+    kinds = {bool: "boolean", int: "integer", float: "number"}
+    return {"type": [kinds.get(type(value), "string"), "null"]}
+
+
+def _values(data: Any) -> Iterator[Any]:
+    inner = data.values() if isinstance(data, dict) else data
+    for each in inner if isinstance(data, dict | list) else ():
+        yield from _values(each)
+    if not isinstance(data, dict | list):
+        yield data
+
+
+def show_runs() -> None:
+    """A table of every shape, a row for each view."""
+    found = {shape: _in_a_process("run", shape) for shape in SHAPES}
+    table = Table(title=f"{EXTRACTIONS:,} extractions: CPU µs for each", title_justify="left")
+    table.add_column("")
+    for shape in SHAPES:
+        table.add_column(shape, justify="right")
+    for name in dict.fromkeys(name for each in found.values() for name in each):
+        cells = (f"{each[name]:,.1f}" if name in each else "–" for each in found.values())
+        table.add_row(name, *cells)
+    Console(width=140).print(table)
+
+
+def _in_a_process(*arguments: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True, check=True
+    )
+    measured: dict[str, Any] = json.loads(done.stdout)
+    return measured
+
+
 def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
     """The CPU seconds of a call, the best of some where it is short."""
     best, found, spent = float("inf"), None, 0.0
@@ -123,18 +261,19 @@ def measure(name: str) -> dict[str, Any]:
 
 def main() -> None:
     """Measure every case and print a table."""
+    if len(sys.argv) > 1 and sys.argv[1:] != ["run"]:
+        run = sys.argv[1] == "run"
+        sys.stdout.write(json.dumps(measure_run(sys.argv[2]) if run else measure(sys.argv[1])))
+        return
+    show_runs()
     if len(sys.argv) > 1:
-        sys.stdout.write(json.dumps(measure(sys.argv[1])))
         return
     table = Table(title="Scoring one record", title_justify="left")
     table.add_column("case")
     for head in ("plain loop, ms", "same", "llmwidgets, ms", "right", "of", "MB more", "bound met"):
         table.add_column(head, justify="right")
     for name in CASES:
-        done = subprocess.run(
-            [sys.executable, __file__, name], capture_output=True, text=True, check=True
-        )
-        each = json.loads(done.stdout)
+        each = _in_a_process(name)
         table.add_row(
             name, f"{1000 * each['loop']:,.3f}", f"{each['same']:,}", f"{1000 * each['took']:,.3f}",
             f"{each['right']:,}", f"{each['labelled']:,}", f"{each['grown']:,}",

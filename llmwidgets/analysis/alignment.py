@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from llmwidgets.analysis.comparators import ListRule
@@ -16,7 +17,9 @@ from llmwidgets.analysis.leaves import (
     Field,
     Properties,
     categories_of,
+    inner_pattern,
     is_empty,
+    is_same_scalar,
     leaves_in,
     patterns_of,
     says_no_value,
@@ -52,13 +55,22 @@ def count_leaves(data: Any, counts: Callable[[Any], bool] | None = None) -> int:
     """
     if not isinstance(data, dict | list | tuple) or not data:
         return 1 if counts is None or counts(data) else 0
+    values = data.values() if isinstance(data, dict) else data
+    if counts is None:
+        folded = [each for each in values if isinstance(each, _FOLDED)]
+        return len(data) + sum([count_leaves(each) - 1 for each in folded])
     total = 0
-    for value in data.values() if isinstance(data, dict) else data:
+    for value in values:
         if isinstance(value, _FOLDED):
             total += count_leaves(value, counts)
-        elif counts is None or counts(value):
+        elif counts(value):
             total += 1
     return total
+
+
+def is_few(truth: Any, value: Any) -> bool:
+    """Whether two records have so few leaves that whatever lists they have are paired exactly."""
+    return (3 + PER_LISTS) * count_leaves(truth) * count_leaves(value) <= MOST_WORK
 
 
 def fits(left: Mapping[int, Any], right: Mapping[int, Any], most: float | None) -> bool:
@@ -134,7 +146,8 @@ State = Literal["agree", "differ", "missing", "invented", "null in words", "unla
 class LeafPair(NamedTuple):
     """A place with its truth and value; NOTHING if it has none.
 
-    `alone` is True in a row of a list of truth that the value does not have.
+    A plain value that is the same as the truth is the truth itself. `alone` is True in a row of a
+    list of truth that the value does not have.
     """
 
     path: str
@@ -167,8 +180,8 @@ def align(
     known = Properties(patterns_of(schema))
     alignment = Alignment(known, same, categories_of(schema), rules or {}, own)
     # If all pairs of leaves are few, the work that each list needs is not worked out.
-    few = (3 + PER_LISTS) * count_leaves(truth) * count_leaves(value) <= MOST_WORK
-    rows = alignment.rows(truth, value, "", "", None if few else MOST_WORK)
+    most = None if is_few(truth, value) else MOST_WORK
+    rows = alignment.rows(truth, value, "", "", most)
     if notes is not None:
         notes += alignment.notes
     return rows
@@ -222,7 +235,7 @@ class Alignment:
             return self._null(None, value, path, pattern)
         if truth is NOTHING or says_nothing(truth):
             return self._without_truth(NOTHING, value, path, pattern)
-        return [LeafPair(path, pattern, truth, value)]
+        return [LeafPair(path, pattern, truth, truth if is_same_scalar(truth, value) else value)]
 
     def _object(
         self, truth: dict[Any, Any], value: Any, path: str, pattern: str, most: float | None
@@ -230,14 +243,13 @@ class Alignment:
         fields: dict[Any, Any] = value if isinstance(value, dict) else {}
         rows = [] if isinstance(value, dict) else self._extra(value, path, pattern)
         rooms = {} if most is None else shared_room(truth, fields, most)
-        for name in [*truth, *(each for each in fields if each not in truth)]:
-            rows += self.rows(
-                truth.get(name, NOTHING),
-                fields.get(name, NOTHING),
-                property_path(path, str(name)),
-                self.known.inner(pattern, name),
-                rooms.get(name),
-            )
+        for name in truth if truth.keys() == fields.keys() else {**truth, **fields}:
+            one, other = truth.get(name, NOTHING), fields.get(name, NOTHING)
+            at, inner = _place(self.known.patterns, path, pattern, str(name))
+            if is_same_scalar(one, other) and (type(one) is not str or one.strip()):
+                rows.append(LeafPair(at, inner, one, one))
+            else:
+                rows += self.rows(one, other, at, inner, rooms.get(name))
         return rows
 
     def _list(
@@ -481,6 +493,12 @@ class Alignment:
 
 _UNLABELLED, _RIGHT = PairCounts(0, 0, 0, 0), PairCounts(1, 1, 0, 0)
 _WRONG, _MISSED = PairCounts(1, 0, 0, 0), PairCounts(1, 0, 0, 1)
+
+
+@lru_cache(maxsize=8192)
+def _place(patterns: frozenset[str], path: str, pattern: str, name: str) -> tuple[str, str]:
+    """The path and the pattern of a property of the object at these."""
+    return property_path(path, name), inner_pattern(patterns, pattern, name)
 
 
 def _rest(

@@ -287,12 +287,28 @@ _BY_FORMAT = {
 }  # fmt: skip
 
 
-def _default_for(leaf: Leaf | None) -> Comparator:
-    """How values of a leaf are compared unless the user decides otherwise."""
-    if leaf is None:
-        return Comparator("text")
+@lru_cache(maxsize=64)
+def usual_comparators(schema: Schema | None) -> Mapping[str, Comparator]:
+    """How the values of each leaf are compared unless the user decides otherwise."""
+    return {leaf.path: _usual(leaf) for leaf in schema.leaves} if schema is not None else {}
+
+
+def _usual(leaf: Leaf) -> Comparator:
     kind = _BY_FORMAT.get(leaf.format or "") if leaf.type == "string" else None
     return Comparator(kind or _BY_TYPE.get(leaf.type, "text"))
+
+
+def comparator_for(schema: Schema | None, rules: Mapping[str, Rule]) -> FieldComparator:
+    """Compares the values of a schema's leaves, by the user's rules where there are some."""
+    chosen = {
+        path: each
+        for path, each in rules.items()
+        if isinstance(each, Comparator | ScoringFunction) and path != RECORD
+    }
+    return FieldComparator(usual_comparators(schema), chosen)
+
+
+_AS_TEXT = Comparator("text")
 
 
 @dataclass(slots=True)
@@ -303,33 +319,24 @@ class FieldComparator:
     long, or the user's function failed.
     """
 
-    leaves: Mapping[str, Leaf]
+    usual: Mapping[str, Comparator]
     chosen: Mapping[str, Comparator | ScoringFunction]
-    _comparators: dict[str, Comparator | ScoringFunction] = field(default_factory=dict)
     _shares: dict[tuple[Any, ...], float] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
     _readings: dict[tuple[type, Any], Parsed] = field(default_factory=dict)
     _similarity: TextSimilarity = field(default_factory=TextSimilarity)
 
-    @classmethod
-    def of(cls, schema: Schema | None, rules: Mapping[str, Rule]) -> FieldComparator:
-        """The comparator of a schema's leaves, by the user's rules where there are any."""
-        leaves = {leaf.path: leaf for leaf in schema.leaves} if schema is not None else {}
-        chosen = {
-            path: each
-            for path, each in rules.items()
-            if isinstance(each, Comparator | ScoringFunction) and path != RECORD
-        }
-        return cls(leaves, chosen)
+    @property
+    def own(self) -> frozenset[str]:
+        """The patterns at which a function of the user's decides, even about the truth itself."""
+        chosen = self.chosen.items()
+        return frozenset(path for path, each in chosen if isinstance(each, ScoringFunction))
 
     def same(self, pattern: str, truth: Any, value: Any) -> bool:
         """Whether the value at this place counts as the truth. Neither is empty."""
         if isinstance(truth, dict | list) or isinstance(value, dict | list):
             return False
-        comparator = self._comparators.get(pattern)
-        if comparator is None:
-            comparator = self.chosen.get(pattern) or _default_for(self.leaves.get(pattern))
-            self._comparators[pattern] = comparator
+        comparator = self.chosen.get(pattern) or self.usual.get(pattern, _AS_TEXT)
         if isinstance(comparator, ScoringFunction):
             return self.share(pattern, truth, value) == 1
         if isinstance(truth, bool) or isinstance(value, bool):
@@ -343,6 +350,8 @@ class FieldComparator:
         if comparator.kind in _SPELLINGS:
             spell = _SPELLINGS[comparator.kind]
             return spell(str(truth).strip().casefold()) == spell(str(value).strip().casefold())
+        if comparator.kind == "number" and _are_far_apart(truth, value, comparator.amount):
+            return False
         readings, raw = (self._read(truth), self._read(value)), (truth, value)
         if comparator.kind == "similar":
             if _text(*readings, raw, 0.0):
@@ -438,6 +447,19 @@ def _number(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
     if left is None or right is None:
         return _text(one, other, raw, amount)
     return _same_number(left, right, amount) or _same_share(left, right, amount)
+
+
+def _are_far_apart(one: Any, other: Any, amount: float) -> bool:
+    """Whether two numbers differ by so much that their decimals need not be looked at."""
+    if type(one) not in _NUMBERS or type(other) not in _NUMBERS:
+        return False
+    largest = max(abs(one), abs(other))
+    return largest < _EXACT and bool(abs(one - other) > 1.001 * amount + 1e-9 * largest)
+
+
+_NUMBERS = (int, float)
+_EXACT = 1e15
+"""Up to here a difference of floats is off by less than what is set aside for it."""
 
 
 def _same_share(one: Number, other: Number, amount: float) -> bool:

@@ -52,6 +52,21 @@ def is_empty(value: Any) -> bool:
     return says_nothing(value)
 
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+def is_same_scalar(truth: Any, value: Any) -> bool:
+    """Whether two plain values are the same to the letter, the sign of a zero included.
+
+    >>> is_same_scalar("a", "a"), is_same_scalar(1, 1.0), is_same_scalar(0.0, -0.0)
+    (True, False, False)
+    """
+    kind = type(truth)
+    if type(value) is not kind or kind not in _SCALARS:
+        return False
+    return bool(truth == value) and (kind is not float or truth != 0)
+
+
 @lru_cache(maxsize=64)
 def patterns_of(schema: Schema | None) -> frozenset[str]:
     """The pattern of every leaf of a schema, and of every place around one."""
@@ -66,6 +81,7 @@ def categories_of(schema: Schema | None) -> frozenset[str]:
     return frozenset(leaf.path for leaf in leaves if leaf.type in {"enum", "boolean"})
 
 
+@lru_cache(maxsize=8192)
 def inner_pattern(patterns: frozenset[str], pattern: str, name: str) -> str:
     """The pattern of a property; a name the schema leaves open becomes `*`."""
     named = property_path(pattern, name)
@@ -101,14 +117,10 @@ class Properties:
     patterns: frozenset[str]
     _fields: dict[tuple[int, str], Fields] = field(default_factory=dict)
     _silent: dict[int, frozenset[Any]] = field(default_factory=dict)
-    _inner: dict[tuple[str, Any], str] = field(default_factory=dict)
 
     def inner(self, pattern: str, name: Any) -> str:
         """The pattern of a property of the object at this one."""
-        inner = self._inner.get((pattern, name))
-        if inner is None:
-            inner = self._inner[pattern, name] = inner_pattern(self.patterns, pattern, str(name))
-        return inner
+        return inner_pattern(self.patterns, pattern, str(name))
 
     def fields(self, truth: dict[Any, Any], pattern: str) -> Fields:
         """The properties with a plain value, and those to look into; kept for the next pair."""

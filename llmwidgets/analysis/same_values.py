@@ -29,7 +29,8 @@ def group_values(
 
     The groups are in the order of their first values.
 
-    >>> group_values(["1,250.00", "Köln", 1250, None], "", FieldComparator.of(None, {}))
+    >>> from llmwidgets.analysis.comparators import comparator_for
+    >>> group_values(["1,250.00", "Köln", 1250, None], "", comparator_for(None, {}))
     [[0, 2], [1], [3]]
     """
     groups: list[list[int]] = []

@@ -9,13 +9,14 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from llmwidgets.analysis.alignment import State, align, state_of
+from llmwidgets.analysis.alignment import LeafPair, State, align, state_of
 from llmwidgets.analysis.comparators import (
     RECORD,
     FieldComparator,
     FunctionFailed,
     ListRule,
     ScoringFunction,
+    comparator_for,
     read_scoring,
 )
 from llmwidgets.analysis.leaves import NOTHING
@@ -23,6 +24,7 @@ from llmwidgets.schemas import Schema
 from llmwidgets.schemas.canonical import prefixes
 
 _RIGHT, _MISSED, _INVENTED, _WRONG = 1, 2, 4, 8
+_MISSING = ("missing", "failed")
 _MARKS = {"agree": _RIGHT, "missing": _MISSED, "failed": _MISSED, "invented": _INVENTED}
 _ENDS_A_ROW = re.compile(r"\[\d*\]$")
 
@@ -101,8 +103,7 @@ def _counted(rows: Iterable[int]) -> Rows:
 # -- one record ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """One leaf of one text: its truth, the value that a model gave, and the outcome.
 
     `right` is None if truth does not label the leaf. `truth` and `value` are NOTHING if there is
@@ -176,21 +177,30 @@ def score(
     """
     rules = read_scoring(scoring, schema) if scoring else {}
     lists = {path: each for path, each in rules.items() if isinstance(each, ListRule)}
-    comparing = FieldComparator.of(schema, rules)
-    chosen = comparing.chosen.items()
-    own = frozenset(path for path, each in chosen if isinstance(each, ScoringFunction))
-    cells, notes = [], list[str]()
-    for row in align(schema, value, truth, comparing.same, notes, lists, own):
-        state = state_of(row, comparing.same)
-        asked = state == "differ" and row.pattern in own
-        part = comparing.share(row.pattern, row.truth, row.value) if asked else 0.0
-        right = None if state == "unlabelled" else state == "agree"
-        cells.append(Cell(row.path, row.pattern, row.value, row.truth, state, right, part))
-    scored = replace(_sum(cells), notes=(*notes, *comparing.notes))
+    comparing = comparator_for(schema, rules)
+    own = comparing.own
+    notes = list[str]()
+    rows = align(schema, value, truth, comparing.same, notes, lists, own)
+    scored = _sum([_cell(row, comparing, own) for row in rows])
+    if notes or comparing.notes:
+        scored = replace(scored, notes=(*notes, *comparing.notes))
     whole = rules.get(RECORD)
     if isinstance(whole, ScoringFunction) and scored.labelled:
         return _by_function(scored, whole, schema, value, truth)
     return scored
+
+
+def _cell(row: LeafPair, comparing: FieldComparator, own: frozenset[str]) -> Cell:
+    path, pattern, truth, value, alone = row
+    # By every rule of ours the truth itself is right, and most answers are that.
+    if value is truth and truth is not NOTHING and not alone and pattern not in own:
+        return Cell(path, pattern, value, truth, "agree", True)
+    state = state_of(row, comparing.same)
+    part = 0.0
+    if state == "differ" and pattern in own:
+        part = comparing.share(pattern, truth, value)
+    right = None if state == "unlabelled" else state == "agree"
+    return Cell(path, pattern, value, truth, state, right, part)
 
 
 def _by_function(
@@ -220,19 +230,22 @@ def failed_score(schema: Schema | None, truth: Any) -> TextScore:
 
 
 def _sum(cells: list[Cell]) -> TextScore:
-    labelled = sum(cell.right is not None for cell in cells)
-    right = sum(cell.right is True for cell in cells)
-    parts = math.fsum(cell.part for cell in cells)
+    states = [cell.state for cell in cells]
+    labelled, right = len(cells) - states.count("unlabelled"), states.count("agree")
+    parts = math.fsum([cell.part for cell in cells if cell.part])
     return TextScore(
         tuple(cells),
         labelled=labelled,
         right=right,
-        invented=sum(cell.state == "invented" for cell in cells),
-        missed=sum(
-            cell.state in {"missing", "failed"} and cell.truth is not None and cell.truth != []
-            for cell in cells
+        invented=states.count("invented"),
+        missed=len(
+            [
+                cell
+                for cell in cells
+                if cell.state in _MISSING and cell.truth is not None and cell.truth != []
+            ]
         ),
-        nulls_in_words=sum(cell.state == "null in words" for cell in cells),
+        nulls_in_words=states.count("null in words"),
         share=(right + parts) / labelled if parts else None,
         lists=rows_of(cells),
     )

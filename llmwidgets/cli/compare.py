@@ -23,9 +23,10 @@ from llmwidgets.cli.keys import open_store
 from llmwidgets.comparison import Comparison, compare
 from llmwidgets.comparison.files import TABLES, read_document, read_texts
 from llmwidgets.comparison.files.tables import Row, match_names
+from llmwidgets.comparison.measures.kept_scores import VariantValue
 from llmwidgets.comparison.measures.scores import score_rows
 from llmwidgets.comparison.measures.slices import GROUP, column_names, read_names
-from llmwidgets.comparison.measures.text_result import VariantValue, read_text_result
+from llmwidgets.comparison.measures.text_result import read_text_result
 from llmwidgets.comparison.summary import summarize, value_text
 from llmwidgets.comparison.texts import read_sources
 from llmwidgets.comparison.values import is_nothing

@@ -8,10 +8,10 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from itertools import product, starmap
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, cast, get_args
 
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.files import names_file, read_labels
@@ -27,7 +27,7 @@ from llmwidgets.comparison.values import (
     to_jsonable,
 )
 from llmwidgets.comparison.variants import Variant
-from llmwidgets.engine.extraction import COPIED_FROM_ROW, Extraction, read_extraction
+from llmwidgets.engine.extraction import Extraction, RecordLater, facts_of, read_extraction
 from llmwidgets.engine.journal import NO_OUTPUT, Journal, Row
 from llmwidgets.errors import FieldError, InvalidJSON, InvalidRecord, Stopped
 from llmwidgets.formatting import count, join_truncated, with_article
@@ -52,8 +52,7 @@ _NOT_ASKED = Row.of_failure(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CellKey:
+class CellKey(NamedTuple):
     """One extraction of a comparison, counted from 0."""
 
     variant: int
@@ -70,7 +69,7 @@ class ResultIndex:
     (7, 0, 6)
     """
 
-    __slots__ = ("_ids", "_reused", "repeats", "texts", "variants")
+    __slots__ = ("_ids", "_reused", "_versions", "repeats", "texts", "variants")
 
     def __init__(
         self, variants: int, texts: int, repeats: int, ids: Iterable[int] | None = None,
@@ -80,6 +79,7 @@ class ResultIndex:
         count = variants * texts * repeats
         self._ids = array("q", bytes(8 * count) if ids is None else ids)
         self._reused = bytearray(reused) or bytearray(len(self._ids))
+        self._versions = array("I", bytes(4 * texts * repeats))
         if not len(self._ids) == len(self._reused) == count:
             message = f"cells: {count}, ids: {len(self._ids)}"
             raise ValueError(message)
@@ -108,6 +108,19 @@ class ResultIndex:
         """Note that this cell's extraction is the journal's row of this id."""
         at = self._at(cell)
         self._ids[at], self._reused[at] = row, reused
+        self._versions[cell.text * self.repeats + cell.repeat] += 1
+
+    def version(self, unit: int) -> int:
+        """How many rows were put for a text (and repeat) since this index was made."""
+        return self._versions[unit]
+
+    def first(self, texts: int) -> ResultIndex:
+        """The rows of the first texts alone, as far as they have come."""
+        size = texts * self.repeats
+        starts = [at * self.texts * self.repeats for at in range(self.variants)]
+        ids = [id_ for start in starts for id_ in self._ids[start : start + size]]
+        reused = [again for start in starts for again in self._reused[start : start + size]]
+        return ResultIndex(self.variants, texts, self.repeats, ids, map(bool, reused))
 
     def take(self, texts: Sequence[int]) -> ResultIndex:
         """The index of these texts alone, as it is now."""
@@ -181,11 +194,25 @@ class ResultData:
         return self.read(self.row(cell), cell)
 
 
+def read_extractions(
+    results: ResultData, places: Iterable[tuple[int, int]]
+) -> tuple[Extraction, ...]:
+    """Those of all variants for these texts and repeats, read from the journal at once."""
+    variants = range(len(results.variants))
+    cells = [CellKey(at, text, repeat) for text, repeat in places for at in variants]
+    ids = list(map(results.rows.id, cells))
+    rows = iter(results.journal.get_all([each for each in ids if each]))
+    pairs = zip(ids, cells, strict=True)
+    return tuple([results.read(next(rows) if id_ else _NOT_ASKED, cell) for id_, cell in pairs])
+
+
 def measure_once(measure: Measure) -> Measure:
     """Decorates a function of results: what it measures is computed once and kept with them."""
 
     @wraps(measure)
     def measured(results: ResultData) -> Any:
+        if measured in results._measured:
+            return results._measured[measured]
         with results._measuring:
             if measured not in results._measured:
                 results._measured[measured] = measure(results)
@@ -267,6 +294,7 @@ def results_of_outputs(
         repeats=repeats,
         scoring=scoring,
         notes=(MADE_ELSEWHERE, *assumed),
+        judged=True,
     )
 
 
@@ -280,12 +308,14 @@ def results_of_rows(
     repeats: int = 1,
     records: Sequence[Any] = (),
     reused: Sequence[bool] = (),
+    judged: bool = False,
     **more: Any,
 ) -> Results:
     """Rows that no call made, in the order of their cells, in a journal in memory.
 
     `records` has, for each row, the record as JSON where it is not the reply, else NOTHING;
-    `reused` whether the reply was paid before the run that returned it.
+    `reused` whether the reply was paid before the run that returned it. Rows that were not `judged`
+    in this process are when they are read: a file can be edited by hand.
     """
     journal = Journal(False)
     ids = [journal.put(row) for row in rows]
@@ -299,13 +329,13 @@ def results_of_rows(
     def read(row: Row, cell: CellKey) -> Extraction:
         text = texts[cell.text]
         schema = choose_schema(variants[cell.variant].schema, text.schema)
-        row, data, record = _read_reply(row, schema)
+        row, data, record = _read_reply(row, schema, judged)
         return Extraction(
             variant=variants[cell.variant].label or "", text_id=text.id, repeat=cell.repeat,
             model=models[cell.variant], status=row.status, data=data,
             record=own_records.get(cell, record), failure=row.failure(), reply_text=row.reply,
             paid_before=row.when if index.reused(cell) else None,
-            **{name: getattr(row, name) for name in COPIED_FROM_ROW},
+            **facts_of(row),
         )  # fmt: skip
 
     return kind(
@@ -314,14 +344,17 @@ def results_of_rows(
     )  # fmt: skip
 
 
-def _read_reply(row: Row, schema: Schema) -> tuple[Row, Any, Any]:
-    """The row with its data and record, judged again: a file can be edited by hand."""
+def _read_reply(row: Row, schema: Schema, judged: bool) -> tuple[Row, Any, Any]:
+    """The row with its data and record; judged again unless it was `judged` before."""
     if row.reply is None or row.status not in ("ok", "InvalidRecord"):
         return row, None, None
     data = None
     try:
         data = parse_json(row.reply)
-        return row, data, schema.judge(data) if row.status == "ok" else None
+        if row.status != "ok":
+            return row, data, None
+        make = partial(schema.judge, data)
+        return row, data, RecordLater(make) if judged else make()
     except (InvalidJSON, InvalidRecord) as error:
         return row.ended_in(error), data, None
 

@@ -11,31 +11,34 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmwidgets.analysis.leaves import NOTHING, leaves_of
 from llmwidgets.analysis.same_values import group_values
-from llmwidgets.analysis.scoring import Rows
+from llmwidgets.analysis.scoring import Cell, Rows
 from llmwidgets.comparison.core import ResultData
 from llmwidgets.comparison.measures.aggregate import (
     FieldCount,
     VariantStats,
     aggregate,
     count_cells,
-    count_grounding,
     measure_agreement,
     read_differences,
 )
 from llmwidgets.comparison.measures.doubt import review_frame
 from llmwidgets.comparison.measures.error_kinds import error_frame
+from llmwidgets.comparison.measures.groundings import (
+    COPIED,
+    WORDS,
+    Groundings,
+    count_grounding,
+    read_groundings,
+)
 from llmwidgets.comparison.measures.scores import lost_functions, scoreboard_frame, verdict_of
 from llmwidgets.comparison.measures.slices import By, frame_by, metadata_frame
 from llmwidgets.comparison.measures.stability import stability_frame
 from llmwidgets.comparison.measures.text_result import (
     KINDS,
-    TextGrounding,
     TextResult,
     comparator_of,
-    ground_text,
     has_data,
     read_all_results,
-    read_text_results,
 )
 from llmwidgets.errors import FieldError
 from llmwidgets.report.scoreboard import GLYPHS
@@ -83,12 +86,14 @@ def long_frame(results: ResultData) -> pd.DataFrame:
     It takes about 400 bytes of memory a row while it is made: 800 MB for 200,000 extractions of
     ten fields. `export` writes the same rows to a file in memory that does not grow with them.
     """
-    by_variant: list[list[tuple[Any, ...]]] = [[] for _ in results.variants]
+
+    by_variant: list[list[list[Any]]] = [[[] for _ in COLUMNS] for _ in results.variants]
     notes: dict[str, None] = {}
-    for cells in _cells_of_texts(results, notes):
-        for rows, more in zip(by_variant, cells, strict=True):
-            rows += more
-    frame = _fields(chain(*by_variant))
+    for answers in read_all_results(results):
+        _add_text(results, answers, by_variant)
+        for label, score in zip(results.labels, answers.scores, strict=True):
+            notes |= {f"{label}, {answers.document.id}: {each}": None for each in score.notes}
+    frame = _fields(results.labels, by_variant)
     if frame["page"].isna().all():
         frame = frame.drop(columns="page")
     frame.attrs["notes"] = [*lost_functions(results), *notes]
@@ -96,55 +101,78 @@ def long_frame(results: ResultData) -> pd.DataFrame:
 
 
 def _long_chunks(results: ResultData, most: int) -> Iterator[pd.DataFrame]:
-    """`long_frame` chunk by chunk: rows wait in a nameless file for those of other variants."""
+    """`long_frame` chunk by chunk: cells wait in a nameless file for those of other variants."""
     with TemporaryFile() as file:
         places: list[list[int]] = [[] for _ in results.variants]
         pages = False
         # A record has some ten fields.
-        for group in _batches(_cells_of_texts(results, {}), max(1, most // 10)):
-            for variant, place in enumerate(places):
-                rows = [row for cells in group for row in cells[variant]]
-                pages = pages or any(row[-1] is not None for row in rows)
+        for group in _batches(read_all_results(results, keep=False), max(1, most // 10)):
+            by_variant = _no_cells(results)
+            for answers in group:
+                _add_text(results, answers, by_variant)
+            for columns, place in zip(by_variant, places, strict=True):
+                pages = pages or any(columns[-1])
                 place.append(file.tell())
-                pickle.dump(rows, file)
-        for at in chain(*places):
-            file.seek(at)
-            frame = _fields(pickle.load(file))
-            yield frame if pages else frame.drop(columns="page")
+                pickle.dump(columns, file)
+        for label, place in zip(results.labels, places, strict=True):
+            for at in place:
+                file.seek(at)
+                frame = _fields([label], [pickle.load(file)])
+                yield frame if pages else frame.drop(columns="page")
 
 
-def _cells_of_texts(
-    results: ResultData, notes: dict[str, None]
-) -> Iterator[list[list[tuple[Any, ...]]]]:
-    """For each text and repeat the rows of each variant; `notes` gets what there is to say."""
-    variants = range(len(results.variants))
-    for at, text in enumerate(results.texts):
-        grounds = ground_text(results, at)
-        for answers in read_text_results(results, at):
-            for label, score in zip(results.labels, answers.scores, strict=True):
-                notes |= {f"{label}, {text.id}: {each}": None for each in score.notes}
-            yield [list(_cells(answers, variant, grounds)) for variant in variants]
+_Columns = list[list[Any]]
+"""The cells of one variant, as a list for each of COLUMNS."""
 
 
-def _fields(rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
-    return _frame(rows, COLUMNS).astype({"repeat": int})
+def _no_cells(results: ResultData) -> list[_Columns]:
+    return [[[] for _ in COLUMNS] for _ in results.variants]
 
 
-def _cells(answers: TextResult, variant: int, grounds: TextGrounding) -> Iterator[tuple[Any, ...]]:
-    extraction, score = answers.extractions[variant], answers.scores[variant]
-    start = (extraction.variant, answers.document.id, answers.repeat)
-    for cell in score.cells:
-        value, truth = _shown(cell.value), _shown(cell.truth)
-        grounded = copied = page = None
-        if value is not None and answers.document.text:
-            located = grounds.locate(value, cell.pattern)
-            grounded = located.kind if located else "not applicable"
-            copied = grounds.flag(value, cell.pattern, variant) == "copied"
-            page = located.page if located else None
-        state = (cell.right, extraction.status, grounded, copied, page)
-        yield (*start, cell.path, value, truth, *state)
-    if not score.cells:
-        yield (*start, "", None, None, None, extraction.status, None, None, None)
+def _fields(labels: Sequence[str], by_variant: Sequence[_Columns]) -> pd.DataFrame:
+    import pandas as pd
+
+    for label, columns in zip(labels, by_variant, strict=True):
+        columns[0] = [label] * len(columns[1])
+    # Column by column: rows of so many cells would take three times as long.
+    return pd.DataFrame(
+        {
+            name: pd.Series(list(chain(*(columns[at] for columns in by_variant))), dtype=object)
+            for at, name in enumerate(COLUMNS)
+        }
+    ).astype({"repeat": int})
+
+
+def _add_text(results: ResultData, answers: TextResult, by_variant: Sequence[_Columns]) -> None:
+    """The cells of one text (and repeat), at the end of each column but that of the variants."""
+    grounded = read_groundings(results, answers)
+    for variant, columns in enumerate(by_variant):
+        _add_cells(columns, answers, variant, grounded)
+
+
+def _add_cells(
+    columns: Sequence[list[Any]], answers: TextResult, variant: int, grounded: Groundings
+) -> None:
+    """The cells of one extraction, at the end of each column but that of the variants."""
+    cells, codes = answers.scores[variant].cells, grounded.codes[variant]
+    pages = grounded.pages[variant] if grounded.pages else bytes(len(cells))
+    if not cells:
+        cells, codes, pages = (_NO_CELL,), b"\0", b"\0"
+    paths, _, values, truths, _, rights, _ = zip(*cells, strict=True)
+    count = len(cells)
+    added: tuple[Iterable[Any], ...] = (
+        (), [answers.document.id] * count, [answers.repeat] * count, paths,
+        [None if each is NOTHING else each for each in values],
+        [None if each is NOTHING else each for each in truths],
+        rights, [answers.outcomes[variant].status] * count, [WORDS[code] for code in codes],
+        [COPIED[code] for code in codes], [page or None for page in pages],
+    )  # fmt: skip
+    for column, more in zip(columns, added, strict=True):
+        column.extend(more)
+
+
+_NO_CELL = Cell("", "", NOTHING, NOTHING, "unlabelled", None)
+"""What stands for an extraction without a record and without a label."""
 
 
 def doubtful_frame(results: ResultData) -> pd.DataFrame:
@@ -292,7 +320,7 @@ def text_frame(results: ResultData) -> pd.DataFrame:
     for answers in read_all_results(results):
         for rows, label, score in zip(by_variant, results.labels, answers.scores, strict=True):
             if score.accuracy is not None:
-                figures = dict(zip(FIGURES, _figures(count_cells(score.cells)), strict=True))
+                figures = dict(zip(FIGURES, _figures(count_cells(score)), strict=True))
                 figures["accuracy"] = score.accuracy
                 of_lists = [getattr(score, name) for name in ROWS]
                 start = (label, answers.document.id, answers.repeat)

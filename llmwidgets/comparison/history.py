@@ -24,7 +24,7 @@ from llmwidgets.comparison.run_settings import describe_asked, describe_changes,
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.dialects.types import Example
 from llmwidgets.engine import journal_runs
-from llmwidgets.engine.extraction import COPIED_FROM_ROW, Extraction, read_answer
+from llmwidgets.engine.extraction import Extraction, facts_of, read_answer
 from llmwidgets.engine.journal_runs import (
     RunFacts,
     RunRecord,
@@ -317,7 +317,7 @@ def results_of_record(
         return Extraction(
             variant=variant.label, text_id=text.id, repeat=cell.repeat, model=variant.model,
             status=status, data=data, record=own, failure=failure, reply_text=row.reply,
-            **{name: getattr(row, name) for name in COPIED_FROM_ROW},
+            **facts_of(row),
         )  # fmt: skip
 
     return ResultData(

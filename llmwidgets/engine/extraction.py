@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmwidgets import formatting
@@ -134,10 +135,35 @@ class Extraction:
         return escape_controls(f"Extraction({', '.join(parts)})")
 
 
-COPIED_FROM_ROW = (
+class RecordLater(NamedTuple):
+    """In the place of a record: makes it when somebody looks at it, which scoring does not."""
+
+    make: Callable[[], Any]
+
+
+_held: Any = vars(Extraction)["record"]
+
+
+def _look_at_record(extraction: Extraction) -> Any:
+    record = _held.__get__(extraction)
+    if isinstance(record, RecordLater):
+        record = record.make()
+        _held.__set__(extraction, record)
+    return record
+
+
+type.__setattr__(Extraction, "record", property(_look_at_record, _held.__set__))
+
+_COPIED_FROM_ROW = (
     "mode", "usage", "seconds", "waiting_seconds", "cost", "served_model", "request_id", "tries",
     "timed_out", "asked", "notes",
 )  # fmt: skip
+_copied = attrgetter(*_COPIED_FROM_ROW)
+
+
+def facts_of(row: Row) -> dict[str, Any]:
+    """What an extraction has from its row as it is."""
+    return dict(zip(_COPIED_FROM_ROW, _copied(row), strict=True))
 
 
 def read_extraction(
@@ -160,7 +186,7 @@ def read_extraction(
         reply_text=row.reply,
         paid_before=row.when if reused else None,
         encoded=lambda: encode_request(variant, text, row),
-        **{name: getattr(row, name) for name in COPIED_FROM_ROW},
+        **facts_of(row),
     )
 
 

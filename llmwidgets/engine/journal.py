@@ -172,6 +172,14 @@ class Journal:
         )
         return Row.of_failure("", failure, id=id)
 
+    def get_all(self, ids: Sequence[int]) -> list[Row]:
+        """The rows of these ids, read at once; each as `get` has it, which looks closer."""
+        with self._lock:
+            file, start = self._own_file(), self.offset
+            plain = [each - start for each in ids if each not in self._rescued]
+            found = file.rows(plain) if file is not None else {}
+        return [read_row(id_, found.get(id_ - start)) or self.get(id_) for id_ in ids]
+
     def find(self, key: str) -> Row | None:
         """The newest row of this question that the model answered, or None."""
         packed_key = pack_key(key)

@@ -131,6 +131,15 @@ class JournalFile:
         """Wait this long for another process's lock."""
         self.connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
+    def rows(self, ids: Sequence[int]) -> dict[int, Packed]:
+        """The rows of these ids, as far as there are any; none if the file fails."""
+        marks = ", ".join("?" * len(ids))
+        select = f"SELECT id, {_COLUMNS} FROM extraction WHERE id IN ({marks})"
+        with suppress(sqlite3.Error):
+            found = self.connection.execute(select, ids).fetchall()
+            return {row[0]: (*row[1:], self._repeated(row[-1])) for row in found}
+        return {}
+
     def first(self, select: str, *values: object) -> Any:
         """The first row of the answer, with the facts that it shares where it is one; or None."""
         row = self.connection.execute(select, values).fetchone()

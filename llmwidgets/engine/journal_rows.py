@@ -220,17 +220,27 @@ def read_row(id: int, packed: Packed | None) -> Row | None:  # noqa: A002
         return None
     try:
         key, at, status, _, reply, facts, repeated = packed
-        if isinstance(facts, bytes):
-            named = {**_read_repeated(repeated), **_read_own(facts)}
-        else:
-            named = _read_facts(facts)
-        named["usage"] = Usage(**named["usage"])
+        named = _facts_of(facts, repeated)
         key = key.hex() if isinstance(key, bytes) else key
         status = current_status(status, named.get("code", ""))
-        row = Row(id=id, key=key, at=at, status=status, reply=reply, **named)
-        return row if is_sound(row) else None
+        sound = isinstance(key, str) and isinstance(at, float | int) and 0 <= at < _LARGEST
+        sound = sound and isinstance(reply, str | None) and status in ("ok", *FAILURES)
+        return Row(id=id, key=key, at=at, status=status, reply=reply, **named) if sound else None
     except (ValueError, KeyError, TypeError, AttributeError, struct.error):
         return None
+
+
+@lru_cache(maxsize=1024)  # rows that no call made all have the same facts
+def _facts_of(facts: str | bytes, repeated: str) -> dict[str, Any]:
+    """The facts of a row; ValueError and its like if they are not sound."""
+    if isinstance(facts, bytes):
+        named = {**_read_repeated(repeated), **_read_own(facts)}
+    else:
+        named = _read_facts(facts)
+    named["usage"] = Usage(**named["usage"])
+    if not is_sound(Row(key="", status="ok", **named)):
+        raise ValueError
+    return named
 
 
 @lru_cache(maxsize=512)

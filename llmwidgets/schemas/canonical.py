@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import count
 from typing import Any
@@ -31,6 +32,7 @@ _INDEX = re.compile("0|[1-9][0-9]{0,8}")
 _PARTS = re.compile(r'\[\d*\]|\["(?:[^"\\]|\\.)*"\]|\.?[^.\[\]]+')
 
 
+@lru_cache(maxsize=8192)
 def property_path(path: str, name: str) -> str:
     """The place of property `name` inside the object at `path`.
 

@@ -370,7 +370,7 @@ def parse_json(text: str) -> Any:
         bare = inside.removesuffix("\n").removesuffix("\r")
     bare = bare.removeprefix("\ufeff")
     try:
-        data = json.loads(bare, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        data = _STRICT.decode(bare)
     except _NotStrictError as error:
         raise InvalidJSON(f"The reply is not strict JSON: {error}.", _HINT) from None
     except RecursionError:
@@ -399,6 +399,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise _NotStrictError(f"{name} is not a JSON number")
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
 
 
 def _where(text: str, error: json.JSONDecodeError) -> str:

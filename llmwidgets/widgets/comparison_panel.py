@@ -11,7 +11,6 @@ from llmwidgets.comparison.run_settings import script_of
 from llmwidgets.formatting import count
 from llmwidgets.store.store import Store, choose_store
 from llmwidgets.widgets.comparison.grid import GridController
-from llmwidgets.widgets.comparison.kinds_view import KindsController
 from llmwidgets.widgets.comparison.labels import LabelController
 from llmwidgets.widgets.comparison.results import (
     ResultController,
@@ -24,6 +23,7 @@ from llmwidgets.widgets.comparison.review import ReviewController
 from llmwidgets.widgets.comparison.run import RunController, RunningState
 from llmwidgets.widgets.comparison.runs_view import RunsController, RunsState
 from llmwidgets.widgets.comparison.schema_editor import FieldsController, FieldsState
+from llmwidgets.widgets.comparison.scores.kinds_view import KindsController
 from llmwidgets.widgets.comparison.setup import RunOptions, Screen, Setup
 from llmwidgets.widgets.comparison.setup_controller import SetupController, read_once
 from llmwidgets.widgets.comparison.setup_view import SetupState

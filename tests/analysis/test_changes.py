@@ -26,13 +26,16 @@ def drawn(rng: random.Random, texts: int, right: float, fields: int = 8) -> list
     return [sum(rng.random() < right for _ in range(fields)) / fields for _ in range(texts)]
 
 
-def verdict_of(*columns: tuple[Scores, Scores], margin: float = 0.05, **more) -> ChangeVerdict:
+def verdict_of(
+    *columns: tuple[Scores, Scores], margin: float = 0.05, flips: int = 1, **more
+) -> ChangeVerdict:
     changes = tuple(
         VariantChange(
             label=now.label,
             texts=len(now.scores.keys() & before.scores.keys()),
             before=0.9,
             now=0.9,
+            to_wrong=flips,
         )
         for now, before in columns
     )
@@ -90,6 +93,17 @@ def test_equal_answers_pass_a_margin_that_the_number_of_texts_can_show(texts, le
     (reason,) = verdict_of((same, same), margin=least / 2).fails("--margin ").values()
     assert f"{texts} texts can show" in reason
     assert "give --margin 0." in reason
+
+
+@pytest.mark.parametrize("texts", [3, 9, 10, 40])
+def test_where_nothing_got_worse_it_passes_and_says_how_little_that_shows(texts) -> None:
+    same = named([1.0] * texts)
+    passed = verdict_of((same, same), margin=0.001, flips=0)
+    assert passed.fails() == {}
+    assert f"nothing got worse on these texts, but {texts} texts" in passed.details
+    assert verdict_of((same, same), margin=0.001, flips=1).fails()
+    shown = verdict_of((same, same), margin=0.5, flips=0).details
+    assert ("nothing got worse" in shown) == (texts < 10)
 
 
 def test_the_margin_that_is_proposed_passes() -> None:

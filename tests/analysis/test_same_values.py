@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import llmwidgets as lw
-from llmwidgets.analysis.comparators import FieldComparator, read_scoring
+from llmwidgets.analysis.comparators import FieldComparator, comparator_for, read_scoring
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.same_values import group_values, same_value
 from llmwidgets.widgets.comparison.grid_model import GridIndex
@@ -19,7 +19,7 @@ SCHEMA = lw.Comparison.from_outputs(ROWS, ["x"], {"A": [{}]}).texts[0].schema
 
 
 def comparing(scoring: Any = None) -> FieldComparator:
-    return FieldComparator.of(SCHEMA, read_scoring(scoring, SCHEMA))
+    return comparator_for(SCHEMA, read_scoring(scoring, SCHEMA))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from llmwidgets.analysis.scoring import score
 from llmwidgets.comparison import Comparison
 from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.errors import FieldError
-from llmwidgets.widgets.comparison.score_view import score_view
+from llmwidgets.widgets.comparison.scores.score_view import score_view
 
 ROWS = [
     {"name": "name"},

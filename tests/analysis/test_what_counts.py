@@ -6,7 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from llmwidgets.analysis import comparators
 from llmwidgets.analysis.scoring import score
 from llmwidgets.schemas import Schema, read_schema
 from tests.analysis.what_counts import DOCUMENT, RULES, table, written
@@ -73,3 +76,17 @@ def test_judged_pairs_are_scored_as_judged(shared_data) -> None:
     assert len(against[0]) <= 0.015 * count[0]
     assert len(against[1]) <= 0.05 * count[1]
     assert {*against[0], *against[1]} == set(REMAINING)
+
+
+@given(
+    st.floats(-1e16, 1e16) | st.integers(-(10**18), 10**18),
+    st.floats(-1e16, 1e16) | st.integers(-100, 100),
+    st.sampled_from([0.0, 0.01, 1.0, 1e3]),
+    st.booleans(),
+)
+@settings(max_examples=400, deadline=None)
+def test_numbers_far_apart_are_told_apart_as_their_decimals_would_be(one, other, amount, near):
+    other = one + other * 1e-15 if near else other
+    if comparators._are_far_apart(one, other, amount):
+        parsed = comparators.parse_value(one), comparators.parse_value(other)
+        assert not comparators._number(*parsed, (one, other), amount)

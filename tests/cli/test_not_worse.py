@@ -81,8 +81,19 @@ def test_a_run_saved_is_what_the_next_one_is_held_to(files: Path, capsys) -> Non
     assert "shown not to be worse by more than 10 in 100" in out
 
 
-def test_too_few_texts_are_said_with_what_would_do(files: Path, capsys) -> None:
+def test_a_run_in_which_nothing_got_worse_passes_and_says_how_little_that_shows(files, capsys):
     assert run("--save", "base.json") == 0
+    assert run("--not-worse-than", "base.json", "--margin", "0.02") == 0
+    said = told(capsys)[0]
+    assert re.search(r"nothing got worse on these texts, but 24 texts can rule out a loss of", said)
+
+
+def test_too_few_texts_are_said_with_what_would_do(files: Path, capsys) -> None:
+    """One field of one text is wrong now."""
+    labels = json.loads(Path("truth.json").read_text())
+    next(iter(labels.values()))["number"] = "another"
+    Path("truth.json").write_text(json.dumps(labels))
+    baseline()
     assert run("--not-worse-than", "base.json", "--margin", "0.02") == 1
     line = told(capsys)[1]
     assert re.search(r"24 texts can show [\d.]+ in 100 at best; give --margin 0\.\d+ or", line)

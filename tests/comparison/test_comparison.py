@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from llmwidgets.comparison import Comparison, Variant, estimate, load
 from llmwidgets.errors import FAILURES, FieldError
-from llmwidgets.widgets.comparison.score_view import score_view
+from llmwidgets.widgets.comparison.scores.score_view import score_view
 
 MARKER = "Birkenweg-Marker-8-Ulm"
 

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import llmwidgets as lw
-from llmwidgets.comparison.measures.stability import ALL_FIELDS, RepeatedValue, read_repeated
+from llmwidgets.comparison.measures.kept_scores import VariantValue
+from llmwidgets.comparison.measures.stability import ALL_FIELDS, read_repeated
 from llmwidgets.errors import FieldError
 
 SCHEMA = {
@@ -185,10 +186,10 @@ def test_the_stability_is_in_the_scoreboard_the_text_and_the_page(tmp_path: Path
 # -- The value that most repeats have.
 
 
-def shown(comparison: lw.Comparison, path: str) -> RepeatedValue:
+def shown(comparison: lw.Comparison, path: str) -> VariantValue:
     (field,) = (each for each in read_repeated(comparison, 0).values if each.path == path)
     (value,) = field.values
-    assert isinstance(value, RepeatedValue)
+    assert value.given
     return value
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import llmwidgets as lw
-from llmwidgets.widgets.comparison.kinds_view import AT_ONCE
+from llmwidgets.widgets.comparison.scores.kinds_view import AT_ONCE
 
 SCHEMA = {
     "type": "object",

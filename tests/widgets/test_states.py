@@ -12,14 +12,8 @@ from typing import Any, get_args, get_type_hints, is_typeddict
 import pytest
 
 from llmwidgets.widgets import comparison_panel, connection_panel
-from llmwidgets.widgets.comparison import (
-    detail_view,
-    doubt_view,
-    grid,
-    kinds_view,
-    runs_view,
-    score_view,
-)
+from llmwidgets.widgets.comparison import detail_view, grid, runs_view
+from llmwidgets.widgets.comparison.scores import doubt_view, kinds_view, score_view
 
 SOURCES = Path(connection_panel.__file__).with_name("javascript") / "src"
 ENVELOPE = {"type", "act", "error"}

@@ -73,6 +73,18 @@ class VariantChange:
     def told_apart(self) -> bool:
         return self.outcome in (ChangeOutcome.WORSE, ChangeOutcome.BETTER)
 
+    @property
+    def only_better(self) -> bool:
+        """Whether nothing is worse than before on any text: no field, no reply, no answer."""
+        known = self.now is not None and self.before is not None
+        return (
+            known
+            and (self.now or 0.0) >= (self.before or 0.0)
+            and not self.to_wrong
+            and self.lost_now <= self.lost_before
+            and self.unanswered_now <= self.unanswered_before
+        )
+
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class ChangeVerdict:
@@ -160,10 +172,11 @@ class ChangeVerdict:
         return pd.DataFrame(rows, columns=pd.Index(names)).rename(columns={"label": "variant"})
 
     def fails(self, option: str = "margin=") -> dict[str, str]:
-        """The variants that are not shown to be worse by less than the margin, each with a reason.
+        """The variants that may have lost more than the margin, each with a reason.
 
-        One that the earlier run does not have neither fails nor passes. `option` is how the reader
-        gives another margin.
+        One passes if it is shown to have lost less (95 %), or if nothing at all got worse on these
+        texts, however few they are: `details` says then how much that shows. One that the earlier
+        run does not have neither fails nor passes. `option` is how the reader gives another margin.
         """
         reasons = ((each.label, self._reason(each, option)) for each in self.changes)
         return {label: reason for label, reason in reasons if reason}
@@ -219,6 +232,16 @@ class ChangeVerdict:
                 f"{names} {'is' if len(kept) == 1 else 'are'} shown not to be worse by more than "
                 f"{self._margin} (at most {at_most}; 95 %)."
             )
+        for each in self.changes:
+            if each.only_better and not each.told_apart and not self._is_shown(each):
+                units = count(each.units, "group" if self.grouped else "text")
+                ruled_out = (
+                    f"can rule out a loss of {formatting.rough_share(each.at_best)} in 100, not a "
+                    "smaller one"
+                    if each.at_best is not None
+                    else "rule out no loss"
+                )
+                yield f"{each.label}: nothing got worse on these texts, but {units} {ruled_out}."
         if few and (told or rest):
             names = join_listed([each.label for each in few])
             yield f"{names}: too few texts with truth are in both runs."
@@ -265,13 +288,15 @@ class ChangeVerdict:
         unit = "groups" if self.grouped else "texts"
         if each.outcome is ChangeOutcome.UNSCORED:
             return f"{each.label} is not scored: give truth for texts that are in both runs"
+        if each.only_better:
+            return ""
         if each.worse_by is None or each.at_best is None:
             few = count(each.units, unit[:-1])
             return (
                 f"{each.label} has {few} with truth in both runs, and at least {FEWEST_TEXTS} "
                 f"are needed; to show {self._margin}, {self._needed(each)}"
             )
-        if each.worse_by < self.margin:
+        if self._is_shown(each):
             return ""
         allowed = f"{self._margin} are allowed"
         if each.outcome is ChangeOutcome.WORSE:
@@ -280,12 +305,16 @@ class ChangeVerdict:
             least = formatting.rough_share(each.at_best)
             return (
                 f"{each.label}: {count(each.units, unit[:-1])} can show {least} in 100 at best; "
-                f"give {option}{_next_margin(each.at_best)} or {self._needed(each)}"
+                f"give {option}{_next_margin(each.worse_by)} or {self._needed(each)}"
             )
         return (
             f"{each.label} can be up to {percent(each.worse_by)} in 100 worse; {allowed}, "
             f"which {self._needed(each)} would show"
         )
+
+    def _is_shown(self, each: VariantChange) -> bool:
+        """Whether a loss of the margin or more is excluded."""
+        return each.worse_by is not None and each.worse_by < self.margin
 
     def _needed(self, each: VariantChange) -> str:
         unit = "groups" if self.grouped else "texts"

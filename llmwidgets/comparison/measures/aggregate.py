@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import math
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
-from itertools import combinations, permutations
-from typing import TYPE_CHECKING, Any
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
 
-from llmwidgets.analysis.leaves import NOTHING, is_empty
+from llmwidgets.analysis.comparators import RECORD
+from llmwidgets.analysis.leaves import is_empty
 from llmwidgets.analysis.scoring import Cell, Rows, TextScore, WithRows
-from llmwidgets.comparison.core import CellKey, ResultData, Results, Rules, measure_once
+from llmwidgets.comparison.core import ResultData, Results, measure_once
+from llmwidgets.comparison.measures.agreement import Found, PairCounter
+from llmwidgets.comparison.measures.kept_scores import kept_scores
 from llmwidgets.comparison.measures.text_result import (
-    KINDS,
     Difference,
-    Flag,
     TextResult,
-    ground_text,
     has_data,
     is_labelled,
     read_all_results,
     read_text_result,
     read_text_results,
-    score_against,
 )
 from llmwidgets.comparison.texts import spread_evenly
 from llmwidgets.comparison.truth import Correction, truth_before
@@ -58,28 +56,17 @@ class FieldCount:
     nulls_in_words: int = 0
     part: float = 0.0
 
-    def add(self, cell: Cell, times: int = 1) -> None:
-        """Count one cell; one that truth does not label is left out. `times` -1 takes it back."""
-        if cell.right is None:
-            return
-        if cell.right and type(cell.truth) is str and cell.truth:
-            self.labelled += times
-            self.right += times
-            self.given += times
-            self.wanted += times
-            self.found += times
-            return
-        wanted, in_words = not is_empty(cell.truth), cell.state == "null in words"
-        given = not (in_words or cell.state == "missing" or is_empty(cell.value))
+    def add(self, kind: _Kind, times: int) -> None:
+        """Count cells of one kind, as often as there are; negative `times` take them back."""
         self.labelled += times
-        self.right += times * cell.right
-        self.given += times * given
-        self.wanted += times * wanted
-        self.found += times * (cell.right and given and wanted)
-        self.invented += times * (given and not wanted)
-        self.missed += times * (wanted and not given)
-        self.nulls_in_words += times * in_words
-        self.part += times * cell.part
+        self.right += times * kind.right
+        self.given += times * kind.given
+        self.wanted += times * kind.wanted
+        self.found += times * (kind.right and kind.given and kind.wanted)
+        self.invented += times * (kind.given and not kind.wanted)
+        self.missed += times * (kind.wanted and not kind.given)
+        self.nulls_in_words += times * kind.in_words
+        self.part += times * kind.part
 
     @property
     def accuracy(self) -> float | None:
@@ -99,11 +86,38 @@ class FieldCount:
         return 2 * self.found / both if both else None
 
 
-def count_cells(cells: Iterable[Cell]) -> FieldCount:
+class _Kind(NamedTuple):
+    """What is counted of a labelled cell; most cells are of one kind."""
+
+    right: bool = True
+    given: bool = True
+    wanted: bool = True
+    in_words: bool = False
+    part: float = 0.0
+
+
+_SAME = _Kind()
+"""A value that is the truth itself."""
+
+
+def _kind_of(cell: Cell) -> _Kind:
+    if cell.value is cell.truth and cell.right and cell.truth is not None:
+        return _SAME
+    in_words = cell.state == "null in words"
+    given = not (in_words or cell.state == "missing" or is_empty(cell.value))
+    return _Kind(bool(cell.right), given, not is_empty(cell.truth), in_words, cell.part)
+
+
+def _kinds_of(score: TextScore) -> list[tuple[str, _Kind]]:
+    """The pattern and the kind of each cell that truth labels."""
+    return [(cell.pattern, _kind_of(cell)) for cell in score.cells if cell.right is not None]
+
+
+def count_cells(score: TextScore) -> FieldCount:
     """The cells of one text, all fields together."""
     count = FieldCount()
-    for cell in cells:
-        count.add(cell)
+    for kind, times in Counter([kind for _, kind in _kinds_of(score)]).items():
+        count.add(kind, times)
     return count
 
 
@@ -128,7 +142,8 @@ class VariantStats(WithRows):
     missed: int = 0
     nulls_in_words: int = 0
     lists: dict[str, Rows] = field(default_factory=dict)
-    counts: dict[str, FieldCount] = field(default_factory=dict)
+    _counts: dict[str, FieldCount] = field(default_factory=dict)
+    _to_count: Counter[tuple[str, _Kind]] = field(default_factory=Counter, compare=False)
     seconds: list[float] = field(default_factory=list)
     waiting: list[float] = field(default_factory=list)
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -203,21 +218,30 @@ class VariantStats(WithRows):
             self.lists[name] = total
             if total == Rows():
                 del self.lists[name]
-        for cell in score.cells:
-            if cell.right is None:
-                continue
-            count = self.counts.setdefault(cell.pattern, FieldCount())
-            count.add(cell, times)
-            if not count.labelled:
-                del self.counts[cell.pattern]
+        if times > 0:
+            self._to_count.update(_kinds_of(score))
+        else:
+            self._to_count.subtract(_kinds_of(score))
+
+    @property
+    def counts(self) -> dict[str, FieldCount]:
+        """The cells of each field, by the schema's path."""
+        # What was counted by kinds, which is quick, is added up once somebody looks.
+        for (name, kind), times in self._to_count.items():
+            self._counts.setdefault(name, FieldCount()).add(kind, times)
+        if self._to_count:
+            self._to_count.clear()
+            for name in [name for name, count in self._counts.items() if not count.labelled]:
+                del self._counts[name]
+        return self._counts
 
     def copy(self, order: Iterable[str]) -> VariantStats:
         """The same sums, to go on from; scores in this order of texts."""
         copies = {each.name: copy(getattr(self, each.name)) for each in fields(self)}
         names = [name for name in order if name in self.scores]
         copies |= {name: {text: copies[name][text] for text in names} for name in _BY_TEXT}
-        copies["counts"] = {name: replace(count) for name, count in self.counts.items()}
-        return VariantStats(**copies)
+        copies["_counts"] = {name: replace(count) for name, count in self.counts.items()}
+        return VariantStats(**copies | {"_to_count": Counter()})
 
     @property
     def total(self) -> FieldCount:
@@ -358,13 +382,16 @@ class Accumulator:
         if len(self._kept) > _KEPT:
             del self._kept[max(self._kept)]
 
-    def aggregates(self) -> Aggregates:
-        """Copies of what was counted so far, texts in order; what was not asked is stopped."""
+    def aggregates(self, units: int | None = None) -> Aggregates:
+        """Copies of what was counted so far, texts in order; what was not asked is stopped.
+
+        `units` is how many texts (and repeats) were read where it is not all of them.
+        """
         columns = tuple(each.copy(self._order) for each in self._stats)
         for stats, counted in zip(columns, self._counted, strict=True):
-            if waits := len(counted) - sum(counted):
+            if waits := counted[:units].count(0):
                 stats.statuses["Stopped"] += waits
-        return Aggregates(columns, array("I", self._rows), dict(self._kept))
+        return Aggregates(columns, self._rows[:units], dict(self._kept))
 
 
 @measure_once
@@ -398,6 +425,12 @@ def relabel(
 ) -> Results:
     """The same replies by other truth; what was scored already is scored again where it moved."""
     changed = replace(results, texts=texts, label_log=label_log)
+    if kept_scores in results._measured:
+        moved = [at for at, (old, new) in enumerate(zip(results.texts, texts, strict=True))
+                 if old is not new]  # fmt: skip
+        repeats = range(results.repeats)
+        units = [at * len(repeats) + repeat for at in moved for repeat in repeats]
+        changed._measured[kept_scores] = kept_scores(results).without(units)
     if aggregate in results._measured:
         adopt_aggregates(changed, lambda: aggregate(results).after(results, changed))
     return changed
@@ -409,7 +442,7 @@ def as_given(results: Results) -> Results:
     return relabel(results, truth_before(results.texts, results.label_log), ())
 
 
-# -- Metrics that need no truth: how far variants agree, and how many values are in their text.
+# -- Metrics that need no truth: how far variants agree.
 
 _MOST_TEXTS, _MOST_PAIRS = 500, 3_000
 
@@ -427,6 +460,11 @@ class SharedCells:
     def add(self, more: SharedCells) -> None:
         self.same.update(more.same)
         self.of.update(more.of)
+
+    def count(self, found: Found) -> None:
+        for name, (same, of) in found.items():
+            self.same[name] += same
+            self.of[name] += of
 
     def share(self, name: str | None = None) -> tuple[float, int] | None:
         """The share that is the same, 0–1, and of how many cells; None if there are none."""
@@ -462,17 +500,25 @@ class Agreement:
 
 def measure_agreement(results: ResultData, texts: Sequence[int] | None = None) -> Agreement:
     """Compare every two variants in these texts, all of them by default, by the same rules."""
-    count = len(results.variants)
+    count, rules = len(results.variants), results.scoring or {}
+    if callable(rules.get(RECORD)):
+        # A function that scores whole records has no say between variants, and is not called.
+        fields = {name: how for name, how in rules.items() if name != RECORD}
+        results = replace(results, scoring=fields or None)
     pairs = {pair: SharedCells() for pair in combinations(range(count), 2)}
-    texts = range(len(results.texts)) if texts is None else texts
-    for at in texts:
-        for repeat in range(results.repeats):
-            cells = [CellKey(variant, at, repeat) for variant in range(count)]
-            extractions = [results.extraction(cell) for cell in cells]
-            data = {n: each.data for n, each in enumerate(extractions) if has_data(each)}
-            for pair, shared in _in_text(results.texts[at], data, results.scoring):
-                pairs[pair].add(shared)
-    return Agreement(count, pairs, len(texts))
+    counter = PairCounter(count, results.scoring)
+    read = read_all_results(results) if texts is None else (
+        each for at in texts for each in read_text_results(results, at)
+    )  # fmt: skip
+    for result in read:
+        for pair, found in counter.add(result):
+            pairs[pair].count(found)
+        if counter.full:
+            for pair, found in counter.pairs():
+                pairs[pair].count(found)
+    for pair, found in counter.pairs():
+        pairs[pair].count(found)
+    return Agreement(count, pairs, len(results.texts) if texts is None else len(texts))
 
 
 @measure_once
@@ -482,66 +528,3 @@ def sampled_agreement(results: ResultData) -> Agreement:
     pairs = max(1, variants * (variants - 1) // 2)
     most = max(10, min(_MOST_TEXTS, _MOST_PAIRS // pairs))
     return measure_agreement(results, spread_evenly(len(results.texts), most))
-
-
-def _in_text(
-    text: Document, data: dict[int, Any], scoring: Rules
-) -> Iterator[tuple[tuple[int, int], SharedCells]]:
-    """Each two variants that answered; records that are alike are compared once for all."""
-    written = {at: json.dumps(each, sort_keys=True) for at, each in data.items()}
-    known: dict[tuple[str, ...], SharedCells] = {}
-    for pair in combinations(data, 2):
-        records = tuple(sorted(written[at] for at in pair))
-        if records not in known:
-            shared = known[records] = SharedCells()
-            alike = records[0] == records[1]
-            for truth, value in permutations(data[at] for at in pair):
-                for cell in score_against(text.schema, value, truth, scoring).cells:
-                    if not _both_silent(cell):
-                        shared.same[cell.pattern] += alike or bool(cell.right)
-                        shared.of[cell.pattern] += 1
-        yield pair, known[records]
-
-
-def _both_silent(cell: Cell) -> bool:
-    """Nothing on either side, an open key on one: no answer to agree on."""
-    return (cell.value is NOTHING and is_empty(cell.truth)) or (
-        cell.truth is NOTHING and is_empty(cell.value)
-    )
-
-
-@dataclass(slots=True)
-class GroundingCount:
-    """One variant's values by how they are in the text; `copied` ones are among the absent."""
-
-    exact: int = 0
-    normalised: int = 0
-    fuzzy: int = 0
-    absent: int = 0
-    copied: int = 0
-
-    @property
-    def values(self) -> int:
-        """How many values were looked for."""
-        return self.exact + self.normalised + self.fuzzy + self.absent
-
-    def add(self, kind: str, flag: Flag) -> None:
-        setattr(self, kind, getattr(self, kind) + 1)
-        self.copied += flag == "copied"
-
-
-def count_grounding(
-    results: ResultData, texts: Sequence[int] | None = None
-) -> list[GroundingCount]:
-    """One count per variant over these texts, all of them by default."""
-    counts = [GroundingCount() for _ in results.variants]
-    for at in range(len(results.texts)) if texts is None else texts:
-        grounds = ground_text(results, at)
-        for result in read_text_results(results, at):
-            for variant, scored in enumerate(result.scores):
-                for cell in scored.cells:
-                    grounding = grounds.locate(cell.value, cell.pattern)
-                    if grounding is not None and grounding.kind in KINDS:
-                        flag = grounds.flag(cell.value, cell.pattern, variant)
-                        counts[variant].add(grounding.kind, flag)
-    return counts

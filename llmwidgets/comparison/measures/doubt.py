@@ -23,11 +23,11 @@ from llmwidgets.analysis.statistics.doubt import (
     doubts_of,
 )
 from llmwidgets.comparison.core import ResultData, measure_once
-from llmwidgets.comparison.measures.stability import RepeatedValue, read_repeated
+from llmwidgets.comparison.measures.kept_scores import VariantValue
+from llmwidgets.comparison.measures.stability import read_repeated
 from llmwidgets.comparison.measures.text_result import (
     FieldResult,
     TextGrounding,
-    VariantValue,
     comparator_of,
     ground_text,
     read_text_results,
@@ -211,7 +211,7 @@ def _disagreement(values: list[Any], pattern: str, comparing: FieldComparator) -
 
 def _among_repeats(value: VariantValue) -> tuple[int, float]:
     """The first repeat that says this, and the share of the others that say something else."""
-    if not isinstance(value, RepeatedValue):
+    if not value.given:
         return 0, nan
     others = sum(map(len, value.groups)) - 1
     same = len(value.groups[0]) - 1

@@ -242,7 +242,7 @@ def take_texts(results: Results, texts: Sequence[int], by: str) -> Results:
     places, ids = array("I", texts), {results.texts[at].id for at in texts}
 
     def read(row: Row, cell: CellKey) -> Extraction:
-        return results.read(row, replace(cell, text=places[cell.text]))
+        return results.read(row, cell._replace(text=places[cell.text]))
 
     return replace(
         results,

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.same_values import group_values, same_value
 from llmwidgets.comparison.core import ResultData, measure_once
+from llmwidgets.comparison.measures.kept_scores import VariantValue
 from llmwidgets.comparison.measures.text_result import (
     FieldResult,
     TextResult,
-    VariantValue,
     comparator_of,
     compare_fields,
     data_to_compare,
@@ -39,36 +39,14 @@ if TYPE_CHECKING:
 # -- One text: the value that most repeats have, the others behind it.
 
 
-@dataclass(frozen=True, slots=True)
-class RepeatedValue(VariantValue):
-    """The value that a variant gives for a field most often, the first of several.
-
-    `given` has the value of each repeat, `groups` the repeats that say the same, counted from 0:
-    the largest first. A repeat without a record is in no group.
-    """
-
-    given: tuple[VariantValue, ...] = ()
-    groups: tuple[tuple[int, ...], ...] = ()
-
-    @property
-    def unstable(self) -> bool:
-        """Whether its repeats say different things."""
-        return len(self.groups) > 1
-
-    @property
-    def first(self) -> int:
-        """The first repeat that has the value."""
-        return self.groups[0][0] if self.groups else 0
-
-
 def at_repeat(value: VariantValue, repeat: int) -> VariantValue:
     """What a variant gives for a field in one of its repeats."""
-    return value.given[repeat] if isinstance(value, RepeatedValue) else value
+    return value.given[repeat] if value.given else value
 
 
 @dataclass(frozen=True, slots=True)
 class RepeatedText:
-    """One text with its fields; each value is a RepeatedValue where there are repeats."""
+    """One text with its fields; each value is a VariantValue where there are repeats."""
 
     document: Document
     values: tuple[FieldResult, ...]
@@ -114,14 +92,14 @@ def _as_given(
 
 def _most_frequent(
     given: Sequence[VariantValue], pattern: str, comparing: FieldComparator
-) -> RepeatedValue:
+) -> VariantValue:
     there = [at for at, each in enumerate(given) if each.state != "failed"]
     if not there:
-        return RepeatedValue("failed", failure=given[0].failure, given=tuple(given))
+        return VariantValue("failed", failure=given[0].failure, given=tuple(given))
     found = group_values([given[at].value for at in there], pattern, comparing)
     groups = sorted((tuple(there[at] for at in group) for group in found), key=len, reverse=True)
     first = given[groups[0][0]]
-    return RepeatedValue(first.state, first.value, given=tuple(given), groups=tuple(groups))
+    return VariantValue(first.state, first.value, given=tuple(given), groups=tuple(groups))
 
 
 # -- All texts: the share of pairs of repeats that say the same.

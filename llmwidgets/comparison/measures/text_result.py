@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import marshal
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.comparators import (
@@ -15,13 +17,21 @@ from llmwidgets.analysis.comparators import (
     LostFunction,
     Rule,
     ScoringFunction,
+    comparator_for,
     read_scoring,
 )
 from llmwidgets.analysis.grounding import ExampleLeakage, Grounding, SourceText, ground
 from llmwidgets.analysis.leaves import NOTHING, is_empty, says_no_value
 from llmwidgets.analysis.same_values import group_values
 from llmwidgets.analysis.scoring import TextScore, failed_score, score
-from llmwidgets.comparison.core import CellKey, ResultData, Rules, measure_once
+from llmwidgets.comparison.core import ResultData, Rules, measure_once, read_extractions
+from llmwidgets.comparison.measures.kept_scores import (
+    Among,
+    Outcome,
+    Scored,
+    VariantValue,
+    kept_scores,
+)
 from llmwidgets.comparison.values import to_jsonable
 from llmwidgets.dialects.types import Example
 from llmwidgets.errors import FAILURES, FieldError
@@ -60,10 +70,10 @@ def has_data(extraction: Extraction) -> bool:
     )
 
 
-def is_lost(extraction: Extraction) -> bool:
+def _is_lost(status: str, has_data: bool) -> bool:
     """Whether the model answered and its own failure left no record."""
-    failure = FAILURES.get(extraction.status)
-    return failure is not None and failure.scored and not has_data(extraction)
+    failure = FAILURES.get(status)
+    return failure is not None and failure.scored and not has_data
 
 
 def is_labelled(text: Document) -> bool:
@@ -87,15 +97,16 @@ def score_against(schema: Schema, data: Any, reference: Any, scoring: Rules) -> 
 
 def _score(schema: Schema, data: Any, truth: Any, scoring: Rules) -> TextScore:
     """The data against the truth, by those rules that this schema has the fields for."""
-    return score(schema, data, truth, scoring=_rules_of(schema, scoring))
+    return score(schema, data, truth, scoring=rules_for(schema, scoring))
 
 
 def comparator_of(schema: Schema, scoring: Rules) -> FieldComparator:
     """Tells which values of a field are the same, by the same rules."""
-    return FieldComparator.of(schema, _rules_of(schema, scoring))
+    return comparator_for(schema, rules_for(schema, scoring))
 
 
-def _rules_of(schema: Schema, scoring: Rules) -> dict[str, Any]:
+def rules_for(schema: Schema, scoring: Rules) -> dict[str, Rule]:
+    """The rules that this schema has the fields for."""
     # A function of the user's need not be hashable by itself.
     rules = (
         (name, ScoringFunction(how) if callable(how) else how)
@@ -105,7 +116,7 @@ def _rules_of(schema: Schema, scoring: Rules) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1024)
-def _rules(scoring: tuple[tuple[str, Any], ...], schema: Schema) -> dict[str, Any]:
+def _rules(scoring: tuple[tuple[str, Any], ...], schema: Schema) -> dict[str, Rule]:
     return {name: rule for name, how in scoring if (rule := rule_of(name, how, schema)) is not None}
 
 
@@ -156,15 +167,6 @@ _INDEX = re.compile(r"\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
-class VariantValue:
-    """What one variant gives for a field; NOTHING if it gives nothing, with its failure if any."""
-
-    state: State
-    value: Any = NOTHING
-    failure: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class FieldResult:
     """One field of one text: its truth, NOTHING if it is not labelled, and each variant's value.
 
@@ -194,21 +196,37 @@ class Difference(FieldResult):
     repeat: int
 
 
-@dataclass(frozen=True)
 class TextResult:
-    """One text (and repeat): for each variant an extraction and its score, and the fields."""
+    """One text (and repeat): for each variant how it ended, its score, and the fields.
 
-    text: int
-    repeat: int
-    document: Document
-    extractions: tuple[Extraction, ...]
-    scores: tuple[TextScore, ...]
-    fields: tuple[FieldResult, ...]
+    It is made of the scores that are kept. `extractions` are read from the journal where somebody
+    asks for them.
+    """
+
+    def __init__(
+        self, results: ResultData, text: int, repeat: int, scored: Scored,
+        extractions: tuple[Extraction, ...] | None = None,
+    ) -> None:  # fmt: skip
+        self.text, self.repeat, self.document = text, repeat, results.texts[text]
+        self.outcomes, self.scores, self._among = scored
+        self._results, self._read = results, extractions
+
+    @property
+    def extractions(self) -> tuple[Extraction, ...]:
+        """What each variant answered, in full."""
+        if self._read is None:
+            self._read = read_extractions(self._results, [(self.text, self.repeat)])
+        return self._read
 
     @property
     def statuses(self) -> tuple[str, ...]:
-        """How each extraction ended."""
-        return tuple(each.status for each in self.extractions)
+        """How each variant ended: `ok`, or the class of its failure."""
+        return tuple([each.status for each in self.outcomes])
+
+    @cached_property
+    def fields(self) -> tuple[FieldResult, ...]:
+        """Every field that can be compared, in the order of the schema, with what each gives."""
+        return (*self._labelled(), *(FieldResult(at, NOTHING, given) for at, given in self._among))
 
     @cached_property
     def differences(self) -> list[Difference]:
@@ -216,22 +234,30 @@ class TextResult:
 
         Where nothing else differs, a failure of the model's own has a row.
         """
-        fields = [
-            each
-            for each in self.fields
-            if any(one.state not in ("agree", "failed") for one in each.values)
+        paths = {
+            cell.path
+            for scored, outcome in zip(self.scores, self.outcomes, strict=True)
+            if outcome.has_data and scored.right < len(scored.cells)
+            for cell in scored.cells
+            if cell.right is False
+        }
+        among = [
+            FieldResult(path, NOTHING, given)
+            for path, given in self._among
+            if any(each.state not in ("agree", "failed") for each in given)
         ]
-        if not fields and any(map(is_lost, self.extractions)):
-            fields = [FieldResult("", NOTHING, tuple(map(no_value, self.extractions)))]
+        differing = [*self._labelled(paths), *among]
+        if not differing and any(_is_lost(each.status, each.has_data) for each in self.outcomes):
+            differing = [FieldResult("", NOTHING, tuple(self._silent))]
         return [
             Difference(each.path, each.truth, each.values, self.document.id, self.repeat)
-            for each in fields
+            for each in differing
         ]
 
     @property
     def values(self) -> tuple[FieldResult, ...]:
         """The fields; values with nothing to compare them with as they are."""
-        if self.fields or not any(map(has_data, self.extractions)):
+        if self.fields or not self._answered:
             return self.fields
         values = [{cell.path: cell.value for cell in each.cells} for each in self.scores]
         return tuple(
@@ -239,12 +265,46 @@ class TextResult:
                 path,
                 NOTHING,
                 tuple(
-                    replace(no_value(each), value=own.get(path, NOTHING))
-                    for own, each in zip(values, self.extractions, strict=True)
+                    each._replace(value=own.get(path, NOTHING))
+                    for own, each in zip(values, self._silent, strict=True)
                 ),
             )
             for path in dict.fromkeys(path for each in values for path in each)
         )
+
+    @cached_property
+    def _answered(self) -> dict[int, TextScore]:
+        """The scores of the variants that gave a record."""
+        pairs = enumerate(zip(self.outcomes, self.scores, strict=True))
+        return {at: score for at, (outcome, score) in pairs if outcome.has_data}
+
+    @cached_property
+    def _silent(self) -> list[VariantValue]:
+        """What each variant gives for a field that is not in its answer, or without an answer."""
+        return [
+            VariantValue("agree") if each.has_data else VariantValue("failed", failure=each.status)
+            for each in self.outcomes
+        ]
+
+    def _labelled(self, paths: Container[str] | None = None) -> Iterator[FieldResult]:
+        """The fields with a label; of these paths alone, where they are given."""
+        found: dict[str, tuple[Any, list[VariantValue]]] = {}
+        for at, scored in self._answered.items() if paths is None or paths else ():
+            for path, _, value, truth, state, right, _ in scored.cells:
+                if right is None or (paths is not None and path not in paths):
+                    continue
+                if path not in found:
+                    found[path] = truth, self._silent.copy()
+                shown = _AS_THEY_ARE.get(state, "differ")
+                found[path][1][at] = VariantValue("agree" if right else shown, value)
+        for path, (truth, values) in found.items():
+            yield FieldResult(path, truth, tuple(values))
+
+
+_AS_THEY_ARE: dict[str, State] = {
+    "missing": "missing", "invented": "invented", "null in words": "null in words",
+}  # fmt: skip
+"""The states of a cell that is not right and that a reader is told as they are."""
 
 
 def no_value(extraction: Extraction) -> VariantValue:
@@ -255,31 +315,83 @@ def no_value(extraction: Extraction) -> VariantValue:
 
 
 def read_text_result(results: ResultData, text: int, repeat: int) -> TextResult:
-    """Read and score what every variant answered to one text."""
-    document, scoring = results.texts[text], results.scoring
-    extractions = tuple(
-        results.extraction(CellKey(variant, text, repeat))
-        for variant in range(len(results.variants))
-    )
-    scores = tuple(score_extraction(each, document, scoring) for each in extractions)
-    answered = {at: each for at, each in enumerate(extractions) if has_data(each)}
-    silent = [no_value(each) for each in extractions]
-    fields = tuple(
-        FieldResult(path, truth, tuple(values.get(at, other) for at, other in enumerate(silent)))
-        for path, truth, values in compare_fields(document, answered, scores, scoring)
-    )
-    return TextResult(text, repeat, document, extractions, scores, fields)
+    """What every variant answered to one text: scored now, or read from what is kept of it."""
+    return next(_read_units(results, [text * results.repeats + repeat]))
 
 
 def read_text_results(results: ResultData, text: int) -> list[TextResult]:
     """The answers to one text, one for each repeat."""
-    return [read_text_result(results, text, repeat) for repeat in range(results.repeats)]
+    first = text * results.repeats
+    return list(_read_units(results, range(first, first + results.repeats)))
 
 
-def read_all_results(results: ResultData) -> Iterator[TextResult]:
-    """The answers to every text in its order, its repeats one after the other."""
-    for at in range(len(results.texts)):
-        yield from read_text_results(results, at)
+def read_all_results(results: ResultData, *, keep: bool = True) -> Iterator[TextResult]:
+    """The answers to every text in its order, its repeats one after the other.
+
+    Without `keep`, what is scored on the way is not kept for further views.
+    """
+    return _read_units(results, range(len(results.texts) * results.repeats), keep=keep)
+
+
+_AT_ONCE = 200
+"""How many extractions are read from the journal at once."""
+
+
+def _read_units(
+    results: ResultData, units: Sequence[int], *, keep: bool = True
+) -> Iterator[TextResult]:
+    kept, rows = kept_scores(results), results.rows
+    step = max(1, _AT_ONCE // len(results.variants))
+    for first in range(0, len(units), step):
+        some = units[first : first + step]
+        # Looked up before replies are read: where one comes meanwhile, the text is scored again.
+        versions = {at: rows.version(at) for at in some}
+        fresh = [at for at in some if not kept.has(at, versions[at])]
+        places = {at: divmod(at, results.repeats) for at in some}
+        read = iter(read_extractions(results, [places[at] for at in fresh]))
+        answers = {at: tuple(islice(read, len(results.variants))) for at in fresh}
+        for at in some:
+            scored, own = kept.get(at, versions[at]), answers.get(at)
+            if scored is None:
+                own = own or read_extractions(results, [places[at]])
+                scored = _score_answers(results.texts[places[at][0]], own, results.scoring)
+                if keep:
+                    kept.put(at, versions[at], scored)
+            yield TextResult(results, *places[at], scored, own)
+
+
+def _score_answers(text: Document, extractions: Sequence[Extraction], scoring: Rules) -> Scored:
+    """What every variant answered to one text, scored; the same data is scored once."""
+    outcomes, scores, known = [], [], dict[Any, TextScore]()
+    plain = not text.by_record and (text.truth is NOTHING or _is_flat(text.truth))
+    for each in extractions:
+        flat = plain and _is_flat(each.data)
+        outcomes.append(Outcome(each.status, has_data(each), each.asked, flat))
+        key = (each.status, marshal.dumps(each.data, 2))
+        if text.by_record or key not in known:
+            known[key] = score_extraction(each, text, scoring)
+        scores.append(known[key])
+    answered = {at: each for at, each in enumerate(extractions) if outcomes[at].has_data}
+    cells = [cell for at in answered for cell in scores[at].cells]
+    among: Among = ()
+    if len(answered) > 1 and any(cell.right is None for cell in cells):
+        labelled = {cell.pattern for cell in cells if cell.right is not None}
+        silent = {
+            at: VariantValue("failed", failure=each.status) for at, each in enumerate(extractions)
+        }
+        among = tuple(
+            (path, tuple((silent | values).values()))
+            for path, _, values in _among_themselves(text, answered, labelled, scoring, 1)
+        )
+    return Scored(tuple(outcomes), tuple(scores), among)
+
+
+def _is_flat(data: Any) -> bool:
+    """Whether this is an object of plain values."""
+    return isinstance(data, dict) and _FOLDED.isdisjoint(map(type, data.values()))
+
+
+_FOLDED = frozenset({dict, list, tuple})
 
 
 _Values = Iterator[tuple[str, Any, dict[int, VariantValue]]]

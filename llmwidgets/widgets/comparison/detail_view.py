@@ -11,7 +11,8 @@ from llmwidgets import formatting
 from llmwidgets.analysis.grounding import PAGE_BREAK
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.comparison.core import CellKey
-from llmwidgets.comparison.measures.stability import RepeatedValue, at_repeat
+from llmwidgets.comparison.measures.kept_scores import VariantValue
+from llmwidgets.comparison.measures.stability import at_repeat
 from llmwidgets.comparison.measures.text_result import (
     FLAG_WORDS,
     FLAGS,
@@ -44,7 +45,7 @@ from llmwidgets.widgets.panel import Sentence
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.measures.text_result import Flag, VariantValue
+    from llmwidgets.comparison.measures.text_result import Flag
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.request_builder import Document
     from llmwidgets.schemas import Schema
@@ -154,7 +155,7 @@ def detail_view(
     field = index.field(at, path) or FieldResult(path, NOTHING, ())
     cell = field.values[column] if 0 <= column < len(field.values) else None
     if repeat is None:
-        repeat = cell.first if isinstance(cell, RepeatedValue) else 0
+        repeat = cell.first if cell else 0
     shown = field if column < 0 else _in_repeat(field, repeat)
     own = comparison.variants[column].schema if column >= 0 else None
     leaf = leaf_at(field, choose_schema(own, text.schema))
@@ -193,7 +194,7 @@ def _repeat_groups(
     index: GridIndex, at: int, column: int, value: VariantValue | None
 ) -> list[_RepeatGroup]:
     """What the repeats of a variant gave: each value, then what failed and what is to come."""
-    if not isinstance(value, RepeatedValue):
+    if value is None or not value.given:
         return []
     found = {
         (formatting.shorten(value_words(value.given[group[0]]), LONGEST), n): list(group)
@@ -261,7 +262,7 @@ def _value_row(comparison: Comparison, field: FieldResult, at: int, grounds: Tex
     if value.state == "failed":
         words, how = "no usable reply", ""
     how = FLAG_WORDS[grounding_flag(field, at, grounds)] or how
-    if isinstance(value, RepeatedValue) and value.groups:
+    if value and value.groups:
         how = ", ".join(part for part in (share_of_repeats(value), how) if part)
     return [formatting.variant_letter(at), words, {"label": comparison.labels[at], "said": how}]
 

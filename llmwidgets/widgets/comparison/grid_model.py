@@ -16,11 +16,10 @@ from llmwidgets.analysis.grounding import PAGE_BREAK
 from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.analysis.same_values import group_values
 from llmwidgets.comparison.core import CellKey
-from llmwidgets.comparison.measures.aggregate import Accumulator, Aggregates
+from llmwidgets.comparison.measures.aggregate import Accumulator, Aggregates, adopt_aggregates
 from llmwidgets.comparison.measures.doubt import read_fields
 from llmwidgets.comparison.measures.stability import (
     RepeatedText,
-    RepeatedValue,
     merge_repeats,
 )
 from llmwidgets.comparison.measures.text_result import (
@@ -37,7 +36,8 @@ from llmwidgets.widgets.panel import Content, words_in
 if TYPE_CHECKING:
     from llmwidgets.analysis.comparators import FieldComparator
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.measures.text_result import Flag, TextGrounding, VariantValue
+    from llmwidgets.comparison.measures.kept_scores import VariantValue
+    from llmwidgets.comparison.measures.text_result import Flag, TextGrounding
     from llmwidgets.engine.request_builder import Document
     from llmwidgets.schemas import Leaf, Schema
 
@@ -157,6 +157,16 @@ class GridIndex:
         self.grow()
         with self._growing:
             return self._scored.aggregates()
+
+    def so_far(self) -> Comparison | None:
+        """The texts that were read, as a comparison with its sums; None once that is all."""
+        with self._growing:
+            if self.whole:
+                return None
+            texts, whole = len(self.units), self.comparison
+            part = replace(whole, texts=whole.texts[:texts], rows=whole.rows.first(texts))
+            adopt_aggregates(part, lambda: self._scored.aggregates(texts * whole.repeats))
+            return part
 
     def answers(self, at: int) -> RepeatedText:
         """The fields of one text by variant; the last few texts are remembered."""
@@ -288,13 +298,13 @@ def _is_silent(values: Sequence[FieldResult], repeats: Sequence[TextResult], var
 def count_failed(values: Sequence[FieldResult], variant: int) -> int:
     """In how many repeats the first of these fields failed; 0 without repeats."""
     shown = values[0].values[variant] if values else None
-    given = shown.given if isinstance(shown, RepeatedValue) else ()
+    given = shown.given if shown else ()
     return sum(each.state == "failed" for each in given)
 
 
 def _field_state(field: FieldResult, comparing: FieldComparator) -> FieldState:
     states = tuple(value.state for value in field.values)
-    repeated = [each for each in field.values if isinstance(each, RepeatedValue)]
+    repeated = [each for each in field.values if each.given]
     values = [each for value in repeated for each in value.given] or field.values
     words = {display_value(each.value) for each in values} | {display_value(field.truth)}
     known = "\n".join(words).casefold()
@@ -451,7 +461,7 @@ def value_words(given: VariantValue) -> str:
     return display_value(given.value, "none")
 
 
-def share_of_repeats(value: RepeatedValue, to_come: int = 0) -> str:
+def share_of_repeats(value: VariantValue, to_come: int = 0) -> str:
     """How often the value came; `to_come` repeats have not been asked yet."""
     asked = len(value.given) - to_come
     return f"{len(value.groups[0])} of {asked}{' so far' if to_come else ''}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.comparison.core import CellKey
-from llmwidgets.comparison.measures.stability import RepeatedValue
+from llmwidgets.comparison.measures.kept_scores import VariantValue
 from llmwidgets.comparison.measures.text_result import (
     FLAGS,
     FieldResult,
@@ -218,12 +218,12 @@ def _cell(field: FieldResult, at: int, grounds: TextGrounding, unit: TextRow) ->
         return ["failed", "", 0]
     flag = FLAGS.index(grounding_flag(field, at, grounds))
     cell: Cell = [value.state, formatting.shorten(value_words(value), LONGEST), flag]
-    if isinstance(value, RepeatedValue):
+    if value.given:
         cell.append(_repeats_state(value, unit.to_come[at] if unit.to_come else 0))
     return cell
 
 
-def _repeats_state(value: RepeatedValue, to_come: int) -> _RepeatsState:
+def _repeats_state(value: VariantValue, to_come: int) -> _RepeatsState:
     failed = sum(each.state == "failed" for each in value.given) - to_come
     others = (value.given[group[0]].state for group in value.groups[1:])
     return {

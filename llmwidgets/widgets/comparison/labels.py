@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.core import CellKey
-from llmwidgets.comparison.measures.stability import RepeatedValue, at_repeat
+from llmwidgets.comparison.measures.stability import at_repeat
 from llmwidgets.comparison.measures.text_result import FieldResult
 from llmwidgets.comparison.truth import get_at_path, list_without_truth
 from llmwidgets.errors import FieldError, read_json
@@ -161,7 +161,7 @@ def _read_label(
     if isinstance(column, int) and 0 <= column < len(field.values):
         cell, label = field.values[column], comparison.labels[column]
         if repeat is None:
-            repeat = cell.first if isinstance(cell, RepeatedValue) else 0
+            repeat = cell.first if cell else 0
         cell = at_repeat(cell, repeat)
         if cell.state == "failed":
             raise FieldError({label: "There is no usable reply to take a value from."})

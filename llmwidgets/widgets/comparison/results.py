@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
@@ -18,15 +19,16 @@ from llmwidgets.errors import FieldError
 from llmwidgets.report import html
 from llmwidgets.report.writers import format_csv
 from llmwidgets.widgets.comparison.detail_view import request_curl, request_view, text_view
-from llmwidgets.widgets.comparison.doubt_view import doubt_view
 from llmwidgets.widgets.comparison.grid_model import GridIndex
-from llmwidgets.widgets.comparison.score_view import (
+from llmwidgets.widgets.comparison.scores.doubt_view import doubt_view
+from llmwidgets.widgets.comparison.scores.score_view import (
     GroundingState,
     ScoresState,
     grounding_view,
+    partial_view,
     score_view,
 )
-from llmwidgets.widgets.comparison.slice_view import SliceChoice
+from llmwidgets.widgets.comparison.scores.slice_view import SliceChoice
 from llmwidgets.widgets.panel import Content, Page
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+_REFINE_SECONDS = 0.3
 
 VIEWS = {
     "differences": "",
@@ -322,18 +326,43 @@ class ScoresController:
     def __init__(self, result: ShownResult) -> None:
         self.result = result
         self._grounding: tuple[tuple[int, int, bool, str], GroundingState] | None = None
+        self._asked = 0
 
     async def act_show(self, _content: Content) -> None:
-        """The scoreboard and the charts."""
-        result = self.result
+        """The scoreboard and the charts: at once of what was read, then of ever more texts."""
+        result, self._asked = self.result, self._asked + 1
+        asked, matters = self._asked, result.matters
+        while result.index is not None and (index := result.index):
+            started = time.monotonic()
+            first = await result.work(self._first_scores, index)
+            if asked != self._asked or index is not result.index:
+                return  # the answer to a newer question is on its way, or nobody looks any more
+            if first is None:
+                break
+            result.answer("scores", first)
+            # Counting takes at most a third of the time; what else the page asks for comes first.
+            pause = max(_REFINE_SECONDS, 2 * (time.monotonic() - started))
+            await (asyncio.sleep(pause) if result.busy else asyncio.to_thread(index.grow, pause))
+            if asked != self._asked:
+                return
         if result.comparison is not None:
-            matters, chosen = result.matters, result.slices.words
             scores = await result.work(self._scores, result.comparison, matters)
-            if (matters, chosen) == (
-                result.matters,
-                result.slices.words,
-            ):  # else the answer to a newer question is on its way
+            if asked == self._asked:
                 result.answer("scores", scores)
+
+    async def act_leave(self, _content: Content) -> None:
+        """Nobody looks at the scores any more: they are refined no further."""
+        self._asked += 1
+
+    def _first_scores(self, index: GridIndex) -> ScoresState | None:
+        """The figures of what was read so far; None once that is all, or nothing more is read."""
+        index.read_first()
+        slices = self.result.slices
+        part = None if index.live or slices.words else index.so_far()
+        if part is None:
+            return None
+        view = partial_view(part, len(index.comparison.texts))
+        return {**view, "slicing": slices.slicing(index.comparison)}
 
     def _scores(self, comparison: Comparison, matters: float) -> ScoresState:
         self.result.sum_up(comparison)

@@ -19,7 +19,8 @@ from llmwidgets.comparison.measures.doubt import (
     find_by_label,
     follow_doubts,
 )
-from llmwidgets.comparison.measures.text_result import FieldResult, VariantValue, ground_text
+from llmwidgets.comparison.measures.kept_scores import VariantValue
+from llmwidgets.comparison.measures.text_result import FieldResult, ground_text
 from llmwidgets.comparison.truth import get_at_path
 from llmwidgets.formatting import count
 from llmwidgets.widgets.comparison.grid import GridAnswer, Layout, NothingState, ReviewState

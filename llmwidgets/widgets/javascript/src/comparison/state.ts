@@ -490,6 +490,8 @@ export interface Scores {
   points: Point[];
   beside: string[];
   foot: string[];
+  /** How many texts the figures are of, and of how many, while the others are read. */
+  progress?: [read: number, total: number] | null;
   slicing: Slicing;
   slices: Slices | null;
 }

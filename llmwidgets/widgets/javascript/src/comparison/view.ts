@@ -117,6 +117,12 @@ export class View {
     return there ?? null;
   }
 
+  /** Ask anew where this is needed the next time. */
+  forget(type: string): void {
+    delete this.answers[type];
+    delete this.asked[type];
+  }
+
   private put(answer: Answer): void {
     this.answers[answer.type] = answer;
     this.redraw();

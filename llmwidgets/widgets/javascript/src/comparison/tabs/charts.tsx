@@ -14,11 +14,10 @@ import { AllFields, Stability } from "../scores/measures";
 import { Reliability } from "../scores/reliability";
 import { SliceHead, SlicePictures } from "../scores/slices";
 import type { Point, Scores } from "../state";
-import { useView } from "../view";
-import { Margin } from "./scoreboard";
+import { Margin, useScores } from "./scoreboard";
 
 export default function Charts() {
-  const scores = useView().need<Scores>("scores");
+  const scores = useScores();
   if (!scores) return <Waiting>Counting.</Waiting>;
   if (!scores.scored) {
     return (

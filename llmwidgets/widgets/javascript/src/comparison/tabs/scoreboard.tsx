@@ -1,5 +1,6 @@
 // The scoreboard: the verdict first, then shares with their intervals, pairs, fields.
 
+import { useEffect, useRef } from "preact/hooks";
 import { Button, Icon, plural, TextButton } from "../../panel/parts";
 import {
   Matters,
@@ -26,7 +27,7 @@ const SIDE_BY_SIDE = 5;
 
 export default function Scoreboard() {
   const view = useView();
-  const scores = view.need<Scores>("scores");
+  const scores = useScores();
   const grounded = view.need<Grounding>("grounding");
   const [wide] = useKept("wide", false);
   if (!scores) return <Waiting>Counting.</Waiting>;
@@ -74,6 +75,26 @@ export default function Scoreboard() {
   );
 }
 
+/** The tabs that draw the scores. */
+const SCORED = ["scoreboard", "charts"];
+
+/** The scores; where they are still refined, until the tab is left. */
+export function useScores(): Scores | null {
+  const view = useView();
+  const scores = view.need<Scores>("scores");
+  const refined = useRef(false);
+  refined.current = !scores || !!scores.progress;
+  useEffect(
+    () => () => {
+      if (!refined.current || SCORED.includes(view.tab)) return;
+      view.forget("scores");
+      view.send("scores.leave");
+    },
+    [view],
+  );
+  return scores;
+}
+
 /** What the band behind the intervals means. */
 export function Margin({ scores: { band, matters, best } }: { scores: Scores }) {
   return (
@@ -117,7 +138,7 @@ const OUTCOMES: Record<string, [tone: string, sign: string]> = {
 };
 
 function Verdict({ scores }: { scores: Scores }) {
-  const { outcome, headline, details, matters, more } = scores;
+  const { outcome, headline, details, matters, more, progress } = scores;
   const [tone, sign] = OUTCOMES[outcome] ?? [];
   const open = outcome === "not_enough_texts";
   const way = open && WayOn(scores);
@@ -131,6 +152,7 @@ function Verdict({ scores }: { scores: Scores }) {
       <div class="stack t">
         <div class="stack x">
           <p class="lw-verdict">{headline}</p>
+          {progress && <progress value={progress[0]} max={progress[1]} aria-label="Texts read" />}
           {details && <p class="muted lw-details">{details}</p>}
         </div>
         {way && (

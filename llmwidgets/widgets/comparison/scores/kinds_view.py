@@ -10,11 +10,11 @@ from llmwidgets import formatting
 from llmwidgets.analysis.error_kinds import ERROR_KINDS
 from llmwidgets.comparison.measures.aggregate import aggregate
 from llmwidgets.comparison.measures.error_kinds import WrongValue, find_errors
+from llmwidgets.comparison.measures.kept_scores import VariantValue
 from llmwidgets.comparison.measures.kind_words import KIND_WORDS
 from llmwidgets.comparison.measures.text_result import (
     FieldResult,
     TextGrounding,
-    VariantValue,
     ground_text,
     read_text_result,
 )

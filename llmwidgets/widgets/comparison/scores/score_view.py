@@ -10,21 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.statistics.intervals import FEWEST_TEXTS
-from llmwidgets.analysis.statistics.verdict import MATTERS, Outcome, brief
+from llmwidgets.analysis.statistics.verdict import MATTERS, Outcome, brief, conclude_unscored
 from llmwidgets.comparison import summary
 from llmwidgets.comparison.measures.aggregate import (
-    GroundingCount,
     aggregate,
-    count_grounding,
     sampled_agreement,
 )
+from llmwidgets.comparison.measures.groundings import GroundingCount, count_grounding
 from llmwidgets.comparison.measures.scores import find_sparse
 from llmwidgets.comparison.measures.stability import PairCount, measure_stability
 from llmwidgets.comparison.measures.text_result import read_leakage
 from llmwidgets.comparison.texts import spread_evenly
 from llmwidgets.formatting import count
 from llmwidgets.report.scoreboard import Wording
-from llmwidgets.widgets.comparison.slice_view import (
+from llmwidgets.widgets.comparison.scores.slice_view import (
     NOT_SLICED,
     SlicesState,
     SlicingState,
@@ -161,10 +160,24 @@ class ScoresState(_PairsState):
     foot: list[str]
     slicing: SlicingState
     slices: SlicesState | None
+    progress: list[int] | None
 
 
 Shared = tuple[float, int] | None
 """The share of values that a variant and the others have in common, and of how many."""
+
+
+def partial_view(part: Comparison, total: int) -> ScoresState:
+    """The figures of the texts that were read so far, of `total`; no verdict before the last."""
+    nothing = conclude_unscored(valid=0, replies=0, variants=len(part.variants), labelled=0,
+                                differing=0)  # fmt: skip
+    view = _score_view(part, nothing)
+    said = f"The figures of the first {len(part.texts):,} of {count(total, 'text')}"
+    view["headline"] = f"{said}."
+    view["details"] = "They are refined while the others are read; then the verdict comes."
+    view["beside"] = []
+    view["progress"] = [len(part.texts), total]
+    return view
 
 
 def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str = "") -> ScoresState:
@@ -173,7 +186,12 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
     `matters` is the smallest difference in accuracy that counts, 0–1. Without truth, agreement
     takes the place of what is right.
     """
-    verdict = comparison.verdict(matters)
+    return _score_view(comparison, comparison.verdict(matters), matters, foretold)
+
+
+def _score_view(
+    comparison: Comparison, verdict: Verdict, matters: float = MATTERS, foretold: str = ""
+) -> ScoresState:
     rows = summary.worded_rows(comparison, verdict)
     sparse = find_sparse(comparison) is not None
     scored = any(row.accuracy is not None for row in rows)
@@ -213,6 +231,7 @@ def score_view(comparison: Comparison, matters: float = MATTERS, foretold: str =
         "foot": _foot(comparison, verdict, scored=scored, agreed=agreed),
         "slicing": NOT_SLICED,
         "slices": None,
+        "progress": None,
     }
 
 

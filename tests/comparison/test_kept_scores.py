@@ -1,0 +1,251 @@
+"""What was scored is kept: a further view reads no reply and scores nothing, and says the same."""
+
+from __future__ import annotations
+
+import threading
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmwidgets.analysis.grounding import mark_pages
+from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.comparison.comparison import Comparison
+from llmwidgets.comparison.core import CellKey
+from llmwidgets.comparison.measures import kept_scores as kept
+from llmwidgets.comparison.measures.text_result import (
+    KINDS,
+    ground_text,
+    read_all_results,
+    read_text_result,
+)
+from llmwidgets.dialects.types import Example
+from llmwidgets.engine.journal import Row
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "name": {"type": ["string", "null"]},
+        "total": {"type": ["number", "null"]},
+        "paid": {"type": ["boolean", "null"]},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "lines": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"sku": {"type": "string"}, "total": {"type": ["number", "null"]}},
+            },
+        },
+        "more": {"type": "object", "additionalProperties": {"type": "number"}},
+    },
+}
+NAMES = st.sampled_from(["Ada", "ADA", "Bob", "", "N/A", "Köln", "Koeln", "\ud800"[:0], "12.5"])
+NUMBERS = st.sampled_from([0, 0.0, -0.0, 1, 1.0, 12.5, 2**70, None])
+LINES = st.lists(st.fixed_dictionaries({"sku": NAMES}, optional={"total": NUMBERS}), max_size=4)
+RECORDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": NAMES | st.none(), "total": NUMBERS, "paid": st.booleans() | st.none(),
+        "tags": st.lists(NAMES, max_size=3), "lines": LINES,
+        "more": st.dictionaries(st.sampled_from(["a", "b.c", ""]), st.integers(0, 3)),
+    },
+)  # fmt: skip
+OUTPUTS = RECORDS | st.none() | st.just("no JSON") | st.just({"name": 7})
+VIEWS: dict[str, Callable[[Comparison], Any]] = {
+    "scoreboard": lambda made: made.scoreboard(),
+    "verdict": lambda made: repr(made.verdict()),
+    "to_frame": lambda made: made.to_frame(),
+    "differences": lambda made: made.differences(),
+    "by_field": lambda made: made.by_field(),
+    "by_text": lambda made: made.by_text(),
+    "doubtful_labels": lambda made: made.doubtful_labels(),
+    "grounding": lambda made: made.grounding(),
+}
+
+
+def part(value: Any, truth: Any) -> float:
+    """A user's own rule, by which some values are right in part."""
+    return 0.5 if str(value).casefold() == str(truth).casefold() else value == truth
+
+
+@st.composite
+def made(draw: st.DrawFn) -> Comparison:
+    """Three variants on four texts, labelled or not, scored by the usual rules or by one's own."""
+    texts = [f"{draw(NAMES)} owes {draw(NUMBERS)}" for _ in range(4)]
+    outputs = {label: [draw(OUTPUTS) for _ in texts] for label in "ABC"}
+    truth = [draw(RECORDS | st.none()) for _ in texts]
+    scoring = draw(
+        st.sampled_from([None, {"name": part}, {"lines[]": "key:sku"}, {"total": "number:1"}])
+    )
+    return Comparison.from_outputs(SCHEMA, texts, outputs, truth, scoring, missing="wrong")
+
+
+def text_results(comparison: Comparison) -> list[Any]:
+    return [
+        (repr(each.scores), each.statuses, repr(each.fields), repr(each.values), each.differences)
+        for each in read_all_results(comparison)
+    ]
+
+
+def watched(comparison: Comparison) -> tuple[Comparison, list[CellKey]]:
+    """The same comparison, and the cells whose replies are read."""
+    read: list[CellKey] = []
+
+    def counted(row: Row, cell: CellKey) -> Any:
+        read.append(cell)
+        return comparison.read(row, cell)
+
+    return replace(comparison, read=counted), read
+
+
+@given(made())
+@settings(max_examples=150, deadline=None)
+def test_what_is_kept_is_what_was_scored(comparison: Comparison) -> None:
+    """Signs of zero, types of numbers, order, notes and shares included."""
+    watching, read = watched(comparison)
+    first = text_results(watching)
+    count = len(read)
+    assert text_results(watching) == first == text_results(replace(comparison))
+    assert len(read) == count == len(comparison)
+
+
+@given(made(), st.sampled_from(sorted(VIEWS)), st.sampled_from(sorted(VIEWS)))
+@settings(max_examples=60, deadline=None)
+def test_a_view_after_another_says_what_it_says_alone(
+    comparison: Comparison, first: str, then: str
+) -> None:
+    alone = VIEWS[then](replace(comparison))
+    VIEWS[first](comparison)
+    after = VIEWS[then](comparison)
+    assert str(after) == str(alone) if isinstance(after, str) else after.equals(alone)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_of_scored_results_reads_no_reply(view: str) -> None:
+    comparison, read = watched(
+        Comparison.from_outputs(
+            SCHEMA, ["Ada 5", "Bob 6"], {"A": [{"name": "Ada"}, None], "B": ["x", {"name": "B"}]},
+            [{"name": "Ada"}, {"name": "Bob"}],
+        )
+    )  # fmt: skip
+    comparison.scoreboard()
+    read.clear()
+    VIEWS[view](comparison)
+    assert read == []
+
+
+def test_a_label_has_its_text_scored_again_and_other_rules_all() -> None:
+    outputs = {"A": [{"name": "Ada"}] * 3, "B": [{"name": "Bob"}] * 3}
+    comparison, read = watched(
+        Comparison.from_outputs(SCHEMA, list("abc"), outputs, [{"name": "Ada"}] * 3)
+    )
+    comparison.scoreboard()
+    read.clear()
+    corrected = comparison.correct("text-02", "name", "Bob")
+    frame = corrected.to_frame()
+    assert {cell.text for cell in read} == {1}
+    assert list(frame[frame.text_id == "text-02"].right) == [False, True]
+    assert list(comparison.to_frame().right) == [True, True, True, False, False, False]
+    read.clear()
+    never = comparison.rescore({"name": lambda value, truth: False})
+    assert not never.to_frame().right.any()
+    assert len(read) == len(comparison)
+
+
+def test_a_reply_that_comes_is_seen_though_its_text_was_scored() -> None:
+    comparison = Comparison.from_outputs(SCHEMA, ["a"], {"A": [{"name": "Ada"}], "B": [None]})
+    cell = CellKey(1, 0, 0)
+    assert read_text_result(comparison, 0, 0).statuses == ("ok", "Stopped")
+    row = comparison.journal.put(Row(key="", status="ok", reply='{"name": "Bob"}'))
+    comparison.rows.put(cell, row)
+    result = read_text_result(comparison, 0, 0)
+    assert result.statuses == ("ok", "ok")
+    assert [each.record["name"] for each in result.extractions] == ["Ada", "Bob"]
+
+
+def test_many_threads_at_once_see_the_same() -> None:
+    outputs = {
+        label: [{"name": label, "lines": [{"sku": str(n)}]} for n in range(40)] for label in "AB"
+    }
+    truth = [{"name": "A", "lines": [{"sku": str(n)}]} for n in range(40)]
+    comparison = Comparison.from_outputs(SCHEMA, ["x"] * 40, outputs, truth)
+    alone, found = text_results(replace(comparison)), []
+    threads = [
+        threading.Thread(target=lambda: found.append(text_results(comparison))) for _ in range(4)
+    ]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert found == [alone] * 4
+
+
+def test_what_texts_have_in_common_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open keys have paths of their own in every text: these stand with the text then."""
+    monkeypatch.setattr(kept._Common, "_MOST", 30)
+    outputs = {"A": [{"more": {f"k{n}": n, "z": 1}} for n in range(60)]}
+    truth = [{"more": {f"k{n}": n, "y": 2}} for n in range(60)]
+    comparison = Comparison.from_outputs(SCHEMA, ["x"] * 60, outputs, truth)
+    assert text_results(comparison) == text_results(comparison) == text_results(replace(comparison))
+    common = kept.kept_scores(comparison)
+    assert all(each._size <= 40 for each in (common._shapes, common._sums, common._outcomes))
+
+
+def test_ten_fields_are_kept_in_few_bytes() -> None:
+    count, names = 2_000, [f"field_{n}" for n in range(10)]
+    schema = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
+    truth = [{name: f"{name} of {n}" for name in names} for n in range(count)]
+    outputs = {"A": [{**each, names[n % 10]: f"wrong {n}"} for n, each in enumerate(truth)]}
+    comparison = Comparison.from_outputs(schema, ["x"] * count, outputs, truth)
+    list(read_all_results(replace(comparison)))
+    tracemalloc.start()
+    for _ in read_all_results(comparison):
+        pass
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown / count < 400
+
+
+@given(made(), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_groundings_are_those_of_each_value_by_itself(comparison: Comparison, pages: bool) -> None:
+    """Also for a value that was copied from an example, and in a text with pages."""
+    examples = (Example("Bob owes 12.5", {"name": "Bob"}),)
+    shown = [replace(comparison.variants[0], examples=examples), *comparison.variants[1:]]
+    texts = [
+        replace(each, text=mark_pages(["Nothing", each.text]) if pages else each.text)
+        for each in comparison.texts
+    ]
+    comparison = replace(comparison, variants=tuple(shown), texts=tuple(texts))
+    alone = []
+    for result in read_all_results(replace(comparison)):
+        grounds = ground_text(comparison, result.text)
+        for variant, score in enumerate(result.scores):
+            for cell in score.cells:
+                if cell.value in (None, NOTHING):
+                    alone.append((variant, None, None, None))
+                    continue
+                located = grounds.locate(cell.value, cell.pattern)
+                copied = grounds.flag(cell.value, cell.pattern, variant) == "copied"
+                kind = located.kind if located else "not applicable"
+                alone.append((variant, kind, copied, located.page if located else None))
+    frame = comparison.to_frame()
+    frame = frame[frame.field != ""]
+    found = list(
+        zip(
+            frame.variant.map("ABC".index), frame.grounded, frame.copied,
+            frame.get("page", frame.field.map(lambda _: None)), strict=True,
+        )
+    )  # fmt: skip
+    assert sorted(map(repr, found)) == sorted(map(repr, alone))
+    counted = comparison.grounding().set_index("variant")
+    for at, label in enumerate("ABC"):
+        kinds = [kind for variant, kind, *_ in alone if variant == at]
+        assert counted.loc[label, "exact"] == kinds.count("exact")
+        assert counted.loc[label, "values"] == sum(kind in KINDS for kind in kinds)
+        copied = sum(bool(copied) for variant, _, copied, _ in alone if variant == at)
+        assert counted.loc[label, "copied"] == copied
