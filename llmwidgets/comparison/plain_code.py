@@ -57,8 +57,12 @@ def write_plain_code(results: ResultData, variant: int) -> str:
 
 
 def _answered(results: ResultData, variant: int) -> tuple[Document, Row]:
-    """A text with a reply of the variant that shows how it was asked."""
-    for at, text in enumerate(results.texts):
+    """A text with a reply of the variant that shows how it was asked, by its own schema first."""
+    own = results.columns[variant].schema
+    texts = sorted(
+        enumerate(results.texts), key=lambda each: choose_schema(own, each[1].schema) is not own
+    )
+    for at, text in texts:
         row = results.row(CellKey(variant, at, 0))
         if row.answered and row.form is not None and row.mode is not None:
             return text, row

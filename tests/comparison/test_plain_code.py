@@ -279,6 +279,15 @@ def test_a_variant_with_a_schema_of_its_own_is_read_by_that(server):
     assert server.seen[-2].body == server.seen[-1].body
 
 
+def test_of_texts_of_two_types_it_asks_those_that_the_variants_schema_is_for(server):
+    connection = lw.Connection("custom", label="m", name="m", endpoint=f"{server.url}/v1")
+    own = {**A_BILL, "title": "Receipt"}
+    texts = [{"text": "x", "schema": list[Item]}, {"text": TEXT, "schema": Bill}]
+    variant = lw.Variant((connection, "m"), label="A", schema=own)
+    result = lw.compare(None, texts, [variant], journal=False, progress=False)
+    assert "class Receipt(BaseModel)" in result.code("A", plain=True)
+
+
 def test_a_bundle_in_the_home_folder_is_found_there(server, monkeypatch, tmp_path):
     (tmp_path / "ca.pem").write_bytes(Path(certifi.where()).read_bytes())
     monkeypatch.setenv("HOME", str(tmp_path))
