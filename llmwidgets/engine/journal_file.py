@@ -69,6 +69,7 @@ _INSERT = (
     " WHERE ?7 IS NULL OR EXISTS (SELECT 1 FROM fact WHERE id = ?7)"
 )
 _INSERT_FACT = "INSERT OR IGNORE INTO fact (id, words) VALUES (?, ?)"
+SELECT_ID = "SELECT id FROM extraction WHERE id = ?"
 SELECT_ROW = f"SELECT {_COLUMNS} FROM extraction WHERE id = ?"
 # A hash is bytes; version 0.1.0 wrote it as text. The sign keeps SQLite to the index of keys.
 SELECT_ANSWERS = "SELECT id FROM extraction WHERE key IN (?, ?) AND answered"
@@ -256,6 +257,11 @@ class JournalFile:
 def is_damage(error: BaseException) -> bool:
     """Whether SQLite says that the file's content is broken."""
     return _primary(error) in _DAMAGED
+
+
+def is_no_text(error: BaseException) -> bool:
+    """Whether a row has bytes for a text that are none: somebody else's hand has broken it."""
+    return str(error).startswith("Could not decode to UTF-8")
 
 
 def is_locked(error: BaseException) -> bool:
