@@ -27,7 +27,6 @@ from llmwidgets.engine.journal_file import (
     WaitingRows,
     is_damage,
     is_locked,
-    is_no_text,
     reason,
     waiting_for,
 )
@@ -291,8 +290,7 @@ class Journal:
         try:
             return file and file.first(select, *values)
         except sqlite3.DatabaseError as error:
-            if not is_no_text(error):
-                self._fail(error)
+            self._fail(error)
             return None
 
     def _remember(self, rowid: int, packed: Packed) -> int:

@@ -259,11 +259,6 @@ def is_damage(error: BaseException) -> bool:
     return _primary(error) in _DAMAGED
 
 
-def is_no_text(error: BaseException) -> bool:
-    """Whether a row has bytes for a text that are none: somebody else's hand has broken it."""
-    return str(error).startswith("Could not decode to UTF-8")
-
-
 def is_locked(error: BaseException) -> bool:
     """Whether another process has the file."""
     return _primary(error) in _LOCKED
