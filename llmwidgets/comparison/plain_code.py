@@ -77,6 +77,8 @@ class _Script:
 
     def __init__(self, column: ResolvedVariant, text: Document, row: Row) -> None:
         self._row, self._client = row, _make_client(column)
+        # A server without the right parser leaves a model's thinking in, for some texts alone.
+        self._thinks_aloud = column.connection.provider.self_hosted
         request = encode_request(column, replace(text, text=_TEXT), row)
         body, schema = request["body"], choose_schema(column.schema, text.schema)
         self._body, self._google = body, "contents" in body
@@ -189,9 +191,11 @@ class _Script:
         """The text of the reply, or the tool's input (as text if streamed), as an expression."""
         module = self._client.module
         name = "tool" if self._row.form is ResponseFormat.TOOL else module
-        return (_STREAMED if self._streams else _WHOLE)[name]
+        answer = (_STREAMED if self._streams else _WHOLE)[name]
+        return f"{_AFTER_THINKING.format(answer)}[-1]" if self._thinks_aloud else answer
 
 
+_AFTER_THINKING = 're.split(r"</think(?:ing)?>", {})'
 _WHOLE = {
     "google": "reply.text",
     "openai": "reply.choices[0].message.content",

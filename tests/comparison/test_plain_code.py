@@ -299,6 +299,28 @@ def test_a_bundle_in_the_home_folder_is_found_there(server, monkeypatch, tmp_pat
     assert run_code(code).total == 12.5
 
 
+@pytest.mark.parametrize("before", ["<think>{a} or {b}?</think>\n", "Is it {a}? No.</thinking>"])
+@pytest.mark.parametrize("fenced", [False, True])
+def test_thinking_that_a_server_leaves_in_is_not_read_as_the_answer(before, fenced, monkeypatch):
+    with serving_models(record={"name": "Bolt", "total": 12.5, "note": None}) as server:
+        plain = server.answer
+
+        def aloud(seen: Seen) -> Any:
+            status, body = plain(seen)
+            if "choices" in body:
+                message = body["choices"][0]["message"]
+                said = message["content"]
+                said = f"```json\n{said}\n```" if fenced else said
+                message["content"] = before + said
+            return status, body
+
+        monkeypatch.setattr(server, "answer", aloud)
+        connection = lw.Connection("custom", label="m", name="m", endpoint=f"{server.url}/v1")
+        result = compared(connection, "m")
+        assert [each.status for each in result] == ["ok"]
+        assert run_code(result.code("A", plain=True)).total == 12.5
+
+
 class Streaming(ModelServer):
     """A server that answers nothing but what is to be streamed."""
 
