@@ -267,18 +267,17 @@ class CompareScript:
 
     def _inputs(self, written: Mapping[str, str]) -> Iterator[str]:
         """What is the user's own and not in the code: a stand-in for what is not there yet."""
-        one: dict[str, Any] = {"text": "Put your text here."}
-        one |= {self.group: "a group"} if self.group else {}
-        one |= {"schema": {"type": "object"}} if self.schema is None else {}
+        outputs = "[None] * len(texts)"
+        outputs = f"[{outputs}] * {self.repeats}" if self.repeats > 1 else outputs
+        labels = (f"{python_literal(each.label)}: {outputs}" for each in self.variants)
+        # They fit whatever texts there are: the user may have put in those alone.
         stand_ins = {
-            "texts": ([one if len(one) > 1 else one["text"]], "strings, a DataFrame, a Path"),
-            "outputs": (
-                {each.label: [None] for each in self.variants}, "by label, a list as long as texts"
-            ),
-            "truth": ([None], "a list as long as texts, a dict by id, a DataFrame"),
-            "group": (["a group"], "a list as long as texts, a dict by id"),
-            "examples": ([], "pairs of a text and its record"),
-        }  # fmt: skip
+            "texts": (f"[{', '.join(self._texts())}]", "strings, a DataFrame, a Path"),
+            "outputs": (f"{{{', '.join(labels)}}}", "by label, a list as long as texts"),
+            "truth": ("None", "a list as long as texts, a dict by id, a DataFrame"),
+            "group": ("None", "a list as long as texts, a dict by id"),
+            "examples": ("[]", "pairs of a text and its record"),
+        }
         used = {"texts", *(name for name, value in written.items() if name == value)}
         if any(isinstance(each.examples, tuple) and each.examples for each in self.variants):
             used.add("examples")
@@ -290,10 +289,20 @@ class CompareScript:
         for name, (value, words) in stand_ins.items():
             if name in used:
                 yield f'if "{name}" not in globals():  # yours: {words}'
-                yield f"    {name} = {python_literal(value)}"
+                yield f"    {name} = {value}"
         for name in _named_functions(self.scoring or {}).values():
             yield from ("", f'if "{name}" not in globals():  # yours: True, False or a share')
             yield from ("", f"    def {name}(value, truth):", "        return value == truth")
+
+    def _texts(self) -> Iterator[str]:
+        """A text; where each brings its schema, one for each that a variant describes anew."""
+        one = {"text": "Put your text here."} | ({self.group: "a group"} if self.group else {})
+        if self.schema is not None:
+            yield python_literal(one if len(one) > 1 else one["text"])
+            return
+        parts = [f"{python_literal(name)}: {python_literal(value)}" for name, value in one.items()]
+        for schema in [*self._named_schemas().values()] or ['{"type": "object"}']:
+            yield f'{{{", ".join(parts)}, "schema": {schema}}}'
 
     def _named_schemas(self) -> dict[str, str]:
         """The names of the schemas that are written out, by their JSON: the texts' first."""
