@@ -18,7 +18,7 @@ from llmwidgets.analysis.statistics.intervals import (
     texts_to_equal,
 )
 from llmwidgets.analysis.statistics.significance import RunTest
-from llmwidgets.analysis.statistics.verdict import MATTERS
+from llmwidgets.analysis.statistics.verdict import MATTERS, read_matters
 from llmwidgets.formatting import count, join_listed, join_truncated, percent
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ class ChangeVerdict:
     tests: tuple[RunTest, ...] = field(default=(), repr=False)
 
     def at(self, margin: float) -> ChangeVerdict:
-        """The same by another margin."""
+        """The same by another margin, a share; FieldError for what is not one."""
+        margin = read_matters(margin, "margin")
         changes = (
             _concluded(each, test, margin, self.level)
             for each, test in zip(self.changes, self.tests, strict=True)
