@@ -25,6 +25,7 @@ from llmwidgets.comparison.values import (
     is_empty_cell,
     name_of,
     to_jsonable,
+    whole_text,
 )
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.engine.extraction import Extraction, RecordLater, facts_of, read_extraction
@@ -369,7 +370,7 @@ def _outputs_by_label(
             'Give {"A": […], "B": […]}, each as long as the texts, or by id, or a DataFrame with a '
             "column for each field.",
         )
-    if twice := find_repeated(map(str, outputs)):
+    if twice := find_repeated(whole_text(str(each)) for each in outputs):
         raise FieldError(
             {
                 "outputs": f"has the label {join_truncated(twice)} more than once, "
@@ -383,7 +384,7 @@ def _outputs_by_label(
     listed: dict[str, list[list[Any]]] = {}
     assumed: dict[str, None] = {}
     for label, given in outputs.items():
-        runs = listed[str(label)] = []
+        runs = listed[whole_text(str(label))] = []
         for at, each in enumerate(_runs(given, label, names, repeats)):
             name = f"outputs of {label}{f', run {at + 1}' if repeats > 1 else ''}"
             if names_file(each, name):

@@ -12,6 +12,7 @@ import pytest
 
 from llmwidgets import Comparison, load
 from llmwidgets.comparison.measures.changes import match_texts
+from llmwidgets.errors import FieldError
 
 FIELDS = ("name", "total", "day")
 SCHEMA = {
@@ -92,8 +93,48 @@ def test_texts_that_only_changed_their_ids_are_known_by_their_words() -> None:
     shifted = ["First", *(each["text"] for each in TEXTS)]
     first = dict.fromkeys(FIELDS, "")
     now = made([first, *wrong(30)], [first, *TRUTH], shifted)
-    (change,) = now.against(made(TRUTH)).verdict.changes
+    flips = now.against(made(TRUTH))
+    (change,) = flips.verdict.changes
     assert (change.texts, change.to_wrong) == (60, 30)
+    assert flips.text_id.tolist() == [f"text-{at:02}" for at in range(2, 32)]
+    added, renamed = flips.attrs["changed"]
+    assert added == "Texts added: 1 (text-01)."
+    assert renamed.startswith("Texts with another id: 60 (text-02, text-03")
+
+
+def _runs(wrongs: list[int]) -> Comparison:
+    """A run with as many repeats, each with so many wrong values."""
+    outputs = [wrong(each) for each in wrongs]
+    return made({"A": outputs if len(outputs) > 1 else outputs[0]}, repeats=len(outputs))
+
+
+@pytest.mark.parametrize("texts", ["same", "renamed", "turned", "others", "shifted"])
+@pytest.mark.parametrize("repeats", [(1, 1), (1, 2), (3, 1), (2, 2)])
+def test_the_frame_has_what_the_verdict_counts(texts: str, repeats: tuple[int, int]) -> None:
+    now, before = (_runs([3 * at + n for at in range(count)]) for n, count in enumerate(repeats))
+    words = {
+        "same": lambda at, each: each,
+        "renamed": lambda at, each: replace(each, id=f"new {at}"),
+        "turned": lambda at, each: replace(each, id=f"t{COUNT - 1 - at}"),
+        "others": lambda at, each: replace(each, text="Another") if at % 2 else each,
+        "shifted": lambda at, each: replace(each, id=f"t{at + 1}"),
+    }[texts]
+    now = replace(now, texts=tuple(words(at, each) for at, each in enumerate(now.texts)))
+    flips = now.against(before)
+    (change,) = flips.verdict.changes
+    assert (
+        len(flips)
+        == change.to_wrong + change.to_right
+        == flips.verdict.texts // 60 * min(repeats) + (texts == "others")
+    )
+    assert set(flips.right_now) | set(flips.right_before) <= {True, False}
+
+
+@pytest.mark.parametrize("margin", [0, -0.1, 1.5, float("nan"), "5 %", None, True])
+def test_a_margin_that_is_not_a_share_is_refused(margin: object) -> None:
+    verdict = made(wrong(2)).against(made(TRUTH)).verdict
+    with pytest.raises(FieldError, match="margin: must be a number over 0"):
+        verdict.at(margin)
 
 
 @pytest.mark.parametrize(

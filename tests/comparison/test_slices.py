@@ -360,6 +360,36 @@ def test_groups_are_slices_and_a_name_that_the_frame_has_is_set_apart() -> None:
     assert list(frame.columns[:3]) == ["text_model", "variant", "model"]
 
 
+@given(
+    names=st.lists(
+        st.sampled_from(["variant", "field", "text_id", "model"]).flatmap(
+            lambda name: st.integers(0, 3).map(lambda times: "text_" * times + name)
+        ),
+        min_size=1, max_size=6, unique=True,
+    )
+)  # fmt: skip
+@settings(deadline=None, max_examples=25)
+def test_a_slice_never_has_the_name_of_another_column(names: list[str]) -> None:
+    rows = [{"text": f"{n}", **{name: f"{name} {n % 2}" for name in names}} for n in range(4)]
+    result = made(rows)
+    for frame in (result.scoreboard(by=names), result.by_field(by=names)):
+        assert frame.columns.is_unique
+        for place, name in enumerate(names):
+            assert set(frame.iloc[:, place]) == {f"{name} 0", f"{name} 1"}
+    frame = result.metadata()
+    assert frame.columns.is_unique
+    assert [set(frame.iloc[:, at]) for at in range(1, len(names) + 1)] == [
+        {f"{name} 0", f"{name} 1"} for name in names
+    ]
+
+
+def test_accents_that_are_letters_of_their_own_make_no_slice_of_their_own() -> None:
+    names = ["Orléans", "Orle\u0301ans"]
+    result = made([{**each, "site": names[n % 2]} for n, each in enumerate(SIXTY)])
+    assert result.scoreboard(by="site").texts.tolist() == [60, 60]
+    assert [len(result.where(site=name).texts) for name in names] == [60, 60]
+
+
 def test_few_texts_are_named_and_so_is_chance() -> None:
     notes = made(SIXTY[:30]).scoreboard(by="vendor").attrs["notes"]
     few = "Too few texts to tell, under 10: NORDA (6 texts), Zeta (6 texts), (none) (6 texts)."
@@ -392,7 +422,20 @@ def test_a_slice_is_asked_for_by_value_list_name_or_function() -> None:
     result = made(rows)
     sizes = {
         "vendor": [("ACME", 24), (["ACME", "Zeta"], 36), (None, 12), ("(none)", 12), (pd.NA, 12)],
-        "price": [("0–14", 15), (3, 1), ("3", 1), ([3, 4], 2), (lambda each: each < 10, 10)],
+        "price": [
+            ("0–14", 15),
+            (3, 1),
+            ("3", 1),
+            ([3, 4], 2),
+            (lambda each: each < 10, 10),
+            (range(3, 5), 2),
+            (pd.Series([3, 4], index=["a", "b"]), 2),
+            (np.array([3, 4]), 2),
+            (pd.Index([3]), 1),
+            ({3: "", 4: ""}.keys(), 2),
+            ((each for each in (3, 4)), 2),
+            (np.array(3), 1),
+        ],
         "paid": [(True, 30), (np.bool_(False), 30)],
     }
     for name, wanted in sizes.items():

@@ -276,7 +276,8 @@ class ChangeVerdict:
         if self.rescored:
             yield "Both runs are scored by the truth and the rules of now."
         if self.repeats[0] != self.repeats[1]:
-            first = count(min(self.repeats), "repeat")
+            fewest = min(self.repeats)
+            first = count(fewest, "repeat") if fewest > 1 else "repeat"
             yield f"Shares are averages over the repeats; flips are counted in the first {first}."
         if self.reused:
             yield "Every reply was there already, so nothing was asked of the models anew."
