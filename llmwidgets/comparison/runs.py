@@ -271,9 +271,8 @@ def run_again(
     results = run_plan(type(before), planned, before.scoring, RunOptions(**options))
     asked_again = {text.id for text in results.texts}
     label_log = tuple(each for each in before.label_log if each.text_id in asked_again)
-    return replace(
-        results, label_log=label_log, looks=before.looks if models is None else results.looks
-    )
+    looks = before.looks if models is None else results.looks
+    return replace(results, label_log=label_log, looks=looks, slice_by=before.slice_by)
 
 
 def measure_trial(results: ResultData, plan: Plan) -> dict[str, list[TrialMeasure]]:

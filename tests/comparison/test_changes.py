@@ -122,11 +122,7 @@ def test_the_frame_has_what_the_verdict_counts(texts: str, repeats: tuple[int, i
     now = replace(now, texts=tuple(words(at, each) for at, each in enumerate(now.texts)))
     flips = now.against(before)
     (change,) = flips.verdict.changes
-    assert (
-        len(flips)
-        == change.to_wrong + change.to_right
-        == flips.verdict.texts // 60 * min(repeats) + (texts == "others")
-    )
+    assert len(flips) == change.to_wrong + change.to_right > 0
     assert set(flips.right_now) | set(flips.right_before) <= {True, False}
 
 

@@ -206,7 +206,9 @@ def test_metadata_is_neither_sent_nor_in_the_journal(tmp_path: Path) -> None:
     assert seen
     assert "QQ" not in "".join(seen)
     assert len(seen) == asked, "the same question, whatever else is known of its text"
+        part = result.where(vendor="QQVENDORQQ").rerun(progress=False)
     assert [text.metadata["vendor"] for text in again.texts] == ["QQVENDORQQ", "QQOTHERQQ"]
+    assert (len(part.texts), part.slice_by, again.slice_by) == (1, "vendor", "")
     for each in filter(Path.is_file, tmp_path.rglob("*")):
         assert b"QQ" not in each.read_bytes()
     html = result.to_html(tmp_path / "page.html").read_text("utf-8")
@@ -441,9 +443,8 @@ def test_a_slice_is_asked_for_by_value_list_name_or_function() -> None:
     for name, wanted in sizes.items():
         for value, size in wanted:
             assert len(result.where(**{name: value}).texts) == size
-    assert (
-        len(result.where(vendor="ACME", paid=True).where(price=lambda each: each < 20).texts) == 4
-    )
+    part = result.where(vendor="ACME", paid=True).where(price=lambda each: each < 20)
+    assert (len(part.texts), part.slice_by) == (4, "vendor, paid, price")
 
 
 @pytest.mark.parametrize("by", ["vendr", "x", "", 7, [], ["vendor", "no"], None])
@@ -528,6 +529,8 @@ def test_a_slice_is_saved_and_shown_as_any_comparison(tmp_path: Path) -> None:
     again = load(part.save(tmp_path / "part.json"))
     assert again.scoreboard().equals(part.scoreboard())
     assert {text.metadata["vendor"] for text in again.texts} == {"NORDA"}
+    assert again.slice_by == "vendor"
+    assert "Only some of the texts, chosen by vendor." in repr(again)
     panel = part.explore()
     assert len(panel.comparison.texts) == 12
     panel.close()

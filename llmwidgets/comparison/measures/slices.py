@@ -254,7 +254,7 @@ def take_texts(results: Results, texts: Sequence[int], by: str) -> Results:
         read=read,
         label_log=tuple(each for each in results.label_log if each.text_id in ids),
         looks=set(),
-        slice_by=by,
+        slice_by=", ".join(dict.fromkeys(filter(None, (results.slice_by, by)))),
     )
 
 
