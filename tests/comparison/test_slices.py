@@ -203,10 +203,10 @@ def test_metadata_is_neither_sent_nor_in_the_journal(tmp_path: Path) -> None:
         asked = len(seen)
         compare(SCHEMA, plain, model, truth=truth, **more)
         again = result.rerun(progress=False)
+        part = result.where(vendor="QQVENDORQQ").rerun(progress=False)
     assert seen
     assert "QQ" not in "".join(seen)
     assert len(seen) == asked, "the same question, whatever else is known of its text"
-        part = result.where(vendor="QQVENDORQQ").rerun(progress=False)
     assert [text.metadata["vendor"] for text in again.texts] == ["QQVENDORQQ", "QQOTHERQQ"]
     assert (len(part.texts), part.slice_by, again.slice_by) == (1, "vendor", "")
     for each in filter(Path.is_file, tmp_path.rglob("*")):
