@@ -205,6 +205,24 @@ def test_without_truth_it_says_what_changed_among_the_values() -> None:
     assert "give truth" in verdict.fails()["A"]
 
 
+@pytest.mark.parametrize("group", [None, [f"g{at // 2}" for at in range(COUNT)]])
+@pytest.mark.parametrize("answered", [0, 1, 6])
+@pytest.mark.parametrize("turned", [False, True])
+def test_texts_without_an_answer_are_not_texts_without_truth(
+    group: list[str] | None, answered: int, turned: bool
+) -> None:
+    runs = made(TRUTH[:answered] + [None] * (COUNT - answered), group=group), made(TRUTH)
+    now, before = reversed(runs) if turned else runs
+    verdict = now.against(before).verdict
+    (change,) = verdict.changes
+    assert change.units == (answered if now.texts[0].group == "" else (answered + 1) // 2)
+    assert "with truth and an answer" in verdict.headline
+    assert f"A has no answer to {0 if turned else COUNT - answered} texts" in verdict.details
+    assert bool(verdict.fails()) == (not turned or not answered)
+    for reason in verdict.fails().values():
+        assert "with truth and an answer" in reason
+
+
 def test_nothing_in_common_is_said_and_does_not_pass() -> None:
     other = [{"id": "x", "text": "Other"}]
     verdict = made(TRUTH[:1], TRUTH[:1], other).against(made(TRUTH)).verdict

@@ -74,6 +74,11 @@ class VariantChange:
         return self.outcome in (ChangeOutcome.WORSE, ChangeOutcome.BETTER)
 
     @property
+    def is_answered(self) -> bool:
+        """Whether each text with truth got an answer, now and before."""
+        return not (self.unanswered_now or self.unanswered_before)
+
+    @property
     def only_better(self) -> bool:
         """Whether nothing is worse than before on any text: no field, no reply, no answer."""
         known = self.now is not None and self.before is not None
@@ -142,8 +147,8 @@ class ChangeVerdict:
         enough = [each for each in scored if each.outcome is not ChangeOutcome.TOO_FEW]
         if not enough:
             most = max(each.units for each in scored)
-            unit = "group" if self.grouped else "text"
-            units = count(most, f"{unit} with truth is", f"{unit}s with truth are")
+            unit, known = "group" if self.grouped else "text", _known(scored)
+            units = count(most, f"{unit} {known} is", f"{unit}s {known} are")
             return (
                 f"{since} nothing can be told: {units} in both runs, "
                 f"and at least {FEWEST_TEXTS} are needed."
@@ -211,13 +216,12 @@ class ChangeVerdict:
             return "nothing can be compared, since one of the two runs was not scored."
         said = [
             f"{each.label} gives another value in {each.changed or 0:,} of "
-            f"{count(each.values or 0, 'field')}"
+            f"{count(each.values, 'field')}"
             for each in self.changes
+            if each.values
         ]
-        return (
-            "nothing is scored, since no text that is in both runs has truth: "
-            f"{join_truncated(said, 3)}."
-        )
+        why = f"nothing is scored, since no text {_known(self.changes)} is in both runs"
+        return f"{why}: {join_truncated(said, 3)}." if said else f"{why}."
 
     def _others(self) -> Iterator[str]:
         """Who is not named in the headline; what was lost, and what has no answer."""
@@ -245,7 +249,7 @@ class ChangeVerdict:
                 yield f"{each.label}: nothing got worse on these texts, but {units} {ruled_out}."
         if few and (told or rest):
             names = join_listed([each.label for each in few])
-            yield f"{names}: too few texts with truth are in both runs."
+            yield f"{names}: too few texts {_known(few)} are in both runs."
         for each in self.changes:
             if each.lost_before or each.lost_now:
                 yield (
@@ -289,14 +293,16 @@ class ChangeVerdict:
     def _reason(self, each: VariantChange, option: str) -> str:
         unit = "groups" if self.grouped else "texts"
         if each.outcome is ChangeOutcome.UNSCORED:
-            return f"{each.label} is not scored: give truth for texts that are in both runs"
+            if each.is_answered:
+                return f"{each.label} is not scored: give truth for texts that are in both runs"
+            return f"{each.label} is not scored: no text {_known([each])} is in both runs"
         if each.only_better:
             return ""
         if each.worse_by is None or each.at_best is None:
             few = count(each.units, unit[:-1])
             return (
-                f"{each.label} has {few} with truth in both runs, and at least {FEWEST_TEXTS} "
-                f"are needed; to show {self._margin}, {self._needed(each)}"
+                f"{each.label} has {few} {_known([each])} in both runs, and at least "
+                f"{FEWEST_TEXTS} are needed; to show {self._margin}, {self._needed(each)}"
             )
         if self._is_shown(each):
             return ""
@@ -323,6 +329,12 @@ class ChangeVerdict:
         if each.texts_needed is None or each.texts_needed <= each.units:
             return f"more {unit} with truth"
         return f"about {formatting.rough_count(each.texts_needed)} {unit} with truth"
+
+
+def _known(some: Sequence[VariantChange]) -> str:
+    """What a text needs to be compared, where that is not there for each."""
+    answered = all(each.is_answered for each in some)
+    return "with truth" if answered else "with truth and an answer"
 
 
 def _plain(value: Any) -> Any:
