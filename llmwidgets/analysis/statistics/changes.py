@@ -211,7 +211,7 @@ class ChangeVerdict:
 
     def _unscored(self) -> str:
         if not self.texts:
-            return "nothing can be compared, since no text is in both runs with the same words."
+            return f"nothing can be compared, since {_NO_TEXT}."
         if all(each.values is None for each in self.changes):
             return "nothing can be compared, since one of the two runs was not scored."
         said = [
@@ -293,9 +293,12 @@ class ChangeVerdict:
     def _reason(self, each: VariantChange, option: str) -> str:
         unit = "groups" if self.grouped else "texts"
         if each.outcome is ChangeOutcome.UNSCORED:
-            if each.is_answered:
-                return f"{each.label} is not scored: give truth for texts that are in both runs"
-            return f"{each.label} is not scored: no text {_known([each])} is in both runs"
+            why = "give truth for texts that are in both runs"
+            if not self.texts:
+                why = _NO_TEXT
+            elif not each.is_answered:
+                why = f"no text {_known([each])} is in both runs"
+            return f"{each.label} is not scored: {why}"
         if each.only_better:
             return ""
         if each.worse_by is None or each.at_best is None:
@@ -329,6 +332,9 @@ class ChangeVerdict:
         if each.texts_needed is None or each.texts_needed <= each.units:
             return f"more {unit} with truth"
         return f"about {formatting.rough_count(each.texts_needed)} {unit} with truth"
+
+
+_NO_TEXT = "no text is in both runs with the same words"
 
 
 def _known(some: Sequence[VariantChange]) -> str:
