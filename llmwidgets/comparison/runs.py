@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ def build_plan(
     store: Store | None = None,
 ) -> RunPlan:
     """The plan of these texts on these models; FieldError or StoreError before any call."""
-    check_repeats(repeats)
+    repeats = read_repeats(repeats)
     resolver = ConnectionResolver(store)
     resolved = resolve_variants(models, resolver, instructions=instructions, examples=examples)
     check_fields((each for each, _ in resolved), list(dict.fromkeys(each.schema for each in texts)))
@@ -90,10 +91,11 @@ def build_plan(
     return RunPlan(Plan(tuple(columns), rest, repeats), tuple(variants), policy, tuple(notes))
 
 
-def check_repeats(repeats: Any) -> None:
-    """Raise FieldError for what is not a number of repeats."""
-    if not is_number(repeats, 1, kind=int):
+def read_repeats(repeats: Any) -> int:
+    """The number of repeats; FieldError for what is not one."""
+    if not is_number(repeats, 1, kind=Integral):
         raise FieldError({"repeats": "must be a whole number, 1 or more."}, "Give repeats=1.")
+    return int(repeats)
 
 
 def _split(

@@ -349,6 +349,8 @@ def test_several_columns_make_a_slice_of_each_combination() -> None:
     frame = result.scoreboard(by=["vendor", "paid"])
     assert list(frame.columns[:3]) == ["vendor", "paid", "variant"]
     assert frame.scored.sum() == result.scoreboard().scored.sum()
+    for names in (("vendor", "paid"), pd.Index(["vendor", "paid"]), iter(["vendor", "paid"])):
+        assert result.scoreboard(by=names).equals(frame)
     for _, row in frame[frame.variant == "A"].iterrows():
         assert len(result.where(vendor=row.vendor, paid=row.paid).texts) == row.texts
 

@@ -298,6 +298,12 @@ def test_repeats_are_a_whole_number(repeats: Any) -> None:
         lw.Comparison.from_outputs(SCHEMA, TEXTS, {"M": RUNS}, repeats=repeats)
 
 
+def test_a_number_of_repeats_can_come_out_of_a_table(tmp_path: Path) -> None:
+    number = pd.Series([3]).iloc[0]
+    result = lw.Comparison.from_outputs(SCHEMA, TEXTS, {"M": RUNS}, repeats=number)
+    assert lw.load(result.save(tmp_path / "saved.json")).stability().equals(result.stability())
+
+
 def test_missing_applies_to_each_output() -> None:
     outputs = {"M": [[ADA], [None], [ADA]]}
     scored = {

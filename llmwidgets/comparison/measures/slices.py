@@ -97,7 +97,8 @@ def slice_texts(results: ResultData, by: By) -> tuple[Slice, ...]:
 
 def read_names(by: Any, known: Sequence[str], asked: str = "by") -> tuple[str, ...]:
     """The columns that `by` names; FieldError, with the nearest, where they are not known."""
-    names = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, list | tuple) else ()
+    several = isinstance(by, Iterable) and not isinstance(by, str | set | frozenset)
+    names = tuple(by) if several else (by,)
     hint = f"Name one of {join_truncated(known, 12)}."
     if not known:
         hint = "Give texts as dicts, a DataFrame or a table, with a column to slice them by."
@@ -284,7 +285,8 @@ def frame_by(
     """
     import pandas as pd
 
-    names, slices = read_names(by, column_names(results.texts)), slice_texts(results, by)
+    names = read_names(by, column_names(results.texts))
+    slices = slice_texts(results, names)
     frames, notes, sizes = [], Counter[str](), list[int]()
     for each, part in read_parts(results, slices, ", ".join(names)):
         frame = measure(part)
