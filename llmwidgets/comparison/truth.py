@@ -378,7 +378,8 @@ def correct(
         truth = read_truth([truth], [TextSource(text.id, text.text)], [text.schema])[0].truth
     # As it is in the truth, JSON: what came as a date, or out of a table, could not be saved.
     new = get_at_path(truth, path)
-    correction = Correction(text_id=text_id, field=path, old=old, new=new, by=by, seen=seen)
+    name = "" if is_nothing(by) else str(by)
+    correction = Correction(text_id=text_id, field=path, old=old, new=new, by=name, seen=bool(seen))
     return (*texts[:at], replace(text, truth=truth), *texts[at + 1 :]), correction
 
 

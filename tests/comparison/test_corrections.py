@@ -95,6 +95,16 @@ def test_a_label_of_any_type_is_kept_as_json(tmp_path, field: str, value, kept) 
     assert again.as_given().texts == load(made().save(tmp_path / "given.json")).texts
 
 
+@pytest.mark.parametrize(
+    ("by", "kept"), [("Ada", "Ada"), (None, ""), (pd.NA, ""), (7, "7"), (np.str_("Ada"), "Ada")]
+)
+def test_whoever_made_a_label_it_can_be_saved(tmp_path, by, kept: str) -> None:
+    result = made().correct("a", "amount", 7, by=by, seen=np.bool_(False))
+    (label,) = load(result.save(tmp_path / "saved.json")).label_log
+    assert (label.by, label.seen) == (kept, False)
+    assert label == result.label_log[0]
+
+
 def test_a_text_is_named_by_its_number_as_a_table_has_it() -> None:
     texts = pd.DataFrame({"id": [1, 2], "text": ["Ada", "Bob"]})
     result = Comparison.from_outputs(Letter, texts, {"A": [{"sender": "Ada"}, {}]})

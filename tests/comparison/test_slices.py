@@ -472,6 +472,9 @@ def test_a_value_that_no_text_has_is_named_with_those_there_are() -> None:
         result.where(vendor="ACMA")
     with pytest.raises(FieldError, match="No text has what is asked of vendor"):
         result.where(vendor=lambda _: False)
+    for function in (lambda each: len(each) > 3, lambda each: pd.NA, int):
+        with pytest.raises(FieldError, match=r"vendor: the function raised \w+Error for t\d"):
+            result.where(vendor=function)
     with pytest.raises(FieldError, match="has no column"):
         result.where()
     with pytest.raises(FieldError, match="with a column to slice them by"):

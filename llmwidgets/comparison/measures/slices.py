@@ -219,7 +219,7 @@ def _find_texts(results: ResultData, name: str, wanted: Any) -> set[int]:
     read_names(name, column_names(results.texts), "where")
     values = _values(results, name)
     if callable(wanted):
-        return {at for at, value in enumerate(values) if wanted(value)}
+        return set(_ask_function(results, name, wanted, values))
     one = isinstance(wanted, str | bytes) or not isinstance(wanted, Iterable)
     listed = [wanted] if one or getattr(wanted, "ndim", 1) == 0 else wanted
     asked = [_name_value(to_scalar(each)) for each in listed]
@@ -234,6 +234,21 @@ def _find_texts(results: ResultData, name: str, wanted: Any) -> set[int]:
             f"There are {join_truncated(slices, 12)}.",
         )
     return {at for each in asked for at in found[each] or slices[each]}
+
+
+def _ask_function(
+    results: ResultData, name: str, wanted: Callable[[Any], Any], values: Iterable[Any]
+) -> Iterator[int]:
+    """The places of the values that a function of the user's takes."""
+    for at, value in enumerate(values):
+        try:
+            taken = bool(wanted(value))
+        except Exception as error:
+            problem = f"the function raised {type(error).__name__} for {results.texts[at].id}."
+            hint = "The value of a text without one is None."
+            raise FieldError({name: problem}, hint) from error
+        if taken:
+            yield at
 
 
 def _name_value(value: Scalar | None) -> str:
