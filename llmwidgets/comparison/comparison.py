@@ -157,7 +157,7 @@ class Comparison(ResultData):
         {"A": [run_1, run_2, run_3]}. A list (or dict by id) with 3 outputs for each text is read
         too; what can be either is read as runs. Give None for an output that is missing.
         """
-        runs.check_repeats(repeats)
+        repeats = runs.read_repeats(repeats)
         documents = runs.read_documents(
             schema, texts, truth, group=group, blank=blank, allow_empty=True
         )

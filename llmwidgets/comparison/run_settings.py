@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.statistics.verdict import MATTERS
 from llmwidgets.comparison.core import MADE_ELSEWHERE, WRONG, ResultData, Rules
+from llmwidgets.comparison.measures.changes import match_results
 from llmwidgets.comparison.measures.text_result import name_in_code, rule_text
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import SETTINGS, Variant
@@ -108,6 +109,7 @@ def _of_columns(now: Asked, before: Asked, pairs: Sequence[tuple[int, int]]) -> 
 
 
 _OF_A_TEXT = (
+    ("Texts with another id", attrgetter("id")),
     ("Texts with other words", attrgetter("text")),
     ("Texts with another schema", attrgetter("schema.digest")),
     ("Texts in another group", attrgetter("group")),
@@ -116,19 +118,32 @@ _OF_A_TEXT = (
 
 
 def _of_texts(now: ResultData, before: ResultData) -> list[str]:
-    new, old = ({text.id: text for text in results.texts} for results in (now, before))
+    pairs = _pair_texts(now, before)
+    both = [{text.id for text in side} for side in zip(*pairs, strict=True)] or [set(), set()]
     found = [
-        ("Texts added", [name for name in new if name not in old]),
-        ("Texts left out", [name for name in old if name not in new]),
-    ]
-    both = [name for name in new if name in old]
+        (words, [text.id for text in results.texts if text.id not in matched])
+        for words, results, matched in (
+            ("Texts added", now, both[0]), ("Texts left out", before, both[1]),
+        )
+    ]  # fmt: skip
     for words, read in _OF_A_TEXT:
-        found.append((words, [name for name in both if read(new[name]) != read(old[name])]))
+        found.append((words, [new.id for new, old in pairs if read(new) != read(old)]))
     changes = [
         f"{words}: {len(names)} ({join_truncated(names)})." for words, names in found if names
     ]
-    pairs = dict.fromkeys((old[name].schema, new[name].schema) for name in both)
-    return changes + [f"{words}." for pair in pairs if (words := _schema_change(*pair))]
+    schemas = dict.fromkeys((old.schema, new.schema) for new, old in pairs)
+    return changes + [f"{words}." for pair in schemas if (words := _schema_change(*pair))]
+
+
+def _pair_texts(now: ResultData, before: ResultData) -> list[tuple[Document, Document]]:
+    """Each text now and then: those that are the same, and those that have their id alone."""
+    places = dict(match_results(now, before))
+    taken = set(places.values())
+    by_id = {text.id: at for at, text in enumerate(before.texts) if at not in taken}
+    for at, text in enumerate(now.texts):
+        if at not in places and text.id in by_id:
+            places[at] = by_id[text.id]
+    return [(now.texts[at], before.texts[then]) for at, then in sorted(places.items())]
 
 
 def _schema_change(before: Schema, now: Schema) -> str:
@@ -157,11 +172,9 @@ def _of_own_schema(now: ResultData, before: ResultData, at: int, earlier: int) -
     new, old = now.variants[at].schema, before.variants[earlier].schema
     if new is None and old is None:
         return []
-    texts = {text.id: text.schema for text in before.texts}
     pairs = dict.fromkeys(
-        (choose_schema(old, texts[text.id]), choose_schema(new, text.schema))
-        for text in now.texts
-        if text.id in texts
+        (choose_schema(old, then.schema), choose_schema(new, text.schema))
+        for text, then in _pair_texts(now, before)
     )
     words = filter(None, (_schema_change(*pair) for pair in pairs))
     return [f"{now.labels[at]}: {each[:1].lower()}{each[1:]}." for each in words]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import nan
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from llmwidgets import formatting
@@ -318,8 +319,7 @@ def review_frame(results: ResultData, most: int | None = None) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 0):
-        raise FieldError({"most": "must be a number of rows, or None for all."}, "Try most=20.")
+    most = _read_most(most)
     read = read_doubts(results)
     doubts, signals = read.doubts, read.doubts.signals
     order = np.lexsort((-doubts.doubts, signals.labelled))[:most]
@@ -345,6 +345,14 @@ def review_frame(results: ResultData, most: int | None = None) -> pd.DataFrame:
     frame.attrs["found"] = _found(doubts)
     frame.attrs["notes"] = list(doubt_notes(results))
     return frame
+
+
+def _read_most(most: object) -> int | None:
+    if most is None:
+        return None
+    if isinstance(most, bool) or not isinstance(most, Integral) or most < 0:
+        raise FieldError({"most": "must be a number of rows, or None for all."}, "Try most=20.")
+    return int(most)
 
 
 _RIGHT = {-1: None, 0: False, 1: True}
