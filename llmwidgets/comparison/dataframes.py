@@ -10,6 +10,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmwidgets.analysis.leaves import NOTHING, leaves_of
+from llmwidgets.analysis.rules import weights_of
 from llmwidgets.analysis.same_values import group_values
 from llmwidgets.analysis.scoring import Cell, Rows
 from llmwidgets.comparison.core import ResultData
@@ -293,7 +294,9 @@ def field_frame(results: ResultData, by: By | None = None) -> pd.DataFrame:
     """One row per field and variant: labelled, right, accuracy, precision, recall, f1 (0–1).
 
     In the order of the schema; NaN is unknown. A list has its rows counted next to its pattern
-    (`lines[]`). `by` is that of `scoreboard`: the same for each slice of the texts.
+    (`lines[]`). Where `scoring` has weights, `weight` is what the field counts in the accuracy of
+    a text; the figures here are of each field alone. `by` is that of `scoreboard`: the same for
+    each slice of the texts.
     """
     if by is not None:
         return frame_by(results, by, field_frame)
@@ -308,7 +311,10 @@ def field_frame(results: ResultData, by: By | None = None) -> pd.DataFrame:
         for label, stats in zip(results.labels, columns, strict=True)
         if name in stats.counts or name in stats.lists
     )
-    return _figures_frame(results, rows, ("field", "variant"))
+    frame = _figures_frame(results, rows, ("field", "variant"))
+    if (weights := weights_of(results.scoring)) is not None:
+        frame["weight"] = [weights[name] for name in frame.field]
+    return frame
 
 
 def text_frame(results: ResultData) -> pd.DataFrame:
