@@ -25,6 +25,7 @@ from llmwidgets.analysis.rules import (
     ScoringFunction,
     Weighted,
     split_weight,
+    weights_of,
 )
 from llmwidgets.analysis.scripts import spelled_out
 from llmwidgets.analysis.text_matching import TextSimilarity
@@ -73,7 +74,7 @@ def read_scoring(
     if problems:
         raise FieldError(problems, _HINT)
     check_weights(chosen, [] if schema is None else [schema])
-    return ReadRules(chosen)
+    return ReadRules(chosen, schema)
 
 
 def read_rule(path: str, written: Any, schema: Schema | None) -> Rule:
@@ -106,8 +107,8 @@ def _read(path: str, written: Any, schema: Schema | None) -> tuple[Rule | None, 
 
 def check_weights(rules: Mapping[str, Rule], schemas: Sequence[Schema]) -> None:
     """Raise FieldError for weights by which nothing counts."""
-    read = ReadRules(rules)
-    if (weights := read.weights) is None:
+    leaves = {leaf.path for schema in schemas for leaf in schema.leaves}
+    if (weights := weights_of(rules, leaves)) is None:
         return
     if RECORD in rules:
         names = join_truncated(path for path, rule in rules.items() if isinstance(rule, Weighted))
@@ -116,7 +117,6 @@ def check_weights(rules: Mapping[str, Rule], schemas: Sequence[Schema]) -> None:
                         "nothing."},
             "Give one of the two: the function, or weights.",
         )  # fmt: skip
-    leaves = {leaf.path for schema in schemas for leaf in schema.leaves}
     if leaves and not any(weights[each] for each in leaves):
         raise FieldError(
             {"scoring": "Every field has the weight 0, so nothing counts."},

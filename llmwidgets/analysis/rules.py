@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property, partial
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmwidgets.formatting import parse_number, with_article
 from llmwidgets.schemas.canonical import prefixes
+
+if TYPE_CHECKING:
+    from llmwidgets.schemas import Schema
 
 RECORD = ""
 """The place of a whole record among the rules."""
@@ -158,7 +161,13 @@ Rule = Comparator | ListRule | ScoringFunction | LostFunction | Weighted
 
 
 class ReadRules(dict[str, Rule]):
-    """Rules by place as they were read, and sorted by what they decide; none is added later."""
+    """Rules by place as they were read for a schema, and what they decide; none is added later."""
+
+    def __init__(
+        self, rules: Mapping[str, Rule] | None = None, schema: Schema | None = None
+    ) -> None:
+        super().__init__(rules or {})
+        self._leaves = [leaf.path for leaf in schema.leaves] if schema is not None else []
 
     @cached_property
     def bare(self) -> dict[str, Rule]:
@@ -184,7 +193,7 @@ class ReadRules(dict[str, Rule]):
     @cached_property
     def weights(self) -> FieldWeights | None:
         """What each leaf weighs; None if the user gave no weight."""
-        return weights_of(self)
+        return weights_of(self, self._leaves)
 
 
 def plain_digits(number: float) -> str:
@@ -241,28 +250,46 @@ def _read_weight(written: Any) -> float:
 class FieldWeights(dict[str, float]):
     """The weight of each leaf, by its pattern: that of the nearest place that has one, else 1.
 
-    >>> weights = FieldWeights({"policy": 2.0, "lines[]": 3.0})
+    A list or an object without anything in it is one leaf, and weighs what the `leaves` that a
+    schema has in it weigh on average.
+
+    >>> leaves = ["lines[].sku", "lines[].price"]
+    >>> weights = FieldWeights({"policy": 2.0, "lines[].sku": 3.0}, leaves)
     >>> weights["policy.number"], weights["lines[].sku"], weights["lines"], weights["total"]
-    (2.0, 3.0, 3.0, 1.0)
+    (2.0, 3.0, 2.0, 1.0)
     """
 
+    def __init__(self, places: Mapping[str, float], leaves: Iterable[str] = ()) -> None:
+        super().__init__()
+        self._places, self._leaves = places, tuple(leaves)
+
     def __missing__(self, pattern: str) -> float:
-        # A list without rows is one leaf, and weighs what a row of it would.
-        rows, around = f"{pattern}[]", prefixes(pattern)
-        outside = self[around[-2]] if len(around) > 1 else 1.0
-        self[pattern] = weight = self.get(rows, outside)
+        inside = [
+            self._nearest(leaf)
+            for leaf in self._leaves
+            if not pattern or leaf.startswith((f"{pattern}.", f"{pattern}["))
+        ]
+        if len({*inside}) > 1:
+            weight = math.fsum([each / len(inside) for each in inside])
+        else:
+            weight = inside[0] if inside else self._nearest(pattern)
+        self[pattern] = weight
         return weight
 
-    def are_equal(self, patterns: Iterable[str]) -> bool:
-        """Whether these leaves all weigh the same, as if there were no weights."""
-        return len({self[each] for each in patterns}) < 2
+    def _nearest(self, pattern: str) -> float:
+        around = reversed(prefixes(pattern))
+        return next((self._places[each] for each in around if each in self._places), 1.0)
+
+    def are_equal(self) -> bool:
+        """Whether all leaves weigh the same, as if there were no weights."""
+        return len({self[each] for each in self._leaves}) < 2
 
 
-def weights_of(rules: Mapping[str, Any] | None) -> FieldWeights | None:
+def weights_of(rules: Mapping[str, Any] | None, leaves: Iterable[str]) -> FieldWeights | None:
     """What each leaf weighs by rules that were read before; None if none of them has a weight."""
     given = {path: split_weight(each)[1] for path, each in (rules or {}).items()}
     places = {path: each for path, each in given.items() if each is not None}
-    return FieldWeights(places) if places else None
+    return FieldWeights(places, leaves) if places else None
 
 
 def weighted_share(counts: Iterable[tuple[float, float, float]]) -> float | None:

@@ -10,7 +10,6 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmwidgets.analysis.leaves import NOTHING, leaves_of
-from llmwidgets.analysis.rules import weights_of
 from llmwidgets.analysis.same_values import group_values
 from llmwidgets.analysis.scoring import Cell, Rows
 from llmwidgets.comparison.core import ResultData
@@ -31,7 +30,12 @@ from llmwidgets.comparison.measures.groundings import (
     count_grounding,
     read_groundings,
 )
-from llmwidgets.comparison.measures.scores import lost_functions, scoreboard_frame, verdict_of
+from llmwidgets.comparison.measures.scores import (
+    lost_functions,
+    read_weights,
+    scoreboard_frame,
+    verdict_of,
+)
 from llmwidgets.comparison.measures.slices import By, frame_by, metadata_frame
 from llmwidgets.comparison.measures.stability import stability_frame
 from llmwidgets.comparison.measures.text_result import (
@@ -312,7 +316,7 @@ def field_frame(results: ResultData, by: By | None = None) -> pd.DataFrame:
         if name in stats.counts or name in stats.lists
     )
     frame = _figures_frame(results, rows, ("field", "variant"))
-    if (weights := weights_of(results.scoring)) is not None:
+    if (weights := read_weights(results)) is not None:
         frame["weight"] = [weights[name] for name in frame.field]
     return frame
 

@@ -9,10 +9,10 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.analysis.rules import plain_digits, split_weight
+from llmwidgets.analysis.rules import split_weight
 from llmwidgets.analysis.statistics.verdict import MATTERS
 from llmwidgets.comparison.core import MADE_ELSEWHERE, WRONG, ResultData, Rules
-from llmwidgets.comparison.measures.text_result import name_in_code, rule_text
+from llmwidgets.comparison.measures.text_result import function_in_code, name_in_code, rule_text
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.demo import emails, invoices, jobs
@@ -413,8 +413,7 @@ def _rule(how: Any, names: Mapping[int, str]) -> str:
     if isinstance(how, str):
         return python_literal(how)
     function, weight = split_weight(how)
-    name = names[id(function)]
-    return name if weight is None else f'{{"rule": {name}, "weight": {plain_digits(weight)}}}'
+    return function_in_code(names[id(function)], weight)
 
 
 def _listed(models: list[str]) -> str:

@@ -35,6 +35,7 @@ from llmwidgets.comparison.measures.slices import By, frame_by
 from llmwidgets.comparison.measures.stability import measure_stability
 from llmwidgets.comparison.measures.text_result import (
     DOCUBENCH,
+    function_in_code,
     is_labelled,
     name_in_code,
     rule_text,
@@ -128,7 +129,7 @@ def _row(results: ResultData, at: int, stats: VariantStats) -> ScoreRow:
         accuracy_low=standing.low if standing and bounded else None,
         accuracy_high=standing.high if standing and bounded else None,
         perfect=stats.perfect_share,
-        pooled=pool(stats, results.scoring),
+        pooled=pool(results, stats),
         rows_right=stats.rows_right / stats.rows if stats.rows else None,
         failures={name: stats.statuses[name] for name in FAILURES},
         p50_seconds=p50,
@@ -166,7 +167,8 @@ def not_in_full(results: ResultData) -> tuple[str, ...]:
 def lost_functions(results: ResultData) -> tuple[str, ...]:
     """A sentence for each function that scored these results, and that a file could not keep."""
     sentences = []
-    for path, rule in (results.scoring or {}).items():
+    for path, kept in (results.scoring or {}).items():
+        rule, weight = split_weight(kept)
         if isinstance(rule, LostFunction):
             name = name_in_code(path, rule)
             define = f"define {name}" if rule.name != "docubench" else DOCUBENCH.split(",")[0]
@@ -174,14 +176,22 @@ def lost_functions(results: ResultData) -> tuple[str, ...]:
                 f"{path or 'The whole record'} was scored by the function {rule.name}, which a "
                 "file cannot hold: here it is scored by the default rules. To score as before, "
                 f"{define} and call "
-                f"comparison.rescore({{**comparison.scoring, {python_literal(path)}: {name}}})."
+                f"comparison.rescore({{**comparison.scoring, {python_literal(path)}: "
+                f"{function_in_code(name, weight)}}})."
             )
     return tuple(sentences)
 
 
-def pool(stats: VariantStats, scoring: Rules) -> float | None:
+@measure_once
+def read_weights(results: ResultData) -> FieldWeights | None:
+    """What each field counts in the accuracy of a text; None where no weight is given."""
+    leaves = dict.fromkeys(leaf.path for text in results.texts for leaf in text.schema.leaves)
+    return weights_of(results.scoring, leaves)
+
+
+def pool(results: ResultData, stats: VariantStats) -> float | None:
     """The share right of the labelled fields of all texts together, by their weights."""
-    if (weights := weights_of(scoring)) is None:
+    if (weights := read_weights(results)) is None:
         return stats.total.accuracy
     return weighted_share(
         (weights[name], each.right + each.part, each.labelled)
@@ -192,10 +202,10 @@ def pool(stats: VariantStats, scoring: Rules) -> float | None:
 @measure_once
 def weight_note(results: ResultData) -> tuple[str, ...]:
     """By which weights the fields count; empty where all count the same."""
-    leaves = {leaf.path for text in results.texts for leaf in text.schema.leaves}
-    weights = weights_of(results.scoring)
-    if weights is None or weights.are_equal(leaves):
+    weights = read_weights(results)
+    if weights is None or weights.are_equal():
         return ()
+    leaves = (leaf.path for text in results.texts for leaf in text.schema.leaves)
     places = {path: split_weight(rule)[1] for path, rule in (results.scoring or {}).items()}
     given = {path: weight for path, weight in places.items() if weight is not None}
     named = join_truncated((f"{path} {plain_digits(each)}" for path, each in given.items()), 8)
@@ -459,8 +469,7 @@ def find_pooled(results: ResultData) -> PooledShares | None:
     known = [
         (label, accuracy, share)
         for label, stats in zip(results.labels, aggregate(results).stats, strict=True)
-        if (accuracy := stats.accuracy) is not None
-        and (share := pool(stats, results.scoring)) is not None
+        if (accuracy := stats.accuracy) is not None and (share := pool(results, stats)) is not None
     ]
     pooled = PooledShares(tuple(known))
     return pooled if pooled.reversed or pooled.apart > MATTERS else None

@@ -23,7 +23,6 @@ from llmwidgets.analysis.rules import (
     Weighted,
     plain_digits,
     split_weight,
-    weights_of,
 )
 from llmwidgets.analysis.same_values import group_values
 from llmwidgets.analysis.scoring import TextScore, failed_score, score
@@ -63,7 +62,7 @@ def score_extraction(extraction: Extraction, text: Document, scoring: Rules) -> 
     failure = FAILURES.get(extraction.status)
     if text.truth is NOTHING or failure is None or not failure.scored:
         return _UNSCORED
-    return failed_score(text.schema, text.truth, weights_of(scoring))
+    return failed_score(text.schema, text.truth, rules_for(text.schema, scoring).weights)
 
 
 def has_data(extraction: Extraction) -> bool:
@@ -83,7 +82,8 @@ def is_labelled(text: Document, scoring: Rules = None) -> bool:
     """Whether the text's truth labels any field that counts."""
     if text.truth is NOTHING:
         return False
-    return failed_score(text.schema, text.truth, weights_of(scoring)).accuracy is not None
+    weights = rules_for(text.schema, scoring).weights
+    return failed_score(text.schema, text.truth, weights).accuracy is not None
 
 
 def data_to_compare(extraction: Extraction, text: Document) -> Any:
@@ -130,7 +130,7 @@ def _hashable(how: Any) -> Any:
 @lru_cache(maxsize=1024)
 def _rules(scoring: tuple[tuple[str, Any], ...], schema: Schema) -> ReadRules:
     read = ((name, rule_of(name, how, schema)) for name, how in scoring)
-    return ReadRules({name: rule for name, rule in read if rule is not None})
+    return ReadRules({name: rule for name, rule in read if rule is not None}, schema)
 
 
 def rule_of(name: str, how: Any, schema: Schema) -> Rule | None:
@@ -145,7 +145,7 @@ def rule_text(rule: Any) -> str:
     """A rule as a reader knows it: its text, or the name of the user's function."""
     bare, weight = (rule, None) if isinstance(rule, str) else split_weight(rule)
     text = str(ScoringFunction(bare)) if callable(bare) else str(bare)
-    return text if weight is None else f"{text} weight:{plain_digits(weight)}"
+    return text if weight is None else f"{text}, weight:{plain_digits(weight)}"
 
 
 def write_rule(written: Any, rule: Rule) -> Any:
@@ -179,6 +179,11 @@ def name_in_code(path: str, rule: Any) -> str:
     bare = split_weight(rule)[0]
     name = bare.name if isinstance(bare, LostFunction) else rule_text(bare)
     return name if is_free_name(name) else python_name(f"compare_{path or 'records'}")
+
+
+def function_in_code(name: str, weight: float | None) -> str:
+    """A rule that is a function of this name, as Python."""
+    return name if weight is None else f'{{"rule": {name}, "weight": {plain_digits(weight)}}}'
 
 
 def is_free_name(name: str) -> bool:
