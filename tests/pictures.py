@@ -362,6 +362,27 @@ def repeats(camera: Camera) -> None:
     camera.shot("request")
 
 
+def review(camera: Camera) -> None:
+    """The most doubtful fields first: with chances and labels, as ranks, and how one gets there."""
+    panel = camera.open(REPEATED)
+    panel.get_by_label("Order").select_option("review")
+    panel.get_by_text("chance that the value is wrong").wait_for()
+    panel.get_by_role("grid").focus()
+    camera.page.browser_page.keyboard.press("1")
+    panel.get_by_text("set with key 1").wait_for()
+    camera.shot()
+    panel.locator(".lw-fold").scroll_into_view_if_needed()
+    camera.shot("end")
+    panel = camera.open(f"{DECIDED}compared(None).explore()")
+    panel.get_by_label("Order").select_option("review")
+    panel.get_by_text("ranks only").wait_for()
+    camera.shot("ranks")
+    panel = camera.open(OUTCOMES["not-enough"])
+    panel.get_by_role("tab", name="Scoreboard").click()
+    panel.get_by_role("button", name="Choose which first").wait_for()
+    camera.shot("from")
+
+
 def agreement(camera: Camera) -> None:
     """Without truth: how far the models say the same."""
     panel = camera.open(f"{DECIDED}compared(None).explore()")
@@ -457,7 +478,7 @@ def slices(camera: Camera) -> None:
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
     connections, forms, checks, form, store, provided, comparison, decided, kinds, outcomes, slices,
-    agreement, described, repeats, runs, running, empty,
+    review, agreement, described, repeats, runs, running, empty,
 )  # fmt: skip
 
 

@@ -96,7 +96,7 @@ def _first(rules: Iterable[_Rule], truth: _Side, value: _Side) -> ErrorKind | No
 def _is_choice(value: _Side, leaf: Leaf) -> bool:
     """Whether a value is one of a few to choose from, however it is written."""
     if leaf.type == "boolean":
-        return any(same_yes(each, value.given) for each in (True, False))
+        return any(_is_format(_Side(each), value) for each in (True, False))
     return any(_Side(each).loose == value.loose for each in leaf.values or ())
 
 

@@ -135,7 +135,7 @@ def _figures(row: ScoreRow) -> Iterator[tuple[str, str]]:
 
 
 def _number(value: float | None) -> str:
-    return formatting.UNKNOWN if value is None else f"{value:.6g}"
+    return formatting.UNKNOWN if value is None else f"{round(value, 9) + 0.0:.6g}"
 
 
 # -- The same in the terminal.

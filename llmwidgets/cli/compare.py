@@ -34,7 +34,7 @@ from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import escape_controls, join_truncated
 from llmwidgets.report.scoreboard import GLYPHS, LEGEND, LOSES, Column, scoreboard_columns
-from llmwidgets.report.writers import write_jsonl
+from llmwidgets.report.writers import refuse_unwritable, write_jsonl
 
 if TYPE_CHECKING:
     from llmwidgets.report.scoreboard import Summary
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 def run_compare(options: CompareOptions) -> Exit:
     """Run the comparison, print its scoreboard and write the files."""
     bars = Bars(options)
+    _check_targets(options)
     texts = read_texts(options.texts)
     truth = read_truth(options.truth, texts, options.texts) if options.truth else None
     sources = read_sources(texts, group=options.group)
@@ -90,6 +91,19 @@ def run_compare(options: CompareOptions) -> Exit:
     if missed:
         report(f"Not met: {'; '.join(missed)}.")
     return Exit.PROBLEM if missed else Exit.FINE
+
+
+def _check_targets(options: CompareOptions) -> None:
+    """Refuse a file that cannot be written, or that another one would take the place of."""
+    asked = {name: getattr(options, name) for name in ("junit", "jsonl", "html", "save")}
+    named: dict[Path, str] = {}
+    for name, path in asked.items():
+        if path is None:
+            continue
+        refuse_unwritable(path)
+        if other := named.get(path.resolve()):
+            raise FieldError({f"--{name}": f"{path} is that of --{other} too."}, "Name another.")
+        named[path.resolve()] = name
 
 
 def _save(console: Console, options: CompareOptions, result: Comparison, *, fine: bool) -> None:

@@ -157,7 +157,7 @@ class Comparison(ResultData):
         {"A": [run_1, run_2, run_3]}. A list (or dict by id) with 3 outputs for each text is read
         too; what can be either is read as runs. Give None for an output that is missing.
         """
-        runs.check_repeats(repeats)
+        repeats = runs.read_repeats(repeats)
         documents = runs.read_documents(
             schema, texts, truth, group=group, blank=blank, allow_empty=True
         )
@@ -275,8 +275,9 @@ def compare(
     A rule can be a function of (value, truth) that returns True, False or a share from 0 to 1;
     a function in place of all rules scores whole records. {"total": "number:1% weight:5"} allows
     1 % of the truth and counts five times; of a function it is {"rule": f, "weight": 5}. `journal`
-    is a path, False for memory, or the user's cache folder. What cannot be asked raises before the first call (FieldError,
-    UnknownConnection, StoreLocked, PolicyError); what fails later is a row.
+    is a path, False for memory, or the user's cache folder. What cannot be asked raises before
+    the first call (FieldError, UnknownConnection, StoreLocked, PolicyError); what fails later is
+    a row.
 
     What comes from pandas follows its index: the ids of texts without ids are their index, and
     truth, outputs and groups are matched by theirs where it names texts, by position only where it

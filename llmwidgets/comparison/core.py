@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, cast, get_a
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.files import names_file, read_labels
 from llmwidgets.comparison.records import follow_ids, is_frame, read_records
-from llmwidgets.comparison.texts import TextNames, align, file_notes, pandas_index
+from llmwidgets.comparison.texts import TextNames, align, file_notes, pandas_index, row_names
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.values import (
     decode_text,
@@ -25,6 +25,7 @@ from llmwidgets.comparison.values import (
     is_empty_cell,
     name_of,
     to_jsonable,
+    whole_text,
 )
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.engine.extraction import Extraction, RecordLater, facts_of, read_extraction
@@ -369,7 +370,7 @@ def _outputs_by_label(
             'Give {"A": […], "B": […]}, each as long as the texts, or by id, or a DataFrame with a '
             "column for each field.",
         )
-    if twice := find_repeated(map(str, outputs)):
+    if twice := find_repeated(whole_text(str(each)) for each in outputs):
         raise FieldError(
             {
                 "outputs": f"has the label {join_truncated(twice)} more than once, "
@@ -383,8 +384,8 @@ def _outputs_by_label(
     listed: dict[str, list[list[Any]]] = {}
     assumed: dict[str, None] = {}
     for label, given in outputs.items():
-        runs = listed[str(label)] = []
-        for at, each in enumerate(_runs(given, label, names, repeats)):
+        runs = listed[whole_text(str(label))] = []
+        for at, each in enumerate(_runs(given, label, names, repeats, assumed)):
             name = f"outputs of {label}{f', run {at + 1}' if repeats > 1 else ''}"
             if names_file(each, name):
                 each, note = read_labels(each, "output")
@@ -395,11 +396,20 @@ def _outputs_by_label(
     return listed, [each for each in assumed if each not in file_notes(texts)]
 
 
-def _runs(given: Any, label: Any, names: TextNames, repeats: int) -> Sequence[Any]:
+_BOTH_WAYS = (
+    "The outputs of {label} were read as {runs} of all texts; those of each text can be given by "
+    "its id."
+)
+
+
+def _runs(
+    given: Any, label: Any, names: TextNames, repeats: int, assumed: dict[str, None]
+) -> Sequence[Any]:
     """The runs of one label: given one after the other, or for each text one output of each."""
     if repeats == 1:
         return [given]
-    name, by_id = f"outputs of {label}", isinstance(given, Mapping)
+    name = f"outputs of {label}"
+    by_id = isinstance(given, Mapping) or not {*names.ids}.isdisjoint(row_names(given) or ())
     runs_wanted = count(repeats, "run")
     each_text = f"a list of {count(repeats, 'output')} for each text"
     if isinstance(given, Iterator):
@@ -408,16 +418,19 @@ def _runs(given: Any, label: Any, names: TextNames, repeats: int) -> Sequence[An
         found = f"is {with_article(type(given).__name__)}, and repeats={repeats}"
     else:
         entries = list(given.values() if isinstance(given, Mapping) else given)
-        runs = not by_id and all(_may_be_run(each, names.ids) for each in entries)
+        runs = not by_id and all(_may_be_run(each, names.ids, name) for each in entries)
+        by_text = all(_is_missing(each) or _is_list(each, repeats) for each in entries)
         if runs and len(entries) == repeats:
+            if by_text and len(names.ids) == repeats:
+                assumed[_BOTH_WAYS.format(label=label, runs=runs_wanted)] = None
             return entries
-        if entries and all(_is_missing(each) or _is_list(each, repeats) for each in entries):
-            by_text = align(given, names, name, ("list", "lists"), f"Give {each_text}.")
-            filled = ([None] * repeats if _is_missing(each) else each for each in by_text)
+        if entries and by_text:
+            aligned = align(given, names, name, ("list", "lists"), f"Give {each_text}.")
+            filled = ([None] * repeats if _is_missing(each) else each for each in aligned)
             return list(zip(*filled, strict=True))
         found = f"has {count(len(entries), 'entry', 'entries')}, which are not {runs_wanted}"
         if by_id:
-            found = f"is a dict, and does not have {each_text}"
+            found = f"is {with_article(type(given).__name__)}, and does not have {each_text}"
         elif runs:
             found = f"has {count(len(entries), 'run')}, and repeats={repeats}"
     raise FieldError(
@@ -427,11 +440,13 @@ def _runs(given: Any, label: Any, names: TextNames, repeats: int) -> Sequence[An
     )
 
 
-def _may_be_run(entry: Any, ids: Sequence[str]) -> bool:
+def _may_be_run(entry: Any, ids: Sequence[str], name: str) -> bool:
     """Whether this can be the outputs of all texts, and not one output."""
+    if isinstance(entry, str):
+        return names_file(entry, name)
     if isinstance(entry, Mapping):
         return not entry or not set(map(name_of, entry)).isdisjoint(ids)
-    return isinstance(entry, Iterable | PathLike) and not isinstance(entry, str | bytes)
+    return isinstance(entry, Iterable | PathLike) and not isinstance(entry, bytes)
 
 
 def _is_missing(output: Any) -> bool:

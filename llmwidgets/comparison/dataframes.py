@@ -21,6 +21,7 @@ from llmwidgets.comparison.measures.aggregate import (
     measure_agreement,
     read_differences,
 )
+from llmwidgets.comparison.measures.changes import match_results
 from llmwidgets.comparison.measures.doubt import review_frame
 from llmwidgets.comparison.measures.error_kinds import error_frame
 from llmwidgets.comparison.measures.groundings import (
@@ -260,18 +261,23 @@ def flipped_frame(
     """One row per field whose value, rightness or status has changed since the earlier one.
 
     `pairs` say which columns answer to one another, now and earlier; others are left out, and
-    so are texts that only one of the two has.
+    so are texts and repeats that only one of the two has.
     """
     import pandas as pd
 
     names = {earlier.labels[before]: results.labels[at] for at, before in pairs}
-    ids = {text.id for text in results.texts} & {text.id for text in earlier.texts}
+    texts = match_results(results, earlier)
+    ids = {earlier.texts[then].id: results.texts[at].id for at, then in texts}
+    repeats = min(results.repeats, earlier.repeats)
 
     key = ["variant", "text_id", "repeat", "field"]
     old, new = (long_frame(each)[[*key, "value", "right", "status"]] for each in (earlier, results))
-    old = old[old.variant.isin(list(names)) & old.text_id.isin(ids)]
-    new = new[new.variant.isin(list(names.values())) & new.text_id.isin(ids)]
-    old = old.assign(variant=old.variant.map(names).astype(object))
+    old, new = (each[each.repeat < repeats] for each in (old, new))
+    old = old[old.variant.isin(list(names)) & old.text_id.isin(list(ids))]
+    new = new[new.variant.isin(list(names.values())) & new.text_id.isin(list(ids.values()))]
+    old = old.assign(
+        variant=old.variant.map(names).astype(object), text_id=old.text_id.map(ids).astype(object)
+    )
     both = pd.merge(old, new, how="outer", on=key, suffixes=("_before", "_now")).astype(object)
     both = both.where(both.notna(), None)
     changed = [

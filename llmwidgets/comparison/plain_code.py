@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from llmwidgets.comparison.core import CellKey, ResultData
 from llmwidgets.dialects.requests import document_text
@@ -14,6 +15,7 @@ from llmwidgets.dialects.types import ResponseFormat
 from llmwidgets.engine.extraction import encode_request
 from llmwidgets.engine.replies import find_answer, parse_reply
 from llmwidgets.errors import FieldError
+from llmwidgets.schemas import choose_schema
 from llmwidgets.schemas.python_code import (
     PythonClasses,
     python_literal,
@@ -30,10 +32,11 @@ if TYPE_CHECKING:
     from llmwidgets.secret import Secret
 
 MOST_LINES = 40
-_TEXT = "the text of the document"
+_TEXT = f"the text of the document {uuid4()}"
+"""Stands in the request for the text, and is not the text of an example."""
 _DOCUMENT = document_text(_TEXT)
-_OWN_HEADER = {"openai": "authorization", "anthropic": "x-api-key"}
-"""The header in which a vendor's client sends its key."""
+_OWN_NAMES = ("SCHEMA", "INSTRUCTIONS", "TypeAdapter")
+"""The names of the code that no class can have; all others begin with a small letter."""
 _UPPER = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -54,8 +57,12 @@ def write_plain_code(results: ResultData, variant: int) -> str:
 
 
 def _answered(results: ResultData, variant: int) -> tuple[Document, Row]:
-    """A text with a reply of the variant that shows how it was asked."""
-    for at, text in enumerate(results.texts):
+    """A text with a reply of the variant that shows how it was asked, by its own schema first."""
+    own = results.columns[variant].schema
+    texts = sorted(
+        enumerate(results.texts), key=lambda each: choose_schema(own, each[1].schema) is not own
+    )
+    for at, text in texts:
         row = results.row(CellKey(variant, at, 0))
         if row.answered and row.form is not None and row.mode is not None:
             return text, row
@@ -70,11 +77,15 @@ class _Script:
 
     def __init__(self, column: ResolvedVariant, text: Document, row: Row) -> None:
         self._row, self._client = row, _make_client(column)
-        body = encode_request(column, replace(text, text=_TEXT), row)["body"]
+        # A server without the right parser leaves a model's thinking in, for some texts alone.
+        self._thinks_aloud = column.connection.provider.self_hosted
+        request = encode_request(column, replace(text, text=_TEXT), row)
+        body, schema = request["body"], choose_schema(column.schema, text.schema)
         self._body, self._google = body, "contents" in body
-        compiled = text.schema.compile(column.connection.dialect.SUBSET)
+        self._streams = bool(body.get("stream")) or ":streamGenerateContent" in request["url"]
+        compiled = schema.compile(column.connection.dialect.SUBSET)
         self._wrapped = compiled.wrapped
-        self._classes = write_classes(text.schema.json, exact=False)
+        self._classes = write_classes(schema.json, exact=False, taken=_OWN_NAMES)
         # A record that is sent in another shape than the user's is no record of the classes.
         self._same_shape = _keeps_shape(row, compiled)
         self._constants = {"SCHEMA": compiled.schema, "INSTRUCTIONS": _instructions(body)}
@@ -118,7 +129,7 @@ class _Script:
         own = self._classes if kind != "Any" else PythonClasses("Any", ())
         modules = {
             "json": any("json.loads" in line for line in answer),
-            "os": "os.environ" in self._client.made,
+            "os": "os." in self._client.made,
             "re": True,
             "ssl": "ssl." in self._client.made,
         }
@@ -137,7 +148,7 @@ class _Script:
             "openai": "chat.completions.create", "anthropic": "messages.create",
             "google": "models.generate_content",
         }[self._client.module]  # fmt: skip
-        if self._google and self._client.streams:
+        if self._google and self._streams:
             method += "_stream"
         written = [f"{name}={self._words.write(value)}" for name, value in arguments.items()]
         if not roomy:
@@ -155,9 +166,8 @@ class _Script:
 
     def _reading(self, kind: str) -> Iterator[str]:
         """Lines that end in the record."""
-        tool = self._row.form is ResponseFormat.TOOL
         answer = self._answer()
-        if tool:
+        if self._row.form is ResponseFormat.TOOL and not self._streams:
             record = answer
         else:
             if self._row.form is ResponseFormat.TEXT or not _is_json(self._row.reply):
@@ -178,21 +188,30 @@ class _Script:
             yield f"return {reader}({record})"
 
     def _answer(self) -> str:
-        """The text of the reply, or the tool's input, as an expression."""
-        module, streams = (
-            self._client.module,
-            bool(self._body.get("stream")) or self._client.streams,
-        )
-        if module == "google":
-            return '"".join(part.text or "" for part in reply)' if streams else "reply.text"
-        if module == "openai":
-            if streams:
-                parts = 'part.choices[0].delta.content or "" for part in reply if part.choices'
-                return f'"".join({parts})'
-            return "reply.choices[0].message.content"
-        if self._row.form is ResponseFormat.TOOL:
-            return 'next(part.input for part in reply.content if part.type == "tool_use")'
-        return 'next(part.text for part in reply.content if part.type == "text")'
+        """The text of the reply, or the tool's input (as text if streamed), as an expression."""
+        module = self._client.module
+        name = "tool" if self._row.form is ResponseFormat.TOOL else module
+        answer = (_STREAMED if self._streams else _WHOLE)[name]
+        return f"{_AFTER_THINKING.format(answer)}[-1]" if self._thinks_aloud else answer
+
+
+_AFTER_THINKING = 're.split(r"</think(?:ing)?>", {})'
+_WHOLE = {
+    "google": "reply.text",
+    "openai": "reply.choices[0].message.content",
+    "anthropic": 'next(part.text for part in reply.content if part.type == "text")',
+    "tool": 'next(part.input for part in reply.content if part.type == "tool_use")',
+}
+_PIECES = '"".join(getattr(getattr(part, "delta", None), "{}", "") for part in reply)'
+_STREAMED = {
+    "google": '"".join(part.text or "" for part in reply)',
+    "openai": (
+        '"".join(part.choices[0].delta.content or "" for part in reply if part.choices)'
+    ),
+    "anthropic": _PIECES.format("text"),
+    "tool": _PIECES.format("partial_json"),
+}  # fmt: skip
+"""Where the answer is in a reply as the vendor's client gives it."""
 
 
 def _is_class(kind: str) -> bool:
@@ -283,7 +302,6 @@ class _Client:
     imports: str
     made: str
     model: str
-    streams: bool
 
 
 def _make_client(column: ResolvedVariant) -> _Client:
@@ -302,6 +320,8 @@ def _make_client(column: ResolvedVariant) -> _Client:
     if module == "google":
         places: list[str] = [name for name in ("base_url", "api_version") if name in arguments]
         options: dict[str, str] = {name: arguments.pop(name) for name in places}
+        if headers := _headers(connection, target.auth, alone=True):
+            options["headers"] = headers
         if connection.fields.ca_bundle:
             options["client_args"] = f'{{"verify": {_trust(connection)}}}'
         if not known.get("vertexai"):
@@ -312,15 +332,14 @@ def _make_client(column: ResolvedVariant) -> _Client:
         imports, name = "from google import genai", "genai.Client"
     else:
         arguments["api_key"] = _main_key(connection)
-        if headers := _headers(connection, target.auth, _OWN_HEADER[module]):
+        if headers := _headers(connection, target.auth, alone=usual):
             arguments["default_headers"] = headers
         if connection.fields.ca_bundle:
             client = f"{module}.DefaultHttpxClient(verify={_trust(connection)})"
             arguments["http_client"] = client
         imports, name = f"import {module}", f"{module}.{sdk.client}"
     written = ", ".join(f"{each}={value}" for each, value in arguments.items())
-    streams = bool(target.options.get("stream"))
-    return _Client(module, imports, f"{name}({written})", target.model, streams)
+    return _Client(module, imports, f"{name}({written})", target.model)
 
 
 def _main_key(connection: Connection) -> str:
@@ -340,13 +359,18 @@ def _from_environment(connection: Connection, field: str, secret: Secret) -> str
     return f"os.environ[{python_literal(words)}]"
 
 
-def _headers(connection: Connection, auth: Iterable[AuthHeader], own: str) -> str:
-    """The headers with a secret that the vendor's client does not send by itself."""
+def _headers(connection: Connection, auth: Iterable[AuthHeader], *, alone: bool) -> str:
+    """The headers with a secret that the vendor's client does not send by itself.
+
+    Those of the user `alone` where it knows in which header the vendor takes the key.
+    """
     fields = {id(secret): name for name, secret in connection.secret_fields.items()}
-    main = next(iter(connection.secret_fields.values()), None)
+    main, own = next(iter(connection.secret_fields.values()), None), connection.fields.headers
     written = []
     for header in auth:
-        if header.exchange or (header.name.lower() == own and header.secret is main):
+        bearer = (header.name.lower(), header.template) == ("authorization", "Bearer {}")
+        sent = (alone and header.name not in own) or (bearer and header.secret is main)
+        if header.exchange or sent:
             continue
         field = fields.get(id(header.secret), header.name)
         before, _, after = header.template.partition("{}")
@@ -361,4 +385,7 @@ def _headers(connection: Connection, auth: Iterable[AuthHeader], own: str) -> st
 
 
 def _trust(connection: Connection) -> str:
-    return f"ssl.create_default_context(cafile={python_literal(connection.fields.ca_bundle)})"
+    path = connection.fields.ca_bundle or ""
+    file = python_literal(path)
+    file = f"os.path.expanduser({file})" if path.startswith("~") else file
+    return f"ssl.create_default_context(cafile={file})"

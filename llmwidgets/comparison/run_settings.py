@@ -12,6 +12,7 @@ from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.rules import split_weight
 from llmwidgets.analysis.statistics.verdict import MATTERS
 from llmwidgets.comparison.core import MADE_ELSEWHERE, WRONG, ResultData, Rules
+from llmwidgets.comparison.measures.changes import match_results
 from llmwidgets.comparison.measures.text_result import function_in_code, name_in_code, rule_text
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import SETTINGS, Variant
@@ -109,6 +110,7 @@ def _of_columns(now: Asked, before: Asked, pairs: Sequence[tuple[int, int]]) -> 
 
 
 _OF_A_TEXT = (
+    ("Texts with another id", attrgetter("id")),
     ("Texts with other words", attrgetter("text")),
     ("Texts with another schema", attrgetter("schema.digest")),
     ("Texts in another group", attrgetter("group")),
@@ -117,19 +119,32 @@ _OF_A_TEXT = (
 
 
 def _of_texts(now: ResultData, before: ResultData) -> list[str]:
-    new, old = ({text.id: text for text in results.texts} for results in (now, before))
+    pairs = _pair_texts(now, before)
+    both = [{text.id for text in side} for side in zip(*pairs, strict=True)] or [set(), set()]
     found = [
-        ("Texts added", [name for name in new if name not in old]),
-        ("Texts left out", [name for name in old if name not in new]),
-    ]
-    both = [name for name in new if name in old]
+        (words, [text.id for text in results.texts if text.id not in matched])
+        for words, results, matched in (
+            ("Texts added", now, both[0]), ("Texts left out", before, both[1]),
+        )
+    ]  # fmt: skip
     for words, read in _OF_A_TEXT:
-        found.append((words, [name for name in both if read(new[name]) != read(old[name])]))
+        found.append((words, [new.id for new, old in pairs if read(new) != read(old)]))
     changes = [
         f"{words}: {len(names)} ({join_truncated(names)})." for words, names in found if names
     ]
-    pairs = dict.fromkeys((old[name].schema, new[name].schema) for name in both)
-    return changes + [f"{words}." for pair in pairs if (words := _schema_change(*pair))]
+    schemas = dict.fromkeys((old.schema, new.schema) for new, old in pairs)
+    return changes + [f"{words}." for pair in schemas if (words := _schema_change(*pair))]
+
+
+def _pair_texts(now: ResultData, before: ResultData) -> list[tuple[Document, Document]]:
+    """Each text now and then: those that are the same, and those that have their id alone."""
+    places = dict(match_results(now, before))
+    taken = set(places.values())
+    by_id = {text.id: at for at, text in enumerate(before.texts) if at not in taken}
+    for at, text in enumerate(now.texts):
+        if at not in places and text.id in by_id:
+            places[at] = by_id[text.id]
+    return [(now.texts[at], before.texts[then]) for at, then in sorted(places.items())]
 
 
 def _schema_change(before: Schema, now: Schema) -> str:
@@ -158,11 +173,9 @@ def _of_own_schema(now: ResultData, before: ResultData, at: int, earlier: int) -
     new, old = now.variants[at].schema, before.variants[earlier].schema
     if new is None and old is None:
         return []
-    texts = {text.id: text.schema for text in before.texts}
     pairs = dict.fromkeys(
-        (choose_schema(old, texts[text.id]), choose_schema(new, text.schema))
-        for text in now.texts
-        if text.id in texts
+        (choose_schema(old, then.schema), choose_schema(new, text.schema))
+        for text, then in _pair_texts(now, before)
     )
     words = filter(None, (_schema_change(*pair) for pair in pairs))
     return [f"{now.labels[at]}: {each[:1].lower()}{each[1:]}." for each in words]
@@ -268,18 +281,17 @@ class CompareScript:
 
     def _inputs(self, written: Mapping[str, str]) -> Iterator[str]:
         """What is the user's own and not in the code: a stand-in for what is not there yet."""
-        one: dict[str, Any] = {"text": "Put your text here."}
-        one |= {self.group: "a group"} if self.group else {}
-        one |= {"schema": {"type": "object"}} if self.schema is None else {}
+        outputs = "[None] * len(texts)"
+        outputs = f"[{outputs}] * {self.repeats}" if self.repeats > 1 else outputs
+        labels = (f"{python_literal(each.label)}: {outputs}" for each in self.variants)
+        # They fit whatever texts there are: the user may have put in those alone.
         stand_ins = {
-            "texts": ([one if len(one) > 1 else one["text"]], "strings, a DataFrame, a Path"),
-            "outputs": (
-                {each.label: [None] for each in self.variants}, "by label, a list as long as texts"
-            ),
-            "truth": ([None], "a list as long as texts, a dict by id, a DataFrame"),
-            "group": (["a group"], "a list as long as texts, a dict by id"),
-            "examples": ([], "pairs of a text and its record"),
-        }  # fmt: skip
+            "texts": (f"[{', '.join(self._texts())}]", "strings, a DataFrame, a Path"),
+            "outputs": (f"{{{', '.join(labels)}}}", "by label, a list as long as texts"),
+            "truth": ("None", "a list as long as texts, a dict by id, a DataFrame"),
+            "group": ("None", "a list as long as texts, a dict by id"),
+            "examples": ("[]", "pairs of a text and its record"),
+        }
         used = {"texts", *(name for name, value in written.items() if name == value)}
         if any(isinstance(each.examples, tuple) and each.examples for each in self.variants):
             used.add("examples")
@@ -291,10 +303,20 @@ class CompareScript:
         for name, (value, words) in stand_ins.items():
             if name in used:
                 yield f'if "{name}" not in globals():  # yours: {words}'
-                yield f"    {name} = {python_literal(value)}"
+                yield f"    {name} = {value}"
         for name in _named_functions(self.scoring or {}).values():
             yield from ("", f'if "{name}" not in globals():  # yours: True, False or a share')
             yield from ("", f"    def {name}(value, truth):", "        return value == truth")
+
+    def _texts(self) -> Iterator[str]:
+        """A text; where each brings its schema, one for each that a variant describes anew."""
+        one = {"text": "Put your text here."} | ({self.group: "a group"} if self.group else {})
+        if self.schema is not None:
+            yield python_literal(one if len(one) > 1 else one["text"])
+            return
+        parts = [f"{python_literal(name)}: {python_literal(value)}" for name, value in one.items()]
+        for schema in [*self._named_schemas().values()] or ['{"type": "object"}']:
+            yield f'{{{", ".join(parts)}, "schema": {schema}}}'
 
     def _named_schemas(self) -> dict[str, str]:
         """The names of the schemas that are written out, by their JSON: the texts' first."""

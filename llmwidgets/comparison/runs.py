@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ def build_plan(
     store: Store | None = None,
 ) -> RunPlan:
     """The plan of these texts on these models; FieldError or StoreError before any call."""
-    check_repeats(repeats)
+    repeats = read_repeats(repeats)
     resolver = ConnectionResolver(store)
     resolved = resolve_variants(models, resolver, instructions=instructions, examples=examples)
     check_fields((each for each, _ in resolved), list(dict.fromkeys(each.schema for each in texts)))
@@ -91,10 +92,11 @@ def build_plan(
     return RunPlan(Plan(tuple(columns), rest, repeats), tuple(variants), policy, tuple(notes))
 
 
-def check_repeats(repeats: Any) -> None:
-    """Raise FieldError for what is not a number of repeats."""
-    if not is_number(repeats, 1, kind=int):
+def read_repeats(repeats: Any) -> int:
+    """The number of repeats; FieldError for what is not one."""
+    if not is_number(repeats, 1, kind=Integral):
         raise FieldError({"repeats": "must be a whole number, 1 or more."}, "Give repeats=1.")
+    return int(repeats)
 
 
 def _split(
@@ -272,9 +274,8 @@ def run_again(
     results = run_plan(type(before), planned, before.scoring, RunOptions(**options))
     asked_again = {text.id for text in results.texts}
     label_log = tuple(each for each in before.label_log if each.text_id in asked_again)
-    return replace(
-        results, label_log=label_log, looks=before.looks if models is None else results.looks
-    )
+    looks = before.looks if models is None else results.looks
+    return replace(results, label_log=label_log, looks=looks, slice_by=before.slice_by)
 
 
 def measure_trial(results: ResultData, plan: Plan) -> dict[str, list[TrialMeasure]]:

@@ -79,6 +79,7 @@ class _SavedComparison(BaseModel):
     texts: tuple[_SavedText, ...]
     looks: set[int] = set()
     corrections: tuple[Correction, ...] = ()
+    slice_by: str = ""
     variants: tuple[dict[str, Any], ...]
     rows: tuple[Row, ...]
 
@@ -100,6 +101,7 @@ def save(results: ResultData, path: StrPath) -> Path:
         **_judged(schemas),
         "texts": map(_text, results.texts),
         "looks": sorted(results.looks),
+        **({"slice_by": results.slice_by} if results.slice_by else {}),
         "corrections": [_correction(each) for each in results.label_log],
         "variants": [
             _variant(variant, model)
@@ -210,6 +212,7 @@ def _read_results(kind: type[Results], saved: dict[str, Any], where: _Place) -> 
         notes=read.notes,
         label_log=read.corrections,
         looks=read.looks,
+        slice_by=read.slice_by,
         made_at=read.made_at,
     )
 

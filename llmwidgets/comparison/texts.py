@@ -23,6 +23,7 @@ from llmwidgets.comparison.values import (
     name_of,
     to_jsonable,
     to_scalar,
+    whole_text,
 )
 from llmwidgets.engine.request_builder import NO_METADATA
 from llmwidgets.errors import FieldError
@@ -205,7 +206,7 @@ def _read_metadata(row: Mapping[Any, Any], taken: Container[Any]) -> Mapping[str
     A name that is one of the schema's too is kept like any other: the value is that of the row.
     """
     kept = {
-        str(name).strip(): value
+        whole_text(str(name)).strip(): value
         for name, cell in row.items()
         if name not in taken and (value := to_scalar(cell)) is not None
     }
@@ -279,7 +280,7 @@ def read_groups(group: Any, sources: Sequence[TextSource]) -> tuple[str, ...]:
             {"group": f"is a list or a dict for {join_truncated(odd)}."},
             "A group is a name or a number.",
         )
-    return tuple(str(each).strip() for each in groups)
+    return tuple(whole_text(str(each)).strip() for each in groups)
 
 
 def align(

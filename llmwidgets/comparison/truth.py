@@ -34,6 +34,7 @@ from llmwidgets.comparison.values import (
     is_empty_cell,
     is_nothing,
     is_record,
+    name_of,
     to_jsonable,
 )
 from llmwidgets.errors import FieldError
@@ -354,6 +355,7 @@ def correct(
 
     A path in a list that has no truth yet is refused: a list is labelled whole, then corrected.
     """
+    text_id = name_of(text_id)
     at = next((at for at, text in enumerate(texts) if text.id == text_id), None)
     if at is None:
         raise FieldError(
@@ -371,10 +373,13 @@ def correct(
             f"Label the whole list first: correct({text.id!r}, {unlabelled!r}, […]).",
         )
     old = get_at_path(text.truth, path)
-    correction = Correction(text_id=text_id, field=path, old=old, new=value, by=by, seen=seen)
     truth = set_at_path(text.truth, path, value)
     if truth is not NOTHING:
         truth = read_truth([truth], [TextSource(text.id, text.text)], [text.schema])[0].truth
+    # As it is in the truth, JSON: what came as a date, or out of a table, could not be saved.
+    new = get_at_path(truth, path)
+    name = "" if is_nothing(by) else str(by)
+    correction = Correction(text_id=text_id, field=path, old=old, new=new, by=name, seen=bool(seen))
     return (*texts[:at], replace(text, truth=truth), *texts[at + 1 :]), correction
 
 

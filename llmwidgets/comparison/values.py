@@ -82,7 +82,7 @@ def to_scalar(value: Any) -> Scalar | None:
     except FieldError:
         return None
     if isinstance(plain, str):
-        plain = plain.strip()
+        plain = whole_text(plain).strip()
         return plain if 0 < len(plain) <= _LONGEST else None
     if isinstance(plain, float) and not math.isfinite(plain):
         return None
@@ -104,7 +104,13 @@ def name_of(key: Any) -> str:
     """A key of an index or a cell with an id as a name; 1.0, a number beside blanks, is 1."""
     if is_bytes(key):
         return decode_text(key, "an id")
-    return str(int(key)) if isinstance(key, float) and key.is_integer() else str(key)
+    whole = isinstance(key, float) and key.is_integer()
+    return whole_text(str(int(key)) if whole else str(key))
+
+
+def whole_text(text: str) -> str:
+    """The text as tables and files take it: half a character (`\\ud800`) is written out."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def is_record(value: Any) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
 
-from llmwidgets.comparison.values import find_repeated, to_jsonable
+from llmwidgets.comparison.values import find_repeated, to_jsonable, whole_text
 from llmwidgets.connections import Policy, environment_connections, resolve
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.discovery import empty_variable
@@ -93,6 +93,7 @@ class Variant:
         problems = {name: problem for name, right, problem in checks if not right}
         if problems:
             raise FieldError(problems, "Correct these settings of the Variant.")
+        object.__setattr__(self, "label", self.label and whole_text(self.label))
         object.__setattr__(self, "examples", read_examples(self.examples))
         if self.schema is not None:
             object.__setattr__(self, "schema", _read_own(self.schema))

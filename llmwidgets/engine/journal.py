@@ -18,6 +18,7 @@ from llmwidgets.engine.journal_file import (
     BUSY_SECONDS,
     RETRY_BUSY_SECONDS,
     SELECT_ANSWERS,
+    SELECT_ID,
     SELECT_NEWEST,
     SELECT_ROW,
     Change,
@@ -217,7 +218,7 @@ class Journal:
         Two variants of a look are enough, or its only one: they were compared.
         """
         looks = set[int]()
-        with self._lock, suppress(sqlite3.Error, ValueError, TypeError):
+        with self._lock, suppress(sqlite3.Error, ValueError, TypeError, RecursionError):
             file = self._own_file()
             if file is None:
                 return looks
@@ -311,7 +312,8 @@ class Journal:
         own = generation == self._generation
         packed: Packed | None = self._select(SELECT_ROW, rowid) if own else None
         packed = packed or self._rescued.get(id_) or self._kept.get(id_)
-        if packed is None and id_ not in self._rescued and id_ not in self._ids:
+        known = packed or id_ in self._rescued or id_ in self._ids
+        if not known and not (own and self._select(SELECT_ID, rowid)):
             raise KeyError(id_)
         return packed
 

@@ -69,6 +69,7 @@ _INSERT = (
     " WHERE ?7 IS NULL OR EXISTS (SELECT 1 FROM fact WHERE id = ?7)"
 )
 _INSERT_FACT = "INSERT OR IGNORE INTO fact (id, words) VALUES (?, ?)"
+SELECT_ID = "SELECT id FROM extraction WHERE id = ?"
 SELECT_ROW = f"SELECT {_COLUMNS} FROM extraction WHERE id = ?"
 # A hash is bytes; version 0.1.0 wrote it as text. The sign keeps SQLite to the index of keys.
 SELECT_ANSWERS = "SELECT id FROM extraction WHERE key IN (?, ?) AND answered"

@@ -226,7 +226,7 @@ def read_row(id: int, packed: Packed | None) -> Row | None:  # noqa: A002
         sound = isinstance(key, str) and isinstance(at, float | int) and 0 <= at < _LARGEST
         sound = sound and isinstance(reply, str | None) and status in ("ok", *FAILURES)
         return Row(id=id, key=key, at=at, status=status, reply=reply, **named) if sound else None
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error):
         return None
 
 

@@ -257,7 +257,8 @@ def _read(
         record.when, record.labelled, record._unpacked(), record._scores()
         if known is not None:
             tuple(map(int, known["looks"]))
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, zlib.error):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, zlib.error,
+            RecursionError):  # fmt: skip
         return None
     return record
 

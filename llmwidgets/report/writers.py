@@ -76,9 +76,7 @@ def _json_parts(value: Any, margin: str = "\n") -> Iterator[str]:
 def _write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> Path:
     """Write a file next to the target, then put it in its place; on failure the old one stays."""
     target = read_path(path)
-    # A new file of a name that nobody can foresee: a link put there, or in place of the target,
-    # is not followed.
-    part = target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
+    part = _part_of(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(part, _NEW, 0o666), "wb") as file:
@@ -90,6 +88,28 @@ def _write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], objec
         with suppress(OSError):
             part.unlink(missing_ok=True)
     return target
+
+
+def refuse_unwritable(path: str | os.PathLike[str]) -> None:
+    """FieldError if no file can be written there, known before anything is paid for."""
+    target = read_path(path)
+    part = _part_of(target)
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(part, _NEW, 0o666))
+    except OSError as error:
+        raise _not_written(target, error) from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _part_of(target: Path) -> Path:
+    # A new file of a name that nobody can foresee: a link put there, or in place of the target,
+    # is not followed.
+    return target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
 
 
 def _not_written(target: Path, error: OSError) -> FieldError:

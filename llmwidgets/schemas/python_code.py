@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import BaseModel
 
@@ -71,18 +72,21 @@ class PythonClasses:
         return [*names, "Field"] if "Field(" in "".join(self.written) else names
 
 
-def write_classes(schema: Mapping[str, Any], *, exact: bool = True) -> PythonClasses:
+def write_classes(
+    schema: Mapping[str, Any], *, exact: bool = True, taken: Iterable[str] = ()
+) -> PythonClasses:
     """A JSON Schema as pydantic classes that ask for the same.
 
     Without `exact` they are for reading replies: without descriptions, and null is taken for what
-    may be left out. `Any` stands for a union of several shapes and for what refers to itself.
+    may be left out. `Any` stands for a union of several shapes and for what refers to itself. No
+    class has one of the `taken` names.
 
     >>> bill = {"title": "Bill", "properties": {"total": {"type": "number"}}, "required": ["total"]}
     >>> print(*write_classes(bill).written)
     class Bill(BaseModel):
         total: float
     """
-    writer = _Writer(schema, exact=exact)
+    writer = _Writer(schema, taken, exact=exact)
     record = writer.type_of(str(schema.get("title") or "Record"), schema, ())
     return PythonClasses(record, tuple(writer.written))
 
@@ -93,11 +97,11 @@ class _Writer:
     Inside of a class its fields hide what has their name, so no class has the name of a field.
     """
 
-    def __init__(self, schema: Mapping[str, Any], *, exact: bool) -> None:
+    def __init__(self, schema: Mapping[str, Any], taken: Iterable[str], *, exact: bool) -> None:
         self._root, self._exact = schema, exact
         self.written: list[str] = []
         self._known: dict[str, str] = {}
-        self._taken = {*_USED, *_list_members(schema)}
+        self._taken = {*_USED, *taken, *_list_members(schema)}
 
     def type_of(self, words: str, node: Any, inside: tuple[str, ...]) -> str:
         """The type of one place; the classes that it needs are written."""
@@ -126,7 +130,7 @@ class _Writer:
     def _find(self, reference: str) -> Any:
         found: Any = self._root
         for step in filter(None, reference.removeprefix("#").split("/")):
-            step = step.replace("~1", "/").replace("~0", "~")
+            step = unquote(step).replace("~1", "/").replace("~0", "~")
             found = found.get(step) if isinstance(found, Mapping) else None
         return found
 

@@ -356,7 +356,7 @@ def _schema_of(loaded: LoadedSchema) -> Schema:
         # Somebody wrote into it.
         return Schema(loaded)
     schema = copy.copy(common)
-    schema._adapter = loaded.adapter
+    schema._adapter, schema._type = loaded.adapter, loaded.type
     return schema
 
 

@@ -19,6 +19,7 @@ from llmwidgets.widgets.comparison.results import (
     ShownResult,
     make_views,
 )
+from llmwidgets.widgets.comparison.review import ReviewController
 from llmwidgets.widgets.comparison.run import RunController, RunningState
 from llmwidgets.widgets.comparison.runs_view import RunsController, RunsState
 from llmwidgets.widgets.comparison.schema_editor import FieldsController, FieldsState
@@ -120,6 +121,7 @@ class ComparisonPanel(Panel):
             "fields": self._fields,
             "run": self._run,
             "grid": self._grid,
+            "review": ReviewController(self._result, self._grid),
             "labels": self._labels,
             "scores": ScoresController(self._result),
             "kinds": KindsController(self._result),

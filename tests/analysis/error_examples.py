@@ -121,7 +121,7 @@ EXAMPLES = (
         )),
     Example("misread", "date", (("2018-12-14", "2019-12-14"),)),
     Example("other choice", "enum", (("car", "bike"), ("car", "motor bike"), ("bike", "CAR"))),
-    Example("other choice", "boolean", ((True, False), (True, "no"))),
+    Example("other choice", "boolean", ((True, False), (True, "no"), (True, 0), (False, 1))),
     Example("other choice", "enum", (("car", "bike"),), column=("bike",), text="a bike, a car"),
     Example("invented", "string", ((None, "Kiel"), (None, "-5 °C"))),
     Example("invented", "number", ((None, 0),)),

@@ -211,6 +211,34 @@ def test_a_build_server_reads_each_bar_of_each_variant(files: Path) -> None:
     assert float(figures["demo-hasty.change"]) < 0
 
 
+@pytest.mark.parametrize("option", ["--save", "--junit", "--html", "--jsonl"])
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        (".", "Is a directory"),
+        ("texts.jsonl/report", "File exists"),
+        ("twice.json", "is that of --"),
+        ("./twice.json", "is that of --"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_asked(
+    files: Path, capsys, option: str, wanted: str, why: str
+) -> None:
+    other = ["--jsonl" if option != "--jsonl" else "--html", "twice.json"]
+    assert run(*other, option, wanted, "--journal", "journal.sqlite") == 2
+    printed, error = told(capsys)
+    assert why in error
+    assert not printed
+    assert sorted(each.name for each in files.iterdir()) == ["texts.jsonl", "truth.json"]
+
+
+def test_no_change_is_no_minus_nought(files: Path) -> None:
+    baseline()
+    assert run("--not-worse-than", "base.json", "--junit", "report.xml") == 0
+    assert 'change" value="0"' in Path("report.xml").read_text("utf-8")
+    assert 'value="-0"' not in Path("report.xml").read_text("utf-8")
+
+
 def test_no_text_and_no_value_is_in_the_report(files: Path) -> None:
     baseline()
     run("--not-worse-than", "base.json", "--junit", "report.xml", model="demo-hasty")

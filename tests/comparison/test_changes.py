@@ -12,6 +12,7 @@ import pytest
 
 from llmwidgets import Comparison, load
 from llmwidgets.comparison.measures.changes import match_texts
+from llmwidgets.errors import FieldError
 
 FIELDS = ("name", "total", "day")
 SCHEMA = {
@@ -92,8 +93,44 @@ def test_texts_that_only_changed_their_ids_are_known_by_their_words() -> None:
     shifted = ["First", *(each["text"] for each in TEXTS)]
     first = dict.fromkeys(FIELDS, "")
     now = made([first, *wrong(30)], [first, *TRUTH], shifted)
-    (change,) = now.against(made(TRUTH)).verdict.changes
+    flips = now.against(made(TRUTH))
+    (change,) = flips.verdict.changes
     assert (change.texts, change.to_wrong) == (60, 30)
+    assert flips.text_id.tolist() == [f"text-{at:02}" for at in range(2, 32)]
+    added, renamed = flips.attrs["changed"]
+    assert added == "Texts added: 1 (text-01)."
+    assert renamed.startswith("Texts with another id: 60 (text-02, text-03")
+
+
+def _runs(wrongs: list[int]) -> Comparison:
+    """A run with as many repeats, each with so many wrong values."""
+    outputs = [wrong(each) for each in wrongs]
+    return made({"A": outputs if len(outputs) > 1 else outputs[0]}, repeats=len(outputs))
+
+
+@pytest.mark.parametrize("texts", ["same", "renamed", "turned", "others", "shifted"])
+@pytest.mark.parametrize("repeats", [(1, 1), (1, 2), (3, 1), (2, 2)])
+def test_the_frame_has_what_the_verdict_counts(texts: str, repeats: tuple[int, int]) -> None:
+    now, before = (_runs([3 * at + n for at in range(count)]) for n, count in enumerate(repeats))
+    words = {
+        "same": lambda at, each: each,
+        "renamed": lambda at, each: replace(each, id=f"new {at}"),
+        "turned": lambda at, each: replace(each, id=f"t{COUNT - 1 - at}"),
+        "others": lambda at, each: replace(each, text="Another") if at % 2 else each,
+        "shifted": lambda at, each: replace(each, id=f"t{at + 1}"),
+    }[texts]
+    now = replace(now, texts=tuple(words(at, each) for at, each in enumerate(now.texts)))
+    flips = now.against(before)
+    (change,) = flips.verdict.changes
+    assert len(flips) == change.to_wrong + change.to_right > 0
+    assert set(flips.right_now) | set(flips.right_before) <= {True, False}
+
+
+@pytest.mark.parametrize("margin", [0, -0.1, 1.5, float("nan"), "5 %", None, True])
+def test_a_margin_that_is_not_a_share_is_refused(margin: object) -> None:
+    verdict = made(wrong(2)).against(made(TRUTH)).verdict
+    with pytest.raises(FieldError, match="margin: must be a number over 0"):
+        verdict.at(margin)
 
 
 @pytest.mark.parametrize(
@@ -168,11 +205,29 @@ def test_without_truth_it_says_what_changed_among_the_values() -> None:
     assert "give truth" in verdict.fails()["A"]
 
 
+@pytest.mark.parametrize("group", [None, [f"g{at // 2}" for at in range(COUNT)]])
+@pytest.mark.parametrize("answered", [0, 1, 6])
+@pytest.mark.parametrize("turned", [False, True])
+def test_texts_without_an_answer_are_not_texts_without_truth(
+    group: list[str] | None, answered: int, turned: bool
+) -> None:
+    runs = made(TRUTH[:answered] + [None] * (COUNT - answered), group=group), made(TRUTH)
+    now, before = reversed(runs) if turned else runs
+    verdict = now.against(before).verdict
+    (change,) = verdict.changes
+    assert change.units == (answered if now.texts[0].group == "" else (answered + 1) // 2)
+    assert "with truth and an answer" in verdict.headline
+    assert f"A has no answer to {0 if turned else COUNT - answered} texts" in verdict.details
+    assert bool(verdict.fails()) == (not turned or not answered)
+    for reason in verdict.fails().values():
+        assert "with truth and an answer" in reason
+
+
 def test_nothing_in_common_is_said_and_does_not_pass() -> None:
     other = [{"id": "x", "text": "Other"}]
     verdict = made(TRUTH[:1], TRUTH[:1], other).against(made(TRUTH)).verdict
     assert "no text is in both runs" in verdict.headline
-    assert verdict.fails()
+    assert verdict.fails() == {"A": "A is not scored: no text is in both runs with the same words"}
     nobody = made({"A": TRUTH, "B": TRUTH}).against(made({"X": TRUTH, "Y": TRUTH, "Z": TRUTH}))
     assert "no variant" in nobody.verdict.headline
 

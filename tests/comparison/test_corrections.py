@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
 import pytest
 from pydantic import BaseModel
 
@@ -61,6 +66,52 @@ def test_none_says_that_the_text_holds_no_value() -> None:
         False,
     ]
     assert result.scoreboard().invented.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kept"),
+    [
+        ("amount", Decimal("12.50"), 12.5),
+        ("amount", np.int64(7), 7),
+        ("amount", np.float32(12.3), 12.3),
+        ("sender", date(2026, 11, 28), "2026-11-28"),
+        ("sender", pd.Timestamp("2026-11-28"), "2026-11-28"),
+        ("sender", np.str_("Ada"), "Ada"),
+        ("lines", (Line(name="paint"),), [{"name": "paint"}]),
+        ("lines", pd.Series([{"name": "paint"}]), [{"name": "paint"}]),
+        ("lines[0]", Line(name="ink", total=2), {"name": "ink", "total": 2}),
+        ("sender", pd.NA, NOTHING),
+        ("sender", None, None),
+    ],
+)
+def test_a_label_of_any_type_is_kept_as_json(tmp_path, field: str, value, kept) -> None:
+    before = made().correct("a", "lines", [{"name": "paint"}])
+    result = before.correct("a", field, value)
+    assert result.label_log[-1].new == kept
+    assert type(result.label_log[-1].new) is type(kept)
+    again = load(result.save(tmp_path / "saved.json"))
+    assert again.label_log == result.label_log
+    assert accuracy(again) == accuracy(result)
+    assert again.as_given().texts == load(made().save(tmp_path / "given.json")).texts
+
+
+@pytest.mark.parametrize(
+    ("by", "kept"), [("Ada", "Ada"), (None, ""), (pd.NA, ""), (7, "7"), (np.str_("Ada"), "Ada")]
+)
+def test_whoever_made_a_label_it_can_be_saved(tmp_path, by, kept: str) -> None:
+    result = made().correct("a", "amount", 7, by=by, seen=np.bool_(False))
+    (label,) = load(result.save(tmp_path / "saved.json")).label_log
+    assert (label.by, label.seen) == (kept, False)
+    assert label == result.label_log[0]
+
+
+def test_a_text_is_named_by_its_number_as_a_table_has_it() -> None:
+    texts = pd.DataFrame({"id": [1, 2], "text": ["Ada", "Bob"]})
+    result = Comparison.from_outputs(Letter, texts, {"A": [{"sender": "Ada"}, {}]})
+    for name in (1, np.int64(1), 1.0, "1"):
+        corrected = result.correct(name, "sender", "Ada")
+        assert corrected.label_log[0].text_id == "1"
+        assert corrected.scoreboard().accuracy.tolist() == [1]
 
 
 def test_a_list_is_labelled_whole_before_its_items_are_corrected() -> None:

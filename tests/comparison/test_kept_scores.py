@@ -176,6 +176,37 @@ def test_a_reply_that_comes_is_seen_though_its_text_was_scored() -> None:
     assert [each.record["name"] for each in result.extractions] == ["Ada", "Bob"]
 
 
+class Meanwhile(list[Any]):
+    """A list at which something else is done the first time that somebody has read of it."""
+
+    doing: Callable[[], None] | None = None
+
+    def __getitem__(self, at: Any) -> Any:
+        found = super().__getitem__(at)
+        doing, self.doing = self.doing, None
+        if doing:
+            doing()
+        return found
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_scores_of_an_earlier_reply_are_never_taken_for_those_of_a_later_one(version: int) -> None:
+    """A thread looks while another, to which a reply has come, scores the text again."""
+    made = [
+        Comparison.from_outputs(SCHEMA, ["a"], {"A": [{"name": name}]}, [{"name": "Ada"}])
+        for name in ("Bob", "Ada")
+    ]
+    (old,), (new,) = ([each.scores for each in read_all_results(each)] for each in made)
+    outcome = (kept.Outcome("ok", True, True),)
+    both = [kept.Scored(outcome, scores) for scores in (old, new)]
+    scores = kept.KeptScores(1)
+    scores.put(0, 0, both[0])
+    units = scores._units = Meanwhile(scores._units)
+    units.doing = lambda: scores.put(0, 1, both[1])
+    found = scores.get(0, version)
+    assert found is None or found == both[version]
+
+
 def test_many_threads_at_once_see_the_same() -> None:
     outputs = {
         label: [{"name": label, "lines": [{"sku": str(n)}]} for n in range(40)] for label in "AB"

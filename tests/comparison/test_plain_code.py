@@ -7,8 +7,11 @@ import sys
 import types
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
+import certifi
 import pytest
 from pydantic import BaseModel, Field
 
@@ -18,6 +21,7 @@ from llmwidgets.demo import invoices
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.network import google_oauth
 from llmwidgets.errors import FieldError
+from llmwidgets.schemas.python_code import write_classes
 from tests.google_keys import a_service_account
 from tests.servers import ModelServer, Seen, serving_models
 
@@ -84,12 +88,23 @@ KINDS: dict[str, Any] = {
     ),
     "custom": lambda url: ("custom", {"name": "m", "endpoint": f"{url}/v1"}),
     "custom, key": lambda url: ("custom", {"name": "m", "endpoint": f"{url}/v1", "api_key": KEY}),
+    "custom, own scheme": lambda url: (
+        "custom", {"name": "m", "endpoint": f"{url}/v1", "auth_token": f"Basic hf_{KEY}"},
+    ),
+    "gemini, header": lambda url: (
+        "gemini", {"api_key": f"AQ.{KEY}", "base_url": url, "headers": {"X-My": f"h-{KEY}"}},
+    ),
+    "anthropic, header": lambda url: (
+        "anthropic",
+        {"api_key": f"sk-ant-api03-{KEY}", "base_url": url, "headers": {"X-My": f"h-{KEY}"}},
+    ),
     "custom, token": lambda url: (
         "custom",
         {"name": "m", "endpoint": f"{url}/v1", "api_key": KEY, "auth_token": f"hf_{KEY}"},
     ),
 }  # fmt: skip
-MODELS = {"openai": "gpt-6-luna", "anthropic": "claude-haiku-5-5", "gemini": "gemini-3.8-flash",
+MODELS = {"gemini, header": "gemini-3.8-flash", "anthropic, header": "claude-haiku-5-5",
+          "openai": "gpt-6-luna", "anthropic": "claude-haiku-5-5", "gemini": "gemini-3.8-flash",
           "vertex": "gemini-3.8-flash", "openai, organization": "gpt-6-luna"}  # fmt: skip
 KEYS = {
     "OPENAI_API_KEY": f"sk-proj-{KEY}", "MY_KEY": "sk-proj-mine-0001",
@@ -100,6 +115,7 @@ KEYS = {
     "AZURE_INFERENCE_CREDENTIAL": "0123456789abcdef0123456789abcdef",
     "ANTHROPIC_FOUNDRY_API_KEY": "0123456789abcdef0123456789abcdef",
     "F_API_KEY": "0123456789abcdef0123456789abcdef", "M_API_KEY": KEY, "M_AUTH_TOKEN": f"hf_{KEY}",
+    "M_X_MY": f"h-{KEY}",
 }  # fmt: skip
 
 
@@ -131,6 +147,8 @@ def keys(monkeypatch, tmp_path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_sends_the_same_body_by_its_vendors_client(kind, server, monkeypatch, tmp_path):
     name, fields = KINDS[kind](server.url)
+    if kind == "custom, own scheme":
+        monkeypatch.setenv("M_AUTH_TOKEN", fields["auth_token"])
     if kind == "vertex":
         file = tmp_path / "credentials.json"
         file.write_text(fields["credentials"], "utf-8")
@@ -148,7 +166,7 @@ def test_every_kind_sends_the_same_body_by_its_vendors_client(kind, server, monk
     theirs = server.seen[-1]
     assert (record.name, record.total) == ("Bolt", 12.5)
     same_question(sent, theirs)
-    for header in ("api-key", "x-goog-api-key", "openai-organization"):
+    for header in ("api-key", "x-api-key", "x-goog-api-key", "x-my", "openai-organization"):
         assert sent.headers.get(header) == theirs.headers.get(header)
     if name in ("custom", "openai"):
         assert sent.headers.get("authorization", "Bearer none") == theirs.headers["authorization"]
@@ -187,6 +205,9 @@ def test_the_mode_is_that_of_the_comparison(kind, fault, server):
     assert theirs == sent
 
 
+A_BILL = Bill.model_json_schema()
+
+
 class Item(BaseModel):
     kind: Literal["a", "b"]
     amount: float
@@ -219,10 +240,151 @@ def test_examples_temperature_and_own_instructions_are_in_it(server):
     connection = lw.Connection("custom", label="m", name="m", endpoint=f"{server.url}/v1")
     code = compared(
         connection, "m", instructions='Say "no" to \\ and """.\n\tYes.', temperature=0.5,
-        examples=[("Acme bills 3", Bill(name="Acme", total=3))],
+        examples=[("the text of the document", Bill(name="Acme", total=3))],
     ).code("A", plain=True)  # fmt: skip
     assert run_code(code).total == 12.5
     assert server.seen[-2].body == server.seen[-1].body
+
+
+@pytest.mark.parametrize("title", ["SCHEMA", "INSTRUCTIONS", "TypeAdapter", "client", "openai"])
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_class_takes_none_of_the_names_of_the_code(title, listed, server):
+    one = {**A_BILL, "title": title}
+    server.record = {"value": [server.record]} if listed else server.record
+    connection = lw.Connection("openai", api_key="env:MY_KEY", base_url=f"{server.url}/v1")
+    several = {"type": "array", "items": {"$ref": f"#/$defs/{title}"}, "$defs": {title: one}}
+    code = compared(connection, "gpt-6-luna", several if listed else one)
+    found = run_code(code.code("A", plain=True))
+    assert (found[0] if listed else found).name == "Bolt"
+    assert server.seen[-2].body == server.seen[-1].body
+
+
+def test_a_reference_is_followed_as_an_address_spells_it():
+    schema = {
+        "properties": {"a": {"$ref": "#/$defs/a%20b~1c"}}, "required": ["a"],
+        "$defs": {"a b/c": A_BILL},
+    }  # fmt: skip
+    assert "    total: float" in write_classes(schema).written[0]
+
+
+def test_a_variant_with_a_schema_of_its_own_is_read_by_that(server):
+    own = {**A_BILL, "properties": {**A_BILL["properties"], "name": {"enum": ["Bolt", "Acme"]}}}
+    connection = lw.Connection("custom", label="m", name="m", endpoint=f"{server.url}/v1")
+    variant = lw.Variant((connection, "m"), label="A", schema=own)
+    result = lw.compare(Bill, [TEXT], [variant], journal=False, progress=False)
+    code = result.code("A", plain=True)
+    assert 'name: Literal["Bolt", "Acme"]' in code
+    assert "\nSCHEMA = " in code
+    assert run_code(code).name == "Bolt"
+    assert server.seen[-2].body == server.seen[-1].body
+
+
+def test_of_texts_of_two_types_it_asks_those_that_the_variants_schema_is_for(server):
+    connection = lw.Connection("custom", label="m", name="m", endpoint=f"{server.url}/v1")
+    own = {**A_BILL, "title": "Receipt"}
+    texts = [{"text": "x", "schema": list[Item]}, {"text": TEXT, "schema": Bill}]
+    variant = lw.Variant((connection, "m"), label="A", schema=own)
+    result = lw.compare(None, texts, [variant], journal=False, progress=False)
+    assert "class Receipt(BaseModel)" in result.code("A", plain=True)
+
+
+def test_a_bundle_in_the_home_folder_is_found_there(server, monkeypatch, tmp_path):
+    (tmp_path / "ca.pem").write_bytes(Path(certifi.where()).read_bytes())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    connection = lw.Connection(
+        "custom", label="m", name="m", endpoint=f"{server.url}/v1", ca_bundle="~/ca.pem"
+    )
+    code = compared(connection, "m").code("A", plain=True)
+    assert str(tmp_path) not in code
+    assert run_code(code).total == 12.5
+
+
+@pytest.mark.parametrize("before", ["<think>{a} or {b}?</think>\n", "Is it {a}? No.</thinking>"])
+@pytest.mark.parametrize("fenced", [False, True])
+def test_thinking_that_a_server_leaves_in_is_not_read_as_the_answer(before, fenced, monkeypatch):
+    with serving_models(record={"name": "Bolt", "total": 12.5, "note": None}) as server:
+        plain = server.answer
+
+        def aloud(seen: Seen) -> Any:
+            status, body = plain(seen)
+            if "choices" in body:
+                message = body["choices"][0]["message"]
+                said = message["content"]
+                said = f"```json\n{said}\n```" if fenced else said
+                message["content"] = before + said
+            return status, body
+
+        monkeypatch.setattr(server, "answer", aloud)
+        connection = lw.Connection("custom", label="m", name="m", endpoint=f"{server.url}/v1")
+        result = compared(connection, "m")
+        assert [each.status for each in result] == ["ok"]
+        assert run_code(result.code("A", plain=True)).total == 12.5
+
+
+class Streaming(ModelServer):
+    """A server that answers nothing but what is to be streamed."""
+
+    def answer(self, seen: Seen) -> Any:
+        if seen.method == "GET" or seen.path.endswith(":countTokens"):
+            return super().answer(seen)
+        if not seen.body.get("stream") and not seen.path.endswith(":streamGenerateContent"):
+            return 400, {"error": {"message": "This model only supports streaming."}}
+        seen = replace(seen, path=seen.path.replace(":streamGenerate", ":generate"))
+        status, whole = super().answer(seen)
+        if status != 200:
+            return status, whole
+        events = [whole]
+        if "choices" in whole:
+            text = whole["choices"][0]["message"]["content"]
+            whole["object"] = "chat.completion.chunk"
+            events = [
+                {**whole, "choices": [{"index": 0, "delta": {"content": text}}]},
+                {**whole, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+                {**whole, "choices": []},
+            ]
+        elif "content" in whole:
+            events = list(as_events(whole))
+        names = [f"event: {each['type']}\n" if "type" in each else "" for each in events]
+        said = "".join(
+            f"{name}data: {json.dumps(each)}\n\n" for name, each in zip(names, events, strict=True)
+        )
+        return 200, said.encode(), {"content-type": "text/event-stream"}
+
+
+def as_events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Claude's reply as its server streams it."""
+    yield {"type": "message_start", "message": {**message, "content": [], "stop_reason": None}}
+    for at, block in enumerate(message["content"]):
+        empty = {"thinking": "", "signature": ""} if block["type"] == "thinking" else {"text": ""}
+        delta = {"type": f"{block['type']}_delta", **{name: block.get(name) for name in empty}}
+        if block["type"] == "tool_use":
+            empty = {"id": "toolu_1", "name": "record", "input": {}}
+            delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+        begun = {"type": block["type"], **empty}
+        yield {"type": "content_block_start", "index": at, "content_block": begun}
+        yield {"type": "content_block_delta", "index": at, "delta": delta}
+        yield {"type": "content_block_stop", "index": at}
+    yield {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": message["usage"]}
+    yield {"type": "message_stop"}
+
+
+@pytest.mark.parametrize("kind", ["custom", "openai", "anthropic", "foundry, claude", "gemini"])
+@pytest.mark.parametrize("fault", ["", "fence", "schema"])
+def test_a_server_that_only_streams_is_asked_and_read_so(kind, fault):
+    with serving_models(Streaming, fault=fault) as server:
+        name, fields = KINDS[kind](server.url)
+        connection = lw.Connection(name, label="f" if "foundry" in kind else "m", **fields)
+        result = compared(connection, MODELS.get(kind, fields.get("model", "m")))
+        (extraction,) = result
+        code = result.code("A", plain=True)
+        assert len(code.splitlines()) <= MOST_LINES
+        if extraction.status == "ok":
+            assert run_code(code).total == 12.5
+        else:
+            with pytest.raises(ValueError, match="validation errors"):
+                run_code(code)
+        same_question(server.seen[-2], server.seen[-1])
+    event_loop.stop_engine()
 
 
 def test_without_a_name_it_is_the_recommended_one_and_what_cannot_be_told_is_said():

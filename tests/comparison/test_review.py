@@ -89,6 +89,7 @@ def test_with_labels_the_doubt_is_a_chance_and_the_unlabelled_come_first():
 def test_most_keeps_the_first_rows_and_anything_else_is_refused():
     result = compared(labelled=20)
     assert result.review(7).equals(result.review().head(7))
+    assert result.review(np.int64(7)).equals(result.review().head(7))
     assert result.review(0).empty
     for wrong in (-1, "ten", 2.5, True):
         with pytest.raises(FieldError, match="most"):

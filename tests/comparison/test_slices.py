@@ -203,10 +203,12 @@ def test_metadata_is_neither_sent_nor_in_the_journal(tmp_path: Path) -> None:
         asked = len(seen)
         compare(SCHEMA, plain, model, truth=truth, **more)
         again = result.rerun(progress=False)
+        part = result.where(vendor="QQVENDORQQ").rerun(progress=False)
     assert seen
     assert "QQ" not in "".join(seen)
     assert len(seen) == asked, "the same question, whatever else is known of its text"
     assert [text.metadata["vendor"] for text in again.texts] == ["QQVENDORQQ", "QQOTHERQQ"]
+    assert (len(part.texts), part.slice_by, again.slice_by) == (1, "vendor", "")
     for each in filter(Path.is_file, tmp_path.rglob("*")):
         assert b"QQ" not in each.read_bytes()
     html = result.to_html(tmp_path / "page.html").read_text("utf-8")
@@ -347,6 +349,8 @@ def test_several_columns_make_a_slice_of_each_combination() -> None:
     frame = result.scoreboard(by=["vendor", "paid"])
     assert list(frame.columns[:3]) == ["vendor", "paid", "variant"]
     assert frame.scored.sum() == result.scoreboard().scored.sum()
+    for names in (("vendor", "paid"), pd.Index(["vendor", "paid"]), iter(["vendor", "paid"])):
+        assert result.scoreboard(by=names).equals(frame)
     for _, row in frame[frame.variant == "A"].iterrows():
         assert len(result.where(vendor=row.vendor, paid=row.paid).texts) == row.texts
 
@@ -358,6 +362,36 @@ def test_groups_are_slices_and_a_name_that_the_frame_has_is_set_apart() -> None:
     assert "mail" not in result.texts[0].metadata
     frame = result.scoreboard(by="model")
     assert list(frame.columns[:3]) == ["text_model", "variant", "model"]
+
+
+@given(
+    names=st.lists(
+        st.sampled_from(["variant", "field", "text_id", "model"]).flatmap(
+            lambda name: st.integers(0, 3).map(lambda times: "text_" * times + name)
+        ),
+        min_size=1, max_size=6, unique=True,
+    )
+)  # fmt: skip
+@settings(deadline=None, max_examples=25)
+def test_a_slice_never_has_the_name_of_another_column(names: list[str]) -> None:
+    rows = [{"text": f"{n}", **{name: f"{name} {n % 2}" for name in names}} for n in range(4)]
+    result = made(rows)
+    for frame in (result.scoreboard(by=names), result.by_field(by=names)):
+        assert frame.columns.is_unique
+        for place, name in enumerate(names):
+            assert set(frame.iloc[:, place]) == {f"{name} 0", f"{name} 1"}
+    frame = result.metadata()
+    assert frame.columns.is_unique
+    assert [set(frame.iloc[:, at]) for at in range(1, len(names) + 1)] == [
+        {f"{name} 0", f"{name} 1"} for name in names
+    ]
+
+
+def test_accents_that_are_letters_of_their_own_make_no_slice_of_their_own() -> None:
+    names = ["Orléans", "Orle\u0301ans"]
+    result = made([{**each, "site": names[n % 2]} for n, each in enumerate(SIXTY)])
+    assert result.scoreboard(by="site").texts.tolist() == [60, 60]
+    assert [len(result.where(site=name).texts) for name in names] == [60, 60]
 
 
 def test_few_texts_are_named_and_so_is_chance() -> None:
@@ -392,15 +426,27 @@ def test_a_slice_is_asked_for_by_value_list_name_or_function() -> None:
     result = made(rows)
     sizes = {
         "vendor": [("ACME", 24), (["ACME", "Zeta"], 36), (None, 12), ("(none)", 12), (pd.NA, 12)],
-        "price": [("0–14", 15), (3, 1), ("3", 1), ([3, 4], 2), (lambda each: each < 10, 10)],
+        "price": [
+            ("0–14", 15),
+            (3, 1),
+            ("3", 1),
+            ([3, 4], 2),
+            (lambda each: each < 10, 10),
+            (range(3, 5), 2),
+            (pd.Series([3, 4], index=["a", "b"]), 2),
+            (np.array([3, 4]), 2),
+            (pd.Index([3]), 1),
+            ({3: "", 4: ""}.keys(), 2),
+            ((each for each in (3, 4)), 2),
+            (np.array(3), 1),
+        ],
         "paid": [(True, 30), (np.bool_(False), 30)],
     }
     for name, wanted in sizes.items():
         for value, size in wanted:
             assert len(result.where(**{name: value}).texts) == size
-    assert (
-        len(result.where(vendor="ACME", paid=True).where(price=lambda each: each < 20).texts) == 4
-    )
+    part = result.where(vendor="ACME", paid=True).where(price=lambda each: each < 20)
+    assert (len(part.texts), part.slice_by) == (4, "vendor, paid, price")
 
 
 @pytest.mark.parametrize("by", ["vendr", "x", "", 7, [], ["vendor", "no"], None])
@@ -426,6 +472,9 @@ def test_a_value_that_no_text_has_is_named_with_those_there_are() -> None:
         result.where(vendor="ACMA")
     with pytest.raises(FieldError, match="No text has what is asked of vendor"):
         result.where(vendor=lambda _: False)
+    for function in (lambda each: len(each) > 3, lambda each: pd.NA, int):
+        with pytest.raises(FieldError, match=r"vendor: the function raised \w+Error for t\d"):
+            result.where(vendor=function)
     with pytest.raises(FieldError, match="has no column"):
         result.where()
     with pytest.raises(FieldError, match="with a column to slice them by"):
@@ -485,6 +534,8 @@ def test_a_slice_is_saved_and_shown_as_any_comparison(tmp_path: Path) -> None:
     again = load(part.save(tmp_path / "part.json"))
     assert again.scoreboard().equals(part.scoreboard())
     assert {text.metadata["vendor"] for text in again.texts} == {"NORDA"}
+    assert again.slice_by == "vendor"
+    assert "Only some of the texts, chosen by vendor." in repr(again)
     panel = part.explore()
     assert len(panel.comparison.texts) == 12
     panel.close()

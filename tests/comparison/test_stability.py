@@ -8,6 +8,7 @@ from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -239,7 +240,8 @@ def test_a_label_has_a_list_of_runs_each_given_in_any_way(tmp_path: Path) -> Non
     expected = [["a0", "a1", "a2"], ["b0", "b1", "b2"]]
     assert names_of(RUNS) == expected
     assert names_of(tuple(RUNS)) == names_of(iter(RUNS)) == expected
-    assert names_of([dict(zip("ab", RUNS[0], strict=True)), table, path]) == expected
+    for file in (path, str(path)):
+        assert names_of([dict(zip("ab", RUNS[0], strict=True)), table, file]) == expected
     assert names_of([[json.dumps(each) for each in run] for run in RUNS]) == expected
 
 
@@ -255,7 +257,15 @@ def test_each_text_can_have_a_list_of_its_outputs() -> None:
 
 def test_what_can_be_either_is_read_as_runs() -> None:
     square = [[{"name": f"{row}{column}"} for column in "xy"] for row in "ab"]
-    assert names_of(square, repeats=2) == [["ax", "bx"], ["ay", "by"]]
+    by_text = {"a": square[0], "b": square[1]}
+    for outputs in (square, pd.Series(square), np.array(square, dtype=object), tuple(square)):
+        assert names_of(outputs, repeats=2) == [["ax", "bx"], ["ay", "by"]]
+        result = lw.Comparison.from_outputs(SCHEMA, TEXTS, {"M": outputs}, repeats=2)
+        assert "The outputs of M were read as 2 runs of all texts" in result.notes[1]
+    for outputs in (by_text, pd.Series(by_text), pd.Series(by_text)[["b", "a"]]):
+        assert names_of(outputs, repeats=2) == [["ax", "ay"], ["bx", "by"]]
+        result = lw.Comparison.from_outputs(SCHEMA, TEXTS, {"M": outputs}, repeats=2)
+        assert len(result.notes) == 1
 
 
 @pytest.mark.parametrize(
@@ -272,7 +282,8 @@ def test_what_can_be_either_is_read_as_runs() -> None:
         ({"a": {"name": "a0"}}, "is a dict, and does not have a list of 3 outputs for each text."),
         ({"a": [{}, {}]}, "is a dict, and does not have a list of 3 outputs for each text."),
         ("a0", "outputs of M: is a str, and repeats=3."), (None, "is a NoneType, and repeats=3."),
-        (["a.csv", "b.csv", "c.csv"], "outputs of M: has 3 entries, which are not 3 runs."),
+        (["a.csv", "b.csv", "c.csv"], "outputs of M: is a str, and there is no file a.csv."),
+        (pd.Series([{}, {}], index=["a", "b"]), "is a Series, and does not have a list of 3"),
     ],
 )  # fmt: skip
 def test_what_is_not_that_many_runs_is_refused_by_name(given: Any, said: str) -> None:
@@ -285,6 +296,12 @@ def test_what_is_not_that_many_runs_is_refused_by_name(given: Any, said: str) ->
 def test_repeats_are_a_whole_number(repeats: Any) -> None:
     with pytest.raises(FieldError, match="repeats: must be a whole number, 1 or more"):
         lw.Comparison.from_outputs(SCHEMA, TEXTS, {"M": RUNS}, repeats=repeats)
+
+
+def test_a_number_of_repeats_can_come_out_of_a_table(tmp_path: Path) -> None:
+    number = pd.Series([3]).iloc[0]
+    result = lw.Comparison.from_outputs(SCHEMA, TEXTS, {"M": RUNS}, repeats=number)
+    assert lw.load(result.save(tmp_path / "saved.json")).stability().equals(result.stability())
 
 
 def test_missing_applies_to_each_output() -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmwidgets import Comparison, load
 from llmwidgets.comparison.texts import read_sources
 from llmwidgets.comparison.values import to_jsonable
 from llmwidgets.errors import FieldError
@@ -38,6 +39,33 @@ def test_ids_are_kept_and_numbers_become_text() -> None:
     assert [each.id for each in read_sources(frame)] == ["7", "8"]
     assert [each.id for each in read_sources({"a": "one", "b": "two"})] == ["a", "b"]
     assert [each.id for each in read_sources([{"id": None, "text": "x"}])] == ["text-01"]
+
+
+HALF = "é\ud800"
+"""What a broken file, or the name of one, can contain: no table and no file takes it."""
+
+
+@pytest.mark.parametrize("place", ["id", "column", "cell", "group", "label"])
+def test_half_a_character_in_a_name_is_written_out(tmp_path, place: str) -> None:
+    row = {"id": "t", "text": f"Text {HALF}", "vendor": "v"}
+    row |= {"id": {"id": HALF}, "column": {HALF: "v"}, "cell": {"vendor": HALF}}.get(place, {})
+    truth, label = {row["id"]: {"a": HALF}}, HALF if place == "label" else "A"
+    group = [HALF] if place == "group" else None
+    result = Comparison.from_outputs(
+        [{"name": "a"}], [row], {label: [{"a": "x"}], "B": [{"a": HALF}]}, truth, group=group
+    )
+    wrong = f"{result.texts[0].id}{result.labels}{result.texts[0].group}{result.metadata()}"
+    assert "\ud800" not in wrong
+    by = "é\\ud800" if place == "column" else "group" if group else "vendor"
+    frames = [getattr(result, name)() for name in (
+        "to_frame", "scoreboard", "by_field", "by_text", "differences", "agreement", "grounding",
+        "stability", "errors", "error_kinds", "review", "corrections",
+    )]  # fmt: skip
+    frames += [result.scoreboard(by=by), result.by_field(by=by), result.records("B")]
+    assert all(isinstance(each, pd.DataFrame) for each in frames)
+    flips = load(result.save(tmp_path / "saved.json")).against(result)
+    assert flips.empty
+    assert len(flips.verdict.table) == 2
 
 
 @given(st.integers(1, 1200))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import os
 import pathlib
 import uuid
 from decimal import Decimal
@@ -159,3 +160,28 @@ def test_a_correction_need_not_name_its_zone() -> None:
     assert result.correct("text-01", "at", "2024-01-05T10:00").scoreboard().accuracy[0] == 1
     with pytest.raises(FieldError, match="format date-time, such as"):
         result.correct("text-01", "at", "soon")
+
+
+def test_a_file_whose_name_is_not_utf_8_is_named_in_every_view(tmp_path):
+    folder = tmp_path / "letters"
+    folder.mkdir()
+    for name in (b"caf\xe9.txt", b"caf\xe8.txt"):
+        try:
+            pathlib.Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_text(
+                "Ada pays 3.", "utf-8"
+            )
+        except OSError:
+            pytest.skip("this file system has no such names")
+    texts = [{"text": each, "file": each.name} for each in sorted(folder.iterdir())]
+    schema = [{"name": "name", "type": "string"}]
+    for given in (folder, texts):
+        made = lw.compare(schema, given, "demo-careful", journal=False, progress=False)
+        assert len(made.records("demo-careful")) == len(made.review()) == 2
+        made.scoreboard(by="file") if given is texts else None
+        for table in ("fields", "review", "metadata"):
+            made.export(tmp_path / "table.csv", table)
+        made.save(tmp_path / "saved.json")
+        saved = lw.load(tmp_path / "saved.json")
+        assert [each.id for each in saved.texts] == [each.id for each in made.texts]
+        if given is folder:
+            assert {each.id for each in made.texts} == {"caf\\udce9", "caf\\udce8"}

@@ -184,6 +184,11 @@ def test_a_journal_in_use_goes_on_when_another_process_clears_the_file(mixed, pa
         "UPDATE extraction SET facts = CAST(x'02' || substr(facts, 2) AS BLOB)",
         "UPDATE extraction SET facts = CAST(facts || x'ff' AS BLOB)",
         "UPDATE extraction SET key = x'00'",
+        "UPDATE extraction SET facts = replace(hex(zeroblob(60000)), '00', '[')",
+        "UPDATE fact SET words = replace(hex(zeroblob(60000)), '00', '[')",
+        "UPDATE extraction SET reply = CAST(x'c328' AS TEXT)",
+        "UPDATE extraction SET facts = CAST(x'c328' AS TEXT)",
+        "UPDATE fact SET words = CAST(x'c328' AS TEXT)",
     ],
 )
 def test_a_row_of_another_hand_is_told_and_asked_again(path, change) -> None:

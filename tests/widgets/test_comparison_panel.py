@@ -23,8 +23,9 @@ from llmwidgets.analysis.statistics.verdict import Verdict, brief
 from llmwidgets.demo import invoices
 from llmwidgets.engine import estimate, journal_file
 from llmwidgets.widgets.comparison import setup_controller
-from llmwidgets.widgets.comparison.grid import Metrics, blocks, heights
+from llmwidgets.widgets.comparison.grid import Layout
 from llmwidgets.widgets.comparison.grid_model import Filter, GridIndex
+from llmwidgets.widgets.comparison.grid_rows import Metrics, heights
 
 MARKER = "Larkfield Joinery"
 PASSPHRASE = "copper lantern orbit mellow"
@@ -1060,11 +1061,11 @@ def test_a_large_grid_is_laid_out_without_reading_its_values() -> None:
     assert len(index.units) == 1
     index.grow()
     assert index.whole
-    layout = index.layout(Filter())
-    assert len(heights(index, layout, Metrics())) == 4 * 300
-    some = list(blocks(index, layout, Metrics(), 290, 40))
+    layout = Layout(index.layout(Filter()), Metrics())
+    assert len(heights(index, layout.texts, Metrics())) == 4 * 300
+    some = list(layout.blocks(index, 290, 40))
     assert [block["id"] for block in some] == [f"text-{number:03}" for number in range(291, 301)]
-    assert list(blocks(index, layout, Metrics(), 5000, 40)) == []
+    assert list(layout.blocks(index, 5000, 40)) == []
 
 
 def test_odd_measures_of_a_page_change_nothing() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from llmwidgets import Comparison
 from llmwidgets.comparison.core import CellKey, ResultIndex
-from llmwidgets.widgets.comparison.grid import Metrics, block_of
 from llmwidgets.widgets.comparison.grid_model import Filter, GridIndex
+from llmwidgets.widgets.comparison.grid_rows import Metrics, block_of
 
 SCHEMA = {
     "type": "object",

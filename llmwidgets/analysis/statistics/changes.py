@@ -18,7 +18,7 @@ from llmwidgets.analysis.statistics.intervals import (
     texts_to_equal,
 )
 from llmwidgets.analysis.statistics.significance import RunTest
-from llmwidgets.analysis.statistics.verdict import MATTERS, in_100
+from llmwidgets.analysis.statistics.verdict import MATTERS, in_100, read_matters
 from llmwidgets.formatting import count, join_listed, join_truncated, percent
 
 if TYPE_CHECKING:
@@ -74,6 +74,11 @@ class VariantChange:
         return self.outcome in (ChangeOutcome.WORSE, ChangeOutcome.BETTER)
 
     @property
+    def is_answered(self) -> bool:
+        """Whether each text with truth got an answer, now and before."""
+        return not (self.unanswered_now or self.unanswered_before)
+
+    @property
     def only_better(self) -> bool:
         """Whether nothing is worse than before on any text: no field, no reply, no answer."""
         known = self.now is not None and self.before is not None
@@ -111,7 +116,8 @@ class ChangeVerdict:
     tests: tuple[RunTest, ...] = field(default=(), repr=False)
 
     def at(self, margin: float) -> ChangeVerdict:
-        """The same by another margin."""
+        """The same by another margin, a share; FieldError for what is not one."""
+        margin = read_matters(margin, "margin")
         changes = (
             _concluded(each, test, margin, self.level)
             for each, test in zip(self.changes, self.tests, strict=True)
@@ -142,8 +148,8 @@ class ChangeVerdict:
         enough = [each for each in scored if each.outcome is not ChangeOutcome.TOO_FEW]
         if not enough:
             most = max(each.units for each in scored)
-            unit = "group" if self.grouped else "text"
-            units = count(most, f"{unit} with truth is", f"{unit}s with truth are")
+            unit, known = "group" if self.grouped else "text", _known(scored)
+            units = count(most, f"{unit} {known} is", f"{unit}s {known} are")
             return (
                 f"{since} nothing can be told: {units} in both runs, "
                 f"and at least {FEWEST_TEXTS} are needed."
@@ -213,18 +219,17 @@ class ChangeVerdict:
 
     def _unscored(self) -> str:
         if not self.texts:
-            return "nothing can be compared, since no text is in both runs with the same words."
+            return f"nothing can be compared, since {_NO_TEXT}."
         if all(each.values is None for each in self.changes):
             return "nothing can be compared, since one of the two runs was not scored."
         said = [
             f"{each.label} gives another value in {each.changed or 0:,} of "
-            f"{count(each.values or 0, 'field')}"
+            f"{count(each.values, 'field')}"
             for each in self.changes
+            if each.values
         ]
-        return (
-            "nothing is scored, since no text that is in both runs has truth: "
-            f"{join_truncated(said, 3)}."
-        )
+        why = f"nothing is scored, since no text {_known(self.changes)} is in both runs"
+        return f"{why}: {join_truncated(said, 3)}." if said else f"{why}."
 
     def _others(self) -> Iterator[str]:
         """Who is not named in the headline; what was lost, and what has no answer."""
@@ -252,7 +257,7 @@ class ChangeVerdict:
                 yield f"{each.label}: nothing got worse on these texts, but {units} {ruled_out}."
         if few and (told or rest):
             names = join_listed([each.label for each in few])
-            yield f"{names}: too few texts with truth are in both runs."
+            yield f"{names}: too few texts {_known(few)} are in both runs."
         for each in self.changes:
             if each.lost_before or each.lost_now:
                 yield (
@@ -283,7 +288,8 @@ class ChangeVerdict:
         if self.rescored:
             yield "Both runs are scored by the truth and the rules of now."
         if self.repeats[0] != self.repeats[1]:
-            first = count(min(self.repeats), "repeat")
+            fewest = min(self.repeats)
+            first = count(fewest, "repeat") if fewest > 1 else "repeat"
             yield f"Shares are averages over the repeats; flips are counted in the first {first}."
         if self.reused:
             yield "Every reply was there already, so nothing was asked of the models anew."
@@ -295,14 +301,19 @@ class ChangeVerdict:
     def _reason(self, each: VariantChange, option: str) -> str:
         unit = "groups" if self.grouped else "texts"
         if each.outcome is ChangeOutcome.UNSCORED:
-            return f"{each.label} is not scored: give truth for texts that are in both runs"
+            why = "give truth for texts that are in both runs"
+            if not self.texts:
+                why = _NO_TEXT
+            elif not each.is_answered:
+                why = f"no text {_known([each])} is in both runs"
+            return f"{each.label} is not scored: {why}"
         if each.only_better:
             return ""
         if each.worse_by is None or each.at_best is None:
             few = count(each.units, unit[:-1])
             return (
-                f"{each.label} has {few} with truth in both runs, and at least {FEWEST_TEXTS} "
-                f"are needed; to show {self._margin}, {self._needed(each)}"
+                f"{each.label} has {few} {_known([each])} in both runs, and at least "
+                f"{FEWEST_TEXTS} are needed; to show {self._margin}, {self._needed(each)}"
             )
         if self._is_shown(each):
             return ""
@@ -329,6 +340,15 @@ class ChangeVerdict:
         if each.texts_needed is None or each.texts_needed <= each.units:
             return f"more {unit} with truth"
         return f"about {formatting.rough_count(each.texts_needed)} {unit} with truth"
+
+
+_NO_TEXT = "no text is in both runs with the same words"
+
+
+def _known(some: Sequence[VariantChange]) -> str:
+    """What a text needs to be compared, where that is not there for each."""
+    answered = all(each.is_answered for each in some)
+    return "with truth" if answered else "with truth and an answer"
 
 
 def _plain(value: Any) -> Any:

@@ -280,7 +280,8 @@ class RunTest:
     The difference of `pair` is now minus before, corrected by Holm for all variants that are
     compared with their earlier run. `worse_by` is the one-sided bound of how much worse it is now,
     as low as `at_best` if no text at all differed; both are None if the texts are too few. `units`
-    is how many observations the texts make: groups, if they belong together.
+    is how many observations the texts make: groups, if they belong together; where they are too
+    few, of those with an answer in both runs.
     """
 
     pair: Pair
@@ -311,10 +312,11 @@ def compare_runs(
     tests = []
     for pair, way in zip(pairs, couples, strict=True):
         contest = contests[way]
-        units = len(contest.values)
         if not contest.enough:
-            tests.append(RunTest(pair, units))
+            shared = both[way[0]].scores.keys() & both[way[1]].scores.keys()
+            tests.append(RunTest(pair, len({(groups or {}).get(each, each) for each in shared})))
             continue
+        units = len(contest.values)
         best = upper_bounds([[0.0] * units], if_lost([contest.scores]), level)
         tests.append(RunTest(pair, units, contest.bound, float(best[0])))
     return tuple(tests)

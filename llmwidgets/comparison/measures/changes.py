@@ -94,6 +94,12 @@ def match_texts(
     return sorted(pairs.items())
 
 
+def match_results(now: ResultData, before: ResultData) -> list[tuple[int, int]]:
+    """The places of each text that is in both comparisons (see `match_texts`)."""
+    new, old = ([(text.id, text.text) for text in each.texts] for each in (now, before))
+    return match_texts(new, old)
+
+
 def _same_words(one: _Name, other: _Name) -> bool:
     return one == other or not one or not other
 
@@ -121,7 +127,7 @@ def compare_with_earlier(
 
     `columns` say which answer to one another, now and earlier, `changed` what else differs.
     """
-    texts = match_texts(*([(text.id, text.text) for text in each.texts] for each in (now, earlier)))
+    texts = match_results(now, earlier)
     # Both sides by the truth and the rules of now: what was known then is of no account.
     documents = list(earlier.texts)
     for at, then in texts:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import nan
-from typing import TYPE_CHECKING, Any, NamedTuple
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
@@ -17,6 +19,7 @@ from llmwidgets.analysis.statistics.doubt import (
     FEWEST_GROUPS,
     GROUNDINGS,
     Doubts,
+    Found,
     Signals,
     doubts_of,
 )
@@ -96,19 +99,42 @@ class Reviewed:
     rows: Sequence[tuple[int, str]]
     repeat: array[int]
 
+    @property
+    def known(self) -> bool:
+        """Whether anything is known of any value: without it there is nothing to rank by."""
+        import numpy as np
+
+        signals = self.doubts.signals
+        shares = signals.disagreement, signals.instability
+        told = any(not np.isnan(each).all() for each in shares) or signals.grounding.any()
+        return bool(len(signals)) and (self.doubts.calibrated or bool(told))
+
 
 @measure_once
 def read_doubts(results: ResultData) -> Reviewed:
     """The doubt of every value, from one pass over all texts."""
+    return _read_doubts(results, lambda _: None)
+
+
+def follow_doubts(results: ResultData, seen: Callable[[int], None]) -> Reviewed:
+    """The same; `seen` is told how many texts were read, and other measures need not wait."""
+    if read_doubts not in results._measured:
+        read = _read_doubts(results, seen)
+        results._measured.setdefault(read_doubts, read)
+    return read_doubts(results)
+
+
+def _read_doubts(results: ResultData, seen: Callable[[int], None]) -> Reviewed:
     import numpy as np
 
     columns = _Columns()
     for at, text in enumerate(results.texts):
+        seen(at)
         comparing = comparator_of(text.schema, results.scoring)
         grounds = ground_text(results, at)
         group = f"group {text.group}" if text.group else f"text {text.id}"
         code = columns.groups.setdefault(group, len(columns.groups))
-        for each in _read_rows(results, at):
+        for each in read_fields(results, at):
             _add_row(columns, at, each, comparing, grounds, (code, text.schema))
     codes: dict[str, Any] = {name: np.array(each, np.int64) for name, each in columns.codes.items()}
     shares: dict[str, Any] = {name: np.array(each) for name, each in columns.shares.items()}
@@ -117,7 +143,7 @@ def read_doubts(results: ResultData) -> Reviewed:
     return Reviewed(doubts_of(signals), columns.rows, columns.codes["repeat"])
 
 
-def _read_rows(results: ResultData, text: int) -> Iterator[FieldResult]:
+def read_fields(results: ResultData, text: int) -> Iterator[FieldResult]:
     """The fields of one text, also those without a label that only one variant answered."""
     rows = read_repeated(results, text).values
     yield from rows
@@ -204,27 +230,68 @@ def _grounding(grounds: TextGrounding, value: Any, pattern: str, variant: int) -
 # -- In which order to look.
 
 
-def review_rows(results: ResultData) -> list[ReviewRow]:
+@dataclass(frozen=True)
+class ReviewOrder(Sequence[ReviewRow]):
+    """The rows in the order to look at them; each is made when it is asked for."""
+
+    reviewed: Reviewed
+    variants: int
+
+    @cached_property
+    def labelled(self) -> Any:
+        """Whether a row has a label, by the number of the row."""
+        import numpy as np
+
+        signals = self.reviewed.doubts.signals
+        labelled = np.zeros(len(self.reviewed.rows), bool)
+        labelled[signals.row[signals.labelled]] = True
+        return labelled
+
+    @cached_property
+    def _order(self) -> Any:
+        import numpy as np
+
+        return np.lexsort((-self.reviewed.doubts.rows, self.labelled))
+
+    def __len__(self) -> int:
+        return len(self.reviewed.rows)
+
+    @overload
+    def __getitem__(self, at: int) -> ReviewRow: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[ReviewRow]: ...
+    def __getitem__(self, at: int | slice) -> ReviewRow | list[ReviewRow]:
+        if isinstance(at, slice):
+            return [self._row(each) for each in self._order[at].tolist()]
+        return self._row(int(self._order[at]))
+
+    def within(self, texts: Iterable[int] | None, most: int) -> tuple[list[ReviewRow], int]:
+        """The first rows, of these texts or of all, and how many there are."""
+        if texts is None:
+            return self[:most], len(self)
+        wanted, rows = set(texts), self.reviewed.rows
+        places = [each for each in self._order.tolist() if rows[each][0] in wanted]
+        return [self._row(each) for each in places[:most]], len(places)
+
+    def _row(self, row: int) -> ReviewRow:
+        import numpy as np
+
+        doubts = self.reviewed.doubts
+        # The values of one row are next to each other, and rows are numbered as they were read.
+        start, end = np.searchsorted(doubts.signals.row, (row, row + 1)).tolist()
+        shares: list[float | None] = [None] * self.variants
+        for at in range(start, end) if doubts.calibrated else ():
+            shares[doubts.signals.variant[at]] = float(doubts.doubts[at])
+        text, path = self.reviewed.rows[row]
+        return ReviewRow(text, 0, path, tuple(shares), bool(self.labelled[row]))
+
+
+def review_rows(results: ResultData) -> ReviewOrder:
     """Each field of each text: what has no label first, and the most wrong values expected first.
 
     Fields of equal doubt are in the order of the texts.
     """
-    import numpy as np
-
-    read = read_doubts(results)
-    doubts, signals = read.doubts, read.doubts.signals
-    labelled = np.zeros(len(read.rows), bool)
-    labelled[signals.row[signals.labelled]] = True
-    known: list[list[float | None]] = [[None] * len(results.variants) for _ in read.rows]
-    if doubts.calibrated:
-        for row, variant, doubt in zip(
-            signals.row.tolist(), signals.variant.tolist(), doubts.doubts.tolist(), strict=True
-        ):
-            known[row][variant] = doubt
-    return [
-        ReviewRow(read.rows[at][0], 0, read.rows[at][1], tuple(known[at]), bool(labelled[at]))
-        for at in np.lexsort((-doubts.rows, labelled)).tolist()
-    ]
+    return ReviewOrder(read_doubts(results), len(results.variants))
 
 
 _COLUMNS = (
@@ -252,8 +319,7 @@ def review_frame(results: ResultData, most: int | None = None) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 0):
-        raise FieldError({"most": "must be a number of rows, or None for all."}, "Try most=20.")
+    most = _read_most(most)
     read = read_doubts(results)
     doubts, signals = read.doubts, read.doubts.signals
     order = np.lexsort((-doubts.doubts, signals.labelled))[:most]
@@ -281,6 +347,14 @@ def review_frame(results: ResultData, most: int | None = None) -> pd.DataFrame:
     return frame
 
 
+def _read_most(most: object) -> int | None:
+    if most is None:
+        return None
+    if isinstance(most, bool) or not isinstance(most, Integral) or most < 0:
+        raise FieldError({"most": "must be a number of rows, or None for all."}, "Try most=20.")
+    return int(most)
+
+
 _RIGHT = {-1: None, 0: False, 1: True}
 
 
@@ -293,7 +367,7 @@ def _values_of(results: ResultData, read: Reviewed, order: Sequence[int]) -> lis
         wanted.setdefault(text, []).append((n, path, int(signals.variant[at])))
     values: list[Any] = [None] * len(order)
     for text, places in wanted.items():
-        given = {each.path: each.values for each in _read_rows(results, text)}
+        given = {each.path: each.values for each in read_fields(results, text)}
         for n, path, variant in places:
             value = given[path][variant].value
             values[n] = None if value is NOTHING else value
@@ -338,13 +412,18 @@ def doubt_basis(results: ResultData) -> str:
     )
 
 
-def found_sentence(doubts: Doubts) -> str:
-    """What the first labels find, beside chance; "" where hardly more fields are labelled."""
+def find_by_label(doubts: Doubts) -> dict[str, Found] | None:
+    """What the first `LABELS` labelled fields hold; None where hardly more are labelled."""
     signals = doubts.signals
     rows = len(set(signals.row[signals.labelled].tolist()))
-    if rows <= LABELS or not doubts.wrong:
+    return doubts.found(LABELS) if rows > LABELS and doubts.wrong else None
+
+
+def found_sentence(doubts: Doubts) -> str:
+    """What the first labels find, beside chance; "" where hardly more fields are labelled."""
+    found = find_by_label(doubts)
+    if found is None:
         return ""
-    found = doubts.found(LABELS)
     figures = {name: [formatting.average(each) for each in two] for name, two in found.items()}
     by, random, alone = (figures[name] for name in ("doubt", "random", "disagreement"))
     return (

@@ -79,17 +79,19 @@ class KeptScores:
         self._more: list[bytes | None] = [None] * units
         self._versions = array("I", bytes(4 * units))
         self._shapes, self._sums, self._outcomes = _Common(), _Common(), _Common()
+        self._changing = threading.Lock()
 
     def get(self, at: int, version: int) -> Scored | None:
         """What is kept of a text; None if nothing is, or more replies have come."""
-        kept = self._units[at]
-        if kept is None or self._versions[at] != version:
+        # In this order: the bytes that are there are then of this version, or of a later one.
+        kept = self._units[at] if self._versions[at] == version else None
+        if kept is None:
             return None
         return self._unpack(*marshal.loads(kept))
 
     def has(self, at: int, version: int) -> bool:
         """Whether `get` finds something."""
-        return self._units[at] is not None and self._versions[at] == version
+        return self._versions[at] == version and self._units[at] is not None
 
     def put(self, at: int, version: int, scored: Scored) -> None:
         """Keep what was scored when these replies had come."""
@@ -97,10 +99,11 @@ class KeptScores:
             kept = marshal.dumps(self._pack(scored))
         except ValueError:  # a value of another type than JSON has: scored for each view
             return
-        # No other thread takes the old bytes for those of this version.
-        self._units[at] = self._more[at] = None
-        self._versions[at] = version
-        self._units[at] = kept
+        with self._changing:
+            # No other thread takes the old bytes for those of this version.
+            self._units[at] = self._more[at] = None
+            self._versions[at] = version
+            self._units[at] = kept
 
     def get_more(self, at: int, version: int) -> Any:
         """What is known besides of the cells of a text; None if nothing is."""
@@ -109,15 +112,18 @@ class KeptScores:
 
     def put_more(self, at: int, version: int, more: tuple[Any, ...]) -> None:
         """Keep what else is known of the cells of a text, for as long as its scores."""
-        if self.has(at, version):
-            self._more[at] = marshal.dumps(more)
+        kept = marshal.dumps(more)
+        with self._changing:
+            if self.has(at, version):
+                self._more[at] = kept
 
     def without(self, units: Iterable[int]) -> KeptScores:
         """The same for results that differ in these texts and repeats."""
         other = KeptScores(0)
-        other.__dict__ |= self.__dict__
-        other._units, other._more = list(self._units), list(self._more)
-        other._versions = self._versions[:]
+        other.__dict__ |= self.__dict__ | {"_changing": threading.Lock()}
+        with self._changing:
+            other._units, other._more = list(self._units), list(self._more)
+            other._versions = self._versions[:]
         for at in units:
             other._units[at] = other._more[at] = None
         return other

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 from llmwidgets.analysis.statistics.intervals import FEWEST_TEXTS
 from llmwidgets.comparison.core import CellKey, ResultData, Results
@@ -94,17 +95,18 @@ def slice_texts(results: ResultData, by: By) -> tuple[Slice, ...]:
     return tuple(Slice(values, found[values]) for values in sorted(found, key=ranks.__getitem__))
 
 
-def read_names(by: Any, known: Sequence[str]) -> tuple[str, ...]:
+def read_names(by: Any, known: Sequence[str], asked: str = "by") -> tuple[str, ...]:
     """The columns that `by` names; FieldError, with the nearest, where they are not known."""
-    names = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, list | tuple) else ()
+    several = isinstance(by, Iterable) and not isinstance(by, str | set | frozenset)
+    names = tuple(by) if several else (by,)
     hint = f"Name one of {join_truncated(known, 12)}."
     if not known:
         hint = "Give texts as dicts, a DataFrame or a table, with a column to slice them by."
     if not names or not all(isinstance(each, str) for each in names):
-        raise FieldError({"by": "is not the name of a column."}, hint)
+        raise FieldError({asked: "is not the name of a column."}, hint)
     if unknown := [each for each in names if each not in known]:
         problem = f"the texts have no column or key {unknown[0]}.{_meant(unknown[0], known)}"
-        raise FieldError({"by": problem}, hint)
+        raise FieldError({asked: problem}, hint)
     return tuple(dict.fromkeys(names))
 
 
@@ -214,11 +216,12 @@ def where(results: Results, /, **columns: Any) -> Results:
 
 
 def _find_texts(results: ResultData, name: str, wanted: Any) -> set[int]:
-    read_names(name, column_names(results.texts))
+    read_names(name, column_names(results.texts), "where")
     values = _values(results, name)
     if callable(wanted):
-        return {at for at, value in enumerate(values) if wanted(value)}
-    listed = wanted if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
+        return set(_ask_function(results, name, wanted, values))
+    one = isinstance(wanted, str | bytes) or not isinstance(wanted, Iterable)
+    listed = [wanted] if one or getattr(wanted, "ndim", 1) == 0 else wanted
     asked = [_name_value(to_scalar(each)) for each in listed]
     slices = {each.name: each.texts for each in _slice_column(results, name)}
     found: dict[str, list[int]] = {name: [] for name in asked}
@@ -233,8 +236,24 @@ def _find_texts(results: ResultData, name: str, wanted: Any) -> set[int]:
     return {at for each in asked for at in found[each] or slices[each]}
 
 
+def _ask_function(
+    results: ResultData, name: str, wanted: Callable[[Any], Any], values: Iterable[Any]
+) -> Iterator[int]:
+    """The places of the values that a function of the user's takes."""
+    for at, value in enumerate(values):
+        try:
+            taken = bool(wanted(value))
+        except Exception as error:
+            problem = f"the function raised {type(error).__name__} for {results.texts[at].id}."
+            hint = "The value of a text without one is None."
+            raise FieldError({name: problem}, hint) from error
+        if taken:
+            yield at
+
+
 def _name_value(value: Scalar | None) -> str:
-    return NO_VALUE if value is None else str(value)
+    # An accent that is a letter of its own (file names of a Mac have such) is read like any other.
+    return NO_VALUE if value is None else normalize("NFC", str(value))
 
 
 def take_texts(results: Results, texts: Sequence[int], by: str) -> Results:
@@ -251,7 +270,7 @@ def take_texts(results: Results, texts: Sequence[int], by: str) -> Results:
         read=read,
         label_log=tuple(each for each in results.label_log if each.text_id in ids),
         looks=set(),
-        slice_by=by,
+        slice_by=", ".join(dict.fromkeys(filter(None, (results.slice_by, by)))),
     )
 
 
@@ -281,15 +300,16 @@ def frame_by(
     """
     import pandas as pd
 
-    names, slices = read_names(by, column_names(results.texts)), slice_texts(results, by)
+    names = read_names(by, column_names(results.texts))
+    slices = slice_texts(results, names)
     frames, notes, sizes = [], Counter[str](), list[int]()
     for each, part in read_parts(results, slices, ", ".join(names)):
         frame = measure(part)
         own = frame.attrs.get("notes", [])
         notes.update(own)
         sizes.append(scored_texts(part))
-        columns = [f"text_{name}" if name in frame.columns else name for name in names]
-        for place, (name, value) in enumerate(zip(columns, each.values, strict=True)):
+        columns = zip(_set_apart(names, frame.columns), each.values, strict=True)
+        for place, (name, value) in enumerate(columns):
             frame.insert(place, name, [value] * len(frame))
         frames.append((each.name, frame, own))
     whole = pd.concat([frame for _, frame, _ in frames], ignore_index=True)
@@ -300,6 +320,19 @@ def frame_by(
         *(f"{name}: {note}" for name, _, own in frames for note in own if note not in shared),
     ]
     return whole
+
+
+def _set_apart(names: Sequence[str], taken: Iterable[str]) -> list[str]:
+    """The names, each that is taken with `text_` before it, as often as it needs to be alone."""
+    taken, apart = {*taken}, []
+    known = taken | {*names}
+    for name in names:
+        own = name
+        while own in (known if own != name else taken):
+            own = f"text_{own}"
+        known.add(own)
+        apart.append(own)
+    return apart
 
 
 def scored_texts(part: ResultData) -> int:
@@ -337,6 +370,6 @@ def metadata_frame(results: ResultData) -> pd.DataFrame:
 
     names = list(dict.fromkeys(name for text in results.texts for name in text.metadata))
     frame = pd.DataFrame([dict(text.metadata) for text in results.texts], columns=pd.Index(names))
-    frame = frame.rename(columns={"text_id": "text_text_id"})
+    frame.columns = pd.Index(_set_apart(names, ["text_id"]))
     frame.insert(0, "text_id", [text.id for text in results.texts])
     return frame

@@ -168,10 +168,11 @@ DOCUBENCH = (
 
 # -- Names and literals of code that users copy.
 
-_NAMES_OF_SCRIPTS = frozenset(
-    ["json", "lw", "schema", "texts", "outputs", "truth", "group", "examples", "result", "print"]
+_NAMES_OF_SCRIPTS = re.compile(
+    r"json|lw|schema(_\d+)?|texts|outputs|truth|group|examples|result|print|len|globals"
+    r"|invoices|emails|jobs"
 )
-"""What the code of a comparison names itself."""
+"""What the code of a comparison names itself, or uses."""
 
 
 def name_in_code(path: str, rule: Any) -> str:
@@ -188,7 +189,7 @@ def function_in_code(name: str, weight: float | None) -> str:
 
 def is_free_name(name: str) -> bool:
     """Whether a class or function of this name keeps it in the code of a comparison."""
-    return python_name(name, _NAMES_OF_SCRIPTS) == name
+    return python_name(name) == name and not _NAMES_OF_SCRIPTS.fullmatch(name)
 
 
 # -- The fields of one text, side by side.

@@ -152,8 +152,7 @@ def detail_view(
     """
     comparison, unit = index.comparison, index.place(at)
     text = comparison.texts[unit.text]
-    fields = (each for each in index.answers(at).values if each.path == path)
-    field = next(fields, FieldResult(path, NOTHING, ()))
+    field = index.field(at, path) or FieldResult(path, NOTHING, ())
     cell = field.values[column] if 0 <= column < len(field.values) else None
     if repeat is None:
         repeat = cell.first if cell else 0

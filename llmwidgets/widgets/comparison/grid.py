@@ -4,43 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypedDict
 
-from llmwidgets import formatting
 from llmwidgets.analysis.grounding import get_ready
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.core import CellKey
-from llmwidgets.comparison.measures.kept_scores import VariantValue
-from llmwidgets.comparison.measures.text_result import (
-    FLAGS,
-    FieldResult,
-    TextGrounding,
-    ground_text,
-)
-from llmwidgets.formatting import count, join_truncated
+from llmwidgets.formatting import count
 from llmwidgets.widgets.comparison.detail_view import detail_view
 from llmwidgets.widgets.comparison.grid_model import (
     CHUNK,
-    LONGEST,
     UNSTABLE,
-    WHOLE,
     Filter,
     GridIndex,
     Shown,
-    TextRow,
-    grounding_flag,
-    may_ask_again,
-    share_of_repeats,
-    text_name,
-    text_title,
-    truth_cell,
-    value_words,
 )
+from llmwidgets.widgets.comparison.grid_rows import BlockState, Metrics, block_of, heights
 from llmwidgets.widgets.comparison.results import ShownResult, is_labelled
-from llmwidgets.widgets.panel import Content, Sentence, values_in, whole_in
+from llmwidgets.widgets.panel import Content, Sentence, whole_in
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
@@ -56,91 +37,8 @@ _PUSH_EVERY = 8
 _COUNT_EVERY = 10
 _QUICK = 2000
 _LAYOUTS = 8
+_AT_ONCE = 200
 _ONLY = {"all": "", "unlabelled": " without truth"}
-_WIDTH, _LETTER = 960, 7.4
-"""Pixels: of a page's panel, and of one character of a cell."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metrics:
-    """Heights in pixels, and how many characters fit in a cell; the page measures them."""
-
-    line: int = 16
-    pad: int = 9
-    group: int = 29
-    fold: int = 25
-    failed: int = 74
-    chars: int = 20
-    truth_chars: int = 20
-
-    @classmethod
-    def guessed(cls, columns: int, names: Sequence[str], *, truth: bool) -> Metrics:
-        """The measures of a page that has not been asked, which has 960 pixels.
-
-        The page measures its own columns the same way (`measureColumns`), and asks again where
-        the guess is off by more than two characters.
-        """
-        longest = max(map(len, names), default=0)
-        field = max(0.17 * _WIDTH, min(0.22 * _WIDTH, longest * 7.3 + 42))
-        labels = max(110.0, 0.15 * _WIDTH) if truth else 0.0
-        each = max(150.0, (_WIDTH - field - labels) / max(1, columns))
-        return cls(
-            chars=max(8, int((each - 34) / _LETTER)),
-            truth_chars=max(8, int((labels - 17) / _LETTER)),
-        )
-
-    @classmethod
-    def read(cls, content: Content) -> Metrics:
-        """The measures out of a message of the page; anything odd falls back."""
-        measured = {**content, **values_in(content, "metrics")}
-        numbers = {each.name: whole_in(measured, each.name) for each in fields(cls)}
-        return cls(**{name: number for name, number in numbers.items() if 0 < number < 2000})
-
-    def row(self, lines: int) -> int:
-        """The height of a row, by its lines of text."""
-        return self.pad + self.line * lines
-
-
-class _RepeatsState(TypedDict):
-    """How often the value came, what failed, and the states of the other values."""
-
-    of: str
-    failed: str
-    others: list[str]
-
-
-# A variant's cell: its state, its words, the number of a note on it; what its repeats say.
-Cell = Annotated[list[Any], _RepeatsState]
-
-
-class RowState(TypedDict):
-    """One field of one text: path, name, truth, cells, whether folded away, height in pixels."""
-
-    p: str
-    name: str
-    t: list[str]
-    c: list[Cell]
-    q: int
-    h: int
-
-
-class _FailureState(TypedDict):
-    name: str
-    said: str
-    again: bool
-
-
-class _BlockState(TypedDict):
-    """One text with its rows; `h` is its height while it is folded."""
-
-    id: str
-    index: int
-    title: str
-    said: str
-    failed: dict[int, _FailureState] | None
-    fold: str
-    rows: list[RowState]
-    h: int
 
 
 class _FilterChange(TypedDict, total=False):
@@ -165,6 +63,21 @@ class NothingState(Sentence):
     ways: list[_WayState]
 
 
+class ReviewState(TypedDict):
+    """The order of review: its number, of which revision it is, and what is known of it.
+
+    `next` is how many rows to ask for to see more.
+    """
+
+    order: int
+    revision: int
+    next: int
+    head: str
+    found: str
+    random: str
+    foot: str
+
+
 GridAnswer = TypedDict(
     "GridAnswer",
     {
@@ -177,8 +90,9 @@ GridAnswer = TypedDict(
         "slice": str,
         "read": int,
         "empty": NothingState | None,
+        "review": ReviewState | None,
         "from": int,
-        "blocks": list[_BlockState],
+        "blocks": list[BlockState],
     },
 )
 """A layout, whose heights come as a buffer, and its first texts."""
@@ -188,10 +102,24 @@ GridAnswer = TypedDict(
 class Layout:
     """What the page was sent by one filter; `sent` are the chunks of it that the page has."""
 
-    number: int
     texts: list[Shown]
     metrics: Metrics
+    number: int = 0
     sent: set[int] = field(default_factory=lambda: {0})
+
+    def blocks(self, index: GridIndex, start: int, count: int) -> Iterator[BlockState]:
+        """Its texts from `start` on, with their rows, for the page to draw."""
+        start = max(0, start)
+        for at in range(start, min(start + min(count, _AT_ONCE), len(self.texts))):
+            yield self.block(index, at)
+
+    def block(self, index: GridIndex, at: int) -> BlockState:
+        """One of its texts with its rows."""
+        return block_of(index, self.texts[at], self.metrics)
+
+    def follow(self, index: GridIndex, at: int) -> None:
+        """One of its texts changed: what was open stays open."""
+        self.texts[at] = self.texts[at].after(index.units[self.texts[at].unit])
 
 
 class GridController:
@@ -298,16 +226,10 @@ class GridController:
         self, index: GridIndex, turn: str, wanted: Filter, metrics: Metrics
     ) -> tuple[GridAnswer, bytes]:
         index.read_first()
-        with self._turn:
-            self._laid += 1
-            number = self._laid
-        layout = Layout(number, index.layout(wanted), metrics)
-        self._layouts[number] = layout
-        for old in sorted(self._layouts)[:-_LAYOUTS]:
-            del self._layouts[old]
+        layout = self.keep(Layout(index.layout(wanted), metrics))
         texts, only = layout.texts, wanted.only
         return {
-            "layout": number,
+            "layout": layout.number,
             "turn": turn,
             "chars": metrics.chars,
             "texts": len(texts),
@@ -316,15 +238,26 @@ class GridController:
             "slice": self.result.slices.words if wanted.texts is not None else "",
             "read": index.answered,
             "empty": None if texts or not index.whole else nothing_view(index, wanted),
+            "review": None,
             "from": 0,
-            "blocks": list(blocks(index, texts, metrics, 0, CHUNK)),
+            "blocks": list(layout.blocks(index, 0, CHUNK)),
         }, heights(index, texts, metrics)
+
+    def keep(self, layout: Layout) -> Layout:
+        """Number a layout, so that the page can ask for its rows and they follow what changes."""
+        with self._turn:
+            self._laid += 1
+            layout.number = self._laid
+            self._layouts[layout.number] = layout
+            for old in sorted(self._layouts)[:-_LAYOUTS]:
+                del self._layouts[old]
+        return layout
 
     def _send_blocks(self, index: GridIndex, layout: Layout, content: Content) -> None:
         start = max(0, whole_in(content, "from", 0))
         number = min(whole_in(content, "count", CHUNK), len(layout.texts))
         layout.sent.update(range(start // CHUNK, -(-(start + max(1, number)) // CHUNK)))
-        rows = list(blocks(index, layout.texts, layout.metrics, start, number))
+        rows = list(layout.blocks(index, start, number))
         self.result.answer("blocks", {"layout": layout.number, "from": start, "blocks": rows})
 
     def send_changed(self, units: Iterable[int]) -> None:
@@ -337,8 +270,8 @@ class GridController:
                 for n, each in enumerate(layout.texts[chunk * CHUNK : (chunk + 1) * CHUNK]):
                     if each.unit in changed:
                         at = chunk * CHUNK + n
-                        layout.texts[at] = each.after(index.units[each.unit])
-                        rows.append([at, block_of(index, layout.texts[at], layout.metrics)])
+                        layout.follow(index, at)
+                        rows.append([at, layout.block(index, at)])
             if rows:
                 self.result.answer("changed", {"layout": layout.number, "blocks": rows})
 
@@ -379,7 +312,9 @@ class GridController:
         # A comparison sums its replies up once: one with new replies is a new value.
         index.comparison = replace(index.comparison)
         for first in range(0, len(texts), CHUNK):
-            self.send_changed(index.again(index.comparison, texts[first : first + CHUNK]))
+            some = texts[first : first + CHUNK]
+            index.again(index.comparison, some)
+            self.send_changed(some)
 
     def end_growth(self) -> None:
         """The run is over: what was never asked is a failure from now on."""
@@ -391,148 +326,6 @@ class GridController:
         self.send_changed(index.again(index.comparison, dict.fromkeys(waiting)))
         self.result.revision += 1
         self._page.submit(self._read_on(index))
-
-
-def heights(index: GridIndex, layout: Sequence[Shown], metrics: Metrics) -> bytes:
-    """A height for every text, as 32-bit numbers: what is not loaded counts as one line per row."""
-    pixels = array("I")
-    for each in layout:
-        rows = metrics.row(1) * len(each.loud)
-        if index.units[each.unit].failed:
-            rows = max(rows, metrics.failed)
-        pixels.append(metrics.group + rows + (metrics.fold if each.quiet else 0))
-    return pixels.tobytes()
-
-
-def blocks(
-    index: GridIndex, layout: Sequence[Shown], metrics: Metrics, start: int, count: int
-) -> Iterator[_BlockState]:
-    """The texts of a layout from `start` on, with their rows, for the page to draw."""
-    for each in layout[max(0, start) : max(0, start) + min(count, 200)]:
-        yield block_of(index, each, metrics)
-
-
-def block_of(index: GridIndex, each: Shown, metrics: Metrics) -> _BlockState:
-    """One text of a layout with its rows."""
-    comparison, unit = index.comparison, index.units[each.unit]
-    text = comparison.texts[unit.text]
-    by_path = {field.path: field for field in index.answers(each.unit).values}
-    quiet = set(each.quiet)
-    grounds = ground_text(comparison, unit.text)
-    rows = [
-        _row(by_path.get(path), path in quiet, grounds, unit, metrics, len(comparison.variants))
-        for path in (*each.loud, *each.quiet)
-    ]
-    for row in rows:
-        if origin := index.labels.get((unit.text, row["p"])):
-            row["t"].append(origin)
-    opened = sum(row["h"] for row in rows if not row["q"])
-    if unit.failed and opened < metrics.failed:
-        # The failed cell spans the open rows and needs room for its sentence.
-        rows[len(each.loud) - 1]["h"] += metrics.failed - opened
-        opened = metrics.failed
-    height = metrics.group + opened
-    return {
-        "id": text_name(text),
-        "index": each.unit,
-        "title": text_title(text),
-        "said": _said(unit),
-        "failed": {at: _failure(comparison, at, unit.text) for at in unit.failed} or None,
-        "fold": _fold(each, unit, len(comparison.variants)),
-        "rows": rows,
-        "h": height + (metrics.fold if each.quiet else 0),
-    }
-
-
-def _row(
-    field: FieldResult | None,
-    quiet: bool,
-    grounds: TextGrounding,
-    unit: TextRow,
-    metrics: Metrics,
-    variants: int,
-) -> RowState:
-    if field is None:
-        cells = [["failed" if at in unit.failed else "agree", "", 0] for at in range(variants)]
-        return {"p": "", "name": WHOLE, "t": ["", "blank"], "c": cells, "q": 0, "h": metrics.row(1)}
-    cells = [
-        ["waiting", "", 0] if at in unit.waiting else _cell(field, at, grounds, unit)
-        for at in range(len(field.values))
-    ]
-    truth = truth_cell(field.truth)
-    lines = [
-        min(2, 1 + len(str(cell[1])) // metrics.chars) + bool(cell[2]) + len(cell[3:])
-        for cell in cells
-    ]
-    most = max([*lines, min(2, 1 + len(truth[0]) // metrics.truth_chars)])
-    return {
-        "p": field.path,
-        "name": field.path or "value",
-        "t": truth,
-        "c": cells,
-        "q": int(quiet),
-        "h": metrics.row(most),
-    }
-
-
-def _cell(field: FieldResult, at: int, grounds: TextGrounding, unit: TextRow) -> Cell:
-    value = field.values[at]
-    if value.state == "failed":
-        return ["failed", "", 0]
-    flag = FLAGS.index(grounding_flag(field, at, grounds))
-    cell: Cell = [value.state, formatting.shorten(value_words(value), LONGEST), flag]
-    if value.given:
-        cell.append(_repeats_state(value, unit.to_come[at] if unit.to_come else 0))
-    return cell
-
-
-def _repeats_state(value: VariantValue, to_come: int) -> _RepeatsState:
-    failed = sum(each.state == "failed" for each in value.given) - to_come
-    others = (value.given[group[0]].state for group in value.groups[1:])
-    return {
-        "of": share_of_repeats(value, to_come),
-        "failed": f"{failed} failed" if failed else "",
-        "others": list(dict.fromkeys(others)),
-    }
-
-
-def _said(unit: TextRow) -> str:
-    words = []
-    if unit.fields:
-        verb = "disagrees" if unit.disagreeing == 1 else "disagree"
-        words.append(f"{unit.disagreeing} of {count(len(unit.fields), 'field')} {verb}")
-    if unit.unstable:
-        words.append(f"{unit.unstable} unstable")
-    if unit.failed:
-        words.append(f"{count(len(unit.failed), 'model')} failed")
-    return ", ".join(words)
-
-
-def _fold(each: Shown, unit: TextRow, variants: int) -> str:
-    if not each.quiet:
-        return ""
-    known = {field.path: field for field in unit.fields}
-    if any(known[path].disagreeing or known[path].unstable for path in each.quiet):
-        return f"{count(len(each.quiet), 'more field')}"
-    answered = variants - len(unit.failed) - len(unit.waiting)
-    whom = "the one model that answered" if answered == 1 else f"the {answered} that answered"
-    if not unit.failed and not unit.waiting:
-        whom = "the one model" if variants == 1 else f"all {count(variants, 'model')}"
-    verb = "agrees" if len(each.quiet) == 1 else "agree"
-    return f"{count(len(each.quiet), 'field')} {verb} in {whom}"
-
-
-def _failure(comparison: Comparison, variant: int, text: int) -> _FailureState:
-    repeats = comparison.repeats
-    failed = [comparison.extraction(CellKey(variant, text, each)) for each in range(repeats)]
-    names = dict.fromkeys(formatting.format_count_words(each.status) for each in failed)
-    name = join_truncated(names)
-    said = failed[0].failure.message if failed[0].failure is not None else ""
-    return {
-        "name": name[:1].upper() + name[1:],
-        "said": f"In all {count(repeats, 'repeat')}; the first: {said}" if repeats > 1 else said,
-        "again": any(may_ask_again(each.status) for each in failed),
-    }
 
 
 def nothing_view(index: GridIndex, wanted: Filter) -> NothingState:

@@ -17,6 +17,7 @@ from llmwidgets.analysis.leaves import NOTHING, is_empty
 from llmwidgets.analysis.same_values import group_values
 from llmwidgets.comparison.core import CellKey
 from llmwidgets.comparison.measures.aggregate import Accumulator, Aggregates, adopt_aggregates
+from llmwidgets.comparison.measures.doubt import read_fields
 from llmwidgets.comparison.measures.stability import (
     RepeatedText,
     merge_repeats,
@@ -170,6 +171,11 @@ class GridIndex:
     def answers(self, at: int) -> RepeatedText:
         """The fields of one text by variant; the last few texts are remembered."""
         return self._kept.get(at) or self._keep(at, read_text_results(self.comparison, at))
+
+    def field(self, at: int, path: str) -> FieldResult | None:
+        """One field of a text, also one without a label that only one variant answered."""
+        fields = (self.answers(at).values, read_fields(self.comparison, at))
+        return next((each for some in fields for each in some if each.path == path), None)
 
     def _keep(self, at: int, repeats: Sequence[TextResult]) -> RepeatedText:
         if len(self._kept) >= _KEPT:

@@ -98,8 +98,7 @@ class LabelController:
         index = self._result.index
         assert index is not None
         comparison, place = index.comparison, index.place(at)
-        fields = index.answers(at).values
-        field = next((each for each in fields if each.path == path), None)
+        field = index.field(at, path)
         if field is None:
             return
         text = comparison.texts[place.text]
@@ -117,12 +116,12 @@ class LabelController:
         index, self._labels = self._result.index, comparison.label_log
         assert index is not None
         texts = [at for at, text in enumerate(comparison.texts) if text.id == text_id]
-        units = index.again(comparison, texts)
+        index.again(comparison, texts)
         # Only now: who asks for the scores of this revision must get the new ones.
         self._result.verdict = ""
         self._result.revision += 1
         self._name_labels()
-        self.grid.send_changed(units)
+        self.grid.send_changed(texts)
 
     def _name_labels(self) -> None:
         if (index := self._result.index) is None:

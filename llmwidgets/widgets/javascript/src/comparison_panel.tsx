@@ -47,6 +47,7 @@ function begin(panel: Panel<State>): void {
   view.hear<GridAnswer & Answer>("blocks", (message) => view.grid?.take(message));
   view.hear<GridAnswer & Answer>("changed", (message) => view.grid?.changed(message as never));
   view.hear<Detail & Answer>("detail", (message) => view.grid?.detail(message));
+  view.hear<Answer & { said: string }>("reviewing", ({ said }) => view.set("reviewing", said));
   view.hear<Code>("code", (message) => showCode(view, message));
   view.hear<File>("file", ({ name, mime }, [content]) =>
     download(name, [content as BlobPart], mime),

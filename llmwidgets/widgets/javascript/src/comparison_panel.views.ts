@@ -3,4 +3,5 @@
 import "./comparison/scores/views.css";
 
 export { default as tabs } from "comparison-tabs";
+export { ReviewFoot, ReviewHead } from "./comparison/grid/review";
 export { RunsScreen } from "./comparison/runs";

@@ -131,3 +131,20 @@ test("columns fill the panel, and scroll where they would be too narrow", () => 
   const narrow = measureColumns(640, ["amount"], 3, true);
   assert.deepEqual([narrow.narrow, narrow.field, narrow.failed], [true, 128, 106]);
 });
+
+test("where rows stand by themselves none has the head of its text above it", () => {
+  const made = new Layout(Uint32Array.of(41, 41, 41, 25), true);
+  const alone = (p: string, index: number): Block => ({ ...block([row(p, 0, 57)], index), h: 57 });
+  made.put(0, alone("a", 0));
+  made.put(1, alone("b", 0));
+  made.put(3, { ...block([], -1), fold: "The next 20 of 100", h: 25 });
+  made.measure();
+  assert.deepEqual([...made.tops], [0, 57, 114, 155, 180]);
+  assert.deepEqual(
+    [0, 1, 2, 3].map((n) => made.lines(n).map(({ kind }) => kind)),
+    [["row"], ["row"], ["group"], ["fold"]],
+  );
+  assert.deepEqual(made.step({ block: 0, line: 0 }, 1), { block: 1, line: 0 });
+  assert.equal(made.lineOf(1, "b"), 0);
+  assert.equal(made.lineOf(1, "a"), -1);
+});

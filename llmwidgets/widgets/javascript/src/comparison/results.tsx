@@ -34,8 +34,9 @@ export function ResultScreen({ result, again, runs, error }: Props) {
           Copy as code
         </Button>
         {runs && (
-          <Button bare small data-focus="runs" send="runs.open">
-            {runs}
+          <Button bare small data-focus="runs" send="runs.open" aria-label={runs}>
+            <span class="narrow-hide">{runs.replace(/\S+$/, "")}</span>
+            {runs.split(" ").at(-1)}
           </Button>
         )}
         <Button bare small title="Download every value as CSV" send="result.csv">

@@ -1,6 +1,7 @@
 // What the kernel says to the comparison panel: one typed value for each screen and each answer.
 
 import type { PanelState } from "../panel/protocol";
+import type { Doubted, Filter, Review } from "./grid/order";
 
 /** What happened, and what to do now. */
 export interface Sentence {
@@ -292,6 +293,7 @@ export interface Row {
   q: 0 | 1;
   /** Its height in pixels. */
   h: number;
+  d?: Doubted;
 }
 
 export interface Failure {
@@ -312,14 +314,6 @@ export interface Block {
   h: number;
 }
 
-export interface Filter {
-  only: "disagree" | "all" | "unlabelled";
-  states: string[];
-  field: string;
-  query: string;
-  sort: "loud" | "given";
-}
-
 export interface Nothing extends Sentence {
   good: boolean;
   ways: { label: string; filter: Partial<Filter> }[];
@@ -337,6 +331,7 @@ export interface GridAnswer {
   slice: string;
   read: number;
   empty: Nothing | null;
+  review: Review | null;
   from: number;
   blocks: Block[];
 }

@@ -6,7 +6,8 @@
 import { focusOn, type Panel, usePanel } from "../panel/panel";
 import type { Buffers, Message } from "../panel/protocol";
 import type { Grid } from "./grid/grid";
-import type { Filter, State } from "./state";
+import type { Filter } from "./grid/order";
+import type { State } from "./state";
 
 export interface Sheet {
   title: string;
@@ -149,9 +150,11 @@ export class View {
     this.grid?.ask();
   }
 
-  /** Lay the grid out by another filter. */
+  /** Lay the grid out by another filter; the order of review has none, and begins anew. */
   narrow(change: Partial<Filter>): void {
-    Object.assign(this.filter, change);
+    const { sort } = this.filter;
+    Object.assign(this.filter, { sort: sort === "review" ? "loud" : sort }, change);
+    if (this.grid) this.grid.order = { most: 0 };
     if (change.query === "") this.kept["find-values"] = "";
     this.grid?.ask();
     this.redraw();

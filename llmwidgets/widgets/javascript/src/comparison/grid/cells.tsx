@@ -9,6 +9,7 @@ import { changed, FLAGS, GLYPHS, SPOKEN, stateClass } from "../words";
 import { DetailView } from "./detail";
 import type { Grid } from "./grid";
 import type { Line } from "./layout";
+import { DoubtLine, TextName } from "./order";
 
 interface OfText {
   grid: Grid;
@@ -67,6 +68,7 @@ export function Lines({ grid, n, lines }: OfText & { lines: Line[] }) {
               {...place(grid, n, line.at, 0)}
             >
               {row.name}
+              {row.d && <TextName doubted={row.d} />}
             </span>
             {grid.truth > 0 && <TruthCell {...{ grid, n, line, row }} />}
             {grid.variants.map((_, col) => variantCell({ grid, n, line, row, block, col }))}
@@ -147,21 +149,23 @@ function FoldLine({
 
 function TruthCell({ grid, n, line, row }: OfRow) {
   const [text, kind, made] = row.t;
+  const look = kind === "value" ? "" : row.d && kind === "blank" ? " muted" : " none";
   const typing = grid.typing?.block === n && grid.typing.row.p === row.p;
   return (
     <span
-      class={kind === "value" ? "lw-cell lw-t" : "lw-cell lw-t none"}
+      class={`lw-cell lw-t${look}`}
       role="gridcell"
       title={made ? `${text} (${made})` : text}
       aria-label={`truth of ${row.name}: ${text}${made ? `, ${made}` : ""}`}
       {...place(grid, n, line.at, 1)}
     >
-      {made && (
+      {made && !row.d && (
         <span class="lw-made" aria-hidden="true">
           new
         </span>
       )}
       <span class="lw-v">{text}</span>
+      {row.d?.set && <small>{row.d.set}</small>}
       {typing && <Typing grid={grid} name={row.name} />}
     </span>
   );
@@ -228,17 +232,20 @@ function variantCell({ grid, n, block, line, row, col }: OfCell): VNode {
   const parts = state === "differ" && kind === "value" ? changed(meant, text) : null;
   const none = text === "none" || text === "no value" ? " none" : "";
   const truth = grid.truth && kind !== "blank" ? `, truth ${meant}` : "";
+  const doubt = row.d?.doubts[col];
+  const where = row.d ? `${row.name} of ${row.d.text}` : row.name;
   return (
     <span
       class={`lw-cell lw-c ${stateClass(state)}${none}`}
       role="gridcell"
       title={text}
-      aria-label={`${row.name}, ${label}: ${text}, ${SPOKEN[state]}${flag ? `, ${FLAGS[flag]}` : ""}${repeats ? often(repeats) : ""}${truth}`}
+      aria-label={`${where}, ${label}: ${text}, ${SPOKEN[state]}${flag ? `, ${FLAGS[flag]}` : ""}${repeats ? often(repeats) : ""}${doubt ? `, ${doubt} % doubt` : ""}${truth}`}
       {...at}
     >
       <span class="lw-v">{parts ? [parts[0], <ins>{parts[1]}</ins>, parts[2]] : text}</span>
       {flag > 0 && <span class="lw-nit">{FLAGS[flag]}</span>}
-      {repeats && (
+      {doubt && <DoubtLine doubt={doubt} of={repeats?.of} />}
+      {repeats && !doubt && (
         <span class="lw-often">
           <span>{repeats.of}</span>
           {repeats.others.map((other) => (

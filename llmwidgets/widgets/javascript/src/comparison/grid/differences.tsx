@@ -2,12 +2,16 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Select } from "../../panel/controls";
+import { usePart } from "../../panel/panel";
 import { Button, Icon, plural } from "../../panel/parts";
-import { Chip, Grow, Hints, Letter, SearchBox, Spoken } from "../parts";
-import type { Filter, Nothing, Result } from "../state";
+import { Chip, Grow, Hints, Letter, SearchBox } from "../parts";
+import type { Nothing, Result } from "../state";
 import { useView, type View } from "../view";
 import { GLYPHS, stateClass } from "../words";
 import { Grid } from "./grid";
+import { type Filter, OneSlice, Order } from "./order";
+
+type ViewsPart = typeof import("../../comparison_panel.views");
 
 const SEARCH_MS = 150;
 const WORDS: Record<string, string> = {
@@ -22,14 +26,24 @@ export default function Differences({ result }: { result: Result }) {
   const { grid } = view;
   const { live, read, texts } = result;
   const { answer } = grid;
+  const review = view.filter.sort === "review";
+  const part = usePart<ViewsPart>(review ? "views" : "");
   const loud = live || read === texts || (grid.untouched && read >= 4 * (answer?.read ?? Infinity));
-  const more = answer && answer.read < read && loud;
+  const more = !review && answer && answer.read < read && loud;
   useLayoutEffect(() => {
     if (more && !grid.waits && (grid.untouched || !answer.texts)) grid.ask();
   });
   return (
     <>
-      <Filters result={result} view={view} />
+      {review ? (
+        <div class="lw-bar row wrap">
+          {part && <part.ReviewHead result={result} grid={grid} />}
+          <OneSlice view={view} />
+          <Order view={view} />
+        </div>
+      ) : (
+        <Filters result={result} view={view} />
+      )}
       {more && !grid.untouched && (
         <div class="lw-bar row">
           <span class="s">
@@ -48,19 +62,25 @@ export default function Differences({ result }: { result: Result }) {
       </div>
       <Labels result={result} view={view} />
       <footer>
-        <Hints
-          keys={[
-            ["↑ ↓ ← →", "move"],
-            ["Enter", "open"],
-            ["Esc", "close"],
-            ["/", "search"],
-            ["1 – 9", "take as truth"],
-            ["T", "type it"],
-            ["0", "not in the text"],
-          ]}
-        />
-        <Grow />
-        <span class="s muted lw-seen" />
+        {review ? (
+          part && <part.ReviewFoot grid={grid} />
+        ) : (
+          <>
+            <Hints
+              keys={[
+                ["↑ ↓ ← →", "move"],
+                ["Enter", "open"],
+                ["Esc", "close"],
+                ["/", "search"],
+                ["1 – 9", "take as truth"],
+                ["T", "type it"],
+                ["0", "not in the text"],
+              ]}
+            />
+            <Grow />
+            <span class="s muted lw-seen" />
+          </>
+        )}
       </footer>
     </>
   );
@@ -76,7 +96,8 @@ function GridElement({ grid }: { grid: Grid }) {
   return (
     <div
       ref={ref}
-      class="lw-grid inset"
+      class={`lw-grid inset${answer?.review ? " lw-review" : ""}`}
+      aria-busy={grid.waits && grid.view.filter.sort === "review" && !grid.order.order}
       role="grid"
       tabIndex={0}
       aria-label="Differences"
@@ -151,14 +172,7 @@ function Filters({ result, view }: Props) {
         <b>{counts.disagree}</b> of {counts.rows} {plural(counts.rows, "row")}{" "}
         {counts.disagree === 1 ? "disagrees" : "disagree"}
       </Chip>
-      {view.grid?.answer?.slice && (
-        <Chip on onClick={() => view.slice(-1)}>
-          <Spoken>Only</Spoken>
-          <span>{view.grid.answer.slice}</span>
-          <b aria-hidden="true">×</b>
-          <Spoken>Show all texts again</Spoken>
-        </Chip>
-      )}
+      <OneSlice view={view} />
       {((truth && unlabelled > 0) || filter.only === "unlabelled") && (
         <Chip on={filter.only === "unlabelled"} onClick={() => only("unlabelled")}>
           <b>{unlabelled}</b> {unlabelled === 1 ? "text" : "texts"} without truth
@@ -194,16 +208,7 @@ function Filters({ result, view }: Props) {
         value={filter.field}
         onPick={(field) => view.narrow({ field })}
       />
-      <Select
-        class="in s"
-        aria-label="Order"
-        options={[
-          ["loud", "Most disagreement first"],
-          ["given", "In the order of the texts"],
-        ]}
-        value={filter.sort}
-        onPick={(sort) => view.narrow({ sort: sort as Filter["sort"] })}
-      />
+      <Order view={view} />
     </search>
   );
 }

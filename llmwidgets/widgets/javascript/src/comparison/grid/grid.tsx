@@ -34,6 +34,8 @@ export class Grid {
   columns = measureColumns(960, [], 1, false);
   /** Where a truth is being typed. */
   typing: Typing | null = null;
+  /** The order of review that is shown, if it has come, and how many of its rows. */
+  order: { most: number; order?: number } = { most: 0 };
   /** An answer to `ask` is on its way. */
   waits = false;
   #root: HTMLElement | null = null;
@@ -67,7 +69,8 @@ export class Grid {
 
   /** How many columns of truth there are: 1 or 0. */
   get truth(): number {
-    return this.#result?.truth || this.view.labelling ? 1 : 0;
+    const { labelling, filter } = this.view;
+    return this.#result?.truth || labelling || filter.sort === "review" ? 1 : 0;
   }
 
   /** Whether nobody has moved in it, so that a newer layout surprises nobody. */
@@ -139,8 +142,11 @@ export class Grid {
     this.waits = true;
     this.#turn = freshName("lw");
     const { chars, truthChars, failed } = this.columns;
-    this.view.send("grid.lay", {
-      ...this.view.filter,
+    const { filter } = this.view;
+    const [type, wanted] =
+      filter.sort === "review" ? ["review.lay", this.order] : ["grid.lay", filter];
+    this.view.send(type, {
+      ...wanted,
       turn: this.#turn,
       chars,
       truth_chars: truthChars,
@@ -185,9 +191,9 @@ export class Grid {
     this.#aim = null;
     this.#moved = false;
     this.answer = message;
-    const raw = buffers[0]!;
-    const heights = raw.buffer.slice(raw.byteOffset, raw.byteOffset + raw.byteLength);
-    this.layout = new Layout(new Uint32Array(heights as ArrayBuffer));
+    const { review } = message;
+    if (review) this.order.order = review.order;
+    this.layout = Layout.of(buffers[0]!, review !== null);
     this.#drawn.clear();
     this.#at = { block: 0, line: 0, col: 1 + this.truth + this.view.column };
     this.view.column = 0;
@@ -305,19 +311,11 @@ export class Grid {
     const there = this.#drawn.get(n);
     if (there) return there;
     const { layout, typing } = this;
-    const block = layout.blocks.get(n);
-    const long = block && block.rows.length > MOST_ROWS;
-    const [from, to] = [top - MARGIN - layout.tops[n]!, bottom + MARGIN - layout.tops[n]!];
-    const lines = layout
-      .lines(n)
-      .filter(
-        ({ kind, at, row, top: y, height }) =>
-          !long ||
-          kind !== "row" ||
-          at === 1 ||
-          (typing?.block === n && typing.row.p === row!.p) ||
-          (y + height > from && y < to),
-      );
+    const long = (layout.blocks.get(n)?.rows.length ?? 0) > MOST_ROWS;
+    const typed = typing?.block === n ? typing.row.p : undefined;
+    const lines = long
+      ? layout.linesWithin(n, top - MARGIN, bottom + MARGIN, typed)
+      : layout.lines(n);
     const made = <Lines grid={this} n={n} lines={lines} />;
     if (!long) this.#drawn.set(n, made);
     return made;
@@ -431,6 +429,11 @@ export class Grid {
   }
 
   #fold(n: number): void {
+    if (this.layout.flat) {
+      this.order.most = this.answer!.review!.next;
+      this.ask(true);
+      return;
+    }
     const { unfolded } = this.layout;
     if (!unfolded.delete(n)) unfolded.add(n);
     this.#at.line = this.layout.lines(n).length - 1; // the fold is the last line of its text
@@ -440,8 +443,9 @@ export class Grid {
   /** Make a field of a text the active one: the way back from where the text is read. */
   find(id: string, path: string | null): void {
     for (const [n, block] of this.layout.blocks) {
-      if (block.id !== id) continue;
-      this.moveTo({ block: n, line: Math.max(0, this.layout.lineOf(n, path ?? undefined)) });
+      const line = this.layout.lineOf(n, path ?? undefined);
+      if (block.id !== id || (this.layout.flat && line < 0)) continue;
+      this.moveTo({ block: n, line: Math.max(0, line) });
     }
   }
 
@@ -528,7 +532,8 @@ export class Grid {
   }
 
   #goBack({ at, index, path, open, top }: Held): void {
-    const same = this.layout.blocks.get(at.block)?.index === index;
+    // Where more rows were opened the first of them is in the place of their line.
+    const same = index === -1 || this.layout.blocks.get(at.block)?.index === index;
     const line = Math.max(0, this.layout.lineOf(at.block, path));
     if (top === undefined) {
       if (same) this.moveTo({ ...at, line });
@@ -546,12 +551,14 @@ export class Grid {
 
   // ---- truth that grows --------------------------------------------------------------------------
 
-  /** Send a label for a row, the active one if none is named. */
+  /** Send a label for a row, the active one if none is named; rows by themselves are gone through
+      from one to the next. */
   label(content: object, row = this.#line?.row): void {
     const block = this.layout.blocks.get(this.#at.block);
     if (!row || !block || row.name === "all fields") return;
     this.#showTruth();
     this.view.send("labels.set", { index: block.index, path: row.p, ...content });
+    if (this.layout.flat) this.moveTo(this.layout.step(this.#at, 1));
   }
 
   /** The first label brings the column of truth; the grid is laid out anew around its cell. */

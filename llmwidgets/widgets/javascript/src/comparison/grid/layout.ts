@@ -105,8 +105,18 @@ export class Layout {
   tops = new Float64Array(1);
   private asked = new Set<number>();
 
-  constructor(private heights = new Uint32Array(0)) {
+  /** Of a `flat` one each row stands by itself, without the head of its text. */
+  constructor(
+    private heights = new Uint32Array(0),
+    readonly flat = false,
+  ) {
     this.measure();
+  }
+
+  /** The layout whose heights came in binary. */
+  static of({ buffer, byteOffset, byteLength }: DataView, flat: boolean): Layout {
+    const heights = buffer.slice(byteOffset, byteOffset + byteLength);
+    return new Layout(new Uint32Array(heights as ArrayBuffer), flat);
   }
 
   get count(): number {
@@ -162,13 +172,26 @@ export class Layout {
       top += height;
       if (row && this.open?.block === n && this.open.path === row.p) top += this.open.height;
     };
-    add("group", METRICS.group);
+    if (!this.flat || !block) add("group", METRICS.group);
     if (!block) return lines;
     for (const quiet of this.unfolded.has(n) && block.fold ? [0, 1] : [0]) {
       for (const row of block.rows) if (row.q === quiet) add("row", row.h, row);
     }
     if (block.fold) add("fold", METRICS.fold);
     return lines;
+  }
+
+  /** Those of them between two heights of the whole layout, the first row, one that is typed in,
+      and all that is not a row. */
+  linesWithin(n: number, from: number, to: number, typed: string | undefined): Line[] {
+    const above = this.tops[n]!;
+    return this.lines(n).filter(
+      ({ kind, at, row, top, height }) =>
+        kind !== "row" ||
+        at === 1 ||
+        row!.p === typed ||
+        (above + top + height > from && above + top < to),
+    );
   }
 
   line({ block, line }: Place): Line | undefined {

@@ -84,12 +84,20 @@ interface TableProps {
   variants: Variant[];
 }
 
+/** Of more models the letters alone are at the heads of the columns. */
+const MOST_NAMED = 5;
+
 function ByKind({ kinds: { kinds, of: whole }, variants }: TableProps) {
   const several = variants.length > 1;
   const columns = several ? [...variants.keys(), ALL] : [0];
   const totals = variants.map((_, at) => sum(kinds.map(({ counts }) => counts[at]!)));
   return (
-    <table {...useArrows()} class="lw-errs" role="grid" aria-label="Kinds of error by model">
+    <table
+      {...useArrows()}
+      class={variants.length > MOST_NAMED ? "lw-errs many" : "lw-errs"}
+      role="grid"
+      aria-label="Kinds of error by model"
+    >
       <thead>
         <tr>
           <th scope="col">Kind</th>

@@ -178,15 +178,24 @@ function WayOn({ unlabelled }: Scores) {
     view.show("differences", {}, "grid");
     view.narrow({ only: "unlabelled", states: [], field: "", query: "" });
   };
+  const choose = () => {
+    view.show("differences", {}, "grid");
+    view.narrow({ sort: "review" });
+  };
   if (unlabelled > 0) {
     return (
-      <Button
-        go
-        title={`Shows the ${unlabelled} ${plural(unlabelled, "text")} without truth`}
-        onClick={label}
-      >
-        Label more texts
-      </Button>
+      <>
+        <Button
+          go
+          title={`Shows the ${unlabelled} ${plural(unlabelled, "text")} without truth`}
+          onClick={label}
+        >
+          Label more texts
+        </Button>
+        <Button title="Shows the values that are most likely wrong first" onClick={choose}>
+          Choose which first
+        </Button>
+      </>
     );
   }
   const { state } = view;
