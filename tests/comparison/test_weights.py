@@ -271,3 +271,20 @@ def test_the_page_on_weights_does_what_it_says() -> None:
     page = DOCUMENT.read_text("utf-8").partition("\n## Weights\n")[2].partition("\n## ")[0]
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(code, {"lw": lw})
+
+
+def test_a_function_decides_what_is_the_same_with_a_weight_as_without() -> None:
+    """Also of two values that are equal, and of a text without truth."""
+
+    def never(value: Any, truth: Any) -> bool:
+        return False
+
+    for truth in ([TRUTH] * 4, None):
+        said = {"A": [TRUTH] * 4, "B": [WRONG] * 4, "C": [TRUTH] * 4}
+        with_weight, without = (
+            Comparison.from_outputs(SCHEMA, ["x"] * 4, said, truth, {"vendor": rule})
+            for rule in ({"rule": never, "weight": 5}, never)
+        )
+        assert with_weight.agreement().equals(without.agreement())
+        assert with_weight.agreement("vendor").loc["A", "B"] == 0
+        assert with_weight.differences().equals(without.differences())
