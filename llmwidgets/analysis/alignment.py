@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from llmwidgets.analysis.comparators import ListRule
 from llmwidgets.analysis.leaves import (
     NOTHING,
     Field,
@@ -35,6 +34,7 @@ from llmwidgets.analysis.pairing import (
     cheapest,
     identical,
 )
+from llmwidgets.analysis.rules import ListRule
 from llmwidgets.schemas import Schema
 from llmwidgets.schemas.canonical import display_path, item_path, property_path
 

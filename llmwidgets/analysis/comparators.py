@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,177 +10,118 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache, partial
 from ipaddress import ip_address
-from numbers import Real
 from typing import Any
 
 from llmwidgets.analysis.normalize import Parsed, parse_value, plain
 from llmwidgets.analysis.parsing import Number, clock_in, number_meant
+from llmwidgets.analysis.rules import (
+    RECORD,
+    Comparator,
+    FunctionFailed,
+    ListRule,
+    LostFunction,
+    ReadRules,
+    Rule,
+    ScoringFunction,
+    Weighted,
+    split_weight,
+    weights_of,
+)
 from llmwidgets.analysis.scripts import spelled_out
 from llmwidgets.analysis.text_matching import TextSimilarity
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import parse_number, with_article
+from llmwidgets.formatting import join_truncated, parse_number
 from llmwidgets.schemas import Leaf, Schema
 from llmwidgets.schemas.canonical import display_path, find_meant, path_words, prefixes
 
-RECORD = ""
-"""The place of a whole record among the rules."""
-
 _HINT = (
-    'Examples: {"total": "number:0.01", "address": "similar:0.9", "code": "exact", '
-    '"lines[]": "key:sku", "name": a function of (value, truth) that returns True, False or a '
-    "share from 0 to 1}."
+    'Examples: {"total": "number:0.01", "tax": "number:1% weight:5", "address": "similar:0.9", '
+    '"code": "exact", "lines[]": "key:sku", "name": a function of (value, truth) that returns '
+    "True, False or a share from 0 to 1}."
 )
-_ROUNDING = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class Comparator:
-    """One way to compare: `number` within ± `amount`, `similar` from `amount` (0 to 1) on.
-
-    >>> str(Comparator("similar", 0.9))
-    'similar:0.9'
-    """
-
-    kind: str
-    amount: float = 0.0
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{self.amount:g}" if self.amount else self.kind
-
-
-@dataclass(frozen=True, slots=True)
-class ListRule:
-    """How the user's rule recognises the rows of a list: by `names` of leaves or by a `share`.
-
-    >>> str(ListRule(("sku", "date"))), str(ListRule(share=0.7))
-    ('key:sku,date', 'match:0.7')
-    """
-
-    names: tuple[str, ...] = ()
-    share: float = 0.0
-
-    def __str__(self) -> str:
-        return f"key:{','.join(self.names)}" if self.names else f"match:{self.share:g}"
-
-
-class FunctionFailed(Exception):
-    """A user's function raised, or did not return a share: the message says which."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoringFunction:
-    """A user's function `(value, truth)` that returns True, False or a share from 0 to 1.
-
-    One that scores a whole record may have a parameter `schema`: the JSON Schema of the text.
-    Two are equal if they are the same function, which need not be hashable itself.
-    """
-
-    function: Callable[..., Any]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ScoringFunction) and self.function is other.function
-
-    def __hash__(self) -> int:
-        return id(self.function)
-
-    def __str__(self) -> str:
-        inner = self.function
-        while isinstance(inner, partial):
-            inner = inner.func
-        return getattr(inner, "__name__", type(inner).__name__)
-
-    @property
-    def misfit(self) -> str | None:
-        """Why it cannot be called; None if it can, or if only calling it will tell."""
-        if inspect.iscoroutinefunction(self.function):
-            return f"{self} is async; give a plain function."
-        if (signature := self._signature) is None:
-            return None
-        try:
-            signature.bind(None, None, **({"schema": None} if self._takes_schema else {}))
-        except TypeError:
-            return f"{self} cannot be called with (value, truth)."
-        return None
-
-    @property
-    def _signature(self) -> inspect.Signature | None:
-        try:
-            return inspect.signature(self.function)
-        except (TypeError, ValueError):
-            return None
-
-    @property
-    def _takes_schema(self) -> bool:
-        return self._signature is not None and "schema" in self._signature.parameters
-
-    def share(self, value: Any, truth: Any, **schema: Any) -> float:
-        """What it returns for two values, 0 to 1; FunctionFailed if that is not a share.
-
-        `schema` is that of a whole record. What the function raises is reported by its class alone:
-        a message may quote the document.
-        """
-        try:
-            given = schema if schema and self._takes_schema else {}
-            returned = self.function(value, truth, **given)
-            # numpy's and pandas' own booleans are not a bool.
-            returned = returned.item() if getattr(returned, "shape", None) == () else returned
-            share = float(returned) if isinstance(returned, Real) else math.nan
-        except Exception as error:  # noqa: BLE001 (the function is the user's)
-            failed = f"{self} raised {type(error).__name__}"
-        else:
-            if -_ROUNDING <= share <= 1 + _ROUNDING:
-                return min(1.0, max(0.0, share))
-            telling = returned is None or isinstance(returned, Real)
-            kind = f"{returned}" if telling else with_article(type(returned).__name__)
-            failed = f"{self} returned {kind}, not True, False or a share from 0 to 1"
-        raise FunctionFailed(failed)
-
-
-@dataclass(frozen=True, slots=True)
-class LostFunction:
-    """A function by which a saved comparison was scored, and which no file can hold: its name."""
-
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.name}, not in the file"
-
-
-Rule = Comparator | ListRule | ScoringFunction | LostFunction
 
 
 def read_scoring(
     scoring: Mapping[str, Any] | Callable[..., Any] | None, schema: Schema | None
-) -> dict[str, Rule]:
+) -> ReadRules:
     """The rule for each place that the user names; FieldError for an unknown place or rule.
 
     Keys are patterns of leaves (`lines[].total`); values are `exact`, `text`, `number`,
-    `number:0.01` (± 0.01), `date`, `similar:0.9` or a function of (value, truth) that returns
-    True, False or a share from 0 to 1. Keys can also be patterns of a list's rows (`lines[]`),
-    with how a row of the reply is recognised as one of truth: `key:sku` (or `key:sku,date`) if and
-    only if these fields of the row are right, or `match:0.7` if at least this share of the fields
-    that truth fills is right. A row that is not recognised is one missed and one
-    invented row. The key "" is the whole record, scored by a function; a function alone means it.
+    `number:0.01` (± 0.01), `number:1%` (± 1 % of the truth), `date`, `similar:0.9` or a function
+    of (value, truth) that returns True, False or a share from 0 to 1. Keys can also be patterns of
+    a list's rows (`lines[]`), with how a row of the reply is recognised as one of truth: `key:sku`
+    (or `key:sku,date`) if and only if these fields of the row are right, or `match:0.7` if at
+    least this share of the fields that truth fills is right. A row that is not recognised is one
+    missed and one invented row. The key "" is the whole record, scored by a function; a function
+    alone means it.
+
+    `weight:5` alone or behind a rule, or {"rule": a function, "weight": 5}, is what a leaf counts
+    in the accuracy where others count 1; for the rows of a list or an object (`policy`), each leaf
+    in it.
     """
+    if isinstance(scoring, ReadRules):
+        return scoring
     if callable(scoring):
         scoring = {RECORD: scoring}
     chosen: dict[str, Rule] = {}
     problems: dict[str, str] = {}
-    places = None if schema is None else places_of(schema)
     for path, written in (scoring or {}).items():
-        if path != RECORD and places is not None and path not in places:
-            problems[str(path)] = (
-                f"The schema has no such field.{_meant(str(path), written, places)}"
-            )
-            continue
-        rule = _read_rule(written)
-        if problem := _misfit(path, written, rule, schema):
+        rule, problem = _read(path, written, schema)
+        if problem or rule is None:
             problems[str(path) or "scoring"] = problem
-        elif rule is not None:
+        else:
             chosen[path] = rule
     if problems:
         raise FieldError(problems, _HINT)
-    return chosen
+    check_weights(chosen, [] if schema is None else [schema])
+    return ReadRules(chosen, schema)
+
+
+def read_rule(path: str, written: Any, schema: Schema | None) -> Rule:
+    """The rule for one place; FieldError if there is no such place or rule."""
+    rule, problem = _read(path, written, schema)
+    if problem or rule is None:
+        raise FieldError({str(path) or "scoring": problem}, _HINT)
+    return rule
+
+
+def _read(path: str, written: Any, schema: Schema | None) -> tuple[Rule | None, str]:
+    """The rule for one place, or None and why not."""
+    try:
+        bare, weight = split_weight(written)
+    except ValueError as error:
+        return None, str(error)
+    places = None if schema is None else places_of(schema, written)
+    if path != RECORD and places is not None and path not in places:
+        return None, f"The schema has no such field.{_meant(str(path), bare, places)}"
+    if path == RECORD and weight is not None:
+        return None, "The whole record has no weight; weights are for its fields."
+    if bare is None and weight is not None:
+        return Weighted(weight), ""
+    rule = _read_rule(bare)
+    problem = _misfit(path, bare, rule, schema)
+    if problem or rule is None or isinstance(rule, Weighted):
+        return None, problem or ""
+    return rule if weight is None else Weighted(weight, rule), ""
+
+
+def check_weights(rules: Mapping[str, Rule], schemas: Sequence[Schema]) -> None:
+    """Raise FieldError for weights by which nothing counts."""
+    leaves = {leaf.path for schema in schemas for leaf in schema.leaves}
+    if (weights := weights_of(rules, leaves)) is None:
+        return
+    if RECORD in rules:
+        names = join_truncated(path for path, rule in rules.items() if isinstance(rule, Weighted))
+        raise FieldError(
+            {"scoring": f"A function scores the whole record, so the weight of {names} would do "
+                        "nothing."},
+            "Give one of the two: the function, or weights.",
+        )  # fmt: skip
+    if leaves and not any(weights[each] for each in leaves):
+        raise FieldError(
+            {"scoring": "Every field has the weight 0, so nothing counts."},
+            "Give the fields that matter a weight above 0.",
+        )
 
 
 def _read_rule(written: Any) -> Rule | None:
@@ -195,14 +135,19 @@ def _read_rule(written: Any) -> Rule | None:
         return ListRule(tuple(names)) if names else None
     if kind not in (*KINDS, "match") or (rest and kind not in {"number", "similar", "match"}):
         return None
-    usual = {"similar": 0.9, "match": math.nan}
+    if kind == "number" and rest.endswith("%"):
+        kind, rest = "percent", rest[:-1]
+    usual = {"similar": 0.9, "match": math.nan, "percent": math.nan}
     try:
         amount = parse_number(rest.strip()) if rest else usual.get(kind, 0.0)
     except ValueError:
         return None
     if kind == "match":
         return ListRule(share=amount) if 0 < amount <= 1 else None
-    most = 1.0 if kind == "similar" else math.inf
+    if kind == "percent" and not amount:
+        kind = "number"
+    # Within all of the truth, 0 would be right whatever the truth is.
+    most = {"similar": 1.0, "percent": math.nextafter(100.0, 0.0)}.get(kind, math.inf)
     return Comparator(kind, amount) if 0 <= amount <= most and math.isfinite(amount) else None
 
 
@@ -220,15 +165,30 @@ def _misfit(path: str, written: Any, rule: Rule | None, schema: Schema | None) -
     if isinstance(rule, ScoringFunction):
         return rule.misfit
     if rule is None:
+        if isinstance(written, str) and re.fullmatch(r"number:.*%\s*", written):
+            return f"{written!r} is not a tolerance; give one under 100 %, such as number:1%."
         return f"unknown comparator {written!r}; choose {', '.join(KINDS)}, or give a function."
     return None
 
 
-def places_of(schema: Schema) -> list[str]:
-    """The patterns that a rule can be given for: every leaf, and the rows of every list."""
+def places_of(schema: Schema, written: Any = "") -> list[str]:
+    """The patterns that a rule can be given for: every leaf, and the rows of every list.
+
+    A weight alone can be given for an object as well.
+    """
     leaves = [leaf.path for leaf in schema.leaves]
-    around = [each for leaf in leaves for each in prefixes(leaf) if each.endswith("[]")]
-    return list(dict.fromkeys([*leaves, *around]))
+    around = list(dict.fromkeys(each for leaf in leaves for each in prefixes(leaf)))
+    if _is_weight_alone(written):
+        return [each for each in around if f"{each}[]" not in around]
+    return list(dict.fromkeys([*leaves, *(each for each in around if each.endswith("[]"))]))
+
+
+def _is_weight_alone(written: Any) -> bool:
+    try:
+        rule, weight = split_weight(written)
+    except ValueError:
+        return False
+    return rule is None and weight is not None
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -239,8 +199,12 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 def _meant(path: str, written: Any, places: Sequence[str]) -> str:
     """Which place was meant by one that the schema does not have, for this rule."""
     words, is_of_list = path_words(path), isinstance(_read_rule(written), ListRule)
+    is_weight = written is None
     around = {each for place in places for each in prefixes(place)[:-1]}
-    fitting = [each for each in places if is_of_list == (each.endswith("[]") and each in around)]
+    fitting = [
+        each for each in places
+        if is_weight or is_of_list == (each.endswith("[]") and each in around)
+    ]  # fmt: skip
     inside = [each for each in fitting if words and path_words(each)[: len(words)] == words]
     if "[]" not in path and inside and all("[]" in each for each in inside):
         return f" The items of a list are written with []: {', '.join(inside[:5])}."
@@ -300,12 +264,8 @@ def _usual(leaf: Leaf) -> Comparator:
 
 def comparator_for(schema: Schema | None, rules: Mapping[str, Rule]) -> FieldComparator:
     """Compares the values of a schema's leaves, by the user's rules where there are some."""
-    chosen = {
-        path: each
-        for path, each in rules.items()
-        if isinstance(each, Comparator | ScoringFunction) and path != RECORD
-    }
-    return FieldComparator(usual_comparators(schema), chosen)
+    read = rules if isinstance(rules, ReadRules) else ReadRules(rules)
+    return FieldComparator(usual_comparators(schema), read.leaves)
 
 
 _AS_TEXT = Comparator("text")
@@ -412,7 +372,7 @@ Raw = tuple[Any, Any]
 
 def _text(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
     if one.number and other.number:
-        return _same_number(one.number, other.number, 0.0)
+        return _same_number(one.number, other.number)
     if one.days and other.days:
         return _same_instants(one, other)
     if one.clock and other.clock:
@@ -439,14 +399,21 @@ def _text(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
 _LONGEST_LIST = 1_000
 
 
-def _number(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
+def _number(one: Parsed, other: Parsed, raw: Raw, amount: float, *, percent: bool = False) -> bool:
     left, right = (
         each.number or (number_meant(value) if isinstance(value, str) else None)
         for each, value in zip((one, other), raw, strict=True)
     )
     if left is None or right is None:
         return _text(one, other, raw, amount)
-    return _same_number(left, right, amount) or _same_share(left, right, amount)
+    pairs = [(left, right), *_as_shares(left, right)]
+    return any(_same_number(*each, _allowed(each[0], amount, percent)) for each in pairs)
+
+
+def _allowed(truth: Number, amount: float, percent: bool) -> Decimal:
+    """How far a value may be from the truth."""
+    allowed = _written(amount)
+    return abs(truth.value) * (allowed / 100) if percent else allowed
 
 
 def _are_far_apart(one: Any, other: Any, amount: float) -> bool:
@@ -462,15 +429,15 @@ _EXACT = 1e15
 """Up to here a difference of floats is off by less than what is set aside for it."""
 
 
-def _same_share(one: Number, other: Number, amount: float) -> bool:
-    """Whether a bare number is what a per cent sign makes of the other: 0.05 and 5 %."""
-    if "%" not in (one.unit, other.unit) or one.unit == other.unit:
-        return False
-    bare, share = (one, other) if other.unit == "%" else (other, one)
-    return not bare.unit and _same_number(bare, Number(share.value / 100), amount)
+def _as_shares(one: Number, other: Number) -> list[tuple[Number, Number]]:
+    """A per cent sign and a bare number as what the sign makes of both: 5 % and 0.05."""
+    if {one.unit, other.unit} != {"%", ""}:
+        return []
+    shares = [Number(each.value / 100 if each.unit else each.value) for each in (one, other)]
+    return [(shares[0], shares[1])]
 
 
-def _same_number(one: Number, other: Number, amount: float) -> bool:
+def _same_number(one: Number, other: Number, allowed: Decimal = Decimal(0)) -> bool:
     if not one.agrees(other):
         return False
     left, right = one.value, other.value
@@ -478,7 +445,7 @@ def _same_number(one: Number, other: Number, amount: float) -> bool:
         return True
     if not (left.is_finite() and right.is_finite()):
         return False
-    gap, allowed = abs(left - right), _written(amount)
+    gap = abs(left - right)
     if gap <= allowed:
         return True
     # The tolerance swallows what binary floats add, never a digit that was written.
@@ -560,15 +527,20 @@ def _clock(one: Parsed, other: Parsed, raw: Raw, amount: float) -> bool:
     return left == right if left and right else _text(one, other, raw, amount)
 
 
-_RULES: dict[str, Callable[[Parsed, Parsed, Raw, float], bool]] = {
+_Rule = Callable[[Parsed, Parsed, Raw, float], bool]
+
+_RULES: dict[str, _Rule] = {
     "text": _text,
     "number": _number,
     "date": _date,
 }
 """The rules that a user can name: how two values are compared if neither is empty."""
 
-_RULES_OF_TYPES = {**_RULES, "truth": _text, "day": _day, "clock": _clock}
-"""The same, and those that only the type of a field calls for."""
+_RULES_OF_TYPES: dict[str, _Rule] = {
+    **_RULES, "percent": partial(_number, percent=True),
+    "truth": _text, "day": _day, "clock": _clock,
+}  # fmt: skip
+"""The same, a number within a share of the truth, and what only the type of a field calls for."""
 
 KINDS = ("exact", *_RULES, "similar")
 """All that a user can name."""

@@ -14,8 +14,9 @@ from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import Any, Literal, NamedTuple
 
-from llmwidgets.analysis.comparators import ListRule, keys_of
+from llmwidgets.analysis.comparators import keys_of
 from llmwidgets.analysis.normalize import parse_value, plain, says_nothing
+from llmwidgets.analysis.rules import ListRule
 from llmwidgets.analysis.text_matching import digits
 
 

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from llmwidgets.analysis.alignment import LeafPair, State, align, state_of
-from llmwidgets.analysis.comparators import (
-    RECORD,
-    FieldComparator,
-    FunctionFailed,
-    ListRule,
-    ScoringFunction,
-    comparator_for,
-    read_scoring,
-)
+from llmwidgets.analysis.comparators import FieldComparator, comparator_for, read_scoring
 from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.analysis.rules import (
+    RECORD,
+    FieldWeights,
+    FunctionFailed,
+    ReadRules,
+    ScoringFunction,
+    weighted_share,
+)
 from llmwidgets.schemas import Schema
 from llmwidgets.schemas.canonical import prefixes
 
@@ -127,8 +127,9 @@ class TextScore(WithRows):
     nothing: under a null, and in items beyond the truth's list. Each of these is
     labelled and not right, so an invented item costs as many leaves as it has. A row of truth
     without an answer has nothing right, not even its nulls. `accuracy` is
-    right / labelled, None if nothing is labelled; `share` is the user's own functions' result, for
-    the record or for some of its leaves.
+    right / labelled, None if nothing is labelled; `share` takes its place where the user's own
+    functions score the record or some of its leaves, or leaves count by weight. It `counts` unless
+    all that is labelled has the weight 0.
     `missed` counts values of truth that were not given, `invented` values given if truth has
     none, `nulls_in_words` words for nothing ("N/A") in their place. `lists` has the rows of each
     list, by pattern; `rows` counts those of truth in all. `notes` has a sentence for each place
@@ -142,19 +143,20 @@ class TextScore(WithRows):
     missed: int
     nulls_in_words: int = 0
     share: float | None = None
+    counts: bool = True
     notes: tuple[str, ...] = ()
     lists: Mapping[str, Rows] = field(default_factory=dict)
 
     @property
     def accuracy(self) -> float | None:
-        if self.share is not None:
+        if self.share is not None or not self.counts:
             return self.share
         return self.right / self.labelled if self.labelled else None
 
     @property
     def perfect(self) -> bool:
-        """Whether every labelled leaf is right; False if nothing is labelled."""
-        if self.share is not None:
+        """Whether every labelled leaf that counts is right; False if nothing is labelled."""
+        if self.share is not None or not self.counts:
             return self.share == 1.0
         return 0 < self.labelled == self.right
 
@@ -175,19 +177,21 @@ def score(
     >>> score(None, {"total": "1,250.00", "city": "koln"}, {"total": 1250, "city": "Köln"}).accuracy
     1.0
     """
-    rules = read_scoring(scoring, schema) if scoring else {}
-    lists = {path: each for path, each in rules.items() if isinstance(each, ListRule)}
+    rules = read_scoring(scoring, schema) if scoring else _NO_RULES
     comparing = comparator_for(schema, rules)
     own = comparing.own
     notes = list[str]()
-    rows = align(schema, value, truth, comparing.same, notes, lists, own)
-    scored = _sum([_cell(row, comparing, own) for row in rows])
+    rows = align(schema, value, truth, comparing.same, notes, rules.lists, own)
+    scored = _sum([_cell(row, comparing, own) for row in rows], rules.weights)
     if notes or comparing.notes:
         scored = replace(scored, notes=(*notes, *comparing.notes))
     whole = rules.get(RECORD)
     if isinstance(whole, ScoringFunction) and scored.labelled:
         return _by_function(scored, whole, schema, value, truth)
     return scored
+
+
+_NO_RULES = ReadRules()
 
 
 def _cell(row: LeafPair, comparing: FieldComparator, own: frozenset[str]) -> Cell:
@@ -217,7 +221,9 @@ def _by_function(
         return replace(scored, share=0.0, notes=(*scored.notes, note))
 
 
-def failed_score(schema: Schema | None, truth: Any) -> TextScore:
+def failed_score(
+    schema: Schema | None, truth: Any, weights: FieldWeights | None = None
+) -> TextScore:
     """The score of a reply without a record: each labelled leaf is not right, state `failed`."""
     rows = align(schema, NOTHING, truth, lambda *_: False)
     return _sum(
@@ -225,14 +231,22 @@ def failed_score(schema: Schema | None, truth: Any) -> TextScore:
             Cell(row.path, row.pattern, NOTHING, row.truth, "failed", False)
             for row in rows
             if row.truth is not NOTHING
-        ]
+        ],
+        weights,
     )
 
 
-def _sum(cells: list[Cell]) -> TextScore:
+def _sum(cells: list[Cell], weights: FieldWeights | None) -> TextScore:
     states = [cell.state for cell in cells]
     labelled, right = len(cells) - states.count("unlabelled"), states.count("agree")
-    parts = math.fsum([cell.part for cell in cells if cell.part])
+    parts = [cell.part for cell in cells if cell.part]
+    share = math.fsum([right, *parts]) / labelled if parts else None
+    if weights is not None and labelled:
+        share = weighted_share(
+            (weights[cell.pattern], 1.0 if cell.right else cell.part, 1.0)
+            for cell in cells
+            if cell.right is not None
+        )
     return TextScore(
         tuple(cells),
         labelled=labelled,
@@ -246,6 +260,7 @@ def _sum(cells: list[Cell]) -> TextScore:
             ]
         ),
         nulls_in_words=states.count("null in words"),
-        share=(right + parts) / labelled if parts else None,
+        share=share,
+        counts=weights is None or share is not None,
         lists=rows_of(cells),
     )

@@ -273,9 +273,11 @@ def compare(
     field ({"total": "number:0.01"}) and by list: {"lines[]": "key:sku"} pairs rows whose key is
     right and no others, {"lines[]": "match:0.7"} those with at least that share of fields right.
     A rule can be a function of (value, truth) that returns True, False or a share from 0 to 1;
-    a function in place of all rules scores whole records. `journal` is a path, False for memory,
-    or the user's cache folder. What cannot be asked raises before the first call (FieldError,
-    UnknownConnection, StoreLocked, PolicyError); what fails later is a row.
+    a function in place of all rules scores whole records. {"total": "number:1% weight:5"} allows
+    1 % of the truth and counts five times; of a function it is {"rule": f, "weight": 5}. `journal`
+    is a path, False for memory, or the user's cache folder. What cannot be asked raises before
+    the first call (FieldError, UnknownConnection, StoreLocked, PolicyError); what fails later is
+    a row.
 
     What comes from pandas follows its index: the ids of texts without ids are their index, and
     truth, outputs and groups are matched by theirs where it names texts, by position only where it

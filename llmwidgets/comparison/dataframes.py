@@ -31,7 +31,12 @@ from llmwidgets.comparison.measures.groundings import (
     count_grounding,
     read_groundings,
 )
-from llmwidgets.comparison.measures.scores import lost_functions, scoreboard_frame, verdict_of
+from llmwidgets.comparison.measures.scores import (
+    lost_functions,
+    read_weights,
+    scoreboard_frame,
+    verdict_of,
+)
 from llmwidgets.comparison.measures.slices import By, frame_by, metadata_frame
 from llmwidgets.comparison.measures.stability import stability_frame
 from llmwidgets.comparison.measures.text_result import (
@@ -299,7 +304,9 @@ def field_frame(results: ResultData, by: By | None = None) -> pd.DataFrame:
     """One row per field and variant: labelled, right, accuracy, precision, recall, f1 (0–1).
 
     In the order of the schema; NaN is unknown. A list has its rows counted next to its pattern
-    (`lines[]`). `by` is that of `scoreboard`: the same for each slice of the texts.
+    (`lines[]`). Where `scoring` has weights, `weight` is what the field counts in the accuracy of
+    a text; the figures here are of each field alone. `by` is that of `scoreboard`: the same for
+    each slice of the texts.
     """
     if by is not None:
         return frame_by(results, by, field_frame)
@@ -314,7 +321,10 @@ def field_frame(results: ResultData, by: By | None = None) -> pd.DataFrame:
         for label, stats in zip(results.labels, columns, strict=True)
         if name in stats.counts or name in stats.lists
     )
-    return _figures_frame(results, rows, ("field", "variant"))
+    frame = _figures_frame(results, rows, ("field", "variant"))
+    if (weights := read_weights(results)) is not None:
+        frame["weight"] = [weights[name] for name in frame.field]
+    return frame
 
 
 def text_frame(results: ResultData) -> pd.DataFrame:

@@ -9,10 +9,11 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.analysis.rules import split_weight
 from llmwidgets.analysis.statistics.verdict import MATTERS
 from llmwidgets.comparison.core import MADE_ELSEWHERE, WRONG, ResultData, Rules
 from llmwidgets.comparison.measures.changes import match_results
-from llmwidgets.comparison.measures.text_result import name_in_code, rule_text
+from llmwidgets.comparison.measures.text_result import function_in_code, name_in_code, rule_text
 from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.demo import emails, invoices, jobs
@@ -417,19 +418,24 @@ def _named_functions(rules: Mapping[str, Any]) -> dict[int, str]:
     """A name for each function of the rules, by its identity."""
     names: dict[int, str] = {}
     for at, how in rules.items():
-        if not isinstance(how, str) and id(how) not in names:
-            names[id(how)] = python_name(name_in_code(at, how), {*names.values()})
+        function = split_weight(how)[0]
+        if not isinstance(how, str) and id(function) not in names:
+            names[id(function)] = python_name(name_in_code(at, how), {*names.values()})
     return names
 
 
 def _scoring(rules: Mapping[str, Any]) -> str:
     """Rules by place; of a function its name, or one to be replaced where it has none."""
     names = _named_functions(rules)
-    written = (
-        f"{python_literal(at)}: {python_literal(how) if isinstance(how, str) else names[id(how)]}"
-        for at, how in rules.items()
-    )
+    written = (f"{python_literal(at)}: {_rule(how, names)}" for at, how in rules.items())
     return f"{{{', '.join(written)}}}"
+
+
+def _rule(how: Any, names: Mapping[int, str]) -> str:
+    if isinstance(how, str):
+        return python_literal(how)
+    function, weight = split_weight(how)
+    return function_in_code(names[id(function)], weight)
 
 
 def _listed(models: list[str]) -> str:

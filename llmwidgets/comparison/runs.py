@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets import formatting
-from llmwidgets.analysis.comparators import RECORD, Comparator, ListRule, places_of, read_scoring
+from llmwidgets.analysis.comparators import check_weights, places_of, read_rule
 from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.analysis.rules import RECORD, Rule
 from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_run
 from llmwidgets.comparison.files import names_file, read_labels
 from llmwidgets.comparison.history import record_run
-from llmwidgets.comparison.measures.text_result import DOCUBENCH, rule_of
+from llmwidgets.comparison.measures.text_result import DOCUBENCH, rule_of, write_rule
 from llmwidgets.comparison.records import follow_ids, read_truth_columns
 from llmwidgets.comparison.texts import read_groups, read_sources
 from llmwidgets.comparison.truth import Blank, read_truth
@@ -176,14 +177,14 @@ def read_rules(scoring: Any, texts: Sequence[Document]) -> dict[str, Any] | None
             hint = f"Its rules are a function now: {DOCUBENCH}"
         raise FieldError({"scoring": f"must be rules by field or a function, not {kind}."}, hint)
     schemas = list(dict.fromkeys(text.schema for text in texts))
-    rules: dict[str, Any] = {}
+    read: dict[str, Rule] = {}
     for name, rule in scoring.items():
-        known = [each for each in schemas if name in places_of(each)]
+        known = [each for each in schemas if name in places_of(each, rule)]
         fitting = (each for each in known if rule_of(name, rule, each) is not None)
         home = next(fitting, known[0] if known else schemas[0])
-        how = read_scoring({name: rule}, home)[name]
-        rules[name] = str(how) if isinstance(how, Comparator | ListRule) else rule
-    return rules
+        read[name] = read_rule(name, rule, home)
+    check_weights(read, schemas)
+    return {name: write_rule(scoring[name], rule) for name, rule in read.items()}
 
 
 # -- A plan run to its end: budget, progress bar, interrupt, and the results it leaves.

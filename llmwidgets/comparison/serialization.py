@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from llmwidgets import __version__
-from llmwidgets.analysis.comparators import RECORD, LostFunction
 from llmwidgets.analysis.grounding import SourceText, ground
 from llmwidgets.analysis.leaves import NOTHING, leaves_of
+from llmwidgets.analysis.rules import RECORD, LostFunction, split_weight
 from llmwidgets.comparison.core import NONE, CellKey, ResultData, Results, Rules, results_of_rows
 from llmwidgets.comparison.dataframes import read_frames
 from llmwidgets.comparison.measures.text_result import has_data, rule_text, score_extraction
@@ -60,12 +60,19 @@ class _SavedText(BaseModel):
     metadata: dict[str, str | int | Annotated[float, Field(allow_inf_nan=False)] | bool] = {}
 
 
+class _SavedFunction(BaseModel):
+    """What a file can hold of a function that scored a field."""
+
+    function: str
+    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+
+
 class _SavedComparison(BaseModel):
     """What a file has besides its format and version."""
 
     made_at: datetime
     notes: tuple[str, ...]
-    scoring: str | dict[str, str | dict[str, str]] | None
+    scoring: str | dict[str, str | _SavedFunction] | None
     repeats: int
     schemas: dict[str, Any]
     judged: dict[str, dict[str, Any]] = {}
@@ -222,11 +229,14 @@ def _scoring(rules: Rules) -> dict[str, Any] | None:
     if rules is None:
         return None
     return {
-        path: rule
-        if isinstance(rule, str)
-        else {"function": rule.name if isinstance(rule, LostFunction) else rule_text(rule)}
-        for path, rule in rules.items()
+        path: rule if isinstance(rule, str) else _function(rule) for path, rule in rules.items()
     }
+
+
+def _function(rule: Any) -> dict[str, Any]:
+    bare, weight = split_weight(rule)
+    name = bare.name if isinstance(bare, LostFunction) else rule_text(bare)
+    return {"function": name} if weight is None else {"function": name, "weight": weight}
 
 
 def _read_scoring(saved: Any) -> Rules:
@@ -236,9 +246,14 @@ def _read_scoring(saved: Any) -> Rules:
         # The name of a set of rules for whole records, which once were in this package.
         return {RECORD: LostFunction(saved)}
     return {
-        path: rule if isinstance(rule, str) else LostFunction(rule["function"])
+        path: rule if isinstance(rule, str) else _read_function(rule)
         for path, rule in saved.items()
     }
+
+
+def _read_function(saved: _SavedFunction) -> Any:
+    lost = LostFunction(saved.function)
+    return lost if saved.weight is None else {"rule": lost, "weight": saved.weight}
 
 
 def _text(text: Document) -> dict[str, Any]:

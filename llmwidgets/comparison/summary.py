@@ -10,6 +10,7 @@ from typing import Any
 
 from llmwidgets import __version__, formatting
 from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.analysis.rules import split_weight
 from llmwidgets.analysis.statistics.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.statistics.verdict import (
     MATTERS,
@@ -34,6 +35,7 @@ from llmwidgets.comparison.measures.scores import (
     not_in_full,
     score_rows,
     verdict_of,
+    weight_note,
 )
 from llmwidgets.comparison.measures.stability import measure_stability
 from llmwidgets.comparison.measures.text_result import (
@@ -225,7 +227,8 @@ def _by_field(results: ResultData) -> list[tuple[str, list[float | None]]]:
 def side_notes(results: ResultData) -> tuple[str, ...]:
     """What a reader of the scores has to know besides them, in sentences."""
     return (
-        _by_functions(results.scoring)
+        weight_note(results)
+        + _by_functions(results.scoring)
         + lost_functions(results)
         + caveat_sentences(results)
         + _labels_apart(results)
@@ -239,9 +242,9 @@ def side_notes(results: ResultData) -> tuple[str, ...]:
 def _by_functions(rules: Rules) -> tuple[str, ...]:
     """What the user's functions decide."""
     named = [
-        f"{path or 'the whole record'} by {rule_text(rule)}"
+        f"{path or 'the whole record'} by {rule_text(function)}"
         for path, rule in (rules or {}).items()
-        if callable(rule)
+        if callable(function := split_weight(rule)[0])
     ]
     return (f"Scored by custom functions: {join_truncated(named)}.",) if named else ()
 

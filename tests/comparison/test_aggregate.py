@@ -24,6 +24,14 @@ class Bill(BaseModel):
     tags: list[str] = []
 
 
+RULES = [
+    None,
+    {"name": "weight:5", "tags[]": "weight:0"},
+    {"name": "weight:0", "tags[]": "weight:0"},
+    {"total": "number:1% weight:0.1", "tags[]": "weight:3"},
+]
+
+
 def made(seed: int, texts: int = 12) -> Comparison:
     """Three variants on a few texts: right, wrong, silent, broken, some without a label."""
     generator = random.Random(seed)
@@ -43,7 +51,8 @@ def made(seed: int, texts: int = 12) -> Comparison:
         if generator.random() < 0.8
     }
     given = [{"id": f"t{at:02}", "text": "a text"} for at in range(texts)]
-    return Comparison.from_outputs(Bill, given, outputs, truth)
+    rules = generator.choice(RULES)
+    return Comparison.from_outputs(Bill, given, outputs, truth, scoring=rules)
 
 
 def same(one: Comparison, other: Comparison) -> None:

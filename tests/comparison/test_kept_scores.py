@@ -79,7 +79,16 @@ def made(draw: st.DrawFn) -> Comparison:
     outputs = {label: [draw(OUTPUTS) for _ in texts] for label in "ABC"}
     truth = [draw(RECORDS | st.none()) for _ in texts]
     scoring = draw(
-        st.sampled_from([None, {"name": part}, {"lines[]": "key:sku"}, {"total": "number:1"}])
+        st.sampled_from(
+            [
+                None,
+                {"name": part},
+                {"lines[]": "key:sku"},
+                {"total": "number:1"},
+                {"total": "number:20% weight:5", "lines[]": "weight:0", "tags[]": "weight:2"},
+                {"name": {"rule": part, "weight": 3}, "tags[]": "weight:0.1"},
+            ]
+        )
     )
     return Comparison.from_outputs(SCHEMA, texts, outputs, truth, scoring, missing="wrong")
 

@@ -37,6 +37,10 @@ MADE = {
     "group": lambda: demo([{"text": "Ulm", "mail": "a"}], group="mail"),
     "examples": lambda: demo(["Ulm"], examples=[("Rom, 2 EUR", {"total": 2, "city": "Rom"})]),
     "function": lambda: demo(["Ulm"], truth=[{"city": "Ulm"}], scoring={"city": same_city}),
+    "weights": lambda: demo(
+        ["Ulm"], truth=[{"city": "Ulm"}],
+        scoring={"city": {"rule": same_city, "weight": 2}, "total": "number:1% weight:5"},
+    ),
     "nameless functions": lambda: demo(
         ["Ulm"], truth=[{"city": "Ulm"}],
         scoring={"city": lambda value, truth: value == truth, "total": lambda value, truth: True},

@@ -18,7 +18,7 @@ from llmwidgets.analysis.statistics.intervals import (
     texts_to_equal,
 )
 from llmwidgets.analysis.statistics.significance import RunTest
-from llmwidgets.analysis.statistics.verdict import MATTERS, read_matters
+from llmwidgets.analysis.statistics.verdict import MATTERS, in_100, read_matters
 from llmwidgets.formatting import count, join_listed, join_truncated, percent
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ class ChangeVerdict:
     repeats: tuple[int, int] = (1, 1)
     reused: bool = False
     whole_records: bool = False
+    weighted: bool = False
     changed: tuple[str, ...] = ()
     rescored: bool = False
     tests: tuple[RunTest, ...] = field(default=(), repr=False)
@@ -196,7 +197,7 @@ class ChangeVerdict:
     # -- words
 
     def _told(self, each: VariantChange) -> str:
-        return f"{each.label} got {_by(each)}: {self._flipped(each)}"
+        return f"{each.label} got {self._by(each)}: {self._flipped(each)}"
 
     def _flipped(self, each: VariantChange) -> str:
         if self.whole_records:
@@ -207,7 +208,14 @@ class ChangeVerdict:
         low, high = max(0.0, -(each.low or 0.0)), max(0.0, each.high or 0.0)
         points = formatting.signed_points(round(100 * (each.change or 0.0), 1))
         ends = f"{percent(low)} worse to {percent(high)} better"
-        return f"{points} fields in 100 ({ends}); {self._flipped(each)}"
+        return f"{points} {in_100(self.weighted)} ({ends}); {self._flipped(each)}"
+
+    def _by(self, each: VariantChange) -> str:
+        """1.8 fields in 100 worse (0.3 to 3.3)."""
+        low, high = sorted((abs(each.low or 0.0), abs(each.high or 0.0)))
+        ends = f"{_least(low)} to {percent(high)}"
+        points = percent(abs(each.change or 0.0))
+        return f"{points} {in_100(self.weighted)} {each.outcome} ({ends})"
 
     def _unscored(self) -> str:
         if not self.texts:
@@ -311,7 +319,7 @@ class ChangeVerdict:
             return ""
         allowed = f"{self._margin} are allowed"
         if each.outcome is ChangeOutcome.WORSE:
-            return f"{each.label} got {_by(each)}; {allowed}"
+            return f"{each.label} got {self._by(each)}; {allowed}"
         if each.at_best >= self.margin:
             least = formatting.rough_share(each.at_best)
             return (
@@ -345,14 +353,6 @@ def _known(some: Sequence[VariantChange]) -> str:
 
 def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, StrEnum) else value
-
-
-def _by(each: VariantChange) -> str:
-    """1.8 fields in 100 worse (0.3 to 3.3)."""
-    low, high = sorted((abs(each.low or 0.0), abs(each.high or 0.0)))
-    ends = f"{_least(low)} to {percent(high)}"
-    points = percent(abs(each.change or 0.0))
-    return f"{points} fields in 100 {each.outcome} ({ends})"
 
 
 def name_days(since: datetime, until: datetime) -> tuple[str, str]:

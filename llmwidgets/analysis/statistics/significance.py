@@ -435,7 +435,8 @@ class Tested:
     """All variants tested, best first; what is concluded depends on what matters.
 
     `texts` are those that the best and each other answered, `units` how many groups they make, if
-    texts belong together; `better` is whether the first is better than all others.
+    texts belong together; `better` is whether the first is better than all others, `weighted`
+    whether fields count by weight.
     """
 
     standings: tuple[Standing, ...]
@@ -448,6 +449,7 @@ class Tested:
     level: float = LEVEL
     grouped: bool = False
     repeats: int = 1
+    weighted: bool = False
 
     def conclude(self, matters: float = MATTERS) -> Verdict:
         """What follows; `matters` is the smallest difference in accuracy that counts, 0 to 1."""
@@ -473,6 +475,7 @@ class Tested:
             texts_needed=texts_needed(spread, matters, count, self.level) if spread else None,
             can_show=can_show(spread, self.units, count, self.level) if spread else None,
             looks=self.looks,
+            weighted=self.weighted,
         )
         return put_in_words(verdict, self.left_out, self.repeats)
 

@@ -146,8 +146,8 @@ class Verdict:
     difference (0 to 1) that these show four times in five, `texts_needed` how many would show
     `matters`, and `texts_to_equal` how many would show of an equal variant that it is as good.
     If texts belong together, `groups` is how many groups they make, and groups are needed.
-    `looks` are the numbers of texts at which the truth was looked at so far. A notebook shows it
-    as sentences.
+    `looks` are the numbers of texts at which the truth was looked at so far. Shares are
+    `weighted` where fields count by weight. A notebook shows it as sentences.
     """
 
     headline: str
@@ -165,6 +165,7 @@ class Verdict:
     texts_to_equal: int | None = None
     can_show: float | None = None
     looks: tuple[int, ...] = ()
+    weighted: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -178,6 +179,15 @@ class Verdict:
     def _repr_html_(self) -> str:
         rest = _joined(self.details, *self.notes)
         return f"<p><b>{escape(self.headline)}</b></p>" + (f"<p>{escape(rest)}</p>" if rest else "")
+
+
+def in_100(weighted: bool) -> str:
+    """Of what a figure in 100 is a share: of fields, or of their weights.
+
+    >>> f"2.5 {in_100(False)} worse, 2.5 {in_100(True)} worse"
+    '2.5 fields in 100 worse, 2.5 of 100 (weighted) worse'
+    """
+    return "of 100 (weighted)" if weighted else "fields in 100"
 
 
 # -- what was lost or not answered -----------------------------------------------------------------
@@ -259,8 +269,9 @@ def put_in_words(verdict: Verdict, left_out: Sequence[tuple[str, int]], repeats:
         return replace(verdict, headline=_joined("Nothing was compared.", rest))
     best = verdict.standings[0]
     if verdict.outcome is None:
+        of_100 = in_100(True) if verdict.weighted else "in 100 fields"
         headline = (
-            f"{best.label} got {percent(best.accuracy)} in 100 fields right on "
+            f"{best.label} got {percent(best.accuracy)} {of_100} right on "
             f"{_texts(best.scored)} ({percent(best.low)} to {percent(best.high)}; 95 %)."
         )
         details = _joined(_losses(verdict), *_unanswered([best]), rest)
@@ -325,7 +336,7 @@ def _better(verdict: Verdict) -> tuple[str, str]:
     second = others[0]
     low, high, seen = _lead(verdict, second)
     than = second.label if len(others) == 1 else f"the next best, {second.label}"
-    least = f"reads at least {percent(low)} fields in 100 more right"
+    least = f"reads at least {percent(low)} {in_100(verdict.weighted)} more right"
     if low < 0.0005:
         least = "reads more right"
     on = _texts(_shared(verdict, best, second))
@@ -346,7 +357,7 @@ def _as_good(verdict: Verdict) -> tuple[str, str]:
     than = best.label if chosen is not best else "any other" if len(others) > 1 else others[0].label
     shared = verdict.texts if chosen is best else _shared(verdict, best, chosen)
     details = (
-        f"On {_texts(shared)} it is {_at_most(chosen)} than {than} "
+        f"On {_texts(shared)} it is {_at_most(chosen, verdict.weighted)} than {than} "
         f"(95 %; you allow {margin(verdict.matters)})."
     )
     if chosen is not best:
@@ -437,11 +448,11 @@ def _units(verdict: Verdict, number: int) -> str:
     return count(number, "group") if verdict.groups else _texts(number)
 
 
-def _at_most(each: Standing) -> str:
+def _at_most(each: Standing, weighted: bool) -> str:
     bound = each.worse_by or 0.0
     if bound <= 0:
         return "not worse"
-    return f"at most {percent(max(0.001, bound))} fields in 100 worse"
+    return f"at most {percent(max(0.001, bound))} {in_100(weighted)} worse"
 
 
 def _maybe(each: Standing, verdict: Verdict) -> str:

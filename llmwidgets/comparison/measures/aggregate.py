@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
-from llmwidgets.analysis.comparators import RECORD
 from llmwidgets.analysis.leaves import is_empty
+from llmwidgets.analysis.rules import RECORD
 from llmwidgets.analysis.scoring import Cell, Rows, TextScore, WithRows
-from llmwidgets.comparison.core import ResultData, Results, measure_once
+from llmwidgets.comparison.core import ResultData, Results, Rules, measure_once
 from llmwidgets.comparison.measures.agreement import Found, PairCounter
 from llmwidgets.comparison.measures.kept_scores import kept_scores
 from llmwidgets.comparison.measures.text_result import (
@@ -185,8 +185,10 @@ class VariantStats(WithRows):
         if extraction.paid_before is None:
             self.paid_now = _sum(self.paid_now, extraction.cost)
 
-    def score(self, document: Document, extraction: Extraction, score: TextScore) -> None:
-        """Count how one extraction was scored."""
+    def score(
+        self, document: Document, extraction: Extraction, score: TextScore, scoring: Rules = None
+    ) -> None:
+        """Count how one extraction was scored, by these rules."""
         name = document.id
         self._count(score, 1)
         if score.notes:
@@ -197,7 +199,7 @@ class VariantStats(WithRows):
             self.perfect[name] = [*self.perfect.get(name, ()), score.perfect]
             if not has_data(extraction):
                 self.lost.add(name)
-        elif extraction.asked and not has_data(extraction) and is_labelled(document):
+        elif extraction.asked and not has_data(extraction) and is_labelled(document, scoring):
             self.silent.add(name)
 
     def unscore(self, text_id: str, scores: Iterable[TextScore]) -> None:
@@ -335,7 +337,7 @@ class Accumulator:
 
     def __init__(self, results: ResultData, start: Aggregates | None = None) -> None:
         self._order = [text.id for text in results.texts]
-        self._repeats = results.repeats
+        self._repeats, self._scoring = results.repeats, results.scoring
         units, variants = len(self._order) * self._repeats, range(len(results.variants))
         columns = start.stats if start is not None else [VariantStats() for _ in variants]
         self._stats = [each.copy(each.scores) for each in columns]
@@ -355,7 +357,7 @@ class Accumulator:
                 self._counted[variant][at] = 1
                 extraction = result.extractions[variant]
                 stats.add(extraction)
-                stats.score(result.document, extraction, result.scores[variant])
+                stats.score(result.document, extraction, result.scores[variant], self._scoring)
         self._note(result, at)
 
     def score_again(self, before: Sequence[TextResult], now: Sequence[TextResult]) -> None:
@@ -366,7 +368,9 @@ class Accumulator:
             new = [each for each, known in zip(now, counted, strict=True) if known]
             stats.unscore(before[0].document.id, (each.scores[variant] for each in old))
             for each in new:
-                stats.score(each.document, each.extractions[variant], each.scores[variant])
+                stats.score(
+                    each.document, each.extractions[variant], each.scores[variant], self._scoring
+                )
         for each in now:
             self._note(each, self._at(each))
 

@@ -9,9 +9,10 @@ from itertools import combinations, combinations_with_replacement, permutations
 from typing import Any, NamedTuple
 
 from llmwidgets.analysis.alignment import LeafPair, is_few, state_of
-from llmwidgets.analysis.comparators import RECORD, FieldComparator, comparator_for
+from llmwidgets.analysis.comparators import FieldComparator, comparator_for
 from llmwidgets.analysis.leaves import NOTHING, inner_pattern, is_empty, patterns_of
 from llmwidgets.analysis.normalize import says_nothing
+from llmwidgets.analysis.rules import RECORD, split_weight
 from llmwidgets.analysis.scoring import Cell
 from llmwidgets.comparison.core import Rules
 from llmwidgets.comparison.measures.text_result import TextResult, rules_for, score_against
@@ -41,7 +42,7 @@ class PairCounter:
     def __init__(self, variants: int, scoring: Rules) -> None:
         self._variants, self._scoring = variants, scoring
         fields = {name: how for name, how in (scoring or {}).items() if name != RECORD}
-        self._by_function = any(map(callable, fields.values()))
+        self._by_function = any(callable(split_weight(each)[0]) for each in fields.values())
         self._counted: Counter[tuple[str, bytes, tuple[tuple[int, int, int, int], ...]]] = Counter()
         self._known: dict[tuple[Any, ...], Found] = {}
 

@@ -10,13 +10,13 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from llmwidgets.analysis.comparators import RECORD
 from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.analysis.rules import RECORD
 from llmwidgets.analysis.statistics.changes import ChangeVerdict, VariantChange
 from llmwidgets.analysis.statistics.significance import Scores, compare_runs, level_after
 from llmwidgets.comparison.core import CellKey, ResultData
 from llmwidgets.comparison.measures.aggregate import VariantStats
-from llmwidgets.comparison.measures.scores import groups_of, known_looks
+from llmwidgets.comparison.measures.scores import groups_of, known_looks, weight_note
 from llmwidgets.comparison.measures.text_result import (
     TextResult,
     data_to_compare,
@@ -155,6 +155,7 @@ def compare_with_earlier(
         texts=len(texts),
         repeats=(earlier.repeats, now.repeats),
         reused=bool(reused) and all(reused),
+        weighted=bool(weight_note(now)),
         whole_records=callable((now.scoring or {}).get(RECORD)),
         changed=changed,
         rescored=now.scoring != earlier.scoring
@@ -181,7 +182,7 @@ class _Sides:
         columns = self._variant, self._before
         for stats, each, at in zip(self._stats, (now, before), columns, strict=True):
             if each is not None:
-                stats.score(each.document, each.extractions[at], each.scores[at])
+                stats.score(each.document, each.extractions[at], each.scores[at], self._scoring)
         if now is None or before is None:
             return
         new, old = now.scores[self._variant], before.scores[self._before]

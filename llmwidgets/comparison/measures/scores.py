@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
 from llmwidgets import formatting
-from llmwidgets.analysis.comparators import RECORD, LostFunction
 from llmwidgets.analysis.leaves import NOTHING, is_empty
+from llmwidgets.analysis.rules import (
+    RECORD,
+    FieldWeights,
+    LostFunction,
+    plain_digits,
+    split_weight,
+    weighted_share,
+    weights_of,
+)
 from llmwidgets.analysis.scoring import failed_score
 from llmwidgets.analysis.statistics import significance
 from llmwidgets.analysis.statistics.intervals import FEWEST_TEXTS
@@ -27,6 +35,7 @@ from llmwidgets.comparison.measures.slices import By, frame_by
 from llmwidgets.comparison.measures.stability import measure_stability
 from llmwidgets.comparison.measures.text_result import (
     DOCUBENCH,
+    function_in_code,
     is_labelled,
     name_in_code,
     rule_text,
@@ -48,7 +57,8 @@ def scoreboard_frame(results: ResultData, by: By | None = None) -> pd.DataFrame:
 
     Shares are 0–1, times seconds, money US dollars; NaN is unknown or not scored, never 0.
     `accuracy` is the mean over texts, `accuracy_low` to `accuracy_high` its 95 % interval,
-    `pooled` the share of the labelled fields of all texts together. `lost` counts the scored
+    `pooled` the share of the labelled fields of all texts together; where `scoring` has weights,
+    both count by weight, and a note says by which. `lost` counts the scored
     texts whose reply left no usable record (refused, filtered, truncated, not JSON; wrong in
     `accuracy`), with the exact 95 % interval `loss_low` to `loss_high` of their share and the
     `answered_accuracy` of the replies that came. The intervals are those of the verdict: they
@@ -74,7 +84,12 @@ def scoreboard_frame(results: ResultData, by: By | None = None) -> pd.DataFrame:
     frame = pd.DataFrame([each.by_column() for each in score_rows(results)])
     for name in filter(Figures.is_number, frame.columns):
         frame[name] = frame[name].astype(float)
-    notes = lost_functions(results), not_in_full(results), caveat_sentences(results)
+    notes = (
+        weight_note(results),
+        lost_functions(results),
+        not_in_full(results),
+        caveat_sentences(results),
+    )
     frame.attrs["notes"] = list(chain(*notes))
     return frame
 
@@ -114,7 +129,7 @@ def _row(results: ResultData, at: int, stats: VariantStats) -> ScoreRow:
         accuracy_low=standing.low if standing and bounded else None,
         accuracy_high=standing.high if standing and bounded else None,
         perfect=stats.perfect_share,
-        pooled=total.accuracy,
+        pooled=pool(results, stats),
         rows_right=stats.rows_right / stats.rows if stats.rows else None,
         failures={name: stats.statuses[name] for name in FAILURES},
         p50_seconds=p50,
@@ -152,7 +167,8 @@ def not_in_full(results: ResultData) -> tuple[str, ...]:
 def lost_functions(results: ResultData) -> tuple[str, ...]:
     """A sentence for each function that scored these results, and that a file could not keep."""
     sentences = []
-    for path, rule in (results.scoring or {}).items():
+    for path, kept in (results.scoring or {}).items():
+        rule, weight = split_weight(kept)
         if isinstance(rule, LostFunction):
             name = name_in_code(path, rule)
             define = f"define {name}" if rule.name != "docubench" else DOCUBENCH.split(",")[0]
@@ -160,9 +176,42 @@ def lost_functions(results: ResultData) -> tuple[str, ...]:
                 f"{path or 'The whole record'} was scored by the function {rule.name}, which a "
                 "file cannot hold: here it is scored by the default rules. To score as before, "
                 f"{define} and call "
-                f"comparison.rescore({{**comparison.scoring, {python_literal(path)}: {name}}})."
+                f"comparison.rescore({{**comparison.scoring, {python_literal(path)}: "
+                f"{function_in_code(name, weight)}}})."
             )
     return tuple(sentences)
+
+
+@measure_once
+def read_weights(results: ResultData) -> FieldWeights | None:
+    """What each field counts in the accuracy of a text; None where no weight is given."""
+    leaves = dict.fromkeys(leaf.path for text in results.texts for leaf in text.schema.leaves)
+    return weights_of(results.scoring, leaves)
+
+
+def pool(results: ResultData, stats: VariantStats) -> float | None:
+    """The share right of the labelled fields of all texts together, by their weights."""
+    if (weights := read_weights(results)) is None:
+        return stats.total.accuracy
+    return weighted_share(
+        (weights[name], each.right + each.part, each.labelled)
+        for name, each in stats.counts.items()
+    )
+
+
+@measure_once
+def weight_note(results: ResultData) -> tuple[str, ...]:
+    """By which weights the fields count; empty where all count the same."""
+    weights = read_weights(results)
+    if weights is None or weights.are_equal():
+        return ()
+    leaves = (leaf.path for text in results.texts for leaf in text.schema.leaves)
+    places = {path: split_weight(rule)[1] for path, rule in (results.scoring or {}).items()}
+    given = {path: weight for path, weight in places.items() if weight is not None}
+    named = join_truncated((f"{path} {plain_digits(each)}" for path, each in given.items()), 8)
+    elsewhere = FieldWeights(dict.fromkeys(given, 0.0))
+    others = ", others 1" if any(elsewhere[each] for each in leaves) else ""
+    return (f"Fields count by weight: {named}{others}.",)
 
 
 def quantiles(seconds: list[float]) -> tuple[float | None, float | None]:
@@ -192,7 +241,7 @@ def verdict_of(results: ResultData, matters: float = MATTERS) -> Verdict:
         valid=sum(stats.statuses["ok"] for stats in sums.stats),
         replies=len(results),
         variants=len(results.variants),
-        labelled=sum(map(is_labelled, results.texts)),
+        labelled=sum(is_labelled(text, results.scoring) for text in results.texts),
         differing=sums.differing,
     )
 
@@ -220,12 +269,13 @@ def tested(results: ResultData) -> Tested | None:
     if not any(column.scores for column in columns):
         return None
     note_scores(results)
-    return significance.compare_variants(
+    found = significance.compare_variants(
         columns,
         groups=groups_of(results),
         looks=record_look(results),
         repeats=results.repeats,
     )
+    return replace(found, weighted=bool(weight_note(results)))
 
 
 def _columns(results: ResultData) -> list[Scores]:
@@ -419,7 +469,7 @@ def find_pooled(results: ResultData) -> PooledShares | None:
     known = [
         (label, accuracy, share)
         for label, stats in zip(results.labels, aggregate(results).stats, strict=True)
-        if (accuracy := stats.accuracy) is not None and (share := stats.total.accuracy) is not None
+        if (accuracy := stats.accuracy) is not None and (share := pool(results, stats)) is not None
     ]
     pooled = PooledShares(tuple(known))
     return pooled if pooled.reversed or pooled.apart > MATTERS else None

@@ -11,17 +11,19 @@ from functools import cached_property, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from llmwidgets.analysis.comparators import (
-    RECORD,
-    FieldComparator,
-    LostFunction,
-    Rule,
-    ScoringFunction,
-    comparator_for,
-    read_scoring,
-)
+from llmwidgets.analysis.comparators import FieldComparator, comparator_for, read_rule
 from llmwidgets.analysis.grounding import ExampleLeakage, Grounding, SourceText, ground
 from llmwidgets.analysis.leaves import NOTHING, is_empty, says_no_value
+from llmwidgets.analysis.rules import (
+    RECORD,
+    LostFunction,
+    ReadRules,
+    Rule,
+    ScoringFunction,
+    Weighted,
+    plain_digits,
+    split_weight,
+)
 from llmwidgets.analysis.same_values import group_values
 from llmwidgets.analysis.scoring import TextScore, failed_score, score
 from llmwidgets.comparison.core import ResultData, Rules, measure_once, read_extractions
@@ -60,7 +62,7 @@ def score_extraction(extraction: Extraction, text: Document, scoring: Rules) -> 
     failure = FAILURES.get(extraction.status)
     if text.truth is NOTHING or failure is None or not failure.scored:
         return _UNSCORED
-    return failed_score(text.schema, text.truth)
+    return failed_score(text.schema, text.truth, rules_for(text.schema, scoring).weights)
 
 
 def has_data(extraction: Extraction) -> bool:
@@ -76,11 +78,12 @@ def _is_lost(status: str, has_data: bool) -> bool:
     return failure is not None and failure.scored and not has_data
 
 
-def is_labelled(text: Document) -> bool:
-    """Whether the text's truth labels any field."""
+def is_labelled(text: Document, scoring: Rules = None) -> bool:
+    """Whether the text's truth labels any field that counts."""
     if text.truth is NOTHING:
         return False
-    return failed_score(text.schema, text.truth).accuracy is not None
+    weights = rules_for(text.schema, scoring).weights
+    return failed_score(text.schema, text.truth, weights).accuracy is not None
 
 
 def data_to_compare(extraction: Extraction, text: Document) -> Any:
@@ -105,32 +108,56 @@ def comparator_of(schema: Schema, scoring: Rules) -> FieldComparator:
     return comparator_for(schema, rules_for(schema, scoring))
 
 
-def rules_for(schema: Schema, scoring: Rules) -> dict[str, Rule]:
+def rules_for(schema: Schema, scoring: Rules) -> ReadRules:
     """The rules that this schema has the fields for."""
-    # A function of the user's need not be hashable by itself.
-    rules = (
-        (name, ScoringFunction(how) if callable(how) else how)
-        for name, how in (scoring or {}).items()
-    )
-    return _rules(tuple(rules), schema) if scoring else {}
+    rules = tuple([(name, _hashable(how)) for name, how in (scoring or {}).items()])
+    return _rules(rules, schema) if scoring else _NO_RULES
+
+
+_NO_RULES = ReadRules()
+
+
+def _hashable(how: Any) -> Any:
+    """A rule by which it is known again; a function of the user's need not be hashable."""
+    if isinstance(how, str):
+        return how
+    if isinstance(how, Mapping):
+        rule, weight = split_weight(how)
+        return Weighted(weight or 0.0, _hashable(rule))
+    return ScoringFunction(how) if callable(how) else how
 
 
 @lru_cache(maxsize=1024)
-def _rules(scoring: tuple[tuple[str, Any], ...], schema: Schema) -> dict[str, Rule]:
-    return {name: rule for name, how in scoring if (rule := rule_of(name, how, schema)) is not None}
+def _rules(scoring: tuple[tuple[str, Any], ...], schema: Schema) -> ReadRules:
+    read = ((name, rule_of(name, how, schema)) for name, how in scoring)
+    return ReadRules({name: rule for name, rule in read if rule is not None}, schema)
 
 
 def rule_of(name: str, how: Any, schema: Schema) -> Rule | None:
     """One rule as this schema reads it; None where it does not have the fields for it."""
     try:
-        return read_scoring({name: how}, schema)[name]
+        return read_rule(name, how, schema)
     except FieldError:
         return None
 
 
 def rule_text(rule: Any) -> str:
     """A rule as a reader knows it: its text, or the name of the user's function."""
-    return str(ScoringFunction(rule)) if callable(rule) else str(rule)
+    bare, weight = (rule, None) if isinstance(rule, str) else split_weight(rule)
+    text = str(ScoringFunction(bare)) if callable(bare) else str(bare)
+    return text if weight is None else f"{text}, weight:{plain_digits(weight)}"
+
+
+def write_rule(written: Any, rule: Rule) -> Any:
+    """A rule that was read from what the user wrote, as results keep it.
+
+    It is a text, or a function as it is; one with a weight is {"rule": …, "weight": …}.
+    """
+    bare, weight = split_weight(written)
+    bare = bare.function if isinstance(bare, ScoringFunction) else bare
+    if not (callable(bare) or isinstance(bare, LostFunction)):
+        return str(rule)
+    return bare if weight is None else {"rule": bare, "weight": weight}
 
 
 DOCUBENCH = (
@@ -150,8 +177,14 @@ _NAMES_OF_SCRIPTS = re.compile(
 
 def name_in_code(path: str, rule: Any) -> str:
     """The name of a function in Python; if it has none, one that shows what it is for."""
-    name = rule.name if isinstance(rule, LostFunction) else rule_text(rule)
+    bare = split_weight(rule)[0]
+    name = bare.name if isinstance(bare, LostFunction) else rule_text(bare)
     return name if is_free_name(name) else python_name(f"compare_{path or 'records'}")
+
+
+def function_in_code(name: str, weight: float | None) -> str:
+    """A rule that is a function of this name, as Python."""
+    return name if weight is None else f'{{"rule": {name}, "weight": {plain_digits(weight)}}}'
 
 
 def is_free_name(name: str) -> bool:
