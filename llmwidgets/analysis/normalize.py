@@ -491,7 +491,8 @@ def _plain(text: str) -> str:
     elif text.isascii() and not _TELLS.search(text):
         kept = _NO_MATTER.sub("", text).lower()
     else:
-        kept = plain_with_offsets(text)[0]
+        # An accent that is a letter of its own would end the grade that it is in.
+        kept = plain_with_offsets(unicodedata.normalize("NFC", text))[0]
     return kept or text.strip().casefold()
 
 
