@@ -95,8 +95,8 @@ for n in range(70):
         "lines": [first, second]})
     one = truth[-1]
     texts.append({"id": f"claim-{n + 1:02}", "text": f"{who} writes for {other}: on {one['day']} "
-        f"{one['cause']} hit {one['location']}. About {round(one['amount'] / 1000, 4)} thousand euro, "
-        f"{first['what']} {first['cost']}, {second['what']} {second['cost']}. "
+        f"{one['cause']} hit {one['location']}. About {round(one['amount'] / 1000, 4)} thousand "
+        f"euro, {first['what']} {first['cost']}, {second['what']} {second['cost']}. "
         f"Report: {one['police_report'] or 'none'}. Our phone is 0431-{n}553."})
 def said(right, wrong):
     made = {**right, "lines": [dict(each) for each in right["lines"]]}

@@ -59,7 +59,8 @@ def run_journal(options: JournalOptions) -> Exit:
 def _list_runs(runs: Sequence[RunRecord]) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("Run", justify="right")
-    for head in ("Date", "Schema", "Texts", "Models", "Most fields right"):
+    table.add_column("Date", no_wrap=True)
+    for head in ("Schema", "Texts", "Models", "Most fields right"):
         table.add_column(head, overflow="fold")
     table.add_column("Calls", justify="right")
     table.add_column("Cost paid", justify="right")

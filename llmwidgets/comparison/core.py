@@ -384,6 +384,9 @@ def _outputs_by_label(
     assumed: dict[str, None] = {}
     for label, given in outputs.items():
         runs = listed[str(label)] = []
+        way = hint
+        if repeats == 1 and isinstance(given, list) and given and all(map(_may_be_run, given)):
+            way = f"If these are runs, say repeats={len(given)}. {hint}"
         for at, each in enumerate(_runs(given, label, names, repeats)):
             name = f"outputs of {label}{f', run {at + 1}' if repeats > 1 else ''}"
             if names_file(each, name):
@@ -391,7 +394,7 @@ def _outputs_by_label(
                 assumed |= dict.fromkeys([note] if note else [])
             own = read_records(each, schemas, names.ids, name) if is_frame(each) else each
             own = follow_ids(own, schemas, names.ids, "output", name)
-            runs.append(align(own, names, name, ("output",), hint, pandas_index(each)))
+            runs.append(align(own, names, name, ("output",), way, pandas_index(each)))
     return listed, [each for each in assumed if each not in file_notes(texts)]
 
 
@@ -427,7 +430,7 @@ def _runs(given: Any, label: Any, names: TextNames, repeats: int) -> Sequence[An
     )
 
 
-def _may_be_run(entry: Any, ids: Sequence[str]) -> bool:
+def _may_be_run(entry: Any, ids: Sequence[str] = ()) -> bool:
     """Whether this can be the outputs of all texts, and not one output."""
     if isinstance(entry, Mapping):
         return not entry or not set(map(name_of, entry)).isdisjoint(ids)

@@ -18,7 +18,7 @@ from llmwidgets.analysis.statistics.intervals import (
     texts_to_equal,
 )
 from llmwidgets.analysis.statistics.significance import RunTest
-from llmwidgets.analysis.statistics.verdict import MATTERS
+from llmwidgets.analysis.statistics.verdict import MATTERS, read_matters
 from llmwidgets.formatting import count, join_listed, join_truncated, percent
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ class ChangeVerdict:
     tests: tuple[RunTest, ...] = field(default=(), repr=False)
 
     def at(self, margin: float) -> ChangeVerdict:
-        """The same by another margin."""
+        """The same by another margin, a share; FieldError for anything else."""
+        margin = read_matters(margin, "margin")
         changes = (
             _concluded(each, test, margin, self.level)
             for each, test in zip(self.changes, self.tests, strict=True)
@@ -209,13 +210,14 @@ class ChangeVerdict:
         if all(each.values is None for each in self.changes):
             return "nothing can be compared, since one of the two runs was not scored."
         said = [
-            f"{each.label} gives another value in {each.changed or 0:,} of "
+            f"{each.label} gives another value in {each.changed:,} of "
             f"{count(each.values or 0, 'field')}"
             for each in self.changes
+            if each.changed
         ]
         return (
             "nothing is scored, since no text that is in both runs has truth: "
-            f"{join_truncated(said, 3)}."
+            f"{join_truncated(said, 3) or 'every value is as before'}."
         )
 
     def _others(self) -> Iterator[str]:
@@ -232,16 +234,13 @@ class ChangeVerdict:
                 f"{names} {'is' if len(kept) == 1 else 'are'} shown not to be worse by more than "
                 f"{self._margin} (at most {at_most}; 95 %)."
             )
+        ruled_out: dict[str, list[VariantChange]] = {}
         for each in self.changes:
             if each.only_better and not each.told_apart and not self._is_shown(each):
-                units = count(each.units, "group" if self.grouped else "text")
-                ruled_out = (
-                    f"can rule out a loss of {formatting.rough_share(each.at_best)} in 100, not a "
-                    "smaller one"
-                    if each.at_best is not None
-                    else "rule out no loss"
-                )
-                yield f"{each.label}: nothing got worse on these texts, but {units} {ruled_out}."
+                ruled_out.setdefault(self._ruled_out(each), []).append(each)
+        for words, alike in ruled_out.items():
+            names = join_listed([each.label for each in alike])
+            yield f"{names}: nothing got worse on these texts, but {words}."
         if few and (told or rest):
             names = join_listed([each.label for each in few])
             yield f"{names}: too few texts with truth are in both runs."
@@ -256,6 +255,13 @@ class ChangeVerdict:
                     f"{each.label} has no answer to {count(each.unanswered_now, 'text')} "
                     f"({each.unanswered_before:,} before)."
                 )
+
+    def _ruled_out(self, each: VariantChange) -> str:
+        units = count(each.units, "group" if self.grouped else "text")
+        if each.at_best is None:
+            return f"{units} rule out no loss"
+        least = formatting.rough_share(each.at_best)
+        return f"{units} can rule out a loss of {least} in 100, not a smaller one"
 
     def _compared(self) -> str:
         fields = max((each.fields for each in self.changes), default=0)

@@ -94,17 +94,17 @@ def slice_texts(results: ResultData, by: By) -> tuple[Slice, ...]:
     return tuple(Slice(values, found[values]) for values in sorted(found, key=ranks.__getitem__))
 
 
-def read_names(by: Any, known: Sequence[str]) -> tuple[str, ...]:
+def read_names(by: Any, known: Sequence[str], option: str = "by") -> tuple[str, ...]:
     """The columns that `by` names; FieldError, with the nearest, where they are not known."""
     names = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, list | tuple) else ()
     hint = f"Name one of {join_truncated(known, 12)}."
     if not known:
         hint = "Give texts as dicts, a DataFrame or a table, with a column to slice them by."
     if not names or not all(isinstance(each, str) for each in names):
-        raise FieldError({"by": "is not the name of a column."}, hint)
+        raise FieldError({option: "is not the name of a column."}, hint)
     if unknown := [each for each in names if each not in known]:
         problem = f"the texts have no column or key {unknown[0]}.{_meant(unknown[0], known)}"
-        raise FieldError({"by": problem}, hint)
+        raise FieldError({option: problem}, hint)
     return tuple(dict.fromkeys(names))
 
 
@@ -214,7 +214,7 @@ def where(results: Results, /, **columns: Any) -> Results:
 
 
 def _find_texts(results: ResultData, name: str, wanted: Any) -> set[int]:
-    read_names(name, column_names(results.texts))
+    read_names(name, column_names(results.texts), "where")
     values = _values(results, name)
     if callable(wanted):
         return {at for at, value in enumerate(values) if wanted(value)}
