@@ -49,8 +49,8 @@ def _figure(doubts: Doubts) -> str:
     if own is None or alone is None:
         return ""
     return (
-        f"A wrong value ranks above a right one {formatting.percent(own)} times in 100 (the AUC), "
-        f"by disagreement alone {formatting.percent(alone)}."
+        f"A wrong value ranks above a right one in {formatting.percent(own)} % of pairs (the AUC), "
+        f"by disagreement alone in {formatting.percent(alone)} %."
     )
 
 
