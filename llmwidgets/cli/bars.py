@@ -149,7 +149,7 @@ def changes_table(console: Console, verdict: ChangeVerdict) -> None:
         title=f"Since {then}", title_justify="left", box=SIMPLE_HEAD, collapse_padding=True,
         pad_edge=False,
     )  # fmt: skip
-    table.add_column("", overflow="fold", min_width=16)
+    table.add_column("", overflow="fold")
     for head in (*heads, "To wrong", "To right"):
         table.add_column(head, justify="right")
     for each in verdict.changes:

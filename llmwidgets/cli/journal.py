@@ -66,7 +66,7 @@ def _list_runs(runs: Sequence[RunRecord]) -> None:
     table.add_column("Cost paid", justify="right")
     for run in runs:
         labels = join_truncated((each.label for each in run.facts.variants), 3)
-        day = f"{run.when.astimezone():%Y-%m-%d %H:%M}"
+        day = f"{run.when.astimezone():%Y-%m-%d\n%H:%M}"
         cells = (str(run.id), day, run.facts.schema, texts_words(run), labels, best_words(run))
         cost = " ".join(cost_words(run)).strip()
         table.add_row(*map(_text, (*cells, f"{run.facts.calls:,}", cost)))
