@@ -95,14 +95,14 @@ for n in range(70):
         "lines": [first, second]})
     one = truth[-1]
     texts.append({"id": f"claim-{n + 1:02}", "text": f"{who} writes for {other}: on {one['day']} "
-        f"{one['cause']} hit {one['location']}. About {one['amount'] / 1000} thousand euro, "
-        f"{first['what']} {first['cost']}, {second['what']} {second['cost']}. "
+        f"{one['cause']} hit {one['location']}. About {round(one['amount'] / 1000, 4)} thousand "
+        f"euro, {first['what']} {first['cost']}, {second['what']} {second['cost']}. "
         f"Report: {one['police_report'] or 'none'}. Our phone is 0431-{n}553."})
 def said(right, wrong):
     made = {**right, "lines": [dict(each) for each in right["lines"]]}
     def slips(): return rng.random() < wrong
     if slips(): made["reporter"] = right["insured"]
-    if slips(): made["amount"] = right["amount"] / 1000
+    if slips(): made["amount"] = round(right["amount"] / 1000, 4)
     if slips() and slips(): made["amount"] = -right["amount"]
     if slips(): made["cause"] = rng.choice(["water", "fire", "storm"])
     if slips(): made["location"] = "Kiel"

@@ -59,13 +59,14 @@ def run_journal(options: JournalOptions) -> Exit:
 def _list_runs(runs: Sequence[RunRecord]) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("Run", justify="right")
-    for head in ("Date", "Schema", "Texts", "Models", "Most fields right"):
+    table.add_column("Date", no_wrap=True)
+    for head in ("Schema", "Texts", "Models", "Most fields right"):
         table.add_column(head, overflow="fold")
     table.add_column("Calls", justify="right")
     table.add_column("Cost paid", justify="right")
     for run in runs:
         labels = join_truncated((each.label for each in run.facts.variants), 3)
-        day = f"{run.when.astimezone():%Y-%m-%d %H:%M}"
+        day = f"{run.when.astimezone():%Y-%m-%d\n%H:%M}"
         cells = (str(run.id), day, run.facts.schema, texts_words(run), labels, best_words(run))
         cost = " ".join(cost_words(run)).strip()
         table.add_row(*map(_text, (*cells, f"{run.facts.calls:,}", cost)))

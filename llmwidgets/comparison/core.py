@@ -385,6 +385,10 @@ def _outputs_by_label(
     assumed: dict[str, None] = {}
     for label, given in outputs.items():
         runs = listed[whole_text(str(label))] = []
+        way = hint
+        if repeats == 1 and isinstance(given, list) and given:
+            if all(_may_be_run(each, (), f"outputs of {label}") for each in given):
+                way = f"If these are runs, say repeats={len(given)}. {hint}"
         for at, each in enumerate(_runs(given, label, names, repeats, assumed)):
             name = f"outputs of {label}{f', run {at + 1}' if repeats > 1 else ''}"
             if names_file(each, name):
@@ -392,7 +396,7 @@ def _outputs_by_label(
                 assumed |= dict.fromkeys([note] if note else [])
             own = read_records(each, schemas, names.ids, name) if is_frame(each) else each
             own = follow_ids(own, schemas, names.ids, "output", name)
-            runs.append(align(own, names, name, ("output",), hint, pandas_index(each)))
+            runs.append(align(own, names, name, ("output",), way, pandas_index(each)))
     return listed, [each for each in assumed if each not in file_notes(texts)]
 
 

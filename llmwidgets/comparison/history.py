@@ -205,7 +205,7 @@ def best_words(record: RunRecord) -> str:
     if record.best is None:
         return "unknown"
     label, share = record.best
-    return f"{label}, {percent(share)} %"
+    return f"{label}, {percent(share)}\u00a0%"
 
 
 # -- two of them -----------------------------------------------------------------------------------

@@ -253,3 +253,21 @@ def test_no_value_and_no_text_is_in_the_verdict() -> None:
     verdict = made(wrong(40)).against(made(TRUTH)).verdict
     shown = f"{verdict!r}{verdict._repr_html_()}{verdict.table.to_dict()}{verdict.fails()}"
     assert not any(word in shown for word in ("total 1", "wrong 1", "Text 1"))
+
+
+def test_what_is_said_of_several_variants_is_said_once() -> None:
+    """And a change of nothing is 0, not -0."""
+    few = {"texts": TEXTS[:8], "truth": TRUTH[:8]}
+    before = made(dict.fromkeys("ABC", TRUTH[:8]), **few)
+    verdict = before.against(before).verdict
+    assert verdict.details.count("nothing got worse") == 1
+    assert "A, B and C: nothing got worse on these texts, but 8 texts" in verdict.details
+    assert {str(each.change) for each in verdict.changes} == {"0.0"}
+    alone = made(dict.fromkeys("ABC", TRUTH), truth=None)
+    assert alone.against(alone).verdict.headline.endswith("has truth: every value is as before.")
+
+
+@pytest.mark.parametrize("margin", [0, -0.1, 5, "a", None, True, float("nan")])
+def test_a_margin_that_is_not_a_share_is_refused(margin) -> None:
+    with pytest.raises(FieldError, match="margin: must be a number over 0 and at most 1"):
+        made(TRUTH).against(made(TRUTH)).verdict.at(margin)

@@ -128,6 +128,8 @@ def test_nothing_wrong_and_nothing_labelled_are_empty_tables() -> None:
         assert made.errors().empty
         assert made.error_kinds()["all"].sum() == 0
         assert made.error_kinds("field").empty
+        for frame in (made.errors(), made.error_kinds(), made.error_kinds("field")):
+            assert bool(frame.attrs["notes"]) == (truth is None)
 
 
 _TEXTS = st.sampled_from([None, "", "Kiel", "KIEL", "Kiel Hafen", "N/A", "12", "-12", "1200"])

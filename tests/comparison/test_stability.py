@@ -255,6 +255,14 @@ def test_each_text_can_have_a_list_of_its_outputs() -> None:
     assert names_of([[*by_text[0][:2], None], None]) == [["a0", "a1", None], [None] * 3]
 
 
+def test_runs_without_repeats_are_refused_with_the_option_that_reads_them() -> None:
+    with pytest.raises(FieldError, match="If these are runs, say repeats=3"):
+        lw.Comparison.from_outputs(SCHEMA, ["a", "b"], {"M": [[{}, {}]] * 3})
+    with pytest.raises(FieldError) as refused:
+        lw.Comparison.from_outputs(SCHEMA, ["a", "b"], {"M": [{}, {"name": "x"}, {"name": "y"}]})
+    assert "repeats" not in str(refused.value)
+
+
 def test_what_can_be_either_is_read_as_runs() -> None:
     square = [[{"name": f"{row}{column}"} for column in "xy"] for row in "ab"]
     by_text = {"a": square[0], "b": square[1]}

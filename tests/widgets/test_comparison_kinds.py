@@ -104,3 +104,20 @@ def test_a_label_leads_to_other_counts(page) -> None:
     page.send("labels.set", index=0, path="total", text="101.5")
     after = next(each for each in page.ask("kinds")["kinds"] if each["name"] == "unit")
     assert after["counts"][1] == before["counts"][1] - 1
+
+
+def test_a_slice_alone_has_the_counts_and_the_values_of_its_own_texts(wire) -> None:
+    """As everything else in the scoreboard; with all texts again, those of all."""
+    texts = [{**each, "vendor": "north" if n % 3 else "south"} for n, each in enumerate(TEXTS)]
+    made = lw.Comparison.from_outputs(SCHEMA, texts, {"good": GOOD, "bad": BAD}, TRUTH)
+    page, alone = wire(made.explore()), made.where(vendor="south")
+    page.send("scores.slice", by="vendor", at=1)
+    kinds, wanted = page.ask("kinds"), alone.error_kinds().set_index("kind")
+    assert {each["name"]: each["counts"][1] for each in kinds["kinds"]} == {
+        kind: number for kind, number in wanted.bad.items() if number
+    }
+    assert kinds["said"].startswith(f"wrong values on the {len(alone.texts)} texts")
+    rows = page.ask("kind_rows", kind="unit", column=1, most=COUNT)
+    assert [each["text"] for each in rows["rows"]] == [each.id for each in alone.texts]
+    page.send("scores.slice", at=-1)
+    assert page.ask("kind_rows", kind="unit", column=1)["total"] == COUNT

@@ -418,8 +418,8 @@ def test_the_curve_is_that_of_the_doubts(wire) -> None:
         inside = frame[(frame.doubt * 10).astype(int) == int(each["said"] / 10)]
         assert each["said"] == pytest.approx(100 * inside.doubt.mean())
         assert each["wrong"] == pytest.approx(100 * (inside.right == False).mean())  # noqa: E712
-    assert said["figure"].startswith("AUC ")
-    assert ", disagreement alone " in said["figure"]
+    assert "ranks above a right one" in said["figure"]
+    assert ", by disagreement alone in " in said["figure"]
     assert [said["basis"], said["found"]] == frame.attrs["notes"][:2]
 
 

@@ -66,9 +66,7 @@ def test_a_row_shows_its_text_its_truth_and_the_doubt_of_each_value(wire) -> Non
     assert review["head"] == "Review: the 20 most doubtful values"
     assert review["found"] == "14 of the first 20 labelled were wrong"
     assert review["random"] == "(3.5 expected at random)"
-    assert review["foot"] == (
-        "bar: chance that the value is wrong, learned from 20 texts with truth"
-    )
+    assert review["foot"] == ("%: chance that the value is wrong, learned from 20 texts with truth")
     shown = grid["blocks"][0]
     [row] = shown["rows"]
     assert (shown["id"], row["name"]) == (f"t{first.text}", first.path)

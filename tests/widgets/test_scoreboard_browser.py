@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from llmwidgets.widgets.comparison.scores.kinds_view import AT_ONCE
 from tests.jupyterlab import becomes
 from tests.outcomes import ERRORS, OUTCOMES, WIDE
 
@@ -50,8 +51,11 @@ def test_sparse_truth_leads_with_the_fields_that_hold_a_value(lab, page) -> None
     panel.get_by_text("precision, recall and F1 count only the fields with a value").wait_for()
     valid = panel.get_by_role("columnheader", name="Valid")
     expect(valid).to_be_hidden()
-    panel.get_by_role("button", name="Show 4 more columns").press("Enter")
+    panel.get_by_role("button", name="Show 2 more columns").press("Enter")
     expect(valid).to_be_visible()
+    # Nothing was called: no reply was timed, and no token counted.
+    expect(panel.get_by_role("columnheader", name="Tokens in / out")).to_have_count(0)
+    expect(panel.get_by_role("columnheader", name="p50 / p95, s")).to_have_count(0)
 
 
 def test_a_count_of_a_kind_opens_its_values_and_leads_to_a_row(lab, page) -> None:
@@ -69,9 +73,11 @@ def test_a_count_of_a_kind_opens_its_values_and_leads_to_a_row(lab, page) -> Non
     most = table.get_by_role("button", name=re.compile("^cut, all models"))
     expect(most).to_be_focused()
     most.press("Enter")
-    expect(panel.get_by_role("button", name=row)).to_have_count(50)
-    panel.get_by_role("button", name=re.compile(r"^\d+ more$")).press("Enter")
-    expect(panel.get_by_role("button", name=re.compile(r"^\d+ more$"))).to_have_count(0)
+    more = panel.get_by_role("button", name=re.compile(r"^\d+ more$"))
+    for shown in (AT_ONCE, 2 * AT_ONCE, 3 * AT_ONCE):
+        expect(panel.get_by_role("button", name=row)).to_have_count(shown)
+        more.press("Enter")
+    expect(more).to_have_count(0)
     most.press("Escape")
     expect(panel.get_by_role("button", name=row)).to_have_count(0)
     most.press("ArrowDown")

@@ -223,13 +223,15 @@ class ChangeVerdict:
         if all(each.values is None for each in self.changes):
             return "nothing can be compared, since one of the two runs was not scored."
         said = [
-            f"{each.label} gives another value in {each.changed or 0:,} of "
-            f"{count(each.values, 'field')}"
+            f"{each.label} gives another value in {each.changed:,} of "
+            f"{count(each.values or 0, 'field')}"
             for each in self.changes
-            if each.values
+            if each.changed
         ]
         why = f"nothing is scored, since no text {_known(self.changes)} is in both runs"
-        return f"{why}: {join_truncated(said, 3)}." if said else f"{why}."
+        if not any(each.values for each in self.changes):
+            return f"{why}."
+        return f"{why}: {join_truncated(said, 3) or 'every value is as before'}."
 
     def _others(self) -> Iterator[str]:
         """Who is not named in the headline; what was lost, and what has no answer."""
@@ -245,16 +247,13 @@ class ChangeVerdict:
                 f"{names} {'is' if len(kept) == 1 else 'are'} shown not to be worse by more than "
                 f"{self._margin} (at most {at_most}; 95 %)."
             )
+        ruled_out: dict[str, list[VariantChange]] = {}
         for each in self.changes:
             if each.only_better and not each.told_apart and not self._is_shown(each):
-                units = count(each.units, "group" if self.grouped else "text")
-                ruled_out = (
-                    f"can rule out a loss of {formatting.rough_share(each.at_best)} in 100, not a "
-                    "smaller one"
-                    if each.at_best is not None
-                    else "rule out no loss"
-                )
-                yield f"{each.label}: nothing got worse on these texts, but {units} {ruled_out}."
+                ruled_out.setdefault(self._ruled_out(each), []).append(each)
+        for words, alike in ruled_out.items():
+            names = join_listed([each.label for each in alike])
+            yield f"{names}: nothing got worse on these texts, but {words}."
         if few and (told or rest):
             names = join_listed([each.label for each in few])
             yield f"{names}: too few texts {_known(few)} are in both runs."
@@ -269,6 +268,13 @@ class ChangeVerdict:
                     f"{each.label} has no answer to {count(each.unanswered_now, 'text')} "
                     f"({each.unanswered_before:,} before)."
                 )
+
+    def _ruled_out(self, each: VariantChange) -> str:
+        units = count(each.units, "group" if self.grouped else "text")
+        if each.at_best is None:
+            return f"{units} rule out no loss"
+        least = formatting.rough_share(each.at_best)
+        return f"{units} can rule out a loss of {least} in 100, not a smaller one"
 
     def _compared(self) -> str:
         fields = max((each.fields for each in self.changes), default=0)

@@ -242,7 +242,7 @@ def _table(
     pairs = []
     for a, b in couples:
         contest = contests[a, b]
-        pair = Pair(labels[a], labels[b], contest.texts, -contest.difference)
+        pair = Pair(labels[a], labels[b], contest.texts, 0.0 - contest.difference)
         if (a, b) in ps:
             apart = ps[a, b] <= levels[a, b]
             ahead = a if contest.tail <= contests[b, a].tail else b

@@ -31,15 +31,15 @@ MATTERS = 0.05
 """The smallest difference in accuracy that counts unless the user gives another."""
 
 
-def read_matters(matters: object, name: str = "matters") -> float:
+def read_matters(given: object, name: str = "matters") -> float:
     """The smallest difference that counts as a share; FieldError, about `name`, for all else."""
     share = 0.0
-    if not isinstance(matters, bool) and isinstance(matters, Real):
-        share = float(matters)
+    if not isinstance(given, bool) and isinstance(given, Real):
+        share = float(given)
     if not 0 < share <= 1:
         raise FieldError(
             {name: "must be a number over 0 and at most 1."},
-            "It is a share: 0.05 says that 5 fields in 100 matter.",
+            "It is a share: 0.05 stands for 5 fields in 100.",
         )
     return share
 

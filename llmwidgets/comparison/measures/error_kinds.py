@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.analysis.error_kinds import ERROR_KINDS, ErrorKind, RecordTruth, kind_of_error
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.core import ResultData, measure_once
+from llmwidgets.comparison.measures.aggregate import aggregate
 from llmwidgets.comparison.measures.text_result import TextResult, ground_text, read_all_results
 from llmwidgets.errors import FieldError
 
@@ -69,6 +70,12 @@ class _Text:
         return found is not None and found.kind in {"exact", "normalised"}
 
 
+def _notes(results: ResultData) -> list[str]:
+    """Where nothing is wrong because nothing was scored."""
+    scored = any(stats.scores for stats in aggregate(results).stats)
+    return [] if scored else ["No text has truth, so nothing is known to be wrong; see review()."]
+
+
 def error_frame(results: ResultData) -> pd.DataFrame:
     """One row per wrong value: variant, text_id, repeat, field, kind, value, truth.
 
@@ -84,7 +91,9 @@ def error_frame(results: ResultData) -> pd.DataFrame:
         by_variant[place.variant].append((*start, place.kind, *values))
     names = ("variant", "text_id", "repeat", "field", "kind", "value", "truth")
     rows = [row for rows in by_variant for row in rows]
-    return pd.DataFrame(rows, columns=pd.Index(names), dtype=object).astype({"repeat": int})
+    frame = pd.DataFrame(rows, columns=pd.Index(names), dtype=object).astype({"repeat": int})
+    frame.attrs["notes"] = _notes(results)
+    return frame
 
 
 def kind_frame(results: ResultData, by: str | None = None) -> pd.DataFrame:
@@ -110,4 +119,6 @@ def kind_frame(results: ResultData, by: str | None = None) -> pd.DataFrame:
             if not by or any(own):
                 rows.append((*([field] if by else []), kind, *own, sum(own)))
     names = [*(["field"] if by else []), "kind", *results.labels, "all"]
-    return pd.DataFrame(rows, columns=pd.Index(names))
+    frame = pd.DataFrame(rows, columns=pd.Index(names))
+    frame.attrs["notes"] = _notes(results)
+    return frame

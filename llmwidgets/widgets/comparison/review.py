@@ -276,7 +276,7 @@ def _more_words(rest: Sequence[ReviewRow], total: int) -> str:
 def _foot_words(doubts: Doubts) -> str:
     if doubts.calibrated:
         texts = count(doubts.texts, "text")
-        return f"bar: chance that the value is wrong, learned from {texts} with truth"
+        return f"%: chance that the value is wrong, learned from {texts} with truth"
     labelled = doubts.wrong + doubts.right
     have = f"{count(labelled, 'labelled value')}, {doubts.wrong:,} wrong"
     return (

@@ -48,11 +48,10 @@ def _figure(doubts: Doubts) -> str:
     own, alone = doubts.auc(), doubts.auc_of_disagreement()
     if own is None or alone is None:
         return ""
-    return f"AUC {_two_digits(own)}, disagreement alone {_two_digits(alone)}"
-
-
-def _two_digits(share: float) -> str:
-    return f"{share:.2f}".removeprefix("0")
+    return (
+        f"A wrong value ranks above a right one in {formatting.percent(own)} % of pairs (the AUC), "
+        f"by disagreement alone in {formatting.percent(alone)} %."
+    )
 
 
 def _bin(each: Bin) -> DoubtBin:

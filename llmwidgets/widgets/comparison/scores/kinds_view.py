@@ -22,7 +22,6 @@ from llmwidgets.formatting import count
 from llmwidgets.report.scoreboard import State
 from llmwidgets.widgets.comparison.detail_view import EvidenceState, add_evidence
 from llmwidgets.widgets.comparison.grid_model import (
-    GridIndex,
     spell_out,
     text_name,
     truth_cell,
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.widgets.comparison.results import ShownResult
 
-AT_ONCE = 50
+AT_ONCE = 20
 """How many wrong values are sent with a question; the page asks for more by as many."""
 
 _LONGEST = 200
@@ -146,13 +145,13 @@ def _foot(comparison: Comparison, wrong: int) -> str:
     return " ".join(part for part in parts if part)
 
 
-def rows_view(index: GridIndex, wanted: Content) -> KindRowsState:
+def rows_view(comparison: Comparison, wanted: Content) -> KindRowsState:
     """The wrong values of a kind, of one variant and field or of all, with their passages."""
     kind, field = str(wanted.get("kind") or ""), wanted.get("field")
     column, most = whole_in(wanted, "column"), max(whole_in(wanted, "most"), AT_ONCE)
     found = [
         each
-        for each in find_errors(index.comparison)
+        for each in find_errors(comparison)
         if each.kind == kind
         and column in (each.variant, -1)
         and (not isinstance(field, str) or each.pattern == field)
@@ -160,18 +159,18 @@ def rows_view(index: GridIndex, wanted: Content) -> KindRowsState:
     grounds: dict[int, TextGrounding] = {}
     for each in found[:most]:
         if each.text not in grounds:
-            grounds[each.text] = ground_text(index.comparison, each.text)
+            grounds[each.text] = ground_text(comparison, each.text)
     return {
         "kind": kind,
         "field": field if isinstance(field, str) else "",
         "column": column,
         "total": len(found),
-        "rows": [spell_out(_error(index, each, grounds[each.text])) for each in found[:most]],
+        "rows": [spell_out(_error(comparison, each, grounds[each.text])) for each in found[:most]],
     }
 
 
-def _error(index: GridIndex, wrong: WrongValue, grounds: TextGrounding) -> _ErrorState:
-    comparison, column = index.comparison, wrong.variant
+def _error(comparison: Comparison, wrong: WrongValue, grounds: TextGrounding) -> _ErrorState:
+    column = wrong.variant
     answers = read_text_result(comparison, wrong.text, wrong.repeat)
     cell = next(each for each in answers.scores[column].cells if each.path == wrong.path)
     state: State = "differ" if cell.state == "unlabelled" else cell.state
@@ -195,7 +194,7 @@ def _error(index: GridIndex, wrong: WrongValue, grounds: TextGrounding) -> _Erro
 
 
 class KindsController:
-    """Answers for the kinds of error, and for the wrong values behind a count."""
+    """Answers for the kinds of error in the texts that are shown, and the values behind a count."""
 
     def __init__(self, result: ShownResult) -> None:
         self._result = result
@@ -208,11 +207,14 @@ class KindsController:
 
     def _view(self, comparison: Comparison) -> KindsState:
         self._result.sum_up(comparison)
-        return kinds_view(comparison)
+        return kinds_view(self._result.slices.selected(comparison))
 
     async def act_rows(self, content: Content) -> None:
         """The wrong values behind one count."""
         index = self._result.index
         if index is not None and not index.live:
-            rows = await self._result.work(rows_view, index, content)
+            rows = await self._result.work(self._rows, index.comparison, content)
             self._result.answer("kind_rows", rows)
+
+    def _rows(self, comparison: Comparison, content: Content) -> KindRowsState:
+        return rows_view(self._result.slices.selected(comparison), content)

@@ -169,9 +169,7 @@ export const Hints = ({ keys: all }: { keys: [keys: string, words: string][] }) 
     {all.map(([keys, words]) => (
       <span>
         {keys.split(" ").map((key) => (
-          <>
-            <kbd>{key}</kbd>{" "}
-          </>
+          <>{key === "–" ? key : <kbd>{key}</kbd>} </>
         ))}
         {words}
       </span>

@@ -36,7 +36,7 @@ export function ResultScreen({ result, again, runs, error }: Props) {
         {runs && (
           <Button bare small data-focus="runs" send="runs.open" aria-label={runs}>
             <span class="narrow-hide">{runs.replace(/\S+$/, "")}</span>
-            {runs.split(" ").at(-1)}
+            <span class="lw-first">{runs.split(" ").at(-1)}</span>
           </Button>
         )}
         <Button bare small title="Download every value as CSV" send="result.csv">

@@ -52,7 +52,7 @@ export function RunsScreen({ earlier, back, error }: Props) {
 function Runs({ rows }: { rows: PastRun[] }) {
   const panel = usePanel();
   return (
-    <table class="lw-runs">
+    <table class="lw-past">
       <thead>
         <tr>
           <th scope="col">
@@ -87,7 +87,7 @@ function Runs({ rows }: { rows: PastRun[] }) {
               {run.date}
               {run.shown && <span class="s muted lw-said">shown</span>}
             </th>
-            <td>{run.texts}</td>
+            <td class="nw">{run.texts}</td>
             <td class="lw-models">{run.models}</td>
             <td class="narrow-hide">{run.best}</td>
             <td class="r narrow-hide">{run.calls}</td>

@@ -147,6 +147,10 @@ export class View {
   /** Show the scores, and the grid, of one slice of the texts alone; -1 is all texts. */
   slice(at: number, by?: string): void {
     this.send("scores.slice", by === undefined ? { at } : { at, by });
+    this.forget("kind_rows");
+    // What is in sight stays until the answer of the slice takes its place.
+    if (this.tab === "scoreboard" && this.answers.kinds) this.send("kinds.show");
+    else this.forget("kinds");
     this.grid?.ask();
   }
 

@@ -15,7 +15,7 @@ interface Open {
   most: number;
 }
 
-const AT_ONCE = 50;
+const AT_ONCE = 20;
 const ALL = -1;
 const EACH_KIND = "kinds";
 const CLOSED: Open = { kind: "", field: null, column: ALL, most: AT_ONCE };
@@ -131,7 +131,7 @@ function ByKind({ kinds: { kinds, of: whole }, variants }: TableProps) {
           </>
         ))}
         <tr class="sum">
-          <th scope="row">
+          <th scope="row" class="nw">
             <b>all kinds</b>
           </th>
           <td class="muted narrow-hide">{whole}</td>

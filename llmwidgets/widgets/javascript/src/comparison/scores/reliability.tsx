@@ -1,6 +1,6 @@
 // The doubt of values as it was said beside what was wrong: near the diagonal it can be believed.
 
-import { Heading, Muted, Small, Waiting } from "../parts";
+import { Heading, Small, Waiting } from "../parts";
 import type { Doubt, DoubtBin } from "../state";
 import { useView } from "../view";
 import { CHART, yScale } from "./geometry";
@@ -13,7 +13,7 @@ export function Reliability() {
     <div class="body stack t lw-fields-all">
       <Heading
         title="Doubt of values"
-        about={doubt?.bins.length ? `share wrong, with 95 % interval. ${doubt.figure}` : ""}
+        about={doubt?.bins.length ? "% of values that are wrong, with 95 % interval" : ""}
       />
       {doubt ? <Shown doubt={doubt} /> : <Waiting>Counting.</Waiting>}
     </div>
@@ -22,8 +22,8 @@ export function Reliability() {
 
 const Shown = ({ doubt: { basis, figure, found, bins } }: { doubt: Doubt }) => (
   <>
-    <Small>{basis}</Small>
-    {bins.length > 0 ? <Curve bins={bins} /> : figure && <Muted>{`By rank: ${figure}.`}</Muted>}
+    <Small>{[basis, figure].filter(Boolean).join(" ")}</Small>
+    {bins.length > 0 && <Curve bins={bins} />}
     {found && <p>{found}</p>}
   </>
 );
@@ -35,7 +35,7 @@ const x = (value: number) => CHART.left + ((CHART.right - CHART.left) * value) /
 function Curve({ bins }: { bins: DoubtBin[] }) {
   return (
     <svg
-      class="lw-chart"
+      class="lw-chart lw-curve"
       viewBox={`0 0 ${CHART.width} ${CHART.height + 18}`}
       width="100%"
       role="img"

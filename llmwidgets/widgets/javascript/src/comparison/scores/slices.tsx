@@ -51,9 +51,13 @@ export function SliceTable({ scores, slices }: { scores: Scores; slices: Slices 
   const view = useView();
   const { by, measure, rows, scale, said } = slices;
   const { only } = scores.slicing;
+  const behind = rows.some(({ cells }) => cells.some((each) => each.behind));
   return (
     <section class="body stack t lw-slices" aria-label={`By ${by}`}>
-      <Heading title={`By ${by}`} about={measure}>
+      <Heading
+        title={`By ${by}`}
+        about={behind ? `${measure}, and how far that is behind the best` : measure}
+      >
         {only >= 0 && <TextButton onClick={() => view.slice(-1)}>{scores.slicing.all}</TextButton>}
       </Heading>
       <Scroll>
@@ -105,7 +109,7 @@ export function SliceTable({ scores, slices }: { scores: Scores; slices: Slices 
 
 // ---- small pictures ------------------------------------------------------------------------------
 
-const WIDTH = 280;
+const WIDTH = 224;
 const LEFT = 28;
 const STEP = 20;
 
@@ -122,7 +126,7 @@ export function SlicePictures({ scores, slices }: { scores: Scores; slices: Slic
         {rows.map((row) => (
           <figure key={row.name} class={row.few ? "off" : undefined}>
             <figcaption class="s">
-              <b>{row.name}</b> <Muted>{row.said}</Muted>
+              <b>{row.name}</b> <span class="muted lw-below">{row.said}</span>
             </figcaption>
             <Picture row={row} slices={slices} order={scores.order} />
           </figure>

@@ -132,7 +132,7 @@ function Beside({ what, said, shown, variants }: BesideProps & { what: string; s
     <Fold
       class="body lw-asked"
       title={[`${what} of `, <Letter>{letter}</Letter>, " beside another column's"]}
-      about={`${others.length} ${others.length === 1 ? "differs" : "differ"}`}
+      about={others.length === 1 ? "1 other differs" : `${others.length} others differ`}
     >
       <div class="stack t inside">
         <Chips label="Beside" variants={others} on={other.letter} pick={setBeside} />
