@@ -385,10 +385,9 @@ def _outputs_by_label(
     assumed: dict[str, None] = {}
     for label, given in outputs.items():
         runs = listed[whole_text(str(label))] = []
-        way = hint
-        if repeats == 1 and isinstance(given, list) and given:
-            if all(_may_be_run(each, (), f"outputs of {label}") for each in given):
-                way = f"If these are runs, say repeats={len(given)}. {hint}"
+        several = repeats == 1 and isinstance(given, list) and len(given) > 0
+        runs_given = several and all(_may_be_run(each, (), "outputs") for each in given)
+        way = f"If these are runs, say repeats={len(given)}. {hint}" if runs_given else hint
         for at, each in enumerate(_runs(given, label, names, repeats, assumed)):
             name = f"outputs of {label}{f', run {at + 1}' if repeats > 1 else ''}"
             if names_file(each, name):
