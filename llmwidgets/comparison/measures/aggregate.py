@@ -16,7 +16,7 @@ from llmwidgets.analysis.leaves import is_empty
 from llmwidgets.analysis.scoring import Cell, Rows, TextScore, WithRows
 from llmwidgets.comparison.core import ResultData, Results, measure_once
 from llmwidgets.comparison.measures.agreement import Found, PairCounter
-from llmwidgets.comparison.measures.kept_scores import kept_scores
+from llmwidgets.comparison.measures.kept_scores import Facts, Outcome, kept_scores
 from llmwidgets.comparison.measures.text_result import (
     Difference,
     TextResult,
@@ -159,7 +159,7 @@ class VariantStats(WithRows):
     reused: int = 0
     paid_before: datetime | None = None
 
-    def add(self, extraction: Extraction) -> None:
+    def add(self, extraction: Extraction | Facts) -> None:
         """Count one extraction's status, time, tokens and cost."""
         self.statuses[extraction.status] += 1
         self.timed_out += extraction.timed_out
@@ -185,7 +185,7 @@ class VariantStats(WithRows):
         if extraction.paid_before is None:
             self.paid_now = _sum(self.paid_now, extraction.cost)
 
-    def score(self, document: Document, extraction: Extraction, score: TextScore) -> None:
+    def score(self, document: Document, extraction: Extraction | Outcome, score: TextScore) -> None:
         """Count how one extraction was scored."""
         name = document.id
         self._count(score, 1)
@@ -353,9 +353,8 @@ class Accumulator:
         for variant, stats in enumerate(self._stats):
             if known[variant] and not self._counted[variant][at]:
                 self._counted[variant][at] = 1
-                extraction = result.extractions[variant]
-                stats.add(extraction)
-                stats.score(result.document, extraction, result.scores[variant])
+                stats.add(result.facts[variant])
+                stats.score(result.document, result.outcomes[variant], result.scores[variant])
         self._note(result, at)
 
     def score_again(self, before: Sequence[TextResult], now: Sequence[TextResult]) -> None:
@@ -366,7 +365,7 @@ class Accumulator:
             new = [each for each, known in zip(now, counted, strict=True) if known]
             stats.unscore(before[0].document.id, (each.scores[variant] for each in old))
             for each in new:
-                stats.score(each.document, each.extractions[variant], each.scores[variant])
+                stats.score(each.document, each.outcomes[variant], each.scores[variant])
         for each in now:
             self._note(each, self._at(each))
 

@@ -59,18 +59,32 @@ def _look_for(results: ResultData, result: TextResult) -> Groundings:
     # The same answer of two variants is looked for once, unless they were shown examples.
     known: dict[object, tuple[bytes, tuple[int, ...]]] = {}
     found = []
+    values: dict[object, dict[object, tuple[int, int]]] = {}
     for variant, score in enumerate(result.scores):
-        shown = leakage[variant].sources or leakage[variant].values
-        key = id(score), variant if shown else None
+        shown = variant if leakage[variant].sources or leakage[variant].values else None
+        key = id(score), shown
         if key not in known:
-            pairs = [_code(grounds, cell[2], cell[1], variant) for cell in score.cells]
+            own = values.setdefault(shown, {})
+            pairs = []
+            for _, pattern, value, *_ in score.cells:
+                # An empty list or object is no value, and nothing to look up by.
+                place = pattern, type(value), value if type(value) in _PLAIN else None
+                if place not in own:
+                    own[place] = ground_value(grounds, value, pattern, variant)
+                pairs.append(own[place])
             known[key] = bytes([code for code, _ in pairs]), tuple([page for _, page in pairs])
         found.append(known[key])
     pages = tuple([pages for _, pages in found])
     return Groundings(tuple([codes for codes, _ in found]), pages if any(map(any, pages)) else ())
 
 
-def _code(grounds: TextGrounding, value: object, pattern: str, variant: int) -> tuple[int, int]:
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+def ground_value(
+    grounds: TextGrounding, value: object, pattern: str, variant: int
+) -> tuple[int, int]:
+    """The code of a variant's value, and its page."""
     if value is None or value is NOTHING:
         return 0, 0
     grounding = grounds.locate(value, pattern)

@@ -6,7 +6,8 @@ import marshal
 import threading
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import astuple, fields
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, NamedTuple, get_args
 
@@ -14,6 +15,7 @@ from llmwidgets.analysis.alignment import State as CellState
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.scoring import Cell, Rows, TextScore
 from llmwidgets.comparison.core import ResultData, measure_once
+from llmwidgets.dialects.types import Usage
 from llmwidgets.report.scoreboard import State
 
 
@@ -27,6 +29,20 @@ class Outcome(NamedTuple):
     has_data: bool
     asked: bool
     flat: bool = False
+
+
+class Facts(NamedTuple):
+    """What is summed up of an extraction besides its score, by the names that it has there."""
+
+    status: str
+    mode: str | None = None
+    usage: Usage = Usage()
+    seconds: float | None = None
+    waiting_seconds: float | None = None
+    cost: float | None = None
+    tries: int = 0
+    timed_out: int = 0
+    paid_before: datetime | None = None
 
 
 class VariantValue(NamedTuple):
@@ -62,6 +78,7 @@ class Scored(NamedTuple):
     """One text (and repeat): how each variant ended and was scored; what they say without truth."""
 
     outcomes: tuple[Outcome, ...]
+    facts: tuple[Facts, ...]
     scores: tuple[TextScore, ...]
     among: Among = ()
 
@@ -112,6 +129,15 @@ class KeptScores:
         if self.has(at, version):
             self._more[at] = marshal.dumps(more)
 
+    def take(self, units: Sequence[int], versions: Sequence[int]) -> KeptScores:
+        """Those of these texts (and repeats) for an index of them alone, where they are kept."""
+        taken = KeptScores(len(units))
+        taken._shapes, taken._sums, taken._outcomes = self._shapes, self._sums, self._outcomes
+        for at, (unit, version) in enumerate(zip(units, versions, strict=True)):
+            if self.has(unit, version):
+                taken._units[at], taken._more[at] = self._units[unit], self._more[unit]
+        return taken
+
     def without(self, units: Iterable[int]) -> KeptScores:
         """The same for results that differ in these texts and repeats."""
         other = KeptScores(0)
@@ -130,6 +156,7 @@ class KeptScores:
         layouts: list[tuple[Any, ...]] = []
         return (
             tuple([self._outcomes.number(each) for each in scored.outcomes]),
+            tuple([_pack_facts(each) for each in scored.facts]),
             tuple([places[id(each)] for each in scored.scores]),
             [self._pack_score(each, layouts) for each in scores.values()],
             layouts,
@@ -137,14 +164,18 @@ class KeptScores:
         )
 
     def _unpack(
-        self, numbers: Any, places: Any, packs: Any, layouts: Any, among: Any
-    ) -> Scored:  # fmt: skip
+        self, numbers: Any, facts: Any, places: Any, packs: Any, layouts: Any, among: Any
+    ) -> Scored:
         known = [(self._shapes.of(shape), truths) for shape, truths in layouts]
         unpacked = [self._unpack_score(*known[at], *rest) for at, *rest in packs]
         scores = tuple([unpacked[at] for at in places])
         outcomes = tuple([Outcome(*self._outcomes.of(each)) for each in numbers])
+        pairs = zip(outcomes, facts, strict=True)
         return Scored(
-            outcomes, scores, self._unpack_among(outcomes, scores, *among or ((), (), ()))
+            outcomes,
+            tuple([_unpack_facts(outcome.status, own) for outcome, own in pairs]),
+            scores,
+            self._unpack_among(outcomes, scores, *among or ((), (), ())),
         )
 
     def _pack_score(self, score: TextScore, layouts: list[tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -241,6 +272,26 @@ _NO_CELLS: tuple[tuple[Any, ...], ...] = ((),) * len(Cell._fields)
 _RIGHT = _CODES["agree"] | _OF_TRUTH
 _FIGURES = tuple(each.name for each in fields(TextScore) if each.name not in ("cells", "lists"))
 _SUMS = attrgetter(*_FIGURES)
+
+
+def _pack_facts(facts: Facts) -> tuple[Any, ...]:
+    """Nothing at all where there was no call."""
+    _, mode, usage, *rest, paid_before = facts
+    if facts[1:] == _NO_FACTS[1:]:
+        return ()
+    tokens, paid_at = astuple(usage), paid_before and paid_before.timestamp()
+    return mode and str(mode), tokens, *rest, paid_at
+
+
+def _unpack_facts(status: str, packed: tuple[Any, ...]) -> Facts:
+    if not packed:
+        return Facts(status)
+    mode, tokens, *rest, paid_at = packed
+    paid_before = None if paid_at is None else datetime.fromtimestamp(paid_at, UTC)
+    return Facts(status, mode, Usage(*tokens), *rest, paid_before)
+
+
+_NO_FACTS = Facts("")
 
 
 class _Common:

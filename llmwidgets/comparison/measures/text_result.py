@@ -9,6 +9,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.comparators import (
@@ -27,6 +28,7 @@ from llmwidgets.analysis.scoring import TextScore, failed_score, score
 from llmwidgets.comparison.core import ResultData, Rules, measure_once, read_extractions
 from llmwidgets.comparison.measures.kept_scores import (
     Among,
+    Facts,
     Outcome,
     Scored,
     VariantValue,
@@ -63,8 +65,10 @@ def score_extraction(extraction: Extraction, text: Document, scoring: Rules) -> 
     return failed_score(text.schema, text.truth)
 
 
-def has_data(extraction: Extraction) -> bool:
+def has_data(extraction: Extraction | Outcome) -> bool:
     """Whether there is a record to look at, valid or not."""
+    if isinstance(extraction, Outcome):
+        return extraction.has_data
     return extraction.status == "ok" or (
         extraction.status == "InvalidRecord" and extraction.data is not None
     )
@@ -208,7 +212,7 @@ class TextResult:
         extractions: tuple[Extraction, ...] | None = None,
     ) -> None:  # fmt: skip
         self.text, self.repeat, self.document = text, repeat, results.texts[text]
-        self.outcomes, self.scores, self._among = scored
+        self.outcomes, self.facts, self.scores, self._among = scored
         self._results, self._read = results, extractions
 
     @property
@@ -383,7 +387,11 @@ def _score_answers(text: Document, extractions: Sequence[Extraction], scoring: R
             (path, tuple((silent | values).values()))
             for path, _, values in _among_themselves(text, answered, labelled, scoring, 1)
         )
-    return Scored(tuple(outcomes), tuple(scores), among)
+    facts = tuple([Facts(*_facts_of(each)) for each in extractions])
+    return Scored(tuple(outcomes), facts, tuple(scores), among)
+
+
+_facts_of = attrgetter(*Facts._fields)
 
 
 def _is_flat(data: Any) -> bool:
