@@ -101,8 +101,6 @@ _SAME = _Kind()
 
 
 def _kind_of(cell: Cell) -> _Kind:
-    if cell.value is cell.truth and cell.right and cell.truth is not None:
-        return _SAME
     in_words = cell.state == "null in words"
     given = not (in_words or cell.state == "missing" or is_empty(cell.value))
     return _Kind(bool(cell.right), given, not is_empty(cell.truth), in_words, cell.part)
@@ -110,7 +108,12 @@ def _kind_of(cell: Cell) -> _Kind:
 
 def _kinds_of(score: TextScore) -> list[tuple[str, _Kind]]:
     """The pattern and the kind of each cell that truth labels."""
-    return [(cell.pattern, _kind_of(cell)) for cell in score.cells if cell.right is not None]
+    return [
+        # Most cells are the truth itself.
+        (cell[1], _SAME if cell[5] and cell[2] is cell[3] is not None else _kind_of(cell))
+        for cell in score.cells
+        if cell[5] is not None
+    ]
 
 
 def count_cells(score: TextScore) -> FieldCount:

@@ -99,8 +99,12 @@ class _Columns:
         import numpy as np
 
         sizes = np.array(self.sizes, np.int64)
-        rows = {name: np.repeat(np.array(each), sizes) for name, each in self.of_rows.items()}
-        values = {name: np.array(each, np.int64) for name, each in self.of_values.items()}
+        rows: dict[str, Any] = {
+            name: np.repeat(np.array(each), sizes) for name, each in self.of_rows.items()
+        }
+        values: dict[str, Any] = {
+            name: np.array(each, np.int64) for name, each in self.of_values.items()
+        }
         shares: dict[str, Any] = {name: np.array(each) for name, each in self.shares.items()}
         return Signals(
             groups=[*self.groups], row=np.repeat(np.arange(len(sizes)), sizes),
@@ -120,8 +124,6 @@ class Reviewed:
 @measure_once
 def read_doubts(results: ResultData) -> Reviewed:
     """The doubt of every value, from one pass over all texts."""
-    import numpy as np
-
     columns = _Columns()
     for at, text in enumerate(results.texts):
         group = f"group {text.group}" if text.group else f"text {text.id}"
@@ -141,7 +143,7 @@ def _read_rows(results: ResultData, answers: Sequence[TextResult]) -> Iterator[F
     """
     rows = merge_repeats(results, answers).values
     for row in rows:
-        if any([each[1] is not NOTHING and each[0] != "failed" for each in row.values]):
+        if any(each[1] is not NOTHING and each[0] != "failed" for each in row.values):
             yield row
     alone = all(sum(each.state != "failed" for each in row.values) == 1 for row in rows)
     if not alone or all(row.truth is NOTHING for row in rows):
@@ -180,7 +182,9 @@ class _Found:
     def code(self, row: FieldResult, pattern: str, variant: int) -> int:
         """How a variant's value is in the text, as a place in GROUNDINGS."""
         own = row.values[variant]
-        value, code = self._known[own.first][variant].get(row.path, (NOTHING, 0))
+        value, code = self._known[own.first if own.groups else 0][variant].get(
+            row.path, (NOTHING, 0)
+        )
         # Without a label, the items of lists are in the order of another record.
         if value is not own.value and not is_same_scalar(value, own.value):
             code, _ = ground_value(self._grounds, own.value, pattern, variant)
@@ -231,7 +235,7 @@ def _disagreement(values: list[Any], pattern: str, comparing: FieldComparator) -
     first, others = values[0], len(values) - 1
     if not others:
         return (nan,)
-    if all([each is first or (type(each) is type(first) and each == first) for each in values]):
+    if all(each is first or (type(each) is type(first) and each == first) for each in values):
         return (0.0,) * len(values)
     sizes = {at: len(group) for group in group_values(values, pattern, comparing) for at in group}
     return [(others + 1 - sizes[at]) / others for at in range(len(values))]

@@ -43,13 +43,18 @@ class Groundings(NamedTuple):
 def read_groundings(results: ResultData, result: TextResult) -> Groundings:
     """How the values of one text are in it; looked for where that is not known yet."""
     at = result.text * results.repeats + result.repeat
-    kept, version = kept_scores(results), results.rows.version(at)
-    known = kept.get_more(at, version)
-    if known is None:
+    version, found = results.rows.version(at), known_groundings(results, result)
+    if found is None:
         found = _look_for(results, result)
-        kept.put_more(at, version, tuple(found))
-        return found
-    return Groundings(*known)
+        kept_scores(results).put_more(at, version, tuple(found))
+    return found
+
+
+def known_groundings(results: ResultData, result: TextResult) -> Groundings | None:
+    """The same where some view has looked for the values already."""
+    at = result.text * results.repeats + result.repeat
+    known = kept_scores(results).get_more(at, results.rows.version(at))
+    return None if known is None else Groundings(*known)
 
 
 def _look_for(results: ResultData, result: TextResult) -> Groundings:

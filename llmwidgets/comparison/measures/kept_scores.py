@@ -288,7 +288,9 @@ def _unpack_facts(status: str, packed: tuple[Any, ...]) -> Facts:
         return Facts(status)
     mode, tokens, *rest, paid_at = packed
     paid_before = None if paid_at is None else datetime.fromtimestamp(paid_at, UTC)
-    return Facts(status, mode, Usage(*tokens), *rest, paid_before)
+    seconds, waiting, cost, tries, timed_out = rest
+    usage = Usage(*tokens)
+    return Facts(status, mode, usage, seconds, waiting, cost, tries, timed_out, paid_before)
 
 
 _NO_FACTS = Facts("")

@@ -43,7 +43,7 @@ from llmwidgets.schemas.python_code import python_name
 if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.request_builder import Document
-    from llmwidgets.schemas import Schema
+    from llmwidgets.schemas import Leaf, Schema
 
 
 # -- How one extraction is scored, whichever way it ended.
@@ -293,16 +293,25 @@ class TextResult:
     def _labelled(self, paths: Container[str] | None = None) -> Iterator[FieldResult]:
         """The fields with a label; of these paths alone, where they are given."""
         found: dict[str, tuple[Any, list[VariantValue]]] = {}
+        known: dict[int, list[tuple[str, Any, VariantValue]]] = {}
         for at, scored in self._answered.items() if paths is None or paths else ():
-            for path, _, value, truth, state, right, _ in scored.cells:
-                if right is None or (paths is not None and path not in paths):
-                    continue
+            own = known.get(id(scored))
+            if own is None:
+                own = known[id(scored)] = [
+                    (path, truth, VariantValue("agree", value) if right else _wrong(state, value))
+                    for path, _, value, truth, state, right, _ in scored.cells
+                    if right is not None and (paths is None or path in paths)
+                ]
+            for path, truth, given in own:
                 if path not in found:
                     found[path] = truth, self._silent.copy()
-                shown = _AS_THEY_ARE.get(state, "differ")
-                found[path][1][at] = VariantValue("agree" if right else shown, value)
+                found[path][1][at] = given
         for path, (truth, values) in found.items():
             yield FieldResult(path, truth, tuple(values))
+
+
+def _wrong(state: str, value: Any) -> VariantValue:
+    return VariantValue(_AS_THEY_ARE.get(state, "differ"), value)
 
 
 _AS_THEY_ARE: dict[str, State] = {
@@ -493,12 +502,18 @@ FLAG_WORDS: dict[Flag, str] = {
 KINDS = ("exact", "normalised", "fuzzy", "absent")
 
 
+@lru_cache(maxsize=64)
+def leaves_by_path(schema: Schema) -> Mapping[str, Leaf]:
+    """The leaves of a schema by their patterns."""
+    return {leaf.path: leaf for leaf in schema.leaves}
+
+
 class TextGrounding:
     """One text in which values are looked for; each is looked for once, whoever gave it."""
 
     def __init__(self, text: Document, copying: Sequence[ExampleLeakage] = ()) -> None:
         self._source = SourceText(text.text)
-        self._leaves = {leaf.path: leaf for leaf in text.schema.leaves}
+        self._leaves = leaves_by_path(text.schema)
         self._copying = copying
         self._groundings: dict[tuple[type, Any, str], Grounding] = {}
 
