@@ -64,6 +64,11 @@ VIEWS: dict[str, Callable[[Comparison], Any]] = {
     "by_text": lambda made: made.by_text(),
     "doubtful_labels": lambda made: made.doubtful_labels(),
     "grounding": lambda made: made.grounding(),
+    "error_kinds": lambda made: made.error_kinds(),
+    "errors": lambda made: made.errors(),
+    "review": lambda made: made.review(),
+    "by who": lambda made: made.scoreboard(by="who"),
+    "where": lambda made: made.where(who="A").scoreboard(),
 }
 
 
@@ -75,7 +80,9 @@ def part(value: Any, truth: Any) -> float:
 @st.composite
 def made(draw: st.DrawFn) -> Comparison:
     """Three variants on four texts, labelled or not, scored by the usual rules or by one's own."""
-    texts = [f"{draw(NAMES)} owes {draw(NUMBERS)}" for _ in range(4)]
+    texts = [
+        {"text": f"{draw(NAMES)} owes {draw(NUMBERS)}", "who": who} for who in ("A", "A", "B", "C")
+    ]
     outputs = {label: [draw(OUTPUTS) for _ in texts] for label in "ABC"}
     truth = [draw(RECORDS | st.none()) for _ in texts]
     scoring = draw(
@@ -128,7 +135,8 @@ def test_a_view_after_another_says_what_it_says_alone(
 def test_a_view_of_scored_results_reads_no_reply(view: str) -> None:
     comparison, read = watched(
         Comparison.from_outputs(
-            SCHEMA, ["Ada 5", "Bob 6"], {"A": [{"name": "Ada"}, None], "B": ["x", {"name": "B"}]},
+            SCHEMA, [{"text": "Ada 5", "who": "A"}, {"text": "Bob 6", "who": "B"}],
+            {"A": [{"name": "Ada"}, None], "B": ["x", {"name": "B"}]},
             [{"name": "Ada"}, {"name": "Bob"}],
         )
     )  # fmt: skip
