@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import marshal
 import threading
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -23,7 +25,8 @@ from llmwidgets.comparison.measures.text_result import (
     read_all_results,
     read_text_result,
 )
-from llmwidgets.dialects.types import Example
+from llmwidgets.dialects.types import Enforcement, Example, Usage
+from llmwidgets.engine.extraction import Extraction
 from llmwidgets.engine.journal import Row
 
 SCHEMA: dict[str, Any] = {
@@ -257,3 +260,20 @@ def test_groundings_are_those_of_each_value_by_itself(comparison: Comparison, pa
         assert counted.loc[label, "values"] == sum(kind in KINDS for kind in kinds)
         copied = sum(bool(copied) for variant, _, copied, _ in alone if variant == at)
         assert counted.loc[label, "copied"] == copied
+
+
+@given(
+    st.sampled_from([None, *Enforcement]), st.tuples(*[st.none() | st.integers(0, 2**40)] * 4),
+    st.tuples(*[st.none() | st.floats(0, 1e6)] * 3), st.tuples(*[st.integers(0, 9)] * 2),
+    st.none() | st.datetimes(datetime(2020, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)),
+)  # fmt: skip
+def test_the_facts_of_a_reply_are_kept_as_they_were(mode, tokens, figures, counts, paid) -> None:
+    """A new column is a sum of what an extraction says by the same names."""
+    seconds, waiting, cost = figures
+    asked = Extraction(
+        variant="A", text_id="a", mode=mode, usage=Usage(*tokens), seconds=seconds,
+        waiting_seconds=waiting, cost=cost, tries=counts[0], timed_out=counts[1], paid_before=paid,
+    )  # fmt: skip
+    facts = kept.unpack_facts("ok", marshal.loads(marshal.dumps(kept.pack_facts(asked))))
+    for name in kept.Facts._fields:
+        assert getattr(facts, name) == getattr(asked, name)

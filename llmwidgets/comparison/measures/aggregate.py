@@ -353,10 +353,11 @@ class Accumulator:
         """
         at = self._at(result, text)
         known = list(asked) or [True] * len(self._stats)
+        facts = result.facts
         for variant, stats in enumerate(self._stats):
             if known[variant] and not self._counted[variant][at]:
                 self._counted[variant][at] = 1
-                stats.add(result.facts[variant])
+                stats.add(facts[variant])
                 stats.score(result.document, result.outcomes[variant], result.scores[variant])
         self._note(result, at)
 

@@ -6,10 +6,10 @@ import marshal
 import threading
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from llmwidgets.analysis.alignment import State as CellState
 from llmwidgets.analysis.leaves import NOTHING
@@ -17,6 +17,9 @@ from llmwidgets.analysis.scoring import Cell, Rows, TextScore
 from llmwidgets.comparison.core import ResultData, measure_once
 from llmwidgets.dialects.types import Usage
 from llmwidgets.report.scoreboard import State
+
+if TYPE_CHECKING:
+    from llmwidgets.engine.extraction import Extraction
 
 
 class Outcome(NamedTuple):
@@ -43,6 +46,34 @@ class Facts(NamedTuple):
     tries: int = 0
     timed_out: int = 0
     paid_before: datetime | None = None
+
+
+def pack_facts(extraction: Extraction) -> tuple[Any, ...]:
+    """The facts without the status; nothing at all where there was no call."""
+    packed = _facts_of(extraction)
+    if packed == _NO_FACTS:
+        return ()
+    mode, *rest, paid_before = packed
+    return mode and str(mode), *rest, paid_before and paid_before.timestamp()
+
+
+def unpack_facts(status: str, packed: tuple[Any, ...]) -> Facts:
+    """The facts of an extraction that ended so."""
+    if not packed:
+        return Facts(status)
+    mode, *tokens_and_rest, paid_at = packed
+    tokens, rest = tokens_and_rest[:4], tokens_and_rest[4:]
+    seconds, waiting, cost, tries, timed_out = rest
+    paid_before = None if paid_at is None else datetime.fromtimestamp(paid_at, UTC)
+    usage = Usage(*tokens)
+    return Facts(status, mode, usage, seconds, waiting, cost, tries, timed_out, paid_before)
+
+
+_facts_of = attrgetter(
+    "mode", *(f"usage.{each.name}" for each in fields(Usage)), "seconds", "waiting_seconds",
+    "cost", "tries", "timed_out", "paid_before",
+)  # fmt: skip
+_NO_FACTS = (None,) * 8 + (0, 0, None)
 
 
 class VariantValue(NamedTuple):
@@ -75,10 +106,13 @@ Among = tuple[tuple[str, tuple[VariantValue, ...]], ...]
 
 
 class Scored(NamedTuple):
-    """One text (and repeat): how each variant ended and was scored; what they say without truth."""
+    """One text (and repeat): how each variant ended and was scored; what they say without truth.
+
+    The facts are packed: most views look at none.
+    """
 
     outcomes: tuple[Outcome, ...]
-    facts: tuple[Facts, ...]
+    facts: tuple[tuple[Any, ...], ...]
     scores: tuple[TextScore, ...]
     among: Among = ()
 
@@ -156,7 +190,7 @@ class KeptScores:
         layouts: list[tuple[Any, ...]] = []
         return (
             tuple([self._outcomes.number(each) for each in scored.outcomes]),
-            tuple([_pack_facts(each) for each in scored.facts]),
+            scored.facts,
             tuple([places[id(each)] for each in scored.scores]),
             [self._pack_score(each, layouts) for each in scores.values()],
             layouts,
@@ -170,13 +204,8 @@ class KeptScores:
         unpacked = [self._unpack_score(*known[at], *rest) for at, *rest in packs]
         scores = tuple([unpacked[at] for at in places])
         outcomes = tuple([Outcome(*self._outcomes.of(each)) for each in numbers])
-        pairs = zip(outcomes, facts, strict=True)
-        return Scored(
-            outcomes,
-            tuple([_unpack_facts(outcome.status, own) for outcome, own in pairs]),
-            scores,
-            self._unpack_among(outcomes, scores, *among or ((), (), ())),
-        )
+        without = self._unpack_among(outcomes, scores, *among or ((), (), ()))
+        return Scored(outcomes, facts, scores, without)
 
     def _pack_score(self, score: TextScore, layouts: list[tuple[Any, ...]]) -> tuple[Any, ...]:
         """The score; its paths and truth go into `layouts`, which other variants share."""
@@ -272,28 +301,6 @@ _NO_CELLS: tuple[tuple[Any, ...], ...] = ((),) * len(Cell._fields)
 _RIGHT = _CODES["agree"] | _OF_TRUTH
 _FIGURES = tuple(each.name for each in fields(TextScore) if each.name not in ("cells", "lists"))
 _SUMS = attrgetter(*_FIGURES)
-
-
-def _pack_facts(facts: Facts) -> tuple[Any, ...]:
-    """Nothing at all where there was no call."""
-    _, mode, usage, *rest, paid_before = facts
-    if facts[1:] == _NO_FACTS[1:]:
-        return ()
-    tokens, paid_at = astuple(usage), paid_before and paid_before.timestamp()
-    return mode and str(mode), tokens, *rest, paid_at
-
-
-def _unpack_facts(status: str, packed: tuple[Any, ...]) -> Facts:
-    if not packed:
-        return Facts(status)
-    mode, tokens, *rest, paid_at = packed
-    paid_before = None if paid_at is None else datetime.fromtimestamp(paid_at, UTC)
-    seconds, waiting, cost, tries, timed_out = rest
-    usage = Usage(*tokens)
-    return Facts(status, mode, usage, seconds, waiting, cost, tries, timed_out, paid_before)
-
-
-_NO_FACTS = Facts("")
 
 
 class _Common:

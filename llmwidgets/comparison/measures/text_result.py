@@ -9,7 +9,6 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.analysis.comparators import (
@@ -33,6 +32,8 @@ from llmwidgets.comparison.measures.kept_scores import (
     Scored,
     VariantValue,
     kept_scores,
+    pack_facts,
+    unpack_facts,
 )
 from llmwidgets.comparison.values import to_jsonable
 from llmwidgets.dialects.types import Example
@@ -212,7 +213,7 @@ class TextResult:
         extractions: tuple[Extraction, ...] | None = None,
     ) -> None:  # fmt: skip
         self.text, self.repeat, self.document = text, repeat, results.texts[text]
-        self.outcomes, self.facts, self.scores, self._among = scored
+        self.outcomes, self._facts, self.scores, self._among = scored
         self._results, self._read = results, extractions
 
     @property
@@ -221,6 +222,12 @@ class TextResult:
         if self._read is None:
             self._read = read_extractions(self._results, [(self.text, self.repeat)])
         return self._read
+
+    @property
+    def facts(self) -> tuple[Facts, ...]:
+        """What each variant's sums count besides its score."""
+        pairs = zip(self.outcomes, self._facts, strict=True)
+        return tuple([unpack_facts(outcome.status, packed) for outcome, packed in pairs])
 
     @property
     def statuses(self) -> tuple[str, ...]:
@@ -396,11 +403,8 @@ def _score_answers(text: Document, extractions: Sequence[Extraction], scoring: R
             (path, tuple((silent | values).values()))
             for path, _, values in _among_themselves(text, answered, labelled, scoring, 1)
         )
-    facts = tuple([Facts(*_facts_of(each)) for each in extractions])
+    facts = tuple([pack_facts(each) for each in extractions])
     return Scored(tuple(outcomes), facts, tuple(scores), among)
-
-
-_facts_of = attrgetter(*Facts._fields)
 
 
 def _is_flat(data: Any) -> bool:
