@@ -106,7 +106,7 @@ def _leaves(data: Any) -> Iterator[str]:
 
 EXTRACTIONS, SOME = 80_000, 2_000
 VIEWS = ("to_frame", "verdict", "differences", "by_field", "by_text", "doubtful_labels",
-         "agreement", "grounding", "to_frame again")  # fmt: skip
+         "agreement", "grounding", "to_frame again", "error_kinds", "errors", "review")  # fmt: skip
 SHAPES = {"10 fields, 8 variants": 8, "10 fields, 1 variant": 1, "list of 3, 8 variants": 8}
 
 

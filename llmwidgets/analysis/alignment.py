@@ -43,6 +43,7 @@ MOST_WORK = 1_500_000
 
 _MOST_PAIRS = 100_000
 _FOLDED = (dict, list, tuple)
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 PER_LISTS = 12
 """Measured: pairing two lists, however short, costs as much as this many comparisons more."""
 
@@ -57,6 +58,8 @@ def count_leaves(data: Any, counts: Callable[[Any], bool] | None = None) -> int:
         return 1 if counts is None or counts(data) else 0
     values = data.values() if isinstance(data, dict) else data
     if counts is None:
+        if _PLAIN.issuperset(map(type, values)):
+            return len(data)
         folded = [each for each in values if isinstance(each, _FOLDED)]
         return len(data) + sum([count_leaves(each) - 1 for each in folded])
     total = 0

@@ -23,6 +23,7 @@ from llmwidgets.comparison.truth import Blank, correct
 from llmwidgets.engine.estimate import Estimate
 from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.engine.event_loop import refuse_await
+from llmwidgets.engine.journal import Journal, open_for_call
 from llmwidgets.errors import FieldError, name_methods
 from llmwidgets.formatting import count, with_article
 from llmwidgets.report import html
@@ -329,10 +330,14 @@ def extract(
     refuse_await("extract")
     if names_file(text, "text"):
         text = read_document(text)
-    compared = compare(
-        schema, [text], model, instructions=instructions, examples=examples, store=store,
-        journal=journal, reuse=reuse, progress=False,
+    planned = runs.build_plan(
+        runs.read_documents(schema, [text]), model, instructions=instructions, examples=examples,
+        store=store,
     )  # fmt: skip
+    given = journal is False or isinstance(journal, Journal)
+    opened = journal if given else open_for_call(journal)
+    options = runs.RunOptions(journal=opened, reuse=reuse, progress=False)
+    compared = runs.run_plan(Comparison, planned, None, options)
     if len(compared) != 1:
         raise FieldError(
             {"model": f"names {count(len(compared), 'model')}."}, "Name one, or use compare."

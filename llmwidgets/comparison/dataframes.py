@@ -93,10 +93,10 @@ def long_frame(results: ResultData) -> pd.DataFrame:
     ten fields. `export` writes the same rows to a file in memory that does not grow with them.
     """
 
-    by_variant: list[list[list[Any]]] = [[[] for _ in COLUMNS] for _ in results.variants]
+    by_variant = _no_cells(results)
     notes: dict[str, None] = {}
     for answers in read_all_results(results):
-        _add_text(results, answers, by_variant)
+        _add_text(answers, by_variant, read_groundings(results, answers))
         for label, score in zip(results.labels, answers.scores, strict=True):
             notes |= {f"{label}, {answers.document.id}: {each}": None for each in score.notes}
     frame = _fields(results.labels, by_variant)
@@ -115,7 +115,7 @@ def _long_chunks(results: ResultData, most: int) -> Iterator[pd.DataFrame]:
         for group in _batches(read_all_results(results, keep=False), max(1, most // 10)):
             by_variant = _no_cells(results)
             for answers in group:
-                _add_text(results, answers, by_variant)
+                _add_text(answers, by_variant, read_groundings(results, answers))
             for columns, place in zip(by_variant, places, strict=True):
                 pages = pages or any(columns[-1])
                 place.append(file.tell())
@@ -149,9 +149,8 @@ def _fields(labels: Sequence[str], by_variant: Sequence[_Columns]) -> pd.DataFra
     ).astype({"repeat": int})
 
 
-def _add_text(results: ResultData, answers: TextResult, by_variant: Sequence[_Columns]) -> None:
+def _add_text(answers: TextResult, by_variant: Sequence[_Columns], grounded: Groundings) -> None:
     """The cells of one text (and repeat), at the end of each column but that of the variants."""
-    grounded = read_groundings(results, answers)
     for variant, columns in enumerate(by_variant):
         _add_cells(columns, answers, variant, grounded)
 
@@ -271,7 +270,7 @@ def flipped_frame(
     repeats = min(results.repeats, earlier.repeats)
 
     key = ["variant", "text_id", "repeat", "field"]
-    old, new = (long_frame(each)[[*key, "value", "right", "status"]] for each in (earlier, results))
+    old, new = (_values(each)[[*key, "value", "right", "status"]] for each in (earlier, results))
     old, new = (each[each.repeat < repeats] for each in (old, new))
     old = old[old.variant.isin(list(names)) & old.text_id.isin(list(ids))]
     new = new[new.variant.isin(list(names.values())) & new.text_id.isin(list(ids.values()))]
@@ -286,6 +285,15 @@ def flipped_frame(
         for row in both.itertuples()
     ]
     return both[changed].reset_index(drop=True)
+
+
+def _values(results: ResultData) -> pd.DataFrame:
+    """`long_frame` for whoever asks nothing of the texts, in which no value is looked for."""
+    by_variant = _no_cells(results)
+    for answers in read_all_results(results):
+        unknown = Groundings(tuple([bytes(len(each.cells)) for each in answers.scores]))
+        _add_text(answers, by_variant, unknown)
+    return _fields(results.labels, by_variant)
 
 
 # -- By field: precision, recall, F1 and accuracy of each field, over all texts or of one.

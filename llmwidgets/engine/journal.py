@@ -131,6 +131,15 @@ class Journal:
                 self._recovered, self._changes = [], self._changed_at_opening
                 self._changed_at_opening = []
 
+    def is_sound_at(self, path: Path) -> bool:
+        """Whether it writes to this file, which is as it was, and there was no trouble with it."""
+        with self._lock:
+            file = self._own_file() if self._wanted == path else None
+            if file is None or not file.writable or self.trouble[0] or self._waiting.waiting:
+                return False
+            were = self._changes or self._recovered or self._rescued
+            return not were and file.change() is None and not file.siblings_gone()
+
     # -- rows ------------------------------------------------------------------------------------
 
     def put(self, row: Row) -> int:
@@ -429,6 +438,24 @@ class Journal:
 
 
 _left_by_parents: list[JournalFile | None] = []
+
+
+_of_last_call: list[Journal] = []
+
+
+def open_for_call(path: str | Path | bool | None = None) -> Journal:
+    """The journal for one call of many: that of the last one, if it is the same file and sound.
+
+    Whoever closes a file as the last one moves its log into it, which takes as long as a call.
+    """
+    wanted, _ = journal_file.journal_location(path)
+    if wanted is None:
+        return Journal(path)
+    last = [each for each in _of_last_call if each.is_sound_at(wanted)]
+    _of_last_call[:] = last  # another file is closed before this one is opened
+    journal = last[0] if last else Journal(path)
+    _of_last_call[:] = [journal]
+    return journal
 
 
 def _size(packed: Packed) -> int:

@@ -223,8 +223,9 @@ def read_row(id: int, packed: Packed | None) -> Row | None:  # noqa: A002
         named = _facts_of(facts, repeated)
         key = key.hex() if isinstance(key, bytes) else key
         status = current_status(status, named.get("code", ""))
-        sound = isinstance(key, str) and isinstance(at, float | int) and 0 <= at < _LARGEST
-        sound = sound and isinstance(reply, str | None) and status in ("ok", *FAILURES)
+        sound = isinstance(key, str) and isinstance(at, (float, int)) and 0 <= at < _LARGEST
+        sound = sound and (reply is None or isinstance(reply, str))
+        sound = sound and (status == "ok" or status in FAILURES)
         return Row(id=id, key=key, at=at, status=status, reply=reply, **named) if sound else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error):
         return None

@@ -347,6 +347,7 @@ def _of_format(name: str) -> Any:
 # -- Replies: the one reading of a model's answer, strict, with nothing repaired.
 
 _BEYOND_FLOATS = re.compile(r"[0-9]{309}")
+_MAY_BE_INFINITE = re.compile(r"[0-9](?:[eE]|[0-9]{308})")
 MAX_DEPTH = 100
 """A deeper answer is refused: nothing that is extracted from a text is nested so deeply."""
 
@@ -379,7 +380,9 @@ def parse_json(text: str) -> Any:
         raise InvalidJSON(_where(bare, error), _HINT) from None
     except ValueError:
         raise InvalidJSON("The reply contains a number with too many digits.", _HINT) from None
-    _check(data)
+    # Few replies have what makes a number too large, or brackets enough to be too deep.
+    if bare.count("[") + bare.count("{") >= MAX_DEPTH or _MAY_BE_INFINITE.search(bare):
+        _check(data)
     if "\\u" in bare:
         _check_unicode(data)
     return data

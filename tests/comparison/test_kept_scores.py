@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import marshal
 import threading
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -23,7 +25,8 @@ from llmwidgets.comparison.measures.text_result import (
     read_all_results,
     read_text_result,
 )
-from llmwidgets.dialects.types import Example
+from llmwidgets.dialects.types import Enforcement, Example, Usage
+from llmwidgets.engine.extraction import Extraction
 from llmwidgets.engine.journal import Row
 
 SCHEMA: dict[str, Any] = {
@@ -64,6 +67,11 @@ VIEWS: dict[str, Callable[[Comparison], Any]] = {
     "by_text": lambda made: made.by_text(),
     "doubtful_labels": lambda made: made.doubtful_labels(),
     "grounding": lambda made: made.grounding(),
+    "error_kinds": lambda made: made.error_kinds(),
+    "errors": lambda made: made.errors(),
+    "review": lambda made: made.review(),
+    "by who": lambda made: made.scoreboard(by="who"),
+    "where": lambda made: made.where(who="A").scoreboard(),
 }
 
 
@@ -75,7 +83,9 @@ def part(value: Any, truth: Any) -> float:
 @st.composite
 def made(draw: st.DrawFn) -> Comparison:
     """Three variants on four texts, labelled or not, scored by the usual rules or by one's own."""
-    texts = [f"{draw(NAMES)} owes {draw(NUMBERS)}" for _ in range(4)]
+    texts = [
+        {"text": f"{draw(NAMES)} owes {draw(NUMBERS)}", "who": who} for who in ("A", "A", "B", "C")
+    ]
     outputs = {label: [draw(OUTPUTS) for _ in texts] for label in "ABC"}
     truth = [draw(RECORDS | st.none()) for _ in texts]
     scoring = draw(
@@ -137,7 +147,8 @@ def test_a_view_after_another_says_what_it_says_alone(
 def test_a_view_of_scored_results_reads_no_reply(view: str) -> None:
     comparison, read = watched(
         Comparison.from_outputs(
-            SCHEMA, ["Ada 5", "Bob 6"], {"A": [{"name": "Ada"}, None], "B": ["x", {"name": "B"}]},
+            SCHEMA, [{"text": "Ada 5", "who": "A"}, {"text": "Bob 6", "who": "B"}],
+            {"A": [{"name": "Ada"}, None], "B": ["x", {"name": "B"}]},
             [{"name": "Ada"}, {"name": "Bob"}],
         )
     )  # fmt: skip
@@ -289,3 +300,20 @@ def test_groundings_are_those_of_each_value_by_itself(comparison: Comparison, pa
         assert counted.loc[label, "values"] == sum(kind in KINDS for kind in kinds)
         copied = sum(bool(copied) for variant, _, copied, _ in alone if variant == at)
         assert counted.loc[label, "copied"] == copied
+
+
+@given(
+    st.sampled_from([None, *Enforcement]), st.tuples(*[st.none() | st.integers(0, 2**40)] * 4),
+    st.tuples(*[st.none() | st.floats(0, 1e6)] * 3), st.tuples(*[st.integers(0, 9)] * 2),
+    st.none() | st.datetimes(datetime(2020, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)),
+)  # fmt: skip
+def test_the_facts_of_a_reply_are_kept_as_they_were(mode, tokens, figures, counts, paid) -> None:
+    """A new column is a sum of what an extraction says by the same names."""
+    seconds, waiting, cost = figures
+    asked = Extraction(
+        variant="A", text_id="a", mode=mode, usage=Usage(*tokens), seconds=seconds,
+        waiting_seconds=waiting, cost=cost, tries=counts[0], timed_out=counts[1], paid_before=paid,
+    )  # fmt: skip
+    facts = kept.unpack_facts("ok", marshal.loads(marshal.dumps(kept.pack_facts(asked))))
+    for name in kept.Facts._fields:
+        assert getattr(facts, name) == getattr(asked, name)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from llmwidgets.cli import main
 from llmwidgets.dialects.types import Enforcement, ResponseFormat, Usage
 from llmwidgets.engine import journal_file
-from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.engine.journal import Journal, Row, open_for_call
 from llmwidgets.errors import FAILURES, CallError, FieldError, Truncated, Unreachable
 from tests.old_journals import write_as_before
 
@@ -310,3 +310,22 @@ def test_a_forked_child_opens_the_file_anew(tmp_path):
         "assert journal.find('child') and len(journal) == 2\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "j")], check=True, timeout=30)
+
+
+def test_a_loop_of_calls_opens_its_file_once_and_again_where_it_is_another(tmp_path):
+    path, other = tmp_path / "journal.sqlite", tmp_path / "other.sqlite"
+    first = open_for_call(path)
+    first.put(FULL)
+    assert open_for_call(str(path)) is first
+    assert open_for_call(other) is not first
+    again = open_for_call(path)
+    assert again is not first
+    assert again.find(FULL.key).reply == FULL.reply
+    del first
+    for each in tmp_path.glob("journal.sqlite*"):
+        each.unlink()
+    new = open_for_call(path)
+    assert new is not again
+    assert new.find(FULL.key) is None
+    assert new.notice == ""
+    assert open_for_call(False) is not open_for_call(False)

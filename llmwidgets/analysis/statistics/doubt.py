@@ -52,7 +52,7 @@ _MOST_LEARNED = 20_000
 _PULL, _PULL_OF_GROUPS = 2.0, 4.0
 _PSEUDO = 2.0
 _NEXT = 0.9
-_STEPS, _CLOSE = 50, 1e-5
+_STEPS, _CLOSE, _ROUNDING = 50, 1e-5, 1e-12
 _DIGITS = 9
 
 
@@ -212,16 +212,20 @@ def _newton(
     """One step of Newton's method, halved until it does not make things worse."""
     import numpy as np
 
-    def loss(at: Floats, chance: Floats) -> float:
-        missed = counted @ np.log(np.where(wrong > 0, chance, 1 - chance))
-        return float(0.5 * pull @ (at - prior) ** 2 - missed)
+    against = 1 - 2 * wrong
 
-    chance = _chance(rows @ weights + offset)
+    def loss(at: Floats, log_odds: Floats) -> float:
+        missed = counted @ np.log1p(np.exp(np.clip(against * log_odds, -9.0, 9.0)))
+        return float(0.5 * pull @ (at - prior) ** 2 + missed)
+
+    log_odds = rows @ weights + offset
+    chance = _chance(log_odds)
     slope = rows.T @ (counted * (wrong - chance)) - pull * (weights - prior)
     bend = (rows * (counted * chance * (1 - chance))[:, None]).T @ rows + np.diag(pull)
-    step, now = np.linalg.solve(bend, slope), loss(weights, chance)
-    for _ in range(20):
-        if loss(weights + step, _chance(rows @ (weights + step) + offset)) <= now:
+    step, now = np.linalg.solve(bend, slope), loss(weights, log_odds)
+    # Of what is gained less than this, rounding alone would tell whether it is a gain.
+    for _ in range(20 if slope @ step > _ROUNDING * now else 0):
+        if loss(weights + step, rows @ (weights + step) + offset) <= now:
             break
         step = step / 2
     return np.asarray(step)

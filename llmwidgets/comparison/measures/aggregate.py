@@ -16,7 +16,7 @@ from llmwidgets.analysis.rules import RECORD
 from llmwidgets.analysis.scoring import Cell, Rows, TextScore, WithRows
 from llmwidgets.comparison.core import ResultData, Results, Rules, measure_once
 from llmwidgets.comparison.measures.agreement import Found, PairCounter
-from llmwidgets.comparison.measures.kept_scores import kept_scores
+from llmwidgets.comparison.measures.kept_scores import Facts, Outcome, kept_scores
 from llmwidgets.comparison.measures.text_result import (
     Difference,
     TextResult,
@@ -101,8 +101,6 @@ _SAME = _Kind()
 
 
 def _kind_of(cell: Cell) -> _Kind:
-    if cell.value is cell.truth and cell.right and cell.truth is not None:
-        return _SAME
     in_words = cell.state == "null in words"
     given = not (in_words or cell.state == "missing" or is_empty(cell.value))
     return _Kind(bool(cell.right), given, not is_empty(cell.truth), in_words, cell.part)
@@ -110,7 +108,12 @@ def _kind_of(cell: Cell) -> _Kind:
 
 def _kinds_of(score: TextScore) -> list[tuple[str, _Kind]]:
     """The pattern and the kind of each cell that truth labels."""
-    return [(cell.pattern, _kind_of(cell)) for cell in score.cells if cell.right is not None]
+    return [
+        # Most cells are the truth itself.
+        (cell[1], _SAME if cell[5] and cell[2] is cell[3] is not None else _kind_of(cell))
+        for cell in score.cells
+        if cell[5] is not None
+    ]
 
 
 def count_cells(score: TextScore) -> FieldCount:
@@ -159,7 +162,7 @@ class VariantStats(WithRows):
     reused: int = 0
     paid_before: datetime | None = None
 
-    def add(self, extraction: Extraction) -> None:
+    def add(self, extraction: Extraction | Facts) -> None:
         """Count one extraction's status, time, tokens and cost."""
         self.statuses[extraction.status] += 1
         self.timed_out += extraction.timed_out
@@ -186,8 +189,9 @@ class VariantStats(WithRows):
             self.paid_now = _sum(self.paid_now, extraction.cost)
 
     def score(
-        self, document: Document, extraction: Extraction, score: TextScore, scoring: Rules = None
-    ) -> None:
+        self, document: Document, extraction: Extraction | Outcome, score: TextScore,
+        scoring: Rules = None,
+    ) -> None:  # fmt: skip
         """Count how one extraction was scored, by these rules."""
         name = document.id
         self._count(score, 1)
@@ -352,12 +356,13 @@ class Accumulator:
         """
         at = self._at(result, text)
         known = list(asked) or [True] * len(self._stats)
+        facts = result.facts
         for variant, stats in enumerate(self._stats):
             if known[variant] and not self._counted[variant][at]:
                 self._counted[variant][at] = 1
-                extraction = result.extractions[variant]
-                stats.add(extraction)
-                stats.score(result.document, extraction, result.scores[variant], self._scoring)
+                stats.add(facts[variant])
+                outcome, score = result.outcomes[variant], result.scores[variant]
+                stats.score(result.document, outcome, score, self._scoring)
         self._note(result, at)
 
     def score_again(self, before: Sequence[TextResult], now: Sequence[TextResult]) -> None:
@@ -368,9 +373,8 @@ class Accumulator:
             new = [each for each, known in zip(now, counted, strict=True) if known]
             stats.unscore(before[0].document.id, (each.scores[variant] for each in old))
             for each in new:
-                stats.score(
-                    each.document, each.extractions[variant], each.scores[variant], self._scoring
-                )
+                outcome, score = each.outcomes[variant], each.scores[variant]
+                stats.score(each.document, outcome, score, self._scoring)
         for each in now:
             self._note(each, self._at(each))
 

@@ -20,7 +20,6 @@ from llmwidgets.comparison.measures.scores import groups_of, known_looks, weight
 from llmwidgets.comparison.measures.text_result import (
     TextResult,
     data_to_compare,
-    has_data,
     read_text_result,
     score_against,
 )
@@ -182,7 +181,7 @@ class _Sides:
         columns = self._variant, self._before
         for stats, each, at in zip(self._stats, (now, before), columns, strict=True):
             if each is not None:
-                stats.score(each.document, each.extractions[at], each.scores[at], self._scoring)
+                stats.score(each.document, each.outcomes[at], each.scores[at], self._scoring)
         if now is None or before is None:
             return
         new, old = now.scores[self._variant], before.scores[self._before]
@@ -210,10 +209,11 @@ class _Sides:
 
     def _count_values(self, now: TextResult, before: TextResult) -> None:
         """Count the values that are others than before, for texts without truth."""
-        new, old = now.extractions[self._variant], before.extractions[self._before]
-        if now.document.truth is not NOTHING or not (has_data(new) and has_data(old)):
+        outcomes = now.outcomes[self._variant], before.outcomes[self._before]
+        if now.document.truth is not NOTHING or not all(each.has_data for each in outcomes):
             return
-        value, reference = (data_to_compare(each, now.document) for each in (new, old))
+        answers = now.extractions[self._variant], before.extractions[self._before]
+        value, reference = (data_to_compare(each, now.document) for each in answers)
         score = score_against(now.document.schema, value, reference, self._scoring)
         self.values += len(score.cells)
         self.changed += sum(cell.right is not True for cell in score.cells)

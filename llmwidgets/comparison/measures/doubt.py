@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import nan
@@ -12,7 +12,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from llmwidgets import formatting
-from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.analysis.leaves import NOTHING, is_same_scalar
 from llmwidgets.analysis.same_values import group_values
 from llmwidgets.analysis.statistics.doubt import (
     FEWEST,
@@ -24,11 +24,18 @@ from llmwidgets.analysis.statistics.doubt import (
     doubts_of,
 )
 from llmwidgets.comparison.core import ResultData, measure_once
+from llmwidgets.comparison.measures.groundings import (
+    COPIED,
+    WORDS,
+    ground_value,
+    read_groundings,
+)
 from llmwidgets.comparison.measures.kept_scores import VariantValue
-from llmwidgets.comparison.measures.stability import read_repeated
+from llmwidgets.comparison.measures.stability import merge_repeats
 from llmwidgets.comparison.measures.text_result import (
     FieldResult,
     TextGrounding,
+    TextResult,
     comparator_of,
     ground_text,
     read_text_results,
@@ -65,30 +72,46 @@ class ReviewRow(NamedTuple):
 
 @dataclass(slots=True)
 class _Columns:
-    """The signals while they are read; a code is given to each new row, place and field."""
+    """The signals while they are read: some of each row, which is one field, others of each value.
+
+    A code is given to each new place and field; `sizes` has the number of values of each row.
+    """
 
     groups: dict[str, int] = field(default_factory=dict)
     places: dict[tuple[int, str], int] = field(default_factory=dict)
     fields: dict[tuple[Any, str], int] = field(default_factory=dict)
     rows: list[tuple[int, str]] = field(default_factory=list)
-    codes: dict[str, array[int]] = field(
+    sizes: array[int] = field(default_factory=lambda: array("q"))
+    of_rows: dict[str, array[int]] = field(
+        default_factory=lambda: {name: array("q") for name in ("text", "place", "field")}
+    )
+    of_values: dict[str, array[int]] = field(
         default_factory=lambda: {
-            name: array("q")
-            for name in (
-                "text", "row", "place", "field", "variant", "grounding", "right", "repeat",
-            )
+            name: array("b" if name != "variant" else "i")
+            for name in ("variant", "grounding", "right")
         }
-    )  # fmt: skip
+    )
+    repeat: array[int] = field(default_factory=lambda: array("i"))
     shares: dict[str, array[float]] = field(
         default_factory=lambda: {name: array("d") for name in ("disagreement", "instability")}
     )
 
-    def add(self, count: int, codes: Mapping[str, int], own: Mapping[str, Iterable[int]]) -> None:
-        """A number of values: the codes they share, and those of each."""
-        for name, code in codes.items():
-            self.codes[name].extend((code,) * count)
-        for name, each in own.items():
-            self.codes[name].extend(each)
+    def signals(self) -> Signals:
+        """Everything by value."""
+        import numpy as np
+
+        sizes = np.array(self.sizes, np.int64)
+        rows: dict[str, Any] = {
+            name: np.repeat(np.array(each), sizes) for name, each in self.of_rows.items()
+        }
+        values: dict[str, Any] = {
+            name: np.array(each, np.int64) for name, each in self.of_values.items()
+        }
+        shares: dict[str, Any] = {name: np.array(each) for name, each in self.shares.items()}
+        return Signals(
+            groups=[*self.groups], row=np.repeat(np.arange(len(sizes)), sizes),
+            **rows, **values, **shares,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -125,89 +148,124 @@ def follow_doubts(results: ResultData, seen: Callable[[int], None]) -> Reviewed:
 
 
 def _read_doubts(results: ResultData, seen: Callable[[int], None]) -> Reviewed:
-    import numpy as np
-
     columns = _Columns()
     for at, text in enumerate(results.texts):
         seen(at)
-        comparing = comparator_of(text.schema, results.scoring)
-        grounds = ground_text(results, at)
         group = f"group {text.group}" if text.group else f"text {text.id}"
-        code = columns.groups.setdefault(group, len(columns.groups))
-        for each in read_fields(results, at):
-            _add_row(columns, at, each, comparing, grounds, (code, text.schema))
-    codes: dict[str, Any] = {name: np.array(each, np.int64) for name, each in columns.codes.items()}
-    shares: dict[str, Any] = {name: np.array(each) for name, each in columns.shares.items()}
-    del codes["repeat"]
-    signals = Signals(groups=[*columns.groups], **codes, **shares)
-    return Reviewed(doubts_of(signals), columns.rows, columns.codes["repeat"])
+        of = columns.groups.setdefault(group, len(columns.groups)), text.schema
+        comparing = comparator_of(text.schema, results.scoring)
+        answers = read_text_results(results, at)
+        found = _Found(results, answers)
+        for each in _read_rows(results, answers):
+            _add_row(columns, at, each, comparing, found, of)
+    return Reviewed(doubts_of(columns.signals()), columns.rows, columns.repeat)
 
 
 def read_fields(results: ResultData, text: int) -> Iterator[FieldResult]:
     """The fields of one text, also those without a label that only one variant answered."""
-    rows = read_repeated(results, text).values
-    yield from rows
+    return _read_rows(results, read_text_results(results, text))
+
+
+def _read_rows(results: ResultData, answers: Sequence[TextResult]) -> Iterator[FieldResult]:
+    """The same; there is nothing to doubt where nobody gives any value."""
+    rows = merge_repeats(results, answers).values
+    for row in rows:
+        if any(each[1] is not NOTHING and each[0] != "failed" for each in row.values):
+            yield row
     alone = all(sum(each.state != "failed" for each in row.values) == 1 for row in rows)
     if not alone or all(row.truth is NOTHING for row in rows):
         return
     known = {row.path for row in rows}
-    for result in read_text_results(results, text):
+    for result in answers:
         for at, score in enumerate(result.scores):
             for cell in score.cells:
                 if cell.right is None and cell.path not in known:
                     known.add(cell.path)
                     given = [VariantValue("failed") for _ in result.scores]
                     given[at] = VariantValue("agree", cell.value)
-                    yield FieldResult(cell.path, NOTHING, tuple(given))
+                    if cell.value is not NOTHING:
+                        yield FieldResult(cell.path, NOTHING, tuple(given))
+
+
+class _Found:
+    """How the values of one text are in it, as all views know it."""
+
+    def __init__(self, results: ResultData, answers: Sequence[TextResult]) -> None:
+        self._results, self._text = results, answers[0].text
+        self._known = [
+            [
+                {cell[0]: (cell[2], code) for cell, code in zip(score.cells, codes, strict=True)}
+                for score, codes in zip(
+                    each.scores, read_groundings(results, each).codes, strict=True
+                )
+            ]
+            for each in answers
+        ]
+
+    @cached_property
+    def _grounds(self) -> TextGrounding:
+        return ground_text(self._results, self._text)
+
+    def code(self, row: FieldResult, pattern: str, variant: int) -> int:
+        """How a variant's value is in the text, as a place in GROUNDINGS."""
+        own = row.values[variant]
+        value, code = self._known[own.first if own.groups else 0][variant].get(
+            row.path, (NOTHING, 0)
+        )
+        # Without a label, the items of lists are in the order of another record.
+        if value is not own.value and not is_same_scalar(value, own.value):
+            code, _ = ground_value(self._grounds, own.value, pattern, variant)
+        return _GROUNDING_OF[code]
+
+
+_GROUNDING_OF = tuple(
+    GROUNDINGS.index("copied" if copied else word) if word in GROUNDINGS else 0
+    for word, copied in zip(WORDS, COPIED, strict=True)
+)
 
 
 def _add_row(
-    columns: _Columns, at: int, row: FieldResult, comparing: FieldComparator,
-    grounds: TextGrounding, of: tuple[int, Any],
+    columns: _Columns, at: int, row: FieldResult, comparing: FieldComparator, found: _Found,
+    of: tuple[int, Any],
 ) -> None:  # fmt: skip
-    """The values of one field; there is nothing to doubt where nobody gives any."""
-    answered = [(n, each) for n, each in enumerate(row.values) if each.state != "failed"]
-    if all(each.value is NOTHING for _, each in answered):
-        return
+    """The values of one field."""
+    answered = [n for n, each in enumerate(row.values) if each[0] != "failed"]
+    given = [row.values[n] for n in answered]
     group, schema = of
     pattern = row.pattern
-    item = _ITEM.search(row.path)
+    item = _ITEM.search(row.path) if "[" in row.path else None
     place = (at, row.path[: item.end()] if item else "")
-    known = {
-        "text": group,
-        "row": len(columns.rows),
-        "place": columns.places.setdefault(place, len(columns.places)),
-        "field": columns.fields.setdefault((schema, pattern), len(columns.fields)),
-    }
+    columns.sizes.append(len(answered))
+    columns.of_rows["text"].append(group)
+    columns.of_rows["place"].append(columns.places.setdefault(place, len(columns.places)))
+    columns.of_rows["field"].append(
+        columns.fields.setdefault((schema, pattern), len(columns.fields))
+    )
     columns.rows.append((at, row.path))
-    given = [each.value for _, each in answered]
-    columns.shares["disagreement"].extend(_disagreement(given, pattern, comparing))
-    repeats = [_among_repeats(each) for _, each in answered]
-    columns.shares["instability"].extend(unsteady for _, unsteady in repeats)
-    own = {
-        "variant": [variant for variant, _ in answered],
-        "repeat": [repeat for repeat, _ in repeats],
-        "grounding": [_grounding(grounds, each.value, pattern, n) for n, each in answered],
-    }
+    own = columns.of_values
+    own["variant"].extend(answered)
+    own["grounding"].extend([found.code(row, pattern, n) for n in answered])
     if row.truth is NOTHING:
-        known["right"] = -1
+        own["right"].extend([-1] * len(given))
     else:
-        own["right"] = [int(each.state == "agree") for _, each in answered]
-    columns.add(len(answered), known, own)
+        own["right"].extend([each[0] == "agree" for each in given])
+    repeats = [_among_repeats(each) for each in given]
+    columns.repeat.extend([repeat for repeat, _ in repeats])
+    columns.shares["instability"].extend([unsteady for _, unsteady in repeats])
+    columns.shares["disagreement"].extend(
+        _disagreement([each[1] for each in given], pattern, comparing)
+    )
 
 
-def _disagreement(values: list[Any], pattern: str, comparing: FieldComparator) -> Iterator[float]:
+def _disagreement(values: list[Any], pattern: str, comparing: FieldComparator) -> Sequence[float]:
     """For each value the share of the others that say something else; NaN without others."""
     first, others = values[0], len(values) - 1
     if not others:
-        yield nan
-    elif all(type(each) is type(first) and each == first for each in values):
-        yield from (0.0,) * len(values)
-    else:
-        sizes = {
-            at: len(group) for group in group_values(values, pattern, comparing) for at in group
-        }
-        yield from ((others + 1 - sizes[at]) / others for at in range(len(values)))
+        return (nan,)
+    if all(each is first or (type(each) is type(first) and each == first) for each in values):
+        return (0.0,) * len(values)
+    sizes = {at: len(group) for group in group_values(values, pattern, comparing) for at in group}
+    return [(others + 1 - sizes[at]) / others for at in range(len(values))]
 
 
 def _among_repeats(value: VariantValue) -> tuple[int, float]:
@@ -217,14 +275,6 @@ def _among_repeats(value: VariantValue) -> tuple[int, float]:
     others = sum(map(len, value.groups)) - 1
     same = len(value.groups[0]) - 1
     return value.first, (others - same) / others if others else nan
-
-
-def _grounding(grounds: TextGrounding, value: Any, pattern: str, variant: int) -> int:
-    located = grounds.locate(value, pattern)
-    if located is None or located.kind not in GROUNDINGS:
-        return 0
-    copied = located.kind == "absent" and grounds.flag(value, pattern, variant) == "copied"
-    return GROUNDINGS.index("copied" if copied else located.kind)
 
 
 # -- In which order to look.
@@ -323,20 +373,20 @@ def review_frame(results: ResultData, most: int | None = None) -> pd.DataFrame:
     read = read_doubts(results)
     doubts, signals = read.doubts, read.doubts.signals
     order = np.lexsort((-doubts.doubts, signals.labelled))[:most]
-    values = _values_of(results, read, order.tolist())
+    values, labels = _values_of(results, read, order.tolist()), results.labels
     frame = pd.DataFrame(
         {
-            "text_id": [results.texts[read.rows[row][0]].id for row in signals.row[order]],
-            "repeat": [read.repeat[at] for at in order],
-            "field": [read.rows[row][1] for row in signals.row[order]],
-            "variant": [results.labels[at] for at in signals.variant[order]],
+            "text_id": [results.texts[read.rows[row][0]].id for row in signals.row[order].tolist()],
+            "repeat": np.array(read.repeat, np.int64)[order],
+            "field": [read.rows[row][1] for row in signals.row[order].tolist()],
+            "variant": [labels[at] for at in signals.variant[order].tolist()],
             "value": pd.Series(values, dtype=object),
             "doubt": doubts.doubts[order] if doubts.calibrated else np.full(len(order), nan),
             "rank": np.arange(1, len(order) + 1),
             "disagreement": signals.disagreement[order],
             "instability": signals.instability[order],
-            "grounded": [GROUNDINGS[kind] for kind in signals.grounding[order]],
-            "right": pd.Series([_RIGHT[at] for at in signals.right[order]], dtype=object),
+            "grounded": [GROUNDINGS[kind] for kind in signals.grounding[order].tolist()],
+            "right": pd.Series([_RIGHT[at] for at in signals.right[order].tolist()], dtype=object),
         },
         columns=pd.Index(_COLUMNS),
     )
@@ -360,18 +410,15 @@ _RIGHT = {-1: None, 0: False, 1: True}
 
 def _values_of(results: ResultData, read: Reviewed, order: Sequence[int]) -> list[Any]:
     """The values at these places, each text read once."""
-    signals = read.doubts.signals
-    wanted: dict[int, list[tuple[int, str, int]]] = {}
-    for n, at in enumerate(order):
-        text, path = read.rows[signals.row[at]]
-        wanted.setdefault(text, []).append((n, path, int(signals.variant[at])))
-    values: list[Any] = [None] * len(order)
-    for text, places in wanted.items():
-        given = {each.path: each.values for each in read_fields(results, text)}
-        for n, path, variant in places:
-            value = given[path][variant].value
-            values[n] = None if value is NOTHING else value
-    return values
+    import numpy as np
+
+    texts = np.array([text for text, _ in read.rows], np.int64)[read.doubts.signals.row]
+    values: dict[int, Any] = {}
+    for text in np.unique(texts[order]).tolist() if len(order) else ():
+        rows = _read_rows(results, read_text_results(results, text))
+        given = [each[1] for row in rows for each in row.values if each[0] != "failed"]
+        values |= enumerate(given, int(np.searchsorted(texts, text)))
+    return [None if values[at] is NOTHING else values[at] for at in order]
 
 
 def _found(doubts: Doubts) -> dict[str, float]:

@@ -43,13 +43,18 @@ class Groundings(NamedTuple):
 def read_groundings(results: ResultData, result: TextResult) -> Groundings:
     """How the values of one text are in it; looked for where that is not known yet."""
     at = result.text * results.repeats + result.repeat
-    kept, version = kept_scores(results), results.rows.version(at)
-    known = kept.get_more(at, version)
-    if known is None:
+    version, found = results.rows.version(at), known_groundings(results, result)
+    if found is None:
         found = _look_for(results, result)
-        kept.put_more(at, version, tuple(found))
-        return found
-    return Groundings(*known)
+        kept_scores(results).put_more(at, version, tuple(found))
+    return found
+
+
+def known_groundings(results: ResultData, result: TextResult) -> Groundings | None:
+    """The same where some view has looked for the values already."""
+    at = result.text * results.repeats + result.repeat
+    known = kept_scores(results).get_more(at, results.rows.version(at))
+    return None if known is None else Groundings(*known)
 
 
 def _look_for(results: ResultData, result: TextResult) -> Groundings:
@@ -59,18 +64,32 @@ def _look_for(results: ResultData, result: TextResult) -> Groundings:
     # The same answer of two variants is looked for once, unless they were shown examples.
     known: dict[object, tuple[bytes, tuple[int, ...]]] = {}
     found = []
+    values: dict[object, dict[object, tuple[int, int]]] = {}
     for variant, score in enumerate(result.scores):
-        shown = leakage[variant].sources or leakage[variant].values
-        key = id(score), variant if shown else None
+        shown = variant if leakage[variant].sources or leakage[variant].values else None
+        key = id(score), shown
         if key not in known:
-            pairs = [_code(grounds, cell[2], cell[1], variant) for cell in score.cells]
+            own = values.setdefault(shown, {})
+            pairs = []
+            for _, pattern, value, *_ in score.cells:
+                # An empty list or object is no value, and nothing to look up by.
+                place = pattern, type(value), value if type(value) in _PLAIN else None
+                if place not in own:
+                    own[place] = ground_value(grounds, value, pattern, variant)
+                pairs.append(own[place])
             known[key] = bytes([code for code, _ in pairs]), tuple([page for _, page in pairs])
         found.append(known[key])
     pages = tuple([pages for _, pages in found])
     return Groundings(tuple([codes for codes, _ in found]), pages if any(map(any, pages)) else ())
 
 
-def _code(grounds: TextGrounding, value: object, pattern: str, variant: int) -> tuple[int, int]:
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+def ground_value(
+    grounds: TextGrounding, value: object, pattern: str, variant: int
+) -> tuple[int, int]:
+    """The code of a variant's value, and its page."""
     if value is None or value is NOTHING:
         return 0, 0
     grounding = grounds.locate(value, pattern)

@@ -7,14 +7,19 @@ import threading
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from llmwidgets.analysis.alignment import State as CellState
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.scoring import Cell, Rows, TextScore
 from llmwidgets.comparison.core import ResultData, measure_once
+from llmwidgets.dialects.types import Usage
 from llmwidgets.report.scoreboard import State
+
+if TYPE_CHECKING:
+    from llmwidgets.engine.extraction import Extraction
 
 
 class Outcome(NamedTuple):
@@ -27,6 +32,48 @@ class Outcome(NamedTuple):
     has_data: bool
     asked: bool
     flat: bool = False
+
+
+class Facts(NamedTuple):
+    """What is summed up of an extraction besides its score, by the names that it has there."""
+
+    status: str
+    mode: str | None = None
+    usage: Usage = Usage()
+    seconds: float | None = None
+    waiting_seconds: float | None = None
+    cost: float | None = None
+    tries: int = 0
+    timed_out: int = 0
+    paid_before: datetime | None = None
+
+
+def pack_facts(extraction: Extraction) -> tuple[Any, ...]:
+    """The facts without the status; nothing at all where there was no call."""
+    packed = _facts_of(extraction)
+    if packed == _NO_FACTS:
+        return ()
+    mode, *rest, paid_before = packed
+    return mode and str(mode), *rest, paid_before and paid_before.timestamp()
+
+
+def unpack_facts(status: str, packed: tuple[Any, ...]) -> Facts:
+    """The facts of an extraction that ended so."""
+    if not packed:
+        return Facts(status)
+    mode, *tokens_and_rest, paid_at = packed
+    tokens, rest = tokens_and_rest[:4], tokens_and_rest[4:]
+    seconds, waiting, cost, tries, timed_out = rest
+    paid_before = None if paid_at is None else datetime.fromtimestamp(paid_at, UTC)
+    usage = Usage(*tokens)
+    return Facts(status, mode, usage, seconds, waiting, cost, tries, timed_out, paid_before)
+
+
+_facts_of = attrgetter(
+    "mode", *(f"usage.{each.name}" for each in fields(Usage)), "seconds", "waiting_seconds",
+    "cost", "tries", "timed_out", "paid_before",
+)  # fmt: skip
+_NO_FACTS = (None,) * 8 + (0, 0, None)
 
 
 class VariantValue(NamedTuple):
@@ -59,9 +106,13 @@ Among = tuple[tuple[str, tuple[VariantValue, ...]], ...]
 
 
 class Scored(NamedTuple):
-    """One text (and repeat): how each variant ended and was scored; what they say without truth."""
+    """One text (and repeat): how each variant ended and was scored; what they say without truth.
+
+    The facts are packed: most views look at none.
+    """
 
     outcomes: tuple[Outcome, ...]
+    facts: tuple[tuple[Any, ...], ...]
     scores: tuple[TextScore, ...]
     among: Among = ()
 
@@ -117,6 +168,15 @@ class KeptScores:
             if self.has(at, version):
                 self._more[at] = kept
 
+    def take(self, units: Sequence[int], versions: Sequence[int]) -> KeptScores:
+        """Those of these texts (and repeats) for an index of them alone, where they are kept."""
+        taken = KeptScores(len(units))
+        taken._shapes, taken._sums, taken._outcomes = self._shapes, self._sums, self._outcomes
+        for at, (unit, version) in enumerate(zip(units, versions, strict=True)):
+            if self.has(unit, version):
+                taken._units[at], taken._more[at] = self._units[unit], self._more[unit]
+        return taken
+
     def without(self, units: Iterable[int]) -> KeptScores:
         """The same for results that differ in these texts and repeats."""
         other = KeptScores(0)
@@ -136,6 +196,7 @@ class KeptScores:
         layouts: list[tuple[Any, ...]] = []
         return (
             tuple([self._outcomes.number(each) for each in scored.outcomes]),
+            scored.facts,
             tuple([places[id(each)] for each in scored.scores]),
             [self._pack_score(each, layouts) for each in scores.values()],
             layouts,
@@ -143,15 +204,14 @@ class KeptScores:
         )
 
     def _unpack(
-        self, numbers: Any, places: Any, packs: Any, layouts: Any, among: Any
-    ) -> Scored:  # fmt: skip
+        self, numbers: Any, facts: Any, places: Any, packs: Any, layouts: Any, among: Any
+    ) -> Scored:
         known = [(self._shapes.of(shape), truths) for shape, truths in layouts]
         unpacked = [self._unpack_score(*known[at], *rest) for at, *rest in packs]
         scores = tuple([unpacked[at] for at in places])
         outcomes = tuple([Outcome(*self._outcomes.of(each)) for each in numbers])
-        return Scored(
-            outcomes, scores, self._unpack_among(outcomes, scores, *among or ((), (), ()))
-        )
+        without = self._unpack_among(outcomes, scores, *among or ((), (), ()))
+        return Scored(outcomes, facts, scores, without)
 
     def _pack_score(self, score: TextScore, layouts: list[tuple[Any, ...]]) -> tuple[Any, ...]:
         """The score; its paths and truth go into `layouts`, which other variants share."""

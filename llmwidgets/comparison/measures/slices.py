@@ -13,6 +13,7 @@ from unicodedata import normalize
 from llmwidgets.analysis.statistics.intervals import FEWEST_TEXTS
 from llmwidgets.comparison.core import CellKey, ResultData, Results
 from llmwidgets.comparison.measures.aggregate import Accumulator, adopt_aggregates, aggregate
+from llmwidgets.comparison.measures.kept_scores import kept_scores
 from llmwidgets.comparison.measures.text_result import read_text_results
 from llmwidgets.comparison.records import with_points
 from llmwidgets.comparison.values import Scalar, to_scalar
@@ -259,19 +260,28 @@ def _name_value(value: Scalar | None) -> str:
 def take_texts(results: Results, texts: Sequence[int], by: str) -> Results:
     """The same replies to these texts alone, by their places; `by` says how they were chosen."""
     places, ids = array("I", texts), {results.texts[at].id for at in texts}
+    repeats = range(results.repeats)
+    units = [at * len(repeats) + repeat for at in places for repeat in repeats]
+    versions = [*map(results.rows.version, units)]
+    rows = results.rows.take(places)
 
     def read(row: Row, cell: CellKey) -> Extraction:
         return results.read(row, cell._replace(text=places[cell.text]))
 
-    return replace(
+    part = replace(
         results,
         texts=tuple(results.texts[at] for at in places),
-        rows=results.rows.take(places),
+        rows=rows,
         read=read,
         label_log=tuple(each for each in results.label_log if each.text_id in ids),
         looks=set(),
         slice_by=", ".join(dict.fromkeys(filter(None, (results.slice_by, by)))),
     )
+    # Where a reply came meanwhile, the part may have it, and its text is scored again.
+    now = map(results.rows.version, units)
+    same = [each if each == new else -1 for each, new in zip(versions, now, strict=True)]
+    part._measured[kept_scores] = kept_scores(results).take(units, same)
+    return part
 
 
 def read_parts(

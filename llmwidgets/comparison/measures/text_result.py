@@ -29,10 +29,13 @@ from llmwidgets.analysis.scoring import TextScore, failed_score, score
 from llmwidgets.comparison.core import ResultData, Rules, measure_once, read_extractions
 from llmwidgets.comparison.measures.kept_scores import (
     Among,
+    Facts,
     Outcome,
     Scored,
     VariantValue,
     kept_scores,
+    pack_facts,
+    unpack_facts,
 )
 from llmwidgets.comparison.values import to_jsonable
 from llmwidgets.dialects.types import Example
@@ -43,7 +46,7 @@ from llmwidgets.schemas.python_code import python_name
 if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.request_builder import Document
-    from llmwidgets.schemas import Schema
+    from llmwidgets.schemas import Leaf, Schema
 
 
 # -- How one extraction is scored, whichever way it ended.
@@ -65,8 +68,10 @@ def score_extraction(extraction: Extraction, text: Document, scoring: Rules) -> 
     return failed_score(text.schema, text.truth, rules_for(text.schema, scoring).weights)
 
 
-def has_data(extraction: Extraction) -> bool:
+def has_data(extraction: Extraction | Outcome) -> bool:
     """Whether there is a record to look at, valid or not."""
+    if isinstance(extraction, Outcome):
+        return extraction.has_data
     return extraction.status == "ok" or (
         extraction.status == "InvalidRecord" and extraction.data is not None
     )
@@ -242,7 +247,7 @@ class TextResult:
         extractions: tuple[Extraction, ...] | None = None,
     ) -> None:  # fmt: skip
         self.text, self.repeat, self.document = text, repeat, results.texts[text]
-        self.outcomes, self.scores, self._among = scored
+        self.outcomes, self._facts, self.scores, self._among = scored
         self._results, self._read = results, extractions
 
     @property
@@ -251,6 +256,12 @@ class TextResult:
         if self._read is None:
             self._read = read_extractions(self._results, [(self.text, self.repeat)])
         return self._read
+
+    @property
+    def facts(self) -> tuple[Facts, ...]:
+        """What each variant's sums count besides its score."""
+        pairs = zip(self.outcomes, self._facts, strict=True)
+        return tuple([unpack_facts(outcome.status, packed) for outcome, packed in pairs])
 
     @property
     def statuses(self) -> tuple[str, ...]:
@@ -323,16 +334,25 @@ class TextResult:
     def _labelled(self, paths: Container[str] | None = None) -> Iterator[FieldResult]:
         """The fields with a label; of these paths alone, where they are given."""
         found: dict[str, tuple[Any, list[VariantValue]]] = {}
+        known: dict[int, list[tuple[str, Any, VariantValue]]] = {}
         for at, scored in self._answered.items() if paths is None or paths else ():
-            for path, _, value, truth, state, right, _ in scored.cells:
-                if right is None or (paths is not None and path not in paths):
-                    continue
+            own = known.get(id(scored))
+            if own is None:
+                own = known[id(scored)] = [
+                    (path, truth, VariantValue("agree", value) if right else _wrong(state, value))
+                    for path, _, value, truth, state, right, _ in scored.cells
+                    if right is not None and (paths is None or path in paths)
+                ]
+            for path, truth, given in own:
                 if path not in found:
                     found[path] = truth, self._silent.copy()
-                shown = _AS_THEY_ARE.get(state, "differ")
-                found[path][1][at] = VariantValue("agree" if right else shown, value)
+                found[path][1][at] = given
         for path, (truth, values) in found.items():
             yield FieldResult(path, truth, tuple(values))
+
+
+def _wrong(state: str, value: Any) -> VariantValue:
+    return VariantValue(_AS_THEY_ARE.get(state, "differ"), value)
 
 
 _AS_THEY_ARE: dict[str, State] = {
@@ -417,7 +437,8 @@ def _score_answers(text: Document, extractions: Sequence[Extraction], scoring: R
             (path, tuple((silent | values).values()))
             for path, _, values in _among_themselves(text, answered, labelled, scoring, 1)
         )
-    return Scored(tuple(outcomes), tuple(scores), among)
+    facts = tuple([pack_facts(each) for each in extractions])
+    return Scored(tuple(outcomes), facts, tuple(scores), among)
 
 
 def _is_flat(data: Any) -> bool:
@@ -519,12 +540,18 @@ FLAG_WORDS: dict[Flag, str] = {
 KINDS = ("exact", "normalised", "fuzzy", "absent")
 
 
+@lru_cache(maxsize=64)
+def leaves_by_path(schema: Schema) -> Mapping[str, Leaf]:
+    """The leaves of a schema by their patterns."""
+    return {leaf.path: leaf for leaf in schema.leaves}
+
+
 class TextGrounding:
     """One text in which values are looked for; each is looked for once, whoever gave it."""
 
     def __init__(self, text: Document, copying: Sequence[ExampleLeakage] = ()) -> None:
         self._source = SourceText(text.text)
-        self._leaves = {leaf.path: leaf for leaf in text.schema.leaves}
+        self._leaves = leaves_by_path(text.schema)
         self._copying = copying
         self._groundings: dict[tuple[type, Any, str], Grounding] = {}
 
