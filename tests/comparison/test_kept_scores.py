@@ -209,7 +209,7 @@ def test_scores_of_an_earlier_reply_are_never_taken_for_those_of_a_later_one(ver
     ]
     (old,), (new,) = ([each.scores for each in read_all_results(each)] for each in made)
     outcome = (kept.Outcome("ok", True, True),)
-    both = [kept.Scored(outcome, scores) for scores in (old, new)]
+    both = [kept.Scored(outcome, ((),), scores) for scores in (old, new)]
     scores = kept.KeptScores(1)
     scores.put(0, 0, both[0])
     units = scores._units = Meanwhile(scores._units)
