@@ -180,18 +180,40 @@ export function wordsChanged(
   const add = (kind: "" | "del" | "ins", word: string) => {
     const last = parts.at(-1);
     if (last?.[0] === kind) last[1] += word;
-    else parts.push([kind, word]);
+    else if (word) parts.push([kind, word]);
+  };
+  const changed = { del: "", ins: "" };
+  let blank = "";
+  const end = () => {
+    add("del", changed.del);
+    add("ins", changed.ins);
+    add("", blank);
+    changed.del = changed.ins = blank = "";
+  };
+  // Of several words changed in a row, the old ones come first and then the new ones, each readable
+  // by themselves: a blank that both have between them belongs to both.
+  const take = (kind: "" | "del" | "ins", word: string) => {
+    if (kind) {
+      changed.del += blank;
+      changed.ins += blank;
+      blank = "";
+      changed[kind] += word;
+    } else if (word.trim() || !(changed.del || changed.ins)) {
+      end();
+      add("", word);
+    } else blank += word;
   };
   let [i, j] = [0, 0];
   while (i < a.length || j < b.length) {
     if (i < a.length && a[i] === b[j]) {
-      add("", a[i]!);
+      take("", a[i]!);
       i += 1;
       j += 1;
     } else if (j >= b.length || (i < a.length && common[i + 1]![j]! >= common[i]![j + 1]!))
-      add("del", a[i++]!);
-    else add("ins", b[j++]!);
+      take("del", a[i++]!);
+    else take("ins", b[j++]!);
   }
+  end();
   return parts;
 }
 
