@@ -31,6 +31,7 @@ from tests.jupyterlab import (
 )
 from tests.outcomes import EARLIER, ERRORS, OUTCOMES, WIDE
 from tests.servers import serving_models
+from tests.widgets.ten_questions import QUESTIONS, find
 
 BUILD = REPOSITORY / "build" / "pictures"
 README = REPOSITORY / "notebooks" / "pictures" / "differences.png"
@@ -431,6 +432,21 @@ def runs(camera: Camera) -> None:
     camera.shot("flips")
 
 
+def questions(camera: Camera) -> None:
+    """The last screen of each of the ten questions."""
+    for question in QUESTIONS:
+        panel = camera.open(question.code)
+        panel.get_by_role("grid").wait_for()
+        for click in question.clicks:
+            control = find(panel, click)
+            if click.option:
+                control.select_option(label=click.option)
+            else:
+                control.click()
+        panel.locator("progress, [role=status]:has-text('Counting')").wait_for(state="detached")
+        camera.shot(question.name)
+
+
 def running(camera: Camera) -> None:
     """A run under way, and what is left of it when it is stopped."""
     panel = camera.open(SLOW)
@@ -478,7 +494,7 @@ def slices(camera: Camera) -> None:
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
     connections, forms, checks, form, store, provided, comparison, decided, kinds, outcomes, slices,
-    review, agreement, described, repeats, runs, running, empty,
+    review, agreement, described, repeats, runs, questions, running, empty,
 )  # fmt: skip
 
 

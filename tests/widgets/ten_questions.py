@@ -1,4 +1,4 @@
-"""Ten questions a data scientist asks of a run: the data of a browser test and of docs/questions.md.
+"""Ten questions asked of a run: the data of a browser test and of the table in docs/questions.md.
 
 `python -m tests.widgets.ten_questions` writes the table.
 """
@@ -81,11 +81,12 @@ lw.compare(fields("Amount on the invoice"), texts, [lw.Variant(model, label="as-
 
 
 class Click(NamedTuple):
-    """A control by role and name; a list also says which of its `options` is chosen."""
+    """A control by role and name, or how its name begins; of a list also what is chosen."""
 
     role: str
     name: str
     option: str = ""
+    begins: bool = False
 
     @property
     def words(self) -> str:
@@ -99,7 +100,10 @@ class Click(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What is asked of a comparison, the clicks from its first screen, and the words then seen."""
+    """What is asked of a comparison, the clicks from its first screen, and the words then seen.
+
+    The words are seen after the last click or on the way; `code` is the cell that shows the panel.
+    """
 
     name: str
     asks: str
@@ -118,56 +122,111 @@ def _button(name: str) -> Click:
 
 QUESTIONS = (
     Question(
-        "vendor", "Which vendor's invoices does B fail on?", INVOICES,
+        "vendor",
+        "Which vendor's invoices does B fail on?",
+        INVOICES,
         (_tab("Scoreboard"), Click("combobox", "By this column of the texts", "vendor")),
-        ("Druckerei Hollerbach",),
+        (
+            "By vendor % right vendor A gpt-6-luna B claude-haiku-5-5 C llama3.2",
+            "Druckerei Hollerbach 15 of 18 texts scored 97.8 best 78.7 −19.0 83.5 −14.3",
+        ),
     ),
     Question(
-        "description", "Is the new description better, and what was changed?", DESCRIBED,
+        "description",
+        "Is the new description better, and what does it say?",
+        DESCRIBED,
         (_tab("Scoreboard"), _tab("Request"), Click("summary", "beside another column's")),
-        ("amount: description",),
+        (
+            "described is better than as-it-was. On 32 texts it reads at least 26.0 fields in 100 "
+            "more right than as-it-was (95 %; 33.3 seen).",
+            "amount: description Amount on the invoice",
+        ),
     ),
     Question(
-        "label", "Which twenty values should I label first?", INVOICES,
+        "label",
+        "Which twenty should I label?",
+        INVOICES,
         (Click("combobox", "Order", "Review: most doubtful first"),),
-        ("Review: the 20 most doubtful values",),
+        (
+            "Review: the 20 most doubtful values; 20 of the first 20 labelled were wrong "
+            "(2.5 expected at random)",
+        ),
     ),
     Question(
-        "best", "Which model is best, and is that sure?", INVOICES,
+        "best",
+        "Which model is best, and is that sure?",
+        INVOICES,
         (_tab("Scoreboard"),),
-        ("gpt-6-luna is better than",),
+        (
+            "gpt-6-luna is better than claude-haiku-5-5 and llama3.2. On 60 texts it reads at "
+            "least 0.8 fields in 100 more right than the next best",
+        ),
     ),
     Question(
-        "kinds", "What kinds of errors does the cheap one make? Show me what it invented.", INVOICES,
+        "kinds",
+        "What kinds of errors does C make, and what did it invent?",
+        INVOICES,
         (_tab("Scoreboard"), _button("invented, llama3.2: 57. Show them")),
-        ("invented",),
+        (
+            "invented a value where the truth has none 0 0 57 57",
+            "invoice-02 · 1 order none PO-100 PO-100 is not in the text.",
+        ),
     ),
     Question(
-        "worse", "Did it get worse since the last run, and where?", EARLIER,
+        "worse",
+        "Did it get worse since the last run, and where?",
+        EARLIER,
         (_button("Earlier runs"), _button("Compare these two"), _button("Show the 144 of luna")),
-        ("luna got 18.8 fields in 100 worse",),
+        (
+            "luna got 18.8 fields in 100 worse (10.6 to 25.8): 144 fields flipped to wrong, "
+            "0 to right.",
+            "0-workshop-en number LJ-20417 LJ-20417 OT4 ≠ wrong",
+        ),
     ),
     Question(
-        "hardest", "Which field is the hardest, and for whom?", INVOICES,
+        "hardest",
+        "Which field is the hardest, and for whom?",
+        INVOICES,
         (_tab("Scoreboard"),),
-        ("By field",),
+        (
+            "By field % right, hardest first Field A B C order 100.0 100.0 68.3 "
+            "total 98.3 77.2 87.2",
+        ),
     ),
     Question(
-        "stable", "How stable are the answers?", INVOICES,
+        "stable",
+        "How stable are the answers?",
+        INVOICES,
         (_tab("Scoreboard"), _button("Stability of each field")),
-        ("Stability by field and model",),
+        (
+            "Stability, the % of pairs of repeats that say the same: A 97.2, B 93.9, C 79.9.",
+            "order 100.0 n 72 100.0 n 72 68.5 n 72",
+        ),
     ),
     Question(
-        "where", "Where in the text is this value?", INVOICES,
-        (Click("gridcell", "day, claude-haiku-5-5"), _button("Show in text")),
-        ("",),
+        "where",
+        "Where in the text is this value, and which are made up?",
+        INVOICES,
+        (
+            Click("gridcell", "order, llama3.2: PO-4400, invented", begins=True),
+            _button("Show in text"),
+        ),
+        (
+            "Invoice R-387TA of 2026-09-17TAC for Zellweger AGTABC.",
+            "order TAB none C + PO-4400 not in the text",
+        ),
     ),
     Question(
-        "code", "What did the winner cost, and how do I get it as code?", DESCRIBED,
+        "code",
+        "What did the winner cost, and can I have it as code?",
+        DESCRIBED,
         (_tab("Scoreboard"), _button("Copy as code"), _button("described")),
-        ("",),
+        (
+            "It costs $0.57 for 1,000 texts",
+            "described as code Close It asks what the comparison asked, by openai",
+        ),
     ),
-)  # fmt: skip
+)
 
 
 def made(code: str) -> Any:
@@ -176,15 +235,16 @@ def made(code: str) -> Any:
     cell = ast.parse(code)
     last = cell.body.pop()
     assert isinstance(last, ast.Expr)
-    exec(compile(cell, "cell", "exec"), names)  # noqa: S102 - the code of the tests
-    return eval(compile(ast.Expression(last.value), "cell", "eval"), names)  # noqa: S307
+    exec(compile(cell, "cell", "exec"), names)
+    return eval(compile(ast.Expression(last.value), "cell", "eval"), names)
 
 
 def find(panel: Any, click: Click) -> Any:
     """The control of a click in a panel."""
     if click.role == "summary":
         return panel.locator("summary", has_text=click.name)
-    return panel.get_by_role(click.role, name=click.name, exact=True)
+    name = re.compile(f"^{re.escape(click.name)}{'' if click.begins else '$'}")
+    return panel.get_by_role(click.role, name=name)
 
 
 def table() -> str:

@@ -126,8 +126,9 @@ function Beside({ what, said, shown, variants }: BesideProps & { what: string; s
   const others = variants.filter((_, at) => differs(at).length);
   if (!others.length) return null;
   const { letter } = variants[shown.column]!;
-  const other = others.find((each) => each.letter === beside) ?? others[0]!;
-  const before = said[variants.indexOf(other)]!;
+  const other = variants.indexOf(others.find((each) => each.letter === beside) ?? others[0]!);
+  // Whichever of the two is shown: the later column is what became of the earlier one.
+  const [before, after] = [shown.column, other].sort((a, b) => a - b) as [number, number];
   return (
     <Fold
       class="body lw-asked"
@@ -135,13 +136,13 @@ function Beside({ what, said, shown, variants }: BesideProps & { what: string; s
       about={`${others.length} ${others.length === 1 ? "differs" : "differ"}`}
     >
       <div class="stack t inside">
-        <Chips label="Beside" variants={others} on={other.letter} pick={setBeside} />
+        <Chips label="Beside" variants={others} on={variants[other]!.letter} pick={setBeside} />
         {own.map(([name, words], n) =>
-          before[n]![1] === words ? null : (
+          said[other]![n]![1] === words ? null : (
             <div key={name}>
               {name && <Small>{name}</Small>}
               <p class="lw-code lw-diff">
-                {wordsChanged(before[n]![1], words).map(([Kind, each]) =>
+                {wordsChanged(said[before]![n]![1], said[after]![n]![1]).map(([Kind, each]) =>
                   Kind ? <Kind>{each}</Kind> : each,
                 )}
               </p>
@@ -149,7 +150,8 @@ function Beside({ what, said, shown, variants }: BesideProps & { what: string; s
           ),
         )}
         <Small>
-          Struck out: only in {other.letter}. Underlined: only in {letter}.
+          Struck out: only in {variants[before]!.letter}. Underlined: only in{" "}
+          {variants[after]!.letter}.
         </Small>
       </div>
     </Fold>

@@ -115,7 +115,7 @@ const lists = (scores: Scores) => someRow(scores, ({ words }) => words.rows);
 function MoreColumns({ scores, columns }: { scores: Scores; columns: Column[] }) {
   const [wide, setWide] = useKept("wide", false);
   const names = columns.flatMap(({ folds }) => folds ?? []);
-  const said = `${names.slice(0, -1).join(", ")} and ${names.at(-1)}: `;
+  const said = [names.slice(0, -1).join(", "), `${names.at(-1)}: `].filter(Boolean).join(" and ");
   return (
     <p class={`${leads(scores) ? "" : "lw-only "}lw-more s muted`}>
       {said[0]!.toUpperCase()}
@@ -324,7 +324,7 @@ function columnsOf(scores: Scores, grounded: Grounding | null, wide: boolean): C
       look: "",
       cell: ({ failures }) => (failures ? [<Wrong />, failures] : <Muted>none</Muted>),
     },
-    {
+    someRow(scores, ({ seconds, late }) => seconds !== "–" || late) && {
       head: "p50 / p95, s",
       look: "r nw",
       folds: "seconds",
@@ -335,7 +335,7 @@ function columnsOf(scores: Scores, grounded: Grounding | null, wide: boolean): C
         late && <Under>{late}</Under>,
       ],
     },
-    {
+    someRow(scores, ({ tokens }) => tokens.some((each) => each !== "unknown")) && {
       head: "Tokens in / out",
       look: scored ? "r" : "r narrow-hide",
       folds: "tokens",
