@@ -17,12 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import expect
+
 from tests.forms import FORMS, fill, make_store, open_kind, proposed_words
 from tests.jupyterlab import (
     CHROMIUM_FLAGS,
     DARK,
     LIGHT,
     PANEL_WIDTH,
+    PATIENCE_MS,
     REPOSITORY,
     Lab,
     LabPage,
@@ -443,7 +446,8 @@ def questions(camera: Camera) -> None:
                 control.select_option(label=click.option)
             else:
                 control.click()
-        panel.locator("progress, [role=status]:has-text('Counting')").wait_for(state="detached")
+        counting = panel.locator("progress, [role=status]:has-text('Counting')")
+        expect(counting).to_have_count(0, timeout=PATIENCE_MS)
         camera.shot(question.name)
 
 
