@@ -17,12 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import expect
+
 from tests.forms import FORMS, fill, make_store, open_kind, proposed_words
 from tests.jupyterlab import (
     CHROMIUM_FLAGS,
     DARK,
     LIGHT,
     PANEL_WIDTH,
+    PATIENCE_MS,
     REPOSITORY,
     Lab,
     LabPage,
@@ -31,6 +34,7 @@ from tests.jupyterlab import (
 )
 from tests.outcomes import EARLIER, ERRORS, OUTCOMES, WIDE
 from tests.servers import serving_models
+from tests.widgets.ten_questions import QUESTIONS, find
 
 BUILD = REPOSITORY / "build" / "pictures"
 README = REPOSITORY / "notebooks" / "pictures" / "differences.png"
@@ -431,6 +435,22 @@ def runs(camera: Camera) -> None:
     camera.shot("flips")
 
 
+def questions(camera: Camera) -> None:
+    """The last screen of each of the ten questions."""
+    for question in QUESTIONS:
+        panel = camera.open(question.code)
+        panel.get_by_role("grid").wait_for()
+        for click in question.clicks:
+            control = find(panel, click)
+            if click.option:
+                control.select_option(label=click.option)
+            else:
+                control.click()
+        counting = panel.locator("progress, [role=status]:has-text('Counting')")
+        expect(counting).to_have_count(0, timeout=PATIENCE_MS)
+        camera.shot(question.name)
+
+
 def running(camera: Camera) -> None:
     """A run under way, and what is left of it when it is stopped."""
     panel = camera.open(SLOW)
@@ -478,7 +498,7 @@ def slices(camera: Camera) -> None:
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
     connections, forms, checks, form, store, provided, comparison, decided, kinds, outcomes, slices,
-    review, agreement, described, repeats, runs, running, empty,
+    review, agreement, described, repeats, runs, questions, running, empty,
 )  # fmt: skip
 
 

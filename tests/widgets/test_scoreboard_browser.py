@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from llmwidgets.widgets.comparison.scores.kinds_view import AT_ONCE
 from tests.jupyterlab import becomes
 from tests.outcomes import ERRORS, OUTCOMES, WIDE
+from tests.pictures import REPEATED
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +23,10 @@ _LINES = """each => { const details = each.querySelector(".lw-details");
     return Math.round(details.clientHeight / line) <= %s; }"""
 
 
-@pytest.mark.parametrize("code", [*OUTCOMES.values(), *WIDE.values()], ids=[*OUTCOMES, *WIDE])
+BOARDS = {**OUTCOMES, **WIDE, "repeated": REPEATED}
+
+
+@pytest.mark.parametrize("code", BOARDS.values(), ids=BOARDS)
 def test_a_scoreboard_fits_and_cuts_nothing_off(lab, page, code: str) -> None:
     """In three lines above and within the panel's width, also narrow; names stand in full."""
     lab.notebook("scoreboard.ipynb", [code])
@@ -51,6 +55,7 @@ def test_sparse_truth_leads_with_the_fields_that_hold_a_value(lab, page) -> None
     panel.get_by_text("precision, recall and F1 count only the fields with a value").wait_for()
     valid = panel.get_by_role("columnheader", name="Valid")
     expect(valid).to_be_hidden()
+    # Nothing was called: there are no seconds and no tokens to show.
     panel.get_by_role("button", name="Show 2 more columns").press("Enter")
     expect(valid).to_be_visible()
     # Nothing was called: no reply was timed, and no token counted.

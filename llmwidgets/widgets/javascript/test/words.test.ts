@@ -59,6 +59,13 @@ test("words that were struck out and put in; both texts can be read back", () =>
   assert.equal(read("del"), after);
   assert.ok(parts.some(([kind, words]) => kind === "del" && words.includes("the")));
   assert.deepEqual(wordsChanged("same words", "same words"), [["", "same words"]]);
+  assert.deepEqual(wordsChanged("Net amount of the invoice", "Total amount to pay"), [
+    ["del", "Net"],
+    ["ins", "Total"],
+    ["", " amount "],
+    ["del", "of the invoice"],
+    ["ins", "to pay"],
+  ]);
   assert.equal(
     wordsChanged("a b", "")
       .filter(([kind]) => kind === "ins")

@@ -30,15 +30,8 @@ export function ResultScreen({ result, again, runs, error }: Props) {
         <h2 class="narrow-hide">Comparison</h2>
         <Tabs names={result.views} open={tab} />
         <Grow />
-        <Button bare small class="narrow-hide" data-focus="code" send="result.code">
-          Copy as code
-        </Button>
-        {runs && (
-          <Button bare small data-focus="runs" send="runs.open" aria-label={runs}>
-            <span class="narrow-hide">{runs.replace(/\S+$/, "")}</span>
-            <span class="lw-first">{runs.split(" ").at(-1)}</span>
-          </Button>
-        )}
+        <Short words="Copy as code" name="code" send="result.code" />
+        {runs && <Short words={runs} name="runs" send="runs.open" />}
         <Button bare small title="Download every value as CSV" send="result.csv">
           CSV
         </Button>
@@ -63,6 +56,17 @@ export function ResultScreen({ result, again, runs, error }: Props) {
         {Open ? <Open result={result} /> : <Waiting>Opening the view.</Waiting>}
       </div>
     </>
+  );
+}
+
+/** A button of which the last word is left where the panel is narrow. */
+function Short({ words, name, send }: { words: string; name: string; send: string }) {
+  const last = words.lastIndexOf(" ") + 1;
+  return (
+    <Button bare small data-focus={name} send={send} aria-label={words}>
+      <span class="narrow-hide">{words.slice(0, last)}</span>
+      <span class="lw-last">{words.slice(last)}</span>
+    </Button>
   );
 }
 

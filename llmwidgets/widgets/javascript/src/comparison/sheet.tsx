@@ -83,6 +83,7 @@ export function SheetOver({ view }: { view: View }) {
     const target = ref.current!.querySelector<HTMLTextAreaElement>("textarea, .btn:not(.bare)");
     target!.focus();
     target!.select?.();
+    target!.scrollTop = 0; // the code is read from its beginning
   }, [sheet]);
   if (!sheet) return null;
   const { title, from, said, text, actions, others } = sheet;

@@ -24,6 +24,11 @@ export function HardestFields({ scores }: { scores: Scores }) {
           ? `All ${rows.length} fields, precision and recall`
           : "More about each field"}
       </TextButton>
+      {scores.stability.rows.length > 0 && (
+        <TextButton onClick={() => view.show("charts", {}, "stability-sort-name")}>
+          Stability of each field
+        </TextButton>
+      )}
     </div>
   );
 }

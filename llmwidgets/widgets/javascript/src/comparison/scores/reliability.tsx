@@ -1,6 +1,6 @@
 // The doubt of values as it was said beside what was wrong: near the diagonal it can be believed.
 
-import { Heading, Small, Waiting } from "../parts";
+import { Heading, Small, Status } from "../parts";
 import type { Doubt, DoubtBin } from "../state";
 import { useView } from "../view";
 import { CHART, yScale } from "./geometry";
@@ -15,7 +15,7 @@ export function Reliability() {
         title="Doubt of values"
         about={doubt?.bins.length ? "% of values that are wrong, with 95 % interval" : ""}
       />
-      {doubt ? <Shown doubt={doubt} /> : <Waiting>Counting.</Waiting>}
+      {doubt ? <Shown doubt={doubt} /> : <Status>Counting.</Status>}
     </div>
   );
 }

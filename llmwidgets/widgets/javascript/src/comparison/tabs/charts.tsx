@@ -28,9 +28,9 @@ export default function Charts() {
             cost and time.
           </p>
         </Titled>
-        <Reliability />
         <AllFields scores={scores} />
         <Stability scores={scores} />
+        <Reliability />
       </>
     );
   }
@@ -79,9 +79,9 @@ export default function Charts() {
         </Titled>
       </div>
       {scores.slices && <SlicePictures scores={scores} slices={scores.slices} />}
-      <Reliability />
       <AllFields scores={scores} />
       <Stability scores={scores} />
+      <Reliability />
     </>
   );
 }

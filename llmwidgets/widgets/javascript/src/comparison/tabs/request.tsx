@@ -126,8 +126,9 @@ function Beside({ what, said, shown, variants }: BesideProps & { what: string; s
   const others = variants.filter((_, at) => differs(at).length);
   if (!others.length) return null;
   const { letter } = variants[shown.column]!;
-  const other = others.find((each) => each.letter === beside) ?? others[0]!;
-  const before = said[variants.indexOf(other)]!;
+  const other = variants.indexOf(others.find((each) => each.letter === beside) ?? others[0]!);
+  // Whichever of the two is shown: the later column is what became of the earlier one.
+  const [before, after] = [shown.column, other].sort((a, b) => a - b) as [number, number];
   return (
     <Fold
       class="body lw-asked"
@@ -135,13 +136,13 @@ function Beside({ what, said, shown, variants }: BesideProps & { what: string; s
       about={others.length === 1 ? "1 other differs" : `${others.length} others differ`}
     >
       <div class="stack t inside">
-        <Chips label="Beside" variants={others} on={other.letter} pick={setBeside} />
+        <Chips label="Beside" variants={others} on={variants[other]!.letter} pick={setBeside} />
         {own.map(([name, words], n) =>
-          before[n]![1] === words ? null : (
+          said[other]![n]![1] === words ? null : (
             <div key={name}>
               {name && <Small>{name}</Small>}
               <p class="lw-code lw-diff">
-                {wordsChanged(before[n]![1], words).map(([Kind, each]) =>
+                {wordsChanged(said[before]![n]![1], said[after]![n]![1]).map(([Kind, each]) =>
                   Kind ? <Kind>{each}</Kind> : each,
                 )}
               </p>
@@ -149,7 +150,8 @@ function Beside({ what, said, shown, variants }: BesideProps & { what: string; s
           ),
         )}
         <Small>
-          Struck out: only in {other.letter}. Underlined: only in {letter}.
+          Struck out: only in {variants[before]!.letter}. Underlined: only in{" "}
+          {variants[after]!.letter}.
         </Small>
       </div>
     </Fold>
@@ -180,18 +182,40 @@ export function wordsChanged(
   const add = (kind: "" | "del" | "ins", word: string) => {
     const last = parts.at(-1);
     if (last?.[0] === kind) last[1] += word;
-    else parts.push([kind, word]);
+    else if (word) parts.push([kind, word]);
+  };
+  const changed = { del: "", ins: "" };
+  let blank = "";
+  const end = () => {
+    add("del", changed.del);
+    add("ins", changed.ins);
+    add("", blank);
+    changed.del = changed.ins = blank = "";
+  };
+  // Of several words changed in a row, the old ones come first and then the new ones, each readable
+  // by themselves: a blank that both have between them belongs to both.
+  const take = (kind: "" | "del" | "ins", word: string) => {
+    if (kind) {
+      changed.del += blank;
+      changed.ins += blank;
+      blank = "";
+      changed[kind] += word;
+    } else if (word.trim() || !(changed.del || changed.ins)) {
+      end();
+      add("", word);
+    } else blank += word;
   };
   let [i, j] = [0, 0];
   while (i < a.length || j < b.length) {
     if (i < a.length && a[i] === b[j]) {
-      add("", a[i]!);
+      take("", a[i]!);
       i += 1;
       j += 1;
     } else if (j >= b.length || (i < a.length && common[i + 1]![j]! >= common[i]![j + 1]!))
-      add("del", a[i++]!);
-    else add("ins", b[j++]!);
+      take("del", a[i++]!);
+    else take("ins", b[j++]!);
   }
+  end();
   return parts;
 }
 

@@ -115,7 +115,7 @@ const lists = (scores: Scores) => someRow(scores, ({ words }) => words.rows);
 function MoreColumns({ scores, columns }: { scores: Scores; columns: Column[] }) {
   const [wide, setWide] = useKept("wide", false);
   const names = columns.flatMap(({ folds }) => folds ?? []);
-  const said = `${[names.slice(0, -1).join(", "), names.at(-1)].filter(Boolean).join(" and ")}: `;
+  const said = [names.slice(0, -1).join(", "), `${names.at(-1)}: `].filter(Boolean).join(" and ");
   return (
     <p class={`${leads(scores) ? "" : "lw-only "}lw-more s muted`}>
       {said[0]!.toUpperCase()}
