@@ -46,7 +46,7 @@ export class Grid {
   #keep: Held | null = null;
   /** The detail that a person opened and that is not filled yet. */
   #opening: Open | null = null;
-  #aim: At | null = null;
+  #aim: (At & { enter?: boolean }) | null = null;
   #later: (() => void) | null = null;
   /** What is to be done once the grid stands in the page again. */
   #next: (() => void) | null = null;
@@ -218,8 +218,10 @@ export class Grid {
     if (layout !== this.answer?.layout) return;
     this.#put(blocks.map((block, n) => [from + n, block]));
     const aim = this.#aim;
-    if (aim && this.layout.blocks.has(aim.block)) this.moveTo(aim);
-    else this.draw();
+    if (aim && this.layout.blocks.has(aim.block)) {
+      this.moveTo({ block: aim.block, line: aim.line, col: aim.col });
+      if (aim.enter) this.#enter();
+    } else this.draw();
   }
 
   /** Texts whose truth or values changed: their rows are drawn anew, everything else stays. */
@@ -418,7 +420,8 @@ export class Grid {
   #enter(): void {
     const { block, col } = this.#at;
     const line = this.#line;
-    if (line?.kind === "group") this.read(block);
+    if (this.#aim) this.#aim.enter = true;
+    else if (line?.kind === "group") this.read(block);
     else if (line?.kind === "fold") this.#fold(block);
     else if (line) this.#openDetail(block, line.row!, col);
   }
