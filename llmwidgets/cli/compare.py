@@ -44,27 +44,7 @@ def run_compare(options: CompareOptions) -> Exit:
     """Run the comparison, print its scoreboard and write the files."""
     bars = Bars(options)
     _check_targets(options)
-    texts = read_texts(options.texts)
-    truth = read_truth(options.truth, texts, options.texts) if options.truth else None
-    sources = read_sources(texts, group=options.group)
-    # The column of the groups is no metadata: it is known as "group".
-    by = GROUP if options.group and options.by == options.group else options.by
-    if by is not None:
-        read_names(by, column_names(sources))  # before anything is paid for
-    result = compare(
-        read_schema_source(options.schema),
-        sources,
-        options.models,
-        truth=truth,
-        group=options.group,
-        blank=options.blank,
-        instructions=read_document(options.instructions) if options.instructions else None,
-        repeats=options.repeats,
-        store=open_store(organization=options.organization) if options.organization else None,
-        concurrency=options.concurrency,
-        budget=options.budget,
-        journal=False if options.journal == "none" else options.journal,
-    )
+    result, by = _ask(options)
     console = Console(highlight=False)
     scoreboard_table(console, result)
     if by is not None:
@@ -91,6 +71,32 @@ def run_compare(options: CompareOptions) -> Exit:
     if missed:
         report(f"Not met: {'; '.join(missed)}.")
     return Exit.PROBLEM if missed else Exit.FINE
+
+
+def _ask(options: CompareOptions) -> tuple[Comparison, str | None]:
+    """The comparison, and the column by which its scoreboard is wanted too."""
+    texts = read_texts(options.texts)
+    truth = read_truth(options.truth, texts, options.texts) if options.truth else None
+    sources = read_sources(texts, group=options.group)
+    # The column of the groups is no metadata: it is known as "group".
+    by = GROUP if options.group and options.by == options.group else options.by
+    if by is not None:
+        read_names(by, column_names(sources))  # before anything is paid for
+    result = compare(
+        read_schema_source(options.schema),
+        sources,
+        options.models,
+        truth=truth,
+        group=options.group,
+        blank=options.blank,
+        instructions=read_document(options.instructions) if options.instructions else None,
+        repeats=options.repeats,
+        store=open_store(organization=options.organization) if options.organization else None,
+        concurrency=options.concurrency,
+        budget=options.budget,
+        journal=False if options.journal == "none" else options.journal,
+    )
+    return result, by
 
 
 def _check_targets(options: CompareOptions) -> None:
