@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from llmwidgets import PROVIDERS
-from llmwidgets.providers.base import Fields, Provider
+from llmwidgets.providers.base import Provider, SignInFields
 
 README = Path(__file__).parents[1] / "README.md"
 _TABLE = re.compile(
@@ -19,7 +19,7 @@ def _row(provider: Provider) -> str:
     asked = [
         f"{field.title}{'' if field.is_required() else ' (optional)'}"
         for name, field in provider.fields.model_fields.items()
-        if name not in Fields.model_fields and field.annotation is not bool
+        if name not in SignInFields.model_fields and field.annotation is not bool
     ]
     models = f"{len(provider.models)} whitelisted" if provider.single else "the one it names"
     each = provider.fields.model_fields[provider.model_field] if provider.model_field else None

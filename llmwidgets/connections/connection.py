@@ -141,11 +141,17 @@ class Connection:
 
     @property
     def plain_fields(self) -> dict[str, Any]:
-        """The filled-in fields that are not secrets, without the headers, which are."""
+        """The filled-in fields that are not secrets, without the headers, which are.
+
+        The way to sign in is among them only if it is not by the key.
+        """
         return {
             name: value
             for name, value in self.fields
-            if not isinstance(value, Secret) and value not in (None, False) and name != "headers"
+            if not isinstance(value, Secret)
+            and value not in (None, False)
+            and name != "headers"
+            and (name, value) != ("sign_in", "key")
         }
 
     @property

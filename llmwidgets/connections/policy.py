@@ -100,6 +100,18 @@ class Policy:
         ):
             raise self._not_listed(connection, model)
 
+    def permit_host(self, host: str) -> None:
+        """Raise PolicyError if nothing may be sent to this host, where tokens come from, say."""
+        for rules in self.layers:
+            if rules.damage is not None:
+                raise PolicyError(*rules.damage, rule=rules.whose)
+            if not rules.hosts.permit([host]):
+                raise PolicyError(
+                    f"The host {host} is not allowed by {rules.whose}.",
+                    "Ask whoever keeps that file to add the host.",
+                    rule=rules.whose,
+                )
+
     def _lives(self, connection: Connection, model: str) -> bool:
         """Whether a model is not past its end; one that a connection names is its keeper's."""
         if connection.provider.model_field is not None:

@@ -319,7 +319,7 @@ def _read_connection(label: str, table: _Table) -> ConnectionForm:
         raise table.misfit("kind", f"names no kind.{_kinds_near(kind)}")
     if "label" in fields:
         raise table.misfit("label", "is not known: the name of the table is the label.")
-    _Table(fields, table.keys).check_keys(provider.fields.model_fields)
+    _Table(fields, table.keys).check_keys(provider.all_fields)
     for name, value in fields.items():
         secrets = value.values() if name == "headers" and isinstance(value, dict) else (value,)
         if name in ("headers", *provider.secret_fields) and not all(

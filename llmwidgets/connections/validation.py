@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import find_provider
-from llmwidgets.providers.base import Fields, Provider, is_price
+from llmwidgets.providers.base import Fields, Provider, is_price, way_of
 from llmwidgets.providers.urls import host_of, is_loopback, read_address
 from llmwidgets.secret import A_KEY, Secret, looks_like_key, redact
 
@@ -82,7 +82,7 @@ def close_form(provider: Provider | None, given: dict[str, Any]) -> list[tuple[s
     """
     shown: set[str] = set()
     if provider is not None:
-        shown = {*provider.fields.model_fields} - {"headers", *provider.secret_fields}
+        shown = {*provider.all_fields} - {"headers", *provider.secret_fields}
     typed: list[tuple[str, str, Any]] = []
     for name, value in given.items():
         if name == "headers" and provider is not None and isinstance(value, dict):
@@ -138,12 +138,16 @@ def restore_fields(provider: Provider, kept: Mapping[str, Any]) -> Fields:
     What they mean was read when they were saved, and is not read again; of what a reference leads
     to, a key field takes the key alone at each use.
     """
-    typed, values = _types_of(provider.fields).model_validate(kept), dict[str, Any]()
+    form = provider.form(kept.get("sign_in"))
+    typed, values = _types_of(form).model_validate(kept), dict[str, Any]()
     for name in kept:
         value = getattr(typed, name)
         refers = isinstance(value, Secret) and value.reference
         values[name] = provider.read_key(name, value) if refers else value
-    return provider.fields.model_construct(**values)
+    if kept.get("sign_in", "key") != way_of(form):
+        message = "is not a way to sign in that this version knows."
+        raise ValueError(message)
+    return form.model_construct(**values)
 
 
 @cache
@@ -189,26 +193,38 @@ def _read_fields(provider: Provider, given: Mapping[str, Any]) -> Fields:
         cut = value.strip() if isinstance(value, str) else value
         if not (cut is None or cut == {} or (isinstance(cut, str | Secret) and not cut)):
             filled[name] = cut
-    problems = dict(_problems(provider, filled))
+    form = provider.form(filled.get("sign_in"))
+    if "sign_in" not in form.model_fields and filled.get("sign_in") == "key":
+        del filled["sign_in"]  # the only way there is
+    problems = dict(_problems(provider, form, filled))
     known = {name: value for name, value in filled.items() if name not in problems}
     try:
-        fields = provider.fields.model_validate(known)
+        fields = form.model_validate(known)
     except ValidationError as error:
         # The errors it lists carry the input unless told otherwise, and so does the error itself.
         for each in error.errors(include_input=False, include_url=False):
             name = str(each["loc"][0]) if each["loc"] else ""
-            problems.setdefault(name, _sentence(provider, name, each["type"], each.get("ctx", {})))
+            said = _sentence(provider, form, name, each["type"], each.get("ctx", {}))
+            problems.setdefault(name, said)
     else:
         if not problems:
             return fields
-    order = dict.fromkeys([*provider.fields.model_fields, *problems])
+    order = dict.fromkeys([*form.model_fields, *problems])
     raise FieldError({name: problems[name] for name in order if name in problems})
 
 
-def _problems(provider: Provider, filled: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _problems(
+    provider: Provider, form: type[Fields], filled: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
     """What is wrong with fields that no type tells: their names, headers, prices, a key in them."""
-    known = provider.fields.model_fields
+    known = form.model_fields
     for name, value in filled.items():
+        if name == "sign_in" and value not in provider.ways:
+            yield name, _unknown_way(provider, value)
+            continue
+        if name not in known and name in provider.all_fields:
+            yield name, _other_way(provider, form, provider.all_fields[name].title or name)
+            continue
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             nearest = f"its fields are {', '.join(known)}"
@@ -238,6 +254,20 @@ def _problems(provider: Provider, filled: Mapping[str, Any]) -> Iterator[tuple[s
             yield name, _PRICE
 
 
+def _unknown_way(provider: Provider, value: object) -> str:
+    names = [*provider.ways]
+    close = difflib.get_close_matches(str(value), names, n=1, cutoff=0.4)
+    nearest = f" The nearest is {close[0]}." if close else ""
+    ways = f"ways are {', '.join(names)}" if len(names) > 1 else "only way is key"
+    return f"{provider.title} has no such way to sign in; its {ways}.{nearest}"
+
+
+def _other_way(provider: Provider, form: type[Fields], title: str) -> str:
+    """That a field belongs to the form of another way to sign in than the one that was chosen."""
+    way = way_of(form)
+    return f"{title} is not used by sign_in={way!r} ({provider.ways[way]}): leave it out."
+
+
 def _no_host(value: str) -> bool:
     """Whether it is a web address, except that its host cannot be the name of one."""
     with suppress(ValueError):
@@ -245,8 +275,10 @@ def _no_host(value: str) -> bool:
     return False
 
 
-def _sentence(provider: Provider, name: str, rule: str, context: Mapping[str, Any]) -> str:
-    field = provider.fields.model_fields.get(name)
+def _sentence(
+    provider: Provider, form: type[Fields], name: str, rule: str, context: Mapping[str, Any]
+) -> str:
+    field = form.model_fields.get(name)
     title = (field.title if field else None) or name
     if rule == "missing":
         page = next((link for link in provider.links if "key" in link.text.lower()), None)

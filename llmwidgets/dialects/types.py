@@ -98,17 +98,43 @@ class Request:
     temperature: float | None = None
 
 
+ExchangeSource = Literal["google", "google_machine", "google_file", "entra"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What is exchanged for a token before a call is sent: by which source, and what it is for.
+
+    `source` names the engine's part that asks for the token. `scope` is what the token gives
+    access to. `options` are plain values of the form that the source reads, a tenant say.
+    """
+
+    source: ExchangeSource
+    scope: str = ""
+    options: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def by(cls, source: ExchangeSource, scope: str, **options: str | None) -> Exchange:
+        """The exchange with those options that have a value."""
+        return cls(source, scope, tuple((name, value) for name, value in options.items() if value))
+
+    def option(self, name: str) -> str:
+        """The value of an option; empty if the form leaves it out."""
+        return dict(self.options).get(name, "")
+
+
 @dataclass(frozen=True, slots=True)
 class AuthHeader:
     """A header with a secret in its value; `template` has `{}` where the secret goes.
 
-    With `exchange`, the secret itself is not sent: the engine exchanges it for a token first.
+    With `exchange`, the secret itself is not sent: the engine exchanges it for a token first. It is
+    empty where nothing typed is exchanged, as with the sign-in of a machine.
     """
 
     name: str
     secret: Secret
     template: str = "{}"
-    exchange: Literal["google"] | None = None
+    exchange: Exchange | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,25 +14,47 @@ from llmwidgets.providers import azure_openai
 from llmwidgets.providers.anthropic import PROVIDER as ANTHROPIC
 from llmwidgets.providers.anthropic import messages_target
 from llmwidgets.providers.azure_endpoint import checked_endpoint, read_endpoint
-from llmwidgets.providers.base import SDK, Advice, Ended, Environment, Fields, Link, Provider
+from llmwidgets.providers.base import (
+    SDK,
+    Advice,
+    Ended,
+    Environment,
+    Fields,
+    Link,
+    Provider,
+    SignIn,
+    Way,
+    sign_in_field,
+)
 from llmwidgets.secret import Secret
 
 _read = partial(checked_endpoint, claude=True)
 
 
-class FoundryFields(azure_openai.AzureFields):
-    """The fields of Azure AI Foundry's form."""
-
-    model: str = Field(
+Model = Annotated[
+    str,
+    Field(
         title="Model",
         description="The name of the deployed model, as its Details page shows it.",
         examples=["mistral-large-3"],
-    )
-    endpoint: Annotated[str, AfterValidator(_read)] = Field(
+    ),
+]
+Endpoint = Annotated[
+    str,
+    AfterValidator(_read),
+    Field(
         title="Endpoint",
         description="The target URI, under Details → Endpoint, in any form shown there.",
         examples=["https://acme.services.ai.azure.com/models/chat/completions?api-version=…"],
-    )
+    ),
+]
+
+
+class FoundryFields(azure_openai.AzureFields):
+    """The fields of Azure AI Foundry's form."""
+
+    model: Model
+    endpoint: Endpoint
     api_key: Secret = Field(
         title="API key",
         description="The key next to the target URI.",
@@ -41,18 +63,32 @@ class FoundryFields(azure_openai.AzureFields):
     read_url = _read
 
 
+class FoundryEntraFields(azure_openai.AzureFields):
+    """The fields of Azure AI Foundry's form where Entra ID signs in."""
+
+    sign_in: Way = sign_in_field("entra")
+    model: Model
+    endpoint: Endpoint
+    tenant: azure_openai.Tenant = None
+    client_id: azure_openai.ClientId = None
+    read_url = _read
+
+
 def _target(fields: Fields, model: str) -> Target:
-    assert isinstance(fields, FoundryFields)
+    assert isinstance(fields, FoundryFields | FoundryEntraFields)
+    key = fields.api_key if isinstance(fields, FoundryFields) else Secret("")
     endpoint = read_endpoint(fields.pasted)
     if endpoint.flavour == "anthropic":
         names = ("x-api-key", *endpoint.key_headers)
-        auth = tuple(AuthHeader(name, fields.api_key) for name in names)
+        auth = tuple(AuthHeader(name, key) for name in names)
+        if fields.way == "entra":
+            auth = (azure_openai.entra_auth(fields),)
         return messages_target(endpoint.url, model, auth, slash=endpoint.slash)
-    return azure_openai.make_target(fields, model, fields.api_key, both_headers=True)
+    return azure_openai.make_target(fields, model, key, both_headers=True)
 
 
 def _speaks(fields: Fields) -> Dialect | None:
-    assert isinstance(fields, FoundryFields)
+    assert isinstance(fields, azure_openai.AzureFields)
     claude = read_endpoint(fields.pasted).flavour == "anthropic"
     return anthropic if claude else None
 
@@ -100,6 +136,7 @@ PROVIDER = Provider(
     dialect=openai,
     target=_target,
     sdk=_sdk,
+    sign_ins=(SignIn("entra", "Microsoft Entra ID", FoundryEntraFields),),
     model_field="model",
     deployments=True,
     probes=True,

@@ -6,6 +6,7 @@ own for models.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from llmwidgets.dialects import openai
 from llmwidgets.dialects.error_meanings import NO_DEPLOYMENT
-from llmwidgets.dialects.types import AuthHeader, Target
+from llmwidgets.dialects.types import AuthHeader, Exchange, Target
 from llmwidgets.providers.anthropic import PROVIDER as ANTHROPIC
 from llmwidgets.providers.azure_endpoint import Flavour, checked_endpoint, read_endpoint
 from llmwidgets.providers.base import (
@@ -29,7 +30,11 @@ from llmwidgets.providers.base import (
     Link,
     ModelFacts,
     Provider,
+    SignIn,
+    SignInFields,
+    Way,
     openai_sdk,
+    sign_in_field,
 )
 from llmwidgets.providers.openai import PROVIDER as OPENAI
 from llmwidgets.providers.urls import read_address
@@ -50,7 +55,7 @@ _FLAVOURS: dict[Flavour, str] = {
 }
 
 
-class AzureFields(EndpointFields):
+class AzureFields(EndpointFields, SignInFields):
     """The fields that both Azure kinds share: the name can be in the target URI."""
 
     @model_validator(mode="before")
@@ -102,6 +107,47 @@ class AzureFields(EndpointFields):
         return [("host", endpoint.host), *parts, ("format", _FLAVOURS[endpoint.flavour])]
 
 
+def _tenant(value: str | None) -> str | None:
+    if value is None or re.fullmatch(r"[0-9a-f-]{36}|[a-z0-9-]+(?:\.[a-z0-9-]+)+", value.lower()):
+        return value and value.lower()
+    message = "is not a tenant: write its id or a domain, such as acme.example."
+    raise ValueError(message)
+
+
+def _client_id(value: str | None) -> str | None:
+    if value is None or re.fullmatch(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", value.lower()):
+        return value and value.lower()
+    message = "is not a client id: it is written as 00000000-0000-0000-0000-000000000000."
+    raise ValueError(message)
+
+
+Tenant = Annotated[
+    str | None,
+    AfterValidator(_tenant),
+    Field(
+        title="Tenant",
+        description="An id or a domain. Default: the one you are signed in to.",
+        examples=["acme.example"],
+    ),
+]
+ClientId = Annotated[
+    str | None,
+    AfterValidator(_client_id),
+    Field(
+        title="Client id",
+        description="Of a managed identity, on a server in Azure. Default: none.",
+        examples=["00000000-0000-0000-0000-000000000000"],
+    ),
+]
+
+
+def entra_auth(fields: Fields) -> AuthHeader:
+    """The header with a token of Entra ID in place of a key."""
+    asked = {name: getattr(fields, name, None) for name in ("tenant", "client_id")}
+    exchange = Exchange.by("entra", "https://cognitiveservices.azure.com/.default", **asked)
+    return AuthHeader("Authorization", Secret(""), "Bearer {}", exchange)
+
+
 def make_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) -> Target:
     """Where the deployment answers; `both_headers` sends the key as Bearer as well."""
     assert isinstance(fields, AzureFields)
@@ -113,6 +159,8 @@ def make_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) 
     auth = tuple(AuthHeader(name, key) for name in endpoint.key_headers)
     if both_headers or not own:
         auth += (AuthHeader("Authorization", key, "Bearer {}"),)
+    if fields.way == "entra":
+        auth = (entra_auth(fields),)
     return Target(
         url=url,
         model=model,
@@ -264,19 +312,30 @@ def find_end(model: str) -> Ended | None:
     return Ended(GONE[named], OPENAI.successor(model) or "", "Azure")
 
 
-class AzureOpenAIFields(AzureFields):
-    """The fields of Azure OpenAI's form."""
-
-    deployment: str = Field(
+Deployment = Annotated[
+    str,
+    Field(
         title="Deployment",
         description="The deployment's own name; by default it is the model's name.",
         examples=["gpt-6-luna"],
-    )
-    endpoint: Annotated[str, AfterValidator(checked_endpoint)] = Field(
+    ),
+]
+Endpoint = Annotated[
+    str,
+    AfterValidator(checked_endpoint),
+    Field(
         title="Endpoint",
         description="Paste the target URI in any form the portal shows.",
         examples=["https://acme.openai.azure.com/openai/deployments/gpt-6-luna/chat/…"],
-    )
+    ),
+]
+
+
+class AzureOpenAIFields(AzureFields):
+    """The fields of Azure OpenAI's form."""
+
+    deployment: Deployment
+    endpoint: Endpoint
     api_key: Secret = Field(
         title="API key",
         description="Key 1 or key 2 of the resource that the deployment belongs to.",
@@ -285,9 +344,20 @@ class AzureOpenAIFields(AzureFields):
     read_url = checked_endpoint
 
 
+class AzureOpenAIEntraFields(AzureFields):
+    """The fields of Azure OpenAI's form where Entra ID signs in."""
+
+    sign_in: Way = sign_in_field("entra")
+    deployment: Deployment
+    endpoint: Endpoint
+    tenant: Tenant = None
+    client_id: ClientId = None
+    read_url = checked_endpoint
+
+
 def _target(fields: Fields, model: str) -> Target:
-    assert isinstance(fields, AzureOpenAIFields)
-    return make_target(fields, model, fields.api_key, both_headers=False)
+    key = fields.api_key if isinstance(fields, AzureOpenAIFields) else Secret("")
+    return make_target(fields, model, key, both_headers=False)
 
 
 def _sdk(fields: Fields, target: Target) -> SDK:
@@ -320,6 +390,7 @@ PROVIDER = Provider(
     dialect=openai,
     target=_target,
     sdk=_sdk,
+    sign_ins=(SignIn("entra", "Microsoft Entra ID", AzureOpenAIEntraFields),),
     model_field="deployment",
     deployments=True,
     key_hint="an Azure resource has keys of its own",

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic.fields import FieldInfo
 
 from llmwidgets.dialects.types import Dialect, ResponseFormat, Target
 from llmwidgets.providers.urls import read_address
@@ -39,6 +40,10 @@ def _last_day(value: object) -> date | None:
         return day
     message = "must be a day, written as 2026-12-11."
     raise ValueError(message)
+
+
+Way = Literal["key", "entra", "machine", "gcloud", "federation"]
+"""A way to sign in; which of them a kind has, its provider says."""
 
 
 class Fields(BaseModel):
@@ -96,6 +101,11 @@ class Fields(BaseModel):
     def _read_base_url(cls, value: str | None) -> str | None:
         return cls.read_url(value) if value else None
 
+    @property
+    def way(self) -> Way:
+        """How the connection signs in."""
+        return getattr(self, "sign_in", "key")
+
     def notes(self) -> list[str]:
         """Sentences about what the address contains and the form does not."""
         return []
@@ -114,6 +124,51 @@ class EndpointFields(Fields):
         description="Only for a gateway in front of the endpoint: calls go there instead.",
         json_schema_extra={"advanced": True},
     )
+
+
+def sign_in_field(way: Way) -> Any:
+    """The field `sign_in` of a form that signs in in this way."""
+    return Field(
+        default=way,
+        title="Sign in with",
+        description="How the connection signs in.",
+        json_schema_extra={"advanced": True},
+    )
+
+
+class SignInFields(Fields):
+    """The fields of a kind with several ways to sign in; each way has a class of its own."""
+
+    sign_in: Way = sign_in_field("key")
+
+    @field_validator("sign_in")
+    @classmethod
+    def _is_own_way(cls, value: Way) -> Way:
+        if value != way_of(cls):
+            message = "belongs to another form."
+            raise ValueError(message)
+        return value
+
+
+def way_of(form: type[Fields]) -> Way:
+    """How connections of this form sign in."""
+    asked = form.model_fields.get("sign_in")
+    return asked.default if asked else "key"
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A way to sign in beside the key: its name in code, its words in the form, what it asks for.
+
+    `fields` is the whole form in this way. `steps` are what to do first; without any those of the
+    kind hold. `note` is what becomes of keys and tokens, below the choice.
+    """
+
+    name: Way
+    title: str
+    fields: type[Fields]
+    steps: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +373,8 @@ class Provider:
     `llmwidgets.dialects`; `speaks(fields)` is another one if the address needs it. `sdk` is
     the vendor's own client for the same fields.
 
+    `fields` is the form that signs in by a key, called `key_title`; `sign_ins` are the other ways.
+
     `single` kinds exist once per organization and have a whitelist; the others name one model each,
     in the field `model_field`. `lists` means that the live list has what a key may call, `probes`
     that only a probe shows what a model enforces. With `deployments` the name in the form is the
@@ -346,6 +403,8 @@ class Provider:
     dialect: Dialect
     target: Callable[[Fields, str], Target]
     sdk: Callable[[Fields, Target], SDK] = openai_sdk
+    key_title: str = "API key"
+    sign_ins: tuple[SignIn, ...] = ()
     models: tuple[ModelFacts, ...] = ()
     retired: Mapping[str, str] = field(default_factory=dict)
     single: bool = False
@@ -378,10 +437,32 @@ class Provider:
     """The secret field that the key belongs in: the first one of the form."""
 
     def __post_init__(self) -> None:
-        fields = self.fields.model_fields.items()
-        secret = [name for name, info in fields if info.annotation in (Secret, Secret | None)]
-        object.__setattr__(self, "secret_fields", tuple(secret))
+        secret = [
+            name
+            for form in (self.fields, *(way.fields for way in self.sign_ins))
+            for name, info in form.model_fields.items()
+            if info.annotation in (Secret, Secret | None)
+        ]
+        object.__setattr__(self, "secret_fields", tuple(dict.fromkeys(secret)))
         object.__setattr__(self, "key_field", next(iter(secret), ""))
+
+    @property
+    def ways(self) -> dict[str, str]:
+        """Every way to sign in, today's first: its name in code, and its title."""
+        return {"key": self.key_title, **{way.name: way.title for way in self.sign_ins}}
+
+    def form(self, sign_in: object) -> type[Fields]:
+        """The fields of the form that signs in in this way; of an unknown one, by the key."""
+        return next((way.fields for way in self.sign_ins if way.name == sign_in), self.fields)
+
+    @property
+    def all_fields(self) -> dict[str, FieldInfo]:
+        """The fields of the forms of every way to sign in, by name."""
+        forms = (*(way.fields for way in reversed(self.sign_ins)), self.fields)
+        merged: dict[str, FieldInfo] = {}
+        for form in forms:
+            merged |= form.model_fields
+        return merged
 
     def read_key(self, name: str, secret: Secret) -> Secret:
         """The secret of this field, of a key field the key alone; a token keeps its scheme."""

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import gemini as gemini_content
-from llmwidgets.dialects.types import AuthHeader, Target
+from llmwidgets.dialects.types import AuthHeader, Exchange, ExchangeSource, Target
 from llmwidgets.providers import gemini
 from llmwidgets.providers.base import (
     SDK,
@@ -22,6 +22,10 @@ from llmwidgets.providers.base import (
     Link,
     ModelFacts,
     Provider,
+    SignIn,
+    SignInFields,
+    Way,
+    sign_in_field,
 )
 from llmwidgets.secret import Secret
 
@@ -73,7 +77,35 @@ def _project(value: str | None) -> str | None:
     raise ValueError(message)
 
 
-class VertexFields(Fields):
+def _account(value: str | None) -> str | None:
+    if value is None or re.fullmatch(r"[a-z0-9-]{1,63}@[a-z0-9.:-]{3,200}", value):
+        return value
+    message = "is not a service account: it is written as name@project.iam.gserviceaccount.com."
+    raise ValueError(message)
+
+
+Project = Annotated[
+    str | None,
+    AfterValidator(_project),
+    Field(
+        title="Project ID",
+        description="Default: the project of the credentials.",
+        examples=["acme-claims-123456"],
+    ),
+]
+Location = Annotated[
+    str | None,
+    AfterValidator(_location),
+    Field(
+        title="Location",
+        description="Default: global; eu, us or a region keeps the texts there.",
+        examples=["global", "eu", "us", "europe-west4", "us-central1"],
+    ),
+]
+_BASE_URL = "Only for a company gateway, without a version at its end."
+
+
+class VertexFields(SignInFields):
     """The fields of Vertex AI's form."""
 
     credentials: Secret = Field(
@@ -81,25 +113,60 @@ class VertexFields(Fields):
         description="The key file of a service account: choose the file or paste its content.",
         examples=['{"type": "service_account", …}'],
     )
-    project: Annotated[str | None, AfterValidator(_project)] = Field(
+    project: Project = None
+    location: Location = None
+    read_url = gemini.without_version
+    base_url: str | None = Field(
         default=None,
-        title="Project ID",
-        description="Default: the project of the credentials.",
-        examples=["acme-claims-123456"],
+        title="Base URL",
+        description=_BASE_URL,
+        json_schema_extra={"advanced": True},
     )
-    location: Annotated[str | None, AfterValidator(_location)] = Field(
+
+
+class MachineFields(SignInFields):
+    """The fields where this machine signs in: no key is asked for."""
+
+    sign_in: Way = sign_in_field("machine")
+    project: Project = None
+    location: Location = None
+    impersonate: Annotated[str | None, AfterValidator(_account)] = Field(
         default=None,
-        title="Location",
-        description="Default: global; eu, us or a region keeps the texts there.",
-        examples=["global", "eu", "us", "europe-west4", "us-central1"],
+        title="Service account to act as",
+        description="Default: the account of this machine itself.",
+        examples=["reader@acme-claims-123456.iam.gserviceaccount.com"],
     )
     read_url = gemini.without_version
     base_url: str | None = Field(
         default=None,
         title="Base URL",
-        description="Only for a company gateway, without a version at its end.",
+        description=_BASE_URL,
         json_schema_extra={"advanced": True},
     )
+
+
+class GcloudFields(MachineFields):
+    """The fields where gcloud's own login is used."""
+
+    sign_in: Way = sign_in_field("gcloud")
+
+
+class FederationFields(MachineFields):
+    """The fields where a file of workload identity federation is used."""
+
+    sign_in: Way = sign_in_field("federation")
+    credentials_file: str = Field(
+        title="Credentials file",
+        description="The path of the external_account file on the machine where the kernel runs.",
+        examples=["~/federation.json"],
+    )
+
+
+_SOURCES: dict[str, ExchangeSource] = {
+    "machine": "google_machine",
+    "gcloud": "google_file",
+    "federation": "google_file",
+}
 
 
 def _host(location: str) -> str:
@@ -110,13 +177,25 @@ def _host(location: str) -> str:
     return f"https://{location}-aiplatform.googleapis.com"
 
 
+def _auth(fields: Fields) -> AuthHeader:
+    if isinstance(fields, VertexFields):
+        return AuthHeader(
+            "Authorization", fields.credentials, "Bearer {}", Exchange("google", SCOPE)
+        )
+    assert isinstance(fields, MachineFields)
+    path = fields.credentials_file if isinstance(fields, FederationFields) else ""
+    source = _SOURCES[fields.way]
+    exchange = Exchange.by(source, SCOPE, impersonate=fields.impersonate, path=path)
+    return AuthHeader("Authorization", Secret(""), "Bearer {}", exchange)
+
+
 def _target(fields: Fields, model: str) -> Target:
-    assert isinstance(fields, VertexFields)
-    credentials, location = fields.credentials, fields.location or "global"
+    assert isinstance(fields, VertexFields | MachineFields)
+    location, auth = fields.location or "global", _auth(fields)
     project = (
         fields.project
-        or credentials.public_part("project_id")
-        or credentials.public_part("quota_project_id")
+        or auth.secret.public_part("project_id")
+        or auth.secret.public_part("quota_project_id")
         or "-"
     )
     base = f"{fields.base_url or _host(location)}/v1beta1"
@@ -124,9 +203,16 @@ def _target(fields: Fields, model: str) -> Target:
     return Target(
         url=f"{base}/{path}",
         model=model,
-        auth=(AuthHeader("Authorization", credentials, "Bearer {}", exchange="google"),),
+        auth=(auth,),
         options={"models_url": f"{base}/publishers/google/models", "page_size": 100},
     )
+
+
+SIGN_INS = (
+    SignIn("machine", "This machine's account", MachineFields),
+    SignIn("gcloud", "gcloud's login", GcloudFields),
+    SignIn("federation", "Workload identity federation", FederationFields),
+)
 
 
 def _sdk(fields: Fields, target: Target) -> SDK:
@@ -177,6 +263,8 @@ PROVIDER = Provider(
     dialect=gemini_content,
     target=_target,
     sdk=_sdk,
+    key_title="JSON credentials",
+    sign_ins=SIGN_INS,
     models=MODELS,
     retired=RETIRED,
     single=True,

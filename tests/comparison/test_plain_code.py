@@ -19,7 +19,7 @@ import llmwidgets as lw
 from llmwidgets.comparison.plain_code import MOST_LINES
 from llmwidgets.demo import invoices
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.network import google_oauth
+from llmwidgets.engine.network import tokens
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas.python_code import write_classes
 from tests.google_keys import a_service_account
@@ -43,7 +43,7 @@ def server() -> Iterator[ModelServer]:
     with serving_models(record={"name": "Bolt", "total": 12.5, "note": None}) as running:
         yield running
     event_loop.stop_engine()
-    google_oauth.forget_tokens()
+    tokens.forget_tokens()
 
 
 KINDS: dict[str, Any] = {

@@ -90,7 +90,7 @@ def test_vertex_is_called_by_project_and_location(fields, start):
     call = encoded(connection=connection)
     assert call.url == f"{start}/publishers/google/models/gemini-3.8-flash:generateContent"
     (header,) = call.auth
-    assert (header.name, header.template, header.exchange) == (
+    assert (header.name, header.template, header.exchange.source) == (
         "Authorization", "Bearer {}", "google",
     )  # fmt: skip
     assert "canary" not in repr(call)

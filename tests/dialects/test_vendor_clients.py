@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 import llmwidgets as lw
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.network import google_oauth
+from llmwidgets.engine.network import tokens
 from tests.google_keys import a_service_account
 from tests.servers import ModelServer, Seen, serving_models
 
@@ -33,7 +33,7 @@ def server() -> Iterator[ModelServer]:
     with serving_models(record={"name": "Bolt", "total": 12.5, "note": None}) as running:
         yield running
     event_loop.stop_engine()
-    google_oauth.forget_tokens()
+    tokens.forget_tokens()
 
 
 def ours(server: ModelServer, connection: lw.Connection, model: str) -> Seen:

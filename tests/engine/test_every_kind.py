@@ -12,7 +12,7 @@ import llmwidgets as lw
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.extraction import Extraction
-from llmwidgets.engine.network import google_oauth
+from llmwidgets.engine.network import tokens
 from llmwidgets.providers import PROVIDERS
 from tests import kinds
 from tests.servers import GEMINI, ModelServer, serving_models
@@ -31,7 +31,7 @@ TRUTH = [{"name": "Bolt", "total": 12.5}, {"name": "Nut", "total": 12.5}, {"tota
 def server() -> Iterator[ModelServer]:
     with serving_models(models=LISTED) as running:
         yield running
-    google_oauth.forget_tokens()
+    tokens.forget_tokens()
     event_loop.stop_engine()
 
 

@@ -10,7 +10,7 @@ import pytest
 import llmwidgets as lw
 from llmwidgets.connections import Policy
 from llmwidgets.engine import event_loop, probe
-from llmwidgets.engine.network import egress, google_oauth
+from llmwidgets.engine.network import egress, tokens
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.errors import Overloaded
 from tests.engine.conftest import Seen, Wire
@@ -109,7 +109,7 @@ def test_a_count_that_fails_under_200_proves_nothing(far_end):
             )
         assert lw.check(connection).status == "Overloaded"
     finally:
-        google_oauth.forget_tokens()
+        tokens.forget_tokens()
 
 
 def test_a_wait_longer_than_a_run_waits_ends_the_text_and_says_when(far_end):

@@ -12,7 +12,7 @@ import llmwidgets as lw
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.extraction import Extraction
-from llmwidgets.engine.network import google_oauth
+from llmwidgets.engine.network import tokens
 from tests.google_keys import a_private_key, a_service_account
 from tests.kinds import fields_of
 from tests.servers import ModelServer, serving_models
@@ -31,7 +31,7 @@ def two() -> Iterator[tuple[ModelServer, ModelServer]]:
     """The key's own server, and another one."""
     with ExitStack() as stack:
         yield stack.enter_context(serving_models()), stack.enter_context(serving_models())
-    google_oauth.forget_tokens()
+    tokens.forget_tokens()
     event_loop.stop_engine()
 
 

@@ -15,7 +15,7 @@ from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects.error_body import redirect_target
 from llmwidgets.dialects.types import Call
 from llmwidgets.engine import capability, event_loop
-from llmwidgets.engine.network import egress, google_oauth
+from llmwidgets.engine.network import egress, tokens
 from llmwidgets.engine.network.retry import NETWORK_FAILURES, network_error
 from llmwidgets.engine.probe import Prober
 from llmwidgets.errors import CallError, Failure, FailureCode, Unauthorized
@@ -29,7 +29,7 @@ LABEL = "the far one"
 @pytest.fixture(autouse=True)
 def nothing_known() -> Iterator[None]:
     capability.forget_capabilities()
-    google_oauth.forget_tokens()
+    tokens.forget_tokens()
     yield
     event_loop.stop_engine()
 

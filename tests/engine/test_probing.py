@@ -13,7 +13,7 @@ from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import capability, event_loop, probe
 from llmwidgets.engine.check import WAIT_SECONDS, check_connection
-from llmwidgets.engine.network import google_oauth
+from llmwidgets.engine.network import tokens
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.errors import Overloaded, Unauthorized
 from tests.engine.scripts import (
@@ -210,7 +210,7 @@ def test_a_model_that_is_busy_is_not_one_without_access():
         report = event_loop.run_blocking(
             check_connection(connection, policy=Policy(), clock=Waits().clock)
         )
-    google_oauth.forget_tokens()
+    tokens.forget_tokens()
     assert "gemini-3.5-flash" in report.models
     assert "Not available" not in dict(report.details)
 

@@ -15,7 +15,7 @@ from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects.types import Call
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.check import check_connection
-from llmwidgets.engine.network import egress, google_oauth, transport
+from llmwidgets.engine.network import egress, tokens, transport
 from llmwidgets.engine.network.proxies import proxy_for
 from llmwidgets.errors import Failure, FailureCode
 from tests.clocks import hurry
@@ -27,7 +27,7 @@ from tests.kinds import KINDS, fields_of, made_up_key
 def _proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     capability.forget_capabilities()
-    google_oauth.forget_tokens()
+    tokens.forget_tokens()
     yield
     event_loop.stop_engine()
 

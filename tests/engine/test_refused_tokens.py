@@ -11,7 +11,7 @@ import pytest
 import llmwidgets as lw
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.engine import event_loop, probe
-from llmwidgets.engine.network import egress, google_oauth
+from llmwidgets.engine.network import egress, tokens
 from tests.engine.conftest import FarEnd, Seen, Wire, serving
 from tests.google_keys import a_service_account
 
@@ -65,7 +65,7 @@ def google() -> Iterator[Google]:
         behaves.end = end
         yield behaves
         event_loop.stop_engine()
-    google_oauth.forget_tokens()
+    tokens.forget_tokens()
 
 
 def connected(google: Google) -> Connection:
@@ -109,10 +109,10 @@ def test_a_token_that_was_replaced_already_is_not_exchanged_again(google):
     connection = connected(google)
     call = gemini_content.count_call(connection.target(MODEL))
     assert call is not None
-    old = event_loop.run_blocking(google_oauth.exchange_credentials(call))
+    old = event_loop.run_blocking(tokens.exchange_credentials(call, Policy()))
     for _ in range(5):
-        assert google_oauth.token_refused(call, old)
-        new = event_loop.run_blocking(google_oauth.exchange_credentials(call))
+        assert tokens.token_refused(call, old)
+        new = event_loop.run_blocking(tokens.exchange_credentials(call, Policy()))
     assert google.made == 2
     assert new.auth[0].secret is not old.auth[0].secret
 

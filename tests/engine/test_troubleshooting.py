@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.engine import capability, check, event_loop
 from llmwidgets.engine.check import CheckReport, apply_fix, check_connection
-from llmwidgets.engine.network import egress, google_oauth
+from llmwidgets.engine.network import egress, tokens
 from llmwidgets.engine.network.pacing import Clock
 from llmwidgets.errors import FieldError
 from tests.engine.conftest import FarEnd, Model, Seen, Wire, serving
@@ -182,7 +182,7 @@ def world(set_up: SetUp, end: FarEnd, filled: Callable[[str], str]) -> Iterator[
         if set_up.fault == "dns":
             patch.setattr(aiohttp.connector, "DefaultResolver", lambda *_, **__: _NoName())
         capability.forget_capabilities()
-        google_oauth.forget_tokens()
+        tokens.forget_tokens()
         yield
         event_loop.stop_engine()
 

@@ -125,7 +125,8 @@ def test_only_the_doors_open_secrets() -> None:
         "store/identity_sources.py",
         "store/age.py",
         "store/document.py",
-        "engine/network/google_oauth.py",
+        "engine/network/google_credentials.py",
+        "engine/network/tokens.py",
         "engine/network/transport.py",
         "widgets/secret_field.py",
     }

@@ -55,10 +55,10 @@ def test_an_unknown_kind_names_the_nearest_and_never_a_key(typed):
     [
         ("openai", {"api_key": True, "organization": False, "project": False}),
         ("gemini", {"api_key": True}),
-        ("vertex_ai", {"credentials": True, "project": False, "location": False}),
+        ("vertex_ai", {"sign_in": False, "credentials": True, "project": False, "location": False}),
         ("anthropic", {"api_key": True}),
-        ("azure_openai", {"deployment": True, "endpoint": True, "api_key": True}),
-        ("azure_ai_foundry", {"model": True, "endpoint": True, "api_key": True}),
+        ("azure_openai", {"sign_in": False, "deployment": True, "endpoint": True, "api_key": True}),
+        ("azure_ai_foundry", {"sign_in": False, "model": True, "endpoint": True, "api_key": True}),
         (
             "custom",
             {

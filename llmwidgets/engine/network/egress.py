@@ -66,7 +66,7 @@ async def send_guarded(
     token is refused is sent once more, with another token; a second refusal is the answer.
     Raises PolicyError before anything is sent, else what the transport raises.
     """
-    from llmwidgets.engine.network import google_oauth, transport
+    from llmwidgets.engine.network import tokens, transport
 
     policy.permit(connection, model)
     if _origin(call.url) != _bound(connection):
@@ -83,10 +83,10 @@ async def send_guarded(
     for tries_left in (1, 0) if exchanged else (0,):
         if (calls := _watched.get()) is not None:
             calls.append(call)
-        sent = await google_oauth.exchange_credentials(call) if exchanged else call
+        sent = await tokens.exchange_credentials(call, policy) if exchanged else call
         response = await transport.send_call(sent, connect=connect, total=total)
         refused = tries_left and response.status == 401
-        if not (refused and google_oauth.token_refused(call, sent)):
+        if not (refused and tokens.token_refused(call, sent)):
             break
     return response
 

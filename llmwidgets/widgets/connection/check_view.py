@@ -122,7 +122,7 @@ def report_view(
 ) -> ReportState:
     """The report of a check of this connection; `values` are those of its form."""
     title, stop, rest = redact(report.sentence).partition(". ")
-    labels = connection.provider.fields.model_fields
+    labels = connection.provider.all_fields
     return {
         "ok": report.ok,
         "title": f"{title}." if stop else title,

@@ -30,7 +30,7 @@ from llmwidgets.widgets.secret_field import SecretField
 
 if TYPE_CHECKING:
     from llmwidgets.engine.check import CheckReport
-    from llmwidgets.providers.base import FieldWarning, Kind, Preset
+    from llmwidgets.providers.base import Fields, FieldWarning, Kind, Preset
 
 
 _STAND_IN = "not-typed-yet-0000"
@@ -94,6 +94,11 @@ class FormDraft:
         self.headers = _beside(connection.fields.headers, {})
 
     @property
+    def form(self) -> type[Fields]:
+        """The fields of the form that signs in as chosen."""
+        return self.provider.form(self.values.get("sign_in"))
+
+    @property
     def key(self) -> str:
         """What the page calls this form; a message for another form is dropped."""
         return f"{self.provider.kind}/{self.named}"
@@ -116,7 +121,7 @@ class FormDraft:
     def take(self, values: Mapping[str, Any]) -> None:
         """Keep what was typed; secrets never come this way."""
         closed = {"headers", *self.provider.secret_fields}
-        known = [*self.provider.fields.model_fields, "label"]
+        known = [*self.provider.all_fields, "label"]
         for name, value in values.items():
             if name in known and name not in closed:
                 self.touched |= str(value or "") != str(self.values.get(name) or "")
@@ -201,9 +206,14 @@ class FormDraft:
         if self.read_only:
             return self.connection
         self.problems, self.hint = {}, ""
-        secrets = {name: kept.secret for name, kept in self.secrets.items() if kept.secret}
+        asked = self.form.model_fields
+        secrets = {
+            name: kept.secret
+            for name, kept in self.secrets.items()
+            if kept.secret and name in asked
+        }
         headers = {name: kept.secret for name, kept in self.headers.items() if kept.secret}
-        values = {name: value for name, value in self.values.items() if name != "label"}
+        values = {name: value for name, value in self.values.items() if name in asked}
         label = self.connection.label if self.connection else self.values.get("label") or None
         try:
             built = Connection(
@@ -325,7 +335,9 @@ class FormDraft:
 
     def _stand_in(self) -> Connection:
         values = {name: value for name, value in self.values.items() if name != "label"}
-        values |= {name: Secret(_STAND_IN) for name in self.provider.secret_fields}
+        asked = self.form.model_fields
+        values = {name: value for name, value in values.items() if name in asked}
+        values |= {name: Secret(_STAND_IN) for name in self.provider.secret_fields if name in asked}
         own = self.provider.model_field
         try:
             return Connection(self.provider.kind, **values)
@@ -450,7 +462,7 @@ class Credentials:
 
 def read_credentials(secret: Secret) -> Credentials:
     """Read the file as a token would be asked for with it; nothing is sent."""
-    from llmwidgets.engine.network.google_oauth import Problem, account_of
+    from llmwidgets.engine.network.google_credentials import Problem, account_of
 
     account = account_of(secret)
     if isinstance(account, Problem):

@@ -263,7 +263,7 @@ def _warnings(draft: FormDraft, preview: Connection | None) -> list[str]:
         name for name, each in draft.secrets.items() if each.received and each.received.is_cut_out
     ]
     sentences += [
-        f"{draft.provider.fields.model_fields[name].title}: only the key was taken from the line "
+        f"{draft.provider.all_fields[name].title}: only the key was taken from the line "
         "that was pasted."
         for name in cut
     ]
@@ -351,7 +351,7 @@ def _groups(draft: FormDraft) -> list[_GroupState]:
     errors |= draft.problems
     parts: dict[str, list[FieldState]] = {"main": [], "optional": [], "advanced": []}
     # The kind's own fields come first, then those that every kind has.
-    infos = draft.provider.fields.model_fields
+    infos = {name: info for name, info in draft.form.model_fields.items() if name != "sign_in"}
     for name in sorted(infos, key=lambda name: name in Fields.model_fields):
         field = _field(draft, name, infos[name], errors.get(name, ""))
         parts[_part(infos[name], field)].append(field)

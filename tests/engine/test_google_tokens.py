@@ -15,7 +15,7 @@ from llmwidgets.connections import Policy
 from llmwidgets.dialects import gemini
 from llmwidgets.dialects.types import Call
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.network import google_oauth
+from llmwidgets.engine.network import tokens
 from tests.google_keys import a_private_key, a_service_account
 from tests.servers import ModelServer, serving_models
 
@@ -24,7 +24,7 @@ from tests.servers import ModelServer, serving_models
 def server() -> Iterator[ModelServer]:
     with serving_models() as running:
         yield running
-    google_oauth.forget_tokens()
+    tokens.forget_tokens()
 
 
 def connected(server: ModelServer, info: Any = None, **fields: Any) -> Connection:
@@ -42,7 +42,7 @@ def a_call(connection: Connection) -> Call:
 
 
 def exchanged(connection: Connection) -> Call:
-    return event_loop.run_blocking(google_oauth.exchange_credentials(a_call(connection)))
+    return event_loop.run_blocking(tokens.exchange_credentials(a_call(connection), Policy()))
 
 
 def refusal(connection: Connection) -> errors.CallError:
@@ -72,9 +72,8 @@ def test_a_token_is_kept_and_shared_by_equal_credentials(server):
     one, two = connected(server), connected(server, location="europe-west4")
 
     async def many() -> list[Call]:
-        return await asyncio.gather(
-            *(google_oauth.exchange_credentials(a_call(one)) for _ in range(20))
-        )
+        calls = (tokens.exchange_credentials(a_call(one), Policy()) for _ in range(20))
+        return await asyncio.gather(*calls)
 
     sent = {bearer(call) for call in event_loop.run_blocking(many())} | {bearer(exchanged(two))}
     assert sent == {"Bearer ya29.made-up-1"}
@@ -91,19 +90,19 @@ def test_a_token_is_renewed_minutes_early_and_a_short_one_not_at_once(server):
     import time
 
     for seconds, early in ((3599, 300), (400, 100)):
-        google_oauth.forget_tokens()
+        tokens.forget_tokens()
         server.token_seconds = seconds
         exchanged(connected(server))
-        (kept,) = google_oauth._kept.values()
+        (kept,) = tokens._kept.values()
         assert kept.renew_at - time.time() == pytest.approx(seconds - early, abs=10)
 
 
 def test_a_token_that_the_api_refuses_is_forgotten_unless_another_has_its_place(server):
     connection = connected(server)
     call, sent = a_call(connection), exchanged(connection)
-    assert google_oauth.token_refused(call, sent)
+    assert tokens.token_refused(call, sent)
     assert bearer(exchanged(connection)) != bearer(sent)
-    assert google_oauth.token_refused(call, sent)
+    assert tokens.token_refused(call, sent)
     exchanged(connection)
     assert len(server.seen) == 2
 
@@ -298,7 +297,7 @@ def test_no_text_of_credentials_makes_the_reader_fail():
     from hypothesis import given
     from hypothesis import strategies as st
 
-    from llmwidgets.engine.network.google_oauth import Problem, account_of
+    from llmwidgets.engine.network.google_credentials import Problem, account_of
     from llmwidgets.secret import Secret
 
     keys = ["type", "private_key", "client_email", "token_uri", "client_id", "client_secret"]
