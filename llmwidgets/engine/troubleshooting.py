@@ -132,6 +132,12 @@ class CheckFailure:
         return isinstance(self.error, Unauthorized) and self.code not in _NOT_THE_KEY
 
     @property
+    def keyless(self) -> bool:
+        """Whether the connection signs in by a key, and has none."""
+        fields = self.connection.fields
+        return fields.way == "key" and not self.connection.secret_fields
+
+    @property
     def address_field(self) -> str:
         """The field whose address is called."""
         return "base_url" if self.connection.fields.base_url else "endpoint"
@@ -438,7 +444,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "{message} The router takes a token of Hugging Face.",
         "Make a token (it starts with hf_) with the permission Make calls to Inference"
         " Providers, and paste it as API key."),
-    Symptom(Unauthorized, lambda case: case.key_refused and not case.connection.secret_fields,
+    Symptom(Unauthorized, lambda case: case.key_refused and case.keyless,
         "The server asks for a key, and none is given.",
         "Fill in the API key, or the auth token."),
     Symptom(Forbidden, lambda case: case.typed_host == _HUGGING_FACE,
