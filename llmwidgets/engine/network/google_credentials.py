@@ -108,6 +108,8 @@ def _read(
                 " Google's: nothing was sent there.",
                 f"Their service_account_impersonation_url begins with {SERVICE}/.",
             )
+        if info["type"] != _FEDERATION:
+            first = replace(first, quota_project=_text(info, "quota_project_id"))
         steps = (first, *steps)
     if info["type"] == "impersonated_service_account":
         source = info.get("source_credentials")
@@ -116,9 +118,7 @@ def _read(
                 "The credentials act as a service account by others that are not used here.",
                 "Their source_credentials must be a service account's key or a login.",
             )
-        quota = info.get("quota_project_id")
-        inner = source if quota is None else {**source, "quota_project_id": quota}
-        return _read(inner, steps, from_file=from_file)
+        return _read(source, steps, from_file=from_file)
     federated = info["type"] == _FEDERATION
     named = info.get("token_url" if federated else "token_uri")
     token_uri = str(named or (google_federation.TOKEN_URL if federated else TOKEN_URL))
@@ -192,8 +192,7 @@ def _build(
 ) -> Account | Problem:
     from google.oauth2 import credentials, service_account
 
-    quota, kind = info.get("quota_project_id"), info["type"]
-    email = info.get("client_email" if kind == "service_account" else "account")
+    kind = info["type"]
     scope, source_url = IAM_SCOPE if steps else SCOPE, ""
     # Neither of the two has type hints.
     service: Any = service_account.Credentials.from_service_account_info
@@ -214,9 +213,13 @@ def _build(
     return Account(
         google,
         token_uri,
-        quota if isinstance(quota, str) else "",
+        _text(info, "quota_project_id"),
         kind,
-        email if isinstance(email, str) else "",
+        _text(info, "client_email" if kind == "service_account" else "account"),
         steps,
         source_url,
     )
+
+
+def _text(info: Mapping[str, Any], name: str) -> str:
+    return info[name] if isinstance(info.get(name), str) else ""

@@ -40,12 +40,14 @@ _URL = re.compile(
 class Impersonation:
     """A service account to act as: where its token is asked for, by way of whom, and for how long.
 
-    `delegates` are the accounts in between, each of which may act as the next one.
+    `delegates` are the accounts in between, each of which may act as the next one. `quota_project`
+    pays for calls with that token; None leaves who pays as it was.
     """
 
     url: str
-    delegates: tuple[str, ...] = ()
+    delegates: tuple[str, ...] | None = None
     seconds: int = 3600
+    quota_project: str | None = None
 
     @property
     def email(self) -> str:
@@ -73,9 +75,9 @@ def read_impersonation(
     origin = f"{parts.scheme}://{parts.netloc}"
     if not (here or origin.lower() == SERVICE) or "@" in parts.netloc or parts.query:
         return None
-    names = delegates if isinstance(delegates, list) else []
     lasts = seconds if isinstance(seconds, int) and 600 <= seconds <= 43200 else 3600
-    made = Impersonation(url, tuple(each for each in names if isinstance(each, str)), lasts)
+    names = tuple(map(str, delegates)) if isinstance(delegates, list) else None
+    made = Impersonation(url, names, lasts)
     return made if made.email else None
 
 
@@ -96,7 +98,7 @@ def _exchange(
     token: Token, step: Impersonation, scope: str, request: TokenRequest
 ) -> Token | CallError:
     body: dict[str, Any] = {
-        "delegates": list(step.delegates) or None,
+        "delegates": step.delegates,
         "scope": [scope],
         "lifetime": f"{step.seconds}s",
     }
@@ -111,7 +113,13 @@ def _exchange(
     except (ValueError, KeyError, TypeError):
         return _not_google(step, request)
     lasts = (ends.astimezone(UTC) - datetime.now(UTC)).total_seconds()
-    return Token(secret, lasts, token.headers, step.email)
+    pays = token.headers if step.quota_project is None else pay_by(step.quota_project)
+    return Token(secret, lasts, pays, step.email)
+
+
+def pay_by(project: str) -> dict[str, str]:
+    """The header that names the project which pays for a call; none for an empty one."""
+    return {"x-goog-user-project": project} if project else {}
 
 
 def _explain(

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from llmwidgets.dialects.types import AuthHeader, Call
 from llmwidgets.engine.network.google_credentials import Account, Problem, account_of
 from llmwidgets.engine.network.google_federation import SubjectTokenError, split_headers
-from llmwidgets.engine.network.google_impersonation import act_as
+from llmwidgets.engine.network.google_impersonation import act_as, pay_by
 from llmwidgets.engine.network.tokens import Token, TokenRequest
 from llmwidgets.errors import (
     BadRequest,
@@ -48,8 +48,8 @@ def fetch_by_json(request: TokenRequest) -> Token | CallError:
         account.google.refresh(_request(account, request))
         ends = account.google.expiry
         lasts = (ends.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if ends else 600.0
-        spent = {"x-goog-user-project": account.quota_project} if account.quota_project else {}
-        token = Token(Secret(account.google.token), lasts, spent, account.email)
+        pays = pay_by(account.quota_project)
+        token = Token(Secret(account.google.token), lasts, pays, account.email)
         return act_as(token, account.steps, request)
     except LLMWidgetsError:
         raise
