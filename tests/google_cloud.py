@@ -81,9 +81,15 @@ class GoogleCloud:
                 wire.answer(body, status, self.flavor if METADATA in path else "")
                 return
             self.answers.pop(named)
-        if METADATA in path:
+        if path == "/":  # by which Google's client sees whether this machine is one of Google's
+            wire.answer(b"", 200, self.flavor)
+        elif METADATA in path:
             body = self._metadata(path.removeprefix(METADATA))
-            wire.answer(body, 200 if body is not None else 404, self.flavor)
+            if isinstance(body, bytes):
+                head = f"content-type: application/text\r\n{self.flavor}content-length: {len(body)}"
+                wire.write(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode() + body)
+            else:
+                wire.answer(body, 200 if body is not None else 404, self.flavor)
         elif ":generateAccessToken" in path:
             ends = datetime.now(UTC) + timedelta(seconds=self.seconds)
             written = f"{ends:%Y-%m-%dT%H:%M:%SZ}"
