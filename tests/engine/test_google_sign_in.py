@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,20 @@ def test_gcloud_names_whose_login_it_is_where_its_file_does(cloud, tmp_path):
     connection = connected(cloud, "gcloud")
     exchanged(connection)
     assert tokens.known_account(connection) == "ann@acme.example"
+
+
+@pytest.mark.parametrize(
+    ("claims", "account"),
+    [({"email": "ann@acme.example"}, "ann@acme.example"), ({}, ""), ({"email": 7}, ""),
+     ({"email": "a b\nc"}, ""), ([], ""), (None, "")],
+)  # fmt: skip
+def test_who_logged_in_is_known_by_what_comes_with_the_token(cloud, ways, claims, account):
+    part = urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    made = {"access_token": "ya29.made-up-1", "expires_in": 3599, "id_token": f"eyJ.{part}.made-up"}
+    cloud.answers = {"/token": [(200, made if claims is not None else made | {"id_token": "x"})]}
+    connection = connected(cloud, "gcloud")
+    assert bearer(exchanged(connection)) == "ya29.made-up-1"
+    assert tokens.known_account(connection) == account
 
 
 # -- the machine
@@ -477,3 +493,29 @@ def test_the_policy_is_asked_before_any_token_service(cloud, ways, way, rule, tm
         exchanged(connected(cloud, way, **ways[way]), policy)
     assert caught.value.rule == f"the file {tmp_path / 'policy.toml'}"
     assert cloud.seen == []
+
+
+# -- a role that is missing at the model
+
+
+DENIED = "Permission 'aiplatform.endpoints.predict' denied on resource '//aiplatform…'."
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("reason", [[], [{"reason": "IAM_PERMISSION_DENIED"}]])
+def test_a_missing_role_at_the_model_names_role_project_and_account(cloud, ways, way, reason):
+    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", **each} for each in reason]
+    error = {"code": 403, "status": "PERMISSION_DENIED", "message": DENIED, "details": details}
+    cloud.answers = {"/publishers/": [(403, {"error": error})]}
+    connection = connected(cloud, way, **ways[way])
+    report = lw.check(connection)
+    assert not report.ok
+    whose = ROBOT if way == "machine" else "The account that signs in"
+    assert re.match(f"{whose} has no right to (?:the model )?{MODEL}", report.sentence)
+    assert "role Vertex AI User in the project acme-1" in report.hint
+    extraction = lw.extract(SCHEMA, "Bill", (connection, MODEL), journal=False)
+    assert extraction.status == "Forbidden"
+    assert "has no right" in extraction.failure.message
+    if way == "machine":
+        hint = lw.check(connected(cloud, project=None)).hint
+        assert "in the project of the machine" in hint

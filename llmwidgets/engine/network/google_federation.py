@@ -179,6 +179,7 @@ class SubjectToken:
 
     def __init__(self, source: Mapping[str, Any]) -> None:
         self._source = source
+        self._sent = Secret("")
 
     def get_subject_token(self, _context: object, request: Callable[..., Any]) -> str:
         """What google-auth calls; `request` is what it sends its own calls by."""
@@ -189,6 +190,8 @@ class SubjectToken:
         if opened is None or not _TOKEN.fullmatch(opened().strip()):
             sentence = f"What {place} contains is not a token: it was not sent."
             raise SubjectTokenError(Problem(sentence, _RULE))
+        # As long as it lives, texts from elsewhere are masked by it.
+        self._sent = Secret(opened().strip())
         return opened().strip()
 
     def _open(self, request: Callable[..., Any]) -> tuple[Callable[[], str] | None, str]:

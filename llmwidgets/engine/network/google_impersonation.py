@@ -143,7 +143,7 @@ def _explain(
             f" Creator on {email}: IAM & Admin → Service accounts → the account → Permissions. A"
             " new role can take some minutes to work."
         )
-        return request.error(Forbidden, sentence, hint, "IAM_PERMISSION_DENIED")
+        return request.error(Forbidden, sentence, hint, "iam.serviceAccounts.getAccessToken")
     if status == 404:
         sentence = f"Google knows no service account {email}."
         hint = "Check how the account to act as is written, and that it was not deleted."

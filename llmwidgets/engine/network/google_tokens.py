@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,7 +50,8 @@ def fetch_by_json(request: TokenRequest) -> Token | CallError:
         ends = account.google.expiry
         lasts = (ends.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if ends else 600.0
         pays = pay_by(account.quota_project)
-        token = Token(Secret(account.google.token), lasts, pays, account.email)
+        email = account.email or _email_of(account.google)
+        token = Token(Secret(account.google.token), lasts, pays, email)
         return act_as(token, account.steps, request)
     except LLMWidgetsError:
         raise
@@ -60,6 +62,20 @@ def fetch_by_json(request: TokenRequest) -> Token | CallError:
         return _explain(error, account, request)
     except Exception:  # noqa: BLE001 - it may contain the credentials
         return _not_google(account, request)
+
+
+def _email_of(google: Any) -> str:
+    """Who logged in, by the ID token that comes with a login's token; empty if none does."""
+    try:
+        part = google.id_token.split(".")[1]
+        email = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))["email"]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return ""
+    return (
+        email
+        if isinstance(email, str) and re.fullmatch(r"[^\s@]{1,64}@[^\s@]{1,190}", email)
+        else ""
+    )
 
 
 @dataclass(frozen=True, slots=True)
