@@ -228,3 +228,12 @@ def test_no_token_is_left_of_a_policy_that_refuses(signed, tmp_path):
     assert clean("\n".join(VerboseTB().structured_traceback(
         type(caught.value), caught.value, caught.value.__traceback__)))  # fmt: skip
     assert signed.seen == []
+
+
+def test_the_secrets_inside_other_credentials_are_searched_for_too():
+    from llmwidgets.known_keys import secret_values
+    from llmwidgets.secret import Secret
+
+    login = {**a_login("http://127.0.0.1:9"), "refresh_token": REFRESH, "client_secret": SECRET}
+    values = secret_values(Secret(json.dumps(an_impersonation("http://127.0.0.1:9", login))))
+    assert {bytes(each).decode() for each in values} == {REFRESH, SECRET}
