@@ -146,7 +146,7 @@ def _info(text: str) -> dict[str, Any] | Problem:
 
 
 def _content_problem(info: Mapping[str, Any]) -> Problem | None:
-    kind = info.get("type")
+    kind = _text(info, "type")
     if kind in _NEEDED:
         needed = _NEEDED[kind]
         lacking = [name for name in needed if not (isinstance(info.get(name), str) and info[name])]
@@ -162,7 +162,7 @@ def _content_problem(info: Mapping[str, Any]) -> Problem | None:
         )
     if {"installed", "web"} & set(info):
         return Problem("This is the file of an OAuth client, not the key of a service account.")
-    named = f"the type {kind}" if isinstance(kind, str) and kind.isidentifier() else "no known type"
+    named = f"the type {kind}" if kind.isidentifier() else "no known type"
     return Problem(f"The credentials have {named}; the key of a service account is wanted.")
 
 

@@ -106,7 +106,7 @@ def _source_problem(source: Mapping[str, Any], token_type: str) -> Problem | Non
         return _refusal("The file names neither a file nor an address with the token, or both.")
     layout = source.get("format") or {}
     kind = layout.get("type", "text") if isinstance(layout, dict) else None
-    if kind not in {"text", "json"}:
+    if kind not in ("text", "json"):
         return _refusal("The file names a format of the token that is neither text nor json.")
     if kind == "json" and not isinstance(layout.get("subject_token_field_name"), str):
         return _refusal(
@@ -206,9 +206,6 @@ class SubjectToken:
                 raise SubjectTokenError(Problem(sentence, hint))
             return decode_secret(memoryview(reply.data))[0], urlsplit(url).hostname or ""
         path = self._source["file"]
-        # A link can lead elsewhere by now.
-        if problem := _path_problem(path):
-            raise SubjectTokenError(problem)
         opened, wrong = read_secret_file(Path(path).expanduser(), _distrust)
         if opened is None:
             said = f"The file with the token, {mask_if_key(path)}, {wrong}."
