@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -27,6 +28,9 @@ from tests.pages import (
     blank,  # noqa: F401
     joined,  # noqa: F401
 )
+
+if TYPE_CHECKING:
+    from tests.google_cloud import GoogleCloud
 
 # A busy machine is no fault of an example. On CI the examples are the same each time, so that
 # a red build is the change's; at a desk they are new each time, and find what is left.
@@ -170,3 +174,20 @@ def chromium() -> str:
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[GoogleCloud]:
+    """Google's far ends, which this machine and gcloud's file lead to."""
+    from tests.google_cloud import google_cloud
+
+    with google_cloud(monkeypatch, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def ways(cloud: GoogleCloud, tmp_path: Path) -> dict[str, dict[str, Any]]:
+    """The fields of each way to sign in at Google without a key."""
+    from tests.google_cloud import fields_of_ways
+
+    return fields_of_ways(cloud, tmp_path)
