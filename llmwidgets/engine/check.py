@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -56,7 +56,8 @@ class CheckReport:
     allowed; `facts` is what is known of each now, the provider's live list first. `mode` is
     None if it was not looked at, or could not be determined, which the sentence then says.
     `details` are (label, value) rows for who wants to know more; `code` is the server's own
-    short word, `status` "ok" or the class of the failure.
+    short word, `status` "ok" or the class of the failure. `command` is a line for the shell of
+    whoever can put it right: the owner of a resource, say.
     """
 
     ok: bool
@@ -71,10 +72,11 @@ class CheckReport:
     code: str = ""
     facts: tuple[ModelFacts, ...] = field(default=(), repr=False)
     status: str = "ok"
+    command: str = ""
 
     def __post_init__(self) -> None:
         # All of these can quote a server.
-        for name in ("sentence", "hint", "code"):
+        for name in ("sentence", "hint", "code", "command"):
             object.__setattr__(self, name, escape_controls(getattr(self, name)))
         details = tuple((label, escape_controls(value)) for label, value in self.details)
         object.__setattr__(self, "details", details)
@@ -89,13 +91,19 @@ class CheckReport:
         return html.notice(self._sentences)
 
     @property
+    def _tried(self) -> bool:
+        """Whether there is a fix, and it was tried."""
+        return bool(self.fix) and "sign_in" not in (self.fix or {})
+
+    @property
     def _sentences(self) -> tuple[str, ...]:
         shown, left = self.models[:_NAMED], len(self.models) - _NAMED
         models = join_listed([*shown, *([f"{left:,} more"] if left > 0 else [])])
         sentences = (
             self.sentence,
             self.hint,
-            f"Another {join_listed(tuple(self.fix))} fixes it: see .fix." if self.fix else "",
+            f"Another {join_listed(tuple(self.fix))} fixes it: see .fix." if self._tried else "",
+            f"The command for it: {self.command}" if self.command else "",
             f"Models: {models}." if models else "",
             f"Replies: {self.mode.value}." if self.mode else "",
         )
@@ -150,7 +158,8 @@ async def check_connection(
             code=FailureCode.INTERNAL.value,
             status="InternalError",
         )
-    return replace(report, seconds=time.perf_counter() - begun)
+    details = (*checker.signed_in(), *report.details)
+    return replace(report, details=details, seconds=time.perf_counter() - begun)
 
 
 def _default_policy() -> Policy:
@@ -190,8 +199,10 @@ class _Checker:
         nearby = await nearby_addresses(self.connection, self.model, error)
         for diagnosis in diagnoses(CheckFailure(error, self.connection, self.model, names, nearby)):
             fix = dict(diagnosis.fix or {})
-            works = bool(fix) and await fixes_connection(
-                self.connection, fix, self.model, policy=self.policy
+            # Another sign-in would send what nobody chose to send there: it is only proposed.
+            works = bool(fix) and (
+                "sign_in" in fix
+                or await fixes_connection(self.connection, fix, self.model, policy=self.policy)
             )
             if works or not diagnosis.proven:
                 break
@@ -207,7 +218,17 @@ class _Checker:
             details=tuple(details),
             code=diagnosis.code,
             status=diagnosis.status,
+            command=getattr(error, "command", ""),
         )
+
+    def signed_in(self) -> Iterator[tuple[str, str]]:
+        """Whose token was sent, and what signed in, if a token was sent at all."""
+        from llmwidgets.engine.network import tokens
+
+        call = self.connection.dialect.models_call(self.connection.target(self.model))
+        token = tokens.find_token(call)
+        if token is not None and token.account:
+            yield "Signed in as", f"{token.account} by {token.via}" if token.via else token.account
 
     async def _list(self) -> None:
         """Ask for the list of models, if that shows anything; the calls that follow decide."""
@@ -429,8 +450,14 @@ _ADDRESSES = frozenset({"endpoint", "base_url"})
 
 
 def apply_fix(connection: Connection, fix: Mapping[str, str]) -> Connection:
-    """The connection with these fields changed; FieldError if they do not fit."""
+    """The connection with these fields changed; FieldError if they do not fit.
+
+    With another way to sign in it loses what only the former one uses: the key, say.
+    """
     fields = {**connection.plain_fields, **connection.secret_fields}
+    if "sign_in" in fix:
+        asked = connection.provider.form(fix["sign_in"]).model_fields
+        fields = {name: value for name, value in fields.items() if name in asked}
     headers = dict(connection.fields.headers)
     return Connection(
         connection.kind, label=connection.label, **{**fields, "headers": headers, **fix}

@@ -311,7 +311,8 @@ class SDK:
 
     `client` is a class of `module`; `attributes` are set on what was made. With `sends_auth` it
     gets the headers that carry the key as well, since its own would differ. `keys` and
-    `variables` are the environment variables for the key and for plain values.
+    `variables` are the environment variables for the key and for plain values. `token_argument`
+    takes a function that fetches a token, where that takes the place of a key.
     """
 
     module: str = "openai"
@@ -321,6 +322,7 @@ class SDK:
     sends_auth: bool = False
     keys: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    token_argument: str = "api_key"
 
     @property
     def package(self) -> str:

@@ -15,6 +15,9 @@ _KEYS_IN_QUERY = frozenset({
     "signature", "code",
 })  # fmt: skip
 
+METADATA_HOST = "169.254.169.254"
+"""Where a machine of a cloud is told who it is: over http, without proxy, redirect or secret."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from llmwidgets.dialects.types import AuthHeader, Call, Exchange, HTTPResponse
-from llmwidgets.errors import CallError, FieldError
+from llmwidgets.errors import CallError, FailureCode, FieldError
+from llmwidgets.providers.urls import host_of
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 _SECONDS = 20.0
 _EARLY_SECONDS = 300.0
 _MOST_KEPT = 64
+_READ = 10_000
 
 _SOURCES = {
+    "entra": "entra_tokens:fetch_by_chain",
     "google": "google_tokens:fetch_by_json",
 }
 """By the source that an exchange names: a module of this folder, and its function, which asks for a
@@ -36,12 +40,16 @@ token on a thread of its own and gives a Token, or the CallError that says why t
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token: how many seconds it lasts, the headers that go with it, and whose it is."""
+    """A token: how many seconds it lasts, the headers that go with it, and whose it is.
+
+    `via` names what signed in: Azure CLI, say.
+    """
 
     secret: Secret
     seconds: float
     headers: Mapping[str, str] = field(default_factory=dict)
     account: str = ""
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,7 @@ class TokenRequest:
             ca_bundle=self.call.ca_bundle,
             label=self.call.label,
             model=self.call.model,
+            brings_token=True,
         )
         sending = transport.send_call(call, total=seconds)
         return asyncio.run_coroutine_threadsafe(sending, self.loop).result()
@@ -82,6 +91,9 @@ class _Kept:
 
 
 _kept: dict[str, _Kept] = {}
+_by_second: set[tuple[str, Exchange]] = set()
+"""Hosts that refused the first scope of an exchange: they are asked with the second."""
+_AUDIENCE = re.compile(rb"audience", re.I)
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]] = WeakKeyDictionary()
 
 
@@ -94,7 +106,11 @@ async def exchange_credentials(call: Call, policy: Policy) -> Call:
     header = _header(call)
     if header is None:
         return call
-    token = await _token(header, call, policy)
+    asked = _in_force(header, call)
+    token = await _token(asked, call, policy)
+    if isinstance(token, CallError) and token.code == FailureCode.NO_AUDIENCE:
+        _try_other_scope(header, call, asked)
+        token = await _token(_in_force(header, call), call, policy)
     if isinstance(token, CallError):
         # A Verbose traceback prints this frame's locals, and the call's body contains the document.
         del call
@@ -103,32 +119,66 @@ async def exchange_credentials(call: Call, policy: Policy) -> Call:
         AuthHeader(each.name, token.secret, each.template) if each is header else each
         for each in call.auth
     )
-    return replace(call, auth=auth, headers={**call.headers, **token.headers})
+    headers = {**call.headers, **token.headers}
+    return replace(call, auth=auth, headers=headers, account=token.account)
 
 
-def token_refused(call: Call, sent: Call) -> bool:
+def token_refused(call: Call, sent: Call, response: HTTPResponse | None = None) -> bool:
     """Whether the call may be repeated with another token than the refused one that it was sent by.
 
     False for a call that carries a key of its own: there is no other. The refused token is
-    forgotten, unless a call that was refused earlier has had it replaced already.
+    forgotten, unless a call that was refused earlier has had it replaced already. If the response
+    names the audience, the next token is for the second scope.
     """
     header = _header(call)
     if header is None:
         return False
-    digest = _digest(header) or ""
+    asked = _in_force(header, call)
+    digest = _digest(asked) or ""
     known = _kept.get(digest)
     if known is not None and any(each.secret is known.token.secret for each in sent.auth):
         del _kept[digest]
+        if response is not None and _AUDIENCE.search(response.body[:_READ]):
+            _try_other_scope(header, call, asked)
     return True
+
+
+def find_token(call: Call) -> Token | None:
+    """The token that calls like this one are sent with now; None if there is none yet."""
+    header = _header(call)
+    known = _kept.get(_digest(_in_force(header, call)) or "") if header else None
+    return known.token if known else None
 
 
 def forget_tokens() -> None:
     """Forget every token: the next calls ask for new ones."""
     _kept.clear()
+    _by_second.clear()
 
 
 def _header(call: Call) -> AuthHeader | None:
     return next((each for each in call.auth if each.exchange is not None), None)
+
+
+def _in_force(header: AuthHeader, call: Call) -> AuthHeader:
+    """The header with the one scope that this host is asked with."""
+    exchange = header.exchange
+    assert exchange is not None
+    second = (host_of(call.url), exchange) in _by_second
+    scope = exchange.second_scope if second else exchange.scope
+    return replace(header, exchange=replace(exchange, scope=scope, second_scope=""))
+
+
+def _try_other_scope(header: AuthHeader, call: Call, refused: AuthHeader) -> None:
+    exchange = header.exchange
+    assert exchange is not None
+    assert refused.exchange is not None
+    if not exchange.second_scope:
+        return
+    while len(_by_second) >= _MOST_KEPT:
+        _by_second.pop()
+    place = (host_of(call.url), exchange)
+    (_by_second.add if refused.exchange.scope == exchange.scope else _by_second.discard)(place)
 
 
 def _digest(header: AuthHeader) -> str | None:
