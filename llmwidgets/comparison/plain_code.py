@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from llmwidgets.comparison.core import CellKey, ResultData
+from llmwidgets.connections.sdk_export import entra_exchange
 from llmwidgets.dialects.requests import document_text
 from llmwidgets.dialects.types import ResponseFormat
 from llmwidgets.engine.extraction import encode_request
@@ -25,7 +26,7 @@ from llmwidgets.schemas.python_code import (
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
-    from llmwidgets.dialects.types import AuthHeader
+    from llmwidgets.dialects.types import AuthHeader, Exchange
     from llmwidgets.engine.journal import Row
     from llmwidgets.engine.request_builder import Document, ResolvedVariant
     from llmwidgets.schemas import Compiled
@@ -135,7 +136,7 @@ class _Script:
         }
         lines = [*(f"import {name}" for name, wanted in modules.items() if wanted), *own.imports]
         yield from sorted(lines, key=lambda line: line.startswith("from"))
-        yield self._client.imports
+        yield from self._client.imports.split("\n")
         if kind != "Any":
             adapter = ["TypeAdapter"] * (not _is_class(kind))
             yield f"from pydantic import {', '.join([*own.from_pydantic, *adapter])}"
@@ -331,15 +332,32 @@ def _make_client(column: ResolvedVariant) -> _Client:
             arguments["http_options"] = f"{{{inner}}}"
         imports, name = "from google import genai", "genai.Client"
     else:
-        arguments["api_key"] = _main_key(connection)
+        exchange = entra_exchange(target)
+        signs_in, token = _token_provider(exchange) if exchange else ("", "")
+        arguments |= {sdk.token_argument: token} if token else {"api_key": _main_key(connection)}
         if headers := _headers(connection, target.auth, alone=usual):
             arguments["default_headers"] = headers
         if connection.fields.ca_bundle:
             client = f"{module}.DefaultHttpxClient(verify={_trust(connection)})"
             arguments["http_client"] = client
-        imports, name = f"import {module}", f"{module}.{sdk.client}"
+        imports, name = f"import {module}{signs_in}", f"{module}.{sdk.client}"
     written = ", ".join(f"{each}={value}" for each, value in arguments.items())
     return _Client(module, imports, f"{name}({written})", target.model)
+
+
+def _token_provider(exchange: Exchange) -> tuple[str, str]:
+    """How tokens of Microsoft Entra ID are fetched by azure-identity: what to import, and do."""
+    credential, argument = "DefaultAzureCredential", "authority"
+    if exchange.option("client_id"):
+        credential, argument = "ManagedIdentityCredential", "client_id"
+    value, tenant = exchange.option(argument), exchange.option("tenant")
+    made = f"{credential}({f'{argument}={python_literal(value)}' if value else ''})"
+    scope = python_literal(exchange.scope)
+    line = f"\nfrom azure.identity import {credential}"
+    if tenant and argument == "authority":
+        asked = f"credential.get_token({scope}, tenant_id={python_literal(tenant)}).token"
+        return line, f"lambda credential={made}: {asked}"
+    return f"{line}, get_bearer_token_provider", f"get_bearer_token_provider({made}, {scope})"
 
 
 def _main_key(connection: Connection) -> str:

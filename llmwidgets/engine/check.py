@@ -57,7 +57,8 @@ class CheckReport:
     None if it was not looked at, or could not be determined, which the sentence then says.
     `details` are (label, value) rows for who wants to know more; `code` is the server's own
     short word, `status` "ok" or the class of the failure. `command` is a line for the shell of
-    whoever can put it right: the owner of a resource, say.
+    whoever can put it right: the owner of a resource, say. `sign_in` is the way to sign in that is
+    left; it was not tried, since nobody chose to send a token there.
     """
 
     ok: bool
@@ -73,6 +74,7 @@ class CheckReport:
     facts: tuple[ModelFacts, ...] = field(default=(), repr=False)
     status: str = "ok"
     command: str = ""
+    sign_in: str = ""
 
     def __post_init__(self) -> None:
         # All of these can quote a server.
@@ -91,18 +93,13 @@ class CheckReport:
         return html.notice(self._sentences)
 
     @property
-    def _tried(self) -> bool:
-        """Whether there is a fix, and it was tried."""
-        return bool(self.fix) and "sign_in" not in (self.fix or {})
-
-    @property
     def _sentences(self) -> tuple[str, ...]:
         shown, left = self.models[:_NAMED], len(self.models) - _NAMED
         models = join_listed([*shown, *([f"{left:,} more"] if left > 0 else [])])
         sentences = (
             self.sentence,
             self.hint,
-            f"Another {join_listed(tuple(self.fix))} fixes it: see .fix." if self._tried else "",
+            f"Another {join_listed(tuple(self.fix))} fixes it: see .fix." if self.fix else "",
             f"The command for it: {self.command}" if self.command else "",
             f"Models: {models}." if models else "",
             f"Replies: {self.mode.value}." if self.mode else "",
@@ -199,10 +196,8 @@ class _Checker:
         nearby = await nearby_addresses(self.connection, self.model, error)
         for diagnosis in diagnoses(CheckFailure(error, self.connection, self.model, names, nearby)):
             fix = dict(diagnosis.fix or {})
-            # Another sign-in would send what nobody chose to send there: it is only proposed.
-            works = bool(fix) and (
-                "sign_in" in fix
-                or await fixes_connection(self.connection, fix, self.model, policy=self.policy)
+            works = bool(fix) and await fixes_connection(
+                self.connection, fix, self.model, policy=self.policy
             )
             if works or not diagnosis.proven:
                 break
@@ -219,6 +214,7 @@ class _Checker:
             code=diagnosis.code,
             status=diagnosis.status,
             command=getattr(error, "command", ""),
+            sign_in="entra" if getattr(error, "code", "") == FailureCode.KEYS_OFF else "",
         )
 
     def signed_in(self) -> Iterator[tuple[str, str]]:

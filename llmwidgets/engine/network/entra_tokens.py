@@ -58,7 +58,7 @@ def fetch_by_chain(request: TokenRequest) -> Token | CallError:
         return request.error(
             Unauthorized,
             "The package azure-identity, by which Microsoft Entra ID signs in, is not installed.",
-            "Install it with: pip install 'llmwidgets[entra]'.",
+            "The extra llmwidgets[entra] has it, and so has: pip install azure-identity.",
             FailureCode.NO_SIGN_IN,
         )
     wire = _Wire(request, authority)
