@@ -214,8 +214,12 @@ class _Checker:
             code=diagnosis.code,
             status=diagnosis.status,
             command=getattr(error, "command", ""),
-            sign_in="entra" if getattr(error, "code", "") == FailureCode.KEYS_OFF else "",
+            sign_in="entra" if self._keys_are_off(error) else "",
         )
+
+    def _keys_are_off(self, error: LLMWidgetsError) -> bool:
+        off = getattr(error, "code", "") == FailureCode.KEYS_OFF
+        return off and "entra" in self.provider.ways
 
     def signed_in(self) -> Iterator[tuple[str, str]]:
         """Whose token was sent, and what signed in, if a token was sent at all."""

@@ -172,6 +172,7 @@ def _account(secret: Secret) -> str:
 # -- The wire: azure-core's transport over our own.
 
 _SECRET_HEADERS = frozenset({"authorization", "secret", "x-identity-header"})
+_SECRET_FIELDS = ("client_secret", "client_assertion", "password", "refresh_token")
 _DROPPED = frozenset({"content-length", "accept-encoding"})
 
 
@@ -183,6 +184,7 @@ class _Wire:
         self.failure: CallError | None = None
         self.denied: PolicyError | None = None
         self.foreign, self.busy, self.words = "", "", ""
+        self.secrets: list[Secret] = []
 
     def __enter__(self) -> _Wire:
         return self
@@ -204,10 +206,10 @@ class _Wire:
         """Send a request of azure-core's, if its host is one that may be asked."""
         place = urlsplit(asked.url)
         self._permit(place.scheme, place.netloc.lower(), place.hostname or "")
-        headers = {
-            name: value for name, value in asked.headers.items() if name.lower() not in _DROPPED
-        }
-        secret = [name for name in headers if name.lower() in _SECRET_HEADERS]
+        named = ((name.lower(), value) for name, value in asked.headers.items())
+        headers = {name: value for name, value in named if name not in _DROPPED}
+        secret = [name for name in headers if name in _SECRET_HEADERS]
+        self._watch(asked.content)
         call = Call(
             asked.method,
             asked.url,
@@ -227,6 +229,14 @@ class _Wire:
         elif response.status >= 400:
             self.words = response.body[:4000].decode("utf-8", "replace")
         return _Answer(asked, response)
+
+    def _watch(self, form: Any) -> None:
+        """Have what is exchanged masked in every reply, should a refusal repeat it."""
+        from llmwidgets.engine.network import transport
+
+        known = form if isinstance(form, Mapping) else {}
+        self.secrets += [Secret(known[name]) for name in _SECRET_FIELDS if known.get(name)]
+        transport.watch_secrets(self.secrets)
 
     def _permit(self, scheme: str, place: str, host: str) -> None:
         """Raise unless it is the sign-in service, this machine or its metadata address."""
@@ -337,7 +347,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
      "Set it to dev, prod or AzureCliCredential, or remove it."),
     ("Invalid tenant ID", "The variable AZURE_TENANT_ID contains no tenant.", _TENANT),
     ("az login", "The Azure CLI is not signed in.", _SIGN_IN),
-    (r"(?i)Azure CLI:|Failed to (?:invoke|execute)",
+    ("AzureCliCredential: (?!Azure CLI not found)",
      "The Azure CLI gave no token.",
      "Where the kernel runs, try: az account get-access-token. It says why."),
     (r"\[Errno \d+\]",
