@@ -176,6 +176,7 @@ class _Checker:
         self.model = next(iter(self.allowed), next(iter(connection.models), ""))
         self.listed: tuple[ListedModel, ...] | None = None
         self.undetermined = ""
+        self.proof = "Key" if connection.fields.way == "key" else "Sign-in"
 
     async def run(self) -> CheckReport:
         if self.provider.single and not self.provider.lists:
@@ -184,11 +185,11 @@ class _Checker:
         if self.provider.single:
             return await self._check_single()
         if self.connection.any_model:
-            return CheckReport(True, "Key accepted. Each reference names its deployment.")
+            return CheckReport(True, f"{self.proof} accepted. Each reference names its deployment.")
         if self.connection.capability(self.model) is None or self.provider.self_hosted:
             return await self._probe()
         await self._prober(self.model).greet()
-        return self._success(f"Key accepted. The deployment {self.model} answers.")
+        return self._success(f"{self.proof} accepted. The deployment {self.model} answers.")
 
     async def explain(self, error: LLMWidgetsError) -> CheckReport:
         """The report of a check that failed; a fix is offered only if it was tried."""
@@ -314,7 +315,8 @@ class _Checker:
 
     async def _probe(self) -> CheckReport:
         prober = self._prober(self.model)
-        keyed = " and accepts the key" if self.connection.secret_fields else ""
+        proven = self.connection.secret_fields or self.proof != "Key"
+        keyed = f" and accepts the {self.proof.lower()}" if proven else ""
         answers = f"The server answers{keyed}."
         try:
             capability = await prober.climb()
