@@ -38,8 +38,9 @@ def a_token(number: int, **claims: Any) -> str:
 
 
 def number_of(token: str) -> int:
-    """Which of the made-up tokens it is."""
-    return int(token.rpartition("-")[2])
+    """Which of the made-up tokens it is; 0 for a key."""
+    last = token.rpartition("-")[2]
+    return int(last) if last.isdigit() else 0
 
 
 @dataclass

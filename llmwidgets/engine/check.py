@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -37,6 +37,7 @@ from llmwidgets.errors import (
     Unreachable,
 )
 from llmwidgets.formatting import count, escape_controls, join_listed
+from llmwidgets.providers.azure_endpoint import AZURE_HOST
 from llmwidgets.providers.base import ModelFacts
 from llmwidgets.report import html
 from llmwidgets.secret import redact
@@ -57,8 +58,7 @@ class CheckReport:
     None if it was not looked at, or could not be determined, which the sentence then says.
     `details` are (label, value) rows for who wants to know more; `code` is the server's own
     short word, `status` "ok" or the class of the failure. `command` is a line for the shell of
-    whoever can put it right: the owner of a resource, say. `sign_in` is the way to sign in that is
-    left; it was not tried, since nobody chose to send a token there.
+    whoever can put it right: the owner of a resource, say.
     """
 
     ok: bool
@@ -74,7 +74,6 @@ class CheckReport:
     facts: tuple[ModelFacts, ...] = field(default=(), repr=False)
     status: str = "ok"
     command: str = ""
-    sign_in: str = ""
 
     def __post_init__(self) -> None:
         # All of these can quote a server.
@@ -140,6 +139,8 @@ async def check_connection(
     clock: Clock | None = None,
 ) -> CheckReport:
     """`check` as a coroutine for the engine's loop."""
+    from llmwidgets.engine.network import tokens
+
     begun = time.perf_counter()
     patience = Patience(connection.host, clock or Clock(), tell)
     checker = _Checker(connection, policy or _default_policy(), patience)
@@ -155,8 +156,9 @@ async def check_connection(
             code=FailureCode.INTERNAL.value,
             status="InternalError",
         )
-    details = (*checker.signed_in(), *report.details)
-    return replace(report, details=details, seconds=time.perf_counter() - begun)
+    account = tokens.known_account(connection)
+    details = [("Signed in as", account)] if account else []
+    return replace(report, details=(*details, *report.details), seconds=time.perf_counter() - begun)
 
 
 def _default_policy() -> Policy:
@@ -215,21 +217,7 @@ class _Checker:
             code=diagnosis.code,
             status=diagnosis.status,
             command=getattr(error, "command", ""),
-            sign_in="entra" if self._keys_are_off(error) else "",
         )
-
-    def _keys_are_off(self, error: LLMWidgetsError) -> bool:
-        off = getattr(error, "code", "") == FailureCode.KEYS_OFF
-        return off and "entra" in self.provider.ways
-
-    def signed_in(self) -> Iterator[tuple[str, str]]:
-        """Whose token was sent, and what signed in, if a token was sent at all."""
-        from llmwidgets.engine.network import tokens
-
-        call = self.connection.dialect.models_call(self.connection.target(self.model))
-        token = tokens.find_token(call)
-        if token is not None and token.account:
-            yield "Signed in as", f"{token.account} by {token.via}" if token.via else token.account
 
     async def _list(self) -> None:
         """Ask for the list of models, if that shows anything; the calls that follow decide."""
@@ -469,8 +457,13 @@ def apply_fix(connection: Connection, fix: Mapping[str, str]) -> Connection:
 async def fixes_connection(
     connection: Connection, fix: Mapping[str, str], model: str, *, policy: Policy
 ) -> bool:
-    """Whether the connection works with the fix; a key is never taken to another address."""
+    """Whether the connection works with the fix; a key is never taken to another address.
+
+    A token that nobody chose to send is sent to Azure's own hosts alone.
+    """
     moved = False
+    if "sign_in" in fix and not (egress.is_local(connection) or AZURE_HOST.search(connection.host)):
+        return False
     try:
         other = apply_fix(connection, fix)
         moved = bool(_ADDRESSES & set(fix)) and other.address != connection.address

@@ -421,6 +421,10 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "There is no Azure resource called {host}.",
         "Copy the target URI again; a resource that was just made needs a few minutes."),
     # Keys.
+    Symptom((Unauthorized, Forbidden),
+        lambda case: case.code == FailureCode.KEYS_OFF and "entra" in case.provider.ways,
+        "{message}",
+        fixes=lambda _case: ({"sign_in": "entra"},)),
     Symptom((Unauthorized, Forbidden), lambda case: case.prefix.manages,
         "The key was not accepted by {label}. {key_problem}",
         "{key_step}"),

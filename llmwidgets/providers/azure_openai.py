@@ -364,6 +364,7 @@ PROVIDER = Provider(
         keys=("AZURE_OPENAI_API_KEY",),
         beside={"endpoint": "AZURE_OPENAI_ENDPOINT", "deployment": "AZURE_OPENAI_DEPLOYMENT"},
         others=VARIABLES,
+        signs_in={"AZURE_OPENAI_AD_TOKEN": "entra"},
     ),
     vendor="Azure",
     find_facts=find_facts,

@@ -290,13 +290,14 @@ class Environment:
     The first of `keys` that is set connects it, or the credentials file that `file` names.
     `beside` are the plain fields by the variables that the vendor's clients read, found there and
     set there: a key set up for a gateway must not be sent to the vendor's host. `others` are what
-    else those clients read.
+    else those clients read. `signs_in` has the way to sign in by the variable that shows it.
     """
 
     keys: tuple[str, ...] = ()
     beside: Mapping[str, str] = field(default_factory=dict, hash=False)
     file: str = ""
     others: tuple[str, ...] = OPENAI_VARIABLES
+    signs_in: Mapping[str, Way] = field(default_factory=dict, hash=False)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 import llmwidgets as lw
 from llmwidgets import Connection, errors
 from llmwidgets.connections import Policy
+from llmwidgets.connections.discovery import environment_connections
 from llmwidgets.connections.policy_file import Patterns, Rules
 from llmwidgets.dialects import openai
 from llmwidgets.dialects.types import AuthHeader, Call
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.check import apply_fix
+from llmwidgets.engine.check import apply_fix, fixes_connection
 from llmwidgets.engine.network import proxies, tokens, transport
 from llmwidgets.errors import FieldError, PolicyError
 from llmwidgets.providers.urls import METADATA_HOST
@@ -249,6 +250,25 @@ def test_a_ready_token_is_used_as_it_is(entra, certified, tools, monkeypatch):
     monkeypatch.setenv("AZURE_OPENAI_AD_TOKEN", a_token(9, exp=int(time.time()) - 5))
     said = refusal(connected(entra, certified))
     assert "AZURE_OPENAI_AD_TOKEN has ended" in said.message
+
+
+@pytest.mark.parametrize("key", ["", "0123456789abcdef0123456789abcdef"])
+@pytest.mark.parametrize("deployment", ["luna", ""])
+def test_a_ready_token_of_the_environment_connects(entra, tools, monkeypatch, key, deployment):
+    """Where there is a key as well, that connects, as it always did."""
+    assert entra.resource is not None
+    for name, value in {
+        "AZURE_OPENAI_AD_TOKEN": a_token(9), "AZURE_OPENAI_API_KEY": key,
+        "AZURE_OPENAI_ENDPOINT": entra.resource.url.removesuffix("/v1"),
+        "AZURE_OPENAI_DEPLOYMENT": deployment,
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    (found,) = environment_connections()
+    assert (found.fields.way, found.read_only) == ("key" if key else "entra", True)
+    reference = "luna" if deployment else "azure_openai/luna"
+    answer = lw.extract(SCHEMA, "Bill", reference, journal=False)
+    assert answer.status == "ok", answer.failure
+    assert entra.used[-1] == (0 if key else 9)
 
 
 @pytest.mark.parametrize(
@@ -549,9 +569,10 @@ def test_the_policy_is_asked_before_anything_runs(tools, monkeypatch, endpoint, 
 
 
 @pytest.mark.parametrize(
-    "named", ["https://login.acme.example", "http://127.0.0.1:1", "login.microsoftonline.com.evil.example",
-              "https://login.microsoftonline.com@evil.example", "http://login.microsoftonline.com",
-              "https://127.0.0.1@evil.example"],
+    "named",
+    ["https://login.acme.example", "http://127.0.0.1:1", "login.microsoftonline.com.evil.example",
+     "https://login.microsoftonline.com@evil.example", "http://login.microsoftonline.com",
+     "https://127.0.0.1@evil.example"],
 )  # fmt: skip
 def test_a_foreign_sign_in_service_is_never_asked(entra, certified, monkeypatch, named):
     by_secret(monkeypatch)
@@ -624,7 +645,8 @@ LACKS = (
         "error": {
             "code": "PermissionDenied",
             "message": (
-                f"The principal `aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee` lacks the required data action `{ACTION}`"
+                "The principal `aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee` lacks the required data"
+                f" action `{ACTION}`"
                 " to perform `POST /openai/deployments/{deployment-id}/chat/completions` operation."
             ),
         }
@@ -699,26 +721,39 @@ def test_an_account_breaks_out_of_no_command(account):
 
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("route", ["/openai/v1", "/models", "/anthropic"])
-def test_a_resource_without_keys_offers_the_sign_in(far_end, tools, status, route):
-    async def refuse(_seen: Seen, wire: Any) -> None:
-        said = {"code": "AuthenticationTypeDisabled",
-                "message": "Key based authentication is disabled for this resource."}  # fmt: skip
-        wire.answer({"error": said}, status)
-
-    end = far_end(refuse)
-    notes = by_tool(tools, a_token(7))
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_a_resource_without_keys_offers_the_sign_in(entra, tools, status, route, signed_in):
+    said = {"code": "AuthenticationTypeDisabled",
+            "message": "Key based authentication is disabled for this resource."}  # fmt: skip
+    entra.bad, entra.refusal = {0}, (status, {"error": said})
+    if signed_in:
+        entra.asked.append("by the command line")
+        by_tool(tools, a_token(1))
+    assert entra.resource is not None
     connection = Connection(
-        "azure_ai_foundry", model="m", endpoint=end.url.replace("/v1", route),
-        api_key="0123456789abcdef0123456789abcdef",
+        "azure_ai_foundry", model="claude-haiku-5-5",
+        endpoint=entra.resource.url.replace("/v1", route), api_key="0123456789abcdef0123456789abcdef",
     )  # fmt: skip
     report = lw.check(connection)
-    assert (report.ok, report.sign_in, report.fix) == (False, "entra", None)
+    assert not report.ok
+    assert "keys turned off" in report.sentence
     assert "Microsoft Entra ID" in report.hint
     assert 'sign_in="entra"' in report.hint
-    # Nobody chose to send a token there.
-    assert not notes.exists()
-    other = apply_fix(connection, {"sign_in": report.sign_in})
+    # Like every fix it was tried.
+    assert report.fix == ({"sign_in": "entra"} if signed_in else None)
+    other = apply_fix(connection, {"sign_in": "entra"})
     assert (other.fields.way, other.secret_fields, other.host) == ("entra", {}, connection.host)
+    assert lw.check(other).ok is signed_in
+
+
+def test_no_token_is_sent_unasked_but_to_azures_own_hosts(tools, monkeypatch):
+    notes = by_tool(tools, a_token(1))
+    endpoint = "https://gateway.acme.example/llm"
+    key = "0123456789abcdef0123456789abcdef"
+    connection = Connection("azure_openai", deployment="d", endpoint=endpoint, api_key=key)
+    tried = fixes_connection(connection, {"sign_in": "entra"}, "d", policy=Policy())
+    assert event_loop.run_blocking(tried) is False
+    assert not notes.exists()
 
 
 def test_a_resource_of_another_tenant(entra, certified, monkeypatch):
@@ -765,7 +800,7 @@ def test_nothing_shows_a_token_or_a_secret(entra, certified, monkeypatch, caplog
     said = [
         *map(
             repr,
-            (connection, connection.fields, tokens._kept, tokens.find_token(a_call(connection))),
+            (connection, connection.fields, tokens._kept, tokens.known_account(connection)),
         )
     ]
     said += [lw.check(connection).__repr__(), ok.to_frame().to_csv()]
@@ -784,12 +819,15 @@ def test_nothing_shows_a_token_or_a_secret(entra, certified, monkeypatch, caplog
 
 
 @pytest.mark.parametrize(
-    "code", ["import llmwidgets, sys", "import llmwidgets as lw, sys; lw.PROVIDERS; lw.Connection("
-             "'azure_openai', sign_in='entra', deployment='d', endpoint='https://a.openai.azure.com')"],
+    "code",
+    ["import llmwidgets, sys",
+     "import llmwidgets as lw, sys; lw.PROVIDERS; lw.Connection('azure_openai', sign_in='entra',"
+     " deployment='d', endpoint='https://a.openai.azure.com').target('d')"],
 )  # fmt: skip
 def test_azure_is_imported_on_use_alone(code):
+    names = "[n for n in sys.modules if n.startswith(('azure', 'msal'))]"
     found = subprocess.run(
-        [sys.executable, "-c", f"{code}; print([n for n in sys.modules if n.startswith(('azure', 'msal'))])"],
+        [sys.executable, "-c", f"{code}; print({names})"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert found.stdout.strip() == "[]"

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from llmwidgets.providers.urls import host_of
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
+    from llmwidgets.connections.connection import Connection
     from llmwidgets.connections.policy import Policy
 
 _SECONDS = 20.0
@@ -103,14 +104,14 @@ async def exchange_credentials(call: Call, policy: Policy) -> Call:
     Raises Unauthorized if what is exchanged cannot be used or is not accepted, and what the
     transport raises.
     """
-    header = _header(call)
+    header = _header(call.auth)
     if header is None:
         return call
-    asked = _in_force(header, call)
+    asked = _in_force(header, call.url)
     token = await _token(asked, call, policy)
     if isinstance(token, CallError) and token.code == FailureCode.NO_AUDIENCE:
         _try_other_scope(header, call, asked)
-        token = await _token(_in_force(header, call), call, policy)
+        token = await _token(_in_force(header, call.url), call, policy)
     if isinstance(token, CallError):
         # A Verbose traceback prints this frame's locals, and the call's body contains the document.
         del call
@@ -130,10 +131,10 @@ def token_refused(call: Call, sent: Call, response: HTTPResponse | None = None) 
     forgotten, unless a call that was refused earlier has had it replaced already. If the response
     names the audience, the next token is for the second scope.
     """
-    header = _header(call)
+    header = _header(call.auth)
     if header is None:
         return False
-    asked = _in_force(header, call)
+    asked = _in_force(header, call.url)
     digest = _digest(asked) or ""
     known = _kept.get(digest)
     if known is not None and any(each.secret is known.token.secret for each in sent.auth):
@@ -143,11 +144,18 @@ def token_refused(call: Call, sent: Call, response: HTTPResponse | None = None) 
     return True
 
 
-def find_token(call: Call) -> Token | None:
-    """The token that calls like this one are sent with now; None if there is none yet."""
-    header = _header(call)
-    known = _kept.get(_digest(_in_force(header, call)) or "") if header else None
-    return known.token if known else None
+def known_account(connection: Connection) -> str:
+    """Whose token the connection signs in with: `ada@acme.example by Azure CLI`.
+
+    Empty until one was fetched, and if the token does not say.
+    """
+    target = connection.target(next(iter(connection.models), "*"))
+    header = _header(target.auth)
+    kept = _kept.get(_digest(_in_force(header, target.url)) or "") if header else None
+    if kept is None or not kept.token.account:
+        return ""
+    via = kept.token.via
+    return f"{kept.token.account} by {via}" if via else kept.token.account
 
 
 def forget_tokens() -> None:
@@ -156,15 +164,15 @@ def forget_tokens() -> None:
     _by_second.clear()
 
 
-def _header(call: Call) -> AuthHeader | None:
-    return next((each for each in call.auth if each.exchange is not None), None)
+def _header(auth: Iterable[AuthHeader]) -> AuthHeader | None:
+    return next((each for each in auth if each.exchange is not None), None)
 
 
-def _in_force(header: AuthHeader, call: Call) -> AuthHeader:
+def _in_force(header: AuthHeader, url: str) -> AuthHeader:
     """The header with the one scope that this host is asked with."""
     exchange = header.exchange
     assert exchange is not None
-    second = (host_of(call.url), exchange) in _by_second
+    second = (host_of(url), exchange) in _by_second
     scope = exchange.second_scope if second else exchange.scope
     return replace(header, exchange=replace(exchange, scope=scope, second_scope=""))
 
