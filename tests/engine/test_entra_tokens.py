@@ -409,6 +409,8 @@ def test_a_sign_in_service_in_lasting_trouble_is_named(entra, certified, monkeyp
     entra.replies = [(503, {})] * 50
     assert isinstance(error := refusal(connected(entra, certified)), errors.Overloaded)
     assert "127.0.0.1" in error.message
+    # What waits and tries again is the run, not azure-identity.
+    assert len(entra.exchanges) == 1
 
 
 def test_no_sign_in_service_at_all(entra, certified, monkeypatch):
@@ -732,7 +734,8 @@ def test_a_resource_without_keys_offers_the_sign_in(entra, tools, status, route,
     assert entra.resource is not None
     connection = Connection(
         "azure_ai_foundry", model="claude-haiku-5-5",
-        endpoint=entra.resource.url.replace("/v1", route), api_key="0123456789abcdef0123456789abcdef",
+        endpoint=entra.resource.url.replace("/v1", route),
+        api_key="0123456789abcdef0123456789abcdef",
     )  # fmt: skip
     report = lw.check(connection)
     assert not report.ok
