@@ -57,8 +57,8 @@ class CheckReport:
     allowed; `facts` is what is known of each now, the provider's live list first. `mode` is
     None if it was not looked at, or could not be determined, which the sentence then says.
     `details` are (label, value) rows for who wants to know more; `code` is the server's own
-    short word, `status` "ok" or the class of the failure. `command` is a line for the shell of
-    whoever can put it right: the owner of a resource, say.
+    short word, `status` "ok" or the class of the failure. `command` is what the owner of the
+    resource can run to give the role that is missing.
     """
 
     ok: bool

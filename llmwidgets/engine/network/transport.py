@@ -127,12 +127,15 @@ def _refusal(call: Call) -> FailureCode | None:
         return FailureCode.ADDRESS
     if parts.scheme not in {"http", "https"} or not host:
         return FailureCode.ADDRESS
-    if parts.scheme == "http" and not (call.allow_plain_http or is_this_computer(host)):
-        # The machine's metadata address speaks nothing else, and is sent no secret.
-        secret = bool(call.auth) or call.body is not None
-        if host != METADATA_HOST or secret:
-            return FailureCode.PLAIN_HTTP
+    plain = parts.scheme == "http" and not call.allow_plain_http and not is_this_computer(host)
+    if plain and not (host == METADATA_HOST and _has_no_secret(call)):
+        return FailureCode.PLAIN_HTTP
     return None
+
+
+def _has_no_secret(call: Call) -> bool:
+    """Whether it sends nothing that anybody else may not read: what a metadata server is asked."""
+    return call.method == "GET" and call.body is None and not call.auth
 
 
 async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: float) -> HTTPResponse:
@@ -170,7 +173,6 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
     seconds = time.perf_counter() - begun
     # Before keys are looked for: one in UTF-16 has other bytes.
     received = to_utf8(received, response.headers.get("content-type", ""))
-    # An exchange of credentials brings a token, perhaps the one that is in use already.
     if not call.brings_token or response.status_code >= 400:
         large = len(received) > LARGE
         received = (
