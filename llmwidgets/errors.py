@@ -200,6 +200,9 @@ class FailureCode(StrEnum):
     NO_BILLING = "BILLING_DISABLED"
     SWITCHED_OFF = "SERVICE_DISABLED"
     KEYS_OFF = "AuthenticationTypeDisabled"
+    NO_ROLE = "PermissionDenied"
+    AUDIENCE = "audience"
+    TENANT = "tenant"
     ON_HOLD = "organization_on_hold"
     DEACTIVATED = "account_deactivated"
     FIREWALL = "firewall"
@@ -235,6 +238,8 @@ class FailureCode(StrEnum):
     PROJECT = "project"
     TOKEN = "token"
     TOKEN_SERVICE = "token service"
+    NO_SIGN_IN = "no sign-in"
+    NO_AUDIENCE = "no audience"
     POLICY = "policy"
     FIELD = "field"
     JOURNAL = "journal"
@@ -252,10 +257,12 @@ class CallError(Failure):
     """The request failed before the model replied (network, auth, quota); never scored.
 
     `code` is the server's own word for it, or a FailureCode. `limits` are the numbers of tokens
-    that the server names, `parameter` the one parameter that it does not take.
+    that the server names, `parameter` the one parameter that it does not take, `command` a line
+    for the shell by which somebody else can put it right.
     """
 
     limits: object = None
+    command: str = ""
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from llmwidgets.comparison.core import CellKey, ResultData
+from llmwidgets.connections.sdk_export import entra_exchange
 from llmwidgets.dialects.requests import document_text
 from llmwidgets.dialects.types import ResponseFormat
 from llmwidgets.engine.extraction import encode_request
@@ -26,7 +27,7 @@ from llmwidgets.schemas.python_code import (
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
-    from llmwidgets.dialects.types import AuthHeader
+    from llmwidgets.dialects.types import AuthHeader, Exchange
     from llmwidgets.engine.journal import Row
     from llmwidgets.engine.request_builder import Document, ResolvedVariant
     from llmwidgets.schemas import Compiled
@@ -338,13 +339,15 @@ def _make_client(column: ResolvedVariant) -> _Client:
             arguments["http_options"] = f"{{{inner}}}"
         name = "genai.Client"
     else:
-        arguments["api_key"] = _main_key(connection)
+        exchange = entra_exchange(target)
+        signs_in, token = _token_provider(exchange) if exchange else ("", "")
+        arguments |= {sdk.token_argument: token} if token else {"api_key": _main_key(connection)}
         if headers := _headers(connection, target.auth, alone=usual):
             arguments["default_headers"] = headers
         if connection.fields.ca_bundle:
             client = f"{module}.DefaultHttpxClient(verify={_trust(connection)})"
             arguments["http_client"] = client
-        imports, name = f"import {module}", f"{module}.{sdk.client}"
+        imports, name = f"import {module}{signs_in}", f"{module}.{sdk.client}"
     written = ", ".join(f"{each}={value}" for each, value in arguments.items())
     return _Client(module, imports, f"{name}({written})", target.model)
 
@@ -368,6 +371,21 @@ def _google_sign_in(connection: Connection, file: Secret) -> tuple[str, list[str
         imports.append("impersonated_credentials")
     names = f"from google.auth import {', '.join(imports)}"
     return made, ["import google.auth"] * ("google.auth." in made) + [names] * bool(imports)
+
+
+def _token_provider(exchange: Exchange) -> tuple[str, str]:
+    """How tokens of Microsoft Entra ID are fetched by azure-identity: what to import, and do."""
+    credential, argument = "DefaultAzureCredential", "authority"
+    if exchange.option("client_id"):
+        credential, argument = "ManagedIdentityCredential", "client_id"
+    value, tenant = exchange.option(argument), exchange.option("tenant")
+    made = f"{credential}({f'{argument}={python_literal(value)}' if value else ''})"
+    scope = python_literal(exchange.scope)
+    line = f"\nfrom azure.identity import {credential}"
+    if tenant and argument == "authority":
+        asked = f"credential.get_token({scope}, tenant_id={python_literal(tenant)}).token"
+        return line, f"lambda credential={made}: {asked}"
+    return f"{line}, get_bearer_token_provider", f"get_bearer_token_provider({made}, {scope})"
 
 
 def _main_key(connection: Connection) -> str:

@@ -53,10 +53,15 @@ def _connect_variables(provider: Provider) -> Connection | None:
     file = _value(variables.file) if variables.file else ""
     if file and os.path.isfile(os.path.expanduser(file)):
         key = f"file:{file}"
-    if not key:
-        return None
+    ways = (way for name, way in variables.signs_in.items() if not _is_empty(name))
+    signs_in = next(ways, None)
     fields: dict[str, Any] = {name: _value(each) for name, each in variables.beside.items()}
-    fields[provider.key_field] = Secret(key)
+    if key:
+        fields[provider.key_field] = Secret(key)
+    elif signs_in:
+        fields["sign_in"] = signs_in
+    else:
+        return None
     with suppress(FieldError):
         return Connection(kind, **fields).with_origin("environment")
     if own is None or fields.get(own):

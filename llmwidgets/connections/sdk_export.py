@@ -21,7 +21,7 @@ from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
-    from llmwidgets.dialects.types import Target
+    from llmwidgets.dialects.types import Exchange, Target
 
 
 _one_at_a_time = threading.Lock()
@@ -66,6 +66,14 @@ def make_environment(connection: Connection) -> Iterator[None]:
     Everything in the process, and each child started meanwhile, can read it. One at a time; what
     was set before comes back at the end, also after an error. LLMWidgetsError for a second one.
     """
+    if entra_exchange(_target(connection)) is not None:
+        message = (
+            f"{connection.label} signs in with Microsoft Entra ID: there is no key to put into an"
+            " environment variable."
+        )
+        raise LLMWidgetsError(
+            message, "Use its client (connection.client()), which signs in by itself."
+        )
     if not _one_at_a_time.acquire(blocking=False):
         message = "The environment of another connection is in force in this process."
         raise LLMWidgetsError(message, "End its with block first.")
@@ -159,15 +167,47 @@ def _target(connection: Connection) -> Target:
 def _make(module: Any, connection: Connection, sdk: SDK) -> Any:
     """A client of OpenAI's or Anthropic's package, which take the same arguments."""
     key, bundle = _main(connection), connection.fields.ca_bundle
+    exchange = entra_exchange(_target(connection))
     client = getattr(module, sdk.client)(
         **sdk.arguments,
-        api_key=key.reveal() if key else "none",
+        **{sdk.token_argument: _make_token_provider(exchange)}
+        if exchange
+        else {"api_key": key.reveal() if key else "none"},
         default_headers=_headers(connection, all_auth=sdk.sends_auth),
         http_client=module.DefaultHttpxClient(verify=_trust(bundle)) if bundle else None,
     )
     for name, value in sdk.attributes.items():
         setattr(client, name, value)
     return client
+
+
+def entra_exchange(target: Target) -> Exchange | None:
+    """What is exchanged for a token of Microsoft Entra ID, if the target takes one of those."""
+    exchanges = (each.exchange for each in target.auth if each.exchange)
+    return next((each for each in exchanges if each.source == "entra"), None)
+
+
+def _make_token_provider(exchange: Exchange) -> Callable[[], str]:
+    """A function that fetches tokens by azure-identity's own means."""
+    try:
+        from azure.identity import (
+            DefaultAzureCredential,
+            ManagedIdentityCredential,
+            get_bearer_token_provider,
+        )
+    except ImportError:
+        message = "The package azure-identity, which signs this client in, is not installed."
+        hint = "The extra llmwidgets[entra] has it, and so has: pip install azure-identity."
+        raise LLMWidgetsError(message, hint) from None
+    option, scope = exchange.option, exchange.scope
+    if option("client_id"):
+        machine = ManagedIdentityCredential(client_id=option("client_id"))
+        return get_bearer_token_provider(machine, scope)
+    authority = option("authority") or None
+    chain = DefaultAzureCredential(authority=authority, additionally_allowed_tenants=["*"])
+    if not option("tenant"):
+        return get_bearer_token_provider(chain, scope)
+    return lambda: chain.get_token(scope, tenant_id=option("tenant")).token
 
 
 def _make_google(module: Any, connection: Connection, sdk: SDK) -> Any:
@@ -236,7 +276,7 @@ def _headers(connection: Connection, *, all_auth: bool) -> dict[str, str]:
         **{
             each.name: each.template.format(each.secret.reveal())
             for each in target.auth
-            if each.name in own or all_auth
+            if (each.name in own or all_auth) and each.exchange is None
         },
     }
 

@@ -17,7 +17,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from llmwidgets.dialects import error_meanings, error_table
+from llmwidgets.dialects import error_meanings, error_table, sign_in_errors
 from llmwidgets.dialects.answer import separate_thinking
 from llmwidgets.dialects.error_body import (
     dicts,
@@ -363,6 +363,7 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(_ON_HOLD, reasons={"organization_on_hold"}),
     *error_table.LIMITED,
     error_table.STREAMED,
+    *sign_in_errors.SIGN_IN,
     ErrorRule(error_meanings.KEY_REFUSED, {401}),
     ErrorRule(error_meanings.KEY_REFUSED, types={"authentication_error"}),
     ErrorRule(error_meanings.FILTERED, {400}, message=_POLICY),

@@ -76,6 +76,16 @@ class ErrorResponse:
     def url(self) -> str:
         return self.call.url if self.call else ""
 
+    @property
+    def principal(self) -> str:
+        """Whose token was sent, by the token itself, else by what the server says; perhaps empty.
+
+        It can be put into a command: of other signs than those of accounts it has none.
+        """
+        said = re.search(r"principal[ :]+[`'\"]?([\w-]{20,})", self.body.message, re.I)
+        named = self.payload.account or (said[1] if said else "")
+        return named if re.fullmatch(r"[\w.@#+'-]{1,254}", named) else ""
+
     @cached_property
     def facts(self) -> dict[str, Any]:
         """What a row's sentence and hint can name."""
@@ -87,6 +97,9 @@ class ErrorResponse:
             "who": self.label or "The server",
             "owner": self.label or "the server",
             "account": self.label or "this key",
+            "principal": self.principal or "the account that you are signed in to",
+            "assignee": self.principal or "ACCOUNT",
+            "host": urlsplit(self.url).netloc,
             "model": self.model,
             "named": f" {self.model}" if self.model else "",
             "the_model": f"the model {self.model}" if self.model else "the model",
@@ -105,6 +118,7 @@ class Meaning:
 
     `code` is a code of ours; if it is empty, the server's own counts. With `quote`, the server's
     words follow. `waits` gives the hint instead, by the seconds that the server asks to wait.
+    `command` is a line for the shell of whoever can put it right.
     """
 
     kind: type[Failure]
@@ -115,6 +129,7 @@ class Meaning:
     waits: Callable[[float | None], str] | None = None
     perhaps_answered: bool = False
     parameter: str = ""
+    command: str = ""
 
     def failure(self, response: ErrorResponse, named: dict[str, str]) -> Failure:
         """The failure itself; `named` are more facts, by the groups of the row's patterns."""
@@ -146,6 +161,7 @@ class Meaning:
             parameter=self.parameter,
         )
         error.limits = read_limits(body.message)
+        error.command = self.command.format(**facts)
         return error
 
 

@@ -20,7 +20,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from llmwidgets.dialects import error_meanings, error_table
+from llmwidgets.dialects import error_meanings, error_table, sign_in_errors
 from llmwidgets.dialects.answer import separate_thinking
 from llmwidgets.dialects.error_body import (
     ErrorBody,
@@ -55,7 +55,7 @@ from llmwidgets.dialects.types import (
     Target,
     Usage,
 )
-from llmwidgets.errors import FailureCode, Forbidden, Truncated, Unauthorized, UnknownModel
+from llmwidgets.errors import FailureCode, Forbidden, Truncated, UnknownModel
 from llmwidgets.schemas import Compiled, SchemaSubset
 
 NAME = "openai_chat"
@@ -344,7 +344,6 @@ _REGION = re.compile(
     r"(?P<region>region|location)\b",
     re.I,
 )
-_KEYS_OFF = re.compile(r"AuthenticationTypeDisabled|key.based authentication is", re.I)
 _ON_HOLD = re.compile(
     r"account_deactivated|(?:account|organization)\b.{0,80}\b(?:deactivated|suspended|on hold)",
     re.I | re.S,
@@ -364,13 +363,6 @@ _OUTPUT_LIMIT = Meaning(
     Truncated,
     "The answer reached the output limit before its end.",
     "Raise the limit or lower the thinking level.",
-)
-_KEYS_TURNED_OFF = Meaning(
-    Unauthorized,
-    "The resource of {account} has keys turned off.",
-    "Ask its owner to turn key access (local authentication) on, or take a resource that has it"
-    " on.",
-    FailureCode.KEYS_OFF,
 )
 _DEACTIVATED = Meaning(
     Forbidden,
@@ -421,10 +413,9 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(error_meanings.NO_CREDIT, {400, 403, 429}, words=_QUOTA),
     *error_table.LIMITED,
     error_table.STREAMED,
-    ErrorRule(_KEYS_TURNED_OFF, {401}, words=_KEYS_OFF),
-    ErrorRule(replace(_KEYS_TURNED_OFF, kind=Forbidden), {403}, words=_KEYS_OFF),
     ErrorRule(_DEACTIVATED, {401, 403}, words=_ON_HOLD),
     ErrorRule(_WALLED_OFF, {401, 403}, message=_FIREWALL),
+    *sign_in_errors.SIGN_IN,
     ErrorRule(error_meanings.KEY_REFUSED, {401}),
     ErrorRule(error_meanings.KEY_REFUSED, {400, 403}, words=_BAD_KEY),
     ErrorRule(error_meanings.FILTERED, {*_ABOUT_CONTENT, 403}, words=_FILTER),

@@ -106,12 +106,14 @@ class Exchange:
     """What is exchanged for a token before a call is sent: by which source, and what it is for.
 
     `source` names the engine's part that asks for the token. `scope` is what the token gives
-    access to. `options` are plain values of the form that the source reads, a tenant say.
+    access to, `second_scope` what is tried once if a server refuses that one. `options` are plain
+    values of the form that the source reads, a tenant say.
     """
 
     source: ExchangeSource
     scope: str = ""
     options: tuple[tuple[str, str], ...] = ()
+    second_scope: str = ""
 
     @classmethod
     def by(cls, source: ExchangeSource, scope: str, **options: str | None) -> Exchange:
@@ -161,7 +163,8 @@ class Call:
     """One HTTP request, secrets still closed.
 
     `body` is JSON, a Secret that is sent as a form (for a token), or None for a GET. With
-    `brings_token` the reply is a token, perhaps the one that is in use already: it is not masked.
+    `brings_token`, a good reply is a token, perhaps the one that is in use already: nothing in it
+    is masked. `account` is whose token the call carries.
     """
 
     method: Literal["GET", "POST"]
@@ -174,6 +177,7 @@ class Call:
     label: str = ""
     model: str = ""
     brings_token: bool = False
+    account: str = ""
 
     def shown(self) -> dict[str, Any]:
         """The request as a user may look at it: every secret cut."""
@@ -190,7 +194,8 @@ class Call:
 class HTTPResponse:
     """An HTTP reply as it came: status, headers in lower case, body, seconds it took.
 
-    `first_byte_seconds` is the part of `seconds` spent waiting for the reply's head.
+    `first_byte_seconds` is the part of `seconds` spent waiting for the reply's head, `account`
+    whose token the call carried.
     """
 
     status: int
@@ -198,6 +203,7 @@ class HTTPResponse:
     body: bytes = field(repr=False)
     seconds: float
     first_byte_seconds: float = 0.0
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)

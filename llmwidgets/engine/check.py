@@ -37,6 +37,7 @@ from llmwidgets.errors import (
     Unreachable,
 )
 from llmwidgets.formatting import count, escape_controls, join_listed
+from llmwidgets.providers.azure_endpoint import AZURE_HOST
 from llmwidgets.providers.base import ModelFacts
 from llmwidgets.report import html
 from llmwidgets.secret import redact
@@ -56,7 +57,8 @@ class CheckReport:
     allowed; `facts` is what is known of each now, the provider's live list first. `mode` is
     None if it was not looked at, or could not be determined, which the sentence then says.
     `details` are (label, value) rows for who wants to know more; `code` is the server's own
-    short word, `status` "ok" or the class of the failure.
+    short word, `status` "ok" or the class of the failure. `command` is what the owner of the
+    resource can run to give the role that is missing.
     """
 
     ok: bool
@@ -71,10 +73,11 @@ class CheckReport:
     code: str = ""
     facts: tuple[ModelFacts, ...] = field(default=(), repr=False)
     status: str = "ok"
+    command: str = ""
 
     def __post_init__(self) -> None:
         # All of these can quote a server.
-        for name in ("sentence", "hint", "code"):
+        for name in ("sentence", "hint", "code", "command"):
             object.__setattr__(self, name, escape_controls(getattr(self, name)))
         details = tuple((label, escape_controls(value)) for label, value in self.details)
         object.__setattr__(self, "details", details)
@@ -96,6 +99,7 @@ class CheckReport:
             self.sentence,
             self.hint,
             f"Another {join_listed(tuple(self.fix))} fixes it: see .fix." if self.fix else "",
+            f"The command for it: {self.command}" if self.command else "",
             f"Models: {models}." if models else "",
             f"Replies: {self.mode.value}." if self.mode else "",
         )
@@ -135,6 +139,8 @@ async def check_connection(
     clock: Clock | None = None,
 ) -> CheckReport:
     """`check` as a coroutine for the engine's loop."""
+    from llmwidgets.engine.network import tokens
+
     begun = time.perf_counter()
     patience = Patience(connection.host, clock or Clock(), tell)
     checker = _Checker(connection, policy or _default_policy(), patience)
@@ -150,7 +156,9 @@ async def check_connection(
             code=FailureCode.INTERNAL.value,
             status="InternalError",
         )
-    return replace(report, seconds=time.perf_counter() - begun)
+    account = tokens.known_account(connection)
+    details = [("Signed in as", account)] if account else []
+    return replace(report, details=(*details, *report.details), seconds=time.perf_counter() - begun)
 
 
 def _default_policy() -> Policy:
@@ -170,6 +178,7 @@ class _Checker:
         self.model = next(iter(self.allowed), next(iter(connection.models), ""))
         self.listed: tuple[ListedModel, ...] | None = None
         self.undetermined = ""
+        self.proof = "Key" if connection.fields.way == "key" else "Sign-in"
 
     async def run(self) -> CheckReport:
         if self.provider.single and not self.provider.lists:
@@ -178,11 +187,11 @@ class _Checker:
         if self.provider.single:
             return await self._check_single()
         if self.connection.any_model:
-            return CheckReport(True, "Key accepted. Each reference names its deployment.")
+            return CheckReport(True, f"{self.proof} accepted. Each reference names its deployment.")
         if self.connection.capability(self.model) is None or self.provider.self_hosted:
             return await self._probe()
         await self._prober(self.model).greet()
-        return self._success(f"Key accepted. The deployment {self.model} answers.")
+        return self._success(f"{self.proof} accepted. The deployment {self.model} answers.")
 
     async def explain(self, error: LLMWidgetsError) -> CheckReport:
         """The report of a check that failed; a fix is offered only if it was tried."""
@@ -207,6 +216,7 @@ class _Checker:
             details=tuple(details),
             code=diagnosis.code,
             status=diagnosis.status,
+            command=getattr(error, "command", ""),
         )
 
     async def _list(self) -> None:
@@ -293,7 +303,8 @@ class _Checker:
 
     async def _probe(self) -> CheckReport:
         prober = self._prober(self.model)
-        keyed = " and accepts the key" if self.connection.secret_fields else ""
+        proven = self.connection.secret_fields or self.proof != "Key"
+        keyed = f" and accepts the {self.proof.lower()}" if proven else ""
         answers = f"The server answers{keyed}."
         try:
             capability = await prober.climb()
@@ -429,8 +440,14 @@ _ADDRESSES = frozenset({"endpoint", "base_url"})
 
 
 def apply_fix(connection: Connection, fix: Mapping[str, str]) -> Connection:
-    """The connection with these fields changed; FieldError if they do not fit."""
+    """The connection with these fields changed; FieldError if they do not fit.
+
+    With another way to sign in it loses what only the former one uses: the key, say.
+    """
     fields = {**connection.plain_fields, **connection.secret_fields}
+    if "sign_in" in fix:
+        asked = connection.provider.form(fix["sign_in"]).model_fields
+        fields = {name: value for name, value in fields.items() if name in asked}
     headers = dict(connection.fields.headers)
     return Connection(
         connection.kind, label=connection.label, **{**fields, "headers": headers, **fix}
@@ -440,8 +457,13 @@ def apply_fix(connection: Connection, fix: Mapping[str, str]) -> Connection:
 async def fixes_connection(
     connection: Connection, fix: Mapping[str, str], model: str, *, policy: Policy
 ) -> bool:
-    """Whether the connection works with the fix; a key is never taken to another address."""
+    """Whether the connection works with the fix; a key is never taken to another address.
+
+    A token that nobody chose to send is sent to Azure's own hosts alone.
+    """
     moved = False
+    if "sign_in" in fix and not (egress.is_local(connection) or AZURE_HOST.search(connection.host)):
+        return False
     try:
         other = apply_fix(connection, fix)
         moved = bool(_ADDRESSES & set(fix)) and other.address != connection.address

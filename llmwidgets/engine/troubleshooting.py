@@ -130,7 +130,8 @@ class CheckFailure:
     @property
     def key_refused(self) -> bool:
         """Whether the key itself is not accepted; its spelling is explained where it is read."""
-        return isinstance(self.error, Unauthorized) and self.code not in _NOT_THE_KEY
+        by_key = self.connection.fields.way == "key"
+        return isinstance(self.error, Unauthorized) and by_key and self.code not in _NOT_THE_KEY
 
     @property
     def account(self) -> str:
@@ -434,6 +435,10 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "There is no Azure resource called {host}.",
         "Copy the target URI again; a resource that was just made needs a few minutes."),
     # Keys.
+    Symptom((Unauthorized, Forbidden),
+        lambda case: case.code == FailureCode.KEYS_OFF and "entra" in case.provider.ways,
+        "{message}",
+        fixes=lambda _case: ({"sign_in": "entra"},)),
     Symptom((Unauthorized, Forbidden), lambda case: case.prefix.manages,
         "The key was not accepted by {label}. {key_problem}",
         "{key_step}"),

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import anthropic, openai
 from llmwidgets.dialects.types import AuthHeader, Dialect, Target
-from llmwidgets.providers import azure_openai
+from llmwidgets.providers import azure_openai, azure_sign_in
 from llmwidgets.providers.anthropic import PROVIDER as ANTHROPIC
 from llmwidgets.providers.anthropic import messages_target
 from llmwidgets.providers.azure_endpoint import checked_endpoint, read_endpoint
@@ -22,7 +22,6 @@ from llmwidgets.providers.base import (
     Fields,
     Link,
     Provider,
-    SignIn,
     Way,
     sign_in_field,
 )
@@ -69,8 +68,8 @@ class FoundryEntraFields(azure_openai.AzureFields):
     sign_in: Way = sign_in_field("entra")
     model: Model
     endpoint: Endpoint
-    tenant: azure_openai.Tenant = None
-    client_id: azure_openai.ClientId = None
+    tenant: azure_sign_in.Tenant = None
+    client_id: azure_sign_in.ClientId = None
     read_url = _read
 
 
@@ -82,7 +81,7 @@ def _target(fields: Fields, model: str) -> Target:
         names = ("x-api-key", *endpoint.key_headers)
         auth = tuple(AuthHeader(name, key) for name in names)
         if fields.way == "entra":
-            auth = (azure_openai.entra_auth(fields),)
+            auth = (fields.entra_auth,)
         return messages_target(endpoint.url, model, auth, slash=endpoint.slash)
     return azure_openai.make_target(fields, model, key, both_headers=True)
 
@@ -107,6 +106,7 @@ def _sdk(fields: Fields, target: Target) -> SDK:
         arguments={"base_url": url},
         keys=("ANTHROPIC_FOUNDRY_API_KEY",),
         variables={"ANTHROPIC_FOUNDRY_BASE_URL": url},
+        token_argument="azure_ad_token_provider",
     )
 
 
@@ -136,7 +136,7 @@ PROVIDER = Provider(
     dialect=openai,
     target=_target,
     sdk=_sdk,
-    sign_ins=(SignIn("entra", "Microsoft Entra ID", FoundryEntraFields),),
+    sign_ins=(azure_sign_in.way(FoundryEntraFields),),
     model_field="model",
     deployments=True,
     probes=True,

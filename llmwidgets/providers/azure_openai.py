@@ -6,7 +6,6 @@ own for models.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any
@@ -16,7 +15,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from llmwidgets.dialects import openai
 from llmwidgets.dialects.error_meanings import NO_DEPLOYMENT
-from llmwidgets.dialects.types import AuthHeader, Exchange, Target
+from llmwidgets.dialects.types import AuthHeader, Target
+from llmwidgets.providers import azure_sign_in
 from llmwidgets.providers.anthropic import PROVIDER as ANTHROPIC
 from llmwidgets.providers.azure_endpoint import Flavour, checked_endpoint, read_endpoint
 from llmwidgets.providers.base import (
@@ -30,7 +30,6 @@ from llmwidgets.providers.base import (
     Link,
     ModelFacts,
     Provider,
-    SignIn,
     SignInFields,
     Way,
     openai_sdk,
@@ -80,6 +79,13 @@ class AzureFields(EndpointFields, SignInFields):
         return self.base_url or str(getattr(self, "endpoint", ""))
 
     @property
+    def entra_auth(self) -> AuthHeader:
+        """The header with a token of Entra ID in place of a key."""
+        asked = {name: getattr(self, name, None) for name in ("tenant", "client_id")}
+        # A gateway in front of the endpoint passes the token on.
+        return azure_sign_in.entra_auth(str(getattr(self, "endpoint", "")), **asked)
+
+    @property
     def named(self) -> str:
         """The deployment or model as the form names it."""
         return str(getattr(self, "deployment", getattr(self, "model", "")))
@@ -107,47 +113,6 @@ class AzureFields(EndpointFields, SignInFields):
         return [("host", endpoint.host), *parts, ("format", _FLAVOURS[endpoint.flavour])]
 
 
-def _tenant(value: str | None) -> str | None:
-    if value is None or re.fullmatch(r"[0-9a-f-]{36}|[a-z0-9-]+(?:\.[a-z0-9-]+)+", value.lower()):
-        return value and value.lower()
-    message = "is not a tenant: write its id or a domain, such as acme.example."
-    raise ValueError(message)
-
-
-def _client_id(value: str | None) -> str | None:
-    if value is None or re.fullmatch(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", value.lower()):
-        return value and value.lower()
-    message = "is not a client id: it is written as 00000000-0000-0000-0000-000000000000."
-    raise ValueError(message)
-
-
-Tenant = Annotated[
-    str | None,
-    AfterValidator(_tenant),
-    Field(
-        title="Tenant",
-        description="An id or a domain. Default: the one you are signed in to.",
-        examples=["acme.example"],
-    ),
-]
-ClientId = Annotated[
-    str | None,
-    AfterValidator(_client_id),
-    Field(
-        title="Client id",
-        description="Of a managed identity, on a server in Azure. Default: none.",
-        examples=["00000000-0000-0000-0000-000000000000"],
-    ),
-]
-
-
-def entra_auth(fields: Fields) -> AuthHeader:
-    """The header with a token of Entra ID in place of a key."""
-    asked = {name: getattr(fields, name, None) for name in ("tenant", "client_id")}
-    exchange = Exchange.by("entra", "https://cognitiveservices.azure.com/.default", **asked)
-    return AuthHeader("Authorization", Secret(""), "Bearer {}", exchange)
-
-
 def make_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) -> Target:
     """Where the deployment answers; `both_headers` sends the key as Bearer as well."""
     assert isinstance(fields, AzureFields)
@@ -160,7 +125,7 @@ def make_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) 
     if both_headers or not own:
         auth += (AuthHeader("Authorization", key, "Bearer {}"),)
     if fields.way == "entra":
-        auth = (entra_auth(fields),)
+        auth = (fields.entra_auth,)
     return Target(
         url=url,
         model=model,
@@ -200,6 +165,7 @@ def make_sdk(fields: Fields, target: Target) -> SDK:
             "OPENAI_API_VERSION": version,
             "AZURE_OPENAI_DEPLOYMENT": deployment,
         },
+        token_argument="azure_ad_token_provider",
     )
 
 
@@ -350,8 +316,8 @@ class AzureOpenAIEntraFields(AzureFields):
     sign_in: Way = sign_in_field("entra")
     deployment: Deployment
     endpoint: Endpoint
-    tenant: Tenant = None
-    client_id: ClientId = None
+    tenant: azure_sign_in.Tenant = None
+    client_id: azure_sign_in.ClientId = None
     read_url = checked_endpoint
 
 
@@ -390,7 +356,7 @@ PROVIDER = Provider(
     dialect=openai,
     target=_target,
     sdk=_sdk,
-    sign_ins=(SignIn("entra", "Microsoft Entra ID", AzureOpenAIEntraFields),),
+    sign_ins=(azure_sign_in.way(AzureOpenAIEntraFields),),
     model_field="deployment",
     deployments=True,
     key_hint="an Azure resource has keys of its own",
@@ -398,6 +364,7 @@ PROVIDER = Provider(
         keys=("AZURE_OPENAI_API_KEY",),
         beside={"endpoint": "AZURE_OPENAI_ENDPOINT", "deployment": "AZURE_OPENAI_DEPLOYMENT"},
         others=VARIABLES,
+        signs_in={"AZURE_OPENAI_AD_TOKEN": "entra"},
     ),
     vendor="Azure",
     find_facts=find_facts,

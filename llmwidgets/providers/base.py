@@ -290,13 +290,14 @@ class Environment:
     The first of `keys` that is set connects it, or the credentials file that `file` names.
     `beside` are the plain fields by the variables that the vendor's clients read, found there and
     set there: a key set up for a gateway must not be sent to the vendor's host. `others` are what
-    else those clients read.
+    else those clients read. `signs_in` has the way to sign in by the variable that shows it.
     """
 
     keys: tuple[str, ...] = ()
     beside: Mapping[str, str] = field(default_factory=dict, hash=False)
     file: str = ""
     others: tuple[str, ...] = OPENAI_VARIABLES
+    signs_in: Mapping[str, Way] = field(default_factory=dict, hash=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -311,7 +312,8 @@ class SDK:
 
     `client` is a class of `module`; `attributes` are set on what was made. With `sends_auth` it
     gets the headers that carry the key as well, since its own would differ. `keys` and
-    `variables` are the environment variables for the key and for plain values.
+    `variables` are the environment variables for the key and for plain values. `token_argument`
+    takes a function that fetches a token, where that takes the place of a key.
     """
 
     module: str = "openai"
@@ -321,6 +323,7 @@ class SDK:
     sends_auth: bool = False
     keys: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    token_argument: str = "api_key"
 
     @property
     def package(self) -> str:

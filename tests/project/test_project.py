@@ -125,6 +125,7 @@ def test_only_the_doors_open_secrets() -> None:
         "store/identity_sources.py",
         "store/age.py",
         "store/document.py",
+        "engine/network/entra_tokens.py",
         "engine/network/google_credentials.py",
         "engine/network/tokens.py",
         "engine/network/transport.py",

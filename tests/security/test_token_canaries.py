@@ -195,7 +195,7 @@ def test_no_object_that_is_left_holds_a_token_as_a_text(signed, tmp_path):
         sorted(map(str, each))
         for each in gc.get_objects()
         if isinstance(each, dict)
-        and any(isinstance(word, str) and f"{TOKEN}-made-up" in word for word in each.values())
+        and any(isinstance(word, str) and f"{TOKEN}-made-up" in word for word in [*each.values()])
     ]
     assert holders == []
 

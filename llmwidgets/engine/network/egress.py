@@ -86,7 +86,7 @@ async def send_guarded(
         sent = await tokens.exchange_credentials(call, policy) if exchanged else call
         response = await transport.send_call(sent, connect=connect, total=total)
         refused = tries_left and response.status == 401
-        if not (refused and tokens.token_refused(call, sent)):
+        if not (refused and tokens.token_refused(call, sent, response)):
             break
     return response
 

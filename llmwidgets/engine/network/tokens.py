@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from llmwidgets.dialects.types import AuthHeader, Call, Exchange, HTTPResponse
-from llmwidgets.errors import CallError, FieldError, LLMWidgetsError
+from llmwidgets.errors import CallError, FailureCode, FieldError, LLMWidgetsError
 from llmwidgets.providers.urls import host_of
 from llmwidgets.secret import Secret
 
@@ -33,8 +34,10 @@ _MOST_KEPT = 64
 _AWAY = frozenset({429, 500, 502, 503, 504})
 """By which a token service says that it cannot answer now: it is asked once more."""
 _PAUSE_SECONDS = 1.0
+_READ = 10_000
 
 _SOURCES = {
+    "entra": "entra_tokens:fetch_by_chain",
     "google": "google_tokens:fetch_by_json",
     "google_machine": "google_machine:fetch_from_machine",
 }
@@ -46,13 +49,15 @@ token on a thread of its own and gives a Token, or the error that says why there
 class Token:
     """A token: how many seconds it lasts, the headers that go with it, and whose it is.
 
-    `account` is empty if that is not known. `project` takes the place of `-` in a call's address.
+    `account` is empty if that is not known, and `via` names what signed in: Azure CLI, say.
+    `project` takes the place of `-` in a call's address.
     """
 
     secret: Secret
     seconds: float
     headers: Mapping[str, str] = field(default_factory=dict)
     account: str = ""
+    via: str = ""
     project: str = ""
 
 
@@ -110,6 +115,9 @@ _kept: dict[str, _Kept] = {}
 _Asked = asyncio.Task[Token | LLMWidgetsError]
 _asked: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Asked]] = WeakKeyDictionary()
 """What is being asked for: whoever needs the same token meanwhile waits for the same answer."""
+_by_second: set[tuple[str, Exchange]] = set()
+"""Hosts that refused the first scope of an exchange: they are asked with the second."""
+_AUDIENCE = re.compile(rb"audience", re.I)
 
 
 async def exchange_credentials(call: Call, policy: Policy) -> Call:
@@ -121,7 +129,11 @@ async def exchange_credentials(call: Call, policy: Policy) -> Call:
     header = _header(call.auth)
     if header is None:
         return call
-    token = await _token(header, call, policy)
+    asked = _in_force(header, call.url)
+    token = await _token(asked, call, policy)
+    if isinstance(token, CallError) and token.code == FailureCode.NO_AUDIENCE:
+        _try_other_scope(header, call, asked)
+        token = await _token(_in_force(header, call.url), call, policy)
     if isinstance(token, LLMWidgetsError):
         # Others that waited raise it too, each with a traceback and a name of its own.
         error = copy(token)
@@ -137,39 +149,73 @@ async def exchange_credentials(call: Call, policy: Policy) -> Call:
     url = call.url
     if token.project:
         url = url.replace("/projects/-/", f"/projects/{token.project}/", 1)
-    return replace(call, url=url, auth=auth, headers={**call.headers, **token.headers})
+    headers = {**call.headers, **token.headers}
+    return replace(call, url=url, auth=auth, headers=headers, account=token.account)
 
 
-def token_refused(call: Call, sent: Call) -> bool:
+def token_refused(call: Call, sent: Call, response: HTTPResponse | None = None) -> bool:
     """Whether the call may be repeated with another token than the refused one that it was sent by.
 
     False for a call that carries a key of its own: there is no other. The refused token is
-    forgotten, unless a call that was refused earlier has had it replaced already.
+    forgotten, unless a call that was refused earlier has had it replaced already. If the response
+    names the audience, the next token is for the second scope.
     """
     header = _header(call.auth)
     if header is None:
         return False
-    digest = _digest(header) or ""
+    asked = _in_force(header, call.url)
+    digest = _digest(asked) or ""
     known = _kept.get(digest)
     if known is not None and any(each.secret is known.token.secret for each in sent.auth):
         del _kept[digest]
+        if response is not None and _AUDIENCE.search(response.body[:_READ]):
+            _try_other_scope(header, call, asked)
     return True
+
+
+def known_account(connection: Connection) -> str:
+    """Whose token the connection signs in with: `ada@acme.example by Azure CLI`.
+
+    Empty until one was fetched, and if the token does not say.
+    """
+    target = connection.target(next(iter(connection.models), "*"))
+    header = _header(target.auth)
+    kept = _kept.get(_digest(_in_force(header, target.url)) or "") if header else None
+    if kept is None or not kept.token.account:
+        return ""
+    via = kept.token.via
+    return f"{kept.token.account} by {via}" if via else kept.token.account
 
 
 def forget_tokens() -> None:
     """Forget every token: the next calls ask for new ones."""
     _kept.clear()
-
-
-def known_account(connection: Connection) -> str:
-    """Whose token the connection signs in with; empty until one was fetched, or if unknown."""
-    header = _header(connection.target(next(iter(connection.models), "")).auth)
-    kept = _kept.get(_digest(header) or "") if header else None
-    return kept.token.account if kept else ""
+    _by_second.clear()
 
 
 def _header(auth: Iterable[AuthHeader]) -> AuthHeader | None:
     return next((each for each in auth if each.exchange is not None), None)
+
+
+def _in_force(header: AuthHeader, url: str) -> AuthHeader:
+    """The header with the one scope that this host is asked with."""
+    exchange = header.exchange
+    assert exchange is not None
+    second = (host_of(url), exchange) in _by_second
+    scope = exchange.second_scope if second else exchange.scope
+    return replace(header, exchange=replace(exchange, scope=scope, second_scope=""))
+
+
+def _try_other_scope(header: AuthHeader, call: Call, refused: AuthHeader) -> None:
+    exchange = header.exchange
+    assert exchange is not None
+    assert refused.exchange is not None
+    if not exchange.second_scope:
+        return
+    while len(_by_second) >= _MOST_KEPT:
+        _by_second.pop()
+    place = (host_of(call.url), exchange)
+    (_by_second.add if refused.exchange.scope == exchange.scope else _by_second.discard)(place)
 
 
 def _digest(header: AuthHeader) -> str | None:

@@ -179,7 +179,7 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
             await asyncio.to_thread(mask_secrets, received) if large else mask_secrets(received)
         )
     headers = _mask_headers(response.headers)
-    return HTTPResponse(response.status_code, headers, received, seconds, first_byte)
+    return HTTPResponse(response.status_code, headers, received, seconds, first_byte, call.account)
 
 
 _url = lru_cache(maxsize=256)(httpx.URL)

@@ -33,7 +33,7 @@ AZURE = (
         "keys turned off on the resource", "azure_openai", azure("{url}/openai/v1"),
         (("", 403, {"error": {"code": "AuthenticationTypeDisabled",
                               "message": "Key based authentication is disabled for this resource."}}),),
-        "Forbidden", ("keys", "turned off"), ("local authentication",),
+        "Forbidden", ("keys", "turned off"), ("local authentication", "Microsoft Entra ID"),
     ),
     SetUp(
         "keys turned off, said as PermissionDenied", "azure_ai_foundry",
@@ -41,7 +41,7 @@ AZURE = (
         (("", 401, {"error": {"code": "PermissionDenied",
                               "message": "Key based authentication is not permitted for this "
                               "resource"}}),),
-        "Unauthorized", ("keys", "turned off"), ("local authentication",),
+        "Unauthorized", ("keys", "turned off"), ("local authentication", "Microsoft Entra ID"),
     ),
     SetUp(
         "the key of another resource", "azure_openai", azure("{url}/openai/v1"),

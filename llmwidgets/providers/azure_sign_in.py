@@ -1,0 +1,104 @@
+"""Sign-in with Microsoft Entra ID: what a form asks for it, and which token a host of Azure takes.
+
+Each of Azure's clouds has a sign-in service and names of its own for what a token gives access to.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from llmwidgets.dialects.types import AuthHeader, Exchange
+from llmwidgets.providers.base import Fields, SignIn
+from llmwidgets.providers.urls import host_of
+from llmwidgets.secret import Secret
+
+AUTHORITIES = {
+    "com": "login.microsoftonline.com",
+    "us": "login.microsoftonline.us",
+    "cn": "login.chinacloudapi.cn",
+}
+"""The host of the sign-in service, by the end of the hosts of its cloud."""
+
+_CLOUD = re.compile(r"\.azure(?:-api)?\.(us|cn)$")
+_PROJECT = re.compile(r"/api/projects/", re.I)
+
+
+def _tenant(value: str | None) -> str | None:
+    if value is None or re.fullmatch(
+        r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:[a-z0-9][a-z0-9-]{0,62}\.)+[a-z][a-z0-9-]+",
+        value.lower(),
+        re.ASCII,
+    ):
+        return value and value.lower()
+    message = "is not a tenant: write its id or a domain, such as acme.example."
+    raise ValueError(message)
+
+
+def _client_id(value: str | None) -> str | None:
+    if value is None or re.fullmatch(
+        r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", value.lower(), re.ASCII
+    ):
+        return value and value.lower()
+    message = "is not a client id: it is written as 00000000-0000-0000-0000-000000000000."
+    raise ValueError(message)
+
+
+Tenant = Annotated[
+    str | None,
+    AfterValidator(_tenant),
+    Field(
+        title="Tenant",
+        description="An id or a domain. Default: the one you are signed in to.",
+        examples=["acme.example"],
+    ),
+]
+ClientId = Annotated[
+    str | None,
+    AfterValidator(_client_id),
+    Field(
+        title="Client id",
+        description="Of a managed identity, on a server in Azure. Default: none.",
+        examples=["00000000-0000-0000-0000-000000000000"],
+    ),
+]
+
+_STEPS = (
+    "Ask an owner of the resource for the role Cognitive Services OpenAI User (for Claude and other"
+    " models of Foundry: Cognitive Services User). A new role can take five minutes to work.",
+    "Where the kernel runs, install azure-identity (pip install azure-identity) and sign in: az"
+    " login. A server in Azure signs in by its managed identity.",
+    "In the Foundry portal open the deployment, then Details: copy the Target URI into Endpoint.",
+)
+_NOTE = (
+    "No key is stored. A token is fetched when needed, kept in memory, and sent to the host of the"
+    " endpoint and to no other host."
+)
+
+
+def way(form: type[Fields]) -> SignIn:
+    """The way to sign in, with this form."""
+    return SignIn("entra", "Microsoft Entra ID", form, _STEPS, _NOTE)
+
+
+def entra_auth(endpoint: str, *, tenant: str | None, client_id: str | None) -> AuthHeader:
+    """The header with a token of Entra ID in place of a key, as the endpoint's own host takes it.
+
+    The endpoint of a project takes another kind of token first; each host is asked with the other
+    kind once if it refuses the first.
+    """
+    cloud = match[1] if (match := _CLOUD.search(host_of(endpoint))) else "com"
+    scopes = [f"https://{name}.azure.{cloud}/.default" for name in ("cognitiveservices", "ai")]
+    if _PROJECT.search(urlsplit(endpoint).path):
+        scopes.reverse()
+    authority = "" if cloud == "com" else AUTHORITIES[cloud]
+    exchange = Exchange.by(
+        "entra", scopes[0], tenant=tenant, client_id=client_id, authority=authority
+    )
+    return AuthHeader(
+        "Authorization", Secret(""), "Bearer {}", replace(exchange, second_scope=scopes[1])
+    )
