@@ -67,7 +67,7 @@ class FormController:
         """A field was left, or a preset chosen: keep it, and show where the key would go."""
         if draft := self._forms.find_addressed(content):
             draft.take(values_in(content, "values"))
-            draft.use_preset(content.get("title"))
+            draft.use_preset(content.get("title"), replace=bool(content.get("replace")))
             draft.look()
             self._page.push()
 

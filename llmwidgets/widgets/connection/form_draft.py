@@ -25,6 +25,7 @@ from llmwidgets.widgets.connection.check_view import (
     refused_rows,
     refused_view,
 )
+from llmwidgets.widgets.connection.preset_view import find_own
 from llmwidgets.widgets.panel import Content
 from llmwidgets.widgets.secret_field import SecretField
 
@@ -69,7 +70,7 @@ class FormDraft:
         if connection is not None:
             self._load(connection)
         self.credentials: Credentials | None = None
-        self.preset: Preset | None = None
+        self._chosen: Preset | None = None
         self.problems: dict[str, str] = {}
         self.hint = ""
         self.doubts: list[FieldWarning] = []
@@ -132,6 +133,9 @@ class FormDraft:
         """See what is wrong with the fields that are filled in; nothing is sent."""
         self.problems, self.hint = {}, ""
         filled = {name for name, value in self.values.items() if value}
+        if self.preset and self.preset.endpoint == self.endpoint:
+            # What it leaves open is asked for where it is.
+            filled.discard("endpoint")
         try:
             self._stand_in()
         except FieldError as error:
@@ -142,17 +146,29 @@ class FormDraft:
     def _blame(self, problems: Mapping[str, str]) -> None:
         self.problems = {name: redact(problem) for name, problem in problems.items()}
 
-    def use_preset(self, title: object) -> None:
-        """Fill in the address of a server that is often connected; a second click takes it out."""
+    @property
+    def preset(self) -> Preset | None:
+        """The preset whose address is in the form, else the one that was chosen."""
+        return find_own(self.provider.presets, self.form, self.endpoint) or self._chosen
+
+    @property
+    def endpoint(self) -> str:
+        """The address in the form, as it was typed or filled in."""
+        return str(self.values.get("endpoint") or "")
+
+    def use_preset(self, title: object, *, replace: bool = False) -> None:
+        """Fill in the address of a server that is often connected; a second choice takes it out.
+
+        An address that is not a preset's stays, unless `replace` is asked for.
+        """
         presets = self.provider.presets
         preset = next((each for each in presets if each.title == title), None)
         if preset is None:
             return
-        old = self.preset
-        self.preset = None if preset is old else preset
-        typed = str(self.values.get("endpoint") or "")
-        if typed in {"", *(each.endpoint for each in presets)}:
-            self.values["endpoint"] = self.preset.endpoint if self.preset else ""
+        takes_out = preset is self.preset and not replace
+        if replace or not self.endpoint or find_own(presets, self.form, self.endpoint):
+            self.values["endpoint"] = "" if takes_out else preset.endpoint
+        self._chosen = None if takes_out else preset
         self.rev += 1
 
     def receive(self, name: str, secret: Secret, header: str = "") -> None:

@@ -30,6 +30,12 @@ from llmwidgets.widgets.connection.check_view import (
     report_view,
 )
 from llmwidgets.widgets.connection.form_draft import FormDraft, Intent
+from llmwidgets.widgets.connection.preset_view import (
+    ChosenState,
+    PresetState,
+    chosen_view,
+    preset_rows,
+)
 from llmwidgets.widgets.secret_field import SecretField, SecretState
 
 
@@ -95,13 +101,6 @@ class _KeyNoteState(TypedDict):
     fix: str
 
 
-class _PresetState(TypedDict):
-    """A server that is often connected as this kind; `on` where its values are filled in."""
-
-    title: str
-    on: bool
-
-
 class _LinkState(TypedDict):
     text: str
     url: str
@@ -150,7 +149,8 @@ class _FormFields(TypedDict):
     notes: list[str]
     key_notes: list[_KeyNoteState]
     warnings: list[str]
-    presets: list[_PresetState]
+    presets: list[PresetState]
+    preset: ChosenState | None
     groups: list[_GroupState]
     problem: str
     hint: str
@@ -231,10 +231,8 @@ def _fields(draft: FormDraft) -> _FormFields:
         "notes": [redact(note) for note in preview.fields.notes()] if preview else [],
         "key_notes": [{"said": note.said, "fix": note.fix} for note in _key_notes(draft, preview)],
         "warnings": _warnings(draft, preview),
-        "presets": [
-            {"title": each.title, "on": each is preset}
-            for each in (() if draft.connection else provider.presets)
-        ],
+        "presets": preset_rows(() if draft.connection else provider.presets, preset),
+        "preset": chosen_view(preset, draft.form, draft.endpoint),
         "groups": _groups(draft),
         "problem": draft.problems.get("") or draft.problems.get("label") or "",
         "hint": draft.hint,
@@ -352,9 +350,13 @@ def _groups(draft: FormDraft) -> list[_GroupState]:
     parts: dict[str, list[FieldState]] = {"main": [], "optional": [], "advanced": []}
     # The kind's own fields come first, then those that every kind has.
     infos = {name: info for name, info in draft.form.model_fields.items() if name != "sign_in"}
+    presets, asked = draft.provider.presets, draft.preset.extra if draft.preset else ()
+    others = {name for each in presets for name in each.extra}.difference(asked)
     for name in sorted(infos, key=lambda name: name in Fields.model_fields):
         field = _field(draft, name, infos[name], errors.get(name, ""))
-        parts[_part(infos[name], field)].append(field)
+        if name not in others or field["filled"]:
+            part = "main" if name in asked else _part(infos[name], field)
+            parts[part].append(field)
     return [
         {
             "name": name,
