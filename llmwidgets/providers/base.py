@@ -355,7 +355,17 @@ class Advice:
 class Preset:
     """A server that many connect as this kind: what its form contains, and what to do there first.
 
-    `key` is the placeholder of the key field; it is sent only if it is typed.
+    `key` is the placeholder of the key field; it is sent only if it is typed. `key_page` is where
+    the key is found, `variable` the environment variable that contains it, `issuer` whose keys it
+    takes by the table of key shapes, if that is not the title.
+
+    `enforces` is what it is known to do with a schema, in a few words, `level` whether that holds
+    for all its models, `watch_out` its trap; a probe decides. `options` are the arguments of the
+    dialect for this server.
+
+    `extra` are the placeholders in the endpoint, with what to put there; `place_variable` is the
+    variable that contains it. `hosts` are the patterns of its hosts, if the endpoint's is not the
+    only one, `paths` the other paths where it speaks the format; none is on this computer.
     """
 
     title: str
@@ -363,6 +373,31 @@ class Preset:
     name: str
     key: str
     steps: tuple[str, ...]
+    key_page: str = ""
+    variable: str = ""
+    issuer: str = ""
+    enforces: str = ""
+    level: Literal["ok", "warn"] = "ok"
+    watch_out: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    extra: Mapping[str, str] = field(default_factory=dict, hash=False)
+    place_variable: str = ""
+    hosts: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+    @property
+    def slug(self) -> str:
+        """Its name in code and in references.
+
+        >>> Preset("Hugging Face", "https://router.huggingface.co/v1", "", "", ()).slug
+        'huggingface'
+        """
+        return spell_slug(self.title)
+
+
+def spell_slug(name: str) -> str:
+    """The name of a preset as it is looked up: small letters and digits alone."""
+    return re.sub("[^a-z0-9]+", "", name.lower())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,8 @@ from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import openai
 from llmwidgets.dialects.types import AuthHeader, Target
-from llmwidgets.providers.base import EndpointFields, Fields, Link, Preset, Provider
+from llmwidgets.providers.base import EndpointFields, Fields, Link, Provider
+from llmwidgets.providers.presets import ELSEWHERE, PRESETS
 from llmwidgets.providers.urls import cut_route, read_address, trim_route
 from llmwidgets.secret import Secret
 
@@ -90,49 +91,6 @@ def _warn(field: str, value: str) -> str | None:
     return "The endpoint of a server in OpenAI format ends in /v1; this one does not."
 
 
-_ELSEWHERE = (
-    "Where the kernel runs elsewhere (JupyterHub, Binder, Colab, a container), localhost is that "
-    "machine: give the server an outside address and use it as the endpoint."
-)
-_KEY = "API key: what --api-key says; without it none is needed."
-
-PRESETS: tuple[Preset, ...] = (
-    Preset("Ollama", "http://localhost:11434/v1", "llama3.2", "ollama", (
-        "Install Ollama, then run ollama run llama3.2 in a terminal: it loads the model.",
-        "Name: as ollama list shows it. API key: any word, for example ollama.",
-        "It cuts long texts silently: start it with OLLAMA_CONTEXT_LENGTH=32768.",
-        _ELSEWHERE,
-    )),
-    Preset("sglang", "http://localhost:30000/v1", "Qwen/Qwen3-8B", "what --api-key says", (
-        "Run python -m sglang.launch_server --model-path Qwen/Qwen3-8B --port 30000.",
-        "Name: the model's path, or what --served-model-name says.",
-        _KEY, _ELSEWHERE,
-    )),
-    Preset("vLLM", "http://localhost:8000/v1", "Qwen/Qwen3-8B", "what --api-key says", (
-        "Run vllm serve Qwen/Qwen3-8B in a terminal.",
-        "Name: the model as it was served, or what --served-model-name says.",
-        _KEY, _ELSEWHERE,
-    )),
-    Preset("LM Studio", "http://localhost:1234/v1", "qwen3-8b", "none needed", (
-        "Load a model, open Developer and start the server.",
-        "Name: the model's API identifier, which is shown next to it.",
-        _ELSEWHERE,
-    )),
-    Preset("llama.cpp", "http://localhost:8080/v1", "qwen3-8b", "what --api-key says", (
-        "Run llama-server -m MODEL.gguf --port 8080 in a terminal.",
-        "Name: any; the server has the one model, and lists it by its file's name.",
-        _KEY, _ELSEWHERE,
-    )),
-    Preset("Hugging Face", "https://router.huggingface.co/v1", "deepseek-ai/DeepSeek-R1", "hf_…", (
-        "Make a token with the permission Make calls to Inference Providers.",
-        "Name: the model's id; a provider can follow it, as in deepseek-ai/DeepSeek-R1:together.",
-        "The router's own address speaks the OpenAI format; that of one provider "
-        "(https://router.huggingface.co/together/v1) speaks that provider's.",
-    )),
-)  # fmt: skip
-"""Servers by their default address."""
-
-
 PROVIDER = Provider(
     kind="custom",
     title="Custom",
@@ -149,7 +107,7 @@ PROVIDER = Provider(
         "test finds out what yours enforces, and every reply is checked.",
         "Ollama: run ollama run llama3.2 in a terminal. Name llama3.2, endpoint "
         "http://localhost:11434/v1, API key ollama.",
-        _ELSEWHERE,
+        ELSEWHERE,
         "Hugging Face: name deepseek-ai/DeepSeek-R1, endpoint "
         "https://router.huggingface.co/together/v1, API key: a Hugging Face token (hf_…) with "
         "the permission Make calls to Inference Providers.",
