@@ -50,8 +50,9 @@ class Fields(BaseModel):
     """The fields of a form. A field's title is its label, its description the help line.
 
     Walk `model_fields`: `Secret` type = secret field, `date` = a day, `is_required()` = required,
-    `examples[0]` = placeholder, `json_schema_extra={"advanced": True}` = folded away. `read_url` is
-    how the kind reads its base URL: ValueError with a sentence if that cannot be one.
+    `examples[0]` = placeholder, `json_schema_extra={"advanced": True}` = folded away; with
+    `"preset": "groq"` as well it is asked for beside the others while that preset is on. `read_url`
+    is how the kind reads its base URL: ValueError with a sentence if that cannot be one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

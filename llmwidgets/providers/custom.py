@@ -54,6 +54,13 @@ class CustomFields(EndpointFields):
         description="For a server that needs a bare token, without the word Bearer.",
         json_schema_extra={"advanced": True},
     )
+    upstream: str | None = Field(
+        default=None,
+        title="Provider",
+        description="The only one asked; without one the provider can change between calls.",
+        examples=["fireworks"],
+        json_schema_extra={"advanced": True, "preset": "openrouter"},
+    )
     read_url = _endpoint
 
 

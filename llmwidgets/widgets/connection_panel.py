@@ -19,6 +19,7 @@ from llmwidgets.secret import Secret, redact
 from llmwidgets.widgets.connection.form_controller import ConnectionList, FormController, ListState
 from llmwidgets.widgets.connection.form_draft import FormDraft, OpenForms
 from llmwidgets.widgets.connection.form_view import FormState
+from llmwidgets.widgets.connection.preset_view import find_own
 from llmwidgets.widgets.connection.store_gate import StoreGate, StoreState
 from llmwidgets.widgets.connection.store_settings import StoreSettings
 from llmwidgets.widgets.panel import Content, Page, Panel
@@ -31,10 +32,17 @@ if TYPE_CHECKING:
 
 
 class _FoundState(TypedDict):
+    """A connection of the environment; `asks` is what it leaves open, with an example.
+
+    Such a connection serves every model: code names one behind the label, as in `groq/MODEL`.
+    """
+
     label: str
     title: str
     source: str
     where: str
+    asks: str
+    example: str
 
 
 class _LocalState(TypedDict):
@@ -104,8 +112,8 @@ class Discovery:
     def _fill(
         self, kind: Kind, known: Connection | None, plain: Mapping[str, Any], **secrets: Secret
     ) -> FormDraft:
-        """The form of a kind, filled in with what was found."""
-        draft = self._forms.open(kind, known)
+        """The form of a kind, filled in with what was found; nothing else goes where that leads."""
+        draft = self._forms.open(kind, known, anew=known is None)
         draft.take(plain)
         for name, secret in secrets.items():
             draft.receive(name, secret)
@@ -121,10 +129,11 @@ class Discovery:
             return
         draft = self._fill(known.kind, None, known.plain_fields, **known.secret_fields)
         if known.any_model:
-            # The variables name a resource and no deployment, which only the user knows.
-            draft.values.pop(known.provider.model_field or "", None)
-            self._page.push()
-            return
+            # The variables name a server and no model, which only the user knows.
+            draft.values[known.provider.model_field or ""] = str(content.get("model") or "").strip()
+            if not content.get("model"):
+                self._page.push()
+                return
         await self._form.test(draft)
 
     async def act_add_elsewhere(self, content: Content) -> None:
@@ -178,18 +187,9 @@ class Discovery:
 
     def _environment_view(self, connected: set[Kind]) -> list[_FoundState]:
         return [
-            {
-                "label": each.label,
-                "title": each.provider.title,
-                "source": " and ".join(
-                    secret.reference.partition(":")[2]
-                    for secret in each.secret_fields.values()
-                    if secret.reference
-                ),
-                "where": "in the environment",
-            }
+            _found_view(each)
             for each in self._environment
-            if each.kind not in connected
+            if each.any_model or each.kind not in connected
         ]
 
     def _local_view(self, connections: Sequence[Connection]) -> list[_LocalState]:
@@ -206,6 +206,26 @@ class Discovery:
             for server in self._servers or ()
             if (new := [model for model in server.models if model not in connected])
         ]
+
+
+def _found_view(connection: Connection) -> _FoundState:
+    provider = connection.provider
+    address = str(connection.plain_fields.get("endpoint") or "")
+    preset = find_own(provider.presets, provider.fields, address)
+    own = provider.fields.model_fields[provider.model_field or "base_url"]
+    example = preset.name if preset else (own.examples or [""])[0]
+    return {
+        "label": connection.label,
+        "title": preset.title if preset else provider.title,
+        "source": " and ".join(
+            secret.reference.partition(":")[2]
+            for secret in connection.secret_fields.values()
+            if secret.reference
+        ),
+        "where": "in the environment",
+        "asks": str(own.title) if connection.any_model else "",
+        "example": str(example) if connection.any_model else "",
+    }
 
 
 def _elsewhere_view(candidates: Sequence[KeyCandidate]) -> list[_ElsewhereState]:

@@ -152,6 +152,12 @@ class FormDraft:
         return find_own(self.provider.presets, self.form, self.endpoint) or self._chosen
 
     @property
+    def needs_key(self) -> bool:
+        """Whether calls go to a vendor's own address, which answers nobody without a key."""
+        own = find_own(self.provider.presets, self.form, self.endpoint)
+        return bool(own and own.variable and not self.values.get("base_url"))
+
+    @property
     def endpoint(self) -> str:
         """The address in the form, as it was typed or filled in."""
         return str(self.values.get("endpoint") or "")
@@ -239,6 +245,8 @@ class FormDraft:
             self._blame(error.problems)
             self.hint = redact(error.hint)
             built = None
+        if self.needs_key and not secrets and not headers:
+            self.problems.setdefault("api_key", "API key is needed.")
         self._blame_credentials()
         return None if self.problems else built
 
@@ -415,10 +423,20 @@ class OpenForms:
     def current(self) -> FormDraft | None:
         return self.drafts.get(self.selected or "")
 
-    def open(self, kind: Kind, connection: Connection | None) -> FormDraft:
-        """Show the form of a connection, or a fresh one of its kind; one that was begun goes on."""
+    def open(
+        self, kind: Kind, connection: Connection | None, *, anew: bool = False
+    ) -> FormDraft:
+        """Show the form of a connection, or a fresh one of its kind.
+
+        One that was begun goes on, unless it is to begin `anew`.
+        """
         draft = FormDraft(kind, connection)
-        draft = self.drafts.setdefault(draft.key, draft)
+        begun = self.drafts.get(draft.key)
+        if begun is not None and not anew:
+            draft = begun
+        elif begun is not None:
+            draft.rev = begun.rev + 1
+        self.drafts[draft.key] = draft
         self.selected = draft.key
         return draft
 

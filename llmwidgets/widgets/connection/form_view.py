@@ -15,7 +15,7 @@ from llmwidgets.dialects.requests import add_query, curl_command
 from llmwidgets.dialects.types import Call
 from llmwidgets.formatting import format_day, format_since, join_listed
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.base import Fields
+from llmwidgets.providers.base import Fields, Preset
 from llmwidgets.providers.model_facts import FACTS_OF
 from llmwidgets.secret import Secret, redact
 from llmwidgets.widgets.connection.check_view import (
@@ -236,7 +236,11 @@ def _fields(draft: FormDraft) -> _FormFields:
         "groups": _groups(draft),
         "problem": draft.problems.get("") or draft.problems.get("label") or "",
         "hint": draft.hint,
-        "links": [{"text": link.text, "url": link.url} for link in provider.links],
+        "links": [
+            {"text": link.text, "url": link.url}
+            for link in provider.links
+            if preset is None or preset.title in link.text
+        ],
         "steps": list(preset.steps if preset else provider.steps),
         "doubts": [each.sentence for each in draft.doubts],
         "owners": [
@@ -350,12 +354,9 @@ def _groups(draft: FormDraft) -> list[_GroupState]:
     parts: dict[str, list[FieldState]] = {"main": [], "optional": [], "advanced": []}
     # The kind's own fields come first, then those that every kind has.
     infos = {name: info for name, info in draft.form.model_fields.items() if name != "sign_in"}
-    presets, asked = draft.provider.presets, draft.preset.extra if draft.preset else ()
-    others = {name for each in presets for name in each.extra}.difference(asked)
     for name in sorted(infos, key=lambda name: name in Fields.model_fields):
         field = _field(draft, name, infos[name], errors.get(name, ""))
-        if name not in others or field["filled"]:
-            part = "main" if name in asked else _part(infos[name], field)
+        if part := _part(infos[name], field, draft.preset):
             parts[part].append(field)
     return [
         {
@@ -373,8 +374,10 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     examples = [str(each) for each in info.examples or []]
     placeholder = examples[0] if examples else ""
+    optional = not info.is_required()
     if draft.preset is not None and name in {"name", "api_key"}:
         placeholder = draft.preset.name if name == "name" else draft.preset.key
+        optional = optional and not (name == "api_key" and draft.needs_key)
     kind = _TYPES.get(info.annotation, "text")
     field: FieldState = {
         "name": name,
@@ -382,7 +385,7 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
         "help": info.description or "",
         "placeholder": placeholder,
         "choices": examples if len(examples) > 1 else [],
-        "optional": not info.is_required(),
+        "optional": optional,
         "type": kind,
         "multiline": kind == "secret" and (bool(extra.get("multiline")) or name == "credentials"),
         "address": name in {"endpoint", "base_url"},
@@ -404,9 +407,14 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
     return field
 
 
-def _part(info: FieldInfo, field: FieldState) -> str:
-    extra = info.json_schema_extra
-    if isinstance(extra, dict) and extra.get("advanced"):
+def _part(info: FieldInfo, field: FieldState, preset: Preset | None) -> str:
+    """Where the field is; nowhere, if it is empty and another preset's."""
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    if owner := extra.get("preset"):
+        if preset is not None and preset.slug == owner:
+            return "main"
+        return "advanced" if field["filled"] else ""
+    if extra.get("advanced"):
         return "advanced"
     return "optional" if field["optional"] and field["type"] != "secret" else "main"
 

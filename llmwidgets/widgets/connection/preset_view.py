@@ -27,13 +27,15 @@ class PresetState(TypedDict):
 class ChosenState(TypedDict):
     """What the fields say of the preset that is on.
 
-    `own` is whether the form's address is the preset's; `hole` is what is to be filled in there.
+    `own` is whether the form's address is the preset's; `hole` is what that leaves open, `fill`
+    what belongs there.
     """
 
     title: str
     endpoint: str
     own: bool
     hole: str
+    fill: str
     key_page: str
     variable: str
 
@@ -57,12 +59,14 @@ def chosen_view(preset: Preset | None, form: type[Fields], endpoint: str) -> Cho
     """What the fields say of the preset that is on, if any is."""
     if preset is None:
         return None
-    hole = _HOLE.search(endpoint)
+    holes = ((f"{{{name}}}", fill) for name, fill in preset.extra.items())
+    hole, fill = next((each for each in holes if each[0] in endpoint), ("", ""))
     return {
         "title": preset.title,
         "endpoint": preset.endpoint,
         "own": find_own([preset], form, endpoint) is not None,
-        "hole": hole[0] if hole else "",
+        "hole": hole,
+        "fill": fill,
         "key_page": preset.key_page,
         "variable": preset.variable,
     }
