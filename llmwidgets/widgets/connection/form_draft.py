@@ -231,8 +231,10 @@ class FormDraft:
 
         What is wrong with a key of this very provider is shown, and nobody has to say yes.
         """
+        values = self.values
+        endpoint = "" if values.get("base_url") else str(values.get("endpoint") or "")
         warnings = (
-            secret_warning(self.provider, name, each.secret)
+            secret_warning(self.provider, name, each.secret, endpoint)
             for name, each in ({} if self.read_only else self.secrets).items()
             if each.secret
         )
