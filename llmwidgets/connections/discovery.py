@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.connections.connection import Connection, make_connection, replace_parts
 from llmwidgets.connections.policy_file import machine_rules
 from llmwidgets.errors import FieldError
-from llmwidgets.providers import PROVIDERS, find_provider
-from llmwidgets.providers.base import Kind, Provider
+from llmwidgets.providers import PROVIDERS
+from llmwidgets.providers.base import Kind, Preset, Provider
+from llmwidgets.providers.presets import find_preset, place_endpoint
 from llmwidgets.providers.vertex_ai import PROVIDER as _GOOGLE
 from llmwidgets.secret import LARGEST, Secret, decode_secret
 
@@ -30,19 +31,25 @@ if TYPE_CHECKING:
 
 
 def environment_connections() -> list[Connection]:
-    """What policy files provide, then what variables connect: one of each kind.
+    """What policy files provide, then what variables connect: one of each kind and preset.
 
-    Those of variables are labelled by the kind or the deployment; a variable that is empty or
-    unusable gives nothing. Values are looked up again at each use. Policy files may forbid
-    variables (`environment = false`).
+    Those of variables are labelled by the kind, the deployment or the preset; a variable that is
+    empty or unusable gives nothing. Of one label the first counts: the file's, then the kind's.
+    Values are looked up again at each use. Policy files may forbid variables
+    (`environment = false`).
     """
     layers = machine_rules()
-    provided: dict[str, Connection] = {}
-    for form in (form for rules in layers for form in rules.connections):
-        provided.setdefault(form.label, make_connection(form, origin="policy"))
-    kinds = PROVIDERS.values() if all(rules.environment for rules in layers) else ()
-    connected = [connection for kind in kinds if (connection := _connect_variables(kind))]
-    return [*provided.values(), *(each for each in connected if each.label not in provided)]
+    forms = (form for rules in layers for form in rules.connections)
+    found: list[Connection | None] = [make_connection(form, origin="policy") for form in forms]
+    if all(rules.environment for rules in layers):
+        found += map(_connect_variables, PROVIDERS.values())
+        found += (
+            _connect_preset(kind, each) for kind in PROVIDERS.values() for each in kind.presets
+        )
+    first: dict[str, Connection] = {}
+    for connection in filter(None, found):
+        first.setdefault(connection.label, connection)
+    return list(first.values())
 
 
 def _connect_variables(provider: Provider) -> Connection | None:
@@ -67,10 +74,30 @@ def _connect_variables(provider: Provider) -> Connection | None:
     return None
 
 
-def empty_variable(kind: str) -> str:
-    """The variable that would connect this kind and is set, but empty; else an empty text."""
-    named = (name for name in find_provider(kind).environment.keys if name in os.environ)
-    return next(filter(_is_empty, named), "")
+def _connect_preset(provider: Provider, preset: Preset) -> Connection | None:
+    """The connection that the variables of a preset make; the reference names its model.
+
+    None if they are empty or unusable: the key goes to the preset's own host or nowhere.
+    """
+    if not preset.variable or _is_empty(preset.variable):
+        return None
+    endpoint, own = preset.endpoint, provider.model_field or ""
+    if preset.extra:
+        endpoint = place_endpoint(preset, _value(preset.place_variable))
+    key = Secret(f"env:{preset.variable}")
+    fields: dict[str, Any] = {own: "*", "endpoint": endpoint, provider.key_field: key}
+    with suppress(FieldError):
+        connection = Connection(provider.kind, label=preset.slug, **fields)
+        return replace_parts(connection, origin="environment", any_model=True)
+    return None
+
+
+def empty_variable(name: str) -> str:
+    """The variable that would connect this kind or preset and is set, but empty; else nothing."""
+    preset = find_preset(name)
+    keys = PROVIDERS[name].environment.keys if name in PROVIDERS else ()
+    named = (preset.variable, preset.place_variable) if preset and not keys else keys
+    return next((each for each in named if each in os.environ and _is_empty(each)), "")
 
 
 def _is_empty(name: str) -> bool:

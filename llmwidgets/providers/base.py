@@ -366,7 +366,8 @@ class Preset:
 
     `extra` are the placeholders in the endpoint, with what to put there; `place_variable` is the
     variable that contains it. `hosts` are the patterns of its hosts, if the endpoint's is not the
-    only one, `paths` the other paths where it speaks the format; none is on this computer.
+    only one, `paths` the other paths where it speaks the format. With `public_list` its list of
+    models proves no key.
     """
 
     title: str
@@ -385,6 +386,13 @@ class Preset:
     place_variable: str = ""
     hosts: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    public_list: bool = False
+
+    @property
+    def key_start(self) -> str:
+        """How its keys begin; empty if they have no beginning of their own."""
+        start, shortened, _ = self.key.partition("…")
+        return start if shortened else ""
 
     @property
     def slug(self) -> str:

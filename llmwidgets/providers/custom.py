@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from llmwidgets.dialects import openai
 from llmwidgets.dialects.types import AuthHeader, Target
 from llmwidgets.providers.base import EndpointFields, Fields, Link, Provider
-from llmwidgets.providers.presets import ELSEWHERE, PRESETS
+from llmwidgets.providers.presets import (
+    ELSEWHERE,
+    PRESETS,
+    complete_endpoint,
+    preset_at,
+    wire_options,
+)
 from llmwidgets.providers.urls import cut_route, read_address, trim_route
 from llmwidgets.secret import Secret
 
 _ROUTES = ("/chat/completions", "/completions", "/responses", "/models")
 
 
-def _endpoint(value: str) -> str:
+def _address(value: str) -> str:
     address = read_address(value)
     query = "&".join(f"{name}={value}" for name, value in address.query.items())
     return trim_route(address, *_ROUTES) + (f"?{query}" if query else "")
+
+
+def _endpoint(value: str) -> str:
+    return _address(complete_endpoint(value))
 
 
 class CustomFields(EndpointFields):
@@ -54,21 +65,44 @@ class CustomFields(EndpointFields):
         description="For a server that needs a bare token, without the word Bearer.",
         json_schema_extra={"advanced": True},
     )
-    upstream: str | None = Field(
+    routed_to: str | None = Field(
         default=None,
-        title="Provider",
-        description="The only one asked; without one the provider can change between calls.",
+        title="Pinned provider",
+        description="OpenRouter only: the provider that answers, the same for every text; several, "
+        "parted by commas, are tried in turn.",
         examples=["fireworks"],
         json_schema_extra={"advanced": True, "preset": "openrouter"},
     )
-    read_url = _endpoint
+    read_url = _address
+
+    @field_validator("routed_to")
+    @classmethod
+    def _read_routed_to(cls, value: str | None, info: ValidationInfo) -> str | None:
+        names = [re.sub(r"\s+", "-", each.strip().lower()) for each in (value or "").split(",")]
+        if "endpoint" in info.data and not _pins(info.data["endpoint"]):
+            message = "is for OpenRouter only: leave it empty."
+            raise ValueError(message)
+        if not all(map(_UPSTREAM, names)):
+            message = "is not a provider's short name, such as fireworks or deepinfra/turbo."
+            raise ValueError(message)
+        return ",".join(names)
+
+
+_UPSTREAM = re.compile(r"[a-z0-9][a-z0-9._/-]*", re.ASCII).fullmatch
+
+
+def _pins(endpoint: str) -> bool:
+    """Whether a server hands its calls on to providers, one of which can be pinned."""
+    preset = preset_at(endpoint)
+    return preset is not None and "provider" in preset.options.get("body", {})
 
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, CustomFields)
     address = read_address(fields.base_url or fields.endpoint)
     url, slash = cut_route(address, *_ROUTES)
-    key, token = fields.api_key, fields.auth_token
+    key, token, preset = fields.api_key, fields.auth_token, preset_at(fields.endpoint)
+    pinned = tuple((fields.routed_to or "").split(",")) if fields.routed_to else ()
     auth = [AuthHeader("Authorization", key, "Bearer {}")] if key else []
     if token:
         template = "{}" if fields.token_as_typed or token.has_scheme else "Bearer {}"
@@ -86,6 +120,7 @@ def _target(fields: Fields, model: str) -> Target:
             "effort": True,
             "object_schema": True,
             "slash": slash,
+            **(wire_options(preset, pinned) if preset else {}),
         },
     )
 
@@ -93,7 +128,8 @@ def _target(fields: Fields, model: str) -> Target:
 def _warn(field: str, value: str) -> str | None:
     if field not in {"endpoint", "base_url"}:
         return None
-    if cut_route(read_address(value), *_ROUTES)[0].endswith("/v1"):
+    url = cut_route(read_address(value), *_ROUTES)[0]
+    if url.endswith("/v1") or url == complete_endpoint(read_address(value).origin):
         return None
     return "The endpoint of a server in OpenAI format ends in /v1; this one does not."
 

@@ -6,12 +6,24 @@ known for; the probe decides.
 
 from __future__ import annotations
 
-from llmwidgets.providers.base import Preset
+import difflib
+import re
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any
+
+from llmwidgets.dialects.types import ResponseFormat
+from llmwidgets.providers.base import Preset, spell_slug
+from llmwidgets.providers.urls import host_of, is_loopback, read_address
 
 ELSEWHERE = (
     "Where the kernel runs elsewhere (JupyterHub, Binder, Colab, a container), localhost is that "
     "machine: give the server an outside address and use it as the endpoint."
 )
+_WITH_TOOL = (
+    ResponseFormat.JSON_SCHEMA, ResponseFormat.JSON_OBJECT, ResponseFormat.TOOL, ResponseFormat.TEXT
+)  # fmt: skip
 _KEY = "API key: what --api-key says; without it none is needed."
 
 PRESETS: tuple[Preset, ...] = (
@@ -31,6 +43,7 @@ PRESETS: tuple[Preset, ...] = (
         "Make a key in the console, under API Keys.",
         "Name: the model's id; one that ends in -latest changes with time.",
     ), key_page="https://console.mistral.ai/api-keys", variable="MISTRAL_API_KEY",
+        options={"inline_definitions": True},
         enforces="schema", watch_out="Shared definitions must be written out in place."),
     Preset("OpenRouter", "https://openrouter.ai/api/v1", "meta-llama/llama-3.3-70b-instruct",
         "sk-or-…", (
@@ -38,12 +51,14 @@ PRESETS: tuple[Preset, ...] = (
         "Name: the model's id with its maker in front.",
         "Pinned provider: the only one that is asked, for a fair comparison.",
     ), key_page="https://openrouter.ai/settings/keys", variable="OPENROUTER_API_KEY",
+        options={"body": {"provider": {"require_parameters": True}}}, public_list=True,
         enforces="schema, by provider", level="warn",
         watch_out="The provider can change between calls: pin one."),
     Preset("DeepSeek", "https://api.deepseek.com", "deepseek-chat", "sk-…", (
         "Make a key on the platform, under API keys.",
         "Name: the model's id. Newer models think unless they are told not to.",
     ), key_page="https://platform.deepseek.com/api_keys", variable="DEEPSEEK_API_KEY",
+        options={"forms": (ResponseFormat.JSON_OBJECT, ResponseFormat.TEXT)},
         enforces="JSON only", level="warn",
         watch_out="No schemas; newer models think first, at a cost."),
     Preset("Fireworks", "https://api.fireworks.ai/inference/v1",
@@ -96,7 +111,8 @@ PRESETS: tuple[Preset, ...] = (
         "Make a key in the settings, under API Keys.",
         "Name: the model's id with its maker in front.",
     ), key_page="https://api.together.ai/settings/api-keys", variable="TOGETHER_API_KEY",
-        issuer="Together AI", enforces="schema, by model", level="warn",
+        issuer="Together AI", options={"bare_schema": True},
+        enforces="schema, by model", level="warn",
         watch_out="Some models take a schema, others JSON only.",
         hosts=("api.together.xyz", "api.together.ai")),
     Preset("Cerebras", "https://api.cerebras.ai/v1", "gpt-oss-120b", "csk-…", (
@@ -110,13 +126,18 @@ PRESETS: tuple[Preset, ...] = (
         "Endpoint: the workspace's address, as any of its pages shows it.",
         "Name: the serving endpoint's.",
     ), key_page="https://docs.databricks.com/aws/en/dev-tools/auth/pat",
-        variable="DATABRICKS_TOKEN", enforces="schema, open models", level="warn",
+        variable="DATABRICKS_TOKEN",
+        options={"forms": _WITH_TOOL, "models_path": "/api/2.0/serving-endpoints"},
+        enforces="schema, open models", level="warn",
         watch_out="Claude refuses a schema: it is asked by a tool call.",
         extra={
             "workspace": "the host of your workspace, such as adb-123.4.azuredatabricks.net",
         },
         place_variable="DATABRICKS_HOST",
-        hosts=("*.azuredatabricks.net", "*.cloud.databricks.com", "*.gcp.databricks.com"),
+        hosts=(
+            "*.azuredatabricks.net", "*.cloud.databricks.com", "*.gcp.databricks.com",
+            "*.databricks.azure.us", "*.databricks.azure.cn", "*.cloud.databricks.us",
+        ),
         paths=("/ai-gateway/mlflow/v1",)),
     Preset("Hugging Face", "https://router.huggingface.co/v1", "deepseek-ai/DeepSeek-R1", "hf_…", (
         "Make a token with the permission Make calls to Inference Providers.",
@@ -124,6 +145,7 @@ PRESETS: tuple[Preset, ...] = (
         "The router's own address speaks the OpenAI format; that of one provider "
         "(https://router.huggingface.co/together/v1) speaks that provider's.",
     ), key_page="https://huggingface.co/settings/tokens", variable="HF_TOKEN",
+        public_list=True,
         enforces="schema, by provider", level="warn",
         watch_out="The provider can change: name one (MODEL:together)."),
     Preset("LM Studio", "http://localhost:1234/v1", "qwen3-8b", "none needed", (
@@ -133,3 +155,92 @@ PRESETS: tuple[Preset, ...] = (
     ), enforces="schema", watch_out="A model loads with a short context: raise it there."),
 )  # fmt: skip
 """Servers by their default address, those that are connected most first."""
+
+
+def find_preset(name: str) -> Preset | None:
+    """The preset of this name, in any spelling, or the one that is spelled nearly so.
+
+    >>> find_preset("LM-Studio").title, find_preset("mistrall").title
+    ('LM Studio', 'Mistral')
+    """
+    close = difflib.get_close_matches(spell_slug(name), _BY_NAME, n=1, cutoff=0.85)
+    return _BY_NAME[close[0]] if close else None
+
+
+_BY_NAME = {name: each for each in PRESETS for name in (each.slug, spell_slug(each.issuer)) if name}
+
+
+@lru_cache(maxsize=256)
+def preset_at(endpoint: str) -> Preset | None:
+    """The preset whose own host this is; nothing is told by a host of this computer.
+
+    >>> preset_at("https://api.groq.com/openai/v1").title
+    'Groq'
+    """
+    host = host_of(endpoint)
+    return next((each for each in PRESETS if _is_at(each, host)), None)
+
+
+def _is_at(preset: Preset, host: str) -> bool:
+    own = host_of(preset.endpoint)
+    hosts = preset.hosts or (() if is_loopback(own) else (own,))
+    return any(fnmatchcase(host, pattern) for pattern in hosts)
+
+
+def complete_endpoint(value: str) -> str:
+    """The address of a preset's host as that speaks the format; any other one as it is.
+
+    A bare host gets its path, one of the user's own (a workspace) the path in place of a page's.
+
+    >>> complete_endpoint("acme_prod.snowflakecomputing.com/console")
+    'https://acme-prod.snowflakecomputing.com/api/v2/cortex/v1'
+    """
+    text = value.strip()
+    whole = text if "://" in text else f"https://{text}"
+    preset = preset_at(whole)
+    if preset is None:
+        return text
+    address = read_address(whole)
+    usual = read_address(preset.endpoint).path
+    path = next((each for each in (usual, *preset.paths) if _leads(address.path, each)), "")
+    if preset.extra:
+        # Whatever page of it was pasted; no name of a host has an underscore.
+        return address.origin.replace("_", "-") + (path or usual)
+    return whole if address.path else address.origin + usual
+
+
+def _leads(path: str, base: str) -> bool:
+    return f"{path}/".startswith(f"{base}/")
+
+
+def place_endpoint(preset: Preset, place: str) -> str:
+    """The preset's endpoint at a place: its host, an address there, or what is put into it.
+
+    Empty if that is not a host of the preset's.
+    """
+    into = re.sub(r"\{\w+\}", place.replace("_", "-"), preset.endpoint) if _NAME(place) else ""
+    bare = place.strip().removeprefix("https://")
+    for address in (f"https://{bare}", into):
+        if preset_at(address) is preset:
+            return complete_endpoint(address)
+    return ""
+
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII).fullmatch
+
+
+def wire_options(preset: Preset, pinned: tuple[str, ...]) -> Mapping[str, Any]:
+    """The arguments of the dialect for this server; `pinned` are the only providers asked."""
+    if not pinned:
+        return preset.options
+    chosen = {**preset.options["body"]["provider"], "order": [*pinned], "allow_fallbacks": False}
+    return {**preset.options, "body": {"provider": chosen}, "answered_by": pinned}
+
+
+def describe_preset(preset: Preset) -> tuple[str, str]:
+    """How the preset is connected: a sentence, and the call."""
+    key = preset.key if preset.key.isalnum() else ""
+    key = f"env:{preset.variable}" if preset.variable else key
+    given = {"name": preset.name, "endpoint": preset.endpoint, "api_key": key}
+    arguments = ", ".join(f'{name}="{value}"' for name, value in given.items() if value)
+    return f"{preset.title} is connected as custom.", f'Write Connection("custom", {arguments}).'

@@ -19,7 +19,7 @@ from llmwidgets.secret import Secret, redact
 from llmwidgets.widgets.connection.form_controller import ConnectionList, FormController, ListState
 from llmwidgets.widgets.connection.form_draft import FormDraft, OpenForms
 from llmwidgets.widgets.connection.form_view import FormState
-from llmwidgets.widgets.connection.preset_view import find_own
+from llmwidgets.widgets.connection.preset_view import PresetChoice
 from llmwidgets.widgets.connection.store_gate import StoreGate, StoreState
 from llmwidgets.widgets.connection.store_settings import StoreSettings
 from llmwidgets.widgets.panel import Content, Page, Panel
@@ -130,8 +130,9 @@ class Discovery:
         draft = self._fill(known.kind, None, known.plain_fields, **known.secret_fields)
         if known.any_model:
             # The variables name a server and no model, which only the user knows.
-            draft.values[known.provider.model_field or ""] = str(content.get("model") or "").strip()
-            if not content.get("model"):
+            model = str(content.get("model") or "").strip()
+            draft.values[known.provider.model_field or ""] = model or None
+            if not model:
                 self._page.push()
                 return
         await self._form.test(draft)
@@ -210,8 +211,7 @@ class Discovery:
 
 def _found_view(connection: Connection) -> _FoundState:
     provider = connection.provider
-    address = str(connection.plain_fields.get("endpoint") or "")
-    preset = find_own(provider.presets, provider.fields, address)
+    preset = PresetChoice(provider).current(connection.plain_fields)
     own = provider.fields.model_fields[provider.model_field or "base_url"]
     example = preset.name if preset else (own.examples or [""])[0]
     return {

@@ -25,13 +25,13 @@ from llmwidgets.widgets.connection.check_view import (
     refused_rows,
     refused_view,
 )
-from llmwidgets.widgets.connection.preset_view import find_own
+from llmwidgets.widgets.connection.preset_view import PresetChoice
 from llmwidgets.widgets.panel import Content
 from llmwidgets.widgets.secret_field import SecretField
 
 if TYPE_CHECKING:
     from llmwidgets.engine.check import CheckReport
-    from llmwidgets.providers.base import Fields, FieldWarning, Kind, Preset
+    from llmwidgets.providers.base import Fields, FieldWarning, Kind
 
 
 _STAND_IN = "not-typed-yet-0000"
@@ -70,7 +70,7 @@ class FormDraft:
         if connection is not None:
             self._load(connection)
         self.credentials: Credentials | None = None
-        self._chosen: Preset | None = None
+        self.presets = PresetChoice(self.provider)
         self.problems: dict[str, str] = {}
         self.hint = ""
         self.doubts: list[FieldWarning] = []
@@ -133,8 +133,8 @@ class FormDraft:
         """See what is wrong with the fields that are filled in; nothing is sent."""
         self.problems, self.hint = {}, ""
         filled = {name for name, value in self.values.items() if value}
-        if self.preset and self.preset.endpoint == self.endpoint:
-            # What it leaves open is asked for where it is.
+        if self.presets.is_open(self.values):
+            # What the address leaves open is asked for below it.
             filled.discard("endpoint")
         try:
             self._stand_in()
@@ -145,37 +145,6 @@ class FormDraft:
 
     def _blame(self, problems: Mapping[str, str]) -> None:
         self.problems = {name: redact(problem) for name, problem in problems.items()}
-
-    @property
-    def preset(self) -> Preset | None:
-        """The preset whose address is in the form, else the one that was chosen."""
-        return find_own(self.provider.presets, self.form, self.endpoint) or self._chosen
-
-    @property
-    def needs_key(self) -> bool:
-        """Whether calls go to a vendor's own address, which answers nobody without a key."""
-        own = find_own(self.provider.presets, self.form, self.endpoint)
-        return bool(own and own.variable and not self.values.get("base_url"))
-
-    @property
-    def endpoint(self) -> str:
-        """The address in the form, as it was typed or filled in."""
-        return str(self.values.get("endpoint") or "")
-
-    def use_preset(self, title: object, *, replace: bool = False) -> None:
-        """Fill in the address of a server that is often connected; a second choice takes it out.
-
-        An address that is not a preset's stays, unless `replace` is asked for.
-        """
-        presets = self.provider.presets
-        preset = next((each for each in presets if each.title == title), None)
-        if preset is None:
-            return
-        takes_out = preset is self.preset and not replace
-        if replace or not self.endpoint or find_own(presets, self.form, self.endpoint):
-            self.values["endpoint"] = "" if takes_out else preset.endpoint
-        self._chosen = None if takes_out else preset
-        self.rev += 1
 
     def receive(self, name: str, secret: Secret, header: str = "") -> None:
         """Keep a secret that arrived, in place of the stored one until saved or cleared."""
@@ -245,7 +214,7 @@ class FormDraft:
             self._blame(error.problems)
             self.hint = redact(error.hint)
             built = None
-        if self.needs_key and not secrets and not headers:
+        if self.presets.needs_key(self.values) and not secrets and not headers:
             self.problems.setdefault("api_key", "API key is needed.")
         self._blame_credentials()
         return None if self.problems else built
@@ -255,8 +224,10 @@ class FormDraft:
 
         What is wrong with a key of this very provider is shown, and nobody has to say yes.
         """
+        values = self.values
+        endpoint = "" if values.get("base_url") else str(values.get("endpoint") or "")
         warnings = (
-            secret_warning(self.provider, name, each.secret)
+            secret_warning(self.provider, name, each.secret, endpoint)
             for name, each in ({} if self.read_only else self.secrets).items()
             if each.secret
         )
@@ -423,9 +394,7 @@ class OpenForms:
     def current(self) -> FormDraft | None:
         return self.drafts.get(self.selected or "")
 
-    def open(
-        self, kind: Kind, connection: Connection | None, *, anew: bool = False
-    ) -> FormDraft:
+    def open(self, kind: Kind, connection: Connection | None, *, anew: bool = False) -> FormDraft:
         """Show the form of a connection, or a fresh one of its kind.
 
         One that was begun goes on, unless it is to begin `anew`.

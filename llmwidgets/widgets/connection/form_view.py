@@ -30,12 +30,7 @@ from llmwidgets.widgets.connection.check_view import (
     report_view,
 )
 from llmwidgets.widgets.connection.form_draft import FormDraft, Intent
-from llmwidgets.widgets.connection.preset_view import (
-    ChosenState,
-    PresetState,
-    chosen_view,
-    preset_rows,
-)
+from llmwidgets.widgets.connection.preset_view import ChosenState, PresetState
 from llmwidgets.widgets.secret_field import SecretField, SecretState
 
 
@@ -224,15 +219,15 @@ def _costs(draft: FormDraft) -> str:
 
 
 def _fields(draft: FormDraft) -> _FormFields:
-    provider, preset, preview = draft.provider, draft.preset, draft.preview()
+    provider, preset, preview = draft.provider, draft.presets.current(draft.values), draft.preview()
     return {
         "host": preview.host if preview else "",
         "address": _address(preview) if preview and draft.values.get("endpoint") else None,
         "notes": [redact(note) for note in preview.fields.notes()] if preview else [],
         "key_notes": [{"said": note.said, "fix": note.fix} for note in _key_notes(draft, preview)],
         "warnings": _warnings(draft, preview),
-        "presets": preset_rows(() if draft.connection else provider.presets, preset),
-        "preset": chosen_view(preset, draft.form, draft.endpoint),
+        "presets": [] if draft.connection else draft.presets.rows(draft.values),
+        "preset": draft.presets.view(draft.values),
         "groups": _groups(draft),
         "problem": draft.problems.get("") or draft.problems.get("label") or "",
         "hint": draft.hint,
@@ -352,11 +347,12 @@ def _groups(draft: FormDraft) -> list[_GroupState]:
     errors = {name: f"The check proposes {new}." for name, new in (fix or {}).items()}
     errors |= draft.problems
     parts: dict[str, list[FieldState]] = {"main": [], "optional": [], "advanced": []}
+    preset = draft.presets.current(draft.values)
     # The kind's own fields come first, then those that every kind has.
     infos = {name: info for name, info in draft.form.model_fields.items() if name != "sign_in"}
     for name in sorted(infos, key=lambda name: name in Fields.model_fields):
         field = _field(draft, name, infos[name], errors.get(name, ""))
-        if part := _part(infos[name], field, draft.preset):
+        if part := _part(infos[name], field, preset):
             parts[part].append(field)
     return [
         {
@@ -375,9 +371,10 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
     examples = [str(each) for each in info.examples or []]
     placeholder = examples[0] if examples else ""
     optional = not info.is_required()
-    if draft.preset is not None and name in {"name", "api_key"}:
-        placeholder = draft.preset.name if name == "name" else draft.preset.key
-        optional = optional and not (name == "api_key" and draft.needs_key)
+    preset = draft.presets.current(draft.values)
+    if preset is not None and name in {"name", "api_key"}:
+        placeholder = preset.name if name == "name" else preset.key
+        optional = optional and not (name == "api_key" and draft.presets.needs_key(draft.values))
     kind = _TYPES.get(info.annotation, "text")
     field: FieldState = {
         "name": name,
