@@ -240,7 +240,7 @@ def presets(camera: Camera) -> None:
     camera.shot("search")
     search.fill("snowflake")
     search.press("Enter")
-    panel.get_by_text("in place of {account}").wait_for()
+    panel.get_by_text("Replace {account}").wait_for()
     panel.get_by_role("button", name="Show 10 more").click()
     camera.shot("open-address")
     panel = camera.open(f"{named}{MEMORY}")

@@ -51,7 +51,7 @@ class Fields(BaseModel):
 
     Walk `model_fields`: `Secret` type = secret field, `date` = a day, `is_required()` = required,
     `examples[0]` = placeholder, `json_schema_extra={"advanced": True}` = folded away; with
-    `"preset": "groq"` as well it is asked for beside the others while that preset is on. `read_url`
+    `"preset": "groq"` as well not while that preset is on. `read_url`
     is how the kind reads its base URL: ValueError with a sentence if that cannot be one.
     """
 

@@ -348,12 +348,11 @@ def _groups(draft: FormDraft) -> list[_GroupState]:
     errors |= draft.problems
     parts: dict[str, list[FieldState]] = {"main": [], "optional": [], "advanced": []}
     preset = draft.presets.current(draft.values)
-    # The kind's own fields come first, then those that every kind has.
+    # The kind's own fields come first, then those that every kind has, then those of one preset.
     infos = {name: info for name, info in draft.form.model_fields.items() if name != "sign_in"}
-    for name in sorted(infos, key=lambda name: name in Fields.model_fields):
+    for name in sorted(infos, key=lambda name: (_owner(infos[name]), name in Fields.model_fields)):
         field = _field(draft, name, infos[name], errors.get(name, ""))
-        if part := _part(infos[name], field, preset):
-            parts[part].append(field)
+        parts[_part(infos[name], field, preset)].append(field)
     return [
         {
             "name": name,
@@ -405,15 +404,18 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
 
 
 def _part(info: FieldInfo, field: FieldState, preset: Preset | None) -> str:
-    """Where the field is; nowhere, if it is empty and another preset's."""
-    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
-    if owner := extra.get("preset"):
-        if preset is not None and preset.slug == owner:
-            return "main"
-        return "advanced" if field["filled"] else ""
-    if extra.get("advanced"):
+    if preset is not None and preset.slug == _owner(info):
+        return "main"
+    extra = info.json_schema_extra
+    if isinstance(extra, dict) and extra.get("advanced"):
         return "advanced"
     return "optional" if field["optional"] and field["type"] != "secret" else "main"
+
+
+def _owner(info: FieldInfo) -> str:
+    """The preset that alone has the field; empty if it is not of one."""
+    extra = info.json_schema_extra
+    return str(extra.get("preset", "")) if isinstance(extra, dict) else ""
 
 
 def _title(part: str, fields: list[FieldState]) -> str:
