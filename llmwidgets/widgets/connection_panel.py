@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.connection import Connection, named_by
 from llmwidgets.connections.discovery import (
     KeyCandidate,
     environment_connections,
@@ -223,7 +223,7 @@ def _found_view(connection: Connection) -> _FoundState:
             if secret.reference
         ),
         "where": "in the environment",
-        "asks": str(own.title) if connection.any_model else "",
+        "asks": named_by(provider) if connection.any_model else "",
         "example": str(example) if connection.any_model else "",
     }
 

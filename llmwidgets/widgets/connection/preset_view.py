@@ -72,8 +72,8 @@ class PresetChoice:
 
     def needs_key(self, values: Mapping[str, Any]) -> bool:
         """Whether calls go to a vendor's own address, which answers nobody without a key."""
-        preset = None if values.get("base_url") else self._at(_endpoint(values))
-        return preset is not None and bool(preset.variable)
+        preset = self._own(_endpoint(values)) or self._at(_endpoint(values))
+        return preset is not None and bool(preset.variable) and not values.get("base_url")
 
     def is_open(self, values: Mapping[str, Any]) -> bool:
         """Whether the form has the address as the preset gives it, with something to fill in."""

@@ -130,10 +130,11 @@ function FoundRow({ each }: { each: Found }) {
   }
   const usage = (
     <>
-      {where}, read-only as <code>{label}</code>: its model follows the slash, as in{" "}
+      {where}, read-only as{" "}
       <code>
-        {label}/{example}
+        {label}/{asks.toUpperCase()}
       </code>
+      : its {asks} follows the slash
     </>
   );
   return (
@@ -142,8 +143,8 @@ function FoundRow({ each }: { each: Found }) {
         ref={input}
         class="in m found-model"
         type="text"
-        aria-label={`${asks} for ${title}`}
-        placeholder={asks}
+        aria-label={`The ${asks} for ${title}`}
+        placeholder={example}
         autocomplete="off"
         autocapitalize="off"
         spellcheck={false}
