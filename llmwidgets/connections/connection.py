@@ -295,17 +295,19 @@ def _unknown(reference: str, known: list[Connection]) -> UnknownConnection:
     whole = [f"{each.label}/{model}" for each in known for model in each.models]
     ends = [written for written in whole if written.endswith(f"/{reference}")]
     labels = [each.label for each in known]
-    preset, problem = (
-        find_preset(reference.partition("/")[0]),
-        f"There is no connection for {reference}.",
-    )
+    head, _, model = reference.partition("/")
+    preset, problem = find_preset(head), f"There is no connection for {reference}."
     cutoff = 0.8 if preset else 0.5
     close = ends or difflib.get_close_matches(reference, [*labels, *whole], n=1, cutoff=cutoff)
     if preset and not close:
-        sentence, call = describe_preset(preset)
+        sentence, call = describe_preset(preset, model)
         variables = [name for name in (preset.place_variable, preset.variable) if name]
-        first = f"Set {join_listed(variables)} before Jupyter starts, or: " if variables else ""
-        return UnknownConnection(f"{problem} {sentence}", first + call)
+        first = (
+            f"Set {join_listed(variables)} before Jupyter starts, or write"
+            if variables
+            else "Write"
+        )
+        return UnknownConnection(f"{problem} {sentence}", f"{first} {call}.")
     if not known:
         return UnknownConnection(problem, 'Connect one in ConnectionPanel(), or use models="demo".')
     nearest = f" The nearest is {close[0]}." if close else ""

@@ -290,9 +290,11 @@ def listed_models(
 ) -> tuple[list[ListedModel], Call | None]:
     """The models in one page of the list, and the call for the next page (here always None)."""
     body = read_body(payload)
-    lists = ("data", "models", "endpoints")
-    named = (body[name] for name in lists if name in body) if isinstance(body, dict) else [body]
-    rows = next(iter(named), None)
+    rows, id_name = body, "id"
+    if isinstance(body, dict):
+        rows = body.get("data", body.get("models"))
+        if rows is None and "endpoints" in body:
+            rows, id_name = body["endpoints"], "name"
     if not isinstance(rows, list) or read_path(body, "error"):
         raise explain(payload, call=call)
     # The window is in a field of its own with vLLM and sglang, routers, LM Studio, llama.cpp.
@@ -300,7 +302,7 @@ def listed_models(
     fields = [(name,) for name in names] + [("meta", name) for name in ("n_ctx", "n_ctx_train")]
     models = []
     for row in rows:
-        if name := read_word(row, "id") or read_word(row, "name"):
+        if name := read_word(row, id_name):
             windows = (read_count(row, *keys) for keys in fields)
             ends = row.get("shutdown_date") or read_path(row, "deprecation", "inference")
             if isinstance(ends, int | float) and not isinstance(ends, bool) and ends > 0:

@@ -57,7 +57,7 @@ def find_provider(kind: str) -> Provider:
         return PROVIDERS[shown]
     if preset := find_preset(shown):
         sentence, call = describe_preset(preset)
-        raise FieldError({"kind": sentence}, call)
+        raise FieldError({"kind": sentence}, f"Write {call}.")
     named = f" {shown!r}" if shown else ""
     raise FieldError(
         {"kind": f"There is no kind of connection{named}.{name_nearest(shown)}"},

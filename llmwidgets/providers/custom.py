@@ -129,7 +129,8 @@ def _warn(field: str, value: str) -> str | None:
     if field not in {"endpoint", "base_url"}:
         return None
     url = cut_route(read_address(value), *_ROUTES)[0]
-    if url.endswith("/v1") or url == complete_endpoint(read_address(value).origin):
+    own = preset_at(value) is not None and url == complete_endpoint(read_address(value).origin)
+    if own or url.endswith("/v1"):
         return None
     return "The endpoint of a server in OpenAI format ends in /v1; this one does not."
 

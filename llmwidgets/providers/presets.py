@@ -76,7 +76,7 @@ PRESETS: tuple[Preset, ...] = (
     ), key_page="https://docs.snowflake.com/en/user-guide/programmatic-access-tokens",
         variable="SNOWFLAKE_TOKEN", enforces="schema, some models", level="warn",
         watch_out="Only OpenAI and Claude; others ignore it silently.",
-        extra={"account": "the identifier of your Snowflake account, such as acme-prod"},
+        extra={"account": "the identifier of your Snowflake account (acme-prod, say)"},
         place_variable="SNOWFLAKE_ACCOUNT",
         hosts=("*.snowflakecomputing.com", "*.snowflakecomputing.cn")),
     Preset("vLLM", "http://localhost:8000/v1", "Qwen/Qwen3-8B", "what --api-key says", (
@@ -131,7 +131,7 @@ PRESETS: tuple[Preset, ...] = (
         enforces="schema, open models", level="warn",
         watch_out="Claude refuses a schema: it is asked by a tool call.",
         extra={
-            "workspace": "the host of your workspace, such as adb-123.4.azuredatabricks.net",
+            "workspace": "the host of your workspace (adb-123.4.azuredatabricks.net, say)",
         },
         place_variable="DATABRICKS_HOST",
         hosts=(
@@ -237,10 +237,10 @@ def wire_options(preset: Preset, pinned: tuple[str, ...]) -> Mapping[str, Any]:
     return {**preset.options, "body": {"provider": chosen}, "answered_by": pinned}
 
 
-def describe_preset(preset: Preset) -> tuple[str, str]:
-    """How the preset is connected: a sentence, and the call."""
+def describe_preset(preset: Preset, model: str = "") -> tuple[str, str]:
+    """How the preset is connected: a sentence, and the call that connects this model or another."""
     key = preset.key if preset.key.isalnum() else ""
     key = f"env:{preset.variable}" if preset.variable else key
-    given = {"name": preset.name, "endpoint": preset.endpoint, "api_key": key}
+    given = {"name": model or preset.name, "endpoint": preset.endpoint, "api_key": key}
     arguments = ", ".join(f'{name}="{value}"' for name, value in given.items() if value)
-    return f"{preset.title} is connected as custom.", f'Write Connection("custom", {arguments}).'
+    return f"{preset.title} is connected as custom.", f'Connection("custom", {arguments})'

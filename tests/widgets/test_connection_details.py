@@ -209,11 +209,7 @@ def test_locations_are_offered_global_first(wire) -> None:
 def test_a_preset_fills_the_endpoint_and_its_steps(wire) -> None:
     """Endpoint, placeholders and steps change; an address that was typed stays."""
     page = wire(ConnectionForm("custom", Store.in_memory()))
-    assert [each["title"] for each in page.form["presets"]] == [
-        "Ollama", "Groq", "Mistral", "OpenRouter", "DeepSeek", "Fireworks", "Snowflake", "vLLM",
-        "llama.cpp", "sglang", "LiteLLM", "xAI", "Together", "Cerebras", "Databricks",
-        "Hugging Face", "LM Studio",
-    ]  # fmt: skip
+    assert [each["title"] for each in page.form["presets"]] == [each.title for each in PRESETS]
     page.submit("form.preset", title="Ollama", values={})
     assert page.field("endpoint")["value"] == "http://localhost:11434/v1"
     assert page.field("api_key")["placeholder"] == "ollama"
