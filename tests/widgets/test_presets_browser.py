@@ -112,7 +112,10 @@ def test_a_slash_in_an_address_is_typed(lab, page) -> None:
 def test_choosing_fills_the_form_and_again_takes_it_out(lab, page) -> None:
     """What was typed stays; the preset's own address is one click away."""
     panel = opened(lab, page, "choosing.ipynb")
-    endpoint, name = panel.get_by_label("Endpoint", exact=True), panel.get_by_label("Name", exact=True)
+    endpoint, name = (
+        panel.get_by_label("Endpoint", exact=True),
+        panel.get_by_label("Name", exact=True),
+    )
     name.fill("mine")
     panel.get_by_role("option", name="OpenRouter").click()
     expect(endpoint).to_have_value("https://openrouter.ai/api/v1")
