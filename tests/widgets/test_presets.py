@@ -295,9 +295,10 @@ def test_what_was_begun_in_the_form_goes_nowhere_else(wire, monkeypatch, begun: 
     field = "headers" if begun == "header" else begun
     page.type_secret(field, "made-up-begun-0004711", form=page.form["key"], **more)
     page.submit("form.edit", values={"base_url": "https://gateway.acme.example/v1"})
+    choose(page, "Ollama")
     rev = page.form["rev"]
     page.send("found.add", label="groq", model="")
-    assert page.form["rev"] != rev
+    assert page.form["rev"] != rev, "the page takes the new values"
     assert page.field("base_url")["value"] is None
     assert page.field("auth_token")["secret"]["state"] == "empty"
     assert page.field("headers")["rows"] == []
