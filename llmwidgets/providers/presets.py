@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
@@ -222,7 +223,8 @@ def place_endpoint(preset: Preset, place: str) -> str:
     bare = place.strip().removeprefix("https://")
     for address in (f"https://{bare}", into):
         if preset_at(address) is preset:
-            return complete_endpoint(address)
+            with suppress(ValueError):  # a password in it, say
+                return complete_endpoint(address)
     return ""
 
 

@@ -16,6 +16,7 @@ from llmwidgets import PROVIDERS, ConnectionForm, ConnectionPanel
 from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
 from llmwidgets.engine import capability
+from llmwidgets.providers.presets import PRESETS
 from llmwidgets.store.store import Store
 from llmwidgets.widgets.connection.form_draft import FormDraft
 from tests.servers import ModelServer, serving_models
