@@ -13,7 +13,7 @@ from llmwidgets.connections.discovery import (
     find_keys_of_other_tools,
 )
 from llmwidgets.formatting import count
-from llmwidgets.providers import PROVIDERS, find_provider
+from llmwidgets.providers import find_provider
 from llmwidgets.providers.custom import PROVIDER as CUSTOM
 from llmwidgets.secret import Secret, redact
 from llmwidgets.widgets.connection.form_controller import ConnectionList, FormController, ListState
@@ -169,18 +169,20 @@ class Discovery:
         """What can be added to these connections."""
         elsewhere = self._elsewhere
         return {
-            "found": self._environment_view({each.kind for each in connections}),
+            "found": self._environment_view(connections),
             "local": self._local_view(connections),
             "elsewhere": None if elsewhere is None else _elsewhere_view(elsewhere),
             "looking": self._looking,
             "looked": self._servers is not None,
         }
 
-    def _environment_view(self, connected: set[Kind]) -> list[_FoundState]:
+    def _environment_view(self, connections: Sequence[Connection]) -> list[_FoundState]:
+        kinds = {each.kind for each in connections if each.provider.single}
+        places = {(each.kind, each.address) for each in connections}
         return [
             {
                 "label": each.label,
-                "title": each.provider.title,
+                "title": each.title,
                 "source": " and ".join(
                     secret.reference.partition(":")[2]
                     for secret in each.secret_fields.values()
@@ -189,7 +191,7 @@ class Discovery:
                 "where": "in the environment",
             }
             for each in self._environment
-            if each.kind not in connected
+            if each.kind not in kinds and (each.kind, each.address) not in places
         ]
 
     def _local_view(self, connections: Sequence[Connection]) -> list[_LocalState]:
@@ -212,7 +214,7 @@ def _elsewhere_view(candidates: Sequence[KeyCandidate]) -> list[_ElsewhereState]
     return [
         {
             "number": number,
-            "title": PROVIDERS[each.kind].title,
+            "title": each.title,
             "where": redact(each.where),
             "note": redact(each.note),
             "tail": each.tail,

@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 
 import llmwidgets as lw
+from llmwidgets.cli import main
 from llmwidgets.connections import Connection, Policy, environment_connections, resolve
+from llmwidgets.connections.discovery import find_keys_of_other_tools
+from llmwidgets.engine import event_loop
 from llmwidgets.errors import FieldError, PolicyError, StoreError, UnknownConnection
 from llmwidgets.providers.presets import PRESETS, preset_at
 from llmwidgets.store.document import connection_to_json
 from llmwidgets.store.store import Store
+from tests.servers import serving_models
 
 HOSTED = [each for each in PRESETS if each.variable]
 PLACES = {"DATABRICKS_HOST": "https://adb-1.2.azuredatabricks.net", "SNOWFLAKE_ACCOUNT": "acme_1"}
@@ -128,3 +132,50 @@ def test_it_is_saved_as_custom_one_for_each_model(monkeypatch):
     assert [(each.kind, each.models) for each in store] == [
         ("custom", ("llama-3.1-8b",)), ("custom", ("gpt-oss-20b",)),
     ]  # fmt: skip
+
+
+# -- in other tools' files
+
+
+def test_a_key_in_a_file_is_offered_with_its_endpoint(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(
+        "GROQ_API_KEY=made-up-key-0001\nSNOWFLAKE_TOKEN=made-up-key-0002\n"
+        "SNOWFLAKE_ACCOUNT=acme_1\nDATABRICKS_TOKEN=made-up-key-0003\n"
+        "DATABRICKS_HOST=https://evil.example\n", "utf-8",
+    )  # fmt: skip
+    found = {each.label: each for each in find_keys_of_other_tools(tmp_path)}
+    assert found.keys() == {"groq", "snowflake", "databricks"}
+    assert found["groq"].title == "Groq"
+    assert "It still needs name." in found["groq"].note
+    assert (
+        found["snowflake"].beside["endpoint"].startswith("https://acme-1.snowflakecomputing.com/")
+    )
+    assert "endpoint" not in found["databricks"].beside
+    store = Store.in_memory()
+    said = found["groq"].take(store, name="llama-3.1-8b")
+    (saved,) = store
+    assert (saved.kind, saved.label, saved.host) == ("custom", "llama-3.1-8b", "api.groq.com")
+    assert saved.tail == "0001"
+    assert "llama-3.1-8b is saved." in said
+
+
+# -- in the shell
+
+
+def test_the_shell_checks_the_model_of_a_reference(monkeypatch):
+    """Without a model in it nothing is asked of any."""
+    with serving_models() as server:
+        monkeypatch.setenv("AZURE_OPENAI_API_KEY", "0123456789abcdef0123456789abcdef")
+        monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", f"{server.url}/openai/v1")
+        assert main(["connections", "check", "azure_openai/luna"]) == 0
+        assert {each.body["model"] for each in server.seen if each.method == "POST"} == {"luna"}
+    event_loop.stop_engine()
+
+
+@pytest.mark.parametrize("label", ["groq", "groq/llama-3.1-8b", "ollama", "lm-studio/qwen"])
+def test_the_shell_says_how_a_preset_is_connected(label, capsys):
+    assert main(["connections", "check", label]) != 0
+    said = capsys.readouterr().err
+    assert "is connected as custom" in said
+    assert 'Connection("custom", name=' in said

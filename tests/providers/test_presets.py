@@ -18,18 +18,15 @@ from llmwidgets.providers.presets import (
     PRESETS,
     complete_endpoint,
     find_preset,
-    place_endpoint,
     preset_at,
+    preset_endpoint,
 )
 from llmwidgets.providers.urls import host_of, is_loopback
 from llmwidgets.store.document import connection_from_json, connection_to_json
 
 BY_SLUG = {each.slug: each for each in PRESETS}
 PLACES = {"snowflake": "acme-prod", "databricks": "adb-123.4.azuredatabricks.net"}
-ENDPOINTS = {
-    each.slug: place_endpoint(each, PLACES[each.slug]) if each.extra else each.endpoint
-    for each in PRESETS
-}
+ENDPOINTS = {each.slug: preset_endpoint(each, PLACES.get(each.slug, "")) for each in PRESETS}
 LOCAL = {slug for slug, url in ENDPOINTS.items() if is_loopback(host_of(url))}
 
 
@@ -164,13 +161,13 @@ def test_an_account_of_snowflake_is_spelled_as_its_host(pasted):
     ],
 )  # fmt: skip
 def test_a_place_is_put_into_the_preset_s_own_host_or_nowhere(slug, place, host):
-    assert host_of(place_endpoint(BY_SLUG[slug], place)) == host
+    assert host_of(preset_endpoint(BY_SLUG[slug], place)) == host
 
 
 @given(st.text(max_size=40) | st.from_regex(r"[a-z.:/@#?\\%-]{1,30}", fullmatch=True))
 def test_no_place_leads_elsewhere(place):
     for slug in PLACES:
-        url = place_endpoint(BY_SLUG[slug], place)
+        url = preset_endpoint(BY_SLUG[slug], place)
         assert url == "" or preset_at(url) is BY_SLUG[slug]
 
 
