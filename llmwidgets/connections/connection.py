@@ -23,9 +23,9 @@ from llmwidgets.errors import FieldError, UnknownConnection, name_methods
 from llmwidgets.formatting import count, join_listed
 from llmwidgets.known_keys import warn_if_typed
 from llmwidgets.providers import PROVIDERS, find_warning, shown_kind
-from llmwidgets.providers.base import Fields, FieldWarning, Kind, Provider
+from llmwidgets.providers.base import Fields, FieldWarning, Kind, Preset, Provider
 from llmwidgets.providers.model_facts import DeclaredFacts
-from llmwidgets.providers.presets import describe_preset, find_preset
+from llmwidgets.providers.presets import describe_preset, find_preset, preset_at
 from llmwidgets.secret import Secret, refuse_key
 
 Origin = Literal["given", "store", "session", "environment", "policy", "demo"]
@@ -125,6 +125,16 @@ class Connection:
         return read_origin(self.provider, self.fields)
 
     @property
+    def preset(self) -> Preset | None:
+        """The preset whose own host its endpoint is on; None for any other."""
+        return preset_at(str(getattr(self.fields, "endpoint", "")))
+
+    @property
+    def title(self) -> str:
+        """What is connected, as people call it: the preset's or the kind's title."""
+        return (self.preset or self.provider).title
+
+    @property
     def host(self) -> str:
         """The host, and the port if one is given: `api.openai.com`, `localhost:11434`."""
         return self.address.partition("://")[2]
@@ -215,6 +225,15 @@ class Connection:
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         message = "A connection cannot be pickled: save it in a store and refer to it by its label."
         raise TypeError(message)
+
+
+def naming_model(connection: Connection, model: str) -> Connection:
+    """The connection with the model that a reference named in it, where it serves any."""
+    own = connection.provider.model_field
+    if not connection.any_model or own is None:
+        return connection
+    fields = connection.fields.model_copy(update={own: model})
+    return replace_parts(connection, fields=fields, any_model=False)
 
 
 def make_connection(form: ConnectionForm, **parts: Any) -> Connection:

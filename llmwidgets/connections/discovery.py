@@ -22,7 +22,7 @@ from llmwidgets.connections.policy_file import machine_rules
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import Kind, Preset, Provider
-from llmwidgets.providers.presets import find_preset, place_endpoint
+from llmwidgets.providers.presets import find_preset, preset_at, preset_endpoint
 from llmwidgets.providers.vertex_ai import PROVIDER as _GOOGLE
 from llmwidgets.secret import LARGEST, Secret, decode_secret
 
@@ -43,9 +43,7 @@ def environment_connections() -> list[Connection]:
     found: list[Connection | None] = [make_connection(form, origin="policy") for form in forms]
     if all(rules.environment for rules in layers):
         found += map(_connect_variables, PROVIDERS.values())
-        found += (
-            _connect_preset(kind, each) for kind in PROVIDERS.values() for each in kind.presets
-        )
+        found += (_connect_preset(*each) for each in _PRESETS)
     first: dict[str, Connection] = {}
     for connection in filter(None, found):
         first.setdefault(connection.label, connection)
@@ -79,11 +77,10 @@ def _connect_preset(provider: Provider, preset: Preset) -> Connection | None:
 
     None if they are empty or unusable: the key goes to the preset's own host or nowhere.
     """
-    if not preset.variable or _is_empty(preset.variable):
+    if _is_empty(preset.variable):
         return None
-    endpoint, own = preset.endpoint, provider.model_field or ""
-    if preset.extra:
-        endpoint = place_endpoint(preset, _value(preset.place_variable))
+    endpoint = preset_endpoint(preset, _value(preset.place_variable))
+    own = provider.model_field or ""
     key = Secret(f"env:{preset.variable}")
     fields: dict[str, Any] = {own: "*", "endpoint": endpoint, provider.key_field: key}
     with suppress(FieldError):
@@ -111,12 +108,11 @@ def _value(name: str) -> str:
 _Pairs = Callable[[], Iterable[tuple[str, Any]]]
 """Names and values of a source; behind a call, so that no frame keeps them."""
 
-_KEYS = {
-    name
-    for provider in PROVIDERS.values()
-    for name in (*provider.environment.keys, *provider.llm_names)
-}
+_PRESETS = [(kind, each) for kind in PROVIDERS.values() for each in kind.presets if each.variable]
+_KEYS = {name for kind in PROVIDERS.values() for name in (*kind.environment.keys, *kind.llm_names)}
+_KEYS |= {preset.variable for _, preset in _PRESETS}
 _PLAIN = {name for provider in PROVIDERS.values() for name in provider.environment.beside.values()}
+_PLAIN |= {preset.place_variable for _, preset in _PRESETS}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,8 +140,19 @@ class KeyCandidate:
         can refer to the place.
         """
         secret = self.closed(as_reference=as_reference)
-        fields = {"label": self.label, **self.beside, self.field: secret, **more}
+        # The label of a preset's variable stays its own: what is saved is called as its model.
+        label = None if self._preset else self.label
+        fields = {"label": label, **self.beside, self.field: secret, **more}
         return Connection(self.kind, **fields)
+
+    @property
+    def _preset(self) -> Preset | None:
+        return preset_at(self.beside.get("endpoint", ""))
+
+    @property
+    def title(self) -> str:
+        """What it connects, as people call it: the preset's or the kind's title."""
+        return (self._preset or PROVIDERS[self.kind]).title
 
     @property
     def field(self) -> str:
@@ -259,25 +266,31 @@ def _make_candidates(
         for name, value in pairs()
         if name in _PLAIN and isinstance(value, str) and value and not llm
     }
-    candidates = []
+    found: list[tuple[Provider, str, str, dict[str, str]]] = []
     for provider in PROVIDERS.values():
         named = provider.environment.beside.items()
         beside = {part: others[name] for part, name in named if name in others}
-        candidates += [
-            KeyCandidate(
-                provider.kind,
-                f"{name} in {where}",
-                beside.get(provider.model_field or "", provider.kind),
-                keys[name],
-                note=_note(name, provider, plain, beside),
-                reference="" if plain else f"env:{name}",
-                plain=plain,
-                beside=beside,
-            )
-            for name in (provider.llm_names if llm else provider.environment.keys)
-            if name in keys
-        ]
-    return candidates
+        label = beside.get(provider.model_field or "", provider.kind)
+        names = provider.llm_names if llm else provider.environment.keys
+        found += [(provider, name, label, beside) for name in names]
+    for provider, preset in () if llm else _PRESETS:
+        endpoint = preset_endpoint(preset, others.get(preset.place_variable, ""))
+        beside = {"endpoint": endpoint} if endpoint else {}
+        found.append((provider, preset.variable, preset.slug, beside))
+    return [
+        KeyCandidate(
+            provider.kind,
+            f"{name} in {where}",
+            label,
+            keys[name],
+            note=_note(name, provider, plain, beside),
+            reference="" if plain else f"env:{name}",
+            plain=plain,
+            beside=beside,
+        )
+        for provider, name, label, beside in found
+        if name in keys
+    ]
 
 
 def _missing(provider: Provider, beside: Mapping[str, str]) -> list[str]:

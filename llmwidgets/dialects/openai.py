@@ -444,6 +444,7 @@ _NOT_THERE = Meaning(
     UnknownModel,
     "The pinned provider does not offer {the_model} by {who}.",
     "Pin another provider, or none: the page of the model names those that offer it.",
+    FailureCode.UPSTREAM,
 )
 _NOT_PULLED = replace(error_meanings.NO_MODEL, hint="Run: ollama pull {model}")
 _ABOUT_CONTENT = {200, 400, 422}

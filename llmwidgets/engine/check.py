@@ -38,7 +38,6 @@ from llmwidgets.errors import (
 )
 from llmwidgets.formatting import count, escape_controls, join_listed
 from llmwidgets.providers.base import ModelFacts
-from llmwidgets.providers.presets import preset_at
 from llmwidgets.report import html
 from llmwidgets.secret import redact
 
@@ -234,7 +233,7 @@ class _Checker:
 
     def _report_any_model(self) -> CheckReport:
         """What the list alone has shown, since each reference names another model."""
-        preset = preset_at(str(getattr(self.connection.fields, "endpoint", "")))
+        preset = self.connection.preset
         open_to_all = self.listed is None or (preset is not None and preset.public_list)
         shown = "Key accepted." if not open_to_all else (
             "The server answers; whether it takes the key, only a question to a model shows."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
@@ -213,16 +214,19 @@ def _leads(path: str, base: str) -> bool:
     return f"{path}/".startswith(f"{base}/")
 
 
-def place_endpoint(preset: Preset, place: str) -> str:
-    """The preset's endpoint at a place: its host, an address there, or what is put into it.
+def preset_endpoint(preset: Preset, place: str = "") -> str:
+    """The preset's endpoint, at this place if it has one: its host, a page there, or its name.
 
     Empty if that is not a host of the preset's.
     """
+    if not preset.extra:
+        return preset.endpoint
     into = re.sub(r"\{\w+\}", place.replace("_", "-"), preset.endpoint) if _NAME(place) else ""
     bare = place.strip().removeprefix("https://")
     for address in (f"https://{bare}", into):
         if preset_at(address) is preset:
-            return complete_endpoint(address)
+            with suppress(ValueError):  # a password in it, say
+                return complete_endpoint(address)
     return ""
 
 

@@ -13,13 +13,12 @@ from llmwidgets.connections.discovery import (
     find_keys_of_other_tools,
 )
 from llmwidgets.formatting import count
-from llmwidgets.providers import PROVIDERS, find_provider
+from llmwidgets.providers import find_provider
 from llmwidgets.providers.custom import PROVIDER as CUSTOM
 from llmwidgets.secret import Secret, redact
 from llmwidgets.widgets.connection.form_controller import ConnectionList, FormController, ListState
 from llmwidgets.widgets.connection.form_draft import FormDraft, OpenForms
 from llmwidgets.widgets.connection.form_view import FormState
-from llmwidgets.widgets.connection.preset_view import PresetChoice
 from llmwidgets.widgets.connection.store_gate import StoreGate, StoreState
 from llmwidgets.widgets.connection.store_settings import StoreSettings
 from llmwidgets.widgets.panel import Content, Page, Panel
@@ -179,18 +178,22 @@ class Discovery:
         """What can be added to these connections."""
         elsewhere = self._elsewhere
         return {
-            "found": self._environment_view({each.kind for each in connections}),
+            "found": self._environment_view(connections),
             "local": self._local_view(connections),
             "elsewhere": None if elsewhere is None else _elsewhere_view(elsewhere),
             "looking": self._looking,
             "looked": self._servers is not None,
         }
 
-    def _environment_view(self, connected: set[Kind]) -> list[_FoundState]:
+    def _environment_view(self, connections: Sequence[Connection]) -> list[_FoundState]:
+        kinds = {each.kind for each in connections if each.provider.single}
+        places = {(each.kind, each.address) for each in connections}
         return [
             _found_view(each)
             for each in self._environment
-            if each.any_model or each.kind not in connected
+            # What serves every model takes one more whatever is connected.
+            if each.any_model
+            or (each.kind not in kinds and (each.kind, each.address) not in places)
         ]
 
     def _local_view(self, connections: Sequence[Connection]) -> list[_LocalState]:
@@ -211,12 +214,11 @@ class Discovery:
 
 def _found_view(connection: Connection) -> _FoundState:
     provider = connection.provider
-    preset = PresetChoice(provider).current(connection.plain_fields)
     own = provider.fields.model_fields[provider.model_field or "base_url"]
-    example = preset.name if preset else (own.examples or [""])[0]
+    example = connection.preset.name if connection.preset else (own.examples or [""])[0]
     return {
         "label": connection.label,
-        "title": preset.title if preset else provider.title,
+        "title": connection.title,
         "source": " and ".join(
             secret.reference.partition(":")[2]
             for secret in connection.secret_fields.values()
@@ -232,7 +234,7 @@ def _elsewhere_view(candidates: Sequence[KeyCandidate]) -> list[_ElsewhereState]
     return [
         {
             "number": number,
-            "title": PROVIDERS[each.kind].title,
+            "title": each.title,
             "where": redact(each.where),
             "note": redact(each.note),
             "tail": each.tail,
