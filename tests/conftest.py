@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+from llmwidgets.providers.presets import PRESETS
 from tests.clocks import hurry
 from tests.jupyterlab import (
     browser,  # noqa: F401
@@ -44,6 +45,7 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 _KEY_VARIABLES = (
     "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY",
     "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "GOOGLE_APPLICATION_CREDENTIALS",
+    *(each.variable for each in PRESETS if each.variable),
     "LLMWIDGETS_STORE_KEY", "LLMWIDGETS_STORE_KEY_FILE", "LLMWIDGETS_STORE_KEY_FILE_MOUNTED",
     "LLMWIDGETS_POLICY",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",

@@ -43,6 +43,7 @@ CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-c
 PASSPHRASE = "copper lantern orbit mellow harbor quiz"
 
 MEMORY = "import llmwidgets as lw\nstore = lw.Store.in_memory()\nlw.ConnectionPanel(store)"
+CUSTOM = "import llmwidgets as lw\nlw.ConnectionForm('custom', lw.Store.in_memory())"
 LASTING = "import llmwidgets as lw\nlw.ConnectionPanel(lw.Store('acme'))"
 MANY = """import datetime
 import llmwidgets as lw
@@ -216,9 +217,7 @@ def checks(camera: Camera) -> None:
 
 def form(camera: Camera) -> None:
     """The form of one kind by itself, before and after its test."""
-    panel = camera.open(
-        "import llmwidgets as lw\nlw.ConnectionForm('custom', lw.Store.in_memory())"
-    )
+    panel = camera.open(CUSTOM)
     camera.shot()
     with serving_models(fault="ignore", models=("acme-gateway",)) as server:
         panel.get_by_label("Name", exact=True).fill("acme-gateway")
@@ -226,6 +225,29 @@ def form(camera: Camera) -> None:
         panel.get_by_role("button", name="Test and save").click()
         panel.get_by_text("JSON only").first.wait_for()
         camera.shot("tested")
+
+
+def presets(camera: Camera) -> None:
+    """The servers that are often connected: one chosen, all of them, a search, an open address."""
+    named = "import os\nos.environ['GROQ_API_KEY'] = 'gsk_made-up-0004711'\n"
+    panel = camera.open(f"{named}{CUSTOM}")
+    panel.get_by_role("option", name="OpenRouter").click()
+    panel.get_by_text("from OpenRouter").wait_for()
+    camera.shot()
+    search = panel.get_by_role("combobox", name="Search 17 presets")
+    search.fill("schema")
+    search.press("ArrowDown")
+    camera.shot("search")
+    search.fill("snowflake")
+    search.press("Enter")
+    panel.get_by_text("Replace {account}").wait_for()
+    panel.get_by_role("button", name="Show 10 more").click()
+    camera.shot("open-address")
+    panel = camera.open(f"{named}{MEMORY}")
+    open_kind(panel, "custom")
+    panel.get_by_role("option", name="Groq").click()
+    panel.get_by_text("from Groq").wait_for()
+    camera.shot("panel")
 
 
 def store(camera: Camera) -> None:
@@ -497,8 +519,8 @@ def slices(camera: Camera) -> None:
 
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
-    connections, forms, checks, form, store, provided, comparison, decided, kinds, outcomes, slices,
-    review, agreement, described, repeats, runs, questions, running, empty,
+    connections, forms, checks, form, presets, store, provided, comparison, decided, kinds,
+    outcomes, slices, review, agreement, described, repeats, runs, questions, running, empty,
 )  # fmt: skip
 
 

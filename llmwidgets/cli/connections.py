@@ -16,6 +16,7 @@ from llmwidgets.cli import ConnectionsOptions, Exit, print_text, report
 from llmwidgets.cli.keys import list_connections, open_store
 from llmwidgets.connections import Connection, resolve
 from llmwidgets.connections.catalog import key_notes, local_today
+from llmwidgets.connections.connection import naming_model
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import format_days_since
 from llmwidgets.store.store import Store
@@ -78,7 +79,9 @@ def _check(options: ConnectionsOptions, connections: list[Connection], store: St
     if not options.label:
         labels = ", ".join(by_label) or "none: nothing is connected"
         raise FieldError({"LABEL": "Which connection is to be checked?"}, f"One of {labels}.")
-    connection = by_label.get(options.label) or resolve(options.label, connections)[0]
+    connection = by_label.get(options.label)
+    if connection is None:
+        connection = naming_model(*resolve(options.label, connections))
     policy = store.policy if store.exists and not store.locked else None
     result = check(connection, policy=policy, tell=lambda step: report(f"{step}…"))
     if options.json:

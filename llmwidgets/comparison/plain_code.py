@@ -83,7 +83,11 @@ class _Script:
         self._thinks_aloud = column.connection.provider.self_hosted
         request = encode_request(column, replace(text, text=_TEXT), row)
         body, schema = request["body"], choose_schema(column.schema, text.schema)
-        self._body, self._google = body, "contents" in body
+        # What only this server knows, the vendor's client takes apart from its own arguments.
+        own = column.target.options.get("body", {})
+        beside = {"extra_body": own} if own else {}
+        self._body = {name: each for name, each in body.items() if name not in own} | beside
+        self._google = "contents" in body
         self._streams = bool(body.get("stream")) or ":streamGenerateContent" in request["url"]
         compiled = schema.compile(column.connection.dialect.SUBSET)
         self._wrapped = compiled.wrapped
@@ -169,7 +173,8 @@ class _Script:
     def _reading(self, kind: str) -> Iterator[str]:
         """Lines that end in the record."""
         answer = self._answer()
-        if self._row.form is ResponseFormat.TOOL and not self._streams:
+        parsed = self._row.form is ResponseFormat.TOOL and self._client.module == "anthropic"
+        if parsed and not self._streams:
             record = answer
         else:
             if self._row.form is ResponseFormat.TEXT or not _is_json(self._row.reply):
@@ -192,7 +197,7 @@ class _Script:
     def _answer(self) -> str:
         """The text of the reply, or the tool's input (as text if streamed), as an expression."""
         module = self._client.module
-        name = "tool" if self._row.form is ResponseFormat.TOOL else module
+        name = f"{module} tool" if self._row.form is ResponseFormat.TOOL else module
         answer = (_STREAMED if self._streams else _WHOLE)[name]
         return f"{_AFTER_THINKING.format(answer)}[-1]" if self._thinks_aloud else answer
 
@@ -202,7 +207,8 @@ _WHOLE = {
     "google": "reply.text",
     "openai": "reply.choices[0].message.content",
     "anthropic": 'next(part.text for part in reply.content if part.type == "text")',
-    "tool": 'next(part.input for part in reply.content if part.type == "tool_use")',
+    "anthropic tool": 'next(part.input for part in reply.content if part.type == "tool_use")',
+    "openai tool": "reply.choices[0].message.tool_calls[0].function.arguments",
 }
 _PIECES = '"".join(getattr(getattr(part, "delta", None), "{}", "") for part in reply)'
 _STREAMED = {
@@ -211,7 +217,11 @@ _STREAMED = {
         '"".join(part.choices[0].delta.content or "" for part in reply if part.choices)'
     ),
     "anthropic": _PIECES.format("text"),
-    "tool": _PIECES.format("partial_json"),
+    "anthropic tool": _PIECES.format("partial_json"),
+    "openai tool": (
+        '"".join(each.function.arguments or "" for part in reply if part.choices'
+        " for each in part.choices[0].delta.tool_calls or ())"
+    ),
 }  # fmt: skip
 """Where the answer is in a reply as the vendor's client gives it."""
 

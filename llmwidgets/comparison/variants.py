@@ -16,7 +16,6 @@ from llmwidgets.dialects.types import Effort, Example
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS, EFFORT, ResolvedVariant
 from llmwidgets.errors import FieldError, StoreError, StoreLocked, UnknownConnection
 from llmwidgets.formatting import count, join_listed, join_truncated, with_article
-from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import PRICES
 from llmwidgets.schemas import read_schema
 from llmwidgets.schemas.difference import ORDER, SPELLING, find_changes, find_misfits
@@ -453,7 +452,7 @@ class ConnectionResolver:
 def _unset(reference: str, error: UnknownConnection) -> UnknownConnection:
     """The error, naming the variable that would have answered if it were not empty."""
     kind = reference.partition("/")[0]
-    variable = empty_variable(kind) if kind in PROVIDERS else ""
+    variable = empty_variable(kind)
     if not variable:
         return error
     return UnknownConnection(

@@ -20,11 +20,12 @@ from llmwidgets.connections.validation import (
 )
 from llmwidgets.dialects.types import AuthHeader, Capability, Dialect, Target
 from llmwidgets.errors import FieldError, UnknownConnection, name_methods
-from llmwidgets.formatting import count
+from llmwidgets.formatting import count, join_listed
 from llmwidgets.known_keys import warn_if_typed
 from llmwidgets.providers import PROVIDERS, find_warning, shown_kind
-from llmwidgets.providers.base import Fields, FieldWarning, Kind, Provider
+from llmwidgets.providers.base import Fields, FieldWarning, Kind, Preset, Provider
 from llmwidgets.providers.model_facts import DeclaredFacts
+from llmwidgets.providers.presets import describe_preset, find_preset, preset_at
 from llmwidgets.secret import Secret, refuse_key
 
 Origin = Literal["given", "store", "session", "environment", "policy", "demo"]
@@ -124,6 +125,16 @@ class Connection:
         return read_origin(self.provider, self.fields)
 
     @property
+    def preset(self) -> Preset | None:
+        """The preset whose own host its endpoint is on; None for any other."""
+        return preset_at(str(getattr(self.fields, "endpoint", "")))
+
+    @property
+    def title(self) -> str:
+        """What is connected, as people call it: the preset's or the kind's title."""
+        return (self.preset or self.provider).title
+
+    @property
     def host(self) -> str:
         """The host, and the port if one is given: `api.openai.com`, `localhost:11434`."""
         return self.address.partition("://")[2]
@@ -169,7 +180,10 @@ class Connection:
         """What looks wrong in which field, and whose key a secret seems to be."""
         provider, bundle = self.provider, self.fields.ca_bundle
         texts = {name: v for name, v in self.plain_fields.items() if isinstance(v, str)}
-        warnings = [secret_warning(provider, *field) for field in self.secret_fields.items()]
+        # A gateway in front of a service's own address can take keys of its own.
+        endpoint = "" if self.fields.base_url else str(getattr(self.fields, "endpoint", ""))
+        secrets = self.secret_fields.items()
+        warnings = [secret_warning(provider, *field, endpoint) for field in secrets]
         warnings += [find_warning(provider, *field) for field in texts.items()]
         if bundle and not os.path.isfile(os.path.expanduser(bundle)):
             sentence = f"There is no file {bundle}: check the path of the CA bundle."
@@ -213,6 +227,15 @@ class Connection:
         raise TypeError(message)
 
 
+def naming_model(connection: Connection, model: str) -> Connection:
+    """The connection with the model that a reference named in it, where it serves any."""
+    own = connection.provider.model_field
+    if not connection.any_model or own is None:
+        return connection
+    fields = connection.fields.model_copy(update={own: model})
+    return replace_parts(connection, fields=fields, any_model=False)
+
+
 def make_connection(form: ConnectionForm, **parts: Any) -> Connection:
     """The connection of a form that is known to be right, with these further parts."""
     connection = object.__new__(Connection)
@@ -236,10 +259,15 @@ def _parts_of(form: ConnectionForm) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def secret_warning(provider: Provider, name: str, secret: Secret) -> FieldWarning | None:
-    """What looks wrong with a secret in this field of the form, or why it cannot be looked up."""
+def secret_warning(
+    provider: Provider, name: str, secret: Secret, endpoint: str = ""
+) -> FieldWarning | None:
+    """What looks wrong with a secret in this field of the form, or why it cannot be looked up.
+
+    `endpoint` is where it would go, if no gateway is in front of that.
+    """
     try:
-        return find_warning(provider, name, secret.reveal())
+        return find_warning(provider, name, secret.reveal(), endpoint)
     except FieldError as error:
         return FieldWarning(name, str(error))
 
@@ -273,22 +301,35 @@ def resolve(reference: str, connections: Iterable[Connection]) -> tuple[Connecti
         problem = f"{connection.label} gives access to {models}: name one."
     if model.strip():
         return connection, model
-    example = next(iter(connection.models), "name-of-the-deployment")
+    example = next(iter(connection.models), f"name-of-the-{named_by(connection.provider)}")
     raise FieldError(problem, f'Write it as "{connection.label}/{example}".')
 
 
+def named_by(provider: Provider) -> str:
+    """What the model after the slash of a reference is, where any can be named."""
+    return "deployment" if provider.deployments else "model"
+
+
 def _unknown(reference: str, known: list[Connection]) -> UnknownConnection:
-    if not known:
-        return UnknownConnection(
-            f"There is no connection for {reference}.",
-            'Connect one in ConnectionPanel(), or use models="demo".',
-        )
     whole = [f"{each.label}/{model}" for each in known for model in each.models]
     ends = [written for written in whole if written.endswith(f"/{reference}")]
     labels = [each.label for each in known]
-    close = ends or difflib.get_close_matches(reference, [*labels, *whole], n=1, cutoff=0.5)
+    head, _, model = reference.partition("/")
+    preset, problem = find_preset(head), f"There is no connection for {reference}."
+    cutoff = 0.8 if preset else 0.5
+    close = ends or difflib.get_close_matches(reference, [*labels, *whole], n=1, cutoff=cutoff)
+    if preset and not close:
+        sentence, call = describe_preset(preset, model)
+        variables = [name for name in (preset.place_variable, preset.variable) if name]
+        first = (
+            f"Set {join_listed(variables)} before Jupyter starts, or write"
+            if variables
+            else "Write"
+        )
+        return UnknownConnection(f"{problem} {sentence}", f"{first} {call}.")
+    if not known:
+        return UnknownConnection(problem, 'Connect one in ConnectionPanel(), or use models="demo".')
     nearest = f" The nearest is {close[0]}." if close else ""
     return UnknownConnection(
-        f"There is no connection for {reference}.{nearest}",
-        f"Connected are {', '.join(dict.fromkeys(labels))}.",
+        f"{problem}{nearest}", f"Connected are {', '.join(dict.fromkeys(labels))}."
     )

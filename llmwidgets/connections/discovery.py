@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.connections.connection import Connection, make_connection, replace_parts
 from llmwidgets.connections.policy_file import machine_rules
 from llmwidgets.errors import FieldError
-from llmwidgets.providers import PROVIDERS, find_provider
-from llmwidgets.providers.base import Kind, Provider
+from llmwidgets.providers import PROVIDERS
+from llmwidgets.providers.base import Kind, Preset, Provider
+from llmwidgets.providers.presets import find_preset, preset_at, preset_endpoint
 from llmwidgets.providers.vertex_ai import PROVIDER as _GOOGLE
 from llmwidgets.providers.vertex_ai import gcloud_login
 from llmwidgets.secret import LARGEST, Secret, decode_secret
@@ -31,19 +32,23 @@ if TYPE_CHECKING:
 
 
 def environment_connections() -> list[Connection]:
-    """What policy files provide, then what variables connect: one of each kind.
+    """What policy files provide, then what variables connect: one of each kind and preset.
 
-    Those of variables are labelled by the kind or the deployment; a variable that is empty or
-    unusable gives nothing. Values are looked up again at each use. Policy files may forbid
-    variables (`environment = false`).
+    Those of variables are labelled by the kind, the deployment or the preset; a variable that is
+    empty or unusable gives nothing. Of one label the first counts: the file's, then the kind's.
+    Values are looked up again at each use. Policy files may forbid variables
+    (`environment = false`).
     """
     layers = machine_rules()
-    provided: dict[str, Connection] = {}
-    for form in (form for rules in layers for form in rules.connections):
-        provided.setdefault(form.label, make_connection(form, origin="policy"))
-    kinds = PROVIDERS.values() if all(rules.environment for rules in layers) else ()
-    connected = [connection for kind in kinds if (connection := _connect_variables(kind))]
-    return [*provided.values(), *(each for each in connected if each.label not in provided)]
+    forms = (form for rules in layers for form in rules.connections)
+    found: list[Connection | None] = [make_connection(form, origin="policy") for form in forms]
+    if all(rules.environment for rules in layers):
+        found += map(_connect_variables, PROVIDERS.values())
+        found += (_connect_preset(*each) for each in _PRESETS)
+    first: dict[str, Connection] = {}
+    for connection in filter(None, found):
+        first.setdefault(connection.label, connection)
+    return list(first.values())
 
 
 def _connect_variables(provider: Provider) -> Connection | None:
@@ -73,10 +78,29 @@ def _connect_variables(provider: Provider) -> Connection | None:
     return None
 
 
-def empty_variable(kind: str) -> str:
-    """The variable that would connect this kind and is set, but empty; else an empty text."""
-    named = (name for name in find_provider(kind).environment.keys if name in os.environ)
-    return next(filter(_is_empty, named), "")
+def _connect_preset(provider: Provider, preset: Preset) -> Connection | None:
+    """The connection that the variables of a preset make; the reference names its model.
+
+    None if they are empty or unusable: the key goes to the preset's own host or nowhere.
+    """
+    if _is_empty(preset.variable):
+        return None
+    endpoint = preset_endpoint(preset, _value(preset.place_variable))
+    own = provider.model_field or ""
+    key = Secret(f"env:{preset.variable}")
+    fields: dict[str, Any] = {own: "*", "endpoint": endpoint, provider.key_field: key}
+    with suppress(FieldError):
+        connection = Connection(provider.kind, label=preset.slug, **fields)
+        return replace_parts(connection, origin="environment", any_model=True)
+    return None
+
+
+def empty_variable(name: str) -> str:
+    """The variable that would connect this kind or preset and is set, but empty; else nothing."""
+    preset = find_preset(name)
+    keys = PROVIDERS[name].environment.keys if name in PROVIDERS else ()
+    named = (preset.variable, preset.place_variable) if preset and not keys else keys
+    return next((each for each in named if each in os.environ and _is_empty(each)), "")
 
 
 def _is_empty(name: str) -> bool:
@@ -90,12 +114,11 @@ def _value(name: str) -> str:
 _Pairs = Callable[[], Iterable[tuple[str, Any]]]
 """Names and values of a source; behind a call, so that no frame keeps them."""
 
-_KEYS = {
-    name
-    for provider in PROVIDERS.values()
-    for name in (*provider.environment.keys, *provider.llm_names)
-}
+_PRESETS = [(kind, each) for kind in PROVIDERS.values() for each in kind.presets if each.variable]
+_KEYS = {name for kind in PROVIDERS.values() for name in (*kind.environment.keys, *kind.llm_names)}
+_KEYS |= {preset.variable for _, preset in _PRESETS}
 _PLAIN = {name for provider in PROVIDERS.values() for name in provider.environment.beside.values()}
+_PLAIN |= {preset.place_variable for _, preset in _PRESETS}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,8 +146,19 @@ class KeyCandidate:
         can refer to the place.
         """
         secret = self.closed(as_reference=as_reference)
-        fields = {"label": self.label, **self.beside, self.field: secret, **more}
+        # The label of a preset's variable stays its own: what is saved is called as its model.
+        label = None if self._preset else self.label
+        fields = {"label": label, **self.beside, self.field: secret, **more}
         return Connection(self.kind, **fields)
+
+    @property
+    def _preset(self) -> Preset | None:
+        return preset_at(self.beside.get("endpoint", ""))
+
+    @property
+    def title(self) -> str:
+        """What it connects, as people call it: the preset's or the kind's title."""
+        return (self._preset or PROVIDERS[self.kind]).title
 
     @property
     def field(self) -> str:
@@ -235,25 +269,31 @@ def _make_candidates(
         for name, value in pairs()
         if name in _PLAIN and isinstance(value, str) and value and not llm
     }
-    candidates = []
+    found: list[tuple[Provider, str, str, dict[str, str]]] = []
     for provider in PROVIDERS.values():
         named = provider.environment.beside.items()
         beside = {part: others[name] for part, name in named if name in others}
-        candidates += [
-            KeyCandidate(
-                provider.kind,
-                f"{name} in {where}",
-                beside.get(provider.model_field or "", provider.kind),
-                keys[name],
-                note=_note(name, provider, plain, beside),
-                reference="" if plain else f"env:{name}",
-                plain=plain,
-                beside=beside,
-            )
-            for name in (provider.llm_names if llm else provider.environment.keys)
-            if name in keys
-        ]
-    return candidates
+        label = beside.get(provider.model_field or "", provider.kind)
+        names = provider.llm_names if llm else provider.environment.keys
+        found += [(provider, name, label, beside) for name in names]
+    for provider, preset in () if llm else _PRESETS:
+        endpoint = preset_endpoint(preset, others.get(preset.place_variable, ""))
+        beside = {"endpoint": endpoint} if endpoint else {}
+        found.append((provider, preset.variable, preset.slug, beside))
+    return [
+        KeyCandidate(
+            provider.kind,
+            f"{name} in {where}",
+            label,
+            keys[name],
+            note=_note(name, provider, plain, beside),
+            reference="" if plain else f"env:{name}",
+            plain=plain,
+            beside=beside,
+        )
+        for provider, name, label, beside in found
+        if name in keys
+    ]
 
 
 def _missing(provider: Provider, beside: Mapping[str, str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from llmwidgets.connections.catalog import facts_of, find_end, models_of
-from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.connection import Connection, named_by
 from llmwidgets.connections.policy_file import Rules, machine_rules
 from llmwidgets.errors import PolicyError
 from llmwidgets.secret import refuse_key
@@ -84,7 +84,8 @@ class Policy:
             return
         if connection.provider.model_field is not None:
             if model not in connection.models and not (connection.any_model and model):
-                named = ", ".join(connection.models) or "a deployment that the reference names"
+                one = f"a {named_by(connection.provider)} that the reference names"
+                named = ", ".join(connection.models) or one
                 raise PolicyError(
                     f"{connection.label} serves {named} and no other model, so not "
                     f"{model or 'an empty name'}.",

@@ -241,7 +241,10 @@ def _problems(
             yield name, f"{title} {A_KEY}, so it is not repeated here: use the key or token field."
         elif example:
             said = f"contains the placeholder {redact(example[0])}"
-            yield name, f"{title} {said}: put your own value in its place."
+            word = example[0].strip("<>{}[]$").lower()
+            known_places = (each.extra.get(word) for each in provider.presets)
+            value = next(filter(None, known_places), "your own value")
+            yield name, f"{title} {said}: put {value} in its place."
         elif name in ("endpoint", "base_url") and _no_host(text):
             yield name, f"{title} is not a web address: the host cannot be read."
         elif name == "headers" and isinstance(value, dict):

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -50,8 +51,9 @@ class ErrorBody:
     """The words of an error response. `status` is one written in the body; `page`: it is not JSON.
 
     `damage` is what is wrong with a body that was to be JSON. `reason` is the most exact word for
-    what happened, from the details. `whole` is the object that held the message, as it came, and
-    `details` a part of it: waits and links are read out of them.
+    what happened, from the details, `upstream` the provider that a router asked. `whole` is the
+    object that held the message, as it came, and `details` a part of it: waits and links are read
+    out of them.
     """
 
     message: str = ""
@@ -60,6 +62,7 @@ class ErrorBody:
     param: str = ""
     inner: str = ""
     reason: str = ""
+    upstream: str = ""
     categories: tuple[str, ...] = ()
     status: int | None = None
     page: bool = False
@@ -95,12 +98,13 @@ def parse_error_body(payload: HTTPResponse) -> ErrorBody:
     inner = read_path(source, "innererror")
     code = source.get("code", source.get("statusCode"))
     return ErrorBody(
-        message=_message(source, error, body)[:_READ],
+        message=": ".join(filter(None, (_message(source, error, body), _behind(source))))[:_READ],
         code="" if code is None or isinstance(code, bool) else redact(str(code)[:80]),
         type=_word(source.get("type")) or _word(source.get("status")),
         param=_word(source.get("param")),
         inner=_word(read_path(inner, "code")),
         reason=_reason(source.get("details")),
+        upstream=_UPSTREAM.sub("", _word(read_path(source, "metadata", "provider_name"), 40)),
         categories=filtered_categories(inner)[:5],
         status=_status_in(code, source) if payload.status in _SUCCESS else None,
         details=source.get("details"),
@@ -156,6 +160,22 @@ def _detail(each: Any) -> str:
     place = read_path(each, "loc")
     where = ".".join(str(part) for part in place) if isinstance(place, list) else ""
     return f"{where} {_word(read_path(each, 'msg'), 120)}".strip()
+
+
+_UPSTREAM = re.compile(r"[^\w .+-]")
+
+
+def _behind(source: dict[str, Any]) -> str:
+    """What the provider behind a router said: the router hands it on as it came."""
+    raw = read_path(source, "metadata", "raw")
+    body = raw
+    if isinstance(raw, str):
+        with suppress(ValueError, RecursionError):
+            body = load_json(raw)
+    if not isinstance(body, dict):
+        return "" if not isinstance(raw, str) or raw.lstrip().startswith("<") else raw.strip()
+    error = body.get("error")
+    return _message(error if isinstance(error, dict) else body, error, body)
 
 
 def _word(value: Any, longest: int = 80) -> str:

@@ -92,9 +92,12 @@ class ErrorResponse:
         address = urlsplit(self.url)._replace(query="", fragment="").geturl()
         target = redirect_target(self.payload.headers.get("location", ""), self.call)
         categories = ", ".join(self.body.categories)
+        who = self.label or "The server"
+        if self.body.upstream:
+            who = f"{who}'s provider {self.body.upstream}"
         return {
             "status": self.status,
-            "who": self.label or "The server",
+            "who": who,
             "owner": self.label or "the server",
             "account": self.label or "this key",
             "principal": self.principal or "the account that you are signed in to",

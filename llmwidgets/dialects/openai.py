@@ -8,8 +8,12 @@ What differs between servers are options of the target, not branches on their na
 - `effort`: the server knows `reasoning_effort`.
 - `stream`: the server answers only what is to be streamed; `stream_options`: and takes what belongs
   to it.
-- `object_schema`: the server takes a schema with `{"type": "json_object"}`.
-- `route`: what is added to the URL; `models_url`: where models are listed, else next to the route.
+- `object_schema`: the server takes a schema with `{"type": "json_object"}`; `bare_schema`: and
+  one of `json_schema` without a name around it; `inline_definitions`: with its `$defs` in place.
+- `forced_tool`: the model lets itself be made to call a tool.
+- `body`: what else every question contains, for a router say.
+- `route`: what is added to the URL; `models_url`: where models are listed, or
+  `models_path` of the same host, else next to the route.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from llmwidgets.dialects import error_meanings, error_table, sign_in_errors
 from llmwidgets.dialects.answer import separate_thinking
@@ -42,7 +47,7 @@ from llmwidgets.dialects.reply_shapes import (
     read_content,
     read_ending,
 )
-from llmwidgets.dialects.requests import build_call, no_such_form, system_text, turns
+from llmwidgets.dialects.requests import TOOL, build_call, no_such_form, system_text, turns
 from llmwidgets.dialects.response_body import Pieces, join_stream, read_body
 from llmwidgets.dialects.types import (
     Call,
@@ -55,8 +60,14 @@ from llmwidgets.dialects.types import (
     Target,
     Usage,
 )
-from llmwidgets.errors import FailureCode, Forbidden, Truncated, UnknownModel
-from llmwidgets.schemas import Compiled, SchemaSubset
+from llmwidgets.errors import (
+    BadRequest,
+    FailureCode,
+    Forbidden,
+    Truncated,
+    UnknownModel,
+)
+from llmwidgets.schemas import Compiled, SchemaSubset, inline_definitions
 
 NAME = "openai_chat"
 SAMPLING = True
@@ -85,7 +96,12 @@ def encode(request: Request, target: Target) -> Call:
     messages = [{"role": role, "content": instructions}] if instructions else []
     messages += [{"role": who, "content": text} for who, text in turns(request)]
     body: dict[str, Any] = {"model": target.model, "messages": messages}
-    if request.form is ResponseFormat.JSON_SCHEMA:
+    body |= options.get("body", {})
+    if options.get("inline_definitions"):
+        schema = inline_definitions(schema)
+    if request.form is ResponseFormat.JSON_SCHEMA and options.get("bare_schema"):
+        body["response_format"] = {"type": "json_schema", "schema": schema}
+    elif request.form is ResponseFormat.JSON_SCHEMA:
         name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(schema.get("title") or "")).strip("_")[:64]
         strict = {"name": name or "extraction", "strict": True, "schema": schema}
         body["response_format"] = {"type": "json_schema", "json_schema": strict}
@@ -100,6 +116,11 @@ def encode(request: Request, target: Target) -> Call:
         body["response_format"] = {"type": "json_object", "schema": schema}
     elif request.form is ResponseFormat.JSON_OBJECT:
         body["response_format"] = {"type": "json_object"}
+    elif request.form is ResponseFormat.TOOL:
+        tool = {"name": TOOL, "description": "Record the extraction", "parameters": schema}
+        forced = {"type": "function", "function": {"name": TOOL}}
+        body["tools"] = [{"type": "function", "function": tool}]
+        body["tool_choice"] = forced if options.get("forced_tool", True) else "auto"
     body[options.get("token_parameter", "max_tokens")] = request.max_output_tokens
     if request.effort_sent is not None and options.get("effort"):
         body["reasoning_effort"] = request.effort_sent
@@ -154,7 +175,10 @@ def _reply(
 ) -> Reply:
     content, refused = read_content(message.get("content"))
     refusal = (read_word(message, "refusal") or refused).strip()
-    said, explanation = (content, "") if may_be_record(content) else _handed_over(message)
+    offered = call is not None and isinstance(call.body, dict) and "tools" in call.body
+    said, explanation = (content, "")
+    if offered or not may_be_record(content):
+        said, explanation = _handed_over(message, offered=offered)
     text, thinking = separate_thinking(said or content)
     if not text.strip() and not thinking:
         named = (name for name, said in message.items() if said and _THOUGHT.search(name))
@@ -185,15 +209,15 @@ def _reply(
     )
 
 
-def _handed_over(message: dict[str, Any]) -> tuple[str, str]:
-    """The record of a model that called a tool, though none was offered, instead of answering."""
+def _handed_over(message: dict[str, Any], *, offered: bool) -> tuple[str, str]:
+    """The record of a model that called a tool; what to say of it if none was offered."""
     calls = message.get("tool_calls")
     calls = [calls] if isinstance(calls, dict) else dicts(calls)
     inner = [each.get("function") or each.get("custom") or each for each in calls]
     for each in dicts([*inner, message.get("function_call")]):
         handed = each.get("arguments", each.get("input"))
         if handed is not None or each.get("name"):
-            return read_call(each.get("name"), "" if handed is None else handed)
+            return read_call(each.get("name"), "" if handed is None else handed, offered=offered)
     return "", ""
 
 
@@ -254,6 +278,9 @@ def models_call(target: Target) -> Call:
     models_url = target.options.get("models_url")
     if models_url:
         return build_call(replace(target, query={}), "GET", models_url)
+    if path := target.options.get("models_path"):
+        parts = urlsplit(target.url)._replace(path=path)
+        return build_call(replace(target, query={}), "GET", parts.geturl())
     return build_call(target, "GET", f"{target.url}/models")
 
 
@@ -262,7 +289,11 @@ def listed_models(
 ) -> tuple[list[ListedModel], Call | None]:
     """The models in one page of the list, and the call for the next page (here always None)."""
     body = read_body(payload)
-    rows = body.get("data", body.get("models")) if isinstance(body, dict) else body
+    rows, id_name = body, "id"
+    if isinstance(body, dict):
+        rows = body.get("data", body.get("models"))
+        if rows is None and "endpoints" in body:
+            rows, id_name = body["endpoints"], "name"
     if not isinstance(rows, list) or read_path(body, "error"):
         raise explain(payload, call=call)
     # The window is in a field of its own with vLLM and sglang, routers, LM Studio, llama.cpp.
@@ -270,7 +301,7 @@ def listed_models(
     fields = [(name,) for name in names] + [("meta", name) for name in ("n_ctx", "n_ctx_train")]
     models = []
     for row in rows:
-        if name := read_word(row, "id"):
+        if name := read_word(row, id_name):
             windows = (read_count(row, *keys) for keys in fields)
             ends = row.get("shutdown_date") or read_path(row, "deprecation", "inference")
             if isinstance(ends, int | float) and not isinstance(ends, bool) and ends > 0:
@@ -335,8 +366,13 @@ _FORM = re.compile(
 _NO_MODEL = re.compile(
     r"model_not_found|unknown_model|DeploymentNotFound|not_found_error|no such model"
     r"|model .{0,120}?(?:not found|does ?n[o']t exist|not exist|is not available|not loaded)"
-    r"|deployment .{0,80}?does not exist|unknown model|invalid model|model_not_supported",
+    r"|(?:deployment|endpoint) .{0,80}?does not exist|unknown model|invalid model"
+    r"|model_not_supported|unable to access model|not a valid model"
+    r"|no endpoints found for",
     re.I | re.S,
+)
+_ROUTED_NOWHERE = re.compile(
+    "handle the requested parameters|endpoints.{0,40}requested param", re.I
 )
 _NO_DEPLOYMENT = re.compile(r"DeploymentNotFound|deployment .{0,80}?does not exist", re.I | re.S)
 _REGION = re.compile(
@@ -350,8 +386,8 @@ _ON_HOLD = re.compile(
 )
 _FIREWALL = re.compile(r"virtual network|firewall|public access is disabled|private endpoint", re.I)
 _PARAMETERS = (
-    "temperature", "reasoning_effort", "max_completion_tokens", "max_tokens", "store",
-    "stream_options",
+    "tool_choice", "temperature", "reasoning_effort", "max_completion_tokens", "max_tokens",
+    "store", "stream_options",
 )  # fmt: skip
 _NOT_TAKEN = re.compile(
     r"unsupported|not supported|does not support|unrecognized|unknown|not permitted|extra"
@@ -388,6 +424,19 @@ _NOT_IN_REGION = Meaning(
     "Take another {region}, or a model that this one has.",
     FailureCode.REGION,
 )
+_NONE_TAKES_ALL = Meaning(
+    BadRequest,
+    "{who} has no provider for {the_model} that takes all that was asked.",
+    "A test of the connection finds the form that is taken; another pinned provider may take more.",
+    FailureCode.RESPONSE_FORMAT,
+    quote=True,
+)
+_NOT_THERE = Meaning(
+    UnknownModel,
+    "The pinned provider does not offer {the_model} by {who}.",
+    "Pin another provider, or none: the page of the model names those that offer it.",
+    FailureCode.UPSTREAM,
+)
 _NOT_PULLED = replace(error_meanings.NO_MODEL, hint="Run: ollama pull {model}")
 _ABOUT_CONTENT = {200, 400, 422}
 _NOT_FOUND = {*_ABOUT_CONTENT, 404}
@@ -422,6 +471,8 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(_OUTPUT_LIMIT, message=_OUT_OF_ROOM),
     ErrorRule(error_meanings.TOO_LONG, {413}),
     ErrorRule(error_meanings.TOO_LONG, range(500), words=_LENGTH),
+    ErrorRule(_NONE_TAKES_ALL, _NOT_FOUND, message=_ROUTED_NOWHERE),
+    ErrorRule(_NOT_THERE, _NOT_FOUND, message=re.compile("no allowed providers", re.I)),
     ErrorRule(error_meanings.SCHEMA_REFUSED, _FORM_STATUSES, message=_BAD_SCHEMA),
     ErrorRule(error_meanings.FORM_REFUSED, _FORM_STATUSES, words=_FORM),
     *error_table.parameter_rules(_PARAMETERS, _ABOUT_CONTENT, _NOT_TAKEN),

@@ -144,7 +144,8 @@ class Target:
     """Where a model of a connection answers, and what its requests have to look like.
 
     `url` is the base to which the dialect adds its route. `options` are the differences inside
-    a dialect, by the names that dialect documents.
+    a dialect, by the names that dialect documents; in any of them `forms` are those that this
+    server is asked for, and `answered_by` names who answers, if one address leads to several.
     """
 
     url: str
@@ -253,6 +254,12 @@ class ListedModel:
     lifecycle: str = ""
     form: ResponseFormat | None = None
     thinks: bool | None = None
+
+
+def forms_asked(dialect: Dialect, target: Target) -> tuple[ResponseFormat, ...]:
+    """The forms that this server is asked for, strictest first: all of the format, or some."""
+    forms: tuple[ResponseFormat, ...] = target.options.get("forms", dialect.LADDER)
+    return forms
 
 
 class Dialect(Protocol):

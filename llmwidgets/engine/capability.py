@@ -76,11 +76,13 @@ _keys: WeakKeyDictionary[Connection, dict[str, tuple[str, str, str]]] = WeakKeyD
 
 
 def record_of(connection: Connection, model: str, target: Target | None = None) -> ServerRecord:
-    """The record of a model, told apart by kind, address and name."""
+    """The record of a model, told apart by kind, address, name and who answers there."""
     # A connection never changes, and every text asks several times.
     keys = _keys.setdefault(connection, {})
     if model not in keys:
-        keys[model] = connection.kind, (target or connection.target(model)).url, model
+        known = target or connection.target(model)
+        at = " ".join((known.url, *known.options.get("answered_by", ())))
+        keys[model] = connection.kind, at, model
     return _records.setdefault(keys[model], ServerRecord())
 
 

@@ -187,7 +187,7 @@ class _Checker:
         if self.provider.single:
             return await self._check_single()
         if self.connection.any_model:
-            return CheckReport(True, f"{self.proof} accepted. Each reference names its deployment.")
+            return self._report_any_model()
         if self.connection.capability(self.model) is None or self.provider.self_hosted:
             return await self._probe()
         await self._prober(self.model).greet()
@@ -240,6 +240,16 @@ class _Checker:
             # An answer of another format (404, a web page): many servers list nothing.
             if error.status is None or single:
                 raise
+
+    def _report_any_model(self) -> CheckReport:
+        """What the list alone has shown, since each reference names another model."""
+        preset = self.connection.preset
+        open_to_all = self.listed is None or (preset is not None and preset.public_list)
+        shown = f"{self.proof} accepted." if not open_to_all else (
+            "The server answers; whether it takes the key, only a question to a model shows."
+        )  # fmt: skip
+        what = "deployment" if self.provider.deployments else "model"
+        return CheckReport(True, f"{shown} Each reference names its {what}.")
 
     async def _check_single(self) -> CheckReport:
         if self.listed is None:

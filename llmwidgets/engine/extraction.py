@@ -25,6 +25,7 @@ from llmwidgets.dialects.types import (
     Request,
     ResponseFormat,
     Usage,
+    forms_asked,
 )
 from llmwidgets.engine.capability import (
     NONE_DROPPED,
@@ -429,7 +430,7 @@ class Extractor:
             return True
         if sent is None or not refuses_form:
             return False
-        ladder = self.dialect.LADDER
+        ladder = forms_asked(self.dialect, self.variant.target)
         looser = ladder[ladder.index(sent.form) + 1 :] if sent.form in ladder else ()
         # None that promises as much as the refused one.
         lower = next((form for form in looser if BEST[form] is not Enforcement.SCHEMA), None)

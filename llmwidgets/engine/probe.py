@@ -25,6 +25,7 @@ from llmwidgets.dialects.types import (
     ResponseFormat,
     TextPart,
     Usage,
+    forms_asked,
 )
 from llmwidgets.engine.capability import NONE_DROPPED, record_of, resolve_effort
 from llmwidgets.engine.network import egress
@@ -126,6 +127,7 @@ class Prober:
         self.connection, self.model = connection, model
         self.policy, self.retry = policy, retry
         self.dialect, self.target = connection.dialect, connection.target(model)
+        self.forms = forms_asked(self.dialect, self.target)
         self.record = record_of(connection, model)
         facts = connection.facts(model)
         self._effort = resolve_effort(facts, "least")
@@ -151,7 +153,7 @@ class Prober:
 
     async def _climb(self) -> Capability:
         accepted: ResponseFormat | None = None
-        for form in self.dialect.LADDER:
+        for form in self.forms:
             if form is ResponseFormat.TEXT or (accepted and BEST[form] is not Enforcement.SCHEMA):
                 continue
             if await self._rung(form):
@@ -182,7 +184,7 @@ class Prober:
             if await self._rung(each):
                 form, mode = each, BEST[each]
                 break
-        order = self.dialect.LADDER.index
+        order = self.forms.index
         tried = tuple(sorted(self.tried, key=lambda row: order(row[0])))
         record, capability = self.record, Capability(form, mode, tried)
         record.capability, record.answered_at = capability, time.monotonic()

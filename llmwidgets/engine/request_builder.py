@@ -441,6 +441,8 @@ class RequestBuilder:
             self._declared.output_limit,
             [[each.text, _jsonable(each.record)] for each in variant.examples],
         ]
+        if answered_by := variant.target.options.get("answered_by"):
+            same.append(answered_by)
         # A digest is the same whatever the order of the fields; a variant can differ in it alone.
         order = [each.path for each in self.schema.leaves]
         if order != self._order:

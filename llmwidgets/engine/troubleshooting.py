@@ -483,7 +483,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
     Symptom(UnknownModel, lambda case: case.gone,
         "{whose} has retired {model}{on}.",
         "{instead}"),
-    Symptom(UnknownModel, lambda case: case.code == FailureCode.REGION,
+    Symptom(UnknownModel, lambda case: case.code in {FailureCode.REGION, FailureCode.UPSTREAM},
         "{message}{ending}"),
     Symptom(UnknownModel, lambda case: case.provider.model_field == "deployment" and case.facts,
         "{unknown_model} {model} is the name of a model; its deployment can have another.",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 
 from llmwidgets.errors import FieldError
 from llmwidgets.providers.base import FieldWarning, KeyPrefix, Kind, Provider
+from llmwidgets.providers.presets import describe_preset, find_preset, preset_at
 from llmwidgets.secret import KEY_SHAPES
 
 _KINDS: tuple[Kind, ...] = (
@@ -39,6 +41,8 @@ PROVIDERS: dict[Kind, Provider] = {kind: _load(kind) for kind in _KINDS}
 
 def shown_kind(kind: object) -> str:
     """The kind as it may be shown: what was given by mistake can be a key."""
+    if isinstance(kind, str) and kind not in PROVIDERS and (preset := find_preset(kind)):
+        return preset.slug
     return kind if isinstance(kind, str) and _KIND_LIKE.fullmatch(kind) else ""
 
 
@@ -51,6 +55,9 @@ def find_provider(kind: str) -> Provider:
     shown = shown_kind(kind)
     if shown in PROVIDERS:
         return PROVIDERS[shown]
+    if preset := find_preset(shown):
+        sentence, call = describe_preset(preset)
+        raise FieldError({"kind": sentence}, f"Write {call}.")
     named = f" {shown!r}" if shown else ""
     raise FieldError(
         {"kind": f"There is no kind of connection{named}.{name_nearest(shown)}"},
@@ -59,7 +66,13 @@ def find_provider(kind: str) -> Provider:
 
 
 def name_nearest(kind: str) -> str:
-    """A sentence with the kind that is spelled most like this; empty if none is."""
+    """A sentence with the kind that is spelled most like this, or that it is a preset of.
+
+    Empty if there is none.
+    """
+    if kind not in PROVIDERS and (preset := find_preset(kind)):
+        sentence, _ = describe_preset(preset)
+        return f' {sentence[:-1]}: endpoint = "{preset.endpoint}".'
     close = difflib.get_close_matches(kind, PROVIDERS, n=1, cutoff=0.5)
     return f" The nearest is {close[0]}." if close else ""
 
@@ -94,24 +107,34 @@ _PLACEHOLDER = re.compile(
 """What an example has where a key belongs."""
 
 
-def find_warning(provider: Provider, field: str, value: str) -> FieldWarning | None:
+def find_warning(
+    provider: Provider, field: str, value: str, endpoint: str = ""
+) -> FieldWarning | None:
     """What looks wrong in one field, with the kind or service whose key it seems to be.
 
-    Only a public prefix is quoted, never the value.
+    A key for an `endpoint` of a service's own is judged by that service's keys. Only a public
+    prefix is quoted, never the value.
     """
     sentence = provider.warn(field, value)
+    preset = preset_at(endpoint) if provider.presets and endpoint else None
+    if preset and field in provider.secret_fields and field != provider.key_field:
+        # A token can have a scheme in front.
+        found = find_warning(provider, provider.key_field, value.rpartition(" ")[2], endpoint)
+        return found and replace(found, field=field)
     if field != provider.key_field:
         return FieldWarning(field, sentence) if sentence else None
     if _PLACEHOLDER.search(value):
         problem = "The key is only a placeholder: put your own key in its place."
         return FieldWarning(field, problem)
     # The longest prefix; of two that are as long, that of the own kind.
+    whose = (preset.issuer or preset.title) if preset else provider.kind
+    ours = [(whose, KeyPrefix(preset.key_start))] if preset and preset.key_start else []
     owner, prefix = max(
-        (known for known in key_prefixes() if value.startswith(known[1].start)),
-        key=lambda known: (len(known[1].start), known[0] == provider.kind),
+        (known for known in (*key_prefixes(), *ours) if value.startswith(known[1].start)),
+        key=lambda known: (len(known[1].start), known[0] == whose),
         default=("", None),
     )
-    own = owner == provider.kind
+    own = owner == whose
     if sentence:
         return FieldWarning(field, sentence, "" if own else owner)
     file = owner in PROVIDERS and PROVIDERS[owner].environment.file
@@ -125,9 +148,10 @@ def find_warning(provider: Provider, field: str, value: str) -> FieldWarning | N
     if own:
         sentence = f"{prefix.problem} {prefix.step}".strip()
         return FieldWarning(field, sentence, owner) if prefix.problem else None
-    if provider.self_hosted and not prefix.never:
+    if provider.self_hosted and not prefix.never and not (preset and owner):
         return None
-    hint = provider.key_hint or f"{provider.title} has keys of its own"
+    hint = f"{preset.title} has keys of its own" if preset else provider.key_hint
+    hint = hint or f"{provider.title} has keys of its own"
     return FieldWarning(field, f"{_describe(owner, prefix)}; {hint}.", owner)
 
 

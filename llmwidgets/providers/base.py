@@ -50,8 +50,9 @@ class Fields(BaseModel):
     """The fields of a form. A field's title is its label, its description the help line.
 
     Walk `model_fields`: `Secret` type = secret field, `date` = a day, `is_required()` = required,
-    `examples[0]` = placeholder, `json_schema_extra={"advanced": True}` = folded away. `read_url` is
-    how the kind reads its base URL: ValueError with a sentence if that cannot be one.
+    `examples[0]` = placeholder, `json_schema_extra={"advanced": True}` = folded away; with
+    `"preset": "groq"` as well not while that preset is on. `read_url`
+    is how the kind reads its base URL: ValueError with a sentence if that cannot be one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -358,7 +359,18 @@ class Advice:
 class Preset:
     """A server that many connect as this kind: what its form contains, and what to do there first.
 
-    `key` is the placeholder of the key field; it is sent only if it is typed.
+    `key` is the placeholder of the key field; it is sent only if it is typed. `key_page` is where
+    the key is found, `variable` the environment variable that contains it, `issuer` whose keys it
+    takes by the table of key shapes, if that is not the title.
+
+    `enforces` is what it is known to do with a schema, in a few words, `level` whether that holds
+    for all its models, `watch_out` its trap; a probe decides. `options` are the arguments of the
+    dialect for this server.
+
+    `extra` are the placeholders in the endpoint, with what to put there; `place_variable` is the
+    variable that contains it. `hosts` are the patterns of its hosts, if the endpoint's is not the
+    only one, `paths` the other paths where it speaks the format. With `public_list` its list of
+    models proves no key.
     """
 
     title: str
@@ -366,6 +378,38 @@ class Preset:
     name: str
     key: str
     steps: tuple[str, ...]
+    key_page: str = ""
+    variable: str = ""
+    issuer: str = ""
+    enforces: str = ""
+    level: Literal["ok", "warn"] = "ok"
+    watch_out: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    extra: Mapping[str, str] = field(default_factory=dict, hash=False)
+    place_variable: str = ""
+    hosts: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    public_list: bool = False
+
+    @property
+    def key_start(self) -> str:
+        """How its keys begin; empty if they have no beginning of their own."""
+        start, shortened, _ = self.key.partition("…")
+        return start if shortened else ""
+
+    @property
+    def slug(self) -> str:
+        """Its name in code and in references.
+
+        >>> Preset("Hugging Face", "https://router.huggingface.co/v1", "", "", ()).slug
+        'huggingface'
+        """
+        return spell_slug(self.title)
+
+
+def spell_slug(name: str) -> str:
+    """The name of a preset as it is looked up: small letters and digits alone."""
+    return re.sub("[^a-z0-9]+", "", name.lower())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from llmwidgets.dialects import openai
 from llmwidgets.dialects.types import AuthHeader, Target
-from llmwidgets.providers.base import EndpointFields, Fields, Link, Preset, Provider
+from llmwidgets.providers.base import EndpointFields, Fields, Link, Provider
+from llmwidgets.providers.presets import (
+    ELSEWHERE,
+    PRESETS,
+    complete_endpoint,
+    preset_at,
+    wire_options,
+)
 from llmwidgets.providers.urls import cut_route, read_address, trim_route
 from llmwidgets.secret import Secret
 
 _ROUTES = ("/chat/completions", "/completions", "/responses", "/models")
 
 
-def _endpoint(value: str) -> str:
+def _address(value: str) -> str:
     address = read_address(value)
     query = "&".join(f"{name}={value}" for name, value in address.query.items())
     return trim_route(address, *_ROUTES) + (f"?{query}" if query else "")
+
+
+def _endpoint(value: str) -> str:
+    return _address(complete_endpoint(value))
 
 
 class CustomFields(EndpointFields):
@@ -53,14 +65,44 @@ class CustomFields(EndpointFields):
         description="For a server that needs a bare token, without the word Bearer.",
         json_schema_extra={"advanced": True},
     )
-    read_url = _endpoint
+    routed_to: str | None = Field(
+        default=None,
+        title="Pinned provider",
+        description="OpenRouter only: the provider that answers, the same for every text; several, "
+        "parted by commas, are tried in turn.",
+        examples=["fireworks"],
+        json_schema_extra={"advanced": True, "preset": "openrouter"},
+    )
+    read_url = _address
+
+    @field_validator("routed_to")
+    @classmethod
+    def _read_routed_to(cls, value: str | None, info: ValidationInfo) -> str | None:
+        names = [re.sub(r"\s+", "-", each.strip().lower()) for each in (value or "").split(",")]
+        if "endpoint" in info.data and not _pins(info.data["endpoint"]):
+            message = "is for OpenRouter only: leave it empty."
+            raise ValueError(message)
+        if not all(map(_UPSTREAM, names)):
+            message = "is not a provider's short name, such as fireworks or deepinfra/turbo."
+            raise ValueError(message)
+        return ",".join(names)
+
+
+_UPSTREAM = re.compile(r"[a-z0-9][a-z0-9._/-]*", re.ASCII).fullmatch
+
+
+def _pins(endpoint: str) -> bool:
+    """Whether a server hands its calls on to providers, one of which can be pinned."""
+    preset = preset_at(endpoint)
+    return preset is not None and "provider" in preset.options.get("body", {})
 
 
 def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, CustomFields)
     address = read_address(fields.base_url or fields.endpoint)
     url, slash = cut_route(address, *_ROUTES)
-    key, token = fields.api_key, fields.auth_token
+    key, token, preset = fields.api_key, fields.auth_token, preset_at(fields.endpoint)
+    pinned = tuple((fields.routed_to or "").split(",")) if fields.routed_to else ()
     auth = [AuthHeader("Authorization", key, "Bearer {}")] if key else []
     if token:
         template = "{}" if fields.token_as_typed or token.has_scheme else "Bearer {}"
@@ -78,6 +120,7 @@ def _target(fields: Fields, model: str) -> Target:
             "effort": True,
             "object_schema": True,
             "slash": slash,
+            **(wire_options(preset, pinned) if preset else {}),
         },
     )
 
@@ -85,52 +128,11 @@ def _target(fields: Fields, model: str) -> Target:
 def _warn(field: str, value: str) -> str | None:
     if field not in {"endpoint", "base_url"}:
         return None
-    if cut_route(read_address(value), *_ROUTES)[0].endswith("/v1"):
+    url = cut_route(read_address(value), *_ROUTES)[0]
+    own = preset_at(value) is not None and url == complete_endpoint(read_address(value).origin)
+    if own or url.endswith("/v1"):
         return None
     return "The endpoint of a server in OpenAI format ends in /v1; this one does not."
-
-
-_ELSEWHERE = (
-    "Where the kernel runs elsewhere (JupyterHub, Binder, Colab, a container), localhost is that "
-    "machine: give the server an outside address and use it as the endpoint."
-)
-_KEY = "API key: what --api-key says; without it none is needed."
-
-PRESETS: tuple[Preset, ...] = (
-    Preset("Ollama", "http://localhost:11434/v1", "llama3.2", "ollama", (
-        "Install Ollama, then run ollama run llama3.2 in a terminal: it loads the model.",
-        "Name: as ollama list shows it. API key: any word, for example ollama.",
-        "It cuts long texts silently: start it with OLLAMA_CONTEXT_LENGTH=32768.",
-        _ELSEWHERE,
-    )),
-    Preset("sglang", "http://localhost:30000/v1", "Qwen/Qwen3-8B", "what --api-key says", (
-        "Run python -m sglang.launch_server --model-path Qwen/Qwen3-8B --port 30000.",
-        "Name: the model's path, or what --served-model-name says.",
-        _KEY, _ELSEWHERE,
-    )),
-    Preset("vLLM", "http://localhost:8000/v1", "Qwen/Qwen3-8B", "what --api-key says", (
-        "Run vllm serve Qwen/Qwen3-8B in a terminal.",
-        "Name: the model as it was served, or what --served-model-name says.",
-        _KEY, _ELSEWHERE,
-    )),
-    Preset("LM Studio", "http://localhost:1234/v1", "qwen3-8b", "none needed", (
-        "Load a model, open Developer and start the server.",
-        "Name: the model's API identifier, which is shown next to it.",
-        _ELSEWHERE,
-    )),
-    Preset("llama.cpp", "http://localhost:8080/v1", "qwen3-8b", "what --api-key says", (
-        "Run llama-server -m MODEL.gguf --port 8080 in a terminal.",
-        "Name: any; the server has the one model, and lists it by its file's name.",
-        _KEY, _ELSEWHERE,
-    )),
-    Preset("Hugging Face", "https://router.huggingface.co/v1", "deepseek-ai/DeepSeek-R1", "hf_…", (
-        "Make a token with the permission Make calls to Inference Providers.",
-        "Name: the model's id; a provider can follow it, as in deepseek-ai/DeepSeek-R1:together.",
-        "The router's own address speaks the OpenAI format; that of one provider "
-        "(https://router.huggingface.co/together/v1) speaks that provider's.",
-    )),
-)  # fmt: skip
-"""Servers by their default address."""
 
 
 PROVIDER = Provider(
@@ -149,7 +151,7 @@ PROVIDER = Provider(
         "test finds out what yours enforces, and every reply is checked.",
         "Ollama: run ollama run llama3.2 in a terminal. Name llama3.2, endpoint "
         "http://localhost:11434/v1, API key ollama.",
-        _ELSEWHERE,
+        ELSEWHERE,
         "Hugging Face: name deepseek-ai/DeepSeek-R1, endpoint "
         "https://router.huggingface.co/together/v1, API key: a Hugging Face token (hf_…) with "
         "the permission Make calls to Inference Providers.",

@@ -216,6 +216,42 @@ def nodes_reached(node: Node) -> Iterator[Node]:
                 waiting.append(each[keyword])
 
 
+_MOST_INLINE, _DEEPEST_INLINE = 10_000, 100
+
+
+def inline_definitions(schema: Node) -> Node:
+    """A sent schema with each definition written out in place of what refers to it.
+
+    It stays as it is if a definition leads back to itself, or if it would become too large.
+    """
+    defs, whole = schema.get("$defs"), Node()
+    if not defs or is_recursive(schema):
+        return schema
+    waiting, places = [(schema, whole, 0)], 0
+    while waiting:
+        node, copy, level = waiting.pop()
+        places += 1
+        if places > _MOST_INLINE or level > _DEEPEST_INLINE:
+            return schema
+        while "$ref" in node:
+            node = defs[ref_name(node)]
+        inner: list[tuple[Node, Node]] = []
+        for keyword, value in node.items():
+            if keyword == "properties":
+                copy[keyword] = {name: Node() for name in value}
+                inner += [(each, copy[keyword][name]) for name, each in value.items()]
+            elif keyword in ("anyOf", "prefixItems"):
+                copy[keyword] = [Node() for _ in value]
+                inner += zip(value, copy[keyword], strict=True)
+            elif keyword in ("items", "additionalProperties") and isinstance(value, dict):
+                copy[keyword] = Node()
+                inner.append((value, copy[keyword]))
+            elif keyword != "$defs":
+                copy[keyword] = value
+        waiting += [(*each, level + 1) for each in inner]
+    return whole
+
+
 # -- Economy: optional properties spread over two limits, if one of them is too small for all.
 #
 # A provider may limit how many properties are optional and how many are unions. A property that

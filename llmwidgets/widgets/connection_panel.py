@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.connection import Connection, named_by
 from llmwidgets.connections.discovery import (
     KeyCandidate,
     environment_connections,
     find_keys_of_other_tools,
 )
 from llmwidgets.formatting import count
-from llmwidgets.providers import PROVIDERS, find_provider
+from llmwidgets.providers import find_provider
 from llmwidgets.providers.custom import PROVIDER as CUSTOM
 from llmwidgets.secret import Secret, redact
 from llmwidgets.widgets.connection.form_controller import ConnectionList, FormController, ListState
@@ -31,10 +31,17 @@ if TYPE_CHECKING:
 
 
 class _FoundState(TypedDict):
+    """A connection of the environment; `asks` is what it leaves open, with an example.
+
+    Such a connection serves every model: code names one behind the label, as in `groq/MODEL`.
+    """
+
     label: str
     title: str
     source: str
     where: str
+    asks: str
+    example: str
 
 
 class _LocalState(TypedDict):
@@ -104,8 +111,8 @@ class Discovery:
     def _fill(
         self, kind: Kind, known: Connection | None, plain: Mapping[str, Any], **secrets: Secret
     ) -> FormDraft:
-        """The form of a kind, filled in with what was found."""
-        draft = self._forms.open(kind, known)
+        """The form of a kind, filled in with what was found; nothing else goes where that leads."""
+        draft = self._forms.open(kind, known, anew=known is None)
         draft.take(plain)
         for name, secret in secrets.items():
             draft.receive(name, secret)
@@ -121,10 +128,12 @@ class Discovery:
             return
         draft = self._fill(known.kind, None, known.plain_fields, **known.secret_fields)
         if known.any_model:
-            # The variables name a resource and no deployment, which only the user knows.
-            draft.values.pop(known.provider.model_field or "", None)
-            self._page.push()
-            return
+            # The variables name a server and no model, which only the user knows.
+            model = str(content.get("model") or "").strip()
+            draft.values[known.provider.model_field or ""] = model or None
+            if not model:
+                self._page.push()
+                return
         await self._form.test(draft)
 
     async def act_add_elsewhere(self, content: Content) -> None:
@@ -169,27 +178,22 @@ class Discovery:
         """What can be added to these connections."""
         elsewhere = self._elsewhere
         return {
-            "found": self._environment_view({each.kind for each in connections}),
+            "found": self._environment_view(connections),
             "local": self._local_view(connections),
             "elsewhere": None if elsewhere is None else _elsewhere_view(elsewhere),
             "looking": self._looking,
             "looked": self._servers is not None,
         }
 
-    def _environment_view(self, connected: set[Kind]) -> list[_FoundState]:
+    def _environment_view(self, connections: Sequence[Connection]) -> list[_FoundState]:
+        kinds = {each.kind for each in connections if each.provider.single}
+        places = {(each.kind, each.address) for each in connections}
         return [
-            {
-                "label": each.label,
-                "title": each.provider.title,
-                "source": " and ".join(
-                    secret.reference.partition(":")[2]
-                    for secret in each.secret_fields.values()
-                    if secret.reference
-                ),
-                "where": "in the environment",
-            }
+            _found_view(each)
             for each in self._environment
-            if each.kind not in connected
+            # What serves every model takes one more whatever is connected.
+            if each.any_model
+            or (each.kind not in kinds and (each.kind, each.address) not in places)
         ]
 
     def _local_view(self, connections: Sequence[Connection]) -> list[_LocalState]:
@@ -208,11 +212,29 @@ class Discovery:
         ]
 
 
+def _found_view(connection: Connection) -> _FoundState:
+    provider = connection.provider
+    own = provider.fields.model_fields[provider.model_field or "base_url"]
+    example = connection.preset.name if connection.preset else (own.examples or [""])[0]
+    return {
+        "label": connection.label,
+        "title": connection.title,
+        "source": " and ".join(
+            secret.reference.partition(":")[2]
+            for secret in connection.secret_fields.values()
+            if secret.reference
+        ),
+        "where": "in the environment",
+        "asks": named_by(provider) if connection.any_model else "",
+        "example": str(example) if connection.any_model else "",
+    }
+
+
 def _elsewhere_view(candidates: Sequence[KeyCandidate]) -> list[_ElsewhereState]:
     return [
         {
             "number": number,
-            "title": PROVIDERS[each.kind].title,
+            "title": each.title,
             "where": redact(each.where),
             "note": redact(each.note),
             "tail": each.tail,

@@ -27,7 +27,9 @@ SCHEMA = read_schema(
         "required": ["number"],
     }
 )
-FORMS = [ResponseFormat.JSON_SCHEMA, ResponseFormat.JSON_OBJECT, ResponseFormat.TEXT]
+FORMS = [
+    ResponseFormat.JSON_SCHEMA, ResponseFormat.JSON_OBJECT, ResponseFormat.TOOL, ResponseFormat.TEXT
+]  # fmt: skip
 AZURE = "https://r.openai.azure.com/openai"
 
 

@@ -32,6 +32,9 @@ def test_the_provider_table_of_the_readme_is_current() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     assert readme.written(text) == text
     assert text.count("| `openai` |") == 1
+    servers = (ROOT / "docs" / "servers.md").read_text("utf-8")
+    assert readme.written(servers) == servers
+    assert servers.count("| Ollama |") == 1
 
 
 def test_links_and_pictures_of_the_documents_exist() -> None:

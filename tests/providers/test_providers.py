@@ -14,7 +14,6 @@ from llmwidgets.connections import Connection
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import FOREIGN, PROVIDERS, find_provider, find_warning, key_prefixes
 from llmwidgets.providers.base import KeyPrefix
-from llmwidgets.providers.custom import PRESETS
 from llmwidgets.providers.urls import is_loopback, read_address
 from llmwidgets.secret import Secret
 from llmwidgets.store.document import connection_from_json, connection_to_json
@@ -67,6 +66,7 @@ def test_an_unknown_kind_names_the_nearest_and_never_a_key(typed):
                 "api_key": False,
                 "auth_token": False,
                 "token_as_typed": False,
+                "routed_to": False,
             },
         ),
     ],
@@ -252,15 +252,6 @@ def test_a_bare_token_can_be_sent_exactly_as_typed():
     again = connection_from_json(connection_to_json(connection))
     assert isinstance(again, Connection)
     assert again.fields.token_as_typed is True
-
-
-def test_every_preset_fills_a_form_that_is_taken():
-    """Its endpoint is one that a Custom connection takes as it is, without a warning."""
-    for preset in PRESETS:
-        connection = Connection("custom", name=preset.name, endpoint=preset.endpoint)
-        assert connection.fields.endpoint == preset.endpoint
-        assert connection.warnings == []
-        assert preset.steps
 
 
 @pytest.mark.parametrize(

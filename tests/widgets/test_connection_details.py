@@ -16,6 +16,7 @@ from llmwidgets import PROVIDERS, ConnectionForm, ConnectionPanel
 from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
 from llmwidgets.engine import capability
+from llmwidgets.providers.presets import PRESETS
 from llmwidgets.store.store import Store
 from llmwidgets.widgets.connection.form_draft import FormDraft
 from tests.servers import ModelServer, serving_models
@@ -209,9 +210,7 @@ def test_locations_are_offered_global_first(wire) -> None:
 def test_a_preset_fills_the_endpoint_and_its_steps(wire) -> None:
     """Endpoint, placeholders and steps change; an address that was typed stays."""
     page = wire(ConnectionForm("custom", Store.in_memory()))
-    assert [each["title"] for each in page.form["presets"]] == [
-        "Ollama", "sglang", "vLLM", "LM Studio", "llama.cpp", "Hugging Face",
-    ]  # fmt: skip
+    assert [each["title"] for each in page.form["presets"]] == [each.title for each in PRESETS]
     page.submit("form.preset", title="Ollama", values={})
     assert page.field("endpoint")["value"] == "http://localhost:11434/v1"
     assert page.field("api_key")["placeholder"] == "ollama"

@@ -78,7 +78,7 @@ def test_a_wrong_address_is_mended_in_one_click(lab, page, demo_address: str) ->
     page.open("mended.ipynb").run_all()
     panel = page.output()
     open_kind(panel, "custom")
-    panel.get_by_role("button", name="Ollama").click()
+    panel.get_by_role("option", name="Ollama").click()
     panel.get_by_text("OLLAMA_CONTEXT_LENGTH").wait_for()
     endpoint = panel.get_by_label("Endpoint", exact=True)
     expect(endpoint).to_have_value("http://localhost:11434/v1")

@@ -218,6 +218,24 @@ def test_a_found_resource_without_a_deployment_asks_for_it(wire, monkeypatch) ->
     assert page.form["report"] is None
 
 
+def test_a_preset_s_variable_is_offered_by_its_own_name(wire, monkeypatch) -> None:
+    """No Custom connection hides it: it serves every model, and one more can be named."""
+    monkeypatch.setenv("GROQ_API_KEY", CANARY)
+    store = Store.in_memory()
+    store.save(Connection("custom", name="m", endpoint="http://127.0.0.1:9/v1"))
+    page = wire(ConnectionPanel(store))
+    (found,) = page.state["found"]
+    assert (found["title"], found["label"], found["source"]) == ("Groq", "groq", "GROQ_API_KEY")
+    page.send("found.add", label="groq")
+    assert page.form["kind"] == "custom"
+    assert page.field("endpoint")["value"] == "https://api.groq.com/openai/v1"
+    assert page.field("name")["value"] is None
+    assert page.field("api_key")["secret"]["reference"] == "env:GROQ_API_KEY"
+    assert page.form["report"] is None
+    store.save(Connection("custom", name="l", endpoint="api.groq.com", api_key="env:GROQ_API_KEY"))
+    assert [each["label"] for each in wire(ConnectionPanel(store)).state["found"]] == ["groq"]
+
+
 def test_local_servers_are_looked_for_on_a_click_only(wire, monkeypatch, demo_address: str) -> None:
     """Nothing is asked before the click; then a server is offered with its models, and added."""
     asked: list[int] = []

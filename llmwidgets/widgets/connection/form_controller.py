@@ -67,7 +67,9 @@ class FormController:
         """A field was left, or a preset chosen: keep it, and show where the key would go."""
         if draft := self._forms.find_addressed(content):
             draft.take(values_in(content, "values"))
-            draft.use_preset(content.get("title"))
+            replace = bool(content.get("replace"))
+            if draft.presets.choose(draft.values, content.get("title"), replace=replace):
+                draft.rev += 1
             draft.look()
             self._page.push()
 

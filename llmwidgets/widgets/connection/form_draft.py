@@ -25,12 +25,13 @@ from llmwidgets.widgets.connection.check_view import (
     refused_rows,
     refused_view,
 )
+from llmwidgets.widgets.connection.preset_view import PresetChoice
 from llmwidgets.widgets.panel import Content
 from llmwidgets.widgets.secret_field import SecretField
 
 if TYPE_CHECKING:
     from llmwidgets.engine.check import CheckReport
-    from llmwidgets.providers.base import Fields, FieldWarning, Kind, Preset
+    from llmwidgets.providers.base import Fields, FieldWarning, Kind
 
 
 _STAND_IN = "not-typed-yet-0000"
@@ -69,7 +70,7 @@ class FormDraft:
         if connection is not None:
             self._load(connection)
         self.credentials: Credentials | None = None
-        self.preset: Preset | None = None
+        self.presets = PresetChoice(self.provider)
         self.problems: dict[str, str] = {}
         self.hint = ""
         self.doubts: list[FieldWarning] = []
@@ -132,6 +133,9 @@ class FormDraft:
         """See what is wrong with the fields that are filled in; nothing is sent."""
         self.problems, self.hint = {}, ""
         filled = {name for name, value in self.values.items() if value}
+        if self.presets.is_open(self.values):
+            # What the address leaves open is asked for below it.
+            filled.discard("endpoint")
         try:
             self._stand_in()
         except FieldError as error:
@@ -141,19 +145,6 @@ class FormDraft:
 
     def _blame(self, problems: Mapping[str, str]) -> None:
         self.problems = {name: redact(problem) for name, problem in problems.items()}
-
-    def use_preset(self, title: object) -> None:
-        """Fill in the address of a server that is often connected; a second click takes it out."""
-        presets = self.provider.presets
-        preset = next((each for each in presets if each.title == title), None)
-        if preset is None:
-            return
-        old = self.preset
-        self.preset = None if preset is old else preset
-        typed = str(self.values.get("endpoint") or "")
-        if typed in {"", *(each.endpoint for each in presets)}:
-            self.values["endpoint"] = self.preset.endpoint if self.preset else ""
-        self.rev += 1
 
     def receive(self, name: str, secret: Secret, header: str = "") -> None:
         """Keep a secret that arrived, in place of the stored one until saved or cleared."""
@@ -223,6 +214,8 @@ class FormDraft:
             self._blame(error.problems)
             self.hint = redact(error.hint)
             built = None
+        if self.presets.needs_key(self.values) and not secrets and not headers:
+            self.problems.setdefault("api_key", "API key is needed.")
         self._blame_credentials()
         return None if self.problems else built
 
@@ -231,8 +224,10 @@ class FormDraft:
 
         What is wrong with a key of this very provider is shown, and nobody has to say yes.
         """
+        values = self.values
+        endpoint = "" if values.get("base_url") else str(values.get("endpoint") or "")
         warnings = (
-            secret_warning(self.provider, name, each.secret)
+            secret_warning(self.provider, name, each.secret, endpoint)
             for name, each in ({} if self.read_only else self.secrets).items()
             if each.secret
         )
@@ -399,10 +394,18 @@ class OpenForms:
     def current(self) -> FormDraft | None:
         return self.drafts.get(self.selected or "")
 
-    def open(self, kind: Kind, connection: Connection | None) -> FormDraft:
-        """Show the form of a connection, or a fresh one of its kind; one that was begun goes on."""
+    def open(self, kind: Kind, connection: Connection | None, *, anew: bool = False) -> FormDraft:
+        """Show the form of a connection, or a fresh one of its kind.
+
+        One that was begun goes on, unless it is to begin `anew`.
+        """
         draft = FormDraft(kind, connection)
-        draft = self.drafts.setdefault(draft.key, draft)
+        begun = self.drafts.get(draft.key)
+        if begun is not None and not anew:
+            draft = begun
+        elif begun is not None:
+            draft.rev = begun.rev + 1
+        self.drafts[draft.key] = draft
         self.selected = draft.key
         return draft
 

@@ -15,7 +15,7 @@ from llmwidgets.dialects.requests import add_query, curl_command
 from llmwidgets.dialects.types import Call
 from llmwidgets.formatting import format_day, format_since, join_listed
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.providers.base import Fields
+from llmwidgets.providers.base import Fields, Preset
 from llmwidgets.providers.model_facts import FACTS_OF
 from llmwidgets.secret import Secret, redact
 from llmwidgets.widgets.connection.check_view import (
@@ -30,6 +30,7 @@ from llmwidgets.widgets.connection.check_view import (
     report_view,
 )
 from llmwidgets.widgets.connection.form_draft import FormDraft, Intent
+from llmwidgets.widgets.connection.preset_view import ChosenState, PresetState
 from llmwidgets.widgets.secret_field import SecretField, SecretState
 
 
@@ -95,13 +96,6 @@ class _KeyNoteState(TypedDict):
     fix: str
 
 
-class _PresetState(TypedDict):
-    """A server that is often connected as this kind; `on` where its values are filled in."""
-
-    title: str
-    on: bool
-
-
 class _LinkState(TypedDict):
     text: str
     url: str
@@ -150,7 +144,8 @@ class _FormFields(TypedDict):
     notes: list[str]
     key_notes: list[_KeyNoteState]
     warnings: list[str]
-    presets: list[_PresetState]
+    presets: list[PresetState]
+    preset: ChosenState | None
     groups: list[_GroupState]
     problem: str
     hint: str
@@ -224,21 +219,23 @@ def _costs(draft: FormDraft) -> str:
 
 
 def _fields(draft: FormDraft) -> _FormFields:
-    provider, preset, preview = draft.provider, draft.preset, draft.preview()
+    provider, preset, preview = draft.provider, draft.presets.current(draft.values), draft.preview()
     return {
         "host": preview.host if preview else "",
         "address": _address(preview) if preview and draft.values.get("endpoint") else None,
         "notes": [redact(note) for note in preview.fields.notes()] if preview else [],
         "key_notes": [{"said": note.said, "fix": note.fix} for note in _key_notes(draft, preview)],
         "warnings": _warnings(draft, preview),
-        "presets": [
-            {"title": each.title, "on": each is preset}
-            for each in (() if draft.connection else provider.presets)
-        ],
+        "presets": [] if draft.connection else draft.presets.rows(draft.values),
+        "preset": draft.presets.view(draft.values),
         "groups": _groups(draft),
         "problem": draft.problems.get("") or draft.problems.get("label") or "",
         "hint": draft.hint,
-        "links": [{"text": link.text, "url": link.url} for link in provider.links],
+        "links": [
+            {"text": link.text, "url": link.url}
+            for link in provider.links
+            if preset is None or preset.title in link.text
+        ],
         "steps": list(preset.steps if preset else provider.steps),
         "doubts": [each.sentence for each in draft.doubts],
         "owners": [
@@ -350,11 +347,12 @@ def _groups(draft: FormDraft) -> list[_GroupState]:
     errors = {name: f"The check proposes {new}." for name, new in (fix or {}).items()}
     errors |= draft.problems
     parts: dict[str, list[FieldState]] = {"main": [], "optional": [], "advanced": []}
-    # The kind's own fields come first, then those that every kind has.
+    preset = draft.presets.current(draft.values)
+    # The kind's own fields come first, then those that every kind has, then those of one preset.
     infos = {name: info for name, info in draft.form.model_fields.items() if name != "sign_in"}
-    for name in sorted(infos, key=lambda name: name in Fields.model_fields):
+    for name in sorted(infos, key=lambda name: (_owner(infos[name]), name in Fields.model_fields)):
         field = _field(draft, name, infos[name], errors.get(name, ""))
-        parts[_part(infos[name], field)].append(field)
+        parts[_part(infos[name], field, preset)].append(field)
     return [
         {
             "name": name,
@@ -371,8 +369,11 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     examples = [str(each) for each in info.examples or []]
     placeholder = examples[0] if examples else ""
-    if draft.preset is not None and name in {"name", "api_key"}:
-        placeholder = draft.preset.name if name == "name" else draft.preset.key
+    optional = not info.is_required()
+    preset = draft.presets.current(draft.values)
+    if preset is not None and name in {"name", "api_key"}:
+        placeholder = preset.name if name == "name" else preset.key
+        optional = optional and not (name == "api_key" and draft.presets.needs_key(draft.values))
     kind = _TYPES.get(info.annotation, "text")
     field: FieldState = {
         "name": name,
@@ -380,7 +381,7 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
         "help": info.description or "",
         "placeholder": placeholder,
         "choices": examples if len(examples) > 1 else [],
-        "optional": not info.is_required(),
+        "optional": optional,
         "type": kind,
         "multiline": kind == "secret" and (bool(extra.get("multiline")) or name == "credentials"),
         "address": name in {"endpoint", "base_url"},
@@ -402,11 +403,19 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
     return field
 
 
-def _part(info: FieldInfo, field: FieldState) -> str:
+def _part(info: FieldInfo, field: FieldState, preset: Preset | None) -> str:
+    if preset is not None and preset.slug == _owner(info):
+        return "main"
     extra = info.json_schema_extra
     if isinstance(extra, dict) and extra.get("advanced"):
         return "advanced"
     return "optional" if field["optional"] and field["type"] != "secret" else "main"
+
+
+def _owner(info: FieldInfo) -> str:
+    """The preset that alone has the field; empty if it is not of one."""
+    extra = info.json_schema_extra
+    return str(extra.get("preset", "")) if isinstance(extra, dict) else ""
 
 
 def _title(part: str, fields: list[FieldState]) -> str:

@@ -5,6 +5,7 @@ import { ResultScreen } from "./comparison/results";
 import { type Code, embed, SheetOver, showCode } from "./comparison/sheet";
 import type { Detail, GridAnswer, State } from "./comparison/state";
 import { type Answer, openView, useView } from "./comparison/view";
+import { searchKey } from "./panel/page";
 import { createWidget, getPart, type Panel } from "./panel/panel";
 import { download } from "./panel/parts";
 import "./comparison/comparison.css";
@@ -53,15 +54,6 @@ function begin(panel: Panel<State>): void {
     download(name, [content as BlobPart], mime),
   );
   view.hear<Answer & { model: string }>("embed", (message) => embed(view, message));
-}
-
-/** "/" goes to the search box of what is shown, except where it is typed. */
-function searchKey(e: KeyboardEvent, root: HTMLElement): void {
-  const box = root.querySelector<HTMLElement>(".lw-search input");
-  if (e.key !== "/" || !box || /^(INPUT|TEXTAREA|SELECT)$/.test((e.target as Element).nodeName))
-    return;
-  e.preventDefault();
-  box.focus();
 }
 
 export default createWidget<State>("Comparison", Comparison, {

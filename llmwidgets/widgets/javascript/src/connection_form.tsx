@@ -2,6 +2,7 @@
 
 import { CheckResult } from "./connections/check";
 import { FormBody, GuideFold, WhereToFind } from "./connections/form";
+import { Presets } from "./connections/presets";
 import type { FormState } from "./connections/state";
 import { Alert } from "./panel/parts";
 import { isBefore, StoreGate, StoreNotice, StoreStatus } from "./store/gate";
@@ -16,22 +17,32 @@ interface State extends StorePanelState {
 function ConnectionForm({ state }: { state: State }) {
   const { form, store } = state;
   const gate = isBefore(store);
+  const head = (
+    <div class="row">
+      <h2>{form.title}</h2>
+      <span class="s muted">{form.about}</span>
+      <span class="grow" />
+      <StoreStatus store={store} />
+    </div>
+  );
+  const presets = !gate && form.presets.length > 0;
   return (
     <>
       {store.gate === "create" && <CreateHead store={store} />}
       <StoreNotice store={store} />
       <Alert error={state.error} />
+      {presets && (
+        <div class="body stack above">
+          {head}
+          <Presets form={form} />
+        </div>
+      )}
       {gate ? (
         <StoreGate state={state} />
       ) : (
         <div class="cols halves">
           <div class="body stack">
-            <div class="row">
-              <h2>{form.title}</h2>
-              <span class="s muted">{form.about}</span>
-              <span class="grow" />
-              <StoreStatus store={store} />
-            </div>
+            {!presets && head}
             <FormBody form={form} />
           </div>
           <div class="body stack">

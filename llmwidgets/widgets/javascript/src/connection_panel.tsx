@@ -5,6 +5,7 @@ import { CheckResult } from "./connections/check";
 import { FormBody, GuideFold, WhereToFind } from "./connections/form";
 import { DemoButton, FoundHere, type FoundState } from "./connections/found";
 import { type KindState, KindsList } from "./connections/kinds";
+import { Presets } from "./connections/presets";
 import type { FormState } from "./connections/state";
 import { NameRow } from "./panel/controls";
 import { drawing, focusIn } from "./panel/page";
@@ -115,6 +116,7 @@ function OpenForm({ form }: { form: FormState }) {
   return (
     <>
       <FormHead form={form} />
+      {form.presets.length > 0 && <Presets form={form} />}
       <div class={told ? "stack" : "beside-guide"}>
         <div class="stack">
           <FormBody form={form} />

@@ -8,6 +8,7 @@ import { Button, Fold, Icon, Link, Note } from "../panel/parts";
 import { Choice } from "../panel/tick";
 import { OpenNote } from "../store/making";
 import type { StorePanelState } from "../store/state";
+import { endpointHelp, PresetAddress } from "./presets";
 import { isBrief, SecretField, SecretLine } from "./secret";
 import type {
   BoolFieldState,
@@ -57,7 +58,6 @@ function FormFields({ form }: OfForm) {
       {form.key_notes.map(({ said, fix }) => (
         <Note key={said} icon="warn" title={said} text={fix} />
       ))}
-      {form.presets.length > 0 && <Presets form={form} />}
       {main.flatMap((group) =>
         group.fields.map((field) => (
           <AnyField key={idOf(form, field.name)} form={form} field={field} />
@@ -78,28 +78,6 @@ function FormFields({ form }: OfForm) {
         </div>
       ))}
     </>
-  );
-}
-
-/** Servers that are often connected: one click fills in the address and changes the steps. */
-function Presets({ form }: OfForm) {
-  const panel = usePanel();
-  return (
-    <div class="row wrap chips" role="group" aria-label="Servers that are often connected">
-      {form.presets.map(({ title, on }) => (
-        <button
-          key={title}
-          type="button"
-          class="chip"
-          aria-pressed={on}
-          onClick={() =>
-            panel.send("form.preset", { form: form.key, title, values: readValues(panel.root) })
-          }
-        >
-          {title}
-        </button>
-      ))}
-    </div>
   );
 }
 
@@ -173,18 +151,22 @@ function TextField({ form, field, id }: OfField<TextFieldState>) {
     : field.type === "date"
       ? { type: "date", class: "in day" }
       : { class: "in" };
+  const address = field.name === "endpoint";
+  const beside = address && form.preset?.own && `from ${form.preset.title}`;
   return (
     <Field
       id={id}
       label={field.label}
+      beside={beside}
       optional={field.optional}
-      help={field.help}
+      help={(address && endpointHelp(form)) || field.help}
       error={field.error}
-      after={field.name === "endpoint" && <ReadFromIt form={form} />}
+      after={address && <ReadFromIt form={form} />}
     >
       <Control
         {...kind}
         {...saidOf(id, field.error)}
+        {...(beside ? { "aria-describedby": `${id}-beside ${id}-line` } : {})}
         rev={form.rev}
         value={field.value ?? ""}
         placeholder={field.placeholder}
@@ -213,6 +195,7 @@ function ReadFromIt({ form }: OfForm) {
   const { address } = form;
   return (
     <>
+      <PresetAddress form={form} />
       {address && address.parts.length > 0 && (
         <p class="row wrap s read">
           <span class="muted">Read from it:</span>

@@ -1,6 +1,7 @@
 // What this computer offers: the environment, other tools' files, local servers.
 
 import type { ComponentChildren } from "preact";
+import { useRef } from "preact/hooks";
 import { usePanel } from "../panel/panel";
 import { Button, listWords } from "../panel/parts";
 
@@ -13,10 +14,20 @@ interface Elsewhere {
   reference: string | null;
 }
 
+/** A connection of the environment; `asks` is what it leaves open: it serves every model. */
+interface Found {
+  label: string;
+  title: string;
+  source: string;
+  where: string;
+  asks: string;
+  example: string;
+}
+
 export interface FoundState {
   connected: number;
   demo: boolean;
-  found: { label: string; title: string; source: string; where: string }[];
+  found: Found[];
   local: { endpoint: string; title: string; host: string; models: string[] }[];
   /** null before anybody looked. */
   elsewhere: Elsewhere[] | null;
@@ -38,12 +49,8 @@ export function FoundHere({ state, gate }: { state: FoundState; gate: boolean })
       <div class="found">
         <h3>Found on this computer</h3>
         <ul>
-          {found.map(({ label, title, source, where }) => (
-            <Row key={`env:${label}`} what={<code>{source}</code>} where={where}>
-              <Button small send="found.add" content={{ label }}>
-                Add as {title}
-              </Button>
-            </Row>
+          {found.map((each) => (
+            <FoundRow key={`env:${each.label}`} each={each} />
           ))}
           {elsewhere?.map((each) => (
             <ElsewhereRow key={each.number} each={each} />
@@ -87,7 +94,7 @@ export function DemoButton(looks: { small?: boolean; bare?: boolean }) {
 
 interface RowProps {
   what: ComponentChildren;
-  where: string;
+  where: ComponentChildren;
   children: ComponentChildren;
 }
 
@@ -99,6 +106,56 @@ function Row({ what, where, children }: RowProps) {
       </span>
       {children}
     </li>
+  );
+}
+
+/** A key of the environment. Where it serves every model, one is typed here and tested; code names it
+    behind the label. */
+function FoundRow({ each }: { each: Found }) {
+  const { send } = usePanel();
+  const input = useRef<HTMLInputElement>(null);
+  const { label, title, source, where, asks, example } = each;
+  const add = () => send("found.add", { label, model: input.current?.value.trim() ?? "" });
+  const button = (
+    <Button small onClick={add}>
+      Add as {title}
+    </Button>
+  );
+  if (!asks) {
+    return (
+      <Row what={<code>{source}</code>} where={where}>
+        {button}
+      </Row>
+    );
+  }
+  const usage = (
+    <>
+      {where}, read-only as{" "}
+      <code>
+        {label}/{asks.toUpperCase()}
+      </code>
+      : its {asks} follows the slash
+    </>
+  );
+  return (
+    <Row what={<code>{source}</code>} where={usage}>
+      <input
+        ref={input}
+        class="in m found-model"
+        type="text"
+        aria-label={`The ${asks} for ${title}`}
+        placeholder={example}
+        autocomplete="off"
+        autocapitalize="off"
+        spellcheck={false}
+        onKeyDown={(e) => {
+          if (e.key !== "Enter" || e.isComposing) return;
+          e.preventDefault();
+          add();
+        }}
+      />
+      {button}
+    </Row>
   );
 }
 

@@ -7,6 +7,7 @@ import { give, inHand } from "../panel/page";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, Icon, Link } from "../panel/parts";
 import { sendFile, sendSecret } from "../panel/sealing";
+import { KeyPlace } from "./presets";
 import type { FormState, SecretFieldState, SecretState } from "./state";
 
 const MOST_BYTES = 65536;
@@ -32,11 +33,13 @@ export function SecretField({ form, field, id }: Secret) {
     setReplacing(to);
     focusOn(panel, field.name);
   };
+  const place = field.name === "api_key" && Boolean(form.preset?.key_page);
   const help = (
     <>
-      {state === "empty" && field.help && `${field.help} `}
+      {state === "empty" && field.help && !place && `${field.help} `}
+      {state === "empty" && place && <KeyPlace form={form} />}
       {form.host && `Sent to ${form.host} and to no other host. `}
-      {field.name.endsWith("key") && <KeyLink form={form} />}
+      {field.name.endsWith("key") && !place && <KeyLink form={form} />}
     </>
   );
   return (
@@ -211,8 +214,8 @@ function AccountFacts({ field }: { field: SecretFieldState }) {
 }
 
 function KeyLink({ form }: { form: FormState }) {
-  // Of all the servers that Custom can be, one alone gives its keys on a page of its own.
-  if (form.kind === "custom" && !form.host.endsWith("huggingface.co")) return null;
+  // The pages that Custom links to are of single servers, which presets name.
+  if (form.kind === "custom") return null;
   const found = form.links.find((each) => /key|token|credential/i.test(each.text));
   return found ? <Link url={found.url}>{found.text}</Link> : null;
 }

@@ -102,6 +102,29 @@ export interface ModelRow {
   allow?: boolean;
 }
 
+/** A server that is often connected: one row of the list. */
+export interface PresetState {
+  title: string;
+  endpoint: string;
+  enforces: string;
+  level: "ok" | "warn";
+  watch_out: string;
+  on: boolean;
+}
+
+/** The preset that is on. */
+export interface ChosenState {
+  title: string;
+  endpoint: string;
+  /** Whether the form's address is the preset's. */
+  own: boolean;
+  /** What the address leaves open, and what belongs there. */
+  hole: string;
+  fill: string;
+  key_page: string;
+  variable: string;
+}
+
 export interface RequestState {
   line: string;
   text: string;
@@ -132,7 +155,8 @@ export interface FormState {
   notes: string[];
   key_notes: { said: string; fix: string }[];
   warnings: string[];
-  presets: { title: string; on: boolean }[];
+  presets: PresetState[];
+  preset: ChosenState | null;
   groups: GroupState[];
   problem: string;
   hint: string;

@@ -128,6 +128,8 @@ interface FieldProps {
   id: string;
   label: ComponentChildren;
   optional?: boolean;
+  /** What stands behind the label and is not its name; its id is `${id}-beside`. */
+  beside?: ComponentChildren;
   help?: ComponentChildren;
   error?: string;
   class?: string;
@@ -143,6 +145,7 @@ export function Field({
   id,
   label,
   optional,
+  beside,
   help,
   error,
   class: look = "",
@@ -156,9 +159,17 @@ export function Field({
       {optional && <i> optional</i>}
     </>
   );
+  const named = told ? <span class="label">{words}</span> : <label for={id}>{words}</label>;
   return (
     <div class={`field ${look}`}>
-      {told ? <span class="label">{words}</span> : <label for={id}>{words}</label>}
+      {beside ? (
+        <div class="row label">
+          {named}
+          <i id={`${id}-beside`}>{beside}</i>
+        </div>
+      ) : (
+        named
+      )}
       {children}
       <Line id={id} help={help} error={error} />
       {after}

@@ -59,3 +59,12 @@ export function followTyping(root: HTMLElement): void {
     else values.set(field, { kept: there.kept });
   });
 }
+
+/** "/" goes to the search box of what is shown, except where it is typed. */
+export function searchKey(e: KeyboardEvent, root: HTMLElement): void {
+  const box = root.querySelector<HTMLElement>(".lw-search input");
+  if (e.key !== "/" || !box || /^(INPUT|TEXTAREA|SELECT)$/.test((e.target as Element).nodeName))
+    return;
+  e.preventDefault();
+  box.focus();
+}

@@ -2,7 +2,7 @@
 
 import type { ComponentType } from "preact";
 import { submitForm } from "../connections/submit";
-import { focused } from "../panel/page";
+import { focused, searchKey } from "../panel/page";
 import { createWidget, type Panel } from "../panel/panel";
 import { startSealing } from "../panel/sealing";
 import type { StorePanelState } from "./state";
@@ -20,6 +20,7 @@ export function createStoreWidget<S extends StorePanelState>(
     begin(panel) {
       startSealing(panel);
       followEnter(panel);
+      panel.root.addEventListener("keydown", (event) => searchKey(event, panel.root));
       tellTyping(panel);
     },
     after: leadOn,
