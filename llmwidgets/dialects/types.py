@@ -160,7 +160,8 @@ class Target:
 class Call:
     """One HTTP request, secrets still closed.
 
-    `body` is JSON, a Secret that is sent as a form (for a token), or None for a GET.
+    `body` is JSON, a Secret that is sent as a form (for a token), or None for a GET. `question` is
+    whether a model is to answer it.
     """
 
     method: Literal["GET", "POST"]
@@ -172,6 +173,7 @@ class Call:
     allow_plain_http: bool = False
     label: str = ""
     model: str = ""
+    question: bool = False
 
     def shown(self) -> dict[str, Any]:
         """The request as a user may look at it: every secret cut."""
@@ -206,6 +208,13 @@ class Usage:
     output_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+
+    @property
+    def total_tokens(self) -> int | None:
+        """Input and output together; None if one of them is not reported."""
+        if self.input_tokens is None or self.output_tokens is None:
+            return None
+        return self.input_tokens + self.output_tokens
 
 
 Ending = Literal["complete", "refused", "filtered", "truncated"]

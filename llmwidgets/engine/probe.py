@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
@@ -29,6 +29,7 @@ from llmwidgets.dialects.types import (
 from llmwidgets.engine.capability import NONE_DROPPED, record_of, resolve_effort
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Pace
+from llmwidgets.engine.network.patience import failed_itself
 from llmwidgets.engine.replies import thinking_hint
 from llmwidgets.engine.shared_calls import shared_calls
 from llmwidgets.errors import (
@@ -93,6 +94,52 @@ async def _probe(prober: Prober) -> Capability:
     return Capability(form, mode, tuple(prober.tried), doubt)
 
 
+# -- What shows that a connection works, and how many questions that takes.
+
+Proof = Literal["count", "list", "greeting", "probe"]
+"""What a check asks for: the tokens of a word, which is free, the list of models, a word of one
+model, or its answers to test questions."""
+
+MOST_QUESTIONS = 16
+"""How many questions a check asks if the server is busy, refuses what it is sent or cuts answers.
+No more are sent, whatever comes of them."""
+
+
+def proof_of(connection: Connection, model: str) -> Proof:
+    """What shows that this connection works."""
+    provider = connection.provider
+    if provider.single:
+        return "greeting" if provider.lists else "count"
+    if connection.any_model:
+        return "list"
+    unknown = connection.capability(model) is None or provider.self_hosted
+    return "probe" if unknown else "greeting"
+
+
+def questions_of(connection: Connection, model: str) -> int:
+    """How many questions the proof takes at most while each is answered."""
+    proof = proof_of(connection, model)
+    if proof == "probe":
+        return len(forms_of(connection, model))
+    return 1 if proof == "greeting" else 0
+
+
+def forms_of(connection: Connection, model: str) -> tuple[ResponseFormat, ...]:
+    """The forms of answer that a server of this kind is asked for, strictest first."""
+    dialect, target = connection.dialect, connection.target(model)
+    schema = read_schema({"type": "object", "properties": {}}).compile(dialect.SUBSET)
+
+    def takes(form: ResponseFormat) -> bool:
+        request = Request(model, "", (TextPart(_QUESTION),), schema, form, _LEAST)
+        try:
+            dialect.encode(request, target)
+        except BadRequest:
+            return False
+        return True
+
+    return tuple(filter(takes, dialect.LADDER))
+
+
 # -- The questions, each form of answer in turn.
 
 _QUESTION = "Reply with a JSON object about the weather."
@@ -151,7 +198,7 @@ class Prober:
 
     async def _climb(self) -> Capability:
         accepted: ResponseFormat | None = None
-        for form in self.dialect.LADDER:
+        for form in forms_of(self.connection, self.model):
             if form is ResponseFormat.TEXT or (accepted and BEST[form] is not Enforcement.SCHEMA):
                 continue
             if await self._rung(form):
@@ -198,9 +245,7 @@ class Prober:
         except (BadRequest, Overloaded) as error:
             if form is ResponseFormat.TEXT or not self._may_be_the_form(form, error):
                 raise
-            # A form that is not for this kind of server was not sent.
-            if error.code != FailureCode.RESPONSE_FORMAT or error.status is not None:
-                self.tried.append((form, f"refused, {error.status or 'no reply'}", False))
+            self.tried.append((form, f"refused, {error.status or 'no reply'}", False))
             return False
         obeyed = _obeys(reply.text, form, self._riddle)
         spoken = bool(reply.text.strip())
@@ -331,15 +376,6 @@ class Prober:
         )
         self.record.learn_from_reply(self.connection, reply.served_model)
         return reply
-
-
-def failed_itself(error: CallError) -> bool:
-    """Whether the server failed on this very request (500, 501), and not for lack of room or time.
-
-    Some servers answer so to a form that they do not know, so that only a comparison shows it.
-    """
-    seen = {error.status, error.code} & {500, 501, "500", "501"}
-    return isinstance(error, Overloaded) and bool(seen)
 
 
 def _is_cut(reply: Reply, limit: int) -> bool:
