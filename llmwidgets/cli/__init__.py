@@ -215,6 +215,9 @@ _COMMANDS = {
     ),
     "connections": _Command(
         "connections", ConnectionsOptions, "list connections without their secrets, or test one",
+        "check LABEL sends the connection's own host its key and short questions: one, or up to 16 "
+        "where only answers show what a server enforces. It says afterwards what was sent, and to "
+        "whom. Ends with 0 when the connection works, 1 when it does not, 2 for a mistake.",
         positional=("action", "label"),
     ),
     "doctor": _Command(

@@ -88,10 +88,15 @@ def _check(options: ConnectionsOptions, connections: list[Connection], store: St
             "sentence": result.sentence,
             "hint": result.hint,
             "mode": result.mode.value if result.mode else None,
+            "asked": result.asked,
+            "tokens": result.tokens,
+            "cost": result.cost,
+            "hosts": result.hosts,
         }
         sys.stdout.write(json.dumps(fields, indent=2) + "\n")
     else:
-        sys.stdout.write(f"{connection.label}: {result.sentence} {result.hint}".rstrip() + "\n")
+        said = " ".join(filter(None, (result.sentence, result.hint, result.sent)))
+        sys.stdout.write(f"{connection.label}: {said}\n")
     return Exit.FINE if result.ok else Exit.PROBLEM
 
 

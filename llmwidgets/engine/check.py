@@ -102,12 +102,12 @@ class CheckReport:
     @property
     def sent(self) -> str:
         """What was really sent, and to whom, in a sentence."""
-        if not self.hosts:
-            return "Nothing was sent."
+        hosts = join_listed(self.hosts)
+        if not self.asked:
+            return f"No question was asked; sent to {hosts}." if hosts else "Nothing was sent."
         tokens = "" if self.tokens is None else f"{count(self.tokens, 'token')}, "
-        spent = f" ({tokens}cost {dollars(self.cost)})" if self.asked else ", which costs nothing"
-        asked = count(self.asked, "question") if self.asked else "no question"
-        return f"Sent to {join_listed(self.hosts)}: {asked}{spent}."
+        asked = count(self.asked, "question")
+        return f"Sent to {hosts}: {asked} ({tokens}cost {dollars(self.cost)})."
 
     @property
     def _sentences(self) -> tuple[str, ...]:
@@ -128,6 +128,12 @@ def check(
     connection: Connection, *, policy: Policy | None = None, tell: ProgressCallback | None = None
 ) -> CheckReport:
     """Whether the connection works, by its own path; never raises for what a server does.
+
+    Its host is sent the key and one short question, or several where only answers show what it
+    enforces (at most 16, also if it is busy); Vertex AI's is sent a word to count, and no question.
+    A sign-in without a key asks its own service for a token first. The report's `sent` says what
+    was really sent, and to whom. A key that is surely another vendor's is not sent to a vendor's
+    own address: `base_url` names the address if it is meant all the same.
 
     The rules are those of `policy`, else of the default store and this machine. A server that is
     overloaded or starting is asked again for about 20 seconds; `tell` hears of each wait.
