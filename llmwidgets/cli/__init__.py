@@ -210,8 +210,8 @@ _COMMANDS = {
     "compare": _Command(
         "compare", CompareOptions, "compare models on your own texts",
         "Ends with 0 when finished, 1 when a bar (--min-accuracy, --min-valid, --budget, "
-        "--not-worse-than) is not met, 2 for a mistake, reported in one line, and 130 when "
-        "interrupted.",
+        "--not-worse-than) is not met or a model answered nothing at all, 2 for a mistake, "
+        "reported in one line, and 130 when interrupted.",
     ),
     "connections": _Command(
         "connections", ConnectionsOptions, "list connections without their secrets, or test one",

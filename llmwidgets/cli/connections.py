@@ -14,7 +14,7 @@ from rich.text import Text
 
 from llmwidgets.cli import ConnectionsOptions, Exit, print_text, report
 from llmwidgets.cli.keys import list_connections, open_store
-from llmwidgets.connections import Connection, resolve
+from llmwidgets.connections import Connection
 from llmwidgets.connections.catalog import key_notes, local_today
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import format_days_since
@@ -24,7 +24,7 @@ from llmwidgets.store.store import Store
 def run_connections(options: ConnectionsOptions) -> Exit:
     """List the connections, or check the one named."""
     store = open_store(options.store, options.organization)
-    connections = list_connections(store)
+    connections = list_connections(store, "Its connections are not listed.")
     if options.action == "check":
         return _check(options, connections, store)
     rows = [describe_connection(connection) for connection in connections]
@@ -72,13 +72,15 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
 
 def _check(options: ConnectionsOptions, connections: list[Connection], store: Store) -> Exit:
+    from llmwidgets.comparison.variants import ConnectionResolver
     from llmwidgets.engine.check import check
 
     by_label = {connection.label: connection for connection in connections}
     if not options.label:
         labels = ", ".join(by_label) or "none: nothing is connected"
         raise FieldError({"LABEL": "Which connection is to be checked?"}, f"One of {labels}.")
-    connection = by_label.get(options.label) or resolve(options.label, connections)[0]
+    # Of a store that is locked, it says so.
+    connection = by_label.get(options.label) or ConnectionResolver(store).resolve(options.label)[0]
     policy = store.policy if store.exists and not store.locked else None
     result = check(connection, policy=policy, tell=lambda step: report(f"{step}…"))
     if options.json:

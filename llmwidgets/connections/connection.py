@@ -278,17 +278,74 @@ def resolve(reference: str, connections: Iterable[Connection]) -> tuple[Connecti
 
 
 def _unknown(reference: str, known: list[Connection]) -> UnknownConnection:
-    if not known:
-        return UnknownConnection(
-            f"There is no connection for {reference}.",
-            'Connect one in ConnectionPanel(), or use models="demo".',
-        )
-    whole = [f"{each.label}/{model}" for each in known for model in each.models]
-    ends = [written for written in whole if written.endswith(f"/{reference}")]
-    labels = [each.label for each in known]
-    close = ends or difflib.get_close_matches(reference, [*labels, *whole], n=1, cutoff=0.5)
-    nearest = f" The nearest is {close[0]}." if close else ""
-    return UnknownConnection(
-        f"There is no connection for {reference}.{nearest}",
-        f"Connected are {', '.join(dict.fromkeys(labels))}.",
-    )
+    kind = reference.partition("/")[0]
+    near = nearest_reference(reference, known)
+    missing = _unconnected(kind, known) or _unconnected(near.partition("/")[0], known)
+    sentence = f"There is no connection for {reference}."
+    if near and near != reference:
+        sentence += f" The nearest is {near}."
+    labels = ", ".join(dict.fromkeys(each.label for each in known))
+    hint = f"Connected are {labels}." if labels else 'Or use models="demo".'
+    if missing is not None:
+        sentence += f" {missing.title} is not connected."
+        hint = f"{how_to_connect(missing)} {hint}"
+    elif not labels:
+        hint = 'Connect one in ConnectionPanel(), or use models="demo".'
+    return UnknownConnection(sentence, hint)
+
+
+def nearest_reference(reference: str, known: Iterable[Connection]) -> str:
+    """What is spelled most like this reference: connected, else a model that can be connected."""
+    spelled = _spellings(list(known))
+    ends = [each for each in spelled if each.endswith(f"/{reference}")]
+    if reference in spelled or ends:
+        return spelled[reference if reference in spelled else ends[0]]
+    best, nearest = _ALIKE, ""
+    for each, meant in spelled.items():
+        share = _likeness(reference, each, best)
+        # Of two that are spelled as much alike, the one that is connected.
+        if share > best:
+            best, nearest = share, meant
+    return nearest
+
+
+def _spellings(known: list[Connection]) -> dict[str, str]:
+    """What a reference can be meant by, with the reference; what is connected comes first."""
+    spelled = {"demo": "demo"}
+    for each in known:
+        alone = len(each.models) == 1
+        spelled[each.label] = each.label
+        if each.provider.single:
+            spelled.setdefault(each.kind, each.label)
+        for model in each.models:
+            reference = each.label if alone else f"{each.label}/{model}"
+            spelled |= {f"{each.label}/{model}": reference, f"{each.kind}/{model}": reference}
+    for provider in PROVIDERS.values():
+        models = [facts.id for facts in provider.models if provider.single]
+        if models and not any(each.kind == provider.kind for each in known):
+            whole = {f"{provider.kind}/{model}": f"{provider.kind}/{model}" for model in models}
+            spelled = {**spelled, provider.kind: next(iter(whole)), **whole, **spelled}
+    return spelled
+
+
+_ALIKE = 0.5
+
+
+def _likeness(one: str, other: str, least: float) -> float:
+    """How much two names have in common, from 0 to 1; 0 if it is surely not more than `least`."""
+    matcher = difflib.SequenceMatcher(None, one.casefold(), other.casefold())
+    rough = min(matcher.real_quick_ratio(), matcher.quick_ratio())
+    return matcher.ratio() if rough > least else 0.0
+
+
+def _unconnected(kind: str, known: Iterable[Connection]) -> Provider | None:
+    """The provider of this kind, if there is one and none of its connections."""
+    provider = PROVIDERS.get(kind)
+    return None if any(each.kind == kind for each in known) else provider
+
+
+def how_to_connect(provider: Provider) -> str:
+    """The next step for a kind that is not connected."""
+    variable = next(iter(provider.environment.keys), provider.environment.file)
+    also = f", or set {variable} before Jupyter starts" if variable else ""
+    return f"Connect {provider.title} in ConnectionPanel(){also}."

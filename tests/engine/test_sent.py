@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import llmwidgets as lw
@@ -107,6 +107,7 @@ ACTS = {
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.sampled_from(sorted(ACTS)), min_size=1, max_size=24))
+@example(["empty", "503", "cut", "500"])  # 18 questions if nothing stopped them
 def test_no_server_is_asked_more_than_is_said_before(names):
     capability.forget_capabilities()
     script = Script(*(ACTS[name] for name in names))
