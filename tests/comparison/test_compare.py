@@ -389,7 +389,7 @@ def test_a_misspelt_model_of_the_environment_is_told_though_the_store_is_locked(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-made-up-key-000000000")
     store = Store.create("acme", passphrase="correct horse battery", path=tmp_path / "acme")
     store.lock()
-    with pytest.raises(StoreLocked, match="locked.*nearest that is: openai/gpt-6-luna") as caught:
+    with pytest.raises(StoreLocked, match=r"locked.*nearest that is: openai/gpt-6-luna") as caught:
         ask("openai/gpt-6-lunna", store=store)
     assert "unlock" in caught.value.hint.lower()
     with pytest.raises(PolicyError, match="nearest that is: openai/gpt-6-luna"):
