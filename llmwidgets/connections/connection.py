@@ -22,7 +22,7 @@ from llmwidgets.dialects.types import AuthHeader, Capability, Dialect, Target
 from llmwidgets.errors import FieldError, UnknownConnection, name_methods
 from llmwidgets.formatting import count
 from llmwidgets.known_keys import warn_if_typed
-from llmwidgets.providers import PROVIDERS, find_warning, shown_kind
+from llmwidgets.providers import PROVIDERS, find_warning, owner_of_whole_key, shown_kind
 from llmwidgets.providers.base import Fields, FieldWarning, Kind, Provider
 from llmwidgets.providers.model_facts import DeclaredFacts
 from llmwidgets.secret import Secret, refuse_key
@@ -242,6 +242,14 @@ def secret_warning(provider: Provider, name: str, secret: Secret) -> FieldWarnin
         return find_warning(provider, name, secret.reveal())
     except FieldError as error:
         return FieldWarning(name, str(error))
+
+
+def key_owner(secret: Secret) -> str:
+    """Whose key this is beyond doubt, as a title; empty if that cannot be told, or looked up."""
+    try:
+        return owner_of_whole_key(secret.reveal())
+    except FieldError:
+        return ""
 
 
 def to_json_value(value: Any) -> Any:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from weakref import WeakSet
 
-from llmwidgets.connections.connection import Connection
-from llmwidgets.errors import FailureCode, FieldError, Unauthorized
+from llmwidgets.connections.connection import Connection, key_owner
+from llmwidgets.errors import FailureCode, Unauthorized
 from llmwidgets.formatting import with_article
-from llmwidgets.providers import PROVIDERS, key_prefixes, owner_of_whole_key, title_of
+from llmwidgets.providers import PROVIDERS, key_prefixes, title_of
 from llmwidgets.providers.azure_endpoint import AZURE_HOST
 from llmwidgets.providers.urls import host_of, is_this_computer
+
+
+_fine: WeakSet[Connection] = WeakSet()
+"""Connections that were looked at and never change: every call asks."""
 
 
 def foreign_key_error(connection: Connection, model: str = "") -> Unauthorized | None:
@@ -17,15 +22,15 @@ def foreign_key_error(connection: Connection, model: str = "") -> Unauthorized |
 
     With a base URL nobody can tell, since a gateway may take any key; nor at a server of one's own.
     """
+    if connection in _fine:
+        return None
     key = connection.secret_fields.get(connection.provider.key_field)
     vendors = _vendors_at(connection)
-    if key is None or not vendors:
-        return None
-    try:
-        owner = owner_of_whole_key(key.reveal())
-    except FieldError:
-        return None  # which reference leads nowhere is said where it is looked up
+    owner = key_owner(key) if key is not None and vendors else ""
     if not owner or any(_same(owner, each) for each in vendors):
+        # What a reference leads to can be another key by the next call.
+        if key is None or not (vendors and key.reference):
+            _fine.add(connection)
         return None
     return Unauthorized(
         f"The key of {connection.label} has the form of {with_article(owner)} key, so it was not "

@@ -76,7 +76,7 @@ _KEY_NAME = re.compile(
 )
 _BARE = re.compile(rb"(?i:^-{0,2}(?:key|token|secret)$)")
 _LONG = re.compile(rb"[A-Za-z0-9_-]*[A-Za-z0-9]{16,}[A-Za-z0-9_-]*=*")
-"""What a name that says only `key` is set to, where that is no word, path or number."""
+"""What a name that says only `key` is set to, where that is not a word, a path or a number."""
 _SHELL = re.compile(rb"(?:%env|%set_env|\bsetx|\bsetenv|\bset(?: -\w+)*|\bENV)[ \t]+[\"']?$")
 
 
