@@ -12,7 +12,6 @@ from llmwidgets.providers import PROVIDERS, key_prefixes, title_of
 from llmwidgets.providers.azure_endpoint import AZURE_HOST
 from llmwidgets.providers.urls import host_of, is_this_computer
 
-
 _fine: WeakSet[Connection] = WeakSet()
 """Connections that were looked at and never change: every call asks."""
 
