@@ -1,4 +1,4 @@
-"""The form says what a test sends and to whom, before it and after it; a foreign key needs a yes."""
+"""The form says what a test sends where, before and after it; a foreign key needs a yes."""
 
 from __future__ import annotations
 
