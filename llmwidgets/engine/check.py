@@ -223,6 +223,7 @@ class _Checker:
         self.model = next(iter(self.allowed), next(iter(connection.models), ""))
         self.listed: tuple[ListedModel, ...] | None = None
         self.undetermined = ""
+        self.proof = "Key" if connection.secret_fields else "Sign-in"
 
     async def run(self) -> CheckReport:
         proof = proof_of(self.connection, self.model)
@@ -232,11 +233,12 @@ class _Checker:
         if self.provider.single:
             return await self._check_single()
         if proof == "list":
-            return CheckReport(True, "Key accepted. Each reference names its deployment.")
+            example = f"{self.connection.label}/name-of-the-deployment"
+            return CheckReport(True, f"{self.proof} accepted. Name the deployment: {example}.")
         if proof_of(self.connection, self.model) == "probe":  # the list may have told more
             return await self._probe()
         await self._prober(self.model).greet()
-        return self._success(f"Key accepted. The deployment {self.model} answers.")
+        return self._success(f"{self.proof} accepted. The deployment {self.model} answers.")
 
     async def explain(self, error: LLMWidgetsError) -> CheckReport:
         """The report of a check that failed; a fix is offered only if it was tried."""
@@ -264,31 +266,35 @@ class _Checker:
         )
 
     async def _list(self) -> None:
-        """Ask for the list of models, if that shows anything; the calls that follow decide."""
-        single = self.provider.single
+        """Ask for the list of models, if that shows anything; the calls that follow decide.
+
+        Of a resource without a model of its own nothing follows.
+        """
+        decides = self.provider.single or self.connection.any_model
 
         async def once() -> list[ListedModel]:
             return await egress.list_models(self.connection, self.model, policy=self.policy)
 
         try:
             # If the list decides nothing, its own troubles are not waited for.
-            self.listed = tuple(await (self.patience.through(once) if single else once()))
+            self.listed = tuple(await (self.patience.through(once) if decides else once()))
             catalog.remember_models(self.connection, self.listed)
         except Forbidden:
             # A key can be allowed to run models and not to list them.
-            return
+            if self.connection.any_model:
+                raise
         except (BadRequest, Overloaded, UnknownModel):
-            if single:
+            if decides:
                 raise
         except Unreachable as error:
             # An answer of another format (404, a web page): many servers list nothing.
-            if error.status is None or single:
+            if error.status is None or decides:
                 raise
 
     async def _check_single(self) -> CheckReport:
         if self.listed is None:
             await self._prober(self.model).greet()
-            sentence = f"Key accepted. It may not list models; {self.model} answers."
+            sentence = f"{self.proof} accepted. It may not list models; {self.model} answers."
             return self._success(sentence, models=self.allowed)
         names = {each.id for each in self.listed if each.lifecycle != "retired"}
         usable = tuple(model for model in self.allowed if model in names)
@@ -296,7 +302,7 @@ class _Checker:
             # Some keys may list models and run none; an account without credit lists them too.
             await self._count(usable[0])
             await self._prober(usable[0]).greet()
-        return self._report_usable(usable, "Key")
+        return self._report_usable(usable, self.proof)
 
     async def _count_with_each(self) -> CheckReport:
         """Which models answer, one by one, if a list shows nothing."""
@@ -338,7 +344,8 @@ class _Checker:
             return CheckReport(
                 False,
                 f"{proof} accepted, but none of the {listed} can be used.",
-                "Ask the owner of the account for access, or allow a model that the key may use.",
+                "Ask the owner of the account for access, or allow a model that the key may use: "
+                f'store.allow("{self.connection.label}", "MODEL").',
                 details=tuple(details),
                 status="Forbidden",
             )
