@@ -24,11 +24,11 @@ def foreign_key_error(connection: Connection, model: str = "") -> Unauthorized |
     if connection in _fine:
         return None
     key = connection.secret_fields.get(connection.provider.key_field)
-    vendors = _vendors_at(connection)
-    owner = key_owner(key) if key is not None and vendors else ""
-    if not owner or any(_same(owner, each) for each in vendors):
+    owner = key_owner(key) if key is not None else ""
+    vendors = _vendors_at(connection) if owner else ()
+    if not vendors or any(_same(owner, each) for each in vendors):
         # What a reference leads to can be another key by the next call.
-        if key is None or not (vendors and key.reference):
+        if key is None or not key.reference:
             _fine.add(connection)
         return None
     return Unauthorized(
@@ -63,9 +63,12 @@ def _insist(connection: Connection) -> str:
 
 def _vendors_at(connection: Connection) -> tuple[str, ...]:
     """Who takes keys at the address, its vendor first; none where that is not known."""
-    provider, host = connection.provider, host_of(connection.address)
-    if connection.fields.base_url or provider.environment.file or is_this_computer(host):
+    provider = connection.provider
+    if connection.fields.base_url or provider.environment.file:
         return ()  # a file of credentials that is none is told where it is read
+    host = host_of(connection.address)
+    if is_this_computer(host):
+        return ()
     if "endpoint" not in type(connection.fields).model_fields:
         return _names(provider.kind)
     if AZURE_HOST.search(host):

@@ -223,7 +223,7 @@ class _Checker:
         self.model = next(iter(self.allowed), next(iter(connection.models), ""))
         self.listed: tuple[ListedModel, ...] | None = None
         self.undetermined = ""
-        self.proof = "Key" if connection.secret_fields else "Sign-in"
+        self.proof = "Key" if connection.fields.way == "key" else "Sign-in"
 
     async def run(self) -> CheckReport:
         proof = proof_of(self.connection, self.model)
@@ -233,8 +233,7 @@ class _Checker:
         if self.provider.single:
             return await self._check_single()
         if proof == "list":
-            example = f"{self.connection.label}/name-of-the-deployment"
-            return CheckReport(True, f"{self.proof} accepted. Name the deployment: {example}.")
+            return self._report_any_model()
         if proof_of(self.connection, self.model) == "probe":  # the list may have told more
             return await self._probe()
         await self._prober(self.model).greet()
@@ -266,30 +265,33 @@ class _Checker:
         )
 
     async def _list(self) -> None:
-        """Ask for the list of models, if that shows anything; the calls that follow decide.
-
-        Of a resource without a model of its own nothing follows.
-        """
-        decides = self.provider.single or self.connection.any_model
+        """Ask for the list of models, if that shows anything; the calls that follow decide."""
+        single = self.provider.single
 
         async def once() -> list[ListedModel]:
             return await egress.list_models(self.connection, self.model, policy=self.policy)
 
         try:
             # If the list decides nothing, its own troubles are not waited for.
-            self.listed = tuple(await (self.patience.through(once) if decides else once()))
+            self.listed = tuple(await (self.patience.through(once) if single else once()))
             catalog.remember_models(self.connection, self.listed)
         except Forbidden:
             # A key can be allowed to run models and not to list them.
-            if self.connection.any_model:
-                raise
+            return
         except (BadRequest, Overloaded, UnknownModel):
-            if decides:
+            if single:
                 raise
         except Unreachable as error:
             # An answer of another format (404, a web page): many servers list nothing.
-            if error.status is None or decides:
+            if error.status is None or single:
                 raise
+
+    def _report_any_model(self) -> CheckReport:
+        """What the list alone has shown, since each reference names another model."""
+        shown = f"{self.proof} accepted." if self.listed is not None else (
+            "The server answers; whether it takes the key, only a question to a model shows."
+        )  # fmt: skip
+        return CheckReport(True, f"{shown} Each reference names its deployment.")
 
     async def _check_single(self) -> CheckReport:
         if self.listed is None:
