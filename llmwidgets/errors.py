@@ -234,6 +234,7 @@ class FailureCode(StrEnum):
     NETWORK = "network"
     KEY_SHAPE = "key_shape"
     KEY_MISSING = "key_missing"
+    OTHER_VENDOR = "other_vendor"
     # What kept a call from being made.
     PROJECT = "project"
     TOKEN = "token"

@@ -210,11 +210,14 @@ _COMMANDS = {
     "compare": _Command(
         "compare", CompareOptions, "compare models on your own texts",
         "Ends with 0 when finished, 1 when a bar (--min-accuracy, --min-valid, --budget, "
-        "--not-worse-than) is not met, 2 for a mistake, reported in one line, and 130 when "
-        "interrupted.",
+        "--not-worse-than) is not met or a model answered nothing at all, 2 for a mistake, "
+        "reported in one line, and 130 when interrupted.",
     ),
     "connections": _Command(
         "connections", ConnectionsOptions, "list connections without their secrets, or test one",
+        "check LABEL sends the connection's own host its key and short questions: one, or up to 16 "
+        "where only answers show what a server enforces. It says afterwards what was sent, and to "
+        "whom. Ends with 0 when the connection works, 1 when it does not, 2 for a mistake.",
         positional=("action", "label"),
     ),
     "doctor": _Command(

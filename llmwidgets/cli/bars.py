@@ -19,7 +19,7 @@ from llmwidgets.cli import CompareOptions, print_text
 from llmwidgets.comparison import Comparison, load
 from llmwidgets.comparison.history import compare_with_earlier
 from llmwidgets.comparison.measures.scores import score_rows
-from llmwidgets.errors import FieldError
+from llmwidgets.errors import FAILURES, CallError, FieldError
 from llmwidgets.formatting import escape_controls, percent
 from llmwidgets.report.junit import TestCase, write_junit
 from llmwidgets.report.scoreboard import ScoreRow
@@ -65,6 +65,8 @@ class Bars:
         for case in cases:
             if case.reason and not case.ended_early:
                 by_bar.setdefault(case.name, []).append(case)
+        for row in filter(_unanswered, score_rows(comparison)):
+            yield f"any answer from {row.variant} ({row.failed})"
         shares = {row.variant: row for row in score_rows(comparison)}
         bars = ("accuracy", self._options.min_accuracy), ("valid", self._options.min_valid)
         for name, bar in bars:
@@ -121,9 +123,17 @@ def _finished(row: ScoreRow) -> TestCase:
         return TestCase(row.variant, "finished", reason, ended_early=True)
     over = row.failures["OverBudget"]
     reason = f"budget: {over} of {calls} left out" if over else ""
+    if _unanswered(row):
+        reason = f"no answer: {row.failed}"
     return TestCase(row.variant, "finished", reason)
 
 
+def _unanswered(row: ScoreRow) -> bool:
+    """Whether no call reached the model: its connection does not work."""
+    return 0 < row.asked == sum(row.failures[name] for name in _NOT_REACHED)
+
+
+_NOT_REACHED = [name for name, each in FAILURES.items() if issubclass(each, CallError)]
 _OF_A_ROW = (
     "accuracy", "accuracy_low", "accuracy_high", "scored", "valid", "lost", "unanswered", "cost",
 )  # fmt: skip

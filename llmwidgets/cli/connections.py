@@ -14,7 +14,7 @@ from rich.text import Text
 
 from llmwidgets.cli import ConnectionsOptions, Exit, print_text, report
 from llmwidgets.cli.keys import list_connections, open_store
-from llmwidgets.connections import Connection, resolve
+from llmwidgets.connections import Connection
 from llmwidgets.connections.catalog import key_notes, local_today
 from llmwidgets.connections.connection import naming_model
 from llmwidgets.errors import FieldError
@@ -25,7 +25,7 @@ from llmwidgets.store.store import Store
 def run_connections(options: ConnectionsOptions) -> Exit:
     """List the connections, or check the one named."""
     store = open_store(options.store, options.organization)
-    connections = list_connections(store)
+    connections = list_connections(store, "Its connections are not listed.")
     if options.action == "check":
         return _check(options, connections, store)
     rows = [describe_connection(connection) for connection in connections]
@@ -73,6 +73,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
 
 def _check(options: ConnectionsOptions, connections: list[Connection], store: Store) -> Exit:
+    from llmwidgets.comparison.variants import ConnectionResolver
     from llmwidgets.engine.check import check
 
     by_label = {connection.label: connection for connection in connections}
@@ -81,7 +82,8 @@ def _check(options: ConnectionsOptions, connections: list[Connection], store: St
         raise FieldError({"LABEL": "Which connection is to be checked?"}, f"One of {labels}.")
     connection = by_label.get(options.label)
     if connection is None:
-        connection = naming_model(*resolve(options.label, connections))
+        # Of a store that is locked, it says so.
+        connection = naming_model(*ConnectionResolver(store).resolve(options.label))
     policy = store.policy if store.exists and not store.locked else None
     result = check(connection, policy=policy, tell=lambda step: report(f"{step}…"))
     if options.json:
@@ -91,10 +93,15 @@ def _check(options: ConnectionsOptions, connections: list[Connection], store: St
             "sentence": result.sentence,
             "hint": result.hint,
             "mode": result.mode.value if result.mode else None,
+            "asked": result.asked,
+            "tokens": result.tokens,
+            "cost": result.cost,
+            "hosts": result.hosts,
         }
         sys.stdout.write(json.dumps(fields, indent=2) + "\n")
     else:
-        sys.stdout.write(f"{connection.label}: {result.sentence} {result.hint}".rstrip() + "\n")
+        said = " ".join(filter(None, (result.sentence, result.hint, result.sent)))
+        sys.stdout.write(f"{connection.label}: {said}\n")
     return Exit.FINE if result.ok else Exit.PROBLEM
 
 

@@ -48,7 +48,10 @@ def run_scan(options: ScanOptions) -> Exit:
     for given in options.paths:
         if not given.exists() and not given.is_symlink():
             raise FieldError({"PATH": f"There is no file or folder {given}."}, "Check the path.")
-    connections = list_connections(open_store(options.store, options.organization))
+    connections = list_connections(
+        open_store(options.store, options.organization),
+        "Its own keys are not searched, only words shaped like a key.",
+    )
     known = known_keys(secret for each in connections for secret in each.secrets)
     leaks: list[FoundLeak] = []
     unread = False
@@ -95,15 +98,18 @@ def open_store(folder: Path | None = None, organization: str | None = None) -> S
     return store
 
 
-def list_connections(store: Store) -> list[Connection]:
-    """The connections of the environment, and the store's if the surroundings unlock it."""
+def list_connections(store: Store, locked: str) -> list[Connection]:
+    """The connections of the environment, and the store's if the surroundings unlock it.
+
+    `locked` is what it means if they do not.
+    """
     connections = environment_connections()
     if not store.exists:
         return connections
     try:
         return [*connections, *store]
     except StoreError as error:
-        report(f"{error.message} Its own keys are not searched, only words shaped like a key.")
+        report(f"{error.message} {locked}")
         return connections
 
 

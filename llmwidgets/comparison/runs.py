@@ -38,7 +38,7 @@ from llmwidgets.engine.event_loop import StuckWait
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run, VariantProgress, VariantState
-from llmwidgets.errors import FieldError, LLMWidgetsError
+from llmwidgets.errors import FieldError, LLMWidgetsError, PolicyError, StoreLocked
 from llmwidgets.formatting import escape_controls, escape_html, join_truncated
 from llmwidgets.schemas import read_schema
 
@@ -71,7 +71,7 @@ def build_plan(
     resolver = ConnectionResolver(store)
     resolved = resolve_variants(models, resolver, instructions=instructions, examples=examples)
     check_fields((each for each, _ in resolved), list(dict.fromkeys(each.schema for each in texts)))
-    policy = resolver.policy()
+    policy = _read_policy(resolver, [column for _, column in resolved])
     for _, column in resolved:
         policy.permit(column.connection, column.model)
     variants, columns = [each for each, _ in resolved], [each for _, each in resolved]
@@ -90,6 +90,20 @@ def build_plan(
     if pool:
         notes.append(f"Shown as examples and left out: {join_truncated(text.id for text in pool)}.")
     return RunPlan(Plan(tuple(columns), rest, repeats), tuple(variants), policy, tuple(notes))
+
+
+def _read_policy(resolver: ConnectionResolver, columns: Sequence[ResolvedVariant]) -> Policy:
+    """The rules of the store; where it is locked, what the shipped ones say is said as well."""
+    try:
+        return resolver.policy()
+    except StoreLocked as error:
+        locked, shipped = error, Policy()
+    for each in columns:
+        try:
+            shipped.permit(each.connection, each.model)
+        except PolicyError as refusal:
+            raise StoreLocked(f"{locked.message} {refusal.message}", locked.hint) from None
+    raise locked
 
 
 def read_repeats(repeats: Any) -> int:

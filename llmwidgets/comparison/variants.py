@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
 
 from llmwidgets.comparison.values import find_repeated, to_jsonable, whole_text
 from llmwidgets.connections import Policy, environment_connections, resolve
-from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.connection import Connection, nearest_reference
 from llmwidgets.connections.discovery import empty_variable
 from llmwidgets.dialects.types import Effort, Example
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS, EFFORT, ResolvedVariant
@@ -420,8 +420,10 @@ class ConnectionResolver:
             if self._locked is None:
                 raise _unset(reference, error) from None
             locked = self._locked
+        near = nearest_reference(reference, known)
+        known_as = f" The nearest known name is {near}." if near not in {"", reference} else ""
         raise StoreLocked(
-            f"{reference} is not among the connections at hand, and the store is locked.",
+            f"{reference} is not among the connections at hand, and the store is locked.{known_as}",
             locked.hint,
         )
 

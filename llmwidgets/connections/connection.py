@@ -22,7 +22,7 @@ from llmwidgets.dialects.types import AuthHeader, Capability, Dialect, Target
 from llmwidgets.errors import FieldError, UnknownConnection, name_methods
 from llmwidgets.formatting import count, join_listed
 from llmwidgets.known_keys import warn_if_typed
-from llmwidgets.providers import PROVIDERS, find_warning, shown_kind
+from llmwidgets.providers import PROVIDERS, find_warning, owner_of_whole_key, shown_kind
 from llmwidgets.providers.base import Fields, FieldWarning, Kind, Preset, Provider
 from llmwidgets.providers.model_facts import DeclaredFacts
 from llmwidgets.providers.presets import describe_preset, find_preset, preset_at
@@ -272,6 +272,14 @@ def secret_warning(
         return FieldWarning(name, str(error))
 
 
+def key_owner(secret: Secret) -> str:
+    """Whose key this is beyond doubt, as a title; empty if that cannot be told, or looked up."""
+    try:
+        return owner_of_whole_key(secret.reveal())
+    except FieldError:
+        return ""
+
+
 def to_json_value(value: Any) -> Any:
     """The value of a plain field as JSON: a day as 2026-12-11."""
     return value.isoformat() if isinstance(value, date) else value
@@ -311,25 +319,85 @@ def named_by(provider: Provider) -> str:
 
 
 def _unknown(reference: str, known: list[Connection]) -> UnknownConnection:
-    whole = [f"{each.label}/{model}" for each in known for model in each.models]
-    ends = [written for written in whole if written.endswith(f"/{reference}")]
-    labels = [each.label for each in known]
-    head, _, model = reference.partition("/")
-    preset, problem = find_preset(head), f"There is no connection for {reference}."
-    cutoff = 0.8 if preset else 0.5
-    close = ends or difflib.get_close_matches(reference, [*labels, *whole], n=1, cutoff=cutoff)
-    if preset and not close:
-        sentence, call = describe_preset(preset, model)
-        variables = [name for name in (preset.place_variable, preset.variable) if name]
-        first = (
-            f"Set {join_listed(variables)} before Jupyter starts, or write"
-            if variables
-            else "Write"
-        )
-        return UnknownConnection(f"{problem} {sentence}", f"{first} {call}.")
-    if not known:
-        return UnknownConnection(problem, 'Connect one in ConnectionPanel(), or use models="demo".')
-    nearest = f" The nearest is {close[0]}." if close else ""
-    return UnknownConnection(
-        f"{problem}{nearest}", f"Connected are {', '.join(dict.fromkeys(labels))}."
+    kind, _, model = reference.partition("/")
+    near, preset = nearest_reference(reference, known), find_preset(kind)
+    missing = _unconnected(kind, known) or _unconnected(near.partition("/")[0], known)
+    sentence = f"There is no connection for {reference}."
+    if preset and _likeness(reference, near, _SURELY) <= _SURELY:
+        return _preset_unconnected(sentence, preset, model)
+    if near and near != reference:
+        sentence += f" The nearest is {near}."
+    labels = ", ".join(dict.fromkeys(each.label for each in known))
+    hint = f"Connected are {labels}." if labels else 'Or use models="demo".'
+    if missing is not None:
+        sentence += f" {missing.title} is not connected."
+        hint = f"{how_to_connect(missing)} {hint}"
+    elif not labels:
+        hint = 'Connect one in ConnectionPanel(), or use models="demo".'
+    return UnknownConnection(sentence, hint)
+
+
+def _preset_unconnected(sentence: str, preset: Preset, model: str) -> UnknownConnection:
+    said, call = describe_preset(preset, model)
+    variables = [name for name in (preset.place_variable, preset.variable) if name]
+    first = (
+        f"Set {join_listed(variables)} before Jupyter starts, or write" if variables else "Write"
     )
+    return UnknownConnection(f"{sentence} {said}", f"{first} {call}.")
+
+
+def nearest_reference(reference: str, known: Iterable[Connection]) -> str:
+    """What is spelled most like this reference: connected, else a model that can be connected."""
+    spelled = _spellings(list(known))
+    ends = [each for each in spelled if each.endswith(f"/{reference}")]
+    if reference in spelled or ends:
+        return spelled[reference if reference in spelled else ends[0]]
+    best, nearest = _ALIKE, ""
+    for each, meant in spelled.items():
+        share = _likeness(reference, each, best)
+        # Of two that are spelled as much alike, the one that is connected.
+        if share > best:
+            best, nearest = share, meant
+    return nearest
+
+
+def _spellings(known: list[Connection]) -> dict[str, str]:
+    """What a reference can be meant by, with the reference; what is connected comes first."""
+    spelled = {"demo": "demo"}
+    for each in known:
+        alone = len(each.models) == 1
+        spelled[each.label] = each.label
+        if each.provider.single:
+            spelled.setdefault(each.kind, each.label)
+        for model in each.models:
+            reference = each.label if alone else f"{each.label}/{model}"
+            spelled |= {f"{each.label}/{model}": reference, f"{each.kind}/{model}": reference}
+    for provider in PROVIDERS.values():
+        models = [facts.id for facts in provider.models if provider.single]
+        if models and not any(each.kind == provider.kind for each in known):
+            whole = {f"{provider.kind}/{model}": f"{provider.kind}/{model}" for model in models}
+            spelled = {**spelled, provider.kind: next(iter(whole)), **whole, **spelled}
+    return spelled
+
+
+_ALIKE, _SURELY = 0.5, 0.8
+
+
+def _likeness(one: str, other: str, least: float) -> float:
+    """How much two names have in common, from 0 to 1; 0 if it is surely not more than `least`."""
+    matcher = difflib.SequenceMatcher(None, one.casefold(), other.casefold())
+    rough = min(matcher.real_quick_ratio(), matcher.quick_ratio())
+    return matcher.ratio() if rough > least else 0.0
+
+
+def _unconnected(kind: str, known: Iterable[Connection]) -> Provider | None:
+    """The provider of this kind, if there is one and none of its connections."""
+    provider = PROVIDERS.get(kind)
+    return None if any(each.kind == kind for each in known) else provider
+
+
+def how_to_connect(provider: Provider) -> str:
+    """The next step for a kind that is not connected."""
+    variable = next(iter(provider.environment.keys), provider.environment.file)
+    also = f", or set {variable} before Jupyter starts" if variable else ""
+    return f"Connect {provider.title} in ConnectionPanel(){also}."

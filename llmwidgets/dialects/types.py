@@ -163,9 +163,9 @@ class Target:
 class Call:
     """One HTTP request, secrets still closed.
 
-    `body` is JSON, a Secret that is sent as a form (for a token), or None for a GET. With
-    `brings_token`, a good reply is a token, perhaps the one that is in use already: nothing in it
-    is masked. `account` is whose token the call carries.
+    `body` is JSON, a Secret that is sent as a form (for a token), or None for a GET. `question` is
+    whether a model is to answer it. With `brings_token`, a good reply is a token, perhaps the one
+    that is in use already: nothing in it is masked. `account` is whose token the call carries.
     """
 
     method: Literal["GET", "POST"]
@@ -179,6 +179,7 @@ class Call:
     model: str = ""
     brings_token: bool = False
     account: str = ""
+    question: bool = False
 
     def shown(self) -> dict[str, Any]:
         """The request as a user may look at it: every secret cut."""
@@ -215,6 +216,13 @@ class Usage:
     output_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+
+    @property
+    def total_tokens(self) -> int | None:
+        """Input and output together; None if one of them is not reported."""
+        if self.input_tokens is None or self.output_tokens is None:
+            return None
+        return self.input_tokens + self.output_tokens
 
 
 Ending = Literal["complete", "refused", "filtered", "truncated"]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from llmwidgets.connections import catalog
+from llmwidgets.connections.catalog import own_price
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects import openai
@@ -16,7 +18,10 @@ from llmwidgets.dialects.types import Capability, Enforcement, ListedModel, Targ
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Clock
-from llmwidgets.engine.probe import Prober, failed_itself
+from llmwidgets.engine.network.patience import Patience, ProgressCallback
+from llmwidgets.engine.network.tally import Tally, keep_tally
+from llmwidgets.engine.probe import MOST_QUESTIONS, Prober, proof_of
+from llmwidgets.engine.shared_calls import shared_calls
 from llmwidgets.engine.troubleshooting import CheckFailure, diagnoses
 from llmwidgets.errors import (
     BadRequest,
@@ -36,7 +41,7 @@ from llmwidgets.errors import (
     UnknownModel,
     Unreachable,
 )
-from llmwidgets.formatting import count, escape_controls, join_listed
+from llmwidgets.formatting import count, dollars, escape_controls, join_listed
 from llmwidgets.providers.azure_endpoint import AZURE_HOST
 from llmwidgets.providers.base import ModelFacts
 from llmwidgets.report import html
@@ -58,7 +63,9 @@ class CheckReport:
     None if it was not looked at, or could not be determined, which the sentence then says.
     `details` are (label, value) rows for who wants to know more; `code` is the server's own
     short word, `status` "ok" or the class of the failure. `command` is what the owner of the
-    resource can run to give the role that is missing.
+    resource can run to give the role that is missing. `asked` is how many questions reached a
+    model, `tokens` and `cost` (US dollars) what their answers took, None if that is not known;
+    `hosts` is everybody who was sent something, those who give tokens too.
     """
 
     ok: bool
@@ -74,6 +81,10 @@ class CheckReport:
     facts: tuple[ModelFacts, ...] = field(default=(), repr=False)
     status: str = "ok"
     command: str = ""
+    asked: int = 0
+    tokens: int | None = 0
+    cost: float | None = 0.0
+    hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # All of these can quote a server.
@@ -92,6 +103,16 @@ class CheckReport:
         return html.notice(self._sentences)
 
     @property
+    def sent(self) -> str:
+        """What was really sent, and to whom, in a sentence."""
+        hosts = join_listed(self.hosts)
+        if not self.asked:
+            return f"No question was asked; sent to {hosts}." if hosts else "Nothing was sent."
+        tokens = "" if self.tokens is None else f"{count(self.tokens, 'token')}, "
+        asked = count(self.asked, "question")
+        return f"Sent to {hosts}: {asked} ({tokens}cost {dollars(self.cost)})."
+
+    @property
     def _sentences(self) -> tuple[str, ...]:
         shown, left = self.models[:_NAMED], len(self.models) - _NAMED
         models = join_listed([*shown, *([f"{left:,} more"] if left > 0 else [])])
@@ -102,18 +123,21 @@ class CheckReport:
             f"The command for it: {self.command}" if self.command else "",
             f"Models: {models}." if models else "",
             f"Replies: {self.mode.value}." if self.mode else "",
+            self.sent,
         )
         return tuple(redact(each) for each in sentences if each)
-
-
-ProgressCallback = Callable[[str], None]
-"""Hears in a few words what a check is waiting for."""
 
 
 def check(
     connection: Connection, *, policy: Policy | None = None, tell: ProgressCallback | None = None
 ) -> CheckReport:
     """Whether the connection works, by its own path; never raises for what a server does.
+
+    Its host is sent the key and one short question, or several where only answers show what it
+    enforces (at most 16, also if it is busy); Vertex AI's is sent a word to count, and no question.
+    A sign-in without a key asks its own service for a token first. The report's `sent` says what
+    was really sent, and to whom. A key that is surely another vendor's is not sent to a vendor's
+    own address: `base_url` names the address if it is meant all the same.
 
     The rules are those of `policy`, else of the default store and this machine. A server that is
     overloaded or starting is asked again for about 20 seconds; `tell` hears of each wait.
@@ -144,21 +168,51 @@ async def check_connection(
     begun = time.perf_counter()
     patience = Patience(connection.host, clock or Clock(), tell)
     checker = _Checker(connection, policy or _default_policy(), patience)
-    try:
-        report = await checker.run()
-    except LLMWidgetsError as error:
-        report = await checker.explain(error)
-    except Exception as error:  # noqa: BLE001 - its words may contain a key
-        report = CheckReport(
-            False,
-            f"An internal error ({type(error).__name__}) ended the check.",
-            "Report it with the class named here.",
-            code=FailureCode.INTERNAL.value,
-            status="InternalError",
-        )
+    with keep_tally(MOST_QUESTIONS) as tally:
+        try:
+            report = await checker.run()
+        except LLMWidgetsError as error:
+            report = await checker.explain(error)
+        except Exception as error:  # noqa: BLE001 - its words may contain a key
+            report = CheckReport(
+                False,
+                f"An internal error ({type(error).__name__}) ended the check.",
+                "Report it with the class named here.",
+                code=FailureCode.INTERNAL.value,
+                status="InternalError",
+            )
     account = tokens.known_account(connection)
     details = [("Signed in as", account)] if account else []
-    return replace(report, details=(*details, *report.details), seconds=time.perf_counter() - begun)
+    # The price list takes a while to load.
+    cost = await asyncio.to_thread(_cost, connection, tally) if tally.usages else 0.0
+    return replace(
+        report,
+        details=(*details, *report.details),
+        seconds=time.perf_counter() - begun,
+        asked=tally.questions,
+        tokens=_sum_known(used.total_tokens for _, used in tally.usages),
+        cost=cost,
+        hosts=tuple(tally.hosts),
+    )
+
+
+def _cost(connection: Connection, tally: Tally) -> float | None:
+    from llmwidgets.providers.prices import cost
+
+    now, provider = datetime.now(UTC), connection.provider
+    return _sum_known(
+        cost(own_price(connection, model), provider, model, used, now, connection.target(model).url)
+        for model, used in tally.usages
+    )
+
+
+Number = TypeVar("Number", int, float)
+
+
+def _sum_known(numbers: Iterable[Number | None]) -> Number | None:
+    """The sum; None if one of the numbers is not known."""
+    known = list(numbers)
+    return None if None in known else sum(each for each in known if each is not None)
 
 
 def _default_policy() -> Policy:
@@ -181,14 +235,15 @@ class _Checker:
         self.proof = "Key" if connection.fields.way == "key" else "Sign-in"
 
     async def run(self) -> CheckReport:
-        if self.provider.single and not self.provider.lists:
+        proof = proof_of(self.connection, self.model)
+        if proof == "count":
             return await self._count_with_each()
         await self._list()
         if self.provider.single:
             return await self._check_single()
-        if self.connection.any_model:
+        if proof == "list":
             return self._report_any_model()
-        if self.connection.capability(self.model) is None or self.provider.self_hosted:
+        if proof_of(self.connection, self.model) == "probe":  # the list may have told more
             return await self._probe()
         await self._prober(self.model).greet()
         return self._success(f"{self.proof} accepted. The deployment {self.model} answers.")
@@ -254,7 +309,7 @@ class _Checker:
     async def _check_single(self) -> CheckReport:
         if self.listed is None:
             await self._prober(self.model).greet()
-            sentence = f"Key accepted. It may not list models; {self.model} answers."
+            sentence = f"{self.proof} accepted. It may not list models; {self.model} answers."
             return self._success(sentence, models=self.allowed)
         names = {each.id for each in self.listed if each.lifecycle != "retired"}
         usable = tuple(model for model in self.allowed if model in names)
@@ -262,7 +317,7 @@ class _Checker:
             # Some keys may list models and run none; an account without credit lists them too.
             await self._count(usable[0])
             await self._prober(usable[0]).greet()
-        return self._report_usable(usable, "Key")
+        return self._report_usable(usable, self.proof)
 
     async def _count_with_each(self) -> CheckReport:
         """Which models answer, one by one, if a list shows nothing."""
@@ -304,7 +359,8 @@ class _Checker:
             return CheckReport(
                 False,
                 f"{proof} accepted, but none of the {listed} can be used.",
-                "Ask the owner of the account for access, or allow a model that the key may use.",
+                "Ask the owner of the account for access, or allow a model that the key may use: "
+                f'store.allow("{self.connection.label}", "MODEL").',
                 details=tuple(details),
                 status="Forbidden",
             )
@@ -312,17 +368,17 @@ class _Checker:
         return self._success(sentence, models=usable, details=details)
 
     async def _probe(self) -> CheckReport:
-        prober = self._prober(self.model)
         proven = self.connection.secret_fields or self.proof != "Key"
         keyed = f" and accepts the {self.proof.lower()}" if proven else ""
         answers = f"The server answers{keyed}."
-        try:
-            capability = await prober.climb()
-        except _PROVES_NOTHING as error:
-            if isinstance(error, Unreachable) and not prober.spoke:
-                raise
+        spoke, capability, error = await self._climb()
+        if error is not None:
+            if not isinstance(error, _PROVES_NOTHING) or (
+                isinstance(error, Unreachable) and not spoke
+            ):
+                raise error
             self.undetermined = "What it enforces of a schema could not be determined."
-            if not prober.spoke:
+            if not spoke:
                 await self._greet_instead(error)
             later = "Test again later; until then each run finds out by itself."
             return replace(
@@ -334,6 +390,24 @@ class _Checker:
         names = ", ".join(each.id for each in (self.listed or ())[:20])
         details = [("Models of the server", names)] if names else []
         return self._success(answers, capability, details=details)
+
+    async def _climb(self) -> tuple[bool, Capability | None, Failure | None]:
+        """Whether the model said a word, and what it enforces, or why that cannot be told.
+
+        Of several checks at once one asks, and the others wait for the same answers.
+        """
+        self.policy.permit(self.connection, self.model)
+        calls, prober = shared_calls(), self._prober(self.model)
+
+        async def ask() -> tuple[bool, Capability | None, Failure | None]:
+            try:
+                return prober.spoke, await prober.climb(), None
+            except Failure as error:
+                return prober.spoke, None, error
+
+        access = calls.same_access(self.connection)
+        question = "check", prober.record, self.connection.label, access
+        return (await calls.join(question, prober, ask))[0]
 
     async def _greet_instead(self, error: Failure) -> None:
         """Raise the error, unless the model says a word when it is held to no form."""
@@ -363,85 +437,6 @@ class _Checker:
             details=tuple(details),
             facts=tuple(each for each in facts if each is not None),
         )
-
-
-# -- Patience: how long a check waits for a server that is busy, starting or gone for a moment.
-
-WAIT_SECONDS = 20.0
-"""All the waits of one check together: someone is watching it."""
-
-_LONGEST_STEP = 6.0
-_SHORT_TRIES = 3
-_BROKEN_OFF = frozenset({
-    FailureCode.REFUSED, FailureCode.CONNECT_TIMEOUT, FailureCode.HUNG_UP, FailureCode.CUT_SHORT,
-    FailureCode.NETWORK,
-})  # fmt: skip
-
-
-@dataclass(slots=True)
-class Patience:
-    """The waits of one check, limited in all; `tell` hears each before it begins.
-
-    An overloaded server is waited for from the start, since one that loads its model says the
-    same. A limit and a broken connection are waited out only after something has answered: at
-    first they are what the check is to report.
-    """
-
-    host: str
-    clock: Clock
-    tell: ProgressCallback | None
-    left: float = WAIT_SECONDS
-    _answered: bool = False
-
-    async def through(self, once: Callable[[], Awaitable[T]]) -> T:
-        """Do `once`, again after a wait if that can help; raises its last CallError."""
-        failed: list[CallError] = []
-        while True:
-            try:
-                result = await once()
-            except CallError as error:
-                failed.append(error)
-            else:
-                self._answered = True
-                return result
-            wait = self._wait(failed)
-            if wait is None:
-                raise failed[-1]
-            self.left -= wait
-            if self.tell is not None:
-                why = self._describe(failed[-1])
-                self.tell(f"{why}; asking again in {max(1, round(wait))} s")
-            await self.clock.sleep(wait)
-
-    def _describe(self, error: CallError) -> str:
-        if isinstance(error, RateLimited):
-            return f"{self.host} accepts no more requests for now"
-        if isinstance(error, Unreachable):
-            return f"{self.host} broke off"
-        return f"{self.host} is overloaded or still starting ({error.status})"
-
-    def _wait(self, failed: list[CallError]) -> float | None:
-        """Seconds until the next try, or None if there is none."""
-        error, times = failed[-1], len(failed)
-        if not self._worth_waiting(error):
-            return None
-        few = failed_itself(error) or isinstance(error, RateLimited)
-        if few and error.retry_after is None and times >= _SHORT_TRIES:
-            return None
-        if error.perhaps_answered and sum(each.perhaps_answered for each in failed) > 1:
-            return None
-        step = min(_LONGEST_STEP, 0.5 * 2 ** (times - 1)) * (0.75 + 0.5 * self.clock.jitter())
-        wait = max(step, error.retry_after or 0.0)
-        return wait if wait <= self.left else None
-
-    def _worth_waiting(self, error: CallError) -> bool:
-        if error.code == FailureCode.NO_RETRY:
-            return False
-        if isinstance(error, Overloaded):
-            return True
-        if isinstance(error, RateLimited):
-            return self._answered or error.retry_after is not None
-        return isinstance(error, Unreachable) and self._answered and error.code in _BROKEN_OFF
 
 
 # -- Whether a proposed change of a field makes the connection work, found by trying it.

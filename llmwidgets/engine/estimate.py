@@ -14,6 +14,7 @@ from llmwidgets.analysis.statistics.intervals import quantile
 from llmwidgets.dialects.types import Usage
 from llmwidgets.engine.capability import record_of
 from llmwidgets.engine.network import egress
+from llmwidgets.engine.network.token_hosts import token_hosts
 from llmwidgets.engine.request_builder import (
     Document,
     Plan,
@@ -61,7 +62,8 @@ class Estimate:
     Korean); the real number lies between 0.75 and 1.5 times that, and the costs say so.
     `unpriced` names the variants without a known price, `hosts` where texts would go. `tried` is
     how many answers the range rests on besides, 0 if it is worked out alone;
-    `price_changes` are sentences on prices that change within 60 days.
+    `price_changes` are sentences on prices that change within 60 days. `token_hosts` give tokens to
+    connections that sign in without a key: no text goes there.
     """
 
     calls: int
@@ -75,6 +77,7 @@ class Estimate:
     too_long: tuple[TooLongText, ...]
     tried: int = 0
     price_changes: tuple[str, ...] = ()
+    token_hosts: tuple[str, ...] = ()
 
     @property
     def cost(self) -> float | None:
@@ -122,6 +125,9 @@ def estimate(plan: Plan, tried: Mapping[str, Sequence[TrialMeasure]] | None = No
         tried=sum(each.tried for each in sums),
         price_changes=tuple(
             dict.fromkeys(change for each in sums for change in each.price_changes())
+        ),
+        token_hosts=tuple(
+            dict.fromkeys(host for each in plan.columns for host in token_hosts(each.connection))
         ),
     )
 
@@ -231,11 +237,18 @@ def estimate_sentences(likely: Estimate) -> tuple[str, ...]:
         f"{count(likely.calls, 'call')}, {duration(likely.seconds)}.",
         f"{head}{f', {rest}' if rest else ''}.",
         f"The texts go to {hosts}, and to no other host." if hosts else "",
+        token_words(likely),
         f"By what {count(likely.tried, 'answer')} took." if likely.tried else "",
         _too_long(likely.too_long),
         *likely.price_changes,
     ]
     return tuple(each for each in sentences if each)
+
+
+def token_words(likely: Estimate) -> str:
+    """Who is asked for tokens; empty if every connection sends its own key."""
+    hosts = join_listed(likely.token_hosts)
+    return f"Sign-in tokens come from {hosts}; no text goes there." if hosts else ""
 
 
 def cost_words(likely: Estimate) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
@@ -30,6 +30,7 @@ from llmwidgets.dialects.types import (
 from llmwidgets.engine.capability import NONE_DROPPED, record_of, resolve_effort
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Pace
+from llmwidgets.engine.network.patience import failed_itself
 from llmwidgets.engine.replies import thinking_hint
 from llmwidgets.engine.shared_calls import shared_calls
 from llmwidgets.errors import (
@@ -92,6 +93,36 @@ async def _probe(prober: Prober) -> Capability:
     form = next(iter(accepted), ResponseFormat.TEXT)
     mode = Enforcement.JSON if BEST[form] is Enforcement.SCHEMA else BEST[form]
     return Capability(form, mode, tuple(prober.tried), doubt)
+
+
+# -- What shows that a connection works, and how many questions that takes.
+
+Proof = Literal["count", "list", "greeting", "probe"]
+"""What a check asks for: the tokens of a word, which is free, the list of models, a word of one
+model, or its answers to test questions."""
+
+MOST_QUESTIONS = 16
+"""How many questions a check asks if the server is busy, refuses what it is sent or cuts answers.
+No more are sent, whatever comes of them."""
+
+
+def proof_of(connection: Connection, model: str) -> Proof:
+    """What shows that this connection works."""
+    provider = connection.provider
+    if provider.single:
+        return "greeting" if provider.lists else "count"
+    if connection.any_model:
+        return "list"
+    unknown = connection.capability(model) is None or provider.self_hosted
+    return "probe" if unknown else "greeting"
+
+
+def questions_of(connection: Connection, model: str) -> int:
+    """How many questions the proof takes at most while each is answered."""
+    proof = proof_of(connection, model)
+    if proof == "probe":
+        return len(forms_asked(connection.dialect, connection.target(model)))
+    return 1 if proof == "greeting" else 0
 
 
 # -- The questions, each form of answer in turn.
@@ -200,9 +231,7 @@ class Prober:
         except (BadRequest, Overloaded) as error:
             if form is ResponseFormat.TEXT or not self._may_be_the_form(form, error):
                 raise
-            # A form that is not for this kind of server was not sent.
-            if error.code != FailureCode.RESPONSE_FORMAT or error.status is not None:
-                self.tried.append((form, f"refused, {error.status or 'no reply'}", False))
+            self.tried.append((form, f"refused, {error.status or 'no reply'}", False))
             return False
         obeyed = _obeys(reply.text, form, self._riddle)
         spoken = bool(reply.text.strip())
@@ -333,15 +362,6 @@ class Prober:
         )
         self.record.learn_from_reply(self.connection, reply.served_model)
         return reply
-
-
-def failed_itself(error: CallError) -> bool:
-    """Whether the server failed on this very request (500, 501), and not for lack of room or time.
-
-    Some servers answer so to a form that they do not know, so that only a comparison shows it.
-    """
-    seen = {error.status, error.code} & {500, 501, "500", "501"}
-    return isinstance(error, Overloaded) and bool(seen)
 
 
 def _is_cut(reply: Reply, limit: int) -> bool:

@@ -287,7 +287,9 @@ class CheckFailure:
         return words
 
 
-_NOT_THE_KEY = frozenset({FailureCode.KEY_SHAPE, FailureCode.KEY_MISSING, FailureCode.KEYS_OFF})
+_NOT_THE_KEY = frozenset({
+    FailureCode.KEY_SHAPE, FailureCode.KEY_MISSING, FailureCode.KEYS_OFF, FailureCode.OTHER_VENDOR,
+})  # fmt: skip
 
 Fixes = tuple[dict[str, str], ...]
 
@@ -453,7 +455,10 @@ SYMPTOMS: tuple[Symptom, ...] = (
         lambda case: case.key_refused and case.doubt and not case.provider.environment.file,
         "{message} {doubt}",
         "Paste the key of {title}."),
-    Symptom(Unauthorized, lambda case: case.typed_host == _HUGGING_FACE and not case.begins("hf_"),
+    Symptom(Unauthorized,
+        lambda case: case.key_refused
+            and case.typed_host == _HUGGING_FACE
+            and not case.begins("hf_"),
         "{message} The router takes a token of Hugging Face.",
         "Make a token (it starts with hf_) with the permission Make calls to Inference"
         " Providers, and paste it as API key."),

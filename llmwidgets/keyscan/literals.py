@@ -74,6 +74,9 @@ _KEY_NAME = re.compile(
     rb"|(?i:(?:^|[^a-z])(?:openai|azure|mistral|groq|xai|openrouter|anthropic|gemini|hf)[-_]?key$)"
     rb"|^(?:\$env:)?[A-Z][A-Z0-9_]*(?<!PUBLIC)(?<!PRIMARY)(?<!CACHE)(?<!SORT)_(?:KEY|TOKEN|SECRET)$"
 )
+_BARE = re.compile(rb"(?i:^-{0,2}(?:key|token|secret)$)")
+_LONG = re.compile(rb"[A-Za-z0-9_-]*[A-Za-z0-9]{16,}[A-Za-z0-9_-]*=*")
+"""What a name that says only `key` is set to, where that is not a word, a path or a number."""
 _SHELL = re.compile(rb"(?:%env|%set_env|\bsetx|\bsetenv|\bset(?: -\w+)*|\bENV)[ \t]+[\"']?$")
 
 
@@ -93,9 +96,12 @@ def find_named(data: bytes) -> Iterator[Leak]:
             continue
         before = max(match.start() - 60, 0)
         named = _NAME.search(data, before, match.end("word"))
-        if named is None or not _KEY_NAME.search(named[0]):
-            continue
         parted = match["parted"].strip()
+        bare = (
+            named and _BARE.search(named[0]) and parted == b"=" and _LONG.fullmatch(match["value"])
+        )
+        if named is None or not (bare or _KEY_NAME.search(named[0])):
+            continue
         if not parted and not _is_of_shell(data, named) and not match["scheme"]:
             continue
         if parted in {b",", b"("} and not match["quote"]:

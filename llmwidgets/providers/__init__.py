@@ -101,6 +101,23 @@ def title_of(owner: str) -> str:
     return PROVIDERS[owner].title if owner in PROVIDERS else owner
 
 
+def owner_of_whole_key(value: str) -> str:
+    """Whose key this is beyond doubt, as a title; empty for a key that several could have made.
+
+    The longest start that is known has to be that of a service whose whole keys look like this.
+    """
+    known = [(title_of(owner), each) for owner, each in key_prefixes()]
+    known = [(title, each) for title, each in known if value.startswith(each.start)]
+    whole = {
+        title
+        for title, each in known
+        if each.shape and re.fullmatch(re.escape(each.start) + each.shape, value)
+    }
+    longest = max((len(each.start) for _, each in known), default=0)
+    likely = {title for title, each in known if len(each.start) == longest}
+    return next(iter(whole)) if len(whole) == 1 and likely == whole else ""
+
+
 _PLACEHOLDER = re.compile(
     r"<.+>|\.\.\.|…|\byour[-_]|_HERE\b|^(sk-)?x{4,16}$|^\$?\{[\w-]+\}$|^\$\w+$", re.I
 )

@@ -247,6 +247,51 @@ def test_a_dead_endpoint_is_a_row_and_no_traceback(files: Path, capsys, monkeypa
     assert "valid 1 by openai/gpt-6-luna 0.000" in told(capsys)
 
 
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port: int = held.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("beside", [(), ("demo-careful",)])
+def test_a_model_that_answered_nothing_at_all_is_not_fine(
+    files: Path, capsys, monkeypatch, beside
+) -> None:
+    """Without any bar: a build whose connection is dead has compared nothing."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-made-up-key-000000000")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{unused_port()}/v1")
+    options = ("--models", "openai/gpt-6-luna", *beside, "--junit", "bars.xml")
+    words = ("compare", "--schema", "schema.json", "--texts", "texts.jsonl", "--journal", "none")
+    assert main([*words, *options]) == 1
+    assert "Not met: any answer from openai/gpt-6-luna (3 unreachable)." in told(capsys)
+    report = Path("bars.xml").read_text()
+    assert (report.count("<failure"), "no answer: 3 unreachable" in report) == (1, True)
+
+
+def test_a_key_of_another_vendor_is_a_row_for_each_text(files: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-proj-" + "0a" * 20)
+    monkeypatch.delenv("ANTHROPIC_BASE_URL", raising=False)
+    assert run("--jsonl", "out.jsonl", models="anthropic/claude-sonnet-5-5") == 1
+    assert {row["status"] for row in lines_of("out.jsonl")} == {"Unauthorized"}
+    assert "(3 unauthorized)" in told(capsys)
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("openai/gpt-6-lunna", r"nearest is openai/gpt-6-luna\. OpenAI is not connected"),
+        ("dmo", r"nearest is demo\."),
+        ("demo-carefull", r"nearest is demo-careful\."),
+    ],
+)
+def test_a_misspelt_model_is_told_with_the_nearest(
+    files: Path, capsys, monkeypatch, reference, said
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert run(models=reference) == 2
+    assert re.search(said, told(capsys))
+
+
 def test_a_budget_that_is_too_small_ends_with_1(files: Path, capsys, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-made-up-key-000000000")
     monkeypatch.setenv("OPENAI_BASE_URL", demo_url())

@@ -464,6 +464,34 @@ def test_a_value_with_the_name_of_a_key_is_found_whatever_its_shape(line, key) -
     assert leak.tail == key[-4:]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        'key="{}"', "key = '{}'", "KEY={}", 'token = "{}"', 'secret="{}"', "export KEY={}",
+        'client(key="{}")', "mytool --key={}", "Key=f'{}'",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("key", [PLAIN, "0f1e2d3c4b5a69780f1e2d3c4b5a6978"])
+def test_a_bare_name_is_one_for_a_value_that_is_long_enough(line, key) -> None:
+    data = f"before\n{line.replace('{}', key)}\nafter\n".encode()
+    (leak,) = find_leaks(data, [])
+    assert data[leak.start : leak.end] == key.encode()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'key="customer_2024_ab12"', 'key="data/2024/9f86d081884c7d659a.json"', "key=lambda x: x[1]",
+        'st.button("Go", key="button-2024-ab12cd")', '{"key": "9f86d081884c7d659a2feaa0c55ad015"}',
+        'monkey="9f86d081884c7d659a2feaa0c55ad015"', 'row.key = "9f86d081884c7d659a2feaa0c55ad015"',
+        "key=settings.openai_key_v2", 'key="env:MISTRAL_API_KEY_2024ABC12"',
+        "key=1234567890123456789",
+    ],
+)  # fmt: skip
+def test_a_bare_name_of_another_thing_is_no_key(line) -> None:
+    assert find_leaks(f"before\n{line}\nafter\n".encode(), []) == []
+
+
 @pytest.mark.parametrize("line", NOT_NAMED)
 def test_what_only_stands_for_a_key_is_not_one(line) -> None:
     assert find_leaks(f"before\n{line}\nafter\n".encode(), []) == []

@@ -356,6 +356,46 @@ def test_a_locked_store_is_said_and_the_demo_needs_none(demo, tmp_path) -> None:
     assert ask("demo-careful").scoreboard().valid[0] == 1
 
 
+@pytest.mark.parametrize(
+    ("reference", "nearest"),
+    [
+        ("openai/gpt-6-lunna", "openai/gpt-6-luna"),
+        ("opnai/gpt-6-luna", "openai/gpt-6-luna"),
+        ("gemini/gemini-3.8-flahs", "gemini/gemini-3.8-flash"),
+        ("gpt-6-lunna", "openai/gpt-6-luna"),
+        ("dmo", "demo"),
+        ("openai/gpt-6-luna", ""),
+        ("no such thing", ""),
+    ],
+)
+def test_a_misspelt_model_is_told_though_the_store_is_locked(
+    tmp_path, monkeypatch, reference, nearest
+) -> None:
+    for name in ("OPENAI_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    store = Store.create("acme", passphrase="correct horse battery", path=tmp_path / "acme")
+    store.lock()
+    for models in (reference, Variant(reference, effort="low")):
+        with pytest.raises(StoreLocked, match="store is locked") as caught:
+            ask(models, store=store)
+        assert (f"The nearest known name is {nearest}." in caught.value.message) == bool(nearest)
+        assert ("nearest" in caught.value.message) == bool(nearest)
+        assert "unlock" in caught.value.hint.lower()
+
+
+def test_a_misspelt_model_of_the_environment_is_told_though_the_store_is_locked(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-made-up-key-000000000")
+    store = Store.create("acme", passphrase="correct horse battery", path=tmp_path / "acme")
+    store.lock()
+    with pytest.raises(StoreLocked, match=r"locked.*nearest that is: openai/gpt-6-luna") as caught:
+        ask("openai/gpt-6-lunna", store=store)
+    assert "unlock" in caught.value.hint.lower()
+    with pytest.raises(PolicyError, match="nearest that is: openai/gpt-6-luna"):
+        ask("openai/gpt-6-lunna")
+
+
 def test_a_damaged_store_is_said_and_kept(tmp_path) -> None:
     folder = tmp_path / "acme"
     store = Store.create("acme", passphrase="correct horse battery", path=folder)

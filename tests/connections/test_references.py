@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.connections import Connection, resolve
+from llmwidgets.connections.connection import nearest_reference
 from llmwidgets.errors import FieldError, UnknownConnection
+from llmwidgets.providers import PROVIDERS
 
 
 def custom(label: str, name: str = "m") -> Connection:
@@ -16,6 +20,7 @@ def custom(label: str, name: str = "m") -> Connection:
 
 OPENAI = Connection("openai", api_key="sk-proj-a")
 LAPTOP = custom("laptop", "llama3.2")
+WHOLE = [f"{kind}/{each.id}" for kind, of in PROVIDERS.items() for each in of.models if of.single]
 KNOWN = [OPENAI, LAPTOP, custom("deepseek-ai/DeepSeek-R1"), custom("openai/eu", "x")]
 
 
@@ -84,3 +89,49 @@ def test_the_rule_of_references_holds_for_every_label(labels, reference):
         else:
             assert connection.label == max(heads, key=len)
             assert f"{connection.label}/{model}" == reference
+
+
+WORK = OPENAI.with_label("work")
+
+
+@pytest.mark.parametrize(
+    ("reference", "known", "nearest", "missing"),
+    [
+        ("openai/gpt-6-lunna", [], "openai/gpt-6-luna", "OpenAI"),
+        ("openai/gpt-6-lunna", [LAPTOP], "openai/gpt-6-luna", "OpenAI"),
+        ("opnai/gpt-6-luna", [LAPTOP], "openai/gpt-6-luna", "OpenAI"),
+        ("gpt-6-lunna", [LAPTOP], "openai/gpt-6-luna", "OpenAI"),
+        ("Anthropic/Claude-Sonet-5-5", [OPENAI], "anthropic/claude-sonnet-5-5", "Anthropic"),
+        ("openai/gpt-6-luna", [LAPTOP], "", "OpenAI"),
+        ("azure_openai/claims", [OPENAI], "", "Azure OpenAI"),
+        ("OpenAI", [], "openai/gpt-6-luna", "OpenAI"),
+        ("dmo", [], "demo", ""),
+        ("openai/gpt-6-luna", [WORK], "work/gpt-6-luna", ""),
+        ("openai/gpt-6-lunna", [WORK], "work/gpt-6-luna", ""),
+        ("openai", [WORK], "work", ""),
+        ("custom/llama3.2", [LAPTOP], "laptop", ""),
+        ("nothing like it at all", [LAPTOP], "", ""),
+    ],
+)
+def test_what_is_not_connected_is_said_with_the_nearest_and_the_way(
+    reference, known, nearest, missing
+):
+    with pytest.raises(UnknownConnection) as caught:
+        resolve(reference, known)
+    said = caught.value.message
+    assert (f"The nearest is {nearest}." in said) == bool(nearest)
+    assert ("The nearest is" in said) == bool(nearest)
+    assert (f"{missing} is not connected." in said) == bool(missing)
+    assert ("is not connected" in said) == bool(missing)
+    if missing:
+        assert f"Connect {missing} in ConnectionPanel(), or set " in caught.value.hint
+
+
+@given(st.sampled_from(WHOLE), st.data())
+def test_a_wrong_letter_in_any_model_of_any_whitelist_is_told(reference, data):
+    """What is named is at least as like what was typed as the model that was meant."""
+    at = data.draw(st.integers(0, len(reference) - 1))
+    typed = reference[:at] + "~" + reference[at + 1 :]
+    nearest = nearest_reference(typed, [LAPTOP])
+    likeness = [SequenceMatcher(None, typed, each).ratio() for each in (nearest, reference)]
+    assert likeness[0] >= likeness[1]

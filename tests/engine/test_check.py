@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from llmwidgets.connections import Connection, Policy
+from llmwidgets.connections import Connection, Policy, environment_connections
 from llmwidgets.dialects.types import Enforcement, ResponseFormat
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.check import CheckReport, Usual, apply_fix, check, discover
@@ -344,3 +344,31 @@ def test_what_a_server_says_is_escaped_in_a_notebook():
 def test_what_is_not_a_connection_is_refused_in_a_sentence(given):
     with pytest.raises(FieldError, match="is not a connection"):
         check(given)
+
+
+VARIABLES = ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_DEPLOYMENT")
+
+
+def resource(url: str, monkeypatch: pytest.MonkeyPatch) -> Connection:
+    """A resource of the environment, whose deployments the references name."""
+    for name, value in zip(VARIABLES, (CANARY, f"{url}/openai/v1", ""), strict=True):
+        monkeypatch.setenv(name, value)
+    return next(each for each in environment_connections() if each.kind == "azure_openai")
+
+
+def test_a_resource_without_a_deployment_is_proved_by_its_list(far_end, monkeypatch):
+    end = far_end(listing("gpt-6-luna"))
+    report = check(resource(end.url.removesuffix("/v1"), monkeypatch))
+    assert report.ok, report
+    assert report.sentence == "Key accepted. Each reference names its deployment."
+    assert (report.asked, [each.line.split()[0] for each in end.seen]) == (0, ["GET"])
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 500, 501])
+def test_a_resource_that_refuses_its_list_is_not_said_to_accept_the_key(
+    far_end, monkeypatch, status
+):
+    end = far_end(listing(status=status))
+    report = check(resource(end.url.removesuffix("/v1"), monkeypatch))
+    assert report.ok == (status != 401)
+    assert "Key accepted" not in report.sentence

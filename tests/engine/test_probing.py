@@ -12,9 +12,10 @@ import llmwidgets as lw
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import capability, event_loop, probe
-from llmwidgets.engine.check import WAIT_SECONDS, check_connection
+from llmwidgets.engine.check import check_connection
 from llmwidgets.engine.network import tokens
 from llmwidgets.engine.network.pacing import Pace
+from llmwidgets.engine.network.patience import WAIT_SECONDS
 from llmwidgets.errors import Overloaded, Unauthorized
 from tests.engine.scripts import (
     Script,

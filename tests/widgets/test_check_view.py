@@ -89,7 +89,7 @@ def test_a_failed_report_shows_old_and_new(openai: Connection) -> None:
     )
     view = report_view(report, openai, {"organization": "org-1"})
     assert view["fix"] == [{"label": "Organization", "old": "org-1", "new": "org-2"}]
-    assert view["text"] == "Look again."
+    assert view["text"] == "Look again. Nothing was sent."
     assert "3fQz" not in view["title"]
 
 

@@ -223,6 +223,25 @@ def test_bad_input_is_a_sentence_in_the_panel(
     assert page.widget.comparison is None
 
 
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("openai/gpt-6-lunna", "The nearest known name is openai/gpt-6-luna."),
+        ("dmo", "The nearest known name is demo."),
+        ("openai/gpt-6-luna", "and the store is locked."),
+    ],
+)
+def test_a_misspelt_model_is_told_in_the_panel_though_the_store_is_locked(
+    wire, tmp_path, monkeypatch, reference: str, said: str
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    locked = Store.create("acme", passphrase="correct horse battery", path=tmp_path / "acme")
+    locked.lock()
+    page = wire(panel(locked, models=[reference]))
+    sentences = [each["sentence"] for each in page.state["setup"]["problems"]]
+    assert any(each.endswith(said) for each in sentences), sentences
+
+
 def test_truth_that_does_not_fit_can_be_left_out(wire, store: Store) -> None:
     """The button at the truth's problem compares without it."""
     page = wire(panel(store, models=["demo-quick"], truth=[{}]))

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.foreign_keys import foreign_key_error
 from llmwidgets.dialects.error_body import tells_error
 from llmwidgets.dialects.types import (
     Call,
@@ -23,6 +24,7 @@ from llmwidgets.dialects.types import (
     Target,
 )
 from llmwidgets.engine.network.retry import CONNECT_SECONDS, TOTAL_SECONDS
+from llmwidgets.engine.network.tally import count_usage, refuse_excess
 from llmwidgets.errors import CallError, Failure, PolicyError
 from llmwidgets.providers.urls import host_of, is_this_computer, port_of
 
@@ -64,7 +66,8 @@ async def send_guarded(
 
     A call that names no model gives None: then the connection alone has to be allowed. One whose
     token is refused is sent once more, with another token; a second refusal is the answer.
-    Raises PolicyError before anything is sent, else what the transport raises.
+    Before anything is sent raises PolicyError, or Unauthorized for a key that is surely another
+    vendor's; else what the transport raises.
     """
     from llmwidgets.engine.network import tokens, transport
 
@@ -76,6 +79,8 @@ async def send_guarded(
             "Make a connection of its own for the other host.",
             rule="A key travels only to its own host.",
         )
+    if (foreign := foreign_key_error(connection, model or "")) is not None:
+        raise foreign
     # What is exchanged for a token goes to its service alone, and the transport does not see it.
     exchanged = [each.secret for each in call.auth if each.exchange]
     if exchanged:
@@ -112,14 +117,16 @@ async def ask_model(
     """Put one question to a model and read its reply; raises what the call raises."""
     from llmwidgets.engine.network.transport import LARGE, mask_text
 
+    refuse_excess(request.model)
     with named(connection, request.model):
-        call = connection.dialect.encode(request, target)
+        call = replace(connection.dialect.encode(request, target), question=True)
         total = total_seconds(connection, thinking=thinking)
         response = await send_guarded(connection, request.model, call, policy=policy, total=total)
         if response.status >= 400:
             raise connection.dialect.explain(response, call=call)
         read = partial(connection.dialect.decode, response, call=call)
         reply = await asyncio.to_thread(read) if len(response.body) > LARGE else read()
+        count_usage(request.model, reply.usage)
     # A key can be whole only here, where the pieces of a stream are one text.
     text, explanation = map(mask_text, (reply.text, reply.explanation))
     return response, replace(reply, text=text, explanation=explanation)

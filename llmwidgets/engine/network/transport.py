@@ -46,6 +46,7 @@ from llmwidgets.engine.network.retry import (
     Ended,
     network_error,
 )
+from llmwidgets.engine.network.tally import count_sent
 from llmwidgets.errors import CallError, FailureCode, FieldError, Unauthorized
 from llmwidgets.known_keys import find_all, known_key, secret_parts, secret_values
 from llmwidgets.providers.urls import METADATA_HOST, host_of, is_this_computer
@@ -77,6 +78,7 @@ async def send_call(
     the key cannot be looked up or sent. Runs on the engine's loop.
     """
     outcome = await _attempt(call, connect, total, stall)
+    count_sent(call, outcome)
     # A Verbose traceback prints this frame's locals, and the call's body contains the document.
     del call
     if isinstance(outcome, HTTPResponse):

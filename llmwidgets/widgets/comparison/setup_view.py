@@ -14,7 +14,7 @@ from llmwidgets.analysis.statistics.verdict import expected_sentence
 from llmwidgets.comparison.texts import file_notes
 from llmwidgets.comparison.variants import reference_of
 from llmwidgets.engine import request_builder
-from llmwidgets.engine.estimate import ASK_BUDGET_ABOVE, cost_words
+from llmwidgets.engine.estimate import ASK_BUDGET_ABOVE, cost_words, token_words
 from llmwidgets.engine.network import egress, retry
 from llmwidgets.errors import LLMWidgetsError, StoreLocked
 from llmwidgets.formatting import count, duration, format_day, format_days_until
@@ -480,6 +480,8 @@ def _estimate_view(setup: Setup, cost: CostEstimate, calls: int) -> _EstimateSta
         lines.append(f"By what {tried} tried.")
     lines += [f"! {change}" for change in likely.price_changes]
     lines.append(hosts_words(likely.hosts, setup.connections()))
+    if tokens := token_words(likely):
+        lines.append(tokens)
     if likely.too_long:
         lines.append(f"! {count(len(likely.too_long), 'call')} too long for the model's window.")
     return {"head": head, "rest": rest, "lines": lines}

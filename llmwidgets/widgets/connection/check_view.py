@@ -126,7 +126,7 @@ def report_view(
     return {
         "ok": report.ok,
         "title": f"{title}." if stop else title,
-        "text": rest,
+        "text": f"{rest} {report.sent}".strip(),
         "hint": redact(report.hint),
         "seconds": report.seconds,
         "code": redact(report.code),

@@ -136,6 +136,8 @@ class FormController:
             # Asked without its stored secrets, it would be saved without them as well.
             self._wait_for_store(draft)
             return
+        if certain:
+            draft.insist()
         connection = draft.build()
         if connection is None or (not certain and draft.doubt()):
             draft.report = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.connections.catalog import local_today
 from llmwidgets.connections.connection import Connection, secret_warning
+from llmwidgets.connections.foreign_keys import base_url_of_vendor, foreign_key_error
 from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects.types import Call, Enforcement
 from llmwidgets.errors import FieldError
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 _STAND_IN = "not-typed-yet-0000"
 """In place of a secret while a form is being filled in; no warning about it counts."""
+_NOWHERE = "https://server.invalid/openai/v1"
+"""In place of an endpoint that is not typed yet; every kind that asks for one can read it."""
 _FAILURE_FACTS = {
     "Unauthorized": "key refused",
     "Forbidden": "no access",
@@ -235,6 +238,16 @@ class FormDraft:
         self.doubts = [each for each in warnings if each is not None and each.owner != own]
         return bool(self.doubts)
 
+    def insist(self) -> None:
+        """Let the key go to its vendor's own address, though it looks like another vendor's.
+
+        The base URL names that address from now on, so that runs send it there as well.
+        """
+        connection = None if self.read_only else self.build()
+        if connection is not None and foreign_key_error(connection) is not None:
+            self.values["base_url"] = base_url_of_vendor(connection)
+            self.rev += 1
+
     async def check(
         self, connection: Connection, policy: Policy | None, tell: Callable[[str], None]
     ) -> CheckReport:
@@ -327,6 +340,30 @@ class FormDraft:
         with contextlib.suppress(FieldError):
             return self._stand_in()
         return None
+
+    def example(self) -> Connection | None:
+        """A connection as this form makes them, to an address that is nobody's."""
+        asked = self.form.model_fields
+        values = {
+            name: (info.examples or ["model"])[0]
+            for name, info in asked.items()
+            if info.is_required() and name not in self.provider.secret_fields
+        }
+        if "endpoint" in asked:
+            values["endpoint"] = _NOWHERE
+        values |= {"sign_in": self.values.get("sign_in")}
+        values |= {name: Secret(_STAND_IN) for name in self.provider.secret_fields if name in asked}
+        with contextlib.suppress(FieldError):
+            return Connection(self.provider.kind, **values)
+        return None
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a test sends a key or token: one is filled in, or has to be."""
+        asked, kept = self.form.model_fields, {**self.secrets, **self.headers}
+        needed = (name for name in self.provider.secret_fields if name in asked)
+        filled = any(each.secret for each in kept.values())
+        return filled or any(asked[name].is_required() for name in needed)
 
     def _stand_in(self) -> Connection:
         values = {name: value for name, value in self.values.items() if name != "label"}

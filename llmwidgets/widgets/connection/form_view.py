@@ -210,12 +210,26 @@ def _head(draft: FormDraft) -> _FormHead:
 
 
 def _costs(draft: FormDraft) -> str:
-    """What a test of this kind asks for."""
-    if not draft.provider.single:
-        return "Testing asks the model one short question."
-    if draft.provider.lists:
-        return "Testing reads the list of models and asks one of them for a word."
-    return "Testing costs nothing: it has one word counted by each model."
+    """What a test of this form sends, and to whom."""
+    from llmwidgets.engine.network.token_hosts import token_hosts
+    from llmwidgets.engine.probe import MOST_QUESTIONS, proof_of, questions_of
+
+    typed = draft.preview()
+    connection = typed or draft.example()
+    if connection is None:
+        return ""
+    model = next(iter(connection.models), "*")
+    givers, where = token_hosts(connection), typed.host if typed else "the server"
+    signs_in = f"Signs in at {join_listed(givers)}. " if givers else ""
+    proof, questions = proof_of(connection, model), questions_of(connection, model)
+    if proof == "count":
+        return f"{signs_in}Sends one word to {where}: each model counts it, which costs nothing."
+    if proof == "list":
+        return f"{signs_in}Asks {where} for its list of models, which costs nothing."
+    keyed = " and your key" if draft.has_key and not givers else ""
+    short = f"1 to {questions} short questions" if questions > 1 else "one short question"
+    again = f"A busy server is asked again: {MOST_QUESTIONS} questions at most."
+    return f"{signs_in}Sends {short}{keyed} to {where}. {again}"
 
 
 def _fields(draft: FormDraft) -> _FormFields:

@@ -1,0 +1,97 @@
+"""Foreign keys: one vendor's key at another vendor's own address is stopped before it is sent."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from weakref import WeakSet
+
+from llmwidgets.connections.connection import Connection, key_owner
+from llmwidgets.errors import FailureCode, Unauthorized
+from llmwidgets.formatting import with_article
+from llmwidgets.providers import PROVIDERS, key_prefixes, title_of
+from llmwidgets.providers.azure_endpoint import AZURE_HOST
+from llmwidgets.providers.urls import host_of, is_this_computer
+
+_fine: WeakSet[Connection] = WeakSet()
+"""Connections that were looked at and never change: every call asks."""
+
+
+def foreign_key_error(connection: Connection, model: str = "") -> Unauthorized | None:
+    """Why the key is not sent: it is surely another vendor's. None for every other connection.
+
+    With a base URL nobody can tell, since a gateway may take any key; nor at a server of one's own.
+    """
+    if connection in _fine:
+        return None
+    key = connection.secret_fields.get(connection.provider.key_field)
+    owner = key_owner(key) if key is not None else ""
+    vendors = _vendors_at(connection) if owner else ()
+    if not vendors or any(_same(owner, each) for each in vendors):
+        # What a reference leads to can be another key by the next call.
+        if key is None or not key.reference:
+            _fine.add(connection)
+        return None
+    return Unauthorized(
+        f"The key of {connection.label} has the form of {with_article(owner)} key, so it was not "
+        f"sent to {connection.host}.",
+        f"Give a key of {vendors[0]}. To send this one all the same, {_insist(connection)}.",
+        label=connection.label,
+        model=model,
+        code=FailureCode.OTHER_VENDOR,
+    )
+
+
+def base_url_of_vendor(connection: Connection) -> str:
+    """The base URL that leads where the connection leads without one."""
+    fields, model = connection.fields, next(iter(connection.models), "*")
+    called = connection.target(model).url
+    for url in (connection.address, str(getattr(fields, "endpoint", "")), called):
+        with suppress(ValueError):
+            named = type(fields).model_validate({**dict(fields), "base_url": url})
+            if connection.provider.target(named, model).url == called:
+                return named.base_url or url
+    return called
+
+
+def _insist(connection: Connection) -> str:
+    url = base_url_of_vendor(connection)
+    variable = connection.provider.environment.beside.get("base_url")
+    if connection.origin == "environment" and variable:
+        return f"set {variable} to {url}"
+    return f'give the connection base_url="{url}"'
+
+
+def _vendors_at(connection: Connection) -> tuple[str, ...]:
+    """Who takes keys at the address, its vendor first; none where that is not known."""
+    provider = connection.provider
+    if connection.fields.base_url or provider.environment.file:
+        return ()  # a file of credentials that is none is told where it is read
+    host = host_of(connection.address)
+    if is_this_computer(host):
+        return ()
+    if "endpoint" not in type(connection.fields).model_fields:
+        return _names(provider.kind)
+    if AZURE_HOST.search(host):
+        return (provider.title if provider.deployments else "Azure",)
+    for each in PROVIDERS.values():
+        if each.host and f".{host}".endswith(f".{each.host}"):
+            return _names(each.kind)
+    for preset in provider.presets:
+        if host_of(preset.endpoint) == host:
+            begun = preset.key.partition("…")[0]
+            owners = (title_of(owner) for owner, key in key_prefixes() if begun == key.start)
+            return (preset.title, *owners)
+    return ()
+
+
+def _names(kind: str) -> tuple[str, ...]:
+    """What the vendor of a kind is called, as the owner of a key."""
+    provider = PROVIDERS[kind]
+    issuers = (each.issuer for each in provider.key_prefixes if each.issuer)
+    return (provider.title, *dict.fromkeys(issuers))
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether both name one vendor: `Together` and `Together AI`."""
+    first, second = sorted((one.casefold(), other.casefold()), key=len)
+    return second.startswith(first)
