@@ -54,7 +54,7 @@ def _connect_variables(provider: Provider) -> Connection | None:
         key = f"file:{file}"
     if not key:
         return None
-    fields: dict[str, Any] = {name: _value(each) for name, each in variables.beside.items()}
+    fields: dict[str, Any] = dict(variables.plain_fields(_value))
     fields[provider.key_field] = Secret(key)
     with suppress(FieldError):
         return Connection(kind, **fields).with_origin("environment")
@@ -89,7 +89,12 @@ _KEYS = {
     for provider in PROVIDERS.values()
     for name in (*provider.environment.keys, *provider.llm_names)
 }
-_PLAIN = {name for provider in PROVIDERS.values() for name in provider.environment.beside.values()}
+_PLAIN = {
+    name
+    for provider in PROVIDERS.values()
+    for names in (provider.environment.beside, provider.environment.stand_ins)
+    for name in names.values()
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -234,8 +239,7 @@ def _make_candidates(
     }
     candidates = []
     for provider in PROVIDERS.values():
-        named = provider.environment.beside.items()
-        beside = {part: others[name] for part, name in named if name in others}
+        beside = provider.environment.plain_fields(lambda name: others.get(name, ""))
         candidates += [
             KeyCandidate(
                 provider.kind,

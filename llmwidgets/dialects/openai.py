@@ -419,6 +419,7 @@ _WRONG_FORMAT = error_meanings.wrong_format("OpenAI", _endpoint_step)
 _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(error_meanings.NO_CREDIT, {402}),
     ErrorRule(error_meanings.NO_CREDIT, {400, 403, 429}, words=_QUOTA),
+    *error_table.AMAZON,
     *error_table.LIMITED,
     error_table.STREAMED,
     ErrorRule(_KEYS_TURNED_OFF, {401}, words=_KEYS_OFF),

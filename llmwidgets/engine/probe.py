@@ -125,7 +125,7 @@ class Prober:
     ) -> None:
         self.connection, self.model = connection, model
         self.policy, self.retry = policy, retry
-        self.dialect, self.target = connection.dialect, connection.target(model)
+        self.dialect, self.target = connection.dialect_for(model), connection.target(model)
         self.record = record_of(connection, model)
         facts = connection.facts(model)
         self._effort = resolve_effort(facts, "least")

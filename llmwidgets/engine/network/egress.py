@@ -113,12 +113,13 @@ async def ask_model(
     from llmwidgets.engine.network.transport import LARGE, mask_text
 
     with named(connection, request.model):
-        call = connection.dialect.encode(request, target)
+        dialect = connection.dialect_for(request.model)
+        call = dialect.encode(request, target)
         total = total_seconds(connection, thinking=thinking)
         response = await send_guarded(connection, request.model, call, policy=policy, total=total)
         if response.status >= 400:
-            raise connection.dialect.explain(response, call=call)
-        read = partial(connection.dialect.decode, response, call=call)
+            raise dialect.explain(response, call=call)
+        read = partial(dialect.decode, response, call=call)
         reply = await asyncio.to_thread(read) if len(response.body) > LARGE else read()
     # A key can be whole only here, where the pieces of a stream are one text.
     text, explanation = map(mask_text, (reply.text, reply.explanation))
@@ -166,7 +167,7 @@ _MOST_PAGES = 20
 
 async def list_models(connection: Connection, model: str, *, policy: Policy) -> list[ListedModel]:
     """Every page of the server's list; raises what the calls raise."""
-    dialect, models = connection.dialect, list[ListedModel]()
+    dialect, models = connection.dialect_for(model), list[ListedModel]()
     call = dialect.models_call(connection.target(model))
     # A resource whose deployments the references name has no model of its own to permit.
     asked = None if connection.any_model else model
@@ -185,7 +186,7 @@ async def list_models(connection: Connection, model: str, *, policy: Policy) -> 
 
 async def count_tokens(connection: Connection, model: str, *, policy: Policy) -> None:
     """Ask how many tokens a word has, where that is free; raises what the call raises."""
-    dialect = connection.dialect
+    dialect = connection.dialect_for(model)
     call = dialect.count_call(connection.target(model))
     if call is None:
         return
