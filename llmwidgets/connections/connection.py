@@ -166,7 +166,8 @@ class Connection:
     @property
     def warnings(self) -> list[str]:
         """Sentences about values that look wrong but may be right; none contains a key."""
-        return [warning.sentence for warning in self.field_warnings] + self.fields.notes()
+        noted = [*self.fields.notes(), *self.fields.key_notes()]
+        return [warning.sentence for warning in self.field_warnings] + noted
 
     @property
     def field_warnings(self) -> list[FieldWarning]:

@@ -1,4 +1,4 @@
-"""Anthropic's Messages format: Anthropic itself, and Claude in Azure AI Foundry.
+"""Anthropic's Messages format: Anthropic itself, Claude in Azure AI Foundry and Amazon Bedrock.
 
 What differs between models are options of the target, not branches on their names:
 

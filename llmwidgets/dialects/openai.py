@@ -1,4 +1,4 @@
-"""The OpenAI chat format: OpenAI, Azure OpenAI, Azure AI Foundry and every Custom server.
+"""The OpenAI chat format: OpenAI, Azure, some models of Amazon Bedrock and every Custom server.
 
 What differs between servers are options of the target, not branches on their names:
 

@@ -265,6 +265,9 @@ class CheckFailure:
         ending = catalog.end_note(self.connection, self.model)
         words = {
             "label": self.connection.label,
+            "day_source": "the day saved with it"
+            if self.connection.fields.expires
+            else "what it says of itself",
             "title": self.provider.title,
             "key_problem": self.prefix.problem,
             "key_step": self.prefix.step,
@@ -294,6 +297,9 @@ class CheckFailure:
 
 
 _NOT_THE_KEY = frozenset({FailureCode.KEY_SHAPE, FailureCode.KEY_MISSING, FailureCode.KEYS_OFF})
+
+_TOLD_WITH_ITS_STEP = frozenset({"", "AccessDeniedException"})
+"""Codes of a refusal whose own next step says more than the kind's."""
 
 Fixes = tuple[dict[str, str], ...]
 
@@ -445,7 +451,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "The key was not accepted by {label}. {key_problem}",
         "{key_step}"),
     Symptom(Unauthorized, lambda case: case.key_refused and case.ended,
-        "{message} It ended on {ended}, by the day saved with it.",
+        "{message} It ended on {ended}, by {day_source}.",
         "Make a new key and save it with its own day."),
     Symptom(Unauthorized, lambda case: case.key_refused and case.prefix.step,
         "{message} {key_problem}",
@@ -466,7 +472,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "The token is valid but has no right to call inference providers.",
         "Give it the permission Make calls to Inference Providers, on Hugging Face under"
         " Settings → Access Tokens."),
-    Symptom(Forbidden, lambda case: case.region and case.code,
+    Symptom(Forbidden, lambda case: case.region and case.code not in _TOLD_WITH_ITS_STEP,
         "{message}",
         "{no_access_step}"),
     # Models: why a server lacks the one it was asked for, or keeps it from this key.

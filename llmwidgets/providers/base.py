@@ -112,7 +112,11 @@ class Fields(BaseModel):
         return self.expires
 
     def notes(self) -> list[str]:
-        """Sentences about what the address or the key tells and the form does not."""
+        """Sentences about what the address contains and the form does not."""
+        return []
+
+    def key_notes(self) -> list[str]:
+        """Sentences about what the key tells of itself; most keys tell nothing."""
         return []
 
     def address_parts(self) -> list[tuple[str, str]]:

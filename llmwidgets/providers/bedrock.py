@@ -168,7 +168,7 @@ class BedrockFields(Fields):
         until = self._signed_until
         return self.expires or (until.astimezone().date() if until else None)
 
-    def notes(self) -> list[str]:
+    def key_notes(self) -> list[str]:
         """When a short-term key ends, and that it was made for another region."""
         until, region = self._signed_until, self.api_key.signed_part("region")
         notes = []

@@ -408,7 +408,7 @@ def test_the_key_of_a_variable_is_read_anew(monkeypatch):
 def test_whatever_stands_behind_the_prefix_is_read_without_an_error(rest):
     connection = connected(api_key=f"bedrock-api-key-{rest}x")
     assert connection.fields.key_ends is None
-    assert connection.fields.notes() == []
+    assert connection.fields.key_notes() == []
 
 
 @pytest.mark.parametrize("seconds", ["-1", "9" * 7, "9" * 40, "x", ""])
