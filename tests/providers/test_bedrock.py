@@ -26,6 +26,7 @@ from llmwidgets.providers.prices import price_per_million
 from llmwidgets.secret import looks_like_key, redact
 from llmwidgets.store.document import connection_from_json, connection_to_json
 from llmwidgets.widgets.connection.check_view import off_whitelist, refused_rows
+from tests.kinds import signed_key
 from tests.servers import serving_models
 
 BEDROCK = PROVIDERS["bedrock"]
@@ -37,19 +38,6 @@ REPLY = {"type": "object", "properties": {"name": {"type": "string"}}, "required
 
 def connected(region: str = "us-east-1", **more: Any) -> lw.Connection:
     return lw.Connection("bedrock", **{"api_key": KEY, "region": region, **more})
-
-
-def signed_key(
-    made: str = "20261128T101500Z", seconds: object = 43_200, region: str = "us-east-1"
-) -> str:
-    """A short-term key as AWS makes it: a signed address in base64; this one opens nothing."""
-    address = (
-        "bedrock.amazonaws.com/?Action=CallWithBearerToken&X-Amz-Algorithm=AWS4-HMAC-SHA256"
-        f"&X-Amz-Credential=MADEUP0004711%2F20261128%2F{region}%2Fbedrock%2Faws4_request"
-        f"&X-Amz-Date={made}&X-Amz-Expires={seconds}&X-Amz-SignedHeaders=host"
-        "&X-Amz-Signature=made-up-signature-0004711&Version=1"
-    )
-    return "bedrock-api-key-" + base64.b64encode(address.encode()).decode()
 
 
 # -- The form.
