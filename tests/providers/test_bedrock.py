@@ -6,6 +6,7 @@ import base64
 import json
 import os
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 import llmwidgets as lw
 from llmwidgets.connections import Policy, environment_connections
 from llmwidgets.connections.catalog import key_end_note, key_has_ended, local_today
+from llmwidgets.connections.policy_file import rules_of
 from llmwidgets.dialects import anthropic, openai
 from llmwidgets.dialects.types import HTTPResponse
 from llmwidgets.engine import event_loop
@@ -492,3 +494,29 @@ def test_every_model_has_a_price_a_source_and_limits(model):
         own = PROVIDERS["anthropic"].facts(model.removeprefix("anthropic."))
         assert own is not None
         assert (facts.efforts, facts.options) == (own.efforts, own.options)
+
+
+# -- Policy files.
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "model", "allowed"),
+    [
+        ('[hosts]\nallow = ["*.api.aws"]', "eu-west-1", CLAUDE[0], True),
+        ('[hosts]\nallow = ["bedrock-mantle.eu-west-1.api.aws"]', "us-east-1", CLAUDE[0], False),
+        ('[hosts]\nallow = ["bedrock-mantle.eu-west-1.api.aws"]', "eu-west-1", CHAT[0], True),
+        ('[models.bedrock]\ndeny = ["anthropic.*"]', "eu-west-1", CLAUDE[0], False),
+        ('[models.bedrock]\ndeny = ["anthropic.*"]', "eu-west-1", CHAT[0], True),
+        ('[facts.bedrock."qwen.qwen3-32b"]\ninput_limit = 32000', "eu-west-1", "qwen.qwen3-32b",
+         True),
+    ],
+)  # fmt: skip
+def test_a_policy_file_rules_over_its_regions_and_models(text, region, model, allowed):
+    rules = rules_of(f"{text}\n".encode(), Path("policy.toml"))
+    assert rules.damage is None, rules.damage
+    policy, connection = Policy(layers=(rules,)), connected(region)
+    if allowed:
+        policy.permit(connection, model)
+    else:
+        with pytest.raises(PolicyError, match=r"not allowed by the file policy\.toml"):
+            policy.permit(connection, model)
