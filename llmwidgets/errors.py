@@ -209,6 +209,7 @@ class FailureCode(StrEnum):
     NO_ACCESS = "model_not_found"
     NO_DEPLOYMENT = "DeploymentNotFound"
     REGION = "region"
+    OTHER_ENDPOINT = "other endpoint"
     # What became of a call before any response.
     REFUSED = "refused"
     DNS = "dns"

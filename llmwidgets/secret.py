@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
 import json
 import os
@@ -22,6 +23,13 @@ from llmwidgets.errors import FieldError, LLMWidgetsError
 
 _MASK = "••••"
 _PUBLIC_PARTS = frozenset({"type", "project_id", "quota_project_id"})
+_SIGNED = "bedrock-api-key-"
+_SIGNED_PARTS = {
+    "made": re.compile(rb"[?&]X-Amz-Date=(\d{8}T\d{6}Z)(?:&|$)"),
+    "seconds": re.compile(rb"[?&]X-Amz-Expires=(\d{1,7})(?:&|$)"),
+    "region": re.compile(rb"[?&]X-Amz-Credential=[^&]{1,200}?%2F\d{8}%2F([a-z0-9-]{4,30})%2F"),
+}
+"""What a short-term key of Amazon Bedrock says of itself: it is a signed address in base64."""
 # A WeakKeyDictionary by hand, whose entries go without a step of Python: a store that is opened
 # makes its Secrets anew, and drops those of the revision before.
 _openers: dict[weakref.ref[Secret], Callable[[], str]] = {}
@@ -105,6 +113,20 @@ class Secret:
             return _part(json.loads(self.reveal()), name)
         except (FieldError, ValueError, RecursionError):
             return ""
+
+    def signed_part(self, name: str) -> str:
+        """When a signed key was `made`, for how many `seconds` and for which `region`; else empty.
+
+        A key that is not a signed address says nothing of the kind.
+        """
+        pattern = _SIGNED_PARTS[name]
+        if not self.begins(_SIGNED):
+            return ""
+        try:
+            found = pattern.search(base64.b64decode(self.reveal()[len(_SIGNED) :] + "=="))
+        except (FieldError, ValueError):
+            return ""
+        return found[1].decode() if found else ""
 
     def as_key(self, *, scheme: bool = False) -> Secret:
         """The same secret, of which a key field takes the key alone.
@@ -324,7 +346,6 @@ KEY_SHAPES = (
     KeyShape("NVIDIA", "nvapi-", r"[A-Za-z0-9_-]{40,100}"),
     KeyShape("GitHub", "github_pat_", r"[A-Za-z0-9_]{50,100}"),
     *(KeyShape("GitHub", f"gh{kind}_", r"[A-Za-z0-9]{36,255}") for kind in "pousr"),
-    KeyShape("Amazon Bedrock", "ABSK", r"[A-Za-z0-9+/]{60,200}={0,2}"),
     KeyShape("Google", "ya29.", r"[A-Za-z0-9_.-]{30,2048}"),
 )
 """The keys of services that are not a kind of connection; a kind's own are in its file.
@@ -332,8 +353,14 @@ KEY_SHAPES = (
 Files are searched by them, and texts from elsewhere masked. Mistral, Cohere and the older Azure
 keys have no shape of their own: they are found by their name.
 """
-_WHOLE = "|".join(rf"\b{re.escape(shape.start)}{shape.rest}" for shape in KEY_SHAPES)
-_HALF = "|".join(re.escape(shape.start) for shape in KEY_SHAPES)
+BEDROCK_SHAPES = (
+    KeyShape("Amazon Bedrock", "ABSK", r"[A-Za-z0-9+/]{60,200}={0,2}"),
+    KeyShape("Amazon Bedrock", _SIGNED, r"[A-Za-z0-9+/]{60,4000}={0,2}"),
+)
+"""Those of a kind that no shorter pattern below tells: the lasting keys, and the signed ones."""
+_SHAPED = (*KEY_SHAPES, *BEDROCK_SHAPES)
+_WHOLE = "|".join(rf"\b{re.escape(shape.start)}{shape.rest}" for shape in _SHAPED)
+_HALF = "|".join(re.escape(shape.start) for shape in _SHAPED)
 
 _KEY_LIKE = re.compile(
     r"(?:\bsk-|\bAQ\.|\bAIza|\bhf_|\bya29\.|\bgsk_|\bxai-|\beyJ|AGE-SECRET-KEY-1)"

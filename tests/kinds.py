@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 from urllib.parse import urlsplit
@@ -75,3 +76,16 @@ def filled_in(
 def a_connection(kind: str, url: str = "https://r.example", **more: Any) -> Connection:
     """A connection of a kind to a server at `url`."""
     return Connection(kind, **filled_in(kind, url, **more))
+
+
+def signed_key(
+    made: str = "20261128T101500Z", seconds: object = 43_200, region: str = "us-east-1"
+) -> str:
+    """A short-term key of Amazon Bedrock as AWS makes it: a signed address; it opens nothing."""
+    address = (
+        "bedrock.amazonaws.com/?Action=CallWithBearerToken&X-Amz-Algorithm=AWS4-HMAC-SHA256"
+        f"&X-Amz-Credential=MADEUP0004711%2F20261128%2F{region}%2Fbedrock%2Faws4_request"
+        f"&X-Amz-Date={made}&X-Amz-Expires={seconds}&X-Amz-SignedHeaders=host"
+        "&X-Amz-Signature=made-up-signature-0004711&Version=1"
+    )
+    return "bedrock-api-key-" + base64.b64encode(address.encode()).decode()

@@ -40,7 +40,7 @@ def run_connections(options: ConnectionsOptions) -> Exit:
 
 def describe_connection(connection: Connection) -> dict[str, Any]:
     """What may be shown of a connection: everything but its secrets."""
-    expires = connection.fields.expires
+    expires = connection.fields.key_ends
     return {
         "label": connection.label,
         "kind": connection.kind,

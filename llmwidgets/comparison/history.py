@@ -312,7 +312,8 @@ def results_of_record(
 
     def read(row: Row, cell: CellKey) -> Extraction:
         variant, text = facts.variants[cell.variant], texts[cell.text]
-        compiled = text.schema.compile(PROVIDERS[variant.kind].dialect.SUBSET)
+        dialect = PROVIDERS[variant.kind].dialect_for(variant.model)
+        compiled = text.schema.compile(dialect.SUBSET)
         status, data, own, failure = read_answer(row, compiled, text.schema)
         return Extraction(
             variant=variant.label, text_id=text.id, repeat=cell.repeat, model=variant.model,

@@ -89,7 +89,7 @@ class _Script:
         self._body = {name: each for name, each in body.items() if name not in own} | beside
         self._google = "contents" in body
         self._streams = bool(body.get("stream")) or ":streamGenerateContent" in request["url"]
-        compiled = schema.compile(column.connection.dialect.SUBSET)
+        compiled = schema.compile(column.dialect.SUBSET)
         self._wrapped = compiled.wrapped
         self._classes = write_classes(schema.json, exact=False, taken=_OWN_NAMES)
         # A record that is sent in another shape than the user's is no record of the classes.
@@ -321,7 +321,7 @@ def _make_client(column: ResolvedVariant) -> _Client:
     sdk = connection.provider.sdk(connection.fields, target)
     module = sdk.module.partition(".")[0]
     # The usual address of a vendor is what its client knows by itself.
-    usual = connection.provider.single and not connection.fields.base_url
+    usual = connection.provider.single and not connection.fields.base_url and not sdk.needs_address
     given = {**sdk.arguments, **sdk.attributes}
     known = {name: value for name, value in given.items() if value not in (None, "", False)}
     arguments = {

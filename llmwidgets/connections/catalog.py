@@ -191,13 +191,13 @@ def key_notes(connection: Connection, on: date) -> list[KeyNote]:
 
 def key_has_ended(connection: Connection, on: date) -> bool:
     """Whether the day saved as the key's last has passed; the provider decides all the same."""
-    ends = connection.fields.expires
+    ends = connection.fields.key_ends
     return ends is not None and ends < on
 
 
 def key_end_note(connection: Connection, on: date) -> KeyNote | None:
     """The end of the key, from two weeks before it on; None until then."""
-    ends = connection.fields.expires
+    ends = connection.fields.key_ends
     if ends is None or (ends - on).days > SOON_DAYS:
         return None
     page = next((link for link in connection.provider.links if "key" in link.text.lower()), None)

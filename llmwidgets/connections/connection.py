@@ -116,8 +116,12 @@ class Connection:
 
     @property
     def dialect(self) -> Dialect:
-        """The format of its server: the provider's dialect, or that of a pasted address."""
-        return self.provider.speaks(self.fields) or self.provider.dialect
+        """The format in which its first model, or its only one, is asked."""
+        return self.dialect_for(next(iter(self.models), ""))
+
+    def dialect_for(self, model: str) -> Dialect:
+        """The format in which a model is asked: the provider's, or the address's or model's own."""
+        return self.provider.dialect_for(model, self.fields)
 
     @property
     def address(self) -> str:
@@ -173,7 +177,8 @@ class Connection:
     @property
     def warnings(self) -> list[str]:
         """Sentences about values that look wrong but may be right; none contains a key."""
-        return [warning.sentence for warning in self.field_warnings] + self.fields.notes()
+        noted = [*self.fields.notes(), *self.fields.key_notes()]
+        return [warning.sentence for warning in self.field_warnings] + noted
 
     @property
     def field_warnings(self) -> list[FieldWarning]:

@@ -60,7 +60,7 @@ def _connect_variables(provider: Provider) -> Connection | None:
         key = f"file:{file}"
     ways = (way for name, way in variables.signs_in.items() if not _is_empty(name))
     signs_in = next(ways, None)
-    fields: dict[str, Any] = {name: _value(each) for name, each in variables.beside.items()}
+    fields: dict[str, Any] = dict(variables.plain_fields(_value))
     if key:
         fields[provider.key_field] = Secret(key)
     elif signs_in:
@@ -117,7 +117,12 @@ _Pairs = Callable[[], Iterable[tuple[str, Any]]]
 _PRESETS = [(kind, each) for kind in PROVIDERS.values() for each in kind.presets if each.variable]
 _KEYS = {name for kind in PROVIDERS.values() for name in (*kind.environment.keys, *kind.llm_names)}
 _KEYS |= {preset.variable for _, preset in _PRESETS}
-_PLAIN = {name for provider in PROVIDERS.values() for name in provider.environment.beside.values()}
+_PLAIN = {
+    name
+    for provider in PROVIDERS.values()
+    for names in (provider.environment.beside, provider.environment.stand_ins)
+    for name in names.values()
+}
 _PLAIN |= {preset.place_variable for _, preset in _PRESETS}
 
 
@@ -271,8 +276,7 @@ def _make_candidates(
     }
     found: list[tuple[Provider, str, str, dict[str, str]]] = []
     for provider in PROVIDERS.values():
-        named = provider.environment.beside.items()
-        beside = {part: others[name] for part, name in named if name in others}
+        beside = provider.environment.plain_fields(lambda name: others.get(name, ""))
         label = beside.get(provider.model_field or "", provider.kind)
         names = provider.llm_names if llm else provider.environment.keys
         found += [(provider, name, label, beside) for name in names]

@@ -13,6 +13,7 @@ from llmwidgets.errors import PolicyError
 from llmwidgets.secret import refuse_key
 
 _SHIPPED = "the shipped whitelist of llmwidgets"
+_TODAY = "what this version of llmwidgets can call"
 
 
 @dataclass(frozen=True)
@@ -165,11 +166,21 @@ class Policy:
             allow = "" if self.closed_by else f"Where the account still has it{offer}"
             hint = f"{successor} {allow}".strip()
             return PolicyError(f"{title} has retired {model}{day}.", hint, rule=_SHIPPED)
-        close = difflib.get_close_matches(model, self.allowed(connection), n=1, cutoff=0.5)
+        allowed, served = self.allowed(connection), connection.provider.served_as(model)
+        if why := connection.provider.not_yet.get(served):
+            example = f", such as {label}/{allowed[0]}" if allowed else ""
+            said = f"{served} of {title} cannot be called yet: {why}."
+            return PolicyError(said, f"Take another model{example}.", rule=_TODAY)
+        if served != model and served in models_of(connection, self.layers):
+            said = f"{title} serves this model as {served}, and not as {model}."
+            return PolicyError(said, f"Write {label}/{served}.", rule=_SHIPPED)
+        unknown = f"{title} knows no ids such as {model}. " if served != model else ""
+        model, offer = served, f': store.allow("{label}", "{served}").'
+        close = difflib.get_close_matches(model, allowed, n=1, cutoff=0.5)
         nearest = f" The nearest that is: {label}/{close[0]}." if close else ""
         closed = f"{_capitalize(self.closed_by)} lets no models be added: ask whoever keeps it."
         return PolicyError(
-            f"{model} is not on {_SHIPPED} for {title}.{nearest}",
+            f"{unknown}{model} is not on {_SHIPPED} for {title}.{nearest}",
             closed if self.closed_by else f"Allow it for this organization{offer}",
             rule=self.closed_by or _SHIPPED,
         )

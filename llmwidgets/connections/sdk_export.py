@@ -27,16 +27,18 @@ if TYPE_CHECKING:
 _one_at_a_time = threading.Lock()
 
 
-def make_client(connection: Connection) -> Any:
+def make_client(connection: Connection, model: str | None = None) -> Any:
     """The vendor's own client with this key: an exit, behind which no promise holds.
 
-    No policy is asked, and the client can show the key. LLMWidgetsError with the pip command
-    if its package is not installed.
+    No policy is asked, and the client can show the key. Where models of one connection have
+    clients of their own, it is that of this model, by default of the first. LLMWidgetsError with
+    the pip command if its package is not installed.
 
     >>> Connection("openai", api_key="env:OPENAI_API_KEY").client()   # doctest: +SKIP
     <openai.OpenAI object …>
     """
-    sdk = connection.provider.sdk(connection.fields, _target(connection))
+    target = connection.target(model) if model else _target(connection)
+    sdk = connection.provider.sdk(connection.fields, target)
     try:
         module = import_module(sdk.module)
     except ImportError:
@@ -49,7 +51,7 @@ def make_client(connection: Connection) -> Any:
         raise LLMWidgetsError(message, f"Install it with: pip install {sdk.package}.")
     make = _make_google if sdk.module == "google.genai" else _make
     try:
-        return make(module, connection, sdk)
+        return make(module, connection, sdk, target)
     except LLMWidgetsError:
         raise
     except Exception as error:  # noqa: BLE001 - its frames contain the key
@@ -164,16 +166,16 @@ def _target(connection: Connection) -> Target:
     return connection.target(next(iter(connection.models), "any"))
 
 
-def _make(module: Any, connection: Connection, sdk: SDK) -> Any:
+def _make(module: Any, connection: Connection, sdk: SDK, target: Target) -> Any:
     """A client of OpenAI's or Anthropic's package, which take the same arguments."""
     key, bundle = _main(connection), connection.fields.ca_bundle
-    exchange = entra_exchange(_target(connection))
+    exchange = entra_exchange(target)
     client = getattr(module, sdk.client)(
         **sdk.arguments,
         **{sdk.token_argument: _make_token_provider(exchange)}
         if exchange
         else {"api_key": key.reveal() if key else "none"},
-        default_headers=_headers(connection, all_auth=sdk.sends_auth),
+        default_headers=_headers(connection, target, all_auth=sdk.sends_auth),
         http_client=module.DefaultHttpxClient(verify=_trust(bundle)) if bundle else None,
     )
     for name, value in sdk.attributes.items():
@@ -210,7 +212,7 @@ def _make_token_provider(exchange: Exchange) -> Callable[[], str]:
     return lambda: chain.get_token(scope, tenant_id=option("tenant")).token
 
 
-def _make_google(module: Any, connection: Connection, sdk: SDK) -> Any:
+def _make_google(module: Any, connection: Connection, sdk: SDK, target: Target) -> Any:
     arguments, bundle = dict(sdk.arguments), connection.fields.ca_bundle
     if arguments.get("project") == "-":
         if connection.fields.way != "machine" or arguments["base_url"]:
@@ -218,7 +220,7 @@ def _make_google(module: Any, connection: Connection, sdk: SDK) -> Any:
             raise LLMWidgetsError(message, "Fill in the project ID, or set GOOGLE_CLOUD_PROJECT.")
         del arguments["project"]  # which it asks the machine for
     options = {
-        "headers": _headers(connection, all_auth=False),
+        "headers": _headers(connection, target, all_auth=False),
         "base_url": arguments.pop("base_url"),
         "api_version": arguments.pop("api_version", None),
         "client_args": {"verify": _trust(bundle)} if bundle else None,
@@ -267,9 +269,8 @@ def _main(connection: Connection) -> Secret | None:
     return next(iter(connection.secret_fields.values()), None)
 
 
-def _headers(connection: Connection, *, all_auth: bool) -> dict[str, str]:
+def _headers(connection: Connection, target: Target, *, all_auth: bool) -> dict[str, str]:
     """What is sent beside the key: the kind's headers, the user's; with `all_auth` its own too."""
-    target = _target(connection)
     own = set(connection.fields.headers)
     return {
         **target.headers,

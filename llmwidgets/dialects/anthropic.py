@@ -1,4 +1,4 @@
-"""Anthropic's Messages format: Anthropic itself, and Claude in Azure AI Foundry.
+"""Anthropic's Messages format: Anthropic itself, Claude in Azure AI Foundry and Amazon Bedrock.
 
 What differs between models are options of the target, not branches on their names:
 
@@ -7,6 +7,7 @@ What differs between models are options of the target, not branches on their nam
 - `effort`: a model with `budget` takes the level as effort as well.
 - `forced_tool`: the model lets itself be made to call a tool.
 - `stream`: the server answers only what is to be streamed.
+- `models_url`: where models are listed, else next to the route.
 
 No sampling parameter is ever sent: version 2026-10-21 of the format has none.
 """
@@ -235,6 +236,9 @@ def count_call(target: Target) -> Call | None:
 
 def models_call(target: Target) -> Call:
     """The free GET that proves the key and lists the models it may use, with their limits."""
+    models_url = target.options.get("models_url")
+    if models_url:
+        return build_call(target, "GET", models_url)
     return build_call(target, "GET", f"{target.url}/models", limit="1000")
 
 
@@ -361,6 +365,7 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(_SPENT_UP, types={"billing_error"}),
     ErrorRule(_SPENT_UP, {400, 403, 429}, message=_NO_CREDIT),
     ErrorRule(_ON_HOLD, reasons={"organization_on_hold"}),
+    *error_table.AMAZON,
     *error_table.LIMITED,
     error_table.STREAMED,
     *sign_in_errors.SIGN_IN,

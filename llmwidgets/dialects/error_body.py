@@ -18,7 +18,9 @@ from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.formatting import count, parse_number
 from llmwidgets.secret import redact
 
-_ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id")
+_ID_HEADERS = (
+    "x-request-id", "apim-request-id", "x-ms-request-id", "request-id", "x-amzn-requestid",
+)  # fmt: skip
 _INPUT = re.compile(r"['\"]?input(?:_value)?['\"]?\s*[=:]\s*('[^']*'|\"[^\"]*\"|[^,}\]]*)", re.I)
 _LONG_QUOTE = re.compile(r"(['\"`])(?:(?!\1).){60,}\1", re.S)
 _QUOTE = re.compile(r"(['\"`])((?:(?!\1).){3,})\1", re.S)
@@ -100,7 +102,7 @@ def parse_error_body(payload: HTTPResponse) -> ErrorBody:
     return ErrorBody(
         message=": ".join(filter(None, (_message(source, error, body), _behind(source))))[:_READ],
         code="" if code is None or isinstance(code, bool) else redact(str(code)[:80]),
-        type=_word(source.get("type")) or _word(source.get("status")),
+        type=_named_type(payload, body) or _word(source.get("type")) or _word(source.get("status")),
         param=_word(source.get("param")),
         inner=_word(read_path(inner, "code")),
         reason=_reason(source.get("details")),
@@ -110,6 +112,12 @@ def parse_error_body(payload: HTTPResponse) -> ErrorBody:
         details=source.get("details"),
         whole=source,
     )
+
+
+def _named_type(payload: HTTPResponse, body: dict[str, Any]) -> str:
+    """The class of an error as AWS names it: `AccessDeniedException`; else empty."""
+    named = payload.headers.get("x-amzn-errortype") or _word(body.get("__type"))
+    return named.rpartition("#")[2].partition(":")[0].strip()[:80]
 
 
 def _find_damage(payload: HTTPResponse) -> Damage:
@@ -146,7 +154,13 @@ def tells_error(payload: HTTPResponse) -> bool:
 
 
 def _message(source: dict[str, Any], error: Any, body: dict[str, Any]) -> str:
-    places = (source.get("message"), error, body.get("error_description"), body.get("detail"))
+    places = (
+        source.get("message"),
+        source.get("Message"),
+        error,
+        body.get("error_description"),
+        body.get("detail"),
+    )
     for message in places:
         if isinstance(message, str) and message.strip():
             return message.strip()

@@ -17,7 +17,9 @@ from llmwidgets.dialects.error_meanings import (
     BLOCKED,
     BROKE_OFF,
     DAMAGED,
+    KEY_REFUSED,
     NESTED,
+    NO_MODEL,
     NO_RIGHT,
     OVERLOADED,
     RATE_LIMITED,
@@ -30,7 +32,7 @@ from llmwidgets.dialects.error_meanings import (
 )
 from llmwidgets.dialects.response_body import read_body
 from llmwidgets.dialects.types import Call, HTTPResponse
-from llmwidgets.errors import Failure, FailureCode
+from llmwidgets.errors import Failure, FailureCode, UnknownModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,58 @@ FAILED = (
 FORBIDDEN = (
     ErrorRule(BLOCKED, {403}, when=lambda response: response.body.page),
     ErrorRule(NO_RIGHT, {403}),
+)
+
+# -- What AWS says, by the class of its error, which is in a header or in the body.
+
+_AMAZON_LIMITS = {
+    "ThrottlingException", "TooManyRequestsException", "ServiceQuotaExceededException",
+    "ModelNotReadyException",
+}  # fmt: skip
+_AMAZON_TROUBLE = {
+    "ModelErrorException", "ModelTimeoutException", "ServiceUnavailableException",
+    "InternalServerException", "InternalFailure",
+}  # fmt: skip
+_AMAZON_KEYS = {
+    "ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidClientTokenId",
+    "InvalidSignatureException", "IncompleteSignature", "MissingAuthenticationTokenException",
+    "MissingAuthenticationToken",
+}  # fmt: skip
+_EXPIRED = re.compile(r"ExpiredToken|bearer token has expired|security token .{0,40}expired", re.I)
+_NO_KEY = re.compile(r"make sure your API key is valid|authentication failed", re.I)
+_NOT_ASKED_FOR = re.compile(r"use case details have not been submitted", re.I)
+_NO_SUCH_ID = re.compile(r"model identifier is invalid|on-demand throughput isn", re.I)
+_OTHER_ROUTE = re.compile(
+    r"does(?: not|n.t) support the '?/\S{1,40} API|(?:is not|isn.t) supported on this route", re.I
+)
+_KEY_ENDED = replace(
+    KEY_REFUSED,
+    sentence="The key was not accepted by {owner}: it has expired.",
+    hint="Make a new key and save it.",
+)
+_NO_GRANT = replace(
+    NO_RIGHT,
+    hint="In the Amazon Bedrock console, under Model access, request the model for this region; "
+    "the policy of the key has to allow bedrock-mantle:CreateInference.",
+)
+_OTHER_ENDPOINT = Meaning(
+    UnknownModel,
+    "{who} serves {the_model} at another endpoint than this one.",
+    "Take another model: that endpoint cannot be called yet.",
+    FailureCode.OTHER_ENDPOINT,
+    quote=True,
+)
+AMAZON = (
+    ErrorRule(_KEY_ENDED, {400, 401, 403}, words=_EXPIRED),
+    ErrorRule(KEY_REFUSED, {400, 401, 403}, types=_AMAZON_KEYS),
+    ErrorRule(KEY_REFUSED, {403}, words=_NO_KEY, types={"AccessDeniedException", ""}),
+    ErrorRule(_NO_GRANT, types={"AccessDeniedException"}),
+    ErrorRule(_NO_GRANT, {403, 404}, message=_NOT_ASKED_FOR),
+    ErrorRule(RATE_LIMITED, types=_AMAZON_LIMITS),
+    ErrorRule(OVERLOADED, types=_AMAZON_TROUBLE),
+    ErrorRule(_OTHER_ENDPOINT, {400, 404, 405}, message=_OTHER_ROUTE),
+    ErrorRule(NO_MODEL, types={"ResourceNotFoundException"}),
+    ErrorRule(NO_MODEL, {400, 404}, message=_NO_SUCH_ID),
 )
 _LAST = (ErrorRule(OVERLOADED, {200}, message=_TROUBLE), ErrorRule(BAD_REQUEST))
 

@@ -1,4 +1,4 @@
-"""The OpenAI chat format: OpenAI, Azure OpenAI, Azure AI Foundry and every Custom server.
+"""The OpenAI chat format: OpenAI, Azure, some models of Amazon Bedrock and every Custom server.
 
 What differs between servers are options of the target, not branches on their names:
 
@@ -460,6 +460,7 @@ _WRONG_FORMAT = error_meanings.wrong_format("OpenAI", _endpoint_step)
 _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(error_meanings.NO_CREDIT, {402}),
     ErrorRule(error_meanings.NO_CREDIT, {400, 403, 429}, words=_QUOTA),
+    *error_table.AMAZON,
     *error_table.LIMITED,
     error_table.STREAMED,
     ErrorRule(_DEACTIVATED, {401, 403}, words=_ON_HOLD),

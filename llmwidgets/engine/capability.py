@@ -100,7 +100,7 @@ def recall_facts(connection: Connection, served: str) -> ServerFacts:
         known = ((each, each.facts(bare)) for each in PROVIDERS.values())
         provider, facts = next((pair for pair in known if pair[1]), (None, None))
         # Behind a gateway of another format the levels are spelled by that format.
-        if facts and provider and provider.dialect is not connection.dialect:
+        if facts and provider and provider.dialect_for(bare) is not connection.dialect:
             levels = tuple(map(str.lower, facts.efforts))
             facts = replace(facts, efforts=levels, options={})
     # Of what a server says only an id that is known is kept in a row.
@@ -110,6 +110,8 @@ def recall_facts(connection: Connection, served: str) -> ServerFacts:
 # A dated snapshot, a revision or a tag behind the id is that model: `gpt-6-luna-2026-03-01`,
 # `gemini-3.8-flash-001`, `llama3.2:latest`.
 _SNAPSHOT = re.compile(r"[-@:](?:latest|[\d-]+)")
+# Bedrock writes the maker in front, and Claude's reply leaves it out: `anthropic.claude-opus-5`.
+_MAKER = re.compile(r"^[a-z]{2,30}\.")
 _LONGEST = 120
 
 
@@ -122,7 +124,7 @@ def substitution_notice(connection: Connection, asked: str, served: str | None) 
     provider = connection.provider
     if not served or (provider.deployments and provider.facts(asked) is None):
         return ""
-    wanted, answered = (each.lower().rpartition("/")[2] for each in (asked, served))
+    wanted, answered = (_MAKER.sub("", each.lower().rpartition("/")[2]) for each in (asked, served))
     snapshot = answered.startswith(wanted) and _SNAPSHOT.fullmatch(answered.removeprefix(wanted))
     # Behind a router the id can carry where it is to be answered: `org/model:provider`.
     if snapshot or answered in (wanted, wanted.partition(":")[0]):

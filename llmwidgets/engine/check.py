@@ -349,6 +349,9 @@ class _Checker:
     def _report_usable(self, usable: tuple[str, ...], proof: str) -> CheckReport:
         missing = [model for model in self.allowed if model not in usable]
         details = [("Not available", ", ".join(missing))] if missing else []
+        listed_here = {each.id for each in self.listed or ()}
+        for why, later in self._not_yet(listed_here).items():
+            details.append(("Not yet", f"{', '.join(later)}: {why}"))
         details += [
             (model, note)
             for model in usable
@@ -366,6 +369,14 @@ class _Checker:
             )
         sentence = f"{proof} accepted. {len(usable)} of {listed} can be used."
         return self._success(sentence, models=usable, details=details)
+
+    def _not_yet(self, listed: set[str]) -> dict[str, list[str]]:
+        """The models that the server lists and that cannot be called yet, by the reason."""
+        reasons: dict[str, list[str]] = {}
+        for model, why in self.provider.not_yet.items():
+            if model in listed and model not in self.allowed:
+                reasons.setdefault(why, []).append(model)
+        return reasons
 
     async def _probe(self) -> CheckReport:
         proven = self.connection.secret_fields or self.proof != "Key"

@@ -172,7 +172,7 @@ def read_extraction(
 ) -> Extraction:
     """The extraction that a journal's row contains for this variant and text."""
     schema = choose_schema(variant.schema, text.schema)
-    compiled = schema.compile(variant.connection.dialect.SUBSET)
+    compiled = schema.compile(variant.dialect.SUBSET)
     status, data, record, failure = read_answer(row, compiled, schema)
     return Extraction(
         variant=variant.label,
@@ -262,7 +262,7 @@ class Extractor:
         self.variant, self.policy, self.pace = variant, policy, pace
         self.budget = budget or Budget()
         self.connection, self.model = variant.connection, variant.model
-        self.dialect, self.provider = variant.connection.dialect, variant.connection.provider
+        self.dialect, self.provider = variant.dialect, variant.connection.provider
         self.record = record_of(self.connection, self.model, variant.target)
         self.capability = self.record.capability or self.connection.capability(self.model)
         self.dropped = NONE_DROPPED

@@ -121,7 +121,7 @@ def questions_of(connection: Connection, model: str) -> int:
     """How many questions the proof takes at most while each is answered."""
     proof = proof_of(connection, model)
     if proof == "probe":
-        return len(forms_asked(connection.dialect, connection.target(model)))
+        return len(forms_asked(connection.dialect_for(model), connection.target(model)))
     return 1 if proof == "greeting" else 0
 
 
@@ -157,7 +157,7 @@ class Prober:
     ) -> None:
         self.connection, self.model = connection, model
         self.policy, self.retry = policy, retry
-        self.dialect, self.target = connection.dialect, connection.target(model)
+        self.dialect, self.target = connection.dialect_for(model), connection.target(model)
         self.forms = forms_asked(self.dialect, self.target)
         self.record = record_of(connection, model)
         facts = connection.facts(model)

@@ -20,6 +20,7 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.types import (
     BEST,
     Capability,
+    Dialect,
     Effort,
     Enforcement,
     Example,
@@ -132,9 +133,11 @@ class ResolvedVariant:
     target: Target = field(init=False, repr=False, compare=False)
     facts: ModelFacts | None = field(init=False, repr=False, compare=False)
     own_price: Mapping[str, float] | None = field(init=False, repr=False, compare=False)
+    dialect: Dialect = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         connection, model = self.connection, self.model
+        object.__setattr__(self, "dialect", connection.dialect_for(model))
         object.__setattr__(self, "target", connection.target(model))
         object.__setattr__(self, "facts", connection.facts(model))
         object.__setattr__(self, "own_price", self.price or own_price(connection, model))
@@ -231,7 +234,7 @@ class Settings:
         self.output_limit = variant.max_output_tokens or wanted
         if facts is not None and facts.output_limit is not None:
             self.output_limit = min(self.output_limit, facts.output_limit)
-        dialect = variant.connection.dialect
+        dialect = variant.dialect
         self.takes_sampling = dialect.SAMPLING and (facts is None or facts.sampling)
         # A model of which nothing is known may take it: its server says if not.
         now = facts is None or facts.sampling_thinking or self.thinking is False
@@ -255,7 +258,7 @@ class RequestBuilder:
         self.variant, self.schema = variant, choose_schema(variant.schema, schema)
         self._order = [each.path for each in schema.leaves]
         self.learned, self.dropped, levels = learned, dropped, dropped.levels
-        self.dialect = variant.connection.dialect
+        self.dialect = variant.dialect
         self.facts = learned.model_facts or variant.facts
         self.compiled: Compiled = self.schema.compile(self.dialect.SUBSET)
         fields = len(self._order)

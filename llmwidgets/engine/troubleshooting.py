@@ -29,7 +29,7 @@ from llmwidgets.errors import (
     UnknownModel,
     Unreachable,
 )
-from llmwidgets.formatting import format_day
+from llmwidgets.formatting import format_day, join_listed
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.azure_endpoint import AZURE_HOST, DATED_VERSION, read_endpoint
 from llmwidgets.providers.base import Ended, KeyPrefix, ModelFacts, Provider
@@ -198,6 +198,24 @@ class CheckFailure:
         return "" if location == "global" else location
 
     @property
+    def region(self) -> str:
+        """The region of kinds that ask for one; empty for the others."""
+        return str(getattr(self.connection.fields, "region", ""))
+
+    @property
+    def served_as(self) -> str:
+        """The id by which the provider knows the model, if it is another one."""
+        served = self.provider.served_as(self.model)
+        return "" if served == self.model else served
+
+    @property
+    def elsewhere(self) -> str:
+        """A sentence with other regions in which the model is known to be."""
+        regions = self.facts.regions if self.facts else ()
+        others = [each for each in regions if each != self.region]
+        return f" It is known to be in {join_listed(others)}." if others else ""
+
+    @property
     def deployment(self) -> str:
         """The deployment that a pasted target URI names."""
         try:
@@ -242,7 +260,7 @@ class CheckFailure:
     @property
     def ended(self) -> str:
         """The day the key ended, by the day saved with it; empty while it is valid."""
-        ends = self.connection.fields.expires if self.connection.secret_fields else None
+        ends = self.connection.fields.key_ends if self.connection.secret_fields else None
         return format_day(ends) if ends and key_has_ended(self.connection, local_today()) else ""
 
     def begins(self, prefix: str) -> bool:
@@ -262,6 +280,9 @@ class CheckFailure:
         ending = catalog.end_note(self.connection, self.model)
         words = {
             "label": self.connection.label,
+            "day_source": "the day saved with it"
+            if self.connection.fields.expires
+            else "what it says of itself",
             "title": self.provider.title,
             "key_problem": self.prefix.problem,
             "key_step": self.prefix.step,
@@ -278,7 +299,10 @@ class CheckFailure:
             "message": self.error.message,
             "step": self.error.hint,
         }
-        for name in ("model", "endpoint", "deployment", "version", "doubt", "ended", "account"):
+        for name in (
+            "model", "endpoint", "deployment", "version", "doubt", "ended", "account", "region",
+            "served_as", "elsewhere",
+        ):  # fmt: skip
             words[name] = getattr(self, name)
         for name in ("unknown_model", "no_access"):
             advice = getattr(self.provider, name)
@@ -290,6 +314,9 @@ class CheckFailure:
 _NOT_THE_KEY = frozenset({
     FailureCode.KEY_SHAPE, FailureCode.KEY_MISSING, FailureCode.KEYS_OFF, FailureCode.OTHER_VENDOR,
 })  # fmt: skip
+
+_TOLD_WITH_ITS_STEP = frozenset({"", "AccessDeniedException"})
+"""Codes of a refusal whose own next step says more than the kind's."""
 
 Fixes = tuple[dict[str, str], ...]
 
@@ -319,7 +346,7 @@ class Symptom:
         for fix in fixes or (None,):
             named = {**words, "new": next(iter((fix or {}).values()), "")}
             yield Diagnosis(
-                self.sentence.format(**named),
+                self.sentence.format(**named).rstrip(),
                 self.hint.format(**named),
                 fix,
                 case.shown_code,
@@ -445,7 +472,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "The key was not accepted by {label}. {key_problem}",
         "{key_step}"),
     Symptom(Unauthorized, lambda case: case.key_refused and case.ended,
-        "{message} It ended on {ended}, by the day saved with it.",
+        "{message} It ended on {ended}, by {day_source}.",
         "Make a new key and save it with its own day."),
     Symptom(Unauthorized, lambda case: case.key_refused and case.prefix.step,
         "{message} {key_problem}",
@@ -472,6 +499,9 @@ SYMPTOMS: tuple[Symptom, ...] = (
     Symptom(Forbidden, lambda case: case.account,
         "{account} has no right to {model}.",
         "{step} A new role can take some minutes to work."),
+    Symptom(Forbidden, lambda case: case.region and case.code not in _TOLD_WITH_ITS_STEP,
+        "{message}",
+        "{no_access_step}"),
     # Models: why a server lacks the one it was asked for, or keeps it from this key.
     Symptom(UnknownModel, lambda case: case.deployment not in {"", case.model},
         "The server and the key are right; the deployment name is not. Azure expects the"
@@ -485,6 +515,14 @@ SYMPTOMS: tuple[Symptom, ...] = (
             and case.code != FailureCode.REGION,
         "{unknown_model} {whose} has retired the model {model}{on}.",
         "{instead} {unknown_model_step}"),
+    Symptom(UnknownModel, lambda case: case.served_as,
+        "{title} serves this model as {served_as}, and not as {model}.",
+        "Write {label}/{served_as}."),
+    Symptom(UnknownModel, lambda case: case.code == FailureCode.OTHER_ENDPOINT,
+        "{message}"),
+    Symptom(UnknownModel, lambda case: case.region and case.facts,
+        "{no_access}",
+        "{no_access_step}"),
     Symptom(UnknownModel, lambda case: case.gone,
         "{whose} has retired {model}{on}.",
         "{instead}"),

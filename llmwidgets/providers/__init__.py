@@ -20,6 +20,7 @@ _KINDS: tuple[Kind, ...] = (
     "anthropic",
     "azure_openai",
     "azure_ai_foundry",
+    "bedrock",
     "custom",
 )
 """One line for each kind: the name of its file, in the order of the panel."""

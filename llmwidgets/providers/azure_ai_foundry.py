@@ -86,14 +86,14 @@ def _target(fields: Fields, model: str) -> Target:
     return azure_openai.make_target(fields, model, key, both_headers=True)
 
 
-def _speaks(fields: Fields) -> Dialect | None:
-    assert isinstance(fields, azure_openai.AzureFields)
-    claude = read_endpoint(fields.pasted).flavour == "anthropic"
-    return anthropic if claude else None
+def _speaks(fields: Fields | None, _model: str) -> Dialect | None:
+    if not isinstance(fields, azure_openai.AzureFields):
+        return None
+    return anthropic if read_endpoint(fields.pasted).flavour == "anthropic" else None
 
 
 def _sdk(fields: Fields, target: Target) -> SDK:
-    if _speaks(fields) is None:
+    if _speaks(fields, target.model) is None:
         sdk = azure_openai.make_sdk(fields, target)
         if sdk.client == "AzureOpenAI":
             return sdk

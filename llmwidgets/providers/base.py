@@ -107,8 +107,17 @@ class Fields(BaseModel):
         """How the connection signs in."""
         return getattr(self, "sign_in", "key")
 
+    @property
+    def key_ends(self) -> date | None:
+        """The last day of the key: the one saved with it, or one that it tells itself."""
+        return self.expires
+
     def notes(self) -> list[str]:
         """Sentences about what the address contains and the form does not."""
+        return []
+
+    def key_notes(self) -> list[str]:
+        """Sentences about what the key tells of itself; most keys tell nothing."""
         return []
 
     def address_parts(self) -> list[tuple[str, str]]:
@@ -229,7 +238,7 @@ class ModelFacts:
     model thinks. Limits are in tokens. `options` are the arguments of the dialect for this model:
     how it spells the levels, say. `prices` are those that the price list lacks, in order;
     `own_price` (input, output, perhaps cached input) is the organization's and takes precedence
-    over every list.
+    over every list. `regions` are some in which the model is known to be served.
     """
 
     id: str
@@ -248,6 +257,7 @@ class ModelFacts:
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     prices: tuple[DatedPrice, ...] = ()
     own_price: tuple[float, ...] | None = None
+    regions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,12 +300,14 @@ class Environment:
 
     The first of `keys` that is set connects it, or the credentials file that `file` names.
     `beside` are the plain fields by the variables that the vendor's clients read, found there and
-    set there: a key set up for a gateway must not be sent to the vendor's host. `others` are what
-    else those clients read. `signs_in` has the way to sign in by the variable that shows it.
+    set there: a key set up for a gateway must not be sent to the vendor's host. A variable that is
+    not set has what another says by `stand_ins`. `others` are what else those clients read.
+    `signs_in` has the way to sign in by the variable that shows it.
     """
 
     keys: tuple[str, ...] = ()
     beside: Mapping[str, str] = field(default_factory=dict, hash=False)
+    stand_ins: Mapping[str, str] = field(default_factory=dict, hash=False)
     file: str = ""
     others: tuple[str, ...] = OPENAI_VARIABLES
     signs_in: Mapping[str, Way] = field(default_factory=dict, hash=False)
@@ -304,7 +316,16 @@ class Environment:
     def names(self) -> tuple[str, ...]:
         """Every variable that is set or removed while a connection's environment is in force."""
         file = (self.file,) if self.file else ()
-        return tuple(dict.fromkeys((*self.keys, *self.beside.values(), *file, *self.others)))
+        plain = (*self.beside.values(), *self.stand_ins.values())
+        return tuple(dict.fromkeys((*self.keys, *plain, *file, *self.others)))
+
+    def plain_fields(self, read: Callable[[str], str]) -> dict[str, str]:
+        """The plain fields that have a value where `read` looks variables up by their names."""
+        values = {
+            name: read(variable) or read(self.stand_ins.get(variable, ""))
+            for name, variable in self.beside.items()
+        }
+        return {name: value for name, value in values.items() if value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,9 +333,10 @@ class SDK:
     """The vendor's own client for one connection, and its arguments besides the secrets.
 
     `client` is a class of `module`; `attributes` are set on what was made. With `sends_auth` it
-    gets the headers that carry the key as well, since its own would differ. `keys` and
-    `variables` are the environment variables for the key and for plain values. `token_argument`
-    takes a function that fetches a token, where that takes the place of a key.
+    gets the headers that carry the key as well, since its own would differ. With `needs_address`
+    it does not know the kind's usual address by itself. `keys` and `variables` are the environment
+    variables for the key and for plain values. `token_argument` takes a function that fetches a
+    token, where that takes the place of a key.
     """
 
     module: str = "openai"
@@ -322,6 +344,7 @@ class SDK:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
     sends_auth: bool = False
+    needs_address: bool = False
     keys: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     token_argument: str = "api_key"
@@ -417,8 +440,8 @@ class Provider:
     """A kind of connection: its form, its address, the models it may call.
 
     `target(fields, model)` is where a model answers. `dialect` is a module of
-    `llmwidgets.dialects`; `speaks(fields)` is another one if the address needs it. `sdk` is
-    the vendor's own client for the same fields.
+    `llmwidgets.dialects`; `speaks(fields, model)` is another one if the address or the model needs
+    it. `sdk` is the vendor's own client for the same fields.
 
     `fields` is the form that signs in by a key, called `key_title`; `sign_ins` are the other ways.
 
@@ -436,7 +459,9 @@ class Provider:
     `host` is the vendor's own, by which a gateway's models are recognised; `vendor` names who
     announces the ends of its models. `find_facts` takes the place of `models` if it serves another
     provider's models, `ended(model)` is what is known of a model that is gone. `snapshots` is how
-    this vendor writes the day behind the id of a dated snapshot; empty if it has none.
+    this vendor writes the day behind the id of a dated snapshot; empty if it has none. `not_yet`
+    are models that the vendor serves and this package cannot call, each with the reason, and
+    `served_as(model)` is the id that this kind's address knows a model by.
     `llm_names` are those under which the tool LLM keeps its keys. `no_access` is the advice if the
     key may not use a model that exists, `unknown_model` if the server has no such model,
     `rotation` is how an old key is replaced.
@@ -467,7 +492,9 @@ class Provider:
     environment: Environment = Environment()
     llm_names: tuple[str, ...] = ()
     price_provider: str | None = None
-    speaks: Callable[[Fields], Dialect | None] = lambda _fields: None
+    not_yet: Mapping[str, str] = field(default_factory=dict)
+    served_as: Callable[[str], str] = lambda model: model
+    speaks: Callable[[Fields | None, str], Dialect | None] = lambda _fields, _model: None
     host: str = ""
     vendor: str = ""
     find_facts: Callable[[str], ModelFacts | None] | None = None
@@ -510,6 +537,10 @@ class Provider:
         for form in forms:
             merged |= form.model_fields
         return merged
+
+    def dialect_for(self, model: str, fields: Fields | None = None) -> Dialect:
+        """The format in which a model is asked, as far as can be told without the fields."""
+        return self.speaks(fields, model) or self.dialect
 
     def read_key(self, name: str, secret: Secret) -> Secret:
         """The secret of this field, of a key field the key alone; a token keeps its scheme."""

@@ -16,10 +16,11 @@ import pytest
 from pydantic import BaseModel, Field
 
 import llmwidgets as lw
-from llmwidgets.comparison.plain_code import MOST_LINES
+from llmwidgets.comparison.plain_code import MOST_LINES, _make_client
 from llmwidgets.demo import invoices
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.network import tokens
+from llmwidgets.engine.request_builder import ResolvedVariant
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas.python_code import write_classes
 from tests.google_keys import a_service_account
@@ -86,6 +87,12 @@ KINDS: dict[str, Any] = {
             "api_key": "0123456789abcdef0123456789abcdef",
         },
     ),
+    "bedrock": lambda url: (
+        "bedrock", {"api_key": KEY, "region": "us-east-1", "base_url": url},
+    ),
+    "bedrock, chat": lambda url: (
+        "bedrock", {"api_key": KEY, "region": "us-east-1", "base_url": url},
+    ),
     "custom": lambda url: ("custom", {"name": "m", "endpoint": f"{url}/v1"}),
     "custom, key": lambda url: ("custom", {"name": "m", "endpoint": f"{url}/v1", "api_key": KEY}),
     "custom, own scheme": lambda url: (
@@ -112,11 +119,13 @@ KINDS: dict[str, Any] = {
 }  # fmt: skip
 MODELS = {"gemini, header": "gemini-3.8-flash", "anthropic, header": "claude-haiku-5-5",
           "openai": "gpt-6-luna", "anthropic": "claude-haiku-5-5", "gemini": "gemini-3.8-flash",
-          "vertex": "gemini-3.8-flash", "openai, organization": "gpt-6-luna"}  # fmt: skip
+          "bedrock": "anthropic.claude-haiku-5-5",
+          "bedrock, chat": "openai.gpt-oss-safeguard-20b", "vertex": "gemini-3.8-flash",
+          "openai, organization": "gpt-6-luna"}  # fmt: skip
 KEYS = {
     "OPENAI_API_KEY": f"sk-proj-{KEY}", "MY_KEY": "sk-proj-mine-0001",
     "ANTHROPIC_API_KEY": f"sk-ant-api03-{KEY}", "GEMINI_API_KEY": f"AQ.{KEY}",
-    "GOOGLE_API_KEY": f"AQ.{KEY}",
+    "GOOGLE_API_KEY": f"AQ.{KEY}", "AWS_BEARER_TOKEN_BEDROCK": KEY,
     "AZURE_OPENAI_API_KEY": "0123456789abcdef0123456789abcdef",
     "AZURE_AI_API_KEY": "0123456789abcdef0123456789abcdef",
     "AZURE_INFERENCE_CREDENTIAL": "0123456789abcdef0123456789abcdef",
@@ -175,8 +184,19 @@ def test_every_kind_sends_the_same_body_by_its_vendors_client(kind, server, monk
     same_question(sent, theirs)
     for header in ("api-key", "x-api-key", "x-goog-api-key", "x-my", "openai-organization"):
         assert sent.headers.get(header) == theirs.headers.get(header)
-    if name in ("custom", "openai"):
+    if name in ("custom", "openai", "bedrock"):
         assert sent.headers.get("authorization", "Bearer none") == theirs.headers["authorization"]
+
+
+@pytest.mark.parametrize("model", ["anthropic.claude-haiku-5-5", "openai.gpt-oss-safeguard-20b"])
+def test_at_its_usual_address_the_code_of_bedrock_names_the_region(model):
+    """Anthropic's client knows the address of a region by itself, OpenAI's does not."""
+    connection = lw.Connection("bedrock", api_key=KEY, region="eu-west-1")
+    made = _make_client(ResolvedVariant("A", connection, model)).made
+    if model.startswith("anthropic"):
+        assert made.startswith('anthropic.AnthropicBedrockMantle(aws_region="eu-west-1", api_key=')
+    else:
+        assert 'base_url="https://bedrock-mantle.eu-west-1.api.aws/v1"' in made
 
 
 def same_question(mine: Seen, theirs: Seen) -> None:

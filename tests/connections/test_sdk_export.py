@@ -42,12 +42,13 @@ def connected(kind: str, server: ModelServer) -> lw.Connection:
             "api_key": KEY,
         },
         "azure_ai_foundry": {"model": "m", "endpoint": f"{url}/anthropic", "api_key": KEY},
+        "bedrock": {"region": "us-east-1", "base_url": url, "api_key": KEY},
     }  # fmt: skip
     return lw.Connection(kind, headers={"X-Team": "made-up-team"}, **given[kind])
 
 
 def call(kind: str, client) -> None:
-    if kind in {"anthropic", "azure_ai_foundry"}:
+    if kind in {"anthropic", "azure_ai_foundry", "bedrock"}:
         client.messages.create(
             model="claude-haiku-5-5", max_tokens=9, messages=[{"role": "user", "content": "Bolt"}]
         )
@@ -59,7 +60,8 @@ def call(kind: str, client) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["openai", "custom", "anthropic", "gemini", "azure_openai", "azure_ai_foundry"]
+    "kind",
+    ["openai", "custom", "anthropic", "gemini", "azure_openai", "azure_ai_foundry", "bedrock"],
 )
 def test_the_clients_call_where_the_connection_leads(server, kind, monkeypatch) -> None:
     """The key, the extra header and the address are the connection's, whatever variables say."""
@@ -117,7 +119,9 @@ def test_a_client_that_fails_shows_no_key(monkeypatch) -> None:
     assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["openai", "custom", "azure_openai", "anthropic", "gemini"])
+@pytest.mark.parametrize(
+    "kind", ["openai", "custom", "azure_openai", "anthropic", "gemini", "bedrock"]
+)
 def test_inside_the_environment_a_plain_client_works(server, kind, monkeypatch) -> None:
     """As other code makes it, without an argument; afterwards all is as it was before."""
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/elsewhere")
@@ -137,6 +141,7 @@ def plain_client(kind: str):
     made = {
         "openai": openai.OpenAI, "custom": openai.OpenAI, "azure_openai": openai.AzureOpenAI,
         "anthropic": anthropic.Anthropic, "gemini": genai.Client,
+        "bedrock": anthropic.AnthropicBedrockMantle,
     }  # fmt: skip
     return made[kind]()
 

@@ -115,6 +115,54 @@ def test_claude_in_foundry(server):
     assert sent.headers["x-api-key"] == key
 
 
+def test_claude_in_bedrock(server):
+    """No difference in the call: the address, the Bearer key, the version, the body."""
+    import anthropic
+
+    key, model, base = "ABSKmade-up-0001", "anthropic.claude-haiku-5-5", f"{server.url}/anthropic"
+    connection = lw.Connection("bedrock", api_key=key, region="us-east-1", base_url=base)
+    sent = ours(server, connection, model)
+    with anthropic.AnthropicBedrockMantle(
+        api_key=key, aws_region="us-east-1", base_url=base, max_retries=0
+    ) as client:
+        client.messages.create(**sent.body)
+    theirs = server.seen[-1]
+    same(sent, theirs, "anthropic-version", "authorization")
+    assert sent.path == "/anthropic/v1/messages"
+    assert sent.headers["authorization"] == f"Bearer {key}"
+
+
+def test_chat_completions_in_bedrock(server):
+    """No difference in the call of OpenAI's own client for Bedrock, at the same base."""
+    import openai
+
+    key, model = "ABSKmade-up-0001", "openai.gpt-oss-safeguard-20b"
+    connection = lw.Connection("bedrock", api_key=key, region="us-east-1", base_url=server.url)
+    sent = ours(server, connection, model)
+    with openai.BedrockOpenAI(
+        api_key=key, aws_region="us-east-1", base_url=f"{server.url}/v1", max_retries=0
+    ) as client:
+        client.chat.completions.create(**sent.body)
+    theirs = server.seen[-1]
+    same(sent, theirs, "authorization")
+    assert sent.path == "/v1/chat/completions"
+
+
+def test_the_addresses_of_bedrock_are_those_of_its_vendors_clients():
+    """Without a base URL, by the region alone."""
+    import anthropic
+
+    for region in ("us-east-1", "eu-central-1", "us-gov-west-1", "ap-southeast-3"):
+        connection = lw.Connection("bedrock", api_key="ABSKmade-up-0001", region=region)
+        with anthropic.AnthropicBedrockMantle(api_key="k", aws_region=region) as client:
+            theirs = str(client.base_url).rstrip("/")
+        assert connection.target("anthropic.claude-haiku-5-5").url == f"{theirs}/v1"
+        assert connection.client().aws_region == region
+        assert str(connection.client().base_url).rstrip("/") == theirs
+        chat = connection.client("openai.gpt-oss-safeguard-20b")
+        assert str(chat.base_url) == f"{theirs.removesuffix('/anthropic')}/v1/"
+
+
 def test_gemini(server):
     """Differences: the client gives the system instruction the role `user`, which has no use, and
     writes `thinking_level`: Google's servers read the name of a field in both cases."""

@@ -32,6 +32,7 @@ def connected(kind: str, model: str, **more: Any) -> lw.Connection:
         "vertex_ai": {"credentials": ACCOUNT},
         "azure_openai": {"deployment": model, "endpoint": "https://r.example/openai/v1"},
         "azure_ai_foundry": {"model": model, "endpoint": "https://r.example/models"},
+        "bedrock": {"api_key": "ABSKmade-up-0001", "region": "us-east-1"},
         "custom": {"name": model, "endpoint": "http://localhost:8000/v1"},
     }
     key = {"api_key": "0123456789abcdef"} if "endpoint" in made[kind] else {}
@@ -40,7 +41,7 @@ def connected(kind: str, model: str, **more: Any) -> lw.Connection:
 
 def told(connection: lw.Connection, model: str, body: Any, status: int = 404) -> Diagnosis:
     payload = HTTPResponse(status, {}, json.dumps(body).encode(), 0.1)
-    failure = connection.dialect.explain(payload, label="mine", model=model)
+    failure = connection.dialect_for(model).explain(payload, label="mine", model=model)
     return diagnose(failure, connection, model=model)
 
 
@@ -55,6 +56,7 @@ MODELS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
                      ("gpt-4o", "gpt-5", "gpt-4o-mini"), ("o3", "o1", "gpt-4-turbo")),
     "azure_ai_foundry": (("gpt-6-luna", "mistral-large-3"), ("gpt-4o",),
                          ("o3", "claude-3-7-sonnet-latest")),
+    "bedrock": (("anthropic.claude-haiku-5-5", "openai.gpt-oss-safeguard-20b"), (), ()),
     "custom": (("gpt-6-luna", "llama3.2", "gpt-4-turbo", "claude-3-7-sonnet-latest"), (), ()),
 }  # fmt: skip
 
@@ -88,6 +90,12 @@ BODIES: dict[str, list[tuple[int, Any]]] = {
     "azure_ai_foundry": [
         (404, NO_DEPLOYMENT),
         (400, {"error": {"code": "unknown_model", "message": "Unknown model: m"}}),
+    ],
+    "bedrock": [
+        (404, {"type": "error", **openai("The model 'm' does not exist", "model_not_found",
+                                         type_="not_found_error")}),
+        (404, {"message": "Could not resolve the foundation model.",
+               "__type": "ResourceNotFoundException"}),
     ],
     "custom": [
         (404, openai('model "m" not found, try pulling it first', type_="not_found_error")),

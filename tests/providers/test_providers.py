@@ -21,12 +21,13 @@ from tests.kinds import KINDS, MADE_UP, a_connection
 
 
 def test_the_kinds_come_in_the_order_of_the_panel():
-    """What is added stands behind the seven, unless its line is put between them."""
-    seven = [
-        "openai", "gemini", "vertex_ai", "anthropic", "azure_openai", "azure_ai_foundry", "custom",
+    """What is added stands behind the eight, unless its line is put between them."""
+    eight = [
+        "openai", "gemini", "vertex_ai", "anthropic", "azure_openai", "azure_ai_foundry", "bedrock",
+        "custom",
     ]  # fmt: skip
-    assert [kind for kind in KINDS if kind in seven] == seven
-    assert [PROVIDERS[kind].single for kind in seven] == [True] * 4 + [False] * 3
+    assert [kind for kind in KINDS if kind in eight] == eight
+    assert [PROVIDERS[kind].single for kind in eight] == [True] * 4 + [False, False, True, False]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -58,6 +59,7 @@ def test_an_unknown_kind_names_the_nearest_and_never_a_key(typed):
         ("anthropic", {"api_key": True}),
         ("azure_openai", {"sign_in": False, "deployment": True, "endpoint": True, "api_key": True}),
         ("azure_ai_foundry", {"sign_in": False, "model": True, "endpoint": True, "api_key": True}),
+        ("bedrock", {"api_key": True, "region": True}),
         (
             "custom",
             {
@@ -160,6 +162,7 @@ def test_each_target_carries_its_key_closed(kind):
         ("anthropic", ["x-api-key"]),
         ("azure_openai", ["api-key"]),
         ("azure_ai_foundry", ["api-key", "Authorization"]),
+        ("bedrock", ["Authorization"]),
         ("custom", ["Authorization"]),
     ],
 )
@@ -187,6 +190,12 @@ def test_each_kind_sends_its_key_in_its_own_header(kind, names):
         ("anthropic", "sk-ant-oat01-xyz", "sk-ant-oat"),
         ("anthropic", "sk-proj-xyz", "sk-ant-api"),
         ("anthropic", "sk-ant-api03-fine", None),
+        ("anthropic", "ABSKxyz", "ABSK"),
+        ("openai", "bedrock-api-key-xyz", "bedrock-api-key-"),
+        ("bedrock", "sk-ant-api03-xyz", "sk-ant-"),
+        ("bedrock", "AKIAxyz", "AKIA"),
+        ("bedrock", "ABSKfine", None),
+        ("bedrock", "bedrock-api-key-fine", None),
         ("azure_openai", "sk-xyz", "sk-"),
         ("azure_ai_foundry", "https://r.azure.com", "address"),
         ("azure_openai", "0123456789abcdef0123456789abcdef", None),

@@ -22,8 +22,8 @@ PANEL = "import llmwidgets as lw\nstore = lw.Store.in_memory()\nlw.ConnectionPan
 
 def line_of(panel: Any, form: Filled) -> Any:
     """The line of the connection in the list of kinds, with what is spoken of its icon."""
-    title = PROVIDERS[form.kind].title
-    name = next(iter(form.plain.values()), title)
+    provider = PROVIDERS[form.kind]
+    name = provider.title if provider.single else next(iter(form.plain.values()))
     return panel.locator("nav").get_by_role("button", name=name).first
 
 

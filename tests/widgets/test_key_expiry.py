@@ -12,6 +12,7 @@ from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection, replace_parts
 from llmwidgets.store.store import Store
 from llmwidgets.widgets.connection import form_view
+from tests.kinds import signed_key
 
 CANARY = "made-up-canary-0004711-3fQz"
 TODAY = date(2026, 12, 2)
@@ -96,3 +97,23 @@ def test_the_age_of_a_service_account_s_key(wire) -> None:
     assert page.form["key_notes"] == []
     page.submit("form.clear", field="credentials")
     assert page.form["key_notes"] == [note]
+
+
+def test_a_short_term_key_is_told_by_itself_in_form_and_list(wire) -> None:
+    """No day is typed or saved: the key says when it ends, and whose region it is of."""
+    key = signed_key("20261202T080000Z", 3_600, region="us-west-2")
+    store = Store.in_memory()
+    store.save(Connection("bedrock", api_key=key, region="eu-west-1"))
+    page = wire(ConnectionPanel(store))
+    assert kind(page, "bedrock")["fact"] == "ends today"
+    page.submit("form.open", label="bedrock")
+    (note,) = page.form["key_notes"]
+    assert note["said"] == "The key ends 2 Dec 2026, today."
+    said = " ".join(page.form["warnings"])
+    assert "is a short-term key: it end" in said
+    assert "2 Dec 2026 at 09:00 UTC" in said
+    assert "was made for us-west-2 and is accepted there alone" in said
+    assert page.field("expires")["value"] is None
+    assert key[20:] not in json.dumps(page.state)
+    page.submit("form.edit", values={"expires": "2027-03-01"})
+    assert page.form["key_notes"] == []

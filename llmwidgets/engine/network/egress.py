@@ -119,12 +119,13 @@ async def ask_model(
 
     refuse_excess(request.model)
     with named(connection, request.model):
-        call = replace(connection.dialect.encode(request, target), question=True)
+        dialect = connection.dialect_for(request.model)
+        call = replace(dialect.encode(request, target), question=True)
         total = total_seconds(connection, thinking=thinking)
         response = await send_guarded(connection, request.model, call, policy=policy, total=total)
         if response.status >= 400:
-            raise connection.dialect.explain(response, call=call)
-        read = partial(connection.dialect.decode, response, call=call)
+            raise dialect.explain(response, call=call)
+        read = partial(dialect.decode, response, call=call)
         reply = await asyncio.to_thread(read) if len(response.body) > LARGE else read()
         count_usage(request.model, reply.usage)
     # A key can be whole only here, where the pieces of a stream are one text.
@@ -173,7 +174,7 @@ _MOST_PAGES = 20
 
 async def list_models(connection: Connection, model: str, *, policy: Policy) -> list[ListedModel]:
     """Every page of the server's list; raises what the calls raise."""
-    dialect, models = connection.dialect, list[ListedModel]()
+    dialect, models = connection.dialect_for(model), list[ListedModel]()
     call = dialect.models_call(connection.target(model))
     # A resource whose deployments the references name has no model of its own to permit.
     asked = None if connection.any_model else model
@@ -192,7 +193,7 @@ async def list_models(connection: Connection, model: str, *, policy: Policy) -> 
 
 async def count_tokens(connection: Connection, model: str, *, policy: Policy) -> None:
     """Ask how many tokens a word has, where that is free; raises what the call raises."""
-    dialect = connection.dialect
+    dialect = connection.dialect_for(model)
     call = dialect.count_call(connection.target(model))
     if call is None:
         return

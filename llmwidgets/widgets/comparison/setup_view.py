@@ -397,8 +397,8 @@ def _schema_view(setup: Setup) -> _SchemaView:
 def _losses(setup: Setup) -> dict[str, Loss]:
     """What the chosen models' dialects cannot enforce of the schemas, by its words."""
     losses: dict[str, Loss] = {}
-    dialects = {id(pick.connection.dialect): pick.connection.dialect for pick in setup.picks}
-    for dialect in dialects.values():
+    spoken = (pick.connection.dialect_for(pick.model) for pick in setup.picks)
+    for dialect in {id(each): each for each in spoken}.values():
         for schema in dict.fromkeys(text.schema for text in setup.documents):
             with suppress(LLMWidgetsError):
                 for loss in schema.compile(dialect.SUBSET).losses:

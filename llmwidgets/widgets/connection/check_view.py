@@ -251,25 +251,29 @@ def price_text(connection: Connection, model: str) -> str:
 
 
 def refused_rows(connection: Connection, policy: Policy) -> list[ModelRow]:
-    """One row per known model that may not be called: denied by a rule, or retired."""
-    allowed, retired = set(policy.allowed(connection)), connection.provider.retired
+    """One row per known model that may not be called: denied by a rule, retired, or not yet."""
+    allowed, provider = set(policy.allowed(connection)), connection.provider
     shipped = [model for model in connection.models if model not in allowed]
-    gone = [model for model in retired if model not in {*allowed, *shipped}]
-    return [_refused_row(connection, policy, model) for model in (*shipped, *gone)]
+    others = [
+        model for model in (*provider.not_yet, *provider.retired)
+        if model not in {*allowed, *shipped}
+    ]  # fmt: skip
+    return [_refused_row(connection, policy, model) for model in (*shipped, *others)]
 
 
 def _refused_row(connection: Connection, policy: Policy, model: str) -> ModelRow:
     ended = _ended(connection, model)
     refusal = _refusal(connection, policy, model)
+    later = connection.provider.not_yet.get(model, "")
     note = f"not allowed by {refusal.rule}" if refusal else ""
     return {
         "model": model,
         "reply": "–",
         "price": "–",
-        "note": redact(ended or note),
+        "note": redact(ended or (f"not yet: {later}" if later else note)),
         "loud": False,
         "off": True,
-        "allow": not ended and is_liftable(policy, refusal),
+        "allow": not (ended or later) and is_liftable(policy, refusal),
     }
 
 
@@ -292,6 +296,7 @@ def off_whitelist(connection: Connection, policy: Policy) -> list[str]:
         for model in listed
         if model not in shipped
         and model not in connection.models
+        and model not in connection.provider.not_yet
         and is_liftable(policy, _refusal(connection, policy, model))
     ]
 

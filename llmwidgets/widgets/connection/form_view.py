@@ -270,6 +270,7 @@ def _warnings(draft: FormDraft, preview: Connection | None) -> list[str]:
     sentences += [
         each.sentence for each in closed if each.field in secret and each not in draft.doubts
     ]
+    sentences += real.fields.key_notes() if real else []
     cut = [
         name for name, each in draft.secrets.items() if each.received and each.received.is_cut_out
     ]
@@ -286,6 +287,10 @@ def _key_notes(draft: FormDraft, preview: Connection | None) -> list[KeyNote]:
     kept, on = draft.connection, local_today()
     shown = kept if draft.read_only else preview or kept
     replaced = any(each.received for each in draft.secrets.values())
+    # The preview has no key: what one tells of itself is known once it was tested or kept.
+    real = draft.tested or kept
+    if real and shown and real.fields.expires is shown.fields.expires is None:
+        shown = real
     notes = (
         key_end_note(shown, on) if shown else None,
         key_age_note(kept, on) if kept and not replaced else None,
