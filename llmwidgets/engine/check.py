@@ -56,7 +56,8 @@ class CheckReport:
     allowed; `facts` is what is known of each now, the provider's live list first. `mode` is
     None if it was not looked at, or could not be determined, which the sentence then says.
     `details` are (label, value) rows for who wants to know more; `code` is the server's own
-    short word, `status` "ok" or the class of the failure.
+    short word, `status` "ok" or the class of the failure. `command` is what the owner of the
+    resource can run to give the role that is missing.
     """
 
     ok: bool
@@ -71,10 +72,11 @@ class CheckReport:
     code: str = ""
     facts: tuple[ModelFacts, ...] = field(default=(), repr=False)
     status: str = "ok"
+    command: str = ""
 
     def __post_init__(self) -> None:
         # All of these can quote a server.
-        for name in ("sentence", "hint", "code"):
+        for name in ("sentence", "hint", "code", "command"):
             object.__setattr__(self, name, escape_controls(getattr(self, name)))
         details = tuple((label, escape_controls(value)) for label, value in self.details)
         object.__setattr__(self, "details", details)

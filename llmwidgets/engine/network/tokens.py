@@ -21,6 +21,7 @@ from llmwidgets.errors import CallError, FieldError
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
+    from llmwidgets.connections.connection import Connection
     from llmwidgets.connections.policy import Policy
 
 _SECONDS = 20.0
@@ -120,6 +121,17 @@ def token_refused(call: Call, sent: Call) -> bool:
     if known is not None and any(each.secret is known.token.secret for each in sent.auth):
         del _kept[digest]
     return True
+
+
+def known_account(connection: Connection) -> str:
+    """Whose token calls of this connection carry: `ada@acme.example by Azure CLI`.
+
+    Empty until one was fetched, and if the token does not say.
+    """
+    target = connection.target(next(iter(connection.models), "*"))
+    header = next((each for each in target.auth if each.exchange is not None), None)
+    known = _kept.get(_digest(header) or "") if header is not None else None
+    return known.token.account if known is not None else ""
 
 
 def forget_tokens() -> None:

@@ -30,6 +30,12 @@ from llmwidgets.widgets.connection.check_view import (
     report_view,
 )
 from llmwidgets.widgets.connection.form_draft import FormDraft, Intent
+from llmwidgets.widgets.connection.sign_in_view import (
+    SignInState,
+    own_fields,
+    sign_in_steps,
+    sign_in_view,
+)
 from llmwidgets.widgets.secret_field import SecretField, SecretState
 
 
@@ -79,6 +85,8 @@ class FieldState(TypedDict):
 
 
 class _GroupState(TypedDict):
+    """Fields that stand together: `main`, then those of the way to sign in, then what is folded."""
+
     name: str
     title: str
     fields: list[FieldState]
@@ -151,6 +159,7 @@ class _FormFields(TypedDict):
     key_notes: list[_KeyNoteState]
     warnings: list[str]
     presets: list[_PresetState]
+    sign_in: SignInState | None
     groups: list[_GroupState]
     problem: str
     hint: str
@@ -235,11 +244,12 @@ def _fields(draft: FormDraft) -> _FormFields:
             {"title": each.title, "on": each is preset}
             for each in (() if draft.connection else provider.presets)
         ],
+        "sign_in": sign_in_view(draft, preview),
         "groups": _groups(draft),
         "problem": draft.problems.get("") or draft.problems.get("label") or "",
         "hint": draft.hint,
         "links": [{"text": link.text, "url": link.url} for link in provider.links],
-        "steps": list(preset.steps if preset else provider.steps),
+        "steps": list(preset.steps if preset else sign_in_steps(draft)),
         "doubts": [each.sentence for each in draft.doubts],
         "owners": [
             {"kind": each.owner, "title": PROVIDERS[each.owner].title}
@@ -256,12 +266,11 @@ def _warnings(draft: FormDraft, preview: Connection | None) -> list[str]:
     secret = set(draft.provider.secret_fields)
     sentences = [redact(each.sentence) for each in plain if each.field not in secret]
     # These quote a public prefix, which a mask would take for a key, and nothing else.
+    asked = draft.asked_secrets
     sentences += [
-        each.sentence for each in closed if each.field in secret and each not in draft.doubts
+        each.sentence for each in closed if each.field in asked and each not in draft.doubts
     ]
-    cut = [
-        name for name, each in draft.secrets.items() if each.received and each.received.is_cut_out
-    ]
+    cut = [name for name, each in asked.items() if each.received and each.received.is_cut_out]
     sentences += [
         f"{draft.provider.all_fields[name].title}: only the key was taken from the line "
         "that was pasted."
@@ -273,6 +282,8 @@ def _warnings(draft: FormDraft, preview: Connection | None) -> list[str]:
 def _key_notes(draft: FormDraft, preview: Connection | None) -> list[KeyNote]:
     """The end of the key by the day in the form, and the age of the key while it is kept."""
     kept, on = draft.connection, local_today()
+    if "expires" not in draft.asked:
+        return []
     shown = kept if draft.read_only else preview or kept
     replaced = any(each.received for each in draft.secrets.values())
     notes = (
@@ -345,16 +356,18 @@ def _request(call: Call) -> _RequestState:
 
 
 def _groups(draft: FormDraft) -> list[_GroupState]:
-    """The form in three parts: what is needed, what is optional, what is advanced."""
+    """The form in parts: what is needed, also to sign in, what is optional, what is advanced."""
     fix = draft.report.fix if draft.report is not None and not draft.report.ok else None
     errors = {name: f"The check proposes {new}." for name, new in (fix or {}).items()}
     errors |= draft.problems
-    parts: dict[str, list[FieldState]] = {"main": [], "optional": [], "advanced": []}
+    parts: dict[str, list[FieldState]] = {"main": [], "sign_in": [], "optional": [], "advanced": []}
+    infos = {name: info for name, info in draft.asked.items() if name != "sign_in"}
+    own = own_fields(draft)
     # The kind's own fields come first, then those that every kind has.
-    infos = {name: info for name, info in draft.form.model_fields.items() if name != "sign_in"}
     for name in sorted(infos, key=lambda name: name in Fields.model_fields):
         field = _field(draft, name, infos[name], errors.get(name, ""))
-        parts[_part(infos[name], field)].append(field)
+        part = _part(infos[name], field)
+        parts["sign_in" if name in own and part != "advanced" else part].append(field)
     return [
         {
             "name": name,
@@ -410,7 +423,7 @@ def _part(info: FieldInfo, field: FieldState) -> str:
 
 
 def _title(part: str, fields: list[FieldState]) -> str:
-    if part == "main":
+    if part in {"main", "sign_in"}:
         return ""
     labels = [field["label"] for field in fields if field["type"] != "bool"]
     lower = (each if each[:2].isupper() else each[:1].lower() + each[1:] for each in labels[1:])

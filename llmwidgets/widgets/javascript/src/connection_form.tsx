@@ -1,7 +1,8 @@
 // ConnectionForm: one form, and at its right what its check found or where to find what it asks.
 
-import { CheckResult } from "./connections/check";
-import { FormBody, GuideFold, WhereToFind } from "./connections/form";
+import { CheckDetails, CheckVerdict } from "./connections/check";
+import { FormBody, FormButtons, GuideFold, WhereToFind } from "./connections/form";
+import { SignInUse } from "./connections/sign_in";
 import type { FormState } from "./connections/state";
 import { Alert } from "./panel/parts";
 import { isBefore, StoreGate, StoreNotice, StoreStatus } from "./store/gate";
@@ -16,6 +17,7 @@ interface State extends StorePanelState {
 function ConnectionForm({ state }: { state: State }) {
   const { form, store } = state;
   const gate = isBefore(store);
+  const apart = form.sign_in?.keyless;
   return (
     <>
       {store.gate === "create" && <CreateHead store={store} />}
@@ -32,10 +34,13 @@ function ConnectionForm({ state }: { state: State }) {
               <span class="grow" />
               <StoreStatus store={store} />
             </div>
-            <FormBody form={form} />
+            <FormBody form={form} apart={apart} />
           </div>
           <div class="body stack">
-            <CheckResult form={form} />
+            {apart && <SignInUse sign_in={form.sign_in!} />}
+            <CheckVerdict form={form} />
+            {apart && <FormButtons form={form} />}
+            <CheckDetails form={form} />
             {form.report || form.origin ? (
               <GuideFold form={form} />
             ) : (
