@@ -1,4 +1,4 @@
-"""Every way to sign in without a key as a user fills it in, and a cloud on loopback that knows them.
+"""Every way to sign in without a key as a user fills it in, and a cloud on loopback for them.
 
 A ready token of Entra ID lies in a file, from which a cell takes it into the environment: so it is
 in no notebook. Google's tokens come from the cloud itself, which is the metadata server, the token
@@ -132,7 +132,7 @@ class Cloud(ModelServer):
 
 
 def write_files(folder: Path, url: str) -> None:
-    """What lies on the machine where the kernel runs: a ready token, gcloud's login, a federation."""
+    """What lies on the kernel's machine: a ready token, gcloud's login, a federation."""
     folder.mkdir(exist_ok=True)
     (folder / "entra-token").write_text(ENTRA_TOKEN)
     login = {
