@@ -529,8 +529,8 @@ def slices(camera: Camera) -> None:
 
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
-    connections, forms, checks, form, sign_in, store, provided, comparison, decided, kinds, outcomes,
-    slices, review, agreement, described, repeats, runs, questions, running, empty,
+    connections, forms, checks, form, sign_in, store, provided, comparison, decided, kinds,
+    outcomes, slices, review, agreement, described, repeats, runs, questions, running, empty,
 )  # fmt: skip
 
 

@@ -123,7 +123,7 @@ function BadNews({ form, report }: OfForm & { report: ReportState }) {
       {form.said && <Note icon="info" title={form.said} />}
       <div class="callout fail stack t" role="alert">
         <Failed sentence={report.title.replace(/\.$/, "")} hint={report.text}>
-          {report.hint && <p>{report.hint}</p>}
+          {report.hint && <p class={report.command ? "muted" : ""}>{report.hint}</p>}
           {fixes && (
             <div class="swap">
               {report.fix.map((each) => (
@@ -156,8 +156,7 @@ function BadNews({ form, report }: OfForm & { report: ReportState }) {
             {!form.may_keep && !form.read_only && (
               <span class="s muted">The connection that worked is kept as it was.</span>
             )}
-            <span class="grow" />
-            <span class="s muted nw">
+            <span class="s muted nw end">
               {report.code}
               {report.code && report.details.length > 0 && " · "}
               {report.details.length > 0 && (

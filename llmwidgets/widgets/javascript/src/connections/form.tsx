@@ -433,13 +433,13 @@ export function FormButtons({ form }: OfForm) {
         <Button onClick={test("save")}>Save in the store</Button>
       )}
       {!busy && refused && sign_in?.keyless && <KeepUntested form={form} untested />}
-      <span class="s muted cost" role="status">
+      <span class={waits && !busy ? "" : "s muted cost"} role="status">
         {busy ? (
           <>
             <Icon name="busy" /> {form.busy}…
           </>
         ) : (
-          form.costs
+          !waits && form.costs
         )}
       </span>
       {refused && sign_in?.back && !form.read_only && <BackToKey form={form} sign_in={sign_in} />}

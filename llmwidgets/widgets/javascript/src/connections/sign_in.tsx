@@ -107,16 +107,14 @@ export function SignInUse({ sign_in }: { sign_in: SignInState }) {
 /** The way back to the key, from a way whose test failed. */
 export function BackToKey({ form, sign_in }: Props) {
   return (
-    <>
-      <span class="grow" />
-      <Button
-        bare
-        aria-disabled={form.busy ? "true" : undefined}
-        send="form.edit"
-        content={{ form: form.key, values: { sign_in: "key" } }}
-      >
-        {sign_in.back}
-      </Button>
-    </>
+    <Button
+      bare
+      class="end"
+      aria-disabled={form.busy ? "true" : undefined}
+      send="form.edit"
+      content={{ form: form.key, values: { sign_in: "key" } }}
+    >
+      {sign_in.back}
+    </Button>
   );
 }
