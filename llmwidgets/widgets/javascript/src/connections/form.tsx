@@ -419,14 +419,14 @@ export function FormButtons({ form }: OfForm) {
     <div class="row wrap">
       <Button
         go={!settled && !failed && !form.doubts.length}
-        onClick={test(isBrief(form) ? "session" : "save")}
+        onClick={test(isBrief(form) ? "session" : waits ? form.intent : "save")}
         data-focus="test"
         data-main="1"
         aria-disabled={busy ? "true" : undefined}
       >
         {form.read_only ? "Test" : form.origin || waits ? "Test again" : "Test and save"}
       </Button>
-      {!busy && !form.origin && !panel.state?.store.memory && (
+      {!busy && !waits && !form.origin && !panel.state?.store.memory && (
         <Button onClick={test("session")}>Use for this session only</Button>
       )}
       {!busy && form.origin === "session" && (
