@@ -123,6 +123,11 @@ def token_refused(call: Call, sent: Call) -> bool:
     return True
 
 
+def forget_tokens() -> None:
+    """Forget every token: the next calls ask for new ones."""
+    _kept.clear()
+
+
 def known_account(connection: Connection) -> str:
     """Whose token calls of this connection carry: `ada@acme.example by Azure CLI`.
 
@@ -132,11 +137,6 @@ def known_account(connection: Connection) -> str:
     header = next((each for each in target.auth if each.exchange is not None), None)
     known = _kept.get(_digest(header) or "") if header is not None else None
     return known.token.account if known is not None else ""
-
-
-def forget_tokens() -> None:
-    """Forget every token: the next calls ask for new ones."""
-    _kept.clear()
 
 
 def _header(call: Call) -> AuthHeader | None:

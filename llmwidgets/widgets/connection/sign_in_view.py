@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.providers.base import SignIn
 from llmwidgets.secret import redact
 from llmwidgets.widgets.connection.form_draft import FormDraft
 
@@ -13,6 +14,8 @@ _NOTE = (
     "no other host."
 )
 """What becomes of keys and tokens, for a way that says nothing of its own."""
+_SENT = "Sent to {host} and to no other host."
+"""Behind what a way says of its own, unless that names the host as well."""
 
 
 class _WayState(TypedDict):
@@ -46,7 +49,6 @@ def sign_in_view(draft: FormDraft, preview: Connection | None) -> SignInState | 
     chosen = next((each for each in provider.sign_ins if each.name == way), None)
     shown = draft.connection if draft.read_only else preview
     account, _, source = _account(shown).partition(" by ") if chosen else ("", "", "")
-    host = shown.host if shown else "the connection's own host"
     return {
         "way": way,
         "ways": [{"name": name, "title": title} for name, title in provider.ways.items()],
@@ -54,7 +56,7 @@ def sign_in_view(draft: FormDraft, preview: Connection | None) -> SignInState | 
         "account": account,
         "source": source,
         "signed": draft.passed,
-        "note": (chosen.note or _NOTE).replace("{host}", host) if chosen else "",
+        "note": _note(chosen, shown) if chosen else "",
         "back": f"Use {_with_article(provider.key_title)}" if chosen else "",
         "dropped": _dropped(draft),
     }
@@ -70,6 +72,12 @@ def own_fields(draft: FormDraft) -> set[str]:
     """The fields that the chosen way asks for and another one does not."""
     forms = [draft.provider.form(way).model_fields for way in draft.provider.ways]
     return {name for name in draft.asked if not all(name in form for form in forms)}
+
+
+def _note(chosen: SignIn, connection: Connection | None) -> str:
+    note = chosen.note or _NOTE
+    note = note if "{host}" in note else f"{note} {_SENT}"
+    return note.replace("{host}", connection.host if connection else "the connection's own host")
 
 
 def _account(connection: Connection | None) -> str:
