@@ -68,7 +68,7 @@ SIGN_INS = {
     "claude-in-foundry": SignedIn(
         "azure_ai_foundry", "entra",
         {"Model": "claude-haiku-5-5", "Endpoint": "{url}/anthropic/v1/messages"},
-        "The server answers", named="claude-haiku-5-5"),
+        "The deployment claude-haiku-5-5 answers.", named="claude-haiku-5-5"),
     "machine": SignedIn(
         "vertex_ai", "machine", {"Project ID": "acme-claims-123456", **_GOOGLE},
         "models can be used", MACHINE),

@@ -56,8 +56,9 @@ class CheckReport:
     allowed; `facts` is what is known of each now, the provider's live list first. `mode` is
     None if it was not looked at, or could not be determined, which the sentence then says.
     `details` are (label, value) rows for who wants to know more; `code` is the server's own
-    short word, `status` "ok" or the class of the failure. `command` is what the owner of the
-    resource can run to give the role that is missing.
+    short word, `status` "ok" or the class of the failure. `command` is a line for the shell of
+    whoever can put it right: the owner of a resource, say. `sign_in` is the way to sign in that is
+    left; it was not tried, since nobody chose to send a token there.
     """
 
     ok: bool
@@ -73,6 +74,7 @@ class CheckReport:
     facts: tuple[ModelFacts, ...] = field(default=(), repr=False)
     status: str = "ok"
     command: str = ""
+    sign_in: str = ""
 
     def __post_init__(self) -> None:
         # All of these can quote a server.

@@ -415,20 +415,22 @@ def test_a_title_ends_where_its_sentence_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fix", "words", "changes"),
+    ("proposed", "words", "changes"),
     [
         ({"sign_in": "entra"}, "Sign in with Microsoft Entra ID",
          [("Sign in with", "API key", "Microsoft Entra ID")]),
-        ({"deployment": "luna"}, "Apply fix and test", [("Deployment", "typed", "luna")]),
-        ({"sign_in": "key", "deployment": "luna"}, "Apply fix and test",
-         [("Sign in with", "API key", "API key"), ("Deployment", "typed", "luna")]),
-        (None, "Apply fix and test", []),
+        ({"fix": {"sign_in": "entra"}}, "Sign in with Microsoft Entra ID",
+         [("Sign in with", "API key", "Microsoft Entra ID")]),
+        ({"fix": {"deployment": "luna"}}, "Apply fix and test", [("Deployment", "typed", "luna")]),
+        ({"fix": {"deployment": "luna"}, "sign_in": "entra"}, "Apply fix and test",
+         [("Deployment", "typed", "luna"), ("Sign in with", "API key", "Microsoft Entra ID")]),
+        ({}, "Apply fix and test", []),
     ],
 )  # fmt: skip
-def test_a_fix_of_the_way_says_so_on_its_button(fix: Any, words: str, changes: Any) -> None:
+def test_a_fix_of_the_way_says_so_on_its_button(proposed: Any, words: str, changes: Any) -> None:
     connection = Connection("azure_openai", **AZURE, api_key=CANARY)
     shown = report_view(
-        CheckReport(False, "Keys are off.", fix=fix), connection, {"deployment": "typed"}
+        CheckReport(False, "Keys are off.", **proposed), connection, {"deployment": "typed"}
     )
     assert shown["apply"] == words
     assert [(each["label"], each["old"], each["new"]) for each in shown["fix"]] == changes

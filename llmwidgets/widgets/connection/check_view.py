@@ -123,15 +123,22 @@ _WITH_SCHEMA = (ResponseFormat.JSON_SCHEMA, ResponseFormat.JSON_OBJECT_SCHEMA)
 _SOON_DAYS = 60
 
 
+def proposed_changes(report: CheckReport) -> dict[str, str]:
+    """The fields that a check proposes to change, with their new values; mostly none."""
+    left = {"sign_in": report.sign_in} if report.sign_in else {}
+    return {**(report.fix or {}), **left}
+
+
 def report_view(
     report: CheckReport, connection: Connection, values: Mapping[str, Any]
 ) -> ReportState:
     """The report of a check of this connection; `values` are those of its form."""
     title, stop, rest = redact(report.sentence).partition(". ")
     fields, ways = connection.provider.all_fields, connection.provider.ways
-    fix, way = report.fix or {}, str(values.get("sign_in") or "key")
-    values = {**values, "sign_in": ways.get(way)}
-    changes = {**fix, **({"sign_in": ways[fix["sign_in"]]} if "sign_in" in fix else {})}
+    changes, way = proposed_changes(report), values.get("sign_in") or "key"
+    values = {**values, "sign_in": ways.get(str(way))}
+    if "sign_in" in changes:
+        changes["sign_in"] = ways.get(changes["sign_in"], changes["sign_in"])
     return {
         "ok": report.ok,
         "title": f"{title}." if stop else title,
@@ -148,7 +155,7 @@ def report_view(
             }
             for name, new in changes.items()
         ],
-        "apply": f"Sign in with {changes['sign_in']}" if [*fix] == ["sign_in"] else _APPLY,
+        "apply": f"Sign in with {changes['sign_in']}" if [*changes] == ["sign_in"] else _APPLY,
         "command": redact(report.command),
         "notes": _notes(report, connection),
     }

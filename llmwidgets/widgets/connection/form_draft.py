@@ -22,6 +22,7 @@ from llmwidgets.widgets.connection.check_view import (
     RefusedState,
     model_rows,
     off_whitelist,
+    proposed_changes,
     refused_rows,
     refused_view,
 )
@@ -223,8 +224,9 @@ class FormDraft:
 
     def apply_fix(self) -> None:
         """Put the values the check proposes into the form."""
-        if self.report is not None and self.report.fix:
-            self.values.update(self.report.fix)
+        changes = proposed_changes(self.report) if self.report is not None else {}
+        if changes:
+            self.values.update(changes)
             self.rev += 1
 
     def build(self) -> Connection | None:
