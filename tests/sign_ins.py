@@ -167,6 +167,7 @@ def cell(folder: Path, url: str, code: str) -> str:
 
 def fill_in(panel: Any, form: SignedIn, url: str, folder: Path) -> None:
     """Type what the form of the chosen way asks for."""
+    panel.get_by_role("radiogroup", name="Sign in with").wait_for()
     for label, said in form.plain.items():
         box = panel.get_by_label(re.compile(f"^{label}( optional)?$"))
         if not box.is_visible():

