@@ -101,6 +101,8 @@ def test_what_only_one_way_asks_for_stands_below_the_choice(kind: str, way: str,
     }
     assert set(part(page, "sign_in")) == own
     assert own.isdisjoint(part(page, "main") + part(page, "optional"))
+    optional = [drawn(page)[name]["optional"] for name in part(page, "sign_in")]
+    assert optional == sorted(optional), "what is needed comes first"
 
 
 @both
@@ -324,6 +326,20 @@ def test_another_form_takes_a_moved_key_as_its_key(wire) -> None:
     page.submit("connections.move", kind="vertex_ai")
     assert page.form["sign_in"]["way"] == "key"
     assert page.field("credentials")["secret"]["state"] == "received"
+
+
+def test_what_is_found_here_signs_in_by_its_key(wire, monkeypatch) -> None:
+    """Whatever way was chosen in the form that it is filled into."""
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", CANARY)
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", f"{NOWHERE}/openai/v1")
+    monkeypatch.setenv("AZURE_OPENAI_DEPLOYMENT", "claims-luna")
+    page = wire(ConnectionPanel(Store.in_memory()))
+    page.send("connections.select", kind="azure_openai", label="")
+    choose(page, "entra")
+    (found,) = page.state["found"]
+    page.send("found.add", label=found["label"])
+    assert page.form["sign_in"]["way"] == "key"
+    assert page.field("api_key")["secret"]["state"] == "received"
 
 
 def test_a_provided_connection_shows_its_way_and_keeps_it(wire, tmp_path, monkeypatch) -> None:

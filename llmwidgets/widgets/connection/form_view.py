@@ -368,6 +368,7 @@ def _groups(draft: FormDraft) -> list[_GroupState]:
         field = _field(draft, name, infos[name], errors.get(name, ""))
         part = _part(infos[name], field)
         parts["sign_in" if name in own and part != "advanced" else part].append(field)
+    parts["sign_in"].sort(key=lambda field: field["optional"])
     return [
         {
             "name": name,

@@ -14,7 +14,7 @@ _NOTE = (
     "no other host."
 )
 """What becomes of keys and tokens, for a way that says nothing of its own."""
-_SENT = "Sent to {host} and to no other host."
+_SENT = "The token is sent to {host} and to no other host."
 """Behind what a way says of its own, unless that names the host as well."""
 
 
