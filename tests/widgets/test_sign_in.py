@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from datetime import date
@@ -16,6 +17,7 @@ from llmwidgets.secret import Secret
 from llmwidgets.store.store import Store
 from llmwidgets.widgets.connection.check_view import report_view
 from llmwidgets.widgets.connection.form_draft import FormDraft
+from tests.forms import credentials
 from tests.kinds import a_connection
 
 CANARY = "made-up-canary-0004711-3fQz"
@@ -251,6 +253,51 @@ def test_a_bad_file_blames_only_the_way_that_reads_it(way: str, wire) -> None:
     assert page.field("credentials")["error"]
 
 
+@pytest.mark.parametrize("way", ["machine", "gcloud"])
+def test_a_bad_file_stops_only_the_way_that_reads_it(way: str) -> None:
+    draft = FormDraft("vertex_ai")
+    draft.receive("credentials", Secret('{"type": "made-up"}'))
+    asyncio.run(draft.read_credentials())
+    assert draft.build() is None
+    draft.choose_way(way)
+    assert draft.build() is not None
+
+
+def test_a_file_is_forgotten_with_its_form(wire, monkeypatch) -> None:
+    """Saved without it: the way of the key asks for a file again, and tells nothing of the old."""
+    monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:9")
+    page = wire(ConnectionForm("vertex_ai", Store.in_memory()))
+    page.type_secret(
+        "credentials", credentials("https://oauth2.googleapis.com"), form=page.form["key"]
+    )
+    page.settle()
+    assert page.field("credentials")["facts"]
+    choose(page, "machine", base_url=NOWHERE)
+    page.submit(values={}, intent="save")
+    page.submit("form.keep")
+    choose(page, "key")
+    assert page.field("credentials")["secret"] == {"state": "empty"}
+    assert "facts" not in page.field("credentials")
+
+
+def test_a_stored_key_is_not_spoken_of_where_it_is_not_used(wire) -> None:
+    """Its end, its age and its odd shape, also while the form is not filled in."""
+    store = Store.in_memory()
+    file = credentials("https://oauth2.googleapis.com")
+    store.save(Connection("vertex_ai", credentials=file, expires="2026-11-01"))
+    page = wire(ConnectionForm("vertex_ai", store))
+    assert page.form["key_notes"]
+    for way in ("federation", "machine"):
+        choose(page, way)
+        assert page.form["key_notes"] == []
+    store.save(Connection("azure_openai", **AZURE, api_key="sk-ant-api03-made-up-04711-7Qva"))
+    page = wire(ConnectionPanel(store))
+    page.send("connections.select", kind="azure_openai", label="claims-luna")
+    assert page.form["warnings"]
+    choose(page, "entra")
+    assert page.form["warnings"] == []
+
+
 def test_what_a_check_found_is_of_one_way(wire) -> None:
     page = wire(ConnectionForm("azure_openai", Store.in_memory(), sign_in="entra"))
     page.submit(values=AZURE, intent="none")
@@ -354,6 +401,14 @@ def test_a_provided_connection_shows_its_way_and_keeps_it(wire, tmp_path, monkey
     assert page.form["sign_in"]["way"] == "entra"
     choose(page, "key")
     assert page.form["sign_in"]["way"] == "entra"
+
+
+def test_a_provided_connection_is_not_changed_in_code(wire, tmp_path, monkeypatch) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text('[connections.vertex]\nkind = "vertex_ai"\nsign_in = "machine"\n')
+    monkeypatch.setenv("LLMWIDGETS_POLICY", str(path))
+    page = wire(ConnectionForm("vertex_ai", Store.in_memory(), sign_in="gcloud"))
+    assert (page.form["read_only"], page.form["sign_in"]["way"]) == (True, "machine")
 
 
 # -- Where a connection is shown.

@@ -366,8 +366,7 @@ def _groups(draft: FormDraft) -> list[_GroupState]:
     # The kind's own fields come first, then those that every kind has.
     for name in sorted(infos, key=lambda name: name in Fields.model_fields):
         field = _field(draft, name, infos[name], errors.get(name, ""))
-        part = _part(infos[name], field)
-        parts["sign_in" if name in own and part != "advanced" else part].append(field)
+        parts["sign_in" if name in own else _part(infos[name], field)].append(field)
     parts["sign_in"].sort(key=lambda field: field["optional"])
     return [
         {
