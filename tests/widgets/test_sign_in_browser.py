@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.forms import open_kind
+from tests.jupyterlab import becomes
 from tests.servers import serving_models
 from tests.sign_ins import SIGN_INS, TOKENS, Cloud, SignedIn, cell, fill_in, write_files
 from tests.widgets.test_panels_access import Audit
@@ -121,8 +122,8 @@ def test_a_missing_role_is_told_with_its_command(lab, page, cloud: Cloud, tmp_pa
     panel.get_by_text("401 PermissionDenied").wait_for()
     panel.get_by_role("button", name="Copy the command for the owner").click()
     panel.get_by_text("Copied.").wait_for()
-    copied = page.browser_page.evaluate("navigator.clipboard.readText()")
-    assert copied.startswith("az role assignment create")
+    begins = "async () => (await navigator.clipboard.readText()).startsWith('az role assignment')"
+    becomes(panel, begins)
     audit.screen("no role")
     cloud.role = True
     panel.get_by_role("button", name="Test again").click()

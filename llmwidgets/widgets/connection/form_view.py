@@ -85,7 +85,7 @@ class FieldState(TypedDict):
 
 
 class _GroupState(TypedDict):
-    """Fields that stand together: `main`, then those of the way to sign in, then what is folded."""
+    """Fields that stand together: `main`, then what signs in, then what is folded."""
 
     name: str
     title: str
