@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -84,13 +84,18 @@ def find_all(data: bytes, word: bytes | memoryview, step: int = 1) -> Iterator[i
 
 def _leaves(text: memoryview) -> list[memoryview]:
     try:
-        return [
-            memoryview(value.encode("utf-8", "replace"))
-            for name, value in json.loads(bytes(text)).items()
-            if name in _SECRET_LEAVES and isinstance(value, str)
-        ]
+        return list(_secret_leaves(json.loads(bytes(text))))
     except (ValueError, AttributeError, RecursionError):
         return []
+
+
+def _secret_leaves(table: Mapping[str, Any]) -> Iterator[memoryview]:
+    """Also of the credentials inside others, by which an account acts as another one."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _secret_leaves(value)
+        elif name in _SECRET_LEAVES and isinstance(value, str):
+            yield memoryview(value.encode("utf-8", "replace"))
 
 
 def _line(part: memoryview) -> memoryview:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -26,6 +28,9 @@ from tests.pages import (
     blank,  # noqa: F401
     joined,  # noqa: F401
 )
+
+if TYPE_CHECKING:
+    from tests.google_cloud import GoogleCloud
 
 # A busy machine is no fault of an example. On CI the examples are the same each time, so that
 # a red build is the change's; at a desk they are new each time, and find what is left.
@@ -128,6 +133,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+def pytest_collection_finish() -> None:
+    """Ten thousand collected tests would else be looked through by every garbage collection."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # A shell that ignores Ctrl-C hands that down; tests interrupt themselves and their children.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -163,3 +174,20 @@ def chromium() -> str:
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[GoogleCloud]:
+    """Google's far ends, which this machine and gcloud's file lead to."""
+    from tests.google_cloud import google_cloud
+
+    with google_cloud(monkeypatch, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def ways(cloud: GoogleCloud, tmp_path: Path) -> dict[str, dict[str, Any]]:
+    """The fields of each way to sign in at Google without a key."""
+    from tests.google_cloud import fields_of_ways
+
+    return fields_of_ways(cloud, tmp_path)

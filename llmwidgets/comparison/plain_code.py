@@ -15,6 +15,7 @@ from llmwidgets.dialects.types import ResponseFormat
 from llmwidgets.engine.extraction import encode_request
 from llmwidgets.engine.replies import find_answer, parse_reply
 from llmwidgets.errors import FieldError
+from llmwidgets.providers.vertex_ai import SCOPE
 from llmwidgets.schemas import choose_schema
 from llmwidgets.schemas.python_code import (
     PythonClasses,
@@ -135,7 +136,7 @@ class _Script:
         }
         lines = [*(f"import {name}" for name, wanted in modules.items() if wanted), *own.imports]
         yield from sorted(lines, key=lambda line: line.startswith("from"))
-        yield self._client.imports
+        yield from self._client.imports.split("\n")
         if kind != "Any":
             adapter = ["TypeAdapter"] * (not _is_class(kind))
             yield f"from pydantic import {', '.join([*own.from_pydantic, *adapter])}"
@@ -324,12 +325,18 @@ def _make_client(column: ResolvedVariant) -> _Client:
             options["headers"] = headers
         if connection.fields.ca_bundle:
             options["client_args"] = f'{{"verify": {_trust(connection)}}}'
+        imports = "from google import genai"
         if not known.get("vertexai"):
             arguments["api_key"] = _main_key(connection)
+        elif connection.fields.way != "key":
+            arguments["credentials"], more = _google_sign_in(connection, target.auth[0].secret)
+            imports = "\n".join([*more, imports])
+            if target.url.partition("/projects/")[2].startswith("-/"):
+                del arguments["project"]  # which the client asks the machine for
         if options:
             inner = ", ".join(f'"{name}": {value}' for name, value in options.items())
             arguments["http_options"] = f"{{{inner}}}"
-        imports, name = "from google import genai", "genai.Client"
+        name = "genai.Client"
     else:
         arguments["api_key"] = _main_key(connection)
         if headers := _headers(connection, target.auth, alone=usual):
@@ -340,6 +347,27 @@ def _make_client(column: ResolvedVariant) -> _Client:
         imports, name = f"import {module}", f"{module}.{sdk.client}"
     written = ", ".join(f"{each}={value}" for each, value in arguments.items())
     return _Client(module, imports, f"{name}({written})", target.model)
+
+
+def _google_sign_in(connection: Connection, file: Secret) -> tuple[str, list[str]]:
+    """Google's credentials without a key, as an expression, and what it imports."""
+    scopes = f"scopes={python_literal([SCOPE])}"
+    email = getattr(connection.fields, "impersonate", None)
+    if connection.fields.way == "machine":
+        made, imports = f"compute_engine.Credentials({scopes})", ["compute_engine"]
+    elif connection.fields.way == "gcloud":
+        made, imports = f"google.auth.default({scopes})[0]", []
+    else:
+        path = _path(str(connection.plain_fields["credentials_file"]))
+        made, imports = f"identity_pool.Credentials.from_file({path}, {scopes})", ["identity_pool"]
+        if file.public_part("type") not in {"", "external_account"}:
+            made, imports = f"google.auth.load_credentials_from_file({path}, {scopes})[0]", []
+    if email:
+        scope = python_literal([SCOPE])
+        made = f"impersonated_credentials.Credentials({made}, {python_literal(email)}, {scope})"
+        imports.append("impersonated_credentials")
+    names = f"from google.auth import {', '.join(imports)}"
+    return made, ["import google.auth"] * ("google.auth." in made) + [names] * bool(imports)
 
 
 def _main_key(connection: Connection) -> str:
@@ -385,7 +413,9 @@ def _headers(connection: Connection, auth: Iterable[AuthHeader], *, alone: bool)
 
 
 def _trust(connection: Connection) -> str:
-    path = connection.fields.ca_bundle or ""
+    return f"ssl.create_default_context(cafile={_path(connection.fields.ca_bundle or '')})"
+
+
+def _path(path: str) -> str:
     file = python_literal(path)
-    file = f"os.path.expanduser({file})" if path.startswith("~") else file
-    return f"ssl.create_default_context(cafile={file})"
+    return f"os.path.expanduser({file})" if path.startswith("~") else file

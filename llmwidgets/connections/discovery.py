@@ -23,6 +23,7 @@ from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS, find_provider
 from llmwidgets.providers.base import Kind, Provider
 from llmwidgets.providers.vertex_ai import PROVIDER as _GOOGLE
+from llmwidgets.providers.vertex_ai import gcloud_login
 from llmwidgets.secret import LARGEST, Secret, decode_secret
 
 if TYPE_CHECKING:
@@ -201,10 +202,7 @@ def find_keys_of_other_tools(folder: Path | None = None) -> list[KeyCandidate]:
     config, dot_env = jupyter / "jupyter_ai" / "config.json", jupyter / "jupyter_ai" / ".env"
     candidates += _make_candidates(_api_keys(config), f"Jupyter AI's {config}", config)
     candidates += _make_candidates(_assignments(dot_env), f"Jupyter AI's {dot_env}", dot_env)
-    gcloud = _tool_folder(
-        "CLOUDSDK_CONFIG", "gcloud", mac="~/.config/gcloud", xdg="", linux="~/.config"
-    )
-    return candidates + _read_credentials(gcloud / "application_default_credentials.json")
+    return candidates + _read_credentials(Path(gcloud_login()))
 
 
 def _is_value(text: str) -> bool:

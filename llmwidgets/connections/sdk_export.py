@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.errors import LLMWidgetsError
 from llmwidgets.providers.base import SDK
-from llmwidgets.providers.vertex_ai import SCOPE
+from llmwidgets.providers.vertex_ai import SCOPE, gcloud_login
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
@@ -120,8 +120,11 @@ def _put(name: str, secret: Secret | None) -> bool:
 @contextmanager
 def _file_of(connection: Connection) -> Iterator[dict[str, str]]:
     """Where Google's clients find the credentials: their own file, else memory, never a disk."""
-    name, secret = connection.provider.environment.file, _main(connection)
-    if not name or secret is None:
+    name = connection.provider.environment.file
+    secret = _target(connection).auth[0].secret if name else None
+    if name:
+        _refuse_variables(connection)
+    if not secret:
         yield {}
         return
     if secret.reference and secret.reference.startswith("file:"):
@@ -136,6 +139,17 @@ def _file_of(connection: Connection) -> Iterator[dict[str, str]]:
         yield {name: f"/proc/{os.getpid()}/fd/{descriptor}"}
     finally:
         os.close(descriptor)
+
+
+def _refuse_variables(connection: Connection) -> None:
+    """LLMWidgetsError where variables cannot lead Google's clients to this sign-in."""
+    hint = "Take the vendor's own client: connection.client()."
+    if getattr(connection.fields, "impersonate", None):
+        message = "No variable makes Google's clients act as another service account."
+        raise LLMWidgetsError(message, hint)
+    if connection.fields.way == "machine" and os.path.exists(gcloud_login()):
+        message = f"Google's clients would take gcloud's login at {gcloud_login()} first."
+        raise LLMWidgetsError(message, hint)
 
 
 def _target(connection: Connection) -> Target:
@@ -158,6 +172,11 @@ def _make(module: Any, connection: Connection, sdk: SDK) -> Any:
 
 def _make_google(module: Any, connection: Connection, sdk: SDK) -> Any:
     arguments, bundle = dict(sdk.arguments), connection.fields.ca_bundle
+    if arguments.get("project") == "-":
+        if connection.fields.way != "machine" or arguments["base_url"]:
+            message = "The client needs a project, and this connection names none."
+            raise LLMWidgetsError(message, "Fill in the project ID, or set GOOGLE_CLOUD_PROJECT.")
+        del arguments["project"]  # which it asks the machine for
     options = {
         "headers": _headers(connection, all_auth=False),
         "base_url": arguments.pop("base_url"),
@@ -173,15 +192,34 @@ def _make_google(module: Any, connection: Connection, sdk: SDK) -> Any:
 
 def _google_credentials(connection: Connection, *, by_key: bool) -> dict[str, Any]:
     key = _main(connection)
-    if by_key or key is None:
+    if by_key:
         return {"api_key": key.reveal() if key else None}
+    from google.auth import identity_pool, impersonated_credentials
     from google.oauth2 import credentials as user
     from google.oauth2 import service_account
 
-    make: Callable[..., Any] = service_account.Credentials.from_service_account_info
-    if key.public_part("type") == "authorized_user":
-        make = user.Credentials.from_authorized_user_info
-    return {"credentials": make(json.loads(key.reveal()), scopes=[SCOPE])}
+    # Of each type its own reader: none of them runs a program that a file names.
+    readers: dict[str, Callable[..., Any]] = {
+        "service_account": service_account.Credentials.from_service_account_info,
+        "authorized_user": user.Credentials.from_authorized_user_info,
+        "external_account": identity_pool.Credentials.from_info,
+        "impersonated_service_account":
+            impersonated_credentials.Credentials.from_impersonated_service_account_info,
+    }  # fmt: skip
+    secret = _target(connection).auth[0].secret
+    if secret:
+        make = readers.get(secret.public_part("type"), readers["service_account"])
+        made = make(json.loads(secret.reveal()), scopes=[SCOPE])
+    else:
+        from google.auth import compute_engine
+
+        machine: Any = compute_engine.Credentials
+        made = machine(scopes=[SCOPE])
+    email = getattr(connection.fields, "impersonate", None)
+    if email:
+        acting: Any = impersonated_credentials.Credentials
+        made = acting(made, email, [SCOPE])
+    return {"credentials": made}
 
 
 def _main(connection: Connection) -> Secret | None:

@@ -25,6 +25,9 @@ _AUTH_NAMES = frozenset({
 })  # fmt: skip
 _TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 
+_JSON = re.compile(r'\s*\{\s*"')
+"""How a file of credentials begins, and no value of a field that is shown."""
+
 _NOUNS = (
     "resource|deployment|endpoint|project|model|region|location|organization|org|company|domain"
     "|host|server|gateway|account|tenant|workspace|name"
@@ -108,9 +111,10 @@ def _close(value: Any) -> Secret | HiddenValue | None:
 
 
 def hide_key(value: Any, *secrets: Secret) -> Any:
-    """A value that is shown, as it is; a key in its place is taken away."""
-    misplaced = isinstance(value, str) and looks_like_key(value, *secrets)
-    return MisplacedKey() if misplaced else value
+    """A value that is shown, as it is; a key or a credentials file in its place is taken away."""
+    if not isinstance(value, str):
+        return value
+    return MisplacedKey() if _JSON.match(value) or looks_like_key(value, *secrets) else value
 
 
 def read_form(kind: str, label: object, given: Mapping[str, Any]) -> ConnectionForm:

@@ -289,6 +289,8 @@ _CONSOLE = frozenset({"console.developers.google.com", "console.cloud.google.com
 
 
 _VERTEX = re.compile(r"/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/")
+_OPEN = re.compile(r"/projects/-/locations/")
+"""Of a call whose project is only known where it signs in."""
 _REGIONAL = re.compile(r"/projects/[^/]+/locations/(?P<location>(?!global/)[^/]+)/")
 _MODEL = re.compile("model", re.I)
 
@@ -336,9 +338,12 @@ _RESTRICTED = Meaning(
 )
 _NO_ROLE = Meaning(
     Forbidden,
-    "The service account has no right to {the_model}.",
+    "The account that signs in has no right to {the_model}.",
     "It needs the role Vertex AI User in the project {project}.",
     _own_code,
+)
+_NO_ROLE_HERE = replace(
+    _NO_ROLE, hint="It needs the role Vertex AI User in the project of the machine."
 )
 _NO_JSON = replace(
     error_meanings.FORM_REFUSED,
@@ -443,6 +448,7 @@ _TABLE = ErrorTable(_WRONG_FORMAT, (
     ErrorRule(error_meanings.NO_MODEL, {404}, message=_MODEL),
     ErrorRule(_WRONG_FORMAT, {404}),
     *error_table.FAILED,
+    ErrorRule(_NO_ROLE_HERE, {403}, url=_OPEN, when=lambda response: not response.body.page),
     ErrorRule(_NO_ROLE, {403}, url=_VERTEX, when=lambda response: not response.body.page),
     *error_table.FORBIDDEN,
 ))  # fmt: skip

@@ -98,7 +98,7 @@ class Request:
     temperature: float | None = None
 
 
-ExchangeSource = Literal["google", "google_machine", "google_file", "entra"]
+ExchangeSource = Literal["google", "google_machine", "entra"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,8 @@ class Target:
 class Call:
     """One HTTP request, secrets still closed.
 
-    `body` is JSON, a Secret that is sent as a form (for a token), or None for a GET.
+    `body` is JSON, a Secret that is sent as a form (for a token), or None for a GET. With
+    `brings_token` the reply is a token, perhaps the one that is in use already: it is not masked.
     """
 
     method: Literal["GET", "POST"]
@@ -172,6 +173,7 @@ class Call:
     allow_plain_http: bool = False
     label: str = ""
     model: str = ""
+    brings_token: bool = False
 
     def shown(self) -> dict[str, Any]:
         """The request as a user may look at it: every secret cut."""

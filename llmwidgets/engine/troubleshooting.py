@@ -16,6 +16,7 @@ from llmwidgets.connections import catalog
 from llmwidgets.connections.catalog import key_has_ended, local_today
 from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.error_meanings import PASTE_TARGET_URI
+from llmwidgets.engine.network.tokens import known_account
 from llmwidgets.errors import (
     CallError,
     Failure,
@@ -130,6 +131,19 @@ class CheckFailure:
     def key_refused(self) -> bool:
         """Whether the key itself is not accepted; its spelling is explained where it is read."""
         return isinstance(self.error, Unauthorized) and self.code not in _NOT_THE_KEY
+
+    @property
+    def account(self) -> str:
+        """Whose token Google refused; empty if it is not known, or was not refused."""
+        refused = self.code in {"IAM_PERMISSION_DENIED", "PERMISSION_DENIED"}
+        google = self.provider.environment.file
+        return known_account(self.connection) if google and refused else ""
+
+    @property
+    def keyless(self) -> bool:
+        """Whether the connection signs in by a key, and has none."""
+        fields = self.connection.fields
+        return fields.way == "key" and not self.connection.secret_fields
 
     @property
     def address_field(self) -> str:
@@ -263,7 +277,7 @@ class CheckFailure:
             "message": self.error.message,
             "step": self.error.hint,
         }
-        for name in ("model", "endpoint", "deployment", "version", "doubt", "ended"):
+        for name in ("model", "endpoint", "deployment", "version", "doubt", "ended", "account"):
             words[name] = getattr(self, name)
         for name in ("unknown_model", "no_access"):
             advice = getattr(self.provider, name)
@@ -438,13 +452,16 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "{message} The router takes a token of Hugging Face.",
         "Make a token (it starts with hf_) with the permission Make calls to Inference"
         " Providers, and paste it as API key."),
-    Symptom(Unauthorized, lambda case: case.key_refused and not case.connection.secret_fields,
+    Symptom(Unauthorized, lambda case: case.key_refused and case.keyless,
         "The server asks for a key, and none is given.",
         "Fill in the API key, or the auth token."),
     Symptom(Forbidden, lambda case: case.typed_host == _HUGGING_FACE,
         "The token is valid but has no right to call inference providers.",
         "Give it the permission Make calls to Inference Providers, on Hugging Face under"
         " Settings → Access Tokens."),
+    Symptom(Forbidden, lambda case: case.account,
+        "{account} has no right to {model}.",
+        "{step} A new role can take some minutes to work."),
     # Models: why a server lacks the one it was asked for, or keeps it from this key.
     Symptom(UnknownModel, lambda case: case.deployment not in {"", case.model},
         "The server and the key are right; the deployment name is not. Azure expects the"

@@ -10,6 +10,9 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+METADATA_HOST = "169.254.169.254"
+"""Where a machine of a cloud learns whose it is: asked over http, without a secret."""
+
 _KEYS_IN_QUERY = frozenset({
     "key", "api_key", "api-key", "apikey", "subscription-key", "access_token", "token", "sig",
     "signature", "code",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from dataclasses import replace
 from datetime import date
 from typing import Annotated
@@ -11,7 +13,7 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import gemini as gemini_content
-from llmwidgets.dialects.types import AuthHeader, Exchange, ExchangeSource, Target
+from llmwidgets.dialects.types import AuthHeader, Exchange, Target
 from llmwidgets.providers import gemini
 from llmwidgets.providers.base import (
     SDK,
@@ -70,11 +72,21 @@ def _location(value: str | None) -> str | None:
     raise ValueError(message)
 
 
+_PROJECT = r"[a-z0-9:.-]{4,60}"
+
+
 def _project(value: str | None) -> str | None:
-    if value is None or re.fullmatch(r"[a-z0-9:.-]{4,60}", value):
+    if value is None or re.fullmatch(_PROJECT, value):
         return value
     message = "is not a project ID: it has lower-case letters, digits and - (the ID, not the name)."
     raise ValueError(message)
+
+
+def _path(value: str) -> str:
+    if value.lstrip().startswith("{"):
+        message = "is the path of a file, not its content."
+        raise ValueError(message)
+    return value.removeprefix("file:")
 
 
 def _account(value: str | None) -> str | None:
@@ -89,7 +101,7 @@ Project = Annotated[
     AfterValidator(_project),
     Field(
         title="Project ID",
-        description="Default: the project of the credentials.",
+        description="Default: the project of the credentials, or of GOOGLE_CLOUD_PROJECT.",
         examples=["acme-claims-123456"],
     ),
 ]
@@ -133,7 +145,7 @@ class MachineFields(SignInFields):
     impersonate: Annotated[str | None, AfterValidator(_account)] = Field(
         default=None,
         title="Service account to act as",
-        description="Default: the account of this machine itself.",
+        description="Default: the account that signs in itself.",
         examples=["reader@acme-claims-123456.iam.gserviceaccount.com"],
     )
     read_url = gemini.without_version
@@ -155,18 +167,11 @@ class FederationFields(MachineFields):
     """The fields where a file of workload identity federation is used."""
 
     sign_in: Way = sign_in_field("federation")
-    credentials_file: str = Field(
+    credentials_file: Annotated[str, AfterValidator(_path)] = Field(
         title="Credentials file",
         description="The path of the external_account file on the machine where the kernel runs.",
         examples=["~/federation.json"],
     )
-
-
-_SOURCES: dict[str, ExchangeSource] = {
-    "machine": "google_machine",
-    "gcloud": "google_file",
-    "federation": "google_file",
-}
 
 
 def _host(location: str) -> str:
@@ -183,10 +188,30 @@ def _auth(fields: Fields) -> AuthHeader:
             "Authorization", fields.credentials, "Bearer {}", Exchange("google", SCOPE)
         )
     assert isinstance(fields, MachineFields)
-    path = fields.credentials_file if isinstance(fields, FederationFields) else ""
-    source = _SOURCES[fields.way]
-    exchange = Exchange.by(source, SCOPE, impersonate=fields.impersonate, path=path)
-    return AuthHeader("Authorization", Secret(""), "Bearer {}", exchange)
+    if fields.way == "machine":
+        asked = None if fields.project or _project_of_variable() else "asked"
+        exchange = Exchange.by(
+            "google_machine", SCOPE, impersonate=fields.impersonate, project=asked
+        )
+        return AuthHeader("Authorization", Secret(""), "Bearer {}", exchange)
+    path = fields.credentials_file if isinstance(fields, FederationFields) else gcloud_login()
+    exchange = Exchange.by("google", SCOPE, way=fields.way, impersonate=fields.impersonate)
+    return AuthHeader("Authorization", Secret(f"file:{path}"), "Bearer {}", exchange)
+
+
+def gcloud_login() -> str:
+    """The path of the file in which gcloud keeps the login for other programs."""
+    folder = os.environ.get("CLOUDSDK_CONFIG")
+    if not folder:
+        windows = os.environ.get("APPDATA", "") if sys.platform == "win32" else ""
+        folder = os.path.join(windows or "~/.config", "gcloud")
+    return os.path.join(os.path.expanduser(folder), "application_default_credentials.json")
+
+
+def _project_of_variable() -> str:
+    """The project that Google's own clients take if nothing names one; empty without."""
+    named = os.environ.get("GOOGLE_CLOUD_PROJECT", "").strip()
+    return named if re.fullmatch(_PROJECT, named) else ""
 
 
 def _target(fields: Fields, model: str) -> Target:
@@ -196,6 +221,7 @@ def _target(fields: Fields, model: str) -> Target:
         fields.project
         or auth.secret.public_part("project_id")
         or auth.secret.public_part("quota_project_id")
+        or _project_of_variable()
         or "-"
     )
     base = f"{fields.base_url or _host(location)}/v1beta1"
@@ -208,10 +234,46 @@ def _target(fields: Fields, model: str) -> Target:
     )
 
 
+_API_STEP = "In a Google Cloud project with billing turn on the Vertex AI API."
+_ROLE_STEP = "Give it the role Vertex AI User in the project, under IAM & Admin → IAM."
 SIGN_INS = (
-    SignIn("machine", "This machine's account", MachineFields),
-    SignIn("gcloud", "gcloud's login", GcloudFields),
-    SignIn("federation", "Workload identity federation", FederationFields),
+    SignIn(
+        "machine",
+        "This machine's account",
+        MachineFields,
+        (
+            _API_STEP,
+            "Run the notebook on Google Cloud: Vertex AI Workbench, Colab Enterprise, GKE or a"
+            " virtual machine with a service account.",
+            f"{_ROLE_STEP} Project ID and location are optional.",
+        ),
+        "No key is kept. The machine's metadata server gives a token for an hour, which stays in"
+        " memory.",
+    ),
+    SignIn(
+        "gcloud",
+        "gcloud's login",
+        GcloudFields,
+        (
+            _API_STEP,
+            "On the machine where the kernel runs: gcloud auth application-default login.",
+            f"The one who logs in needs the role. {_ROLE_STEP}",
+        ),
+        "No key is kept. gcloud's own file is read at each exchange; tokens stay in memory.",
+    ),
+    SignIn(
+        "federation",
+        "Workload identity federation",
+        FederationFields,
+        (
+            _API_STEP,
+            "Make a workload identity pool and its file: gcloud iam workload-identity-pools"
+            " create-cred-config, with --credential-source-file.",
+            f"The identity, or the service account it acts as, needs the role. {_ROLE_STEP}",
+        ),
+        "No key is kept. The file is read at each exchange; it may name a file with a token, or"
+        " an address of this machine, and never a program.",
+    ),
 )
 
 
@@ -232,12 +294,15 @@ def _sdk(fields: Fields, target: Target) -> SDK:
     )  # fmt: skip
 
 
+_TYPES = r'"type"\s*:\s*"(?:(?:impersonated_)?service_account|authorized_user|external_account)"'
+
+
 def _warn(field: str, value: str) -> str | None:
     if field != "credentials":
         return None
     if not value.lstrip().startswith("{"):
         return "The credentials are a JSON text that starts with {; for a path write file:PATH."
-    if not re.search(r'"type"\s*:\s*"(?:service_account|authorized_user)"', value):
+    if not re.search(_TYPES, value):
         return "This JSON is not the key of a service account: it has another type."
     return None
 

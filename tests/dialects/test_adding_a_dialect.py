@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.providers.test_new_kind import ROOT, run
+from tests.type_checks import check_types
 
 LOOKS = """
 import json
@@ -90,6 +91,6 @@ def test_the_new_dialect_is_spoken(copy: Path) -> None:
 
 
 def test_the_new_dialect_is_typed_and_tidy(copy: Path) -> None:
-    run(copy, "-m", "mypy", "llmwidgets/dialects/plain.py", "llmwidgets/providers/acme.py")
+    check_types(copy)
     run(copy, "-m", "ruff", "check", "llmwidgets/dialects", "llmwidgets/providers")
     run(copy, "-m", "ruff", "format", "--check", "llmwidgets/dialects")

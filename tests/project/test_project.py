@@ -15,6 +15,7 @@ from types import FunctionType
 import pytest
 
 import llmwidgets
+from tests.type_checks import check_types
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,8 +92,7 @@ def test_ruff(words: tuple[str, ...]) -> None:
 
 
 def test_types() -> None:
-    done = run("mypy")
-    assert done.returncode == 0, done.stdout + done.stderr
+    check_types()
 
 
 def test_no_file_and_no_folder_of_the_package_is_too_large_to_read() -> None:

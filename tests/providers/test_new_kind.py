@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.type_checks import check_types
+
 ROOT = Path(__file__).parents[2]
 
 LOOKS = """
@@ -167,6 +169,6 @@ def test_the_contract_tests_hold_for_the_new_kind(copy: Path) -> None:
 
 
 def test_the_types_of_the_new_kind(copy: Path) -> None:
-    run(copy, "-m", "mypy")
+    check_types(copy)
     run(copy, "-m", "ruff", "check", "llmwidgets/providers")
     run(copy, "-m", "ruff", "format", "--check", "llmwidgets/providers")

@@ -16,6 +16,7 @@ from playwright.sync_api import expect
 
 from tests.node import run_in
 from tests.pages import DRAW, KERNEL
+from tests.type_checks import check_types
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,7 +76,7 @@ def test_the_new_view_answers(copy: Path) -> None:
 
 def test_the_new_view_is_typed_and_linted(copy: Path) -> None:
     """The kernel's half and the page's half pass what the others pass."""
-    run(copy, "-m", "mypy")
+    check_types(copy)
     run(copy, "-m", "ruff", "check", "llmwidgets/widgets")
     run(copy, "-m", "ruff", "format", "--check", "llmwidgets/widgets")
     for task in ("types", "lint"):

@@ -9,62 +9,125 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from llmwidgets.engine.network import google_federation
+from llmwidgets.engine.network.google_federation import Problem
+from llmwidgets.engine.network.google_impersonation import (
+    IAM_SCOPE,
+    SERVICE,
+    Impersonation,
+    read_impersonation,
+)
 from llmwidgets.errors import FieldError
 from llmwidgets.providers.urls import is_this_computer
 from llmwidgets.providers.vertex_ai import SCOPE, TOKEN_HOST, TOKEN_URL
 from llmwidgets.secret import Secret
 
+__all__ = ["Account", "Problem", "account_of"]
+
 _NEEDED = {
     "service_account": ("client_email", "private_key", "token_uri"),
     "authorized_user": ("client_id", "client_secret", "refresh_token"),
+    "impersonated_service_account": ("service_account_impersonation_url",),
 }
-_ELSEWHERE = frozenset(
-    {"external_account", "external_account_authorized_user", "impersonated_service_account"}
-)
+_FEDERATION = "external_account"
+_LATER = frozenset({"external_account_authorized_user", "gdch_service_account"})
+_STS_HOST = re.compile(r"sts\.googleapis\.com")
 _NEW_KEY = (
     "In the Google Cloud console open the service account, then Keys → Add key → JSON, and paste"
     " the whole file."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why credentials cannot be used, and the next step; it contains no part of them."""
-
-    sentence: str
-    hint: str = _NEW_KEY
+_HINTS = {
+    "key": _NEW_KEY,
+    "gcloud": "Log in on the machine where the kernel runs: gcloud auth application-default login.",
+    "federation": "Check the path in Credentials file, or make the file again: gcloud iam"
+    " workload-identity-pools create-cred-config.",
+}
+"""The next step by how the connection signs in, where a problem has none of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Credentials that can be exchanged. `google` is google-auth's own object."""
+    """Credentials that can be exchanged. `google` is google-auth's own object.
+
+    `email` is whose they are, if that is known; `steps` are the accounts that it then acts as, one
+    after the other. `source_url` is where the token of another service is asked for.
+    """
 
     google: Any
     token_uri: str
     quota_project: str
     kind: str
+    email: str = ""
+    steps: tuple[Impersonation, ...] = ()
+    source_url: str = ""
 
     def __repr__(self) -> str:
         return f"Account({self.kind})"
 
 
-def account_of(secret: Secret) -> Account | Problem:
+def account_of(secret: Secret, impersonate: str = "", way: str = "key") -> Account | Problem:
     """Whose credentials these are, or what is wrong with them; nothing is sent.
 
-    The form shows it as soon as a file arrives.
+    The form shows it as soon as a file arrives. `impersonate` is the service account to act as.
     """
+    from_file = (secret.reference or "").startswith("file:")
     try:
         info = _info(secret.reveal())
     except FieldError as error:
-        return Problem(error.message, error.hint)
-    if isinstance(info, Problem):
-        return info
-    token_uri = str(info.get("token_uri") or TOKEN_URL)
-    return _content_problem(info) or _address_problem(token_uri) or _build(info, token_uri)
+        return Problem(error.message, error.hint if way == "key" else _HINTS[way])
+    steps = (Impersonation.of(impersonate),) if impersonate else ()
+    found = info if isinstance(info, Problem) else _read(info, steps, from_file=from_file)
+    if isinstance(found, Problem) and not found.hint:
+        return replace(found, hint=_HINTS[way])
+    return found
+
+
+def _read(
+    info: dict[str, Any], steps: tuple[Impersonation, ...], *, from_file: bool
+) -> Account | Problem:
+    """The account of a JSON object, which then acts as those of `steps`."""
+    problem = _content_problem(info)
+    if problem is None and info["type"] == _FEDERATION:
+        problem = google_federation.find_problem(info, from_file=from_file)
+    if problem is not None:
+        return problem
+    if info.get("service_account_impersonation_url") is not None:
+        options = info.get("service_account_impersonation")
+        first = read_impersonation(
+            info["service_account_impersonation_url"],
+            info.get("delegates"),
+            options.get("token_lifetime_seconds") if isinstance(options, dict) else None,
+        )
+        if first is None:
+            return Problem(
+                "The credentials ask for the token of a service account at an address that is not"
+                " Google's: nothing was sent there.",
+                f"Their service_account_impersonation_url begins with {SERVICE}/.",
+            )
+        if info["type"] != _FEDERATION:
+            first = replace(first, quota_project=_text(info, "quota_project_id"))
+        steps = (first, *steps)
+    if info["type"] == "impersonated_service_account":
+        source = info.get("source_credentials")
+        if not isinstance(source, dict) or source.get("type") not in _SOURCES:
+            return Problem(
+                "The credentials act as a service account by others that are not used here.",
+                "Their source_credentials must be a service account's key or a login.",
+            )
+        return _read(source, steps, from_file=from_file)
+    federated = info["type"] == _FEDERATION
+    named = info.get("token_url" if federated else "token_uri")
+    token_uri = str(named or (google_federation.TOKEN_URL if federated else TOKEN_URL))
+    hosts = _STS_HOST if federated else TOKEN_HOST
+    return _address_problem(token_uri, hosts) or _build(info, token_uri, steps)
+
+
+_SOURCES = ("service_account", "authorized_user")
+"""The credentials by which others may act as an account."""
 
 
 def _info(text: str) -> dict[str, Any] | Problem:
@@ -83,25 +146,27 @@ def _info(text: str) -> dict[str, Any] | Problem:
 
 
 def _content_problem(info: Mapping[str, Any]) -> Problem | None:
-    kind = info.get("type")
+    kind = _text(info, "type")
     if kind in _NEEDED:
         needed = _NEEDED[kind]
         lacking = [name for name in needed if not (isinstance(info.get(name), str) and info[name])]
         if not lacking:
             return None
         return Problem(f"The credentials lack {' and '.join(lacking)}: the file is not whole.")
-    if kind in _ELSEWHERE:
+    if kind == _FEDERATION:
+        return None
+    if kind in _LATER:
         return Problem(
             f"Credentials of the type {kind} get their tokens from another service, which is not"
-            " asked from here."
+            " asked from here yet."
         )
     if {"installed", "web"} & set(info):
         return Problem("This is the file of an OAuth client, not the key of a service account.")
-    named = f"the type {kind}" if isinstance(kind, str) and kind.isidentifier() else "no known type"
+    named = f"the type {kind}" if kind.isidentifier() else "no known type"
     return Problem(f"The credentials have {named}; the key of a service account is wanted.")
 
 
-def _address_problem(token_uri: str) -> Problem | None:
+def _address_problem(token_uri: str, hosts: re.Pattern[str]) -> Problem | None:
     try:
         parts = urlsplit(token_uri)
         # `https://oauth2.googleapis.com@elsewhere.example/` leads elsewhere.
@@ -109,21 +174,26 @@ def _address_problem(token_uri: str) -> Problem | None:
         scheme = parts.scheme
     except ValueError:
         host = scheme = ""
-    if TOKEN_HOST.fullmatch(host) is not None and scheme == "https":
+    if hosts.fullmatch(host) is not None and scheme == "https":
         return None
     if is_this_computer(host) and scheme in {"http", "https"}:
         return None
     return Problem(
         f"The credentials ask for their tokens at {host or 'an address that cannot be read'}, which"
         " is not Google's: nothing was sent there.",
-        f"The token_uri of a key file is {TOKEN_URL}. {_NEW_KEY}",
+        f"Tokens come from {google_federation.TOKEN_URL}: make the file again with gcloud."
+        if hosts is _STS_HOST
+        else f"The token_uri of a key file is {TOKEN_URL}. {_NEW_KEY}",
     )
 
 
-def _build(info: dict[str, Any], token_uri: str) -> Account | Problem:
+def _build(
+    info: dict[str, Any], token_uri: str, steps: tuple[Impersonation, ...]
+) -> Account | Problem:
     from google.oauth2 import credentials, service_account
 
-    quota, kind = info.get("quota_project_id"), info["type"]
+    kind = info["type"]
+    scope, source_url = IAM_SCOPE if steps else SCOPE, ""
     # Neither of the two has type hints.
     service: Any = service_account.Credentials.from_service_account_info
     user: Any = credentials.Credentials
@@ -131,10 +201,25 @@ def _build(info: dict[str, Any], token_uri: str) -> Account | Problem:
         if kind == "service_account":
             # In a key that went through a shell or a string, line ends are doubled.
             fixed = {**info, "private_key": info["private_key"].replace("\\n", "\n")}
-            google = service(fixed, scopes=[SCOPE])
+            google = service(fixed, scopes=[scope])
+        elif kind == _FEDERATION:
+            google = google_federation.make_credentials(info, token_uri, scope)
+            source_url = info["credential_source"].get("url") or ""
         else:
             named = {name: info[name] for name in _NEEDED[kind]}
             google = user(None, token_uri=token_uri, **named)
     except Exception:  # noqa: BLE001 - whatever it says may contain a part of the key
         return Problem("The private key of the credentials is damaged: it cannot be read.")
-    return Account(google, token_uri, quota if isinstance(quota, str) else "", kind)
+    return Account(
+        google,
+        token_uri,
+        _text(info, "quota_project_id"),
+        kind,
+        _text(info, "client_email" if kind == "service_account" else "account"),
+        steps,
+        source_url,
+    )
+
+
+def _text(info: Mapping[str, Any], name: str) -> str:
+    return info[name] if isinstance(info.get(name), str) else ""

@@ -6,20 +6,26 @@ this computer.
 
 from __future__ import annotations
 
+import json
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from llmwidgets.dialects.types import Call
+from llmwidgets.dialects.types import AuthHeader, Call
 from llmwidgets.engine.network.google_credentials import Account, Problem, account_of
+from llmwidgets.engine.network.google_federation import SubjectTokenError, split_headers
+from llmwidgets.engine.network.google_impersonation import act_as, pay_by
 from llmwidgets.engine.network.tokens import Token, TokenRequest
 from llmwidgets.errors import (
     BadRequest,
     CallError,
     FailureCode,
+    LLMWidgetsError,
     Overloaded,
     Unauthorized,
     Unreachable,
@@ -29,10 +35,10 @@ from llmwidgets.secret import Secret, redact
 
 def fetch_by_json(request: TokenRequest) -> Token | CallError:
     """The token that a JSON of credentials is exchanged for."""
-    from google.auth.exceptions import RefreshError
+    from google.auth.exceptions import GoogleAuthError
 
-    call = request.call
-    account = account_of(request.secret)
+    call, option = request.call, request.exchange.option
+    account = account_of(request.secret, option("impersonate"), option("way") or "key")
     if isinstance(account, Problem):
         return request.error(Unauthorized, account.sentence, account.hint, "credentials")
     if "/projects/-/" in call.url:
@@ -43,14 +49,33 @@ def fetch_by_json(request: TokenRequest) -> Token | CallError:
         account.google.refresh(_request(account, request))
         ends = account.google.expiry
         lasts = (ends.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if ends else 600.0
-        spent = {"x-goog-user-project": account.quota_project} if account.quota_project else {}
-        return Token(Secret(account.google.token), lasts, spent)
-    except CallError as error:
-        return error
-    except RefreshError as error:
+        pays = pay_by(account.quota_project)
+        email = account.email or _email_of(account.google)
+        token = Token(Secret(account.google.token), lasts, pays, email)
+        return act_as(token, account.steps, request)
+    except LLMWidgetsError:
+        raise
+    except SubjectTokenError as error:
+        problem = error.problem
+        return request.error(Unauthorized, problem.sentence, problem.hint, "credentials")
+    except GoogleAuthError as error:
         return _explain(error, account, request)
     except Exception:  # noqa: BLE001 - it may contain the credentials
         return _not_google(account, request)
+
+
+def _email_of(google: Any) -> str:
+    """Who logged in, by the ID token that comes with a login's token; empty if none does."""
+    try:
+        part = google.id_token.split(".")[1]
+        email = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))["email"]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return ""
+    return (
+        email
+        if isinstance(email, str) and re.fullmatch(r"[^\s@]{1,64}@[^\s@]{1,190}", email)
+        else ""
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +88,42 @@ class _Answer:
 
 
 def _request(account: Account, request: TokenRequest) -> Callable[..., _Answer]:
-    """What google-auth sends its one request by."""
+    """What google-auth sends its requests by: to the token service, and what federation names."""
 
-    def send(url: str, method: str = "GET", body: Any = None, **_rest: Any) -> _Answer:
-        if url != account.token_uri or method != "POST":
+    def send(
+        url: str, method: str = "GET", body: Any = None, headers: Any = None, **_rest: Any
+    ) -> _Answer:
+        given = {name: each for name, each in (headers or {}).items() if name not in _METRICS}
+        plain, closed = split_headers(given)
+        auth = tuple(AuthHeader(name, each) for name, each in closed.items())
+        if (method, url) == ("POST", account.token_uri):
+            call = Call("POST", url, auth, plain | _FORM, Secret(body.decode()))
+        elif (method, url) == ("GET", account.source_url):
+            call = Call("GET", url, auth, plain)
+        else:
             raise _not_google(account, request)
-        form = {"content-type": "application/x-www-form-urlencoded"}
-        response = request.send(Call("POST", url, headers=form, body=Secret(body.decode())))
+        response = request.send(call)
+        if response.status >= 500 and method == "POST":
+            raise _own_error(account, request)
         return _Answer(response.status, response.headers, response.body)
 
     return send
 
 
+_METRICS = frozenset({"x-goog-api-client", "Content-Type", "content-type"})
+"""What google-auth sends of itself, which is nobody's business, and what is set here."""
+_FORM = {"content-type": "application/x-www-form-urlencoded"}
+
 _REFUSALS: tuple[tuple[str, str, str], ...] = (
+    (r"attribute condition", "The identity pool does not let this identity in.",
+     "Ask whoever keeps the pool about its attribute condition."),
+    (r"invalid_target|pool or provider", "Google knows no such identity pool or provider, or it is"
+     " turned off.", "Check the audience in the file, and the pool in the Google Cloud console."),
+    (r"ID Token.*(?:audience|issuer)|(?:audience|issuer).*ID Token", "The identity pool expects the"
+     " token of another audience or issuer.",
+     "Ask for the token with the audience that the pool's provider names."),
+    (r"ID Token.*(?:stale|expired)|token.*is expired", "The other service's token has ended.",
+     "Renew the file with the token, then ask again."),
     (r"signature", "Google does not accept the signature of these credentials.",
      "The key was deleted, or belongs to another account: make a new one and paste the file."),
     (r"account not found|deleted", "Google knows no such account: it was deleted or renamed.",
@@ -93,20 +141,31 @@ _REFUSALS: tuple[tuple[str, str, str], ...] = (
 
 def _explain(error: Any, account: Account, request: TokenRequest) -> CallError:
     """The failure that a refusal of the token service means."""
-    body = error.args[1] if len(error.args) > 1 else None
-    host = urlsplit(account.token_uri).hostname
+    body: Any = error.args[1] if len(error.args) > 1 else None
     if error.retryable:
-        sentence = f"Google's token service at {host} has an error of its own."
-        return request.error(Overloaded, sentence, "Try again in a minute.", FailureCode.TOKEN)
+        return _own_error(account, request)
+    if isinstance(body, str):
+        # What the service of federation says is not read yet.
+        with suppress(ValueError, RecursionError):
+            body = json.loads(body)
     if not isinstance(body, dict) or "error" not in body:
         return _not_google(account, request)
-    words = f"{body.get('error')}: {body.get('error_description', '')}"
+    code, words = body["error"], body.get("error_description", "")
+    if isinstance(body["error"], dict):  # as most of Google's services spell an error
+        code, words = (body["error"].get(name) for name in ("status", "message"))
+    words = f"{code}: {words}"
     for pattern, sentence, hint in _REFUSALS:
         if re.search(pattern, words, re.I):
-            return request.error(Unauthorized, sentence, hint, str(body.get("error"))[:40])
+            return request.error(Unauthorized, sentence, hint, str(code)[:40])
     quote = " ".join(redact(words).split())[:200]
     sentence = f"Google did not accept the credentials. It says: {quote}"
     return request.error(Unauthorized, sentence, "", "credentials")
+
+
+def _own_error(account: Account, request: TokenRequest) -> CallError:
+    host = urlsplit(account.token_uri).hostname
+    sentence = f"Google's token service at {host} has an error of its own."
+    return request.error(Overloaded, sentence, "Try again in a minute.", FailureCode.TOKEN)
 
 
 def _not_google(account: Account, request: TokenRequest) -> CallError:

@@ -1,4 +1,4 @@
-"""Which proxy a call takes: read from the environment, never for loopback."""
+"""Which proxy a call takes: read from the environment, never for loopback or the metadata host."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from llmwidgets.providers.urls import host_of, is_this_computer, port_of, read_host
+from llmwidgets.providers.urls import METADATA_HOST, host_of, is_this_computer, port_of, read_host
 from llmwidgets.secret import Secret
 
 
@@ -37,7 +37,7 @@ class Proxy:
 def proxy_for(url: str) -> Proxy | None:
     """The proxy for this address by HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, or None."""
     target, host = urlsplit(url), host_of(url)
-    if is_this_computer(host) or _excepted(host, port_of(target)):
+    if is_this_computer(host) or host == METADATA_HOST or _excepted(host, port_of(target)):
         return None
     for variable in (f"{target.scheme}_proxy", "all_proxy"):
         name, value = _variable(variable)

@@ -10,14 +10,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from llmwidgets.dialects.types import AuthHeader, Call, Exchange, HTTPResponse
-from llmwidgets.errors import CallError, FieldError
+from llmwidgets.errors import CallError, FieldError, LLMWidgetsError
+from llmwidgets.providers.urls import host_of
 from llmwidgets.secret import Secret
 
 if TYPE_CHECKING:
@@ -27,22 +30,30 @@ if TYPE_CHECKING:
 _SECONDS = 20.0
 _EARLY_SECONDS = 300.0
 _MOST_KEPT = 64
+_AWAY = frozenset({429, 500, 502, 503, 504})
+"""By which a token service says that it cannot answer now: it is asked once more."""
+_PAUSE_SECONDS = 1.0
 
 _SOURCES = {
     "google": "google_tokens:fetch_by_json",
+    "google_machine": "google_machine:fetch_from_machine",
 }
 """By the source that an exchange names: a module of this folder, and its function, which asks for a
-token on a thread of its own and gives a Token, or the CallError that says why there is none."""
+token on a thread of its own and gives a Token, or the error that says why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token: how many seconds it lasts, the headers that go with it, and whose it is."""
+    """A token: how many seconds it lasts, the headers that go with it, and whose it is.
+
+    `account` is empty if that is not known. `project` takes the place of `-` in a call's address.
+    """
 
     secret: Secret
     seconds: float
     headers: Mapping[str, str] = field(default_factory=dict)
     account: str = ""
+    project: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +67,37 @@ class TokenRequest:
     loop: asyncio.AbstractEventLoop
 
     def send(self, call: Call, seconds: float = _SECONDS) -> HTTPResponse:
-        """Send a call of the exchange by our own transport; raises what that raises."""
-        from llmwidgets.engine.network import transport
+        """Send a call of the exchange by our own transport, if the policy allows its host.
 
+        A service that cannot answer now is asked once more. Raises PolicyError, and what the
+        transport raises.
+        """
+        self.policy.permit_host(host_of(call.url))
         call = replace(
             call,
             ca_bundle=self.call.ca_bundle,
             label=self.call.label,
             model=self.call.model,
+            brings_token=True,
         )
-        sending = transport.send_call(call, total=seconds)
-        return asyncio.run_coroutine_threadsafe(sending, self.loop).result()
+        return asyncio.run_coroutine_threadsafe(_send(call, seconds), self.loop).result()
 
     def error(self, kind: type[CallError], sentence: str, hint: str, code: str) -> CallError:
         """Why there is no token, for the call that waits for it."""
         return kind(sentence, hint, label=self.call.label, model=self.call.model, code=code)
 
 
-Source = Callable[[TokenRequest], Token | CallError]
+Source = Callable[[TokenRequest], Token | LLMWidgetsError]
+
+
+async def _send(call: Call, seconds: float) -> HTTPResponse:
+    from llmwidgets.engine.network import transport
+
+    response = await transport.send_call(call, total=seconds)
+    if response.status in _AWAY:
+        await asyncio.sleep(_PAUSE_SECONDS)
+        response = await transport.send_call(call, total=seconds)
+    return response
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +107,37 @@ class _Kept:
 
 
 _kept: dict[str, _Kept] = {}
-_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]] = WeakKeyDictionary()
+_Asked = asyncio.Task[Token | LLMWidgetsError]
+_asked: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Asked]] = WeakKeyDictionary()
+"""What is being asked for: whoever needs the same token meanwhile waits for the same answer."""
 
 
 async def exchange_credentials(call: Call, policy: Policy) -> Call:
     """The call with a token in place of what it exchanges for one; others come back as they are.
 
-    Raises Unauthorized if what is exchanged cannot be used or is not accepted, and what the
-    transport raises.
+    Raises Unauthorized if what is exchanged cannot be used or is not accepted, PolicyError if its
+    service may not be asked, and what the transport raises.
     """
-    header = _header(call)
+    header = _header(call.auth)
     if header is None:
         return call
     token = await _token(header, call, policy)
-    if isinstance(token, CallError):
+    if isinstance(token, LLMWidgetsError):
+        # Others that waited raise it too, each with a traceback and a name of its own.
+        error = copy(token)
+        if isinstance(error, CallError):
+            error.label, error.model = call.label, call.model
         # A Verbose traceback prints this frame's locals, and the call's body contains the document.
         del call
-        raise token
+        raise error
     auth = tuple(
         AuthHeader(each.name, token.secret, each.template) if each is header else each
         for each in call.auth
     )
-    return replace(call, auth=auth, headers={**call.headers, **token.headers})
+    url = call.url
+    if token.project:
+        url = url.replace("/projects/-/", f"/projects/{token.project}/", 1)
+    return replace(call, url=url, auth=auth, headers={**call.headers, **token.headers})
 
 
 def token_refused(call: Call, sent: Call) -> bool:
@@ -113,7 +146,7 @@ def token_refused(call: Call, sent: Call) -> bool:
     False for a call that carries a key of its own: there is no other. The refused token is
     forgotten, unless a call that was refused earlier has had it replaced already.
     """
-    header = _header(call)
+    header = _header(call.auth)
     if header is None:
         return False
     digest = _digest(header) or ""
@@ -129,18 +162,14 @@ def forget_tokens() -> None:
 
 
 def known_account(connection: Connection) -> str:
-    """Whose token calls of this connection carry: `ada@acme.example by Azure CLI`.
-
-    Empty until one was fetched, and if the token does not say.
-    """
-    target = connection.target(next(iter(connection.models), "*"))
-    header = next((each for each in target.auth if each.exchange is not None), None)
-    known = _kept.get(_digest(header) or "") if header is not None else None
-    return known.token.account if known is not None else ""
+    """Whose token the connection signs in with; empty until one was fetched, or if unknown."""
+    header = _header(connection.target(next(iter(connection.models), "")).auth)
+    kept = _kept.get(_digest(header) or "") if header else None
+    return kept.token.account if kept else ""
 
 
-def _header(call: Call) -> AuthHeader | None:
-    return next((each for each in call.auth if each.exchange is not None), None)
+def _header(auth: Iterable[AuthHeader]) -> AuthHeader | None:
+    return next((each for each in auth if each.exchange is not None), None)
 
 
 def _digest(header: AuthHeader) -> str | None:
@@ -153,34 +182,51 @@ def _digest(header: AuthHeader) -> str | None:
     return digest.hexdigest()
 
 
-async def _token(header: AuthHeader, call: Call, policy: Policy) -> Token | CallError:
-    digest = _digest(header)
+async def _token(header: AuthHeader, call: Call, policy: Policy) -> Token | LLMWidgetsError:
+    digest = _digest(header) or ""
+    known = _kept.get(digest)
+    if known is not None and time.time() < known.renew_at:
+        return known.token
     loop = asyncio.get_running_loop()
-    locks = _locks.setdefault(loop, {})
-    async with locks.setdefault(digest or "", asyncio.Lock()):
-        known = _kept.get(digest or "")
-        if known is not None and time.time() < known.renew_at:
-            return known.token
+    asked = _asked.setdefault(loop, {})
+    task = asked.get(digest) if digest else None
+    if task is None:
         assert header.exchange is not None
         request = TokenRequest(header.exchange, header.secret, call, policy, loop)
-        token = await asyncio.to_thread(_fetch, request)
-        if isinstance(token, Token) and digest is not None:
-            while len(_kept) >= _MOST_KEPT:
-                _kept.pop(next(iter(_kept)))
-            early = min(_EARLY_SECONDS, token.seconds / 4)
-            _kept[digest] = _Kept(token, time.time() + token.seconds - early)
-        return token
+        task = asked[digest] = loop.create_task(_ask(request, digest))
+        task.add_done_callback(partial(_forget_task, asked, digest))
+    # One call that is stopped does not take the token away from the others.
+    return await asyncio.shield(task)
 
 
-def _fetch(request: TokenRequest) -> Token | CallError:
+def _forget_task(asked: dict[str, _Asked], digest: str, task: _Asked) -> None:
+    if asked.get(digest) is task:
+        del asked[digest]
+
+
+async def _ask(request: TokenRequest, digest: str) -> Token | LLMWidgetsError:
+    token = await asyncio.to_thread(_fetch, request)
+    if isinstance(token, Token) and digest:
+        while len(_kept) >= _MOST_KEPT:
+            _kept.pop(next(iter(_kept)))
+        early = min(_EARLY_SECONDS, token.seconds / 4)
+        _kept[digest] = _Kept(token, time.time() + token.seconds - early)
+    return token
+
+
+def _fetch(request: TokenRequest) -> Token | LLMWidgetsError:
     """On a thread of its own: reading a key takes time, and a source waits for its answer."""
     name, _, function = _SOURCES[request.exchange.source].partition(":")
     source: Source = getattr(import_module(f"llmwidgets.engine.network.{name}"), function)
-    answer = source(request)
-    if isinstance(answer, CallError):
+    try:
+        answer = source(request)
+    except LLMWidgetsError as error:
+        answer = error
+    if isinstance(answer, LLMWidgetsError):
         # A token that was perhaps given costs nothing, and can be asked for again.
-        answer.perhaps_answered = False
+        if isinstance(answer, CallError):
+            answer.perhaps_answered = False
         # The frames it came through contain what is exchanged.
-        answer.__context__ = None
+        answer.__context__ = answer.__cause__ = None
         return answer.with_traceback(None)
     return answer

@@ -48,7 +48,7 @@ from llmwidgets.engine.network.retry import (
 )
 from llmwidgets.errors import CallError, FailureCode, FieldError, Unauthorized
 from llmwidgets.known_keys import find_all, known_key, secret_parts, secret_values
-from llmwidgets.providers.urls import host_of, is_this_computer
+from llmwidgets.providers.urls import METADATA_HOST, host_of, is_this_computer
 from llmwidgets.secret import Secret
 
 _REPLY_BYTES = 16 * 1024 * 1024
@@ -127,9 +127,15 @@ def _refusal(call: Call) -> FailureCode | None:
         return FailureCode.ADDRESS
     if parts.scheme not in {"http", "https"} or not host:
         return FailureCode.ADDRESS
-    if parts.scheme == "http" and not call.allow_plain_http and not is_this_computer(host):
+    plain = parts.scheme == "http" and not call.allow_plain_http and not is_this_computer(host)
+    if plain and not (host == METADATA_HOST and _has_no_secret(call)):
         return FailureCode.PLAIN_HTTP
     return None
+
+
+def _has_no_secret(call: Call) -> bool:
+    """Whether it sends nothing that anybody else may not read: what a metadata server is asked."""
+    return call.method == "GET" and call.body is None and not call.auth
 
 
 async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: float) -> HTTPResponse:
@@ -167,8 +173,7 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
     seconds = time.perf_counter() - begun
     # Before keys are looked for: one in UTF-16 has other bytes.
     received = to_utf8(received, response.headers.get("content-type", ""))
-    # An exchange of credentials brings a token, perhaps the one that is in use already.
-    if not isinstance(call.body, Secret) or response.status_code >= 400:
+    if not call.brings_token or response.status_code >= 400:
         large = len(received) > LARGE
         received = (
             await asyncio.to_thread(mask_secrets, received) if large else mask_secrets(received)
