@@ -34,6 +34,7 @@ from tests.jupyterlab import (
 )
 from tests.outcomes import EARLIER, ERRORS, OUTCOMES, WIDE
 from tests.servers import serving_models
+from tests.sign_ins import SIGN_INS, Cloud, cell, fill_in, write_files
 from tests.widgets.ten_questions import QUESTIONS, find
 
 BUILD = REPOSITORY / "build" / "pictures"
@@ -248,6 +249,37 @@ def presets(camera: Camera) -> None:
     panel.get_by_role("option", name="Groq").click()
     panel.get_by_text("from Groq").wait_for()
     camera.shot("panel")
+
+
+def sign_in(camera: Camera) -> None:
+    """Every way to sign in without a key: the form, its test, a role that is missing."""
+    folder = camera.page.lab.home / "sign-ins"
+    with serving_models(kind=Cloud) as cloud:
+        write_files(folder, cloud.url)
+        code = "lw.ConnectionForm('azure_openai', lw.Store.in_memory(), sign_in='entra')"
+        panel = camera.open(cell(folder, cloud.url, code))
+        camera.shot()
+        entra = SIGN_INS["azure-openai"]
+        fill_in(panel, entra, cloud.url, folder)
+        cloud.role = False
+        panel.get_by_role("button", name="Test and save").click()
+        panel.get_by_role("button", name="Copy the command for the owner").click()
+        camera.shot("no-role")
+        panel.get_by_role("button", name="Use an API key").click()
+        panel.get_by_label("API key").fill("0123456789abcdef0123456789aba91c")
+        panel.get_by_role("button", name="Test and save").click()
+        panel.get_by_role("button", name="Sign in with Microsoft Entra ID").wait_for()
+        camera.shot("keys-off")
+        cloud.role = True
+        for name, form in SIGN_INS.items():
+            panel = camera.open(cell(folder, cloud.url, "lw.ConnectionPanel(lw.Store.in_memory())"))
+            open_kind(panel, form.kind)
+            panel.get_by_role("radio", name=form.way_title).click()
+            fill_in(panel, form, cloud.url, folder)
+            camera.shot(f"{name}-filled")
+            panel.get_by_role("button", name="Test and save").click()
+            panel.get_by_text("Saved.").wait_for()
+            camera.shot(f"{name}-tested")
 
 
 def store(camera: Camera) -> None:
@@ -519,7 +551,7 @@ def slices(camera: Camera) -> None:
 
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
-    connections, forms, checks, form, presets, store, provided, comparison, decided, kinds,
+    connections, forms, checks, form, presets, sign_in, store, provided, comparison, decided, kinds,
     outcomes, slices, review, agreement, described, repeats, runs, questions, running, empty,
 )  # fmt: skip
 

@@ -46,6 +46,7 @@ def describe_connection(connection: Connection) -> dict[str, Any]:
         "kind": connection.kind,
         "host": connection.host,
         "key_ends_in": connection.tail,
+        "sign_in": connection.signed_in_by,
         "origin": connection.origin,
         "models": len(connection.models),
         "saved_at": _format_time(connection.saved_at),
@@ -61,7 +62,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     for name in ("Label", "Kind", "Host", "Key", "From", "Saved", "Checked"):
         table.add_column(name, overflow="fold")
     for row in rows:
-        key = f"…{row['key_ends_in']}" if row["key_ends_in"] else ""
+        key = f"…{row['key_ends_in']}" if row["key_ends_in"] else row["sign_in"]
         ages = (_format_age(row["saved_at"]), _format_age(row["checked_at"]))
         cells = (row["label"], row["kind"], row["host"], key, row["origin"], *ages)
         table.add_row(*map(Text, cells))

@@ -175,6 +175,12 @@ class Connection:
         return next((secret.tail for secret in self.secret_fields.values()), "")
 
     @property
+    def signed_in_by(self) -> str:
+        """What signs it in if that is not a key, in a word or two: `Entra ID`; else empty."""
+        way = self.fields.way
+        return "" if way == "key" else self.provider.ways[way].removeprefix("Microsoft ")
+
+    @property
     def warnings(self) -> list[str]:
         """Sentences about values that look wrong but may be right; none contains a key."""
         noted = [*self.fields.notes(), *self.fields.key_notes()]
@@ -219,6 +225,7 @@ class Connection:
         if not hasattr(self, "fields"):
             return "Connection(unfinished)"
         ends = f", key ends in {self.tail}" if self.tail else ""
+        ends = f", signs in with {self.signed_in_by}" if self.signed_in_by else ends
         return f"Connection({self.kind!r}, label={self.label!r}, host={self.host!r}{ends})"
 
     def __copy__(self) -> Connection:

@@ -224,7 +224,7 @@ def _problems(
     known = form.model_fields
     for name, value in filled.items():
         if name == "sign_in" and value not in provider.ways:
-            yield name, _unknown_way(provider, value)
+            yield name, unknown_way(provider, value)
             continue
         if name not in known and name in provider.all_fields:
             yield name, _other_way(provider, form, provider.all_fields[name].title or name)
@@ -261,7 +261,8 @@ def _problems(
             yield name, _PRICE
 
 
-def _unknown_way(provider: Provider, value: object) -> str:
+def unknown_way(provider: Provider, value: object) -> str:
+    """That a kind does not sign in like this, and how it does."""
     names = [*provider.ways]
     close = difflib.get_close_matches(str(value), names, n=1, cutoff=0.4)
     nearest = f" The nearest is {close[0]}." if close else ""

@@ -42,7 +42,6 @@ from llmwidgets.errors import (
     Unreachable,
 )
 from llmwidgets.formatting import count, dollars, escape_controls, join_listed
-from llmwidgets.providers.azure_endpoint import AZURE_HOST
 from llmwidgets.providers.base import ModelFacts
 from llmwidgets.report import html
 from llmwidgets.secret import redact
@@ -62,10 +61,11 @@ class CheckReport:
     allowed; `facts` is what is known of each now, the provider's live list first. `mode` is
     None if it was not looked at, or could not be determined, which the sentence then says.
     `details` are (label, value) rows for who wants to know more; `code` is the server's own
-    short word, `status` "ok" or the class of the failure. `command` is what the owner of the
-    resource can run to give the role that is missing. `asked` is how many questions reached a
-    model, `tokens` and `cost` (US dollars) what their answers took, None if that is not known;
-    `hosts` is everybody who was sent something, those who give tokens too.
+    short word, `status` "ok" or the class of the failure. `command` is a line for the shell of
+    whoever can put it right: the owner of a resource, say. `sign_in` is the way to sign in that is
+    left; it was not tried, since nobody chose to send a token there. `asked` is how many questions
+    reached a model, `tokens` and `cost` (US dollars) what their answers took, None if that is not
+    known; `hosts` is everybody who was sent something, those who give tokens too.
     """
 
     ok: bool
@@ -85,6 +85,7 @@ class CheckReport:
     tokens: int | None = 0
     cost: float | None = 0.0
     hosts: tuple[str, ...] = ()
+    sign_in: str = ""
 
     def __post_init__(self) -> None:
         # All of these can quote a server.
@@ -254,10 +255,12 @@ class _Checker:
         nearby = await nearby_addresses(self.connection, self.model, error)
         for diagnosis in diagnoses(CheckFailure(error, self.connection, self.model, names, nearby)):
             fix = dict(diagnosis.fix or {})
+            # Nobody chose to send a token there: this one is offered, and not tried.
+            sign_in = fix.pop("sign_in", "")
             works = bool(fix) and await fixes_connection(
                 self.connection, fix, self.model, policy=self.policy
             )
-            if works or not diagnosis.proven:
+            if works or sign_in or not diagnosis.proven:
                 break
         details = [("Host", self.connection.host)] if self.connection.models else []
         request_id = getattr(error, "request_id", None)
@@ -272,6 +275,7 @@ class _Checker:
             code=diagnosis.code,
             status=diagnosis.status,
             command=getattr(error, "command", ""),
+            sign_in=sign_in,
         )
 
     async def _list(self) -> None:
@@ -473,13 +477,8 @@ def apply_fix(connection: Connection, fix: Mapping[str, str]) -> Connection:
 async def fixes_connection(
     connection: Connection, fix: Mapping[str, str], model: str, *, policy: Policy
 ) -> bool:
-    """Whether the connection works with the fix; a key is never taken to another address.
-
-    A token that nobody chose to send is sent to Azure's own hosts alone.
-    """
+    """Whether the connection works with the fix; a key is never taken to another address."""
     moved = False
-    if "sign_in" in fix and not (egress.is_local(connection) or AZURE_HOST.search(connection.host)):
-        return False
     try:
         other = apply_fix(connection, fix)
         moved = bool(_ADDRESSES & set(fix)) and other.address != connection.address

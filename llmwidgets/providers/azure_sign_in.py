@@ -74,15 +74,11 @@ _STEPS = (
     " login. A server in Azure signs in by its managed identity.",
     "In the Foundry portal open the deployment, then Details: copy the Target URI into Endpoint.",
 )
-_NOTE = (
-    "No key is stored. A token is fetched when needed, kept in memory, and sent to the host of the"
-    " endpoint and to no other host."
-)
 
 
 def way(form: type[Fields]) -> SignIn:
     """The way to sign in, with this form."""
-    return SignIn("entra", "Microsoft Entra ID", form, _STEPS, _NOTE)
+    return SignIn("entra", "Microsoft Entra ID", form, _STEPS)
 
 
 def entra_auth(endpoint: str, *, tenant: str | None, client_id: str | None) -> AuthHeader:

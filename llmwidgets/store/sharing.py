@@ -164,13 +164,17 @@ ImportState = Literal["new", "same label", "same kind"]
 
 @dataclass(frozen=True, slots=True)
 class ImportableConnection:
-    """A connection in an exported file, and whether its place here is free."""
+    """A connection in an exported file, and whether its place here is free.
+
+    `tail` is the end of its key, `sign_in` what signs it in without one.
+    """
 
     label: str
     kind: str
     host: str
     tail: str
     state: ImportState
+    sign_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +304,12 @@ def _offer(connection: Connection, here: StoreDocument) -> ImportableConnection:
     elif connection.provider.single and any(e.kind == connection.kind for e in here.connections):
         state = "same kind"
     return ImportableConnection(
-        connection.label, connection.kind, connection.host, connection.tail, state
+        connection.label,
+        connection.kind,
+        connection.host,
+        connection.tail,
+        state,
+        connection.signed_in_by,
     )
 
 

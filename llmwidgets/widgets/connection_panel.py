@@ -12,6 +12,8 @@ from llmwidgets.connections.discovery import (
     environment_connections,
     find_keys_of_other_tools,
 )
+from llmwidgets.connections.validation import unknown_way
+from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count
 from llmwidgets.providers import find_provider
 from llmwidgets.providers.custom import PROVIDER as CUSTOM
@@ -113,7 +115,7 @@ class Discovery:
     ) -> FormDraft:
         """The form of a kind, filled in with what was found; nothing else goes where that leads."""
         draft = self._forms.open(kind, known, anew=known is None)
-        draft.take(plain)
+        draft.take({"sign_in": "key", **plain})
         for name, secret in secrets.items():
             draft.receive(name, secret)
         draft.rev += 1
@@ -319,7 +321,8 @@ class ConnectionForm(Panel):
     """One kind's form; *Test and save* puts the connection into the store.
 
     `.connection` is the connection once it is saved or ready for the session, else None.
-    FieldError for a kind that does not exist.
+    `sign_in` chooses another way than the key beforehand. FieldError for a kind or a way that does
+    not exist.
 
         form = lw.ConnectionForm("openai")
         form
@@ -328,8 +331,10 @@ class ConnectionForm(Panel):
     bundle = "connection_form"
     heading = "Connection"
 
-    def __init__(self, kind: str, store: Store | None = None) -> None:
-        self._provider = find_provider(kind)
+    def __init__(self, kind: str, store: Store | None = None, sign_in: str = "key") -> None:
+        self._provider, self._sign_in = find_provider(kind), sign_in
+        if sign_in not in [*self._provider.ways]:
+            raise FieldError({"sign_in": unknown_way(self._provider, sign_in)})
         inbox, self._forms = SecretInbox(self.page), OpenForms()
         self._gate = StoreGate(self.page, inbox, store)
         self._gate.events.opened.append(self._follow_store)
@@ -341,7 +346,9 @@ class ConnectionForm(Panel):
     def _begin(self, existing: Connection | None) -> None:
         """Open the form; of a kind that is connected once it is about the store's connection."""
         self._forms.clear()
-        self._forms.open(self._provider.kind, existing)
+        draft = self._forms.open(self._provider.kind, existing)
+        if self._sign_in != "key" and not draft.read_only:
+            draft.choose_way(self._sign_in)
 
     async def _follow_store(self) -> None:
         """The store is open: a form without a connection turns to what the store already has."""

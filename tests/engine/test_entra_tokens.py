@@ -25,7 +25,7 @@ from llmwidgets.connections.policy_file import Patterns, Rules
 from llmwidgets.dialects import openai
 from llmwidgets.dialects.types import AuthHeader, Call
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.check import apply_fix, fixes_connection
+from llmwidgets.engine.check import apply_fix
 from llmwidgets.engine.network import proxies, tokens, transport
 from llmwidgets.errors import FieldError, PolicyError
 from llmwidgets.providers.urls import METADATA_HOST
@@ -728,9 +728,10 @@ def test_a_resource_without_keys_offers_the_sign_in(entra, tools, status, route,
     said = {"code": "AuthenticationTypeDisabled",
             "message": "Key based authentication is disabled for this resource."}  # fmt: skip
     entra.bad, entra.refusal = {0}, (status, {"error": said})
+    notes = None
     if signed_in:
         entra.asked.append("by the command line")
-        by_tool(tools, a_token(1))
+        notes = by_tool(tools, a_token(1))
     assert entra.resource is not None
     connection = Connection(
         "azure_ai_foundry", model="claude-haiku-5-5",
@@ -742,21 +743,13 @@ def test_a_resource_without_keys_offers_the_sign_in(entra, tools, status, route,
     assert "keys turned off" in report.sentence
     assert "Microsoft Entra ID" in report.hint
     assert 'sign_in="entra"' in report.hint
-    # Like every fix it was tried.
-    assert report.fix == ({"sign_in": "entra"} if signed_in else None)
+    # Nobody chose to sign in: it is offered, and nothing was run or sent for it.
+    assert (report.fix, report.sign_in) == (None, "entra")
+    assert entra.exchanges == []
+    assert notes is None or not notes.exists()
     other = apply_fix(connection, {"sign_in": "entra"})
     assert (other.fields.way, other.secret_fields, other.host) == ("entra", {}, connection.host)
     assert lw.check(other).ok is signed_in
-
-
-def test_no_token_is_sent_unasked_but_to_azures_own_hosts(tools, monkeypatch):
-    notes = by_tool(tools, a_token(1))
-    endpoint = "https://gateway.acme.example/llm"
-    key = "0123456789abcdef0123456789abcdef"
-    connection = Connection("azure_openai", deployment="d", endpoint=endpoint, api_key=key)
-    tried = fixes_connection(connection, {"sign_in": "entra"}, "d", policy=Policy())
-    assert event_loop.run_blocking(tried) is False
-    assert not notes.exists()
 
 
 def test_a_resource_of_another_tenant(entra, certified, monkeypatch):

@@ -29,7 +29,10 @@ class _FixState(TypedDict):
 
 
 class ReportState(TypedDict):
-    """The report: a bold first sentence, the rest, the fix as old and new values."""
+    """The report: a bold first sentence, the rest, the fix as old and new values.
+
+    `apply` is what the button says that fixes it, `command` what somebody else can run to fix it.
+    """
 
     ok: bool
     title: str
@@ -39,6 +42,8 @@ class ReportState(TypedDict):
     code: str
     details: list[list[str]]
     fix: list[_FixState]
+    apply: str
+    command: str
     notes: list[str]
 
 
@@ -113,8 +118,15 @@ _UNKNOWN: ModeState = {
     "tried": [],
 }
 _KNOWN = "Schema enforced: the provider promises it for this model."
+_APPLY = "Apply fix and test"
 _WITH_SCHEMA = (ResponseFormat.JSON_SCHEMA, ResponseFormat.JSON_OBJECT_SCHEMA)
 _SOON_DAYS = 60
+
+
+def proposed_changes(report: CheckReport) -> dict[str, str]:
+    """The fields that a check proposes to change, with their new values; mostly none."""
+    left = {"sign_in": report.sign_in} if report.sign_in else {}
+    return {**(report.fix or {}), **left}
 
 
 def report_view(
@@ -122,7 +134,11 @@ def report_view(
 ) -> ReportState:
     """The report of a check of this connection; `values` are those of its form."""
     title, stop, rest = redact(report.sentence).partition(". ")
-    labels = connection.provider.all_fields
+    fields, ways = connection.provider.all_fields, connection.provider.ways
+    changes, way = proposed_changes(report), values.get("sign_in") or "key"
+    values = {**values, "sign_in": ways.get(str(way))}
+    if "sign_in" in changes:
+        changes["sign_in"] = ways.get(changes["sign_in"], changes["sign_in"])
     return {
         "ok": report.ok,
         "title": f"{title}." if stop else title,
@@ -133,12 +149,14 @@ def report_view(
         "details": [[name, redact(str(value))] for name, value in report.details],
         "fix": [
             {
-                "label": labels[name].title or name if name in labels else name,
+                "label": fields[name].title or name if name in fields else name,
                 "old": str(values.get(name) or "nothing"),
                 "new": str(new),
             }
-            for name, new in (report.fix or {}).items()
+            for name, new in changes.items()
         ],
+        "apply": f"Sign in with {changes['sign_in']}" if [*changes] == ["sign_in"] else _APPLY,
+        "command": redact(report.command),
         "notes": _notes(report, connection),
     }
 

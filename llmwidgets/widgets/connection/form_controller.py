@@ -364,6 +364,7 @@ class ConnectionList:
         if moved is not None:
             for name in list(draft.secrets):
                 draft.clear(name)
+            target.choose_way("key")
             target.receive(target.provider.key_field, moved)
             await target.read_credentials()
         self._page.push()
@@ -423,6 +424,7 @@ def _row(connection: Connection, forms: OpenForms) -> RowState:
         fact = count(len(draft.report.models), "model")
     if connection.origin == "session":
         fact = fact or "this session"
+    fact = fact or connection.signed_in_by
     if connection.origin == "policy":
         fact = fact if icon in {"warn", "fail"} else "provided"
     notes = catalog.key_notes(connection, catalog.local_today())

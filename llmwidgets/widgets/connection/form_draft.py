@@ -23,6 +23,7 @@ from llmwidgets.widgets.connection.check_view import (
     RefusedState,
     model_rows,
     off_whitelist,
+    proposed_changes,
     refused_rows,
     refused_view,
 )
@@ -31,8 +32,10 @@ from llmwidgets.widgets.panel import Content
 from llmwidgets.widgets.secret_field import SecretField
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
     from llmwidgets.engine.check import CheckReport
-    from llmwidgets.providers.base import Fields, FieldWarning, Kind
+    from llmwidgets.providers.base import FieldWarning, Kind
 
 
 _STAND_IN = "not-typed-yet-0000"
@@ -98,9 +101,21 @@ class FormDraft:
         self.headers = _beside(connection.fields.headers, {})
 
     @property
-    def form(self) -> type[Fields]:
-        """The fields of the form that signs in as chosen."""
-        return self.provider.form(self.values.get("sign_in"))
+    def way(self) -> str:
+        """The way to sign in that is chosen."""
+        return str(self.values.get("sign_in") or "key")
+
+    @property
+    def asked(self) -> dict[str, FieldInfo]:
+        """The fields of the form that signs in as chosen; only a key ends on a day."""
+        fields = self.provider.form(self.way).model_fields
+        keyed = any(name in fields for name in self.provider.secret_fields)
+        return {name: info for name, info in fields.items() if keyed or name != "expires"}
+
+    @property
+    def asked_secrets(self) -> dict[str, SecretField]:
+        """The secrets of that form; one of another way is kept, and not used."""
+        return {name: kept for name, kept in self.secrets.items() if name in self.asked}
 
     @property
     def key(self) -> str:
@@ -124,13 +139,24 @@ class FormDraft:
 
     def take(self, values: Mapping[str, Any]) -> None:
         """Keep what was typed; secrets never come this way."""
-        closed = {"headers", *self.provider.secret_fields}
+        if "sign_in" in values:
+            self.choose_way(values["sign_in"])
+        closed = {"headers", "sign_in", *self.provider.secret_fields}
         known = [*self.provider.all_fields, "label"]
         for name, value in values.items():
             if name in known and name not in closed:
                 self.touched |= str(value or "") != str(self.values.get(name) or "")
                 old = self.values.get(name)
                 self.values[name] = _price(value, old) if name == "price" else value
+
+    def choose_way(self, way: object) -> None:
+        """Sign in in another way: what was typed stays, what a check found was of the old one."""
+        if way not in [*self.provider.ways] or way == self.way:
+            return
+        self.values["sign_in"] = way
+        self.touched = True
+        self.report, self.tested, self.refused, self.calls = None, None, None, ()
+        self.problems, self.hint, self.doubts, self.said = {}, "", [], ""
 
     def look(self) -> None:
         """See what is wrong with the fields that are filled in; nothing is sent."""
@@ -186,13 +212,15 @@ class FormDraft:
         self._blame_credentials()
 
     def _blame_credentials(self) -> None:
-        if self.credentials is not None and self.credentials.problem:
-            self.problems["credentials"] = self.credentials.problem
+        read = self.credentials if "credentials" in self.asked else None
+        if read is not None and read.problem:
+            self.problems["credentials"] = read.problem
 
     def apply_fix(self) -> None:
         """Put the values the check proposes into the form."""
-        if self.report is not None and self.report.fix:
-            self.values.update(self.report.fix)
+        changes = proposed_changes(self.report) if self.report is not None else {}
+        if changes:
+            self.values.update(changes)
             self.rev += 1
 
     def build(self) -> Connection | None:
@@ -200,14 +228,9 @@ class FormDraft:
         if self.read_only:
             return self.connection
         self.problems, self.hint = {}, ""
-        asked = self.form.model_fields
-        secrets = {
-            name: kept.secret
-            for name, kept in self.secrets.items()
-            if kept.secret and name in asked
-        }
+        secrets = {name: kept.secret for name, kept in self.asked_secrets.items() if kept.secret}
         headers = {name: kept.secret for name, kept in self.headers.items() if kept.secret}
-        values = {name: value for name, value in self.values.items() if name in asked}
+        values = {name: value for name, value in self.values.items() if name in self.asked}
         label = self.connection.label if self.connection else self.values.get("label") or None
         try:
             built = Connection(
@@ -231,7 +254,7 @@ class FormDraft:
         endpoint = "" if values.get("base_url") else str(values.get("endpoint") or "")
         warnings = (
             secret_warning(self.provider, name, each.secret, endpoint)
-            for name, each in ({} if self.read_only else self.secrets).items()
+            for name, each in ({} if self.read_only else self.asked_secrets).items()
             if each.secret
         )
         own = self.provider.kind
@@ -296,6 +319,8 @@ class FormDraft:
     def settle(self, connection: Connection, said: str) -> None:
         """The connection is kept now: what was received is what is stored."""
         self._load(connection)
+        if "credentials" not in self.asked:
+            self.credentials = None
         self.said, self.touched, self.apart = said, False, ""
         self.rev += 1
 
@@ -343,7 +368,7 @@ class FormDraft:
 
     def example(self) -> Connection | None:
         """A connection as this form makes them, to an address that is nobody's."""
-        asked = self.form.model_fields
+        asked = self.asked
         values = {
             name: (info.examples or ["model"])[0]
             for name, info in asked.items()
@@ -360,15 +385,14 @@ class FormDraft:
     @property
     def has_key(self) -> bool:
         """Whether a test sends a key or token: one is filled in, or has to be."""
-        asked, kept = self.form.model_fields, {**self.secrets, **self.headers}
+        asked, kept = self.asked, {**self.secrets, **self.headers}
         needed = (name for name in self.provider.secret_fields if name in asked)
         filled = any(each.secret for each in kept.values())
         return filled or any(asked[name].is_required() for name in needed)
 
     def _stand_in(self) -> Connection:
-        values = {name: value for name, value in self.values.items() if name != "label"}
-        asked = self.form.model_fields
-        values = {name: value for name, value in values.items() if name in asked}
+        asked = self.asked
+        values = {name: value for name, value in self.values.items() if name in asked}
         values |= {name: Secret(_STAND_IN) for name in self.provider.secret_fields if name in asked}
         own = self.provider.model_field
         try:

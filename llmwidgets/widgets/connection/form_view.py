@@ -31,6 +31,12 @@ from llmwidgets.widgets.connection.check_view import (
 )
 from llmwidgets.widgets.connection.form_draft import FormDraft, Intent
 from llmwidgets.widgets.connection.preset_view import ChosenState, PresetState
+from llmwidgets.widgets.connection.sign_in_view import (
+    SignInState,
+    own_fields,
+    sign_in_steps,
+    sign_in_view,
+)
 from llmwidgets.widgets.secret_field import SecretField, SecretState
 
 
@@ -80,6 +86,8 @@ class FieldState(TypedDict):
 
 
 class _GroupState(TypedDict):
+    """Fields that stand together: `main`, then what signs in, then what is folded."""
+
     name: str
     title: str
     fields: list[FieldState]
@@ -146,6 +154,7 @@ class _FormFields(TypedDict):
     warnings: list[str]
     presets: list[PresetState]
     preset: ChosenState | None
+    sign_in: SignInState | None
     groups: list[_GroupState]
     problem: str
     hint: str
@@ -242,6 +251,7 @@ def _fields(draft: FormDraft) -> _FormFields:
         "warnings": _warnings(draft, preview),
         "presets": [] if draft.connection else draft.presets.rows(draft.values),
         "preset": draft.presets.view(draft.values),
+        "sign_in": sign_in_view(draft, preview),
         "groups": _groups(draft),
         "problem": draft.problems.get("") or draft.problems.get("label") or "",
         "hint": draft.hint,
@@ -250,7 +260,7 @@ def _fields(draft: FormDraft) -> _FormFields:
             for link in provider.links
             if preset is None or preset.title in link.text
         ],
-        "steps": list(preset.steps if preset else provider.steps),
+        "steps": list(preset.steps if preset else sign_in_steps(draft)),
         "doubts": [each.sentence for each in draft.doubts],
         "owners": [
             {"kind": each.owner, "title": PROVIDERS[each.owner].title}
@@ -267,13 +277,12 @@ def _warnings(draft: FormDraft, preview: Connection | None) -> list[str]:
     secret = set(draft.provider.secret_fields)
     sentences = [redact(each.sentence) for each in plain if each.field not in secret]
     # These quote a public prefix, which a mask would take for a key, and nothing else.
+    asked = draft.asked_secrets
     sentences += [
-        each.sentence for each in closed if each.field in secret and each not in draft.doubts
+        each.sentence for each in closed if each.field in asked and each not in draft.doubts
     ]
     sentences += real.fields.key_notes() if real else []
-    cut = [
-        name for name, each in draft.secrets.items() if each.received and each.received.is_cut_out
-    ]
+    cut = [name for name, each in asked.items() if each.received and each.received.is_cut_out]
     sentences += [
         f"{draft.provider.all_fields[name].title}: only the key was taken from the line "
         "that was pasted."
@@ -285,6 +294,8 @@ def _warnings(draft: FormDraft, preview: Connection | None) -> list[str]:
 def _key_notes(draft: FormDraft, preview: Connection | None) -> list[KeyNote]:
     """The end of the key by the day in the form, and the age of the key while it is kept."""
     kept, on = draft.connection, local_today()
+    if "expires" not in draft.asked:
+        return []
     shown = kept if draft.read_only else preview or kept
     replaced = any(each.received for each in draft.secrets.values())
     # The preview has no key: what one tells of itself is known once it was tested or kept.
@@ -361,17 +372,19 @@ def _request(call: Call) -> _RequestState:
 
 
 def _groups(draft: FormDraft) -> list[_GroupState]:
-    """The form in three parts: what is needed, what is optional, what is advanced."""
+    """The form in parts: what is needed, also to sign in, what is optional, what is advanced."""
     fix = draft.report.fix if draft.report is not None and not draft.report.ok else None
     errors = {name: f"The check proposes {new}." for name, new in (fix or {}).items()}
     errors |= draft.problems
-    parts: dict[str, list[FieldState]] = {"main": [], "optional": [], "advanced": []}
+    parts: dict[str, list[FieldState]] = {"main": [], "sign_in": [], "optional": [], "advanced": []}
     preset = draft.presets.current(draft.values)
+    infos = {name: info for name, info in draft.asked.items() if name != "sign_in"}
+    own = own_fields(draft)
     # The kind's own fields come first, then those that every kind has, then those of one preset.
-    infos = {name: info for name, info in draft.form.model_fields.items() if name != "sign_in"}
     for name in sorted(infos, key=lambda name: (_owner(infos[name]), name in Fields.model_fields)):
         field = _field(draft, name, infos[name], errors.get(name, ""))
-        parts[_part(infos[name], field, preset)].append(field)
+        parts["sign_in" if name in own else _part(infos[name], field, preset)].append(field)
+    parts["sign_in"].sort(key=lambda field: field["optional"])
     return [
         {
             "name": name,
@@ -438,7 +451,7 @@ def _owner(info: FieldInfo) -> str:
 
 
 def _title(part: str, fields: list[FieldState]) -> str:
-    if part == "main":
+    if part in {"main", "sign_in"}:
         return ""
     labels = [field["label"] for field in fields if field["type"] != "bool"]
     lower = (each if each[:2].isupper() else each[:1].lower() + each[1:] for each in labels[1:])

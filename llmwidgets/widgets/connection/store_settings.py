@@ -67,6 +67,7 @@ class _PreviewRow(TypedDict):
     kind: str
     host: str
     tail: str
+    sign_in: str
     new: bool
     state: str
 
@@ -349,6 +350,7 @@ def _preview_view(preview: ImportPreview) -> _PreviewState:
                 "kind": PROVIDERS[each.kind].title,
                 "host": each.host,
                 "tail": each.tail,
+                "sign_in": each.sign_in,
                 "new": each.state == "new",
                 "state": _STATES[each.state],
             }

@@ -1,8 +1,9 @@
 // ConnectionForm: one form, and at its right what its check found or where to find what it asks.
 
-import { CheckResult } from "./connections/check";
-import { FormBody, GuideFold, WhereToFind } from "./connections/form";
+import { CheckDetails, CheckVerdict } from "./connections/check";
+import { FormBody, FormButtons, GuideFold, WhereToFind } from "./connections/form";
 import { Presets } from "./connections/presets";
+import { SignInUse } from "./connections/sign_in";
 import type { FormState } from "./connections/state";
 import { Alert } from "./panel/parts";
 import { isBefore, StoreGate, StoreNotice, StoreStatus } from "./store/gate";
@@ -26,6 +27,7 @@ function ConnectionForm({ state }: { state: State }) {
     </div>
   );
   const presets = !gate && form.presets.length > 0;
+  const apart = form.sign_in?.keyless;
   return (
     <>
       {store.gate === "create" && <CreateHead store={store} />}
@@ -43,10 +45,13 @@ function ConnectionForm({ state }: { state: State }) {
         <div class="cols halves">
           <div class="body stack">
             {!presets && head}
-            <FormBody form={form} />
+            <FormBody form={form} apart={apart} />
           </div>
           <div class="body stack">
-            <CheckResult form={form} />
+            {apart && <SignInUse sign_in={form.sign_in!} />}
+            <CheckVerdict form={form} />
+            {apart && <FormButtons form={form} />}
+            <CheckDetails form={form} />
             {form.report || form.origin ? (
               <GuideFold form={form} />
             ) : (

@@ -12,45 +12,62 @@ const FEW_MODELS = 5;
 const MOST_TICKED = 12;
 
 export function CheckResult({ form }: OfForm) {
-  const { report, mode } = form;
   return (
     <>
-      <div class="stack t result" role="status" aria-live="polite">
-        {report?.ok && <GoodNews form={form} report={report} />}
-        {report && !report.ok && <BadNews form={form} report={report} />}
-        {!report && form.said && <Note icon="ok" title={form.said} />}
-        {form.endings.map((end) => (
-          <Note
-            key={end.text}
-            icon="warn"
-            text={
-              <>
-                {end.models.map((model, n) => (
-                  <>
-                    {n === 0 ? "" : n === end.models.length - 1 ? " and " : ", "}
-                    <code>{model}</code>
-                  </>
-                ))}{" "}
-                {end.text}
-                {end.successor && (
-                  <>
-                    {" "}
-                    <code>{end.successor}</code> replaces it.
-                  </>
-                )}
-              </>
-            }
-          />
-        ))}
-        {report?.notes.map((said) => (
-          <Note key={said} icon="warn" text={said} />
-        ))}
-        {mode && (
-          <Note icon={mode.icon} title={mode.sentence}>
-            {mode.text && <p class="muted">{mode.text}</p>}
-          </Note>
-        )}
-      </div>
+      <CheckVerdict form={form} />
+      <CheckDetails form={form} />
+    </>
+  );
+}
+
+/** What a check found, in a sentence or two. */
+export function CheckVerdict({ form }: OfForm) {
+  const { report, mode } = form;
+  return (
+    <div class="stack t result" role="status" aria-live="polite">
+      {report?.ok && <GoodNews form={form} report={report} />}
+      {report && !report.ok && <BadNews form={form} report={report} />}
+      {!report && form.said && <Note icon="ok" title={form.said} />}
+      {form.endings.map((end) => (
+        <Note
+          key={end.text}
+          icon="warn"
+          text={
+            <>
+              {end.models.map((model, n) => (
+                <>
+                  {n === 0 ? "" : n === end.models.length - 1 ? " and " : ", "}
+                  <code>{model}</code>
+                </>
+              ))}{" "}
+              {end.text}
+              {end.successor && (
+                <>
+                  {" "}
+                  <code>{end.successor}</code> replaces it.
+                </>
+              )}
+            </>
+          }
+        />
+      ))}
+      {report?.notes.map((said) => (
+        <Note key={said} icon="warn" text={said} />
+      ))}
+      {mode && (
+        <Note icon={mode.icon} title={mode.sentence}>
+          {mode.text && <p class="muted">{mode.text}</p>}
+        </Note>
+      )}
+    </div>
+  );
+}
+
+/** The tables behind it: what was tried, the models, the requests. */
+export function CheckDetails({ form }: OfForm) {
+  const { mode } = form;
+  return (
+    <>
       {mode && mode.tried.length > 0 && <Probe mode={mode} />}
       {form.origin && form.rows && form.rows.length > 0 && (
         <Models key={form.key} form={form} rows={form.rows} />
@@ -98,12 +115,15 @@ function BadNews({ form, report }: OfForm & { report: ReportState }) {
   const { refused, key } = form;
   const fixes = report.fix.length > 0;
   const [open, setOpen] = useState(false);
+  const [said, setSaid] = useState("");
+  const copy = async () =>
+    setSaid((await copied(report.command)) ? "Copied." : "Select and copy it.");
   return (
     <>
       {form.said && <Note icon="info" title={form.said} />}
       <div class="callout fail stack t" role="alert">
         <Failed sentence={report.title.replace(/\.$/, "")} hint={report.text}>
-          {report.hint && <p>{report.hint}</p>}
+          {report.hint && <p class={report.command ? "muted" : ""}>{report.hint}</p>}
           {fixes && (
             <div class="swap">
               {report.fix.map((each) => (
@@ -124,19 +144,19 @@ function BadNews({ form, report }: OfForm & { report: ReportState }) {
             )}
             {fixes && (
               <Button go data-focus="fix" data-next="1" send="form.fix" content={{ form: key }}>
-                Apply fix and test
+                {report.apply}
               </Button>
             )}
-            {form.may_keep && !form.said && (
-              <Button bare send="form.keep" content={{ form: key }}>
-                {form.intent === "session" ? "Use it anyway, this session" : "Save anyway"}
+            {report.command && (
+              <Button small onClick={copy}>
+                Copy the command for the owner
               </Button>
             )}
+            {!form.sign_in?.keyless && <KeepUntested form={form} />}
             {!form.may_keep && !form.read_only && (
               <span class="s muted">The connection that worked is kept as it was.</span>
             )}
-            <span class="grow" />
-            <span class="s muted nw">
+            <span class="s muted nw end">
               {report.code}
               {report.code && report.details.length > 0 && " · "}
               {report.details.length > 0 && (
@@ -147,6 +167,14 @@ function BadNews({ form, report }: OfForm & { report: ReportState }) {
             </span>
           </div>
         </Failed>
+        {said && (
+          <div class="stack x" role="status">
+            <pre class="wire" tabIndex={0}>
+              {report.command}
+            </pre>
+            <p class="s muted">{said}</p>
+          </div>
+        )}
         {open && (
           <dl class="details s">
             {report.details.map(([name, said]) => (
@@ -159,6 +187,17 @@ function BadNews({ form, report }: OfForm & { report: ReportState }) {
         )}
       </div>
     </>
+  );
+}
+
+/** Keep a connection whose test failed; `untested` says so, where the test can pass later. */
+export function KeepUntested({ form, untested }: OfForm & { untested?: boolean }) {
+  if (!form.may_keep || form.said) return null;
+  const how = untested ? "untested" : "anyway";
+  return (
+    <Button bare send="form.keep" content={{ form: form.key }}>
+      {form.intent === "session" ? `Use it ${how}, this session` : `Save ${how}`}
+    </Button>
   );
 }
 
@@ -342,10 +381,11 @@ function Requests({ form }: OfForm) {
 
 function Request({ request }: { request: RequestState }) {
   const [said, setSaid] = useState("");
+  const word = request.curl.includes("{TOKEN}")
+    ? "$TOKEN stands for the token."
+    : "$KEY stands for the key.";
   const copy = async () =>
-    setSaid(
-      (await copied(request.curl)) ? "Copied. $KEY stands for the key." : "Select and copy it.",
-    );
+    setSaid((await copied(request.curl)) ? `Copied. ${word}` : "Select and copy it.");
   return (
     <div class="stack x">
       <div class="row wrap">

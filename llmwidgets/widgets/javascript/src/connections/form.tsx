@@ -8,8 +8,10 @@ import { Button, Fold, Icon, Link, Note } from "../panel/parts";
 import { Choice } from "../panel/tick";
 import { OpenNote } from "../store/making";
 import type { StorePanelState } from "../store/state";
+import { KeepUntested } from "./check";
 import { endpointHelp, PresetAddress } from "./presets";
 import { isBrief, SecretField, SecretLine } from "./secret";
+import { BackToKey, SignInChoice, SignInUse } from "./sign_in";
 import type {
   BoolFieldState,
   FieldState,
@@ -30,23 +32,31 @@ function useEdit(form: FormState): () => void {
   return () => panel.send("form.edit", { form: form.key, values: readValues(panel.root) });
 }
 
-/** Everything that is asked, and the buttons below. */
-export function FormBody({ form }: OfForm) {
+/** Everything that is asked, and the buttons below; `apart`, what is used without a key and the
+    buttons are drawn elsewhere. */
+export function FormBody({ form, apart }: OfForm & { apart?: boolean }) {
   return (
     <>
-      <FormFields form={form} />
+      <FormFields form={form} apart={apart} />
       <OpenNote />
       <Doubts form={form} />
-      <FormButtons form={form} />
+      {!apart && <FormButtons form={form} />}
     </>
   );
 }
 
-function FormFields({ form }: OfForm) {
-  const main = form.groups.filter((each) => each.name === "main");
+function FormFields({ form, apart }: OfForm & { apart?: boolean }) {
+  const { sign_in } = form;
+  const fieldsOf = (name: GroupState["name"]) =>
+    (form.groups.find((each) => each.name === name)?.fields ?? [])
+      .filter((field) => !form.read_only || field.filled)
+      .map((field) => <AnyField key={idOf(form, field.name)} form={form} field={field} />);
+  const own = fieldsOf("sign_in");
   const folded = form.groups.filter(
     (each) =>
-      each.name !== "main" && (!form.read_only || each.fields.some((field) => field.filled)),
+      each.name !== "main" &&
+      each.name !== "sign_in" &&
+      (!form.read_only || each.fields.some((field) => field.filled)),
   );
   return (
     <>
@@ -58,11 +68,10 @@ function FormFields({ form }: OfForm) {
       {form.key_notes.map(({ said, fix }) => (
         <Note key={said} icon="warn" title={said} text={fix} />
       ))}
-      {main.flatMap((group) =>
-        group.fields.map((field) => (
-          <AnyField key={idOf(form, field.name)} form={form} field={field} />
-        )),
-      )}
+      {fieldsOf("main")}
+      {sign_in && <SignInChoice form={form} sign_in={sign_in} />}
+      {own.length > 0 && <div class={own.length > 1 ? "pair" : ""}>{own}</div>}
+      {sign_in?.keyless && !apart && <SignInUse sign_in={sign_in} />}
       {folded.map((group) => (
         <FoldedGroup key={`${form.key}:${group.name}`} form={form} group={group} />
       ))}
@@ -379,38 +388,44 @@ function Doubts({ form }: OfForm) {
 }
 
 /** The buttons under the form, and what the step costs. */
-function FormButtons({ form }: OfForm) {
+export function FormButtons({ form }: OfForm) {
   const panel = usePanel<StorePanelState>();
   const test = (intent: string) => () => submitForm(panel, form, "form.test", { intent });
-  const failed = Boolean(form.report && !form.report.ok && form.report.fix.length);
-  const settled = form.origin && !failed;
+  const { sign_in } = form;
+  const refused = form.report && !form.report.ok;
+  const failed = Boolean(refused && form.report?.fix.length);
+  // What signs in without a key can be mended elsewhere: the same test is the step that leads on.
+  const waits = Boolean(refused && !failed && sign_in?.keyless);
+  const settled = form.origin && !failed && !waits;
   const busy = Boolean(form.busy);
   return (
     <div class="row wrap">
       <Button
         go={!settled && !failed && !form.doubts.length}
-        onClick={test(isBrief(form) ? "session" : "save")}
+        onClick={test(isBrief(form) ? "session" : waits ? form.intent : "save")}
         data-focus="test"
         data-main="1"
         aria-disabled={busy ? "true" : undefined}
       >
-        {form.read_only ? "Test" : form.origin ? "Test again" : "Test and save"}
+        {form.read_only ? "Test" : form.origin || waits ? "Test again" : "Test and save"}
       </Button>
-      {!busy && !form.origin && !panel.state?.store.memory && (
+      {!busy && !waits && !form.origin && !panel.state?.store.memory && (
         <Button onClick={test("session")}>Use for this session only</Button>
       )}
       {!busy && form.origin === "session" && (
         <Button onClick={test("save")}>Save in the store</Button>
       )}
-      <span class="s muted cost" role="status">
+      {!busy && refused && sign_in?.keyless && <KeepUntested form={form} untested />}
+      <span class={waits && !busy ? "" : "s muted cost"} role="status">
         {busy ? (
           <>
             <Icon name="busy" /> {form.busy}…
           </>
         ) : (
-          form.costs
+          !waits && form.costs
         )}
       </span>
+      {refused && sign_in?.back && !form.read_only && <BackToKey form={form} sign_in={sign_in} />}
     </div>
   );
 }

@@ -60,7 +60,7 @@ export type FieldState =
   | HeadersFieldState;
 
 export interface GroupState {
-  name: "main" | "optional" | "advanced";
+  name: "main" | "sign_in" | "optional" | "advanced";
   title: string;
   fields: FieldState[];
   open: boolean;
@@ -75,6 +75,10 @@ export interface ReportState {
   code: string;
   details: [name: string, said: string][];
   fix: { label: string; old: string; new: string }[];
+  /** What the button says that fixes it. */
+  apply: string;
+  /** What somebody else can run to fix it. */
+  command: string;
   notes: string[];
 }
 
@@ -131,6 +135,19 @@ export interface RequestState {
   curl: string;
 }
 
+/** How the form signs in; `account` is there once a token was fetched. */
+export interface SignInState {
+  way: string;
+  ways: { name: string; title: string }[];
+  keyless: boolean;
+  account: string;
+  source: string;
+  signed: boolean;
+  note: string;
+  back: string;
+  dropped: string;
+}
+
 export interface FormState {
   key: string;
   rev: string;
@@ -157,6 +174,7 @@ export interface FormState {
   warnings: string[];
   presets: PresetState[];
   preset: ChosenState | null;
+  sign_in: SignInState | null;
   groups: GroupState[];
   problem: string;
   hint: string;

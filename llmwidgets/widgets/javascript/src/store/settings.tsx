@@ -442,13 +442,13 @@ function Preview({ preview }: { preview: PreviewState }) {
   );
   const tick = (label: string, on: boolean) =>
     setTicked((before) => (on ? [...before, label] : before.filter((each) => each !== label)));
-  const head = ["Connection", "Kind", "Host", "Key ends in", "Here"].map((text) => ({ text }));
+  const head = ["Connection", "Kind", "Host", "Key", "Here"].map((text) => ({ text }));
   return (
     <div class="stack t">
       {preview.caution && <Note icon="warn" text={preview.caution} />}
       <Table
         head={head}
-        rows={preview.rows.map(({ label: name, kind, host, tail, state }) => ({
+        rows={preview.rows.map(({ label: name, kind, host, tail, sign_in, state }) => ({
           key: name,
           cells: [
             <Choice checked={ticked.includes(name)} onTick={(on) => tick(name, on)}>
@@ -456,7 +456,7 @@ function Preview({ preview }: { preview: PreviewState }) {
             </Choice>,
             kind,
             host,
-            <code>{tail}</code>,
+            tail ? <code>…{tail}</code> : sign_in,
             state,
           ],
         }))}

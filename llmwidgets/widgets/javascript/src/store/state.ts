@@ -22,7 +22,15 @@ export interface PreviewState {
   path: string;
   caution: string;
   unreadable: string[];
-  rows: { label: string; kind: string; host: string; tail: string; new: boolean; state: string }[];
+  rows: {
+    label: string;
+    kind: string;
+    host: string;
+    tail: string;
+    sign_in: string;
+    new: boolean;
+    state: string;
+  }[];
 }
 
 export interface SettingsState {
