@@ -35,6 +35,13 @@ _STATUS = {
 }  # fmt: skip
 """What the vendors' own words mean if they come under the status of a success."""
 _SUCCESS = range(200, 300)
+_MISFIT = re.compile(
+    r"'loc': \('body', (?P<place>[^)]{1,200})\),"
+    r" 'msg': (?P<quote>['\"])(?P<said>.{1,300}?)(?P=quote)[,}]"
+    r"|^(?P<where>[\w.]{1,200})\n  (?P<why>.{1,300}?) \[type=\w+, input_value=",
+    re.M,
+)
+"""A row of what pydantic has against a request, in the words of llama-cpp-python's server."""
 _READ = 2000
 """Characters of a message that are read."""
 _LONGEST = 300
@@ -94,15 +101,21 @@ def parse_error_body(payload: HTTPResponse) -> ErrorBody:
     source = error if isinstance(error, dict) else body
     inner = read_path(source, "innererror")
     code = source.get("code", source.get("statusCode"))
+    message, status = _message(source, error, body)[:_READ], None
+    if payload.status in _SUCCESS:
+        status = _status_in(code, source)
+    elif payload.status == 500 and (misfits := list(_MISFIT.finditer(message))):
+        # The request is at fault, and not the server: others answer 422 to it.
+        message, status = "; ".join(_misfit(each) for each in misfits[:3]), 422
     return ErrorBody(
-        message=_message(source, error, body)[:_READ],
+        message=message,
         code="" if code is None or isinstance(code, bool) else redact(str(code)[:80]),
         type=_word(source.get("type")) or _word(source.get("status")),
         param=_word(source.get("param")),
         inner=_word(read_path(inner, "code")),
         reason=_reason(source.get("details")),
         categories=filtered_categories(inner)[:5],
-        status=_status_in(code, source) if payload.status in _SUCCESS else None,
+        status=status,
         details=source.get("details"),
         whole=source,
     )
@@ -156,6 +169,12 @@ def _detail(each: Any) -> str:
     place = read_path(each, "loc")
     where = ".".join(str(part) for part in place) if isinstance(place, list) else ""
     return f"{where} {_word(read_path(each, 'msg'), 120)}".strip()
+
+
+def _misfit(row: re.Match[str]) -> str:
+    # Without the `input`, as in `_detail`.
+    place = row["where"] or ".".join(re.findall(r"\w+", row["place"]))
+    return f"{place} {row['why'] or row['said']}"
 
 
 def _word(value: Any, longest: int = 80) -> str:

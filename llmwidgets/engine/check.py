@@ -312,7 +312,8 @@ class _Checker:
             )
         names = ", ".join(each.id for each in (self.listed or ())[:20])
         details = [("Models of the server", names)] if names else []
-        return self._success(answers, capability, details=details)
+        report = self._success(answers, capability, details=details)
+        return replace(report, hint=catalog.unlisted_note(self.connection, self.model))
 
     async def _greet_instead(self, error: Failure) -> None:
         """Raise the error, unless the model says a word when it is held to no form."""

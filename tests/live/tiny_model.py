@@ -22,7 +22,12 @@ WINDOW = 8192
 _LAYERS, _WIDTH, _INNER, _HEADS = 2, 64, 128, 4
 _UNKNOWN, _BEGIN, _END = 0, 1, 2
 _PRINTABLE, _CLOSING, _NEVER = 3.0, 8.0, -100.0
-"""Logits that are added: of characters beside bytes, of what ends a record, of what ends a text."""
+"""Logits that are added: of characters beside bytes, of what ends a record, of what is not said.
+
+Not said, unless a grammar allows nothing else: the end of a text; and what makes of a string or a
+number one that JSON does not have, though the server's grammar does: bare controls, half a pair of
+surrogates, an exponent of six digits.
+"""
 _TEMPLATE = (
     "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
     "assistant: "
@@ -95,7 +100,9 @@ def _weights(tokens: list[str]) -> dict[str, np.ndarray]:
     logits[:, 0] = 0.0
     logits[tokens.index("\u2581") :, 0] = _PRINTABLE
     logits[[tokens.index(token) for token in '"}],'], 0] = _CLOSING
-    logits[[_UNKNOWN, _BEGIN, _END], 0] = _NEVER
+    unsaid = [tokens.index(f"<0x{byte:02X}>") for byte in (*range(32), 127, *rb"eE\\")]
+    unsaid += [tokens.index(token) for token in "eE\\"]
+    logits[[_UNKNOWN, _BEGIN, _END, *unsaid], 0] = _NEVER
     logits[:, 0] /= np.sqrt(_WIDTH)
     weights["output.weight"] = logits
     return weights
