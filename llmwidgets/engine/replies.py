@@ -80,7 +80,7 @@ def classify_ending(reply: Reply, limit: int, cut: CutInput | None) -> Failure |
         return Truncated(reply.explanation, hint)
     hint = "Raise max_output_tokens of this variant, lower its thinking, or ask fewer fields."
     tokens, used = count(limit, "token"), reply.usage.output_tokens
-    if used and used < limit * _NEARLY:
+    if used and used < limit * _NEARLY and reply.text.strip():
         return Truncated(
             f"The answer was cut off after {count(used, 'token')}, before its limit of {tokens}:"
             " the model's window is full, or the server has a limit of its own.",
