@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo lab test lint types javascript pictures benchmarks torture drift clean
+.PHONY: demo lab test lint types javascript pictures benchmarks torture drift live live-local clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/llmwidgets demo
@@ -41,6 +41,15 @@ torture: $(VENV)/.installed-test
 drift: $(VENV)/.installed-test
 	@$(BIN)/python -m tests.drift
 
+# Against the vendors' own servers, with the keys that are here: costs at most 1 US dollar.
+# MODELS="azure_openai/gpt-6-luna" make live  tries these alone.
+live: $(VENV)/.installed-test
+	@$(BIN)/python -m tests.live.keys $(MODELS); tried=$$?; $(BIN)/python -m tests.readme; exit $$tried
+
+# Against llama.cpp with a model made here: the first time its server is built, for some minutes.
+live-local: $(VENV)/.installed-test build/live/.installed
+	@LLMWIDGETS_LIVE_PYTHON=$(CURDIR)/build/live/bin/python $(BIN)/python -m pytest tests/live -m live
+
 clean:
 	rm -rf $(VENV) build
 
@@ -48,6 +57,14 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "llmwidgets needs Python 3.11 or newer: PYTHON=python3.12 make $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
+
+build/live/.installed: tests/live/requirements.txt
+	@command -v c++ >/dev/null || { echo "make live-local needs a C++ compiler: apt-get install g++"; exit 1; }
+	@echo "Building llama.cpp's server into build/live (once)"
+	@$(PYTHON) -m venv build/live
+	@CMAKE_ARGS="-DGGML_NATIVE=OFF -DLLAMA_BUILD_TOOLS=OFF" \
+	  build/live/bin/python -m pip install --quiet --disable-pip-version-check -r tests/live/requirements.txt
+	@touch $@
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing llmwidgets into $(VENV) (once)"

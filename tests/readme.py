@@ -7,6 +7,7 @@ from pathlib import Path
 
 from llmwidgets import PROVIDERS
 from llmwidgets.providers.base import Preset, Provider, SignInFields
+from tests.live.record import last_tried, read_record
 
 README = Path(__file__).parents[1] / "README.md"
 SERVERS = README.parent / "docs" / "servers.md"
@@ -30,12 +31,14 @@ def _row(provider: Provider) -> str:
     each = provider.fields.model_fields[provider.model_field] if provider.model_field else None
     named = "model" if each is None or each.title == "Name" else str(each.title).lower()
     many = "one per organization" if provider.single else f"one per {named}"
-    return f"| {provider.title} | `{provider.kind}` | {', '.join(asked)} | {many} | {models} |"
+    cells = (provider.title, f"`{provider.kind}`", ", ".join(asked), many, models)
+    return f"| {' | '.join((*cells, last_tried(provider.kind, read_record())))} |"
 
 
 def provider_table() -> str:
     """The kinds of connection as a Markdown table, from the providers' own data."""
-    head = ["| kind | in code | its form asks | how many | models |", "|---|---|---|---|---|"]
+    titles = ("kind", "in code", "its form asks", "how many", "models", "last tried live")
+    head = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     return "\n".join([*head, *(_row(provider) for provider in PROVIDERS.values())]) + "\n"
 
 

@@ -137,7 +137,11 @@ def unlisted_note(connection: Connection, model: str) -> str:
     """A sentence if the server's live list lacks the model; else empty."""
     listed = _listed(connection)
     lacks = bool(listed) and not find_listed(model, listed)
-    return f"{connection.host} does not list {model}: it may refuse the calls." if lacks else ""
+    if not lacks:
+        return ""
+    # A server with one model often answers by whatever name.
+    other = " or let another model answer them" if connection.provider.self_hosted else ""
+    return f"{connection.host} does not list {model}: it may refuse the calls{other}."
 
 
 def find_listed(model: str, listed: Iterable[str]) -> str:

@@ -38,6 +38,13 @@ _STATUS = {
 }  # fmt: skip
 """What the vendors' own words mean if they come under the status of a success."""
 _SUCCESS = range(200, 300)
+_MISFIT = re.compile(
+    r"'loc': \('body', (?P<place>[^)]{1,200})\),"
+    r" 'msg': (?P<quote>['\"])(?P<said>.{1,300}?)(?P=quote)[,}]"
+    r"|^(?P<where>[\w.]{1,200})\n  (?P<why>.{1,300}?) \[type=\w+, input_value=",
+    re.M,
+)
+"""A row of what pydantic has against a request, in the words of llama-cpp-python's server."""
 _READ = 2000
 """Characters of a message that are read."""
 _LONGEST = 300
@@ -99,8 +106,15 @@ def parse_error_body(payload: HTTPResponse) -> ErrorBody:
     source = error if isinstance(error, dict) else body
     inner = read_path(source, "innererror")
     code = source.get("code", source.get("statusCode"))
+    parts = (_message(source, error, body), _behind(source))
+    message, status = ": ".join(filter(None, parts))[:_READ], None
+    if payload.status in _SUCCESS:
+        status = _status_in(code, source)
+    elif payload.status == 500 and (misfits := list(_MISFIT.finditer(message))):
+        # The request is at fault, and not the server: others answer 422 to it.
+        message, status = "; ".join(_misfit(each) for each in misfits[:3]), 422
     return ErrorBody(
-        message=": ".join(filter(None, (_message(source, error, body), _behind(source))))[:_READ],
+        message=message,
         code="" if code is None or isinstance(code, bool) else redact(str(code)[:80]),
         type=_named_type(payload, body) or _word(source.get("type")) or _word(source.get("status")),
         param=_word(source.get("param")),
@@ -108,7 +122,7 @@ def parse_error_body(payload: HTTPResponse) -> ErrorBody:
         reason=_reason(source.get("details")),
         upstream=_UPSTREAM.sub("", _word(read_path(source, "metadata", "provider_name"), 40)),
         categories=filtered_categories(inner)[:5],
-        status=_status_in(code, source) if payload.status in _SUCCESS else None,
+        status=status,
         details=source.get("details"),
         whole=source,
     )
@@ -190,6 +204,12 @@ def _behind(source: dict[str, Any]) -> str:
         return "" if not isinstance(raw, str) or raw.lstrip().startswith("<") else raw.strip()
     error = body.get("error")
     return _message(error if isinstance(error, dict) else body, error, body)
+
+
+def _misfit(row: re.Match[str]) -> str:
+    # Without the `input`, as in `_detail`.
+    place = row["where"] or ".".join(re.findall(r"\w+", row["place"]))
+    return f"{place} {row['why'] or row['said']}"
 
 
 def _word(value: Any, longest: int = 80) -> str:

@@ -404,7 +404,8 @@ class _Checker:
             )
         names = ", ".join(each.id for each in (self.listed or ())[:20])
         details = [("Models of the server", names)] if names else []
-        return self._success(answers, capability, details=details)
+        report = self._success(answers, capability, details=details)
+        return replace(report, hint=catalog.unlisted_note(self.connection, self.model))
 
     async def _climb(self) -> tuple[bool, Capability | None, Failure | None]:
         """Whether the model said a word, and what it enforces, or why that cannot be told.

@@ -17,6 +17,8 @@ _PARSER_HINT = (
     ' "think": false).'
 )
 _VENDOR_HINT = "Lower its thinking, or take another model."
+_NEARLY = 0.9
+"""Servers do not count alike: an answer with this share of its limit reached it."""
 
 
 def find_answer(text: str, mode: Enforcement | None) -> str:
@@ -77,7 +79,14 @@ def classify_ending(reply: Reply, limit: int, cut: CutInput | None) -> Failure |
         hint = "Ask fewer fields, split the text, or take another model."
         return Truncated(reply.explanation, hint)
     hint = "Raise max_output_tokens of this variant, lower its thinking, or ask fewer fields."
-    tokens = count(limit, "token")
+    tokens, used = count(limit, "token"), reply.usage.output_tokens
+    if used and used < limit * _NEARLY and reply.text.strip():
+        return Truncated(
+            f"The answer was cut off after {count(used, 'token')}, before its limit of {tokens}:"
+            " the model's window is full, or the server has a limit of its own.",
+            "Raise the server's own limits (context window, output), split the text, or ask fewer"
+            " fields.",
+        )
     if reply.text.strip():
         return Truncated(f"The answer reached the output limit of {tokens}.", hint)
     if reply.thinking or reply.usage.reasoning_tokens:

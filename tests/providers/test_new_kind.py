@@ -32,7 +32,8 @@ except lw.errors.FieldError as error:
 else:
     raise AssertionError("an address that is none was taken")
 
-assert "| Acme | `acme` | API key | one per organization | 1 whitelisted |" in provider_table()
+row = "| Acme | `acme` | API key | one per organization | 1 whitelisted | never |"
+assert row in provider_table()
 assert "`acme`" in written(README.read_text("utf-8"))
 
 form = ConnectionForm("acme", lw.Store.in_memory()).state()["form"]

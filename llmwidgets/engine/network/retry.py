@@ -88,7 +88,8 @@ NETWORK_FAILURES: dict[FailureCode, NetworkFailure] = {
         "Ask again; if it happens again, a proxy or gateway in between may cut long replies."),
     FailureCode.TOO_SLOW: NetworkFailure(_Trait.PERHAPS_ANSWERED,
         "{host} did not finish its reply in {total:g} s.",
-        "Ask again later, ask fewer texts at a time, or take a faster model."),
+        "Ask again later: it may still be at an earlier question, even a stopped one. Or ask fewer"
+        " texts at a time, or take a faster model."),
     FailureCode.STALLED: NetworkFailure(_Trait.PERHAPS_ANSWERED,
         "{host} began its reply and then fell silent for {stall:g} s.",
         "Ask again; if it happens again, look into the server's own log."),
