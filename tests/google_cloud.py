@@ -17,7 +17,7 @@ from llmwidgets.connections import Policy
 from llmwidgets.dialects import gemini
 from llmwidgets.dialects.types import Call
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.network import google_impersonation, tokens
+from llmwidgets.engine.network.sign_in import google_impersonation, tokens
 from tests.engine.conftest import FarEnd, Seen, Wire, serving
 
 ROBOT = "robot@acme-1.iam.gserviceaccount.com"

@@ -14,16 +14,15 @@ from urllib.parse import urlsplit
 
 from llmwidgets.dialects.error_body import (
     ErrorBody,
-    format_wait,
     parse_error_body,
     quoted,
     read_limits,
-    read_wait,
     redirect_target,
     request_id,
 )
 from llmwidgets.dialects.response_body import read_body
 from llmwidgets.dialects.types import Call, HTTPResponse
+from llmwidgets.dialects.waits import format_wait, read_wait
 from llmwidgets.errors import (
     BadRequest,
     CallError,

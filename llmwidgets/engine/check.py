@@ -164,7 +164,7 @@ async def check_connection(
     clock: Clock | None = None,
 ) -> CheckReport:
     """`check` as a coroutine for the engine's loop."""
-    from llmwidgets.engine.network import tokens
+    from llmwidgets.engine.network.sign_in import tokens
 
     begun = time.perf_counter()
     patience = Patience(connection.host, clock or Clock(), tell)

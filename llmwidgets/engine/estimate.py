@@ -14,7 +14,7 @@ from llmwidgets.analysis.statistics.intervals import quantile
 from llmwidgets.dialects.types import Usage
 from llmwidgets.engine.capability import record_of
 from llmwidgets.engine.network import egress
-from llmwidgets.engine.network.token_hosts import token_hosts
+from llmwidgets.engine.network.sign_in.token_hosts import token_hosts
 from llmwidgets.engine.request_builder import (
     Document,
     Plan,

@@ -16,7 +16,7 @@ from llmwidgets.connections import catalog
 from llmwidgets.connections.catalog import key_has_ended, local_today
 from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.error_meanings import PASTE_TARGET_URI
-from llmwidgets.engine.network.tokens import known_account
+from llmwidgets.engine.network.sign_in.tokens import known_account
 from llmwidgets.errors import (
     CallError,
     Failure,

@@ -19,7 +19,7 @@ import llmwidgets as lw
 from llmwidgets.comparison.plain_code import MOST_LINES, _make_client
 from llmwidgets.demo import invoices
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.network import tokens
+from llmwidgets.engine.network.sign_in import tokens
 from llmwidgets.engine.request_builder import ResolvedVariant
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas.python_code import write_classes

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 import llmwidgets as lw
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.network import tokens
+from llmwidgets.engine.network.sign_in import tokens
 from tests.google_keys import a_service_account
 from tests.servers import ModelServer, Seen, serving_models
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from llmwidgets import errors
 from llmwidgets.dialects import anthropic, gemini, openai
-from llmwidgets.dialects.error_body import format_wait
 from llmwidgets.dialects.types import HTTPResponse
+from llmwidgets.dialects.waits import format_wait
 
 NOW = datetime(2026, 11, 28, 4, 0, tzinfo=UTC)
 DATE = {"date": "Sat, 28 Nov 2026 04:00:00 GMT"}

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 import llmwidgets as lw
 from llmwidgets import errors
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.network import tokens
+from llmwidgets.engine.network.sign_in import tokens
 from tests.engine.conftest import serving
 from tests.entra import CLIENT, Entra, a_token, a_tool, number_of, take_away
 from tests.servers import ModelServer, Seen, serving_models

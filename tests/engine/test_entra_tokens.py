@@ -26,7 +26,8 @@ from llmwidgets.dialects import openai
 from llmwidgets.dialects.types import AuthHeader, Call
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.check import apply_fix
-from llmwidgets.engine.network import proxies, tokens, transport
+from llmwidgets.engine.network import proxies, transport
+from llmwidgets.engine.network.sign_in import tokens
 from llmwidgets.errors import FieldError, PolicyError
 from llmwidgets.providers.urls import METADATA_HOST
 from llmwidgets.secret import Secret

@@ -12,7 +12,7 @@ import llmwidgets as lw
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.extraction import Extraction
-from llmwidgets.engine.network import tokens
+from llmwidgets.engine.network.sign_in import tokens
 from llmwidgets.providers import PROVIDERS
 from tests import kinds
 from tests.servers import GEMINI, ModelServer, serving_models

@@ -10,8 +10,9 @@ import pytest
 import llmwidgets as lw
 from llmwidgets.connections import Policy
 from llmwidgets.engine import event_loop, probe
-from llmwidgets.engine.network import egress, tokens
+from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Pace
+from llmwidgets.engine.network.sign_in import tokens
 from llmwidgets.errors import Overloaded
 from tests.engine.conftest import Seen, Wire
 from tests.google_keys import a_service_account

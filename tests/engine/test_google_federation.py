@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llmwidgets import Connection, errors
-from llmwidgets.engine.network import tokens
+from llmwidgets.engine.network.sign_in import tokens
 from tests.google_cloud import (
     SUBJECT,
     an_external_account,

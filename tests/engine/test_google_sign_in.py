@@ -18,7 +18,8 @@ from llmwidgets.connections.policy_file import rules_of
 from llmwidgets.dialects import gemini
 from llmwidgets.dialects.types import AuthHeader, Call
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.network import proxies, tokens, transport
+from llmwidgets.engine.network import proxies, transport
+from llmwidgets.engine.network.sign_in import tokens
 from llmwidgets.providers.urls import METADATA_HOST
 from llmwidgets.secret import Secret
 from tests.engine.test_transport import free_port

@@ -15,7 +15,7 @@ from llmwidgets.connections import Policy
 from llmwidgets.dialects import gemini
 from llmwidgets.dialects.types import Call
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.network import tokens
+from llmwidgets.engine.network.sign_in import tokens
 from tests.google_keys import a_private_key, a_service_account
 from tests.servers import ModelServer, serving_models
 
@@ -298,7 +298,7 @@ def test_no_text_of_credentials_makes_the_reader_fail(tmp_path):
     from hypothesis import given
     from hypothesis import strategies as st
 
-    from llmwidgets.engine.network.google_credentials import Problem, account_of
+    from llmwidgets.engine.network.sign_in.google_credentials import Problem, account_of
     from llmwidgets.secret import Secret
 
     keys = ["type", "private_key", "client_email", "token_uri", "client_id", "client_secret",

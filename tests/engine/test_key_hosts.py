@@ -12,7 +12,7 @@ import llmwidgets as lw
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.extraction import Extraction
-from llmwidgets.engine.network import tokens
+from llmwidgets.engine.network.sign_in import tokens
 from tests.google_keys import a_private_key, a_service_account
 from tests.kinds import fields_of
 from tests.servers import ModelServer, serving_models

@@ -15,8 +15,9 @@ from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects.error_body import redirect_target
 from llmwidgets.dialects.types import Call
 from llmwidgets.engine import capability, event_loop
-from llmwidgets.engine.network import egress, tokens
+from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.retry import NETWORK_FAILURES, network_error
+from llmwidgets.engine.network.sign_in import tokens
 from llmwidgets.engine.probe import Prober
 from llmwidgets.errors import CallError, Failure, FailureCode, Unauthorized
 from tests.kinds import KINDS, fields_of, made_up_key

@@ -13,9 +13,9 @@ from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine import capability, event_loop, probe
 from llmwidgets.engine.check import check_connection
-from llmwidgets.engine.network import tokens
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.network.patience import WAIT_SECONDS
+from llmwidgets.engine.network.sign_in import tokens
 from llmwidgets.errors import Overloaded, Unauthorized
 from tests.engine.scripts import (
     Script,

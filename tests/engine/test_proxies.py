@@ -15,8 +15,9 @@ from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects.types import Call
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.check import check_connection
-from llmwidgets.engine.network import egress, tokens, transport
+from llmwidgets.engine.network import egress, transport
 from llmwidgets.engine.network.proxies import proxy_for
+from llmwidgets.engine.network.sign_in import tokens
 from llmwidgets.errors import Failure, FailureCode
 from tests.clocks import hurry
 from tests.google_keys import a_service_account

@@ -11,7 +11,8 @@ import pytest
 import llmwidgets as lw
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.engine import event_loop, probe
-from llmwidgets.engine.network import egress, tokens
+from llmwidgets.engine.network import egress
+from llmwidgets.engine.network.sign_in import tokens
 from tests.engine.conftest import FarEnd, Seen, Wire, serving
 from tests.google_keys import a_service_account
 

@@ -17,7 +17,7 @@ from llmwidgets.connections.foreign_keys import base_url_of_vendor, foreign_key_
 from llmwidgets.dialects.types import forms_asked
 from llmwidgets.engine import capability, event_loop
 from llmwidgets.engine.check import CheckReport, check_connection
-from llmwidgets.engine.network import tokens
+from llmwidgets.engine.network.sign_in import tokens
 from llmwidgets.engine.probe import MOST_QUESTIONS, proof_of, questions_of
 from llmwidgets.providers import PROVIDERS, owner_of_whole_key
 from tests import kinds

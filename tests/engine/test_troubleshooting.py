@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.engine import capability, check, event_loop
 from llmwidgets.engine.check import CheckReport, apply_fix, check_connection
-from llmwidgets.engine.network import egress, tokens
+from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Clock
+from llmwidgets.engine.network.sign_in import tokens
 from llmwidgets.errors import FieldError
 from tests.engine.conftest import FarEnd, Model, Seen, Wire, serving
 from tests.engine.troubleshooting_cases import CASES, CHAT, PERTURBED, SetUp

@@ -13,7 +13,7 @@ import pytest
 from llmwidgets.analysis.statistics.verdict import conclude_unscored
 from llmwidgets.comparison import Variant
 from llmwidgets.comparison.runs import read_documents
-from llmwidgets.dialects.error_body import format_wait
+from llmwidgets.dialects.waits import format_wait
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import read_schema
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from llmwidgets.analysis.comparators import _read_rule
 from llmwidgets.cli import _read_arguments
-from llmwidgets.dialects.error_body import ErrorBody, read_wait
+from llmwidgets.dialects.error_body import ErrorBody
 from llmwidgets.dialects.types import HTTPResponse
+from llmwidgets.dialects.waits import read_wait
 from llmwidgets.errors import FieldError, LLMWidgetsError
 from llmwidgets.formatting import parse_number, parse_whole
 from llmwidgets.schemas import read_schema

@@ -22,7 +22,7 @@ import llmwidgets as lw
 from llmwidgets.cli import main
 from llmwidgets.connections import environment_connections, find_keys_of_other_tools
 from llmwidgets.connections.policy_file import read_policy_file
-from llmwidgets.engine.network.google_credentials import Account, account_of
+from llmwidgets.engine.network.sign_in.google_credentials import Account, account_of
 from llmwidgets.secret import Secret
 from llmwidgets.store import identity_sources
 from llmwidgets.store.age import Identity

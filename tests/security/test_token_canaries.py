@@ -23,7 +23,8 @@ from llmwidgets import errors
 from llmwidgets.connections import Policy
 from llmwidgets.dialects import gemini
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.network import egress, tokens
+from llmwidgets.engine.network import egress
+from llmwidgets.engine.network.sign_in import tokens
 from tests.google_cloud import (
     MODEL,
     NO_ROLE,

@@ -10,7 +10,7 @@ import llmwidgets as lw
 from llmwidgets import PROVIDERS, ConnectionForm
 from llmwidgets.connections import Connection
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.network import tokens
+from llmwidgets.engine.network.sign_in import tokens
 from llmwidgets.engine.probe import MOST_QUESTIONS, questions_of
 from llmwidgets.store.store import Store
 from tests.kinds import KINDS, connected, filled_in

@@ -69,7 +69,8 @@ async def send_guarded(
     Before anything is sent raises PolicyError, or Unauthorized for a key that is surely another
     vendor's; else what the transport raises.
     """
-    from llmwidgets.engine.network import tokens, transport
+    from llmwidgets.engine.network import transport
+    from llmwidgets.engine.network.sign_in import tokens
 
     policy.permit(connection, model)
     if _origin(call.url) != _bound(connection):

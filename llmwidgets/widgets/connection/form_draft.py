@@ -526,7 +526,7 @@ class Credentials:
 
 def read_credentials(secret: Secret) -> Credentials:
     """Read the file as a token would be asked for with it; nothing is sent."""
-    from llmwidgets.engine.network.google_credentials import Problem, account_of
+    from llmwidgets.engine.network.sign_in.google_credentials import Problem, account_of
 
     account = account_of(secret)
     if isinstance(account, Problem):

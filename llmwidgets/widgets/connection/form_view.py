@@ -220,7 +220,7 @@ def _head(draft: FormDraft) -> _FormHead:
 
 def _costs(draft: FormDraft) -> str:
     """What a test of this form sends, and to whom."""
-    from llmwidgets.engine.network.token_hosts import token_hosts
+    from llmwidgets.engine.network.sign_in.token_hosts import token_hosts
     from llmwidgets.engine.probe import MOST_QUESTIONS, proof_of, questions_of
 
     typed = draft.preview()

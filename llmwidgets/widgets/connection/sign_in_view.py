@@ -82,7 +82,7 @@ def _note(chosen: SignIn, connection: Connection | None) -> str:
 
 def _account(connection: Connection | None) -> str:
     """Whose token is in memory for the connection, such as `ada@acme.example by Azure CLI`."""
-    from llmwidgets.engine.network.tokens import known_account
+    from llmwidgets.engine.network.sign_in.tokens import known_account
 
     return redact(known_account(connection)) if connection is not None else ""
 

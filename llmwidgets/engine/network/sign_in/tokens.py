@@ -263,7 +263,7 @@ async def _ask(request: TokenRequest, digest: str) -> Token | LLMWidgetsError:
 def _fetch(request: TokenRequest) -> Token | LLMWidgetsError:
     """On a thread of its own: reading a key takes time, and a source waits for its answer."""
     name, _, function = _SOURCES[request.exchange.source].partition(":")
-    source: Source = getattr(import_module(f"llmwidgets.engine.network.{name}"), function)
+    source: Source = getattr(import_module(f"llmwidgets.engine.network.sign_in.{name}"), function)
     try:
         answer = source(request)
     except LLMWidgetsError as error:

@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from llmwidgets.dialects.types import AuthHeader, Call, HTTPResponse
-from llmwidgets.engine.network.tokens import Token, TokenRequest
+from llmwidgets.engine.network.sign_in.tokens import Token, TokenRequest
 from llmwidgets.errors import (
     CallError,
     FailureCode,

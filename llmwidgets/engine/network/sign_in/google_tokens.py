@@ -17,10 +17,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llmwidgets.dialects.types import AuthHeader, Call
-from llmwidgets.engine.network.google_credentials import Account, Problem, account_of
-from llmwidgets.engine.network.google_federation import SubjectTokenError, split_headers
-from llmwidgets.engine.network.google_impersonation import act_as, pay_by
-from llmwidgets.engine.network.tokens import Token, TokenRequest
+from llmwidgets.engine.network.sign_in.google_credentials import Account, Problem, account_of
+from llmwidgets.engine.network.sign_in.google_federation import SubjectTokenError, split_headers
+from llmwidgets.engine.network.sign_in.google_impersonation import act_as, pay_by
+from llmwidgets.engine.network.sign_in.tokens import Token, TokenRequest
 from llmwidgets.errors import (
     BadRequest,
     CallError,

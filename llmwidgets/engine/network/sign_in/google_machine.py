@@ -13,8 +13,8 @@ import re
 from urllib.parse import urlencode
 
 from llmwidgets.dialects.types import Call, HTTPResponse
-from llmwidgets.engine.network.google_impersonation import IAM_SCOPE, Impersonation, act_as
-from llmwidgets.engine.network.tokens import Token, TokenRequest
+from llmwidgets.engine.network.sign_in.google_impersonation import IAM_SCOPE, Impersonation, act_as
+from llmwidgets.engine.network.sign_in.tokens import Token, TokenRequest
 from llmwidgets.errors import CallError, FailureCode, Overloaded, Unauthorized, Unreachable
 from llmwidgets.providers.urls import METADATA_HOST, host_of, is_this_computer
 from llmwidgets.secret import Secret, mask_if_key

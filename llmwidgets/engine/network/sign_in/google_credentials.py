@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from llmwidgets.engine.network import google_federation
-from llmwidgets.engine.network.google_federation import Problem
-from llmwidgets.engine.network.google_impersonation import (
+from llmwidgets.engine.network.sign_in import google_federation
+from llmwidgets.engine.network.sign_in.google_federation import Problem
+from llmwidgets.engine.network.sign_in.google_impersonation import (
     IAM_SCOPE,
     SERVICE,
     Impersonation,
