@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from llmwidgets.dialects.error_body import ErrorBody, read_path
+from llmwidgets.dialects.error_body import ErrorBody, read_path, rows_of
 from llmwidgets.dialects.types import HTTPResponse
 from llmwidgets.formatting import count, parse_number
 
