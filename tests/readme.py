@@ -27,11 +27,13 @@ def _row(provider: Provider) -> str:
         for name, field in provider.fields.model_fields.items()
         if name not in SignInFields.model_fields and field.annotation is not bool
     ]
+    ways = [way.title for way in provider.sign_ins]
+    form = ", ".join(asked) + (f"; or {' or '.join(ways)}" if ways else "")
     models = f"{len(provider.models)} whitelisted" if provider.single else "the one it names"
     each = provider.fields.model_fields[provider.model_field] if provider.model_field else None
     named = "model" if each is None or each.title == "Name" else str(each.title).lower()
     many = "one per organization" if provider.single else f"one per {named}"
-    cells = (provider.title, f"`{provider.kind}`", ", ".join(asked), many, models)
+    cells = (provider.title, f"`{provider.kind}`", form, many, models)
     return f"| {' | '.join((*cells, last_tried(provider.kind, read_record())))} |"
 
 
