@@ -142,15 +142,15 @@ def restore_fields(provider: Provider, kept: Mapping[str, Any]) -> Fields:
     What they mean was read when they were saved, and is not read again; of what a reference leads
     to, a key field takes the key alone at each use.
     """
-    form = provider.form(kept.get("sign_in"))
+    form = provider.forms.get(kept.get("sign_in", "key"))
+    if form is None:
+        message = "is not a way to sign in that this version knows."
+        raise ValueError(message)
     typed, values = _types_of(form).model_validate(kept), dict[str, Any]()
     for name in kept:
         value = getattr(typed, name)
         refers = isinstance(value, Secret) and value.reference
         values[name] = provider.read_key(name, value) if refers else value
-    if kept.get("sign_in", "key") != way_of(form):
-        message = "is not a way to sign in that this version knows."
-        raise ValueError(message)
     return form.model_construct(**values)
 
 

@@ -267,7 +267,9 @@ class ListedModel:
 def forms_asked(dialect: Dialect, target: Target) -> tuple[ResponseFormat, ...]:
     """The forms that this server is asked for, strictest first: all of the format, or some."""
     forms: tuple[ResponseFormat, ...] = target.options.get("forms", dialect.LADDER)
-    return forms
+    if target.options.get("object_schema"):
+        return forms
+    return tuple(each for each in forms if each is not ResponseFormat.JSON_OBJECT_SCHEMA)
 
 
 class Dialect(Protocol):

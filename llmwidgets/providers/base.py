@@ -510,10 +510,15 @@ class Provider:
     key_field: str = field(init=False)
     """The secret field that the key belongs in: the first one of the form."""
 
+    forms: Mapping[str, type[Fields]] = field(init=False)
+    """The form of each way to sign in."""
+
     def __post_init__(self) -> None:
+        forms = {"key": self.fields, **{way.name: way.fields for way in self.sign_ins}}
+        object.__setattr__(self, "forms", forms)
         secret = [
             name
-            for form in (self.fields, *(way.fields for way in self.sign_ins))
+            for form in forms.values()
             for name, info in form.model_fields.items()
             if info.annotation in (Secret, Secret | None)
         ]
@@ -527,14 +532,13 @@ class Provider:
 
     def form(self, sign_in: object) -> type[Fields]:
         """The fields of the form that signs in in this way; of an unknown one, by the key."""
-        return next((way.fields for way in self.sign_ins if way.name == sign_in), self.fields)
+        return self.forms.get(sign_in, self.fields) if isinstance(sign_in, str) else self.fields
 
     @property
     def all_fields(self) -> dict[str, FieldInfo]:
         """The fields of the forms of every way to sign in, by name."""
-        forms = (*(way.fields for way in reversed(self.sign_ins)), self.fields)
         merged: dict[str, FieldInfo] = {}
-        for form in forms:
+        for form in reversed([*self.forms.values()]):
             merged |= form.model_fields
         return merged
 

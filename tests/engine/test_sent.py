@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests import kinds
 from tests.engine import scripts
 from tests.engine.conftest import serving
 from tests.engine.scripts import Script, Waits, hang_up, obey, refuse, say
+from tests.engine.test_shared_calls import until
 from tests.servers import FAULTS, OPENAI, ModelServer, Seen, serving_models
 
 CLAUDE = "claude in foundry"
@@ -151,7 +153,26 @@ def test_a_price_of_the_connection_is_what_a_test_cost(server):
     assert "1 question (99 tokens, cost $0.00018)" in report.sent
 
 
-def test_many_checks_at_once_make_one_probe(server):
+@dataclass
+class Patient(ModelServer):
+    """It answers the first question once every check has asked for its list."""
+
+    listed: int = 8
+
+    def answer(self, seen: Seen) -> tuple[int, Any]:
+        if is_question(seen):
+            until(lambda: sum(each.method == "GET" for each in [*self.seen]) >= self.listed)
+        return super().answer(seen)
+
+
+@pytest.fixture
+def patient() -> Iterator[ModelServer]:
+    with serving_models(kind=Patient, models=LISTED) as running:
+        yield running
+
+
+def test_many_checks_at_once_make_one_probe(patient):
+    server = patient
     connections = [connected("custom", server.url) for _ in range(8)]
 
     async def at_once() -> list[CheckReport]:
@@ -302,4 +323,5 @@ def test_no_key_of_a_kind_is_foreign_at_home():
         for prefix in provider.key_prefixes:
             key = json.dumps({}) if prefix.start == "{" else prefix.start + "0a" * 20
             fields = next((fields for of, fields, _ in AT_VENDORS if of == kind), {})
+            fields = fields or {name: kinds.fields_of(kind, "")[name] for name in provider.required}
             assert foreign_key_error(with_key(kind, key, **fields)) is None, (kind, prefix.start)

@@ -38,9 +38,8 @@ if TYPE_CHECKING:
     from llmwidgets.providers.base import FieldWarning, Kind
 
 
-_STAND_IN = "not-typed-yet-0000"
+STAND_IN = "not-typed-yet-0000"
 """In place of a secret while a form is being filled in; no warning about it counts."""
-_NOWHERE = "https://server.invalid/openai/v1"
 """In place of an endpoint that is not typed yet; every kind that asks for one can read it."""
 _FAILURE_FACTS = {
     "Unauthorized": "key refused",
@@ -166,14 +165,12 @@ class FormDraft:
             # What the address leaves open is asked for below it.
             filled.discard("endpoint")
         try:
-            self._stand_in()
+            _stand_in(self)
         except FieldError as error:
-            self._blame({name: error.problems[name] for name in error.problems if name in filled})
+            found = {name: error.problems[name] for name in error.problems if name in filled}
+            self.problems = _redacted(found)
             self.hint = redact(error.hint) if self.problems else ""
         self._blame_credentials()
-
-    def _blame(self, problems: Mapping[str, str]) -> None:
-        self.problems = {name: redact(problem) for name, problem in problems.items()}
 
     def receive(self, name: str, secret: Secret, header: str = "") -> None:
         """Keep a secret that arrived, in place of the stored one until saved or cleared."""
@@ -237,7 +234,7 @@ class FormDraft:
                 self.provider.kind, label=label, **values, **secrets, headers=headers
             )
         except FieldError as error:
-            self._blame(error.problems)
+            self.problems = _redacted(error.problems)
             self.hint = redact(error.hint)
             built = None
         if self.presets.needs_key(self.values) and not secrets and not headers:
@@ -363,44 +360,25 @@ class FormDraft:
     def preview(self) -> Connection | None:
         """The connection with stand-ins for what is not typed yet; None while nobody can say."""
         with contextlib.suppress(FieldError):
-            return self._stand_in()
+            return _stand_in(self)
         return None
 
-    def example(self) -> Connection | None:
-        """A connection as this form makes them, to an address that is nobody's."""
-        asked = self.asked
-        values = {
-            name: (info.examples or ["model"])[0]
-            for name, info in asked.items()
-            if info.is_required() and name not in self.provider.secret_fields
-        }
-        if "endpoint" in asked:
-            values["endpoint"] = _NOWHERE
-        values |= {"sign_in": self.values.get("sign_in")}
-        values |= {name: Secret(_STAND_IN) for name in self.provider.secret_fields if name in asked}
-        with contextlib.suppress(FieldError):
-            return Connection(self.provider.kind, **values)
-        return None
 
-    @property
-    def has_key(self) -> bool:
-        """Whether a test sends a key or token: one is filled in, or has to be."""
-        asked, kept = self.asked, {**self.secrets, **self.headers}
-        needed = (name for name in self.provider.secret_fields if name in asked)
-        filled = any(each.secret for each in kept.values())
-        return filled or any(asked[name].is_required() for name in needed)
+def _stand_in(draft: FormDraft) -> Connection:
+    asked, provider = draft.asked, draft.provider
+    values = {name: value for name, value in draft.values.items() if name in asked}
+    values |= {name: Secret(STAND_IN) for name in provider.secret_fields if name in asked}
+    own = provider.model_field
+    try:
+        return Connection(provider.kind, **values)
+    except FieldError:
+        if own is None or values.get(own):
+            raise
+        return Connection(provider.kind, **{**values, own: "model"})
 
-    def _stand_in(self) -> Connection:
-        asked = self.asked
-        values = {name: value for name, value in self.values.items() if name in asked}
-        values |= {name: Secret(_STAND_IN) for name in self.provider.secret_fields if name in asked}
-        own = self.provider.model_field
-        try:
-            return Connection(self.provider.kind, **values)
-        except FieldError:
-            if own is None or values.get(own):
-                raise
-            return Connection(self.provider.kind, **{**values, own: "model"})
+
+def _redacted(problems: Mapping[str, str]) -> dict[str, str]:
+    return {name: redact(problem) for name, problem in problems.items()}
 
 
 def connection_fact(connection: Connection) -> tuple[Icon, str]:

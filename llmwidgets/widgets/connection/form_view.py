@@ -31,6 +31,7 @@ from llmwidgets.widgets.connection.check_view import (
 )
 from llmwidgets.widgets.connection.form_draft import FormDraft, Intent
 from llmwidgets.widgets.connection.preset_view import ChosenState, PresetState
+from llmwidgets.widgets.connection.sending_view import describe_sending
 from llmwidgets.widgets.connection.sign_in_view import (
     SignInState,
     own_fields,
@@ -203,7 +204,7 @@ def _head(draft: FormDraft) -> _FormHead:
         "title": provider.title,
         "label": kept.label if kept else "",
         "about": "" if provider.single else f"one connection per {named}",
-        "costs": _costs(draft),
+        "costs": describe_sending(draft),
         "labelled": not provider.single and kept is None,
         "typed_label": draft.values.get("label") or "",
         "origin": kept.origin if kept else "",
@@ -216,29 +217,6 @@ def _head(draft: FormDraft) -> _FormHead:
         "said": draft.said,
         "apart": draft.apart,
     }
-
-
-def _costs(draft: FormDraft) -> str:
-    """What a test of this form sends, and to whom."""
-    from llmwidgets.engine.network.sign_in.token_hosts import token_hosts
-    from llmwidgets.engine.probe import MOST_QUESTIONS, proof_of, questions_of
-
-    typed = draft.preview()
-    connection = typed or draft.example()
-    if connection is None:
-        return ""
-    model = next(iter(connection.models), "*")
-    givers, where = token_hosts(connection), typed.host if typed else "the server"
-    signs_in = f"Signs in at {join_listed(givers)}. " if givers else ""
-    proof, questions = proof_of(connection, model), questions_of(connection, model)
-    if proof == "count":
-        return f"{signs_in}Sends one word to {where}: each model counts it, which costs nothing."
-    if proof == "list":
-        return f"{signs_in}Asks {where} for its list of models, which costs nothing."
-    keyed = " and your key" if draft.has_key and not givers else ""
-    short = f"1 to {questions} short questions" if questions > 1 else "one short question"
-    again = f"A busy server is asked again: {MOST_QUESTIONS} questions at most."
-    return f"{signs_in}Sends {short}{keyed} to {where}. {again}"
 
 
 def _fields(draft: FormDraft) -> _FormFields:

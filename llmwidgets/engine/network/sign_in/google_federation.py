@@ -48,7 +48,7 @@ _BY_FILE = (
 class Problem:
     """Why credentials cannot be used, and the next step; it contains no part of them.
 
-    Without a hint, the one of the way to sign in holds.
+    Without a hint, that of the sign-in holds.
     """
 
     sentence: str
