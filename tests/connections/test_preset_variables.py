@@ -234,3 +234,19 @@ def test_the_shell_says_how_a_preset_is_connected(label, capsys):
     said = capsys.readouterr().err
     assert "is connected as custom" in said
     assert 'Connection("custom", name=' in said
+
+
+@pytest.mark.parametrize(("model", "said"), [
+    ("openai.gpt-6-sol", "cannot be called yet"),
+    ("us.anthropic.claude-opus-5-20260301-v1:0", "Write bedrock/anthropic.claude-opus-5."),
+    ("anthropic.claude-opus-55", "not on the shipped whitelist"),
+])  # fmt: skip
+def test_the_shell_says_of_a_model_that_it_cannot_be_called(monkeypatch, capsys, model, said):
+    """The check of a whole connection would say nothing of it."""
+    with serving_models() as server:
+        for name, value in {"AWS_BEARER_TOKEN_BEDROCK": "made-up-0001", "AWS_REGION": "us-east-1",
+                            "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": server.url}.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        assert main(["connections", "check", f"bedrock/{model}"]) != 0
+        assert said in capsys.readouterr().err
+        assert not server.seen
