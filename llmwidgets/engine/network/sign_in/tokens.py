@@ -350,7 +350,7 @@ def _fetch(request: TokenRequest) -> Token | LLMWidgetsError:
         answer = source(request)
     except LLMWidgetsError as error:
         answer = error
-    except Exception as error:  # noqa: BLE001 - it, and the frames it came through, may contain it
+    except BaseException as error:  # noqa: BLE001 - its frames may contain what is exchanged
         name = type(error).__name__
         sentence = f"What answered the sign-in gave no token that can be used ({name})."
         hint = "A proxy or firewall may be in between: ask the administrator of the network."
