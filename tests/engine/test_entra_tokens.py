@@ -883,7 +883,9 @@ def test_a_variable_of_the_sign_in_service_in_no_spelling_ends_otherwise(
 ):
     by_secret(monkeypatch)
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", named.encode("utf-8", "replace").decode())
-    assert refusal(connected(entra, certified)).hint
+    error = refusal(connected(entra, certified))
+    assert "What answered" not in error.message
+    assert error.hint
 
 
 def test_another_account_of_the_variables_has_a_token_of_its_own(

@@ -36,6 +36,7 @@ from tests.google_cloud import (
 )
 
 SCHEMA = {"type": "object", "properties": {"total": {"type": "number"}}, "required": ["total"]}
+LOGIN = "application_default_credentials.json"
 CANARY = "Canary-of-a-file-7Q2v"
 WAYS = ("machine", "gcloud", "federation", "reader")
 HUGE, LATER = int("9" * 400), "2099-01-01T00:00:00Z"
@@ -209,7 +210,7 @@ def test_a_file_that_changes_meanwhile_keeps_no_token_of_the_other(cloud, ways, 
     other = {**a_login(cloud.url), "refresh_token": "made-up-refresh-0002"}
 
     def give() -> str:
-        written(tmp_path, other, "application_default_credentials.json")
+        written(tmp_path, other, LOGIN)
         return "ya29.made-up-1"
 
     cloud.token = give
@@ -262,3 +263,18 @@ def test_a_child_has_tokens_of_its_own(cloud):
     assert bearer(exchanged(connection)) == "ya29.made-up-1"
     os.close(read)
     os.close(write)
+
+
+ODD = ["a\r\nX-Injected: 1", "t\u00f8ken", "\ud800", "a\0b"]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=ascii)
+def test_what_cannot_be_a_header_is_said_of_the_file(cloud, tmp_path, odd):
+    """Not of a key, of which there is none."""
+    written(tmp_path, {**a_login(cloud.url), "quota_project_id": odd}, LOGIN)
+    assert "quota_project_id" in refusal(connected(cloud, "gcloud")).message
+    for headers in ({"X-Secret": odd}, {odd: "x"}):
+        source = {"url": f"{cloud.url}/subject", "headers": headers}
+        error = refusal(by_file(cloud, tmp_path, an_external_account(cloud.url, source)))
+        assert "headers that the file names" in error.message
+    assert cloud.seen == []

@@ -115,7 +115,9 @@ def _source_problem(source: Mapping[str, Any], token_type: str) -> Problem | Non
         )
     headers = source.get("headers") or {}
     texts = isinstance(headers, dict) and all(isinstance(each, str) for each in headers.values())
-    if not texts:
+    if not texts or not re.fullmatch(
+        "[ -~]*", "".join(f"{each}{headers[each]}" for each in headers)
+    ):
         return _refusal("The headers that the file names are not names and texts.")
     return _url_problem(url, headers) if isinstance(url, str) else _path_problem(str(file))
 
