@@ -19,6 +19,7 @@ from llmwidgets.connections.policy_file import Patterns, Rules
 from llmwidgets.dialects import gemini
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.network.sign_in import tokens
+from llmwidgets.store.document import UnreadableConnection, connection_from_json
 from tests.entra import a_tool, take_away
 from tests.google_cloud import (
     MODEL,
@@ -278,3 +279,22 @@ def test_what_cannot_be_a_header_is_said_of_the_file(cloud, tmp_path, odd):
         error = refusal(by_file(cloud, tmp_path, an_external_account(cloud.url, source)))
         assert "headers that the file names" in error.message
     assert cloud.seen == []
+
+
+@pytest.mark.parametrize(
+    "way", [["entra"], {"a": 1}, {"entra"}, 7, True, "sso", b"entra"], ids=repr
+)
+def test_what_is_no_way_to_sign_in_is_said(way):
+    with pytest.raises(errors.FieldError, match="its ways are key, entra"):
+        Connection(
+            "azure_openai", sign_in=way, deployment="d", endpoint="https://a.openai.azure.com"
+        )
+
+
+@pytest.mark.parametrize("way", [["entra"], {"a": 1}, 7, True, "sso", None], ids=repr)
+def test_a_way_of_another_version_stays_in_the_store(way):
+    fields = {"sign_in": way, "deployment": "d", "endpoint": "https://a.openai.azure.com"}
+    data = {"kind": "azure_openai", "label": "mine", "fields": fields}
+    kept = connection_from_json(data)
+    assert isinstance(kept, UnreadableConnection)
+    assert kept.with_label("other").json == {**data, "label": "other"}
