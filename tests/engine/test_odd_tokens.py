@@ -249,6 +249,7 @@ def test_a_tool_that_hangs_does_not_hold_up_the_end(monkeypatch, tmp_path, then)
     assert time.monotonic() - begun < 15
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_child_has_tokens_of_its_own(cloud):
     connection = connected(cloud)
