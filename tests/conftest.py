@@ -147,6 +147,11 @@ def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None, Non
         KEPT.end()
 
 
+def pytest_sessionfinish() -> None:
+    """Also where the suite ends at its first failure."""
+    KEPT.end()
+
+
 def pytest_collection_finish() -> None:
     """Ten thousand collected tests would else be looked through by every garbage collection."""
     gc.collect()
