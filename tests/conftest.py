@@ -7,7 +7,8 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,10 @@ from hypothesis import settings
 from llmwidgets.providers.presets import PRESETS
 from tests.clocks import hurry
 from tests.jupyterlab import (
+    KEPT,
     browser,  # noqa: F401
     fresh_page,  # noqa: F401
     lab,  # noqa: F401
-    loaded,  # noqa: F401
     page,  # noqa: F401
 )
 from tests.node import sources  # noqa: F401
@@ -120,19 +121,35 @@ def _refuse_strangers(address: object) -> None:
             raise AssertionError(message)
 
 
+_WITH_BROWSER: set[Path] = set()
+"""The files with tests of the browser."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that take longest come first: they would else be waited for at the end.
+
+    Those of the browser follow each other, so that it is started once.
 
     An address in the id of a test is refused: it differs among the processes that share the tests.
     """
     if odd := [item.nodeid for item in items if re.search(r" at 0x[0-9a-f]+", item.nodeid)]:
         raise pytest.UsageError(f"Name this case, whose id has an address in it: {odd[0]}")
-    slow = {
-        item.path
-        for item in items
-        if item.get_closest_marker("browser") or item.get_closest_marker("long")
-    }
-    items.sort(key=lambda item: item.path not in slow)
+    long = {item.path for item in items if item.get_closest_marker("long")}
+    _WITH_BROWSER.update(item.path for item in items if item.get_closest_marker("browser"))
+    items.sort(key=lambda item: (item.path not in long, item.path not in _WITH_BROWSER))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None, None, None]:
+    """The browser ends where the next file has no test of it."""
+    yield
+    if nextitem is None or nextitem.path not in _WITH_BROWSER:
+        KEPT.end()
+
+
+def pytest_sessionfinish() -> None:
+    """Also where the suite ends at its first failure."""
+    KEPT.end()
 
 
 def pytest_collection_finish() -> None:
@@ -142,6 +159,9 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Hundreds of processes load the package: it is compiled once, whatever the shell says.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     # A shell that ignores Ctrl-C hands that down; tests interrupt themselves and their children.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,8 +1,8 @@
 """A real JupyterLab in a real Chromium, for tests and pictures.
 
 `lab` is a server with folders of its own, once a session; `page` opens a notebook of it, in a
-JupyterLab that the tests of a file share: it takes seconds to load, and a notebook a moment. Both
-are fixtures of the whole suite:
+JupyterLab that the tests share: it takes seconds to load, and a notebook a moment. Both are
+fixtures of the whole suite:
 
     def test_panel(lab, page):
         lab.notebook("a.ipynb", ["import llmwidgets as lw", "lw.ConnectionPanel()"])
@@ -133,6 +133,8 @@ class LabPage:
             self.close()
             self.command("docmanager:open", path=name)
         page.wait_for_function(f"(() => {{ const app = window.jupyterapp; return {_READY} }})()")
+        if page.evaluate("document.body.dataset.jpThemeLight") == "false":
+            self.theme(LIGHT)
         if page.evaluate("!document.querySelector('.jp-SideBar.jp-mod-left .lm-mod-current')"):
             return self
         self.command("application:toggle-left-area")
@@ -239,33 +241,53 @@ def lab(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Lab
     server.stop()
 
 
+class KeptBrowser:
+    """One Chromium and the JupyterLab loaded in it, kept from one file of the browser to the next.
+
+    They take seconds to start. They end before the tests of other files: while Playwright runs, no
+    other test can use asyncio.run.
+    """
+
+    def __init__(self) -> None:
+        self.loaded: list[LabPage] = []
+        self._started: Any = None
+        self._ends = contextlib.ExitStack()
+
+    def start(self, chromium: str) -> Any:
+        """The browser, started where it does not run."""
+        from playwright.sync_api import expect, sync_playwright
+
+        if self._started is None:
+            expect.set_options(timeout=PATIENCE_MS)
+            playwright = self._ends.enter_context(sync_playwright())
+            self._started = playwright.chromium.launch(
+                executable_path=chromium, args=CHROMIUM_FLAGS
+            )
+            self._ends.callback(self._started.close)
+        return self._started
+
+    def end(self) -> None:
+        """Close all pages, the browser and Playwright."""
+        for each in self.loaded:
+            each.browser_page.context.close()
+        self.loaded, self._started = [], None
+        self._ends.close()
+
+
+KEPT = KeptBrowser()
+"""Of this process; `tests/conftest.py` ends it."""
+
+
 @pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Any]:
-    """One Chromium a module: while Playwright runs, no other test can use asyncio.run."""
-    from playwright.sync_api import expect, sync_playwright
-
-    expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def loaded(lab: Lab, browser: Any) -> Iterator[list[LabPage]]:
-    """The JupyterLab that the tests of a file share, once one of them has opened it."""
-    shared: list[LabPage] = []
-    yield shared
-    for each in shared:
-        each.browser_page.context.close()
+def browser(chromium: str) -> Any:
+    """The Chromium of this process."""
+    return KEPT.start(chromium)
 
 
 @pytest.fixture
-def page(
-    lab: Lab, browser: Any, loaded: list[LabPage], request: pytest.FixtureRequest
-) -> Iterator[LabPage]:
+def page(lab: Lab, browser: Any, request: pytest.FixtureRequest) -> Iterator[LabPage]:
     """A page with nothing open; a script error fails the test, and the next has another page."""
-    opened = loaded.pop() if loaded else _new_page(lab, browser)
+    opened = KEPT.loaded.pop() if KEPT.loaded else _new_page(lab, browser)
     for heard in (opened.frames, opened.sent, opened.troubles):
         heard.clear()
     opened.browser_page.set_viewport_size(_WINDOW)
@@ -274,7 +296,7 @@ def page(
     if request.session.testsfailed > failed or opened.troubles:
         opened.browser_page.context.close()
     else:
-        loaded.append(opened)
+        KEPT.loaded.append(opened)
     assert not opened.troubles, opened.troubles
 
 
@@ -360,7 +382,6 @@ def _surroundings(home: Path) -> dict[str, str]:
         "XDG_CACHE_HOME": str(home / "cache"),
         "XDG_DATA_HOME": str(home / "data"),
         "PYTHONPATH": str(REPOSITORY),
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
 
 

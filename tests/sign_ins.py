@@ -170,7 +170,9 @@ def fill_in(panel: Any, form: SignedIn, url: str, folder: Path) -> None:
     panel.get_by_role("radiogroup", name="Sign in with").wait_for()
     for label, said in form.plain.items():
         box = panel.get_by_label(re.compile(f"^{label}( optional)?$"))
+        folded = panel.locator("summary").filter(has_text=label)
+        box.or_(folded).first.wait_for()  # the form of another way may still be there
         if not box.is_visible():
-            panel.locator("summary").filter(has_text=label).click()
+            folded.click()
         box.fill(said.format(url=url, folder=folder))
         box.blur()

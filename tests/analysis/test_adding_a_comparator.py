@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import llmwidgets as lw
+from tests.trees import ROOT, copy_tree
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Add a comparator\n")[2]
 FUNCTION, RULE, ENTRY = re.findall(r"```python\n(.*?)```", PAGE.partition("\n## ")[0], re.DOTALL)
 
@@ -35,9 +33,7 @@ def test_a_function_in_scoring() -> None:
 
 
 def test_a_rule_by_name(tmp_path) -> None:
-    shutil.copytree(
-        ROOT / "llmwidgets", tmp_path / "llmwidgets", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    copy_tree(tmp_path, "llmwidgets")
     path = tmp_path / "llmwidgets" / "analysis" / "comparators.py"
     before, registry, after = path.read_text("utf-8").partition("_RULES: dict")
     opened, brace, rest = after.partition("{\n")

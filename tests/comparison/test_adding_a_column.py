@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.trees import ROOT, copy_tree
+
 PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 PAGE = PAGE.partition("## Add a column to the scoreboard\n")[2].partition("\n## ")[0]
 ADDITIONS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -64,10 +64,7 @@ def run(folder: Path, *arguments: str) -> None:
 
 def test_a_column_is_what_the_page_says(tmp_path) -> None:
     """And the tests that hold the columns, what was saved and the widths pass with it."""
-    unwanted = shutil.ignore_patterns("__pycache__", "node_modules")
-    for folder in ("llmwidgets", "tests"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=unwanted)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    copy_tree(tmp_path, "llmwidgets", "tests", "pyproject.toml")
     for (name, before), addition in zip(PLACES, ADDITIONS, strict=True):
         path = tmp_path / name
         text = path.read_text("utf-8")

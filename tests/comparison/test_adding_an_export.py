@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.trees import ROOT, copy_tree
+
 PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Add an export\n")[2]
 ENTRY, FUNCTION = re.findall(r"```python\n(.*?)```", PAGE.partition("\n## ")[0], re.DOTALL)
 
@@ -29,11 +28,7 @@ except lw.errors.FieldError as error:
 
 
 def test_an_export_is_one_entry(tmp_path) -> None:
-    shutil.copytree(
-        ROOT / "llmwidgets",
-        tmp_path / "llmwidgets",
-        ignore=shutil.ignore_patterns("__pycache__", "node_modules"),
-    )
+    copy_tree(tmp_path, "llmwidgets")
     path = tmp_path / "llmwidgets" / "comparison" / "serialization.py"
     before, registry, after = path.read_text("utf-8").partition("WRITERS: dict")
     opened, brace, rest = after.partition("{\n")

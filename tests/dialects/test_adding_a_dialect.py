@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.providers.test_new_kind import ROOT, run
+from tests.providers.test_new_kind import run
+from tests.trees import ROOT, copy_tree
 from tests.type_checks import check_types
 
 LOOKS = """
@@ -61,10 +61,7 @@ assert report.models == ("acme-large",), report
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tree with the dialect of the page, and the kind of the page before in that format."""
     root = tmp_path_factory.mktemp("tree")
-    for name in ("llmwidgets", "tests"):
-        ignored = shutil.ignore_patterns("__pycache__", "node_modules")
-        shutil.copytree(ROOT / name, root / name, ignore=ignored)
-    shutil.copy2(ROOT / "pyproject.toml", root / "pyproject.toml")
+    copy_tree(root, "llmwidgets", "tests", "pyproject.toml")
     page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     kind, line = examples(page, "## Add a provider")[:2]
     dialect, named = examples(page, "## Add a dialect")[:2]

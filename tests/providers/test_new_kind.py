@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import ROOT, copy_tree
 from tests.type_checks import check_types
-
-ROOT = Path(__file__).parents[2]
 
 LOOKS = """
 import json, os
@@ -104,10 +103,7 @@ CONTRACTS = (
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tree with the kind that CONTRIBUTING shows, in a file and a line."""
     root = tmp_path_factory.mktemp("tree")
-    for name in ("llmwidgets", "tests"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("README.md", "pyproject.toml"):
-        shutil.copy2(ROOT / name, root / name)
+    copy_tree(root, "llmwidgets", "tests", "README.md", "pyproject.toml")
     page = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Add a provider")[2]
     file, line = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[:2]
     providers = root / "llmwidgets" / "providers"

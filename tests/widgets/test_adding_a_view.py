@@ -16,9 +16,8 @@ from playwright.sync_api import expect
 
 from tests.node import run_in
 from tests.pages import DRAW, KERNEL
+from tests.trees import ROOT, copy_tree
 from tests.type_checks import check_types
-
-ROOT = Path(__file__).parents[2]
 
 LOOKS = """
 import llmwidgets as lw
@@ -40,10 +39,7 @@ def copy(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tree with the view that CONTRIBUTING shows, built."""
     root = tmp_path_factory.mktemp("tree")
     widgets = root / "llmwidgets" / "widgets"
-    for name in ("llmwidgets", "tests"):
-        ignored = shutil.ignore_patterns("__pycache__", "javascript")
-        shutil.copytree(ROOT / name, root / name, ignore=ignored)
-    shutil.copy2(ROOT / "pyproject.toml", root)
+    copy_tree(root, "llmwidgets", "tests", "pyproject.toml", without=("javascript",))
     shutil.copytree(sources, widgets / "javascript", symlinks=True)
     page = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Add a view")[2]
     blocks = re.findall(r"```(?:python|tsx)\n(.*?)```", page, re.DOTALL)

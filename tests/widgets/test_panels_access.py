@@ -54,12 +54,14 @@ class Audit:
     def __init__(self, page: Any, panel: Any) -> None:
         self.page, self.panel = page, panel
         self.found: dict[str, list[str]] = {}
+        self.themes = [LIGHT, DARK]
         script = resources.files("axe_playwright_python") / "axe.min.js"
         page.browser_page.evaluate(script.read_text("utf-8"))
 
     def screen(self, name: str) -> None:
-        """Look at what is shown now, in both themes."""
-        for theme in (DARK, LIGHT):
+        """Look at what is shown now, in both themes, in that first which is there."""
+        self.themes.reverse()
+        for theme in self.themes:
             self.page.theme(theme)
             passed, violations = self.panel.evaluate(AUDIT, RULES_AT_LEAST)
             assert passed >= RULES_AT_LEAST
