@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from llmwidgets.comparison.core import CellKey, ResultData
-from llmwidgets.connections.sdk_export import entra_exchange
 from llmwidgets.dialects.requests import document_text
-from llmwidgets.dialects.types import ResponseFormat
+from llmwidgets.dialects.types import ResponseFormat, exchange_of
 from llmwidgets.engine.extraction import encode_request
 from llmwidgets.engine.replies import find_answer, parse_reply
 from llmwidgets.errors import FieldError
@@ -349,7 +348,7 @@ def _make_client(column: ResolvedVariant) -> _Client:
             arguments["http_options"] = f"{{{inner}}}"
         name = "genai.Client"
     else:
-        exchange = entra_exchange(target)
+        exchange = exchange_of(target.auth, "entra")
         signs_in, token = _token_provider(exchange) if exchange else ("", "")
         arguments |= {sdk.token_argument: token} if token else {"api_key": _main_key(connection)}
         if headers := _headers(connection, target.auth, alone=usual):

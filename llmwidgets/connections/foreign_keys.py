@@ -43,14 +43,13 @@ def foreign_key_error(connection: Connection, model: str = "") -> Unauthorized |
 
 def base_url_of_vendor(connection: Connection) -> str:
     """The base URL that leads where the connection leads without one."""
-    fields, model = connection.fields, next(iter(connection.models), "*")
-    called = connection.target(model).url
-    for url in (connection.address, str(getattr(fields, "endpoint", "")), called):
+    fields, target = connection.fields, connection.first_target
+    for url in (connection.address, str(getattr(fields, "endpoint", "")), target.url):
         with suppress(ValueError):
             named = type(fields).model_validate({**dict(fields), "base_url": url})
-            if connection.provider.target(named, model).url == called:
+            if connection.provider.target(named, target.model).url == target.url:
                 return named.base_url or url
-    return called
+    return target.url
 
 
 def _insist(connection: Connection) -> str:

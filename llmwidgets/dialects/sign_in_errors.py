@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from llmwidgets.dialects.error_meanings import ErrorResponse, Meaning
 from llmwidgets.dialects.error_table import ErrorRule
+from llmwidgets.dialects.types import exchange_of
 from llmwidgets.errors import FailureCode, Forbidden, Unauthorized
 
 _KEYS_OFF = re.compile(
@@ -72,8 +73,7 @@ _REFUSED = Meaning(
 
 def _by_token(response: ErrorResponse) -> bool:
     """Whether the call was sent with a token of Entra ID in place of a key."""
-    auth = response.call.auth if response.call else ()
-    return any(each.exchange and each.exchange.source == "entra" for each in auth)
+    return exchange_of(response.call.auth if response.call else (), "entra") is not None
 
 
 def _is_openai(response: ErrorResponse) -> bool:

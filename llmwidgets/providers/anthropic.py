@@ -122,7 +122,7 @@ def _target(fields: Fields, model: str) -> Target:
     auth = AuthHeader("x-api-key", fields.api_key)
     # A login token is accepted as Bearer only; a key either way, and a gateway may read this one.
     if fields.api_key.begins("sk-ant-oat"):
-        auth = AuthHeader("Authorization", fields.api_key, "Bearer {}")
+        auth = AuthHeader.bearer(fields.api_key)
     return messages_target(f"{base}/v1", model, (auth,), slash=slash)
 
 

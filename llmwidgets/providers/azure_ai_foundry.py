@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import anthropic, openai
-from llmwidgets.dialects.types import AuthHeader, Dialect, Target
+from llmwidgets.dialects.types import Dialect, Target
 from llmwidgets.providers import azure_openai, azure_sign_in
 from llmwidgets.providers.anthropic import PROVIDER as ANTHROPIC
 from llmwidgets.providers.anthropic import messages_target
@@ -28,7 +28,6 @@ from llmwidgets.providers.base import (
 from llmwidgets.secret import Secret
 
 _read = partial(checked_endpoint, claude=True)
-
 
 Model = Annotated[
     str,
@@ -74,16 +73,12 @@ class FoundryEntraFields(azure_openai.AzureFields):
 
 
 def _target(fields: Fields, model: str) -> Target:
-    assert isinstance(fields, FoundryFields | FoundryEntraFields)
-    key = fields.api_key if isinstance(fields, FoundryFields) else Secret("")
+    assert isinstance(fields, azure_openai.AzureFields)
     endpoint = read_endpoint(fields.pasted)
     if endpoint.flavour == "anthropic":
-        names = ("x-api-key", *endpoint.key_headers)
-        auth = tuple(AuthHeader(name, key) for name in names)
-        if fields.way == "entra":
-            auth = (fields.entra_auth,)
+        auth = fields.auth("x-api-key", *endpoint.key_headers)
         return messages_target(endpoint.url, model, auth, slash=endpoint.slash)
-    return azure_openai.make_target(fields, model, key, both_headers=True)
+    return azure_openai.make_target(fields, model, both_headers=True)
 
 
 def _speaks(fields: Fields | None, _model: str) -> Dialect | None:

@@ -78,12 +78,17 @@ class AzureFields(EndpointFields, SignInFields):
         """The address that counts: the base URL of a gateway, else the endpoint."""
         return self.base_url or str(getattr(self, "endpoint", ""))
 
-    @property
-    def entra_auth(self) -> AuthHeader:
-        """The header with a token of Entra ID in place of a key."""
-        asked = {name: getattr(self, name, None) for name in ("tenant", "client_id")}
-        # A gateway in front of the endpoint passes the token on.
-        return azure_sign_in.entra_auth(str(getattr(self, "endpoint", "")), **asked)
+    def auth(self, *headers: str) -> tuple[AuthHeader, ...]:
+        """The key in each of these headers, or a token of Entra ID in its place."""
+        if self.way == "entra":
+            asked = {name: getattr(self, name, None) for name in ("tenant", "client_id")}
+            # A gateway in front of the endpoint passes the token on.
+            return (azure_sign_in.entra_auth(str(getattr(self, "endpoint", "")), **asked),)
+        key = getattr(self, "api_key", Secret(""))
+        return tuple(
+            AuthHeader.bearer(key) if name == "Authorization" else AuthHeader(name, key)
+            for name in headers
+        )
 
     @property
     def named(self) -> str:
@@ -113,7 +118,7 @@ class AzureFields(EndpointFields, SignInFields):
         return [("host", endpoint.host), *parts, ("format", _FLAVOURS[endpoint.flavour])]
 
 
-def make_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) -> Target:
+def make_target(fields: Fields, model: str, *, both_headers: bool = False) -> Target:
     """Where the deployment answers; `both_headers` sends the key as Bearer as well."""
     assert isinstance(fields, AzureFields)
     endpoint = read_endpoint(fields.pasted)
@@ -121,15 +126,11 @@ def make_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) 
     if endpoint.flavour == "dated":
         url = f"{url.rpartition('/deployments')[0]}/deployments/{quote(model, safe='')}"
     own = endpoint.flavour in {"v1", "dated"}
-    auth = tuple(AuthHeader(name, key) for name in endpoint.key_headers)
-    if both_headers or not own:
-        auth += (AuthHeader("Authorization", key, "Bearer {}"),)
-    if fields.way == "entra":
-        auth = (fields.entra_auth,)
+    bearer = ("Authorization",) if both_headers or not own else ()
     return Target(
         url=url,
         model=model,
-        auth=auth,
+        auth=fields.auth(*endpoint.key_headers, *bearer),
         query={"api-version": endpoint.api_version} if endpoint.api_version else {},
         options={
             "token_parameter": "max_completion_tokens" if own else "max_tokens",
@@ -321,11 +322,6 @@ class AzureOpenAIEntraFields(AzureFields):
     read_url = checked_endpoint
 
 
-def _target(fields: Fields, model: str) -> Target:
-    key = fields.api_key if isinstance(fields, AzureOpenAIFields) else Secret("")
-    return make_target(fields, model, key, both_headers=False)
-
-
 def _sdk(fields: Fields, target: Target) -> SDK:
     sdk = make_sdk(fields, target)
     origin = {"AZURE_OPENAI_ENDPOINT": read_address(target.url).origin}
@@ -354,7 +350,7 @@ PROVIDER = Provider(
         "One connection serves one deployment: add another connection for another model.",
     ),
     dialect=openai,
-    target=_target,
+    target=make_target,
     sdk=_sdk,
     sign_ins=(azure_sign_in.way(AzureOpenAIEntraFields),),
     model_field="deployment",

@@ -6,14 +6,13 @@ Each of Azure's clouds has a sign-in service and names of its own for what a tok
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from llmwidgets.dialects.types import AuthHeader, Exchange
-from llmwidgets.providers.base import Fields, SignIn
+from llmwidgets.providers.base import Fields, SignIn, spelled
 from llmwidgets.providers.urls import host_of
 from llmwidgets.secret import Secret
 
@@ -26,31 +25,16 @@ AUTHORITIES = {
 
 _CLOUD = re.compile(r"\.azure(?:-api)?\.(us|cn)$")
 _PROJECT = re.compile(r"/api/projects/", re.I)
-
-
-def _tenant(value: str | None) -> str | None:
-    if value is None or re.fullmatch(
-        r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:[a-z0-9][a-z0-9-]{0,62}\.)+[a-z][a-z0-9-]+",
-        value.lower(),
-        re.ASCII,
-    ):
-        return value and value.lower()
-    message = "is not a tenant: write its id or a domain, such as acme.example."
-    raise ValueError(message)
-
-
-def _client_id(value: str | None) -> str | None:
-    if value is None or re.fullmatch(
-        r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", value.lower(), re.ASCII
-    ):
-        return value and value.lower()
-    message = "is not a client id: it is written as 00000000-0000-0000-0000-000000000000."
-    raise ValueError(message)
+_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 Tenant = Annotated[
     str | None,
-    AfterValidator(_tenant),
+    spelled(
+        rf"{_ID}|(?:[a-z0-9][a-z0-9-]{{0,62}}\.)+[a-z][a-z0-9-]+",
+        "is not a tenant: write its id or a domain, such as acme.example.",
+        lower=True,
+    ),
     Field(
         title="Tenant",
         description="An id or a domain. Default: the one you are signed in to.",
@@ -59,7 +43,11 @@ Tenant = Annotated[
 ]
 ClientId = Annotated[
     str | None,
-    AfterValidator(_client_id),
+    spelled(
+        _ID,
+        "is not a client id: it is written as 00000000-0000-0000-0000-000000000000.",
+        lower=True,
+    ),
     Field(
         title="Client id",
         description="Of a managed identity, on a server in Azure. Default: none.",
@@ -92,9 +80,7 @@ def entra_auth(endpoint: str, *, tenant: str | None, client_id: str | None) -> A
     if _PROJECT.search(urlsplit(endpoint).path):
         scopes.reverse()
     authority = "" if cloud == "com" else AUTHORITIES[cloud]
-    exchange = Exchange.by(
-        "entra", scopes[0], tenant=tenant, client_id=client_id, authority=authority
-    )
-    return AuthHeader(
-        "Authorization", Secret(""), "Bearer {}", replace(exchange, second_scope=scopes[1])
-    )
+    exchange = Exchange(
+        "entra", scopes[0], second_scope=scopes[1], hosts=(AUTHORITIES[cloud],)
+    ).given(tenant=tenant, client_id=client_id, authority=authority)
+    return AuthHeader.bearer(Secret(""), exchange)

@@ -142,7 +142,7 @@ def _target(fields: Fields, model: str) -> Target:
     return Target(
         url=url,
         model=model,
-        auth=(AuthHeader("Authorization", fields.api_key, "Bearer {}"),),
+        auth=(AuthHeader.bearer(fields.api_key),),
         headers={name: value for name, value in named.items() if value},
         options={
             "token_parameter": "max_completion_tokens",

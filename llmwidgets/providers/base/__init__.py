@@ -9,6 +9,7 @@ from llmwidgets.providers.base.fields import (
     Way,
     read_day,
     sign_in_field,
+    spelled,
     way_of,
 )
 from llmwidgets.providers.base.models import (
@@ -35,5 +36,5 @@ __all__ = [
     "OPENAI_VARIABLES", "PRICES", "SDK", "Advice", "DatedPrice", "Ended", "EndpointFields",
     "Environment", "FieldWarning", "Fields", "KeyPrefix", "Kind", "Link", "ModelFacts", "Preset",
     "Provider", "SignIn", "SignInFields", "Status", "Way", "is_amount", "is_price", "openai_sdk",
-    "read_day", "sign_in_field", "spell_slug", "way_of",
+    "read_day", "sign_in_field", "spell_slug", "spelled", "way_of",
 ]  # fmt: skip

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+)
 
 from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
@@ -114,6 +121,18 @@ class Fields(BaseModel):
     def address_parts(self) -> list[tuple[str, str]]:
         """What was read from a pasted address, as names and values; most kinds read nothing."""
         return []
+
+
+def spelled(pattern: str | re.Pattern[str], problem: str, *, lower: bool = False) -> AfterValidator:
+    """Takes only a text of this pattern, with `lower` in small letters; nothing stays nothing."""
+
+    def read(value: str | None) -> str | None:
+        text = value.lower() if value and lower else value
+        if text is None or re.fullmatch(pattern, text):
+            return text
+        raise ValueError(problem)
+
+    return AfterValidator(read)
 
 
 class EndpointFields(Fields):

@@ -321,7 +321,7 @@ def _address(connection: Connection) -> _AddressState | None:
     """The address in parts and the URL that is called; None for a kind without an address."""
     if "endpoint" not in type(connection.fields).model_fields:
         return None
-    target = connection.target(next(iter(connection.models), "*"))
+    target = connection.first_target
     route = _ROUTES.get(str(connection.dialect.NAME), "")
     return {
         "parts": [list(part) for part in connection.fields.address_parts()],

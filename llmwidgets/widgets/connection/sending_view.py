@@ -19,7 +19,6 @@ _NOWHERE = "https://server.invalid/openai/v1"
 
 def describe_sending(draft: FormDraft) -> str:
     """What a test of this form sends, and to whom; empty while nobody can say."""
-    from llmwidgets.engine.network.sign_in.token_hosts import token_hosts
     from llmwidgets.engine.probe import MOST_QUESTIONS, proof_of, questions_of
 
     typed = draft.preview()
@@ -27,7 +26,7 @@ def describe_sending(draft: FormDraft) -> str:
     if connection is None:
         return ""
     model = next(iter(connection.models), "*")
-    givers, where = token_hosts(connection), typed.host if typed else "the server"
+    givers, where = connection.token_hosts, typed.host if typed else "the server"
     signs_in = f"Signs in at {join_listed(givers)}. " if givers else ""
     proof, questions = proof_of(connection, model), questions_of(connection, model)
     if proof == "count":

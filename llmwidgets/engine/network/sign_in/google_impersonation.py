@@ -24,10 +24,10 @@ from llmwidgets.errors import (
     Unreachable,
 )
 from llmwidgets.providers.urls import is_this_computer
-from llmwidgets.providers.vertex_ai import SCOPE
+from llmwidgets.providers.vertex_ai import IAM_HOST, SCOPE
 from llmwidgets.secret import Secret, redact
 
-SERVICE = "https://iamcredentials.googleapis.com"
+SERVICE = f"https://{IAM_HOST}"
 IAM_SCOPE = "https://www.googleapis.com/auth/iam"
 """What a token is asked for that is only exchanged for one of another account."""
 _URL = re.compile(
@@ -102,7 +102,7 @@ def _exchange(
         "scope": [scope],
         "lifetime": f"{step.seconds}s",
     }
-    bearer = AuthHeader("Authorization", token.secret, "Bearer {}")
+    bearer = AuthHeader.bearer(token.secret)
     response = request.send(Call("POST", step.url, (bearer,), headers=token.headers, body=body))
     if response.status != 200:
         return _explain(response, token, step, request)
@@ -134,7 +134,7 @@ def _explain(
         words, status = "", response.status if response.status in {429, 500, 502, 503, 504} else 0
     if status == 403 and re.search(r"has not been used|is disabled|SERVICE_DISABLED", words):
         sentence = "The IAM Service Account Credentials API is turned off in the project."
-        hint = "Turn it on: gcloud services enable iamcredentials.googleapis.com."
+        hint = f"Turn it on: gcloud services enable {IAM_HOST}."
         return request.error(Forbidden, sentence, hint, FailureCode.SWITCHED_OFF)
     if status == 403:
         sentence = f"{whose} may not act as {email}."

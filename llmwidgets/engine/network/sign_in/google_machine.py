@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from urllib.parse import urlencode
 
 from llmwidgets.dialects.types import Call, HTTPResponse
@@ -17,6 +16,7 @@ from llmwidgets.engine.network.sign_in.google_impersonation import IAM_SCOPE, Im
 from llmwidgets.engine.network.sign_in.tokens import Token, TokenRequest
 from llmwidgets.errors import CallError, FailureCode, Overloaded, Unauthorized, Unreachable
 from llmwidgets.providers.urls import METADATA_HOST, host_of, is_this_computer
+from llmwidgets.providers.vertex_ai import PROJECT
 from llmwidgets.secret import Secret, mask_if_key
 
 _VARIABLE = "GCE_METADATA_HOST"
@@ -105,7 +105,7 @@ def _describe(token: Token, root: str, request: TokenRequest) -> Token | CallErr
     if request.exchange.option("project"):
         response = _get(f"{root}project/project-id", request)
         project = response.body.decode("ascii", "replace").strip()
-        if response.status != 200 or not re.fullmatch(r"[a-z0-9:.-]{4,60}", project):
+        if response.status != 200 or not PROJECT.fullmatch(project):
             sentence = "The metadata server of this machine names no project."
             hint = "Fill in the project ID of this connection."
             return request.error(Unauthorized, sentence, hint, FailureCode.PROJECT)

@@ -178,7 +178,7 @@ def known_account(connection: Connection) -> str:
 
     Empty until one was fetched, and if the token does not say.
     """
-    target = connection.target(next(iter(connection.models), "*"))
+    target = connection.first_target
     header = _header(target.auth)
     kept = _kept.get(_digest(_in_force(header, target.url)) or "") if header else None
     if kept is None or not kept.token.account:
