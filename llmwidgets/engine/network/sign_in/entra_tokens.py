@@ -14,23 +14,20 @@ import os
 import re
 import threading
 import time
-from base64 import urlsafe_b64decode
-from binascii import Error as NotBase64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from llmwidgets.dialects.types import AuthHeader, Call, HTTPResponse
-from llmwidgets.engine.network.sign_in.tokens import Token, TokenRequest
-from llmwidgets.errors import (
-    CallError,
-    FailureCode,
-    FieldError,
-    Overloaded,
-    PolicyError,
-    Unauthorized,
+from llmwidgets.engine.network.sign_in.tokens import (
+    Token,
+    TokenRequest,
+    is_busy,
+    quote_service,
+    read_claims,
 )
+from llmwidgets.errors import CallError, FailureCode, PolicyError, Unauthorized
 from llmwidgets.providers.azure_sign_in import AUTHORITIES
 from llmwidgets.providers.urls import METADATA_HOST, is_this_computer
 from llmwidgets.secret import Secret, redact
@@ -94,7 +91,7 @@ def _find_authority(request: TokenRequest) -> str | CallError:
 
 def _take_ready(request: TokenRequest, secret: Secret) -> Token | CallError:
     """The token that somebody else fetched, if it has not ended."""
-    ends = _claims(secret).get("exp")
+    ends = read_claims(secret).get("exp")
     seconds = ends - time.time() if isinstance(ends, int | float) else _READY_SECONDS
     if seconds > 0:
         return Token(secret, seconds, account=_account(secret), via=_READY)
@@ -153,18 +150,9 @@ def _used(chain: Any) -> str:
     return _TOOLS.get(type(getattr(chain, "_successful_credential", None)).__name__, "")
 
 
-def _claims(secret: Secret) -> Mapping[str, Any]:
-    """What a token says about itself, which nothing here relies on; empty if it is not a JWT."""
-    try:
-        claims = json.loads(urlsafe_b64decode(secret.reveal().split(".")[1] + "=="))
-    except (IndexError, ValueError, NotBase64, FieldError, RecursionError):
-        return {}
-    return claims if isinstance(claims, dict) else {}
-
-
 def _account(secret: Secret) -> str:
     """Whose token it is: the user's name, else the id of the application."""
-    claims = _claims(secret)
+    claims = read_claims(secret)
     names = (claims.get(name) for name in ("upn", "preferred_username", "unique_name", "appid"))
     return next((name for name in names if isinstance(name, str) and name), "")[:254]
 
@@ -224,7 +212,7 @@ class _Wire:
             if place.netloc.lower() == self.authority:
                 self.failure = error
             raise
-        if response.status == 429 or response.status >= 500:
+        if is_busy(response):
             self.busy = place.netloc
         elif response.status >= 400:
             self.words = response.body[:4000].decode("utf-8", "replace")
@@ -387,8 +375,7 @@ def _explain(words: str, wire: _Wire, request: TokenRequest) -> CallError:
     if wire.failure is not None:
         return wire.failure
     if wire.busy:
-        sentence = f"The sign-in service at {wire.busy} has an error of its own."
-        return request.error(Overloaded, sentence, "Try again in a minute.", FailureCode.TOKEN)
+        return request.busy(f"The sign-in service at {wire.busy}")
     if number := re.search(r"AADSTS(\d+)", words):
         for numbers, code, sentence, hint in _CODES:
             if re.fullmatch(numbers, number[1]):
@@ -407,4 +394,4 @@ def _explain(words: str, wire: _Wire, request: TokenRequest) -> CallError:
 def _quote(words: str) -> str:
     """The first sentence of what the service says, without what identifies the request."""
     first = re.split(r"\s*(?:Trace ID|Correlation ID|\\r|\\n|\n|\")", words, maxsplit=1)[0]
-    return " ".join(redact(first).split())[:200]
+    return quote_service(first)

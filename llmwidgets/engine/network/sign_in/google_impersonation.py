@@ -14,18 +14,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llmwidgets.dialects.types import AuthHeader, Call, HTTPResponse
-from llmwidgets.engine.network.sign_in.tokens import Token, TokenRequest
-from llmwidgets.errors import (
-    CallError,
-    FailureCode,
-    Forbidden,
-    Overloaded,
-    Unauthorized,
-    Unreachable,
+from llmwidgets.engine.network.sign_in.tokens import (
+    Token,
+    TokenRequest,
+    is_busy,
+    quote_service,
 )
+from llmwidgets.errors import CallError, FailureCode, Forbidden, Unauthorized
 from llmwidgets.providers.urls import is_this_computer
 from llmwidgets.providers.vertex_ai import IAM_HOST, SCOPE
-from llmwidgets.secret import Secret, redact
+from llmwidgets.secret import Secret
 
 SERVICE = f"https://{IAM_HOST}"
 IAM_SCOPE = "https://www.googleapis.com/auth/iam"
@@ -151,20 +149,16 @@ def _explain(
     if status == 401:
         sentence = f"Google did not accept the sign-in by which {email} was asked for."
         return request.error(Unauthorized, sentence, "Sign in again.", "credentials")
-    if status == 429 or status >= 500:
-        sentence = f"{_host(step)} has an error of its own."
-        return request.error(Overloaded, sentence, "Try again in a minute.", FailureCode.TOKEN)
+    if is_busy(response):
+        return request.busy(_host(step))
     if not words:
         return _not_google(step, request)
-    quote = " ".join(redact(words).split())[:200]
-    sentence = f"Google gives no token of {email}. It says: {quote}"
+    sentence = f"Google gives no token of {email}. It says: {quote_service(words)}"
     return request.error(Unauthorized, sentence, "", "credentials")
 
 
 def _not_google(step: Impersonation, request: TokenRequest) -> CallError:
-    sentence = f"What answers at {_host(step)} is not Google's service for tokens of accounts."
-    hint = "A proxy or firewall may be in between: ask the administrator of the network."
-    return request.error(Unreachable, sentence, hint, FailureCode.TOKEN_SERVICE)
+    return request.not_the_service(_host(step), "Google's service for tokens of accounts")
 
 
 def _host(step: Impersonation) -> str:

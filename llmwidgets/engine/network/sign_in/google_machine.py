@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.engine.network.sign_in.google_impersonation import IAM_SCOPE, Impersonation, act_as
-from llmwidgets.engine.network.sign_in.tokens import Token, TokenRequest
-from llmwidgets.errors import CallError, FailureCode, Overloaded, Unauthorized, Unreachable
+from llmwidgets.engine.network.sign_in.tokens import Token, TokenRequest, is_busy
+from llmwidgets.errors import CallError, FailureCode, Unauthorized, Unreachable
 from llmwidgets.providers.urls import METADATA_HOST, host_of, is_this_computer
 from llmwidgets.providers.vertex_ai import PROJECT
 from llmwidgets.secret import Secret, mask_if_key
@@ -78,9 +78,8 @@ def _read(response: HTTPResponse, root: str, request: TokenRequest) -> Token | C
         sentence = "This machine has no service account."
         hint = f"Give it one with the role Vertex AI User, and the scope cloud-platform. {_OR}"
         return request.error(Unauthorized, sentence, hint, "credentials")
-    if response.status == 429 or response.status >= 500:
-        sentence = "The metadata server of this machine has an error of its own."
-        return request.error(Overloaded, sentence, "Try again in a minute.", FailureCode.TOKEN)
+    if is_busy(response):
+        return request.busy("The metadata server of this machine")
     try:
         # The reply has no name here: a frame's locals appear in tracebacks.
         secret = Secret(json.loads(response.body)["access_token"])

@@ -9,20 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import re
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from llmwidgets.dialects.types import AuthHeader, Call, Exchange, HTTPResponse
-from llmwidgets.errors import CallError, FailureCode, FieldError, LLMWidgetsError
+from llmwidgets.errors import (
+    CallError,
+    FailureCode,
+    FieldError,
+    LLMWidgetsError,
+    Overloaded,
+    Unreachable,
+)
 from llmwidgets.providers.urls import host_of
-from llmwidgets.secret import Secret
+from llmwidgets.secret import Secret, redact
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
@@ -90,6 +99,36 @@ class TokenRequest:
     def error(self, kind: type[CallError], sentence: str, hint: str, code: str) -> CallError:
         """Why there is no token, for the call that waits for it."""
         return kind(sentence, hint, label=self.call.label, model=self.call.model, code=code)
+
+    def busy(self, who: str) -> CallError:
+        """That who was asked for the token cannot answer now."""
+        sentence = f"{who} has an error of its own."
+        return self.error(Overloaded, sentence, "Try again in a minute.", FailureCode.TOKEN)
+
+    def not_the_service(self, host: str, service: str) -> CallError:
+        """That something else answers in place of the service that gives tokens."""
+        sentence = f"What answers at {host} is not {service}."
+        hint = "A proxy or firewall may be in between: ask the administrator of the network."
+        return self.error(Unreachable, sentence, hint, FailureCode.TOKEN_SERVICE)
+
+
+def is_busy(response: HTTPResponse) -> bool:
+    """Whether who was asked has an error of its own."""
+    return response.status == 429 or response.status >= 500
+
+
+def read_claims(secret: Secret) -> Mapping[str, Any]:
+    """What a token says about itself, which nothing here relies on; empty if it is not a JWT."""
+    try:
+        claims = json.loads(urlsafe_b64decode(secret.reveal().split(".")[1] + "=="))
+    except (IndexError, ValueError, FieldError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def quote_service(words: str) -> str:
+    """What a service says, short and without what looks like a key."""
+    return " ".join(redact(words).split())[:200]
 
 
 Source = Callable[[TokenRequest], Token | LLMWidgetsError]
