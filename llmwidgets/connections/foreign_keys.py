@@ -26,7 +26,7 @@ def foreign_key_error(connection: Connection, model: str = "") -> Unauthorized |
     key = connection.secret_fields.get(connection.provider.key_field)
     owner = key_owner(key) if key is not None else ""
     vendors = _vendors_at(connection) if owner else ()
-    if not vendors or any(_same(owner, each) for each in vendors):
+    if not vendors or owner in vendors:
         # What a reference leads to can be another key by the next call.
         if key is None or not key.reference:
             _fine.add(connection)
@@ -70,16 +70,14 @@ def _vendors_at(connection: Connection) -> tuple[str, ...]:
         return ()
     if "endpoint" not in type(connection.fields).model_fields:
         return _names(provider.kind)
+    if preset := connection.preset:
+        owners = (title_of(owner) for owner, key in key_prefixes() if preset.key_start == key.start)
+        return (preset.title, *owners)
     if AZURE_HOST.search(host):
         return (provider.title if provider.deployments else "Azure",)
     for each in PROVIDERS.values():
         if each.host and f".{host}".endswith(f".{each.host}"):
             return _names(each.kind)
-    for preset in provider.presets:
-        if host_of(preset.endpoint) == host:
-            begun = preset.key.partition("…")[0]
-            owners = (title_of(owner) for owner, key in key_prefixes() if begun == key.start)
-            return (preset.title, *owners)
     return ()
 
 
@@ -88,9 +86,3 @@ def _names(kind: str) -> tuple[str, ...]:
     provider = PROVIDERS[kind]
     issuers = (each.issuer for each in provider.key_prefixes if each.issuer)
     return (provider.title, *dict.fromkeys(issuers))
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether both name one vendor: `Together` and `Together AI`."""
-    first, second = sorted((one.casefold(), other.casefold()), key=len)
-    return second.startswith(first)

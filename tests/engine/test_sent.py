@@ -208,6 +208,7 @@ WHOLE = {
     "Groq": "gsk_" + "0d" * 20,
     "Hugging Face": "hf_" + "0e" * 18,
     "OpenRouter": "sk-or-v1-" + "0f" * 32,
+    "Databricks": "dapi" + "0a" * 16,
 }
 """Made up, each as long as a whole key of its vendor."""
 UNSURE = ["sk-" + "0a" * 24, "sk-ant", "0a" * 16, "eyJ" + "0a" * 20, "sk-lm-0a0b0c", "gsk_short"]
@@ -224,6 +225,15 @@ AT_VENDORS = [
     ("custom", {"name": "m", "endpoint": "https://api.openai.com/v1"}, "OpenAI"),
     ("custom", {"name": "m", "endpoint": "https://api.anthropic.com/v1"}, "Anthropic"),
     ("custom", {"name": "m", "endpoint": "https://router.huggingface.co/v1"}, "Hugging Face"),
+    *(
+        ("custom", {"name": "m", "endpoint": f"https://{host}"}, vendor)
+        for host, vendor in (
+            ("adb-1.2.azuredatabricks.net/serving-endpoints", "Databricks"),
+            ("acme.databricks.azure.us/serving-endpoints", "Databricks"),
+            ("acme-prod.snowflakecomputing.com/api/v2/cortex/v1", ""),
+            ("api.together.ai/v1", ""),
+        )
+    ),
 ]
 
 
