@@ -222,6 +222,10 @@ class Provider:
         """Every way to sign in, today's first: its name in code, and its title."""
         return {"key": self.key_title, **{way.name: way.title for way in self.sign_ins}}
 
+    def find_sign_in(self, name: str) -> SignIn | None:
+        """The way to sign in of this name; None for the key and for what is not one."""
+        return next((each for each in self.sign_ins if each.name == name), None)
+
     def form(self, sign_in: object) -> type[Fields]:
         """The fields of the form that signs in in this way; of an unknown one, by the key."""
         return self.forms.get(sign_in, self.fields) if isinstance(sign_in, str) else self.fields
