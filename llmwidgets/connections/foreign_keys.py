@@ -64,7 +64,7 @@ def _vendors_at(connection: Connection) -> tuple[str, ...]:
     """Who takes keys at the address, its vendor first; none where that is not known."""
     provider = connection.provider
     if connection.fields.base_url or provider.environment.file:
-        return ()  # a file of credentials that is none is told where it is read
+        return ()  # what is wrong with a credentials file is reported where it is read
     host = host_of(connection.address)
     if is_this_computer(host):
         return ()

@@ -41,7 +41,7 @@ from llmwidgets.secret import Secret
 
 VARIABLES = (
     "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_DEPLOYMENT",
-    "AZURE_OPENAI_AD_TOKEN", "OPENAI_API_VERSION", *OPENAI_VARIABLES,
+    azure_sign_in.READY_TOKEN, "OPENAI_API_VERSION", *OPENAI_VARIABLES,
 )  # fmt: skip
 """What OpenAI's Azure client reads, and its client for everything else."""
 
@@ -352,7 +352,7 @@ PROVIDER = Provider(
     dialect=openai,
     target=make_target,
     sdk=_sdk,
-    sign_ins=(azure_sign_in.way(AzureOpenAIEntraFields),),
+    sign_ins=(azure_sign_in.entra_sign_in(AzureOpenAIEntraFields),),
     model_field="deployment",
     deployments=True,
     key_hint="an Azure resource has keys of its own",
@@ -360,7 +360,7 @@ PROVIDER = Provider(
         keys=("AZURE_OPENAI_API_KEY",),
         beside={"endpoint": "AZURE_OPENAI_ENDPOINT", "deployment": "AZURE_OPENAI_DEPLOYMENT"},
         others=VARIABLES,
-        signs_in={"AZURE_OPENAI_AD_TOKEN": "entra"},
+        signs_in={azure_sign_in.READY_TOKEN: "entra"},
     ),
     vendor="Azure",
     find_facts=find_facts,

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from llmwidgets.dialects.sign_in_errors import NEW_ROLE, OPENAI_ROLE, OTHER_ROLE
 from llmwidgets.dialects.types import AuthHeader, Exchange
 from llmwidgets.providers.base import Fields, SignIn, spelled
 from llmwidgets.providers.urls import host_of
@@ -22,6 +23,9 @@ AUTHORITIES = {
     "cn": "login.chinacloudapi.cn",
 }
 """The host of the sign-in service, by the end of the hosts of its cloud."""
+
+READY_TOKEN = "AZURE_OPENAI_AD_TOKEN"
+"""The variable with a token that somebody else fetched."""
 
 _CLOUD = re.compile(r"\.azure(?:-api)?\.(us|cn)$")
 _PROJECT = re.compile(r"/api/projects/", re.I)
@@ -56,16 +60,16 @@ ClientId = Annotated[
 ]
 
 _STEPS = (
-    "Ask an owner of the resource for the role Cognitive Services OpenAI User (for Claude and other"
-    " models of Foundry: Cognitive Services User). A new role can take five minutes to work.",
+    f"Ask an owner of the resource for the role {OPENAI_ROLE} (for Claude and other models of"
+    f" Foundry: {OTHER_ROLE}). {NEW_ROLE}",
     "Where the kernel runs, install azure-identity (pip install azure-identity) and sign in: az"
     " login. A server in Azure signs in by its managed identity.",
     "In the Foundry portal open the deployment, then Details: copy the Target URI into Endpoint.",
 )
 
 
-def way(form: type[Fields]) -> SignIn:
-    """The way to sign in, with this form."""
+def entra_sign_in(form: type[Fields]) -> SignIn:
+    """The way to sign in with Microsoft Entra ID, by this form."""
     return SignIn("entra", "Microsoft Entra ID", form, _STEPS)
 
 

@@ -69,7 +69,7 @@ class CustomFields(EndpointFields):
         default=None,
         title="Pinned provider",
         description="OpenRouter only: the provider that answers, the same for every text; several, "
-        "parted by commas, are tried in turn.",
+        "separated by commas, are tried in turn.",
         examples=["fireworks"],
         json_schema_extra={"advanced": True, "preset": "openrouter"},
     )

@@ -392,8 +392,7 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
         "choices": examples if len(examples) > 1 else [],
         "optional": optional,
         "type": kind,
-        "multiline": kind == "secret"
-        and (bool(_extra(info, "multiline")) or name == "credentials"),
+        "multiline": name == "credentials",
         "address": name in {"endpoint", "base_url"},
         "error": error,
         "filled": False,

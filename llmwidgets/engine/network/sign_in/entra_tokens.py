@@ -28,11 +28,10 @@ from llmwidgets.engine.network.sign_in.tokens import (
     read_claims,
 )
 from llmwidgets.errors import CallError, FailureCode, PolicyError, Unauthorized
-from llmwidgets.providers.azure_sign_in import AUTHORITIES
+from llmwidgets.providers.azure_sign_in import AUTHORITIES, READY_TOKEN
 from llmwidgets.providers.urls import METADATA_HOST, is_this_computer
 from llmwidgets.secret import Secret, redact
 
-_READY = "AZURE_OPENAI_AD_TOKEN"
 _AUTHORITY = "AZURE_AUTHORITY_HOST"
 _KNOWN = frozenset({*AUTHORITIES.values(), "login.partner.microsoftonline.cn"})
 _SECONDS, _METADATA_SECONDS, _TOOL_SECONDS = 20.0, 2.0, 20
@@ -47,8 +46,8 @@ def fetch_by_chain(request: TokenRequest) -> Token | CallError:
         return authority
     # Asked before anything runs: the command-line tools ask this host by themselves.
     request.policy.permit_host(urlsplit(f"//{authority}").hostname or "")
-    if os.environ.get(_READY):
-        return _take_ready(request, Secret(f"env:{_READY}"))
+    if os.environ.get(READY_TOKEN):
+        return _take_ready(request, Secret(f"env:{READY_TOKEN}"))
     try:
         import azure.identity  # noqa: F401
     except ImportError:
@@ -94,10 +93,10 @@ def _take_ready(request: TokenRequest, secret: Secret) -> Token | CallError:
     ends = read_claims(secret).get("exp")
     seconds = ends - time.time() if isinstance(ends, int | float) else _READY_SECONDS
     if seconds > 0:
-        return Token(secret, seconds, account=_account(secret), via=_READY)
+        return Token(secret, seconds, account=_account(secret), via=READY_TOKEN)
     return request.error(
         Unauthorized,
-        f"The token in {_READY} has ended.",
+        f"The token in {READY_TOKEN} has ended.",
         "Put a new one there, or remove the variable: then the account signs in by itself.",
         FailureCode.NO_SIGN_IN,
     )
@@ -302,7 +301,7 @@ def _quiet() -> Iterator[None]:
 
 # -- What went wrong.
 
-_TENANT = "Correct the tenant: its id or a domain stands in the Azure portal under Entra ID."
+_TENANT = "Correct the tenant: the Azure portal shows its id and domains under Entra ID."
 _ENDED = "The login of the account has ended."
 _CODES: tuple[tuple[str, str, str, str], ...] = (
     ("90002|900023|90013|50059|700057", FailureCode.TENANT,

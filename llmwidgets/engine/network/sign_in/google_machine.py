@@ -1,8 +1,8 @@
 """Google's tokens of the machine that the kernel runs on, from its metadata server.
 
-Asked is one fixed address, over http, without a proxy, a redirect or a secret. GCE_METADATA_HOST,
-by which Google's own clients are led elsewhere, may only name this computer (an emulator) or that
-same address.
+One fixed address is asked, over http, without a proxy, a redirect or a secret. GCE_METADATA_HOST,
+which leads Google's own clients elsewhere, may only name this computer (an emulator) or that same
+address.
 """
 
 from __future__ import annotations

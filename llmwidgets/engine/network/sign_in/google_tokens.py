@@ -117,13 +117,13 @@ _REFUSALS: tuple[tuple[str, str, str], ...] = (
      "The key was deleted, or belongs to another account: make a new one and paste the file."),
     (r"account not found|deleted", "Google knows no such account: it was deleted or renamed.",
      "Make a service account and a key for it, and paste the file."),
-    (r"iat|\bexp\b|time ?frame|short-lived", "Google finds the clock of this computer wrong.",
+    (r"iat|\bexp\b|time ?frame|short-lived", "By Google's time this computer's clock is wrong.",
      "Set the clock of the computer where the kernel runs, then ask again."),
     (r"expired or revoked|rapt|reauth", "The login behind these credentials has ended.",
      "Log in again (gcloud auth application-default login), or use a service account's key."),
     (r"invalid_client|unauthorized_client|deleted_client",
      "Google does not know the client of these credentials.", "Log in again, and paste the file."),
-    (r"invalid_scope|access_denied|disabled", "Google gives these credentials no token.",
+    (r"invalid_scope|access_denied|disabled", "Google gives no token for these credentials.",
      "Ask the owner of the Google Cloud project whether the account is turned off."),
 )  # fmt: skip
 

@@ -151,9 +151,9 @@ class _Kept:
 
 
 _kept: dict[str, _Kept] = {}
-_Asked = asyncio.Task[Token | LLMWidgetsError]
-_asked: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Asked]] = WeakKeyDictionary()
-"""What is being asked for: whoever needs the same token meanwhile waits for the same answer."""
+_Fetch = asyncio.Task[Token | LLMWidgetsError]
+_under_way: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Fetch]] = WeakKeyDictionary()
+"""What is being fetched: whoever needs the same token meanwhile waits for the same answer."""
 _by_second: set[tuple[str, Exchange]] = set()
 """Hosts that refused the first scope of an exchange: they are asked with the second."""
 _AUDIENCE = re.compile(rb"audience", re.I)
@@ -168,10 +168,10 @@ async def exchange_credentials(call: Call, policy: Policy) -> Call:
     header = _header(call.auth)
     if header is None:
         return call
-    asked = _in_force(header, call.url)
-    token = await _token(asked, call, policy)
+    in_force = _in_force(header, call.url)
+    token = await _token(in_force, call, policy)
     if isinstance(token, CallError) and token.code == FailureCode.NO_AUDIENCE:
-        _try_other_scope(header, call, asked)
+        _try_other_scope(header, call, in_force)
         token = await _token(_in_force(header, call.url), call, policy)
     if isinstance(token, LLMWidgetsError):
         # Others that waited raise it too, each with a traceback and a name of its own.
@@ -202,13 +202,13 @@ def token_refused(call: Call, sent: Call, response: HTTPResponse | None = None) 
     header = _header(call.auth)
     if header is None:
         return False
-    asked = _in_force(header, call.url)
-    digest = _digest(asked) or ""
+    in_force = _in_force(header, call.url)
+    digest = _digest(in_force) or ""
     known = _kept.get(digest)
     if known is not None and any(each.secret is known.token.secret for each in sent.auth):
         del _kept[digest]
         if response is not None and _AUDIENCE.search(response.body[:_READ]):
-            _try_other_scope(header, call, asked)
+            _try_other_scope(header, call, in_force)
     return True
 
 
@@ -273,23 +273,23 @@ async def _token(header: AuthHeader, call: Call, policy: Policy) -> Token | LLMW
     if known is not None and time.time() < known.renew_at:
         return known.token
     loop = asyncio.get_running_loop()
-    asked = _asked.setdefault(loop, {})
-    task = asked.get(digest) if digest else None
+    fetches = _under_way.setdefault(loop, {})
+    task = fetches.get(digest) if digest else None
     if task is None:
         assert header.exchange is not None
         request = TokenRequest(header.exchange, header.secret, call, policy, loop)
-        task = asked[digest] = loop.create_task(_ask(request, digest))
-        task.add_done_callback(partial(_forget_task, asked, digest))
+        task = fetches[digest] = loop.create_task(_fetch_and_keep(request, digest))
+        task.add_done_callback(partial(_forget_task, fetches, digest))
     # One call that is stopped does not take the token away from the others.
     return await asyncio.shield(task)
 
 
-def _forget_task(asked: dict[str, _Asked], digest: str, task: _Asked) -> None:
-    if asked.get(digest) is task:
-        del asked[digest]
+def _forget_task(fetches: dict[str, _Fetch], digest: str, task: _Fetch) -> None:
+    if fetches.get(digest) is task:
+        del fetches[digest]
 
 
-async def _ask(request: TokenRequest, digest: str) -> Token | LLMWidgetsError:
+async def _fetch_and_keep(request: TokenRequest, digest: str) -> Token | LLMWidgetsError:
     token = await asyncio.to_thread(_fetch, request)
     if isinstance(token, Token) and digest:
         while len(_kept) >= _MOST_KEPT:
