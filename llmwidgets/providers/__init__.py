@@ -168,7 +168,7 @@ def find_warning(
 
 
 def _find_owner(value: str, whose: str, start: str) -> tuple[str, KeyPrefix | None]:
-    """The owner of the longest prefix; of two that are as long, `whose`, with keys of this start."""
+    """The owner of the longest prefix, with it; of two as long, `whose`, which may start so too."""
     ours = [(whose, KeyPrefix(start))] if start else []
     return max(
         (known for known in (*key_prefixes(), *ours) if value.startswith(known[1].start)),
