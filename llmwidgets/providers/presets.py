@@ -155,7 +155,7 @@ PRESETS: tuple[Preset, ...] = (
         ELSEWHERE,
     ), enforces="schema", watch_out="A model loads with a short context: raise it there."),
 )  # fmt: skip
-"""Servers by their default address, those that are connected most first."""
+"""Servers by their default address, the most connected first."""
 
 
 def find_preset(name: str) -> Preset | None:

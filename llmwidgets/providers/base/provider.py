@@ -1,4 +1,4 @@
-"""Provider: one kind of connection as data, and what stands in it: links, key prefixes, presets."""
+"""Provider: one kind of connection as data, and its parts: links, key prefixes, presets."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class FieldState(TypedDict):
 
 
 class _GroupState(TypedDict):
-    """Fields that stand together: `main`, then what signs in, then what is folded."""
+    """Fields that are shown together: `main`, then what signs in, then what is folded."""
 
     name: str
     title: str
