@@ -29,47 +29,37 @@ from llmwidgets.secret import Secret
 
 _read = partial(checked_endpoint, claude=True)
 
-Model = Annotated[
-    str,
-    Field(
+
+class _ModelFields(azure_openai.AzureFields):
+    model: str = Field(
         title="Model",
         description="The name of the deployed model, as its Details page shows it.",
         examples=["mistral-large-3"],
-    ),
-]
-Endpoint = Annotated[
-    str,
-    AfterValidator(_read),
-    Field(
+    )
+    endpoint: Annotated[str, AfterValidator(_read)] = Field(
         title="Endpoint",
         description="The target URI, under Details → Endpoint, in any form shown there.",
         examples=["https://acme.services.ai.azure.com/models/chat/completions?api-version=…"],
-    ),
-]
+    )
+    read_url = _read
 
 
-class FoundryFields(azure_openai.AzureFields):
+class FoundryFields(_ModelFields):
     """The fields of Azure AI Foundry's form."""
 
-    model: Model
-    endpoint: Endpoint
     api_key: Secret = Field(
         title="API key",
         description="The key next to the target URI.",
         examples=["32 or 84 characters"],
     )
-    read_url = _read
 
 
-class FoundryEntraFields(azure_openai.AzureFields):
+class FoundryEntraFields(_ModelFields):
     """The fields of Azure AI Foundry's form where Entra ID signs in."""
 
     sign_in: Way = sign_in_field("entra")
-    model: Model
-    endpoint: Endpoint
     tenant: azure_sign_in.Tenant = None
     client_id: azure_sign_in.ClientId = None
-    read_url = _read
 
 
 def _target(fields: Fields, model: str) -> Target:

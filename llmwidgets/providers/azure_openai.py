@@ -279,47 +279,36 @@ def find_end(model: str) -> Ended | None:
     return Ended(GONE[named], OPENAI.successor(model) or "", "Azure")
 
 
-Deployment = Annotated[
-    str,
-    Field(
+class _DeploymentFields(AzureFields):
+    deployment: str = Field(
         title="Deployment",
         description="The deployment's own name; by default it is the model's name.",
         examples=["gpt-6-luna"],
-    ),
-]
-Endpoint = Annotated[
-    str,
-    AfterValidator(checked_endpoint),
-    Field(
+    )
+    endpoint: Annotated[str, AfterValidator(checked_endpoint)] = Field(
         title="Endpoint",
         description="Paste the target URI in any form the portal shows.",
         examples=["https://acme.openai.azure.com/openai/deployments/gpt-6-luna/chat/…"],
-    ),
-]
+    )
+    read_url = checked_endpoint
 
 
-class AzureOpenAIFields(AzureFields):
+class AzureOpenAIFields(_DeploymentFields):
     """The fields of Azure OpenAI's form."""
 
-    deployment: Deployment
-    endpoint: Endpoint
     api_key: Secret = Field(
         title="API key",
         description="Key 1 or key 2 of the resource that the deployment belongs to.",
         examples=["32 or 84 characters"],
     )
-    read_url = checked_endpoint
 
 
-class AzureOpenAIEntraFields(AzureFields):
+class AzureOpenAIEntraFields(_DeploymentFields):
     """The fields of Azure OpenAI's form where Entra ID signs in."""
 
     sign_in: Way = sign_in_field("entra")
-    deployment: Deployment
-    endpoint: Endpoint
     tenant: azure_sign_in.Tenant = None
     client_id: azure_sign_in.ClientId = None
-    read_url = checked_endpoint
 
 
 def _sdk(fields: Fields, target: Target) -> SDK:

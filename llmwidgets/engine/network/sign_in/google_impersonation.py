@@ -21,7 +21,7 @@ from llmwidgets.engine.network.sign_in.tokens import (
     quote_service,
 )
 from llmwidgets.errors import CallError, FailureCode, Forbidden, Unauthorized
-from llmwidgets.providers.urls import is_this_computer
+from llmwidgets.providers.urls import host_of, is_this_computer
 from llmwidgets.providers.vertex_ai import IAM_HOST, SCOPE
 from llmwidgets.secret import Secret
 
@@ -150,7 +150,7 @@ def _explain(
         sentence = f"Google did not accept the sign-in by which {email} was asked for."
         return request.error(Unauthorized, sentence, "Sign in again.", "credentials")
     if is_busy(response):
-        return request.busy(_host(step))
+        return request.busy(host_of(step.url))
     if not words:
         return _not_google(step, request)
     sentence = f"Google gives no token of {email}. It says: {quote_service(words)}"
@@ -158,8 +158,4 @@ def _explain(
 
 
 def _not_google(step: Impersonation, request: TokenRequest) -> CallError:
-    return request.not_the_service(_host(step), "Google's service for tokens of accounts")
-
-
-def _host(step: Impersonation) -> str:
-    return urlsplit(step.url).hostname or ""
+    return request.not_the_service(host_of(step.url), "Google's service for tokens of accounts")
