@@ -28,6 +28,7 @@ from llmwidgets.providers.base import (
     Link,
     ModelFacts,
     Provider,
+    base_url_field,
     openai_sdk,
     spelled,
 )
@@ -143,12 +144,9 @@ class BedrockFields(Fields):
         ],
     )  # fmt: skip
     read_url = _base
-    base_url: str | None = Field(
-        default=None,
-        title="Base URL",
-        description="Only for a company gateway, without /anthropic or /v1 at its end.",
-        examples=["https://llm-gateway.acme.example/bedrock"],
-        json_schema_extra={"advanced": True},
+    base_url: str | None = base_url_field(
+        "Only for a company gateway, without /anthropic or /v1 at its end.",
+        "https://llm-gateway.acme.example/bedrock",
     )
 
     @property

@@ -18,6 +18,7 @@ from llmwidgets.providers.base import (
     Link,
     ModelFacts,
     Provider,
+    base_url_field,
     openai_sdk,
 )
 from llmwidgets.providers.urls import cut_route, read_address, trim_route
@@ -126,12 +127,9 @@ class OpenAIFields(Fields):
         examples=["proj_…"],
     )
     read_url = _base
-    base_url: str | None = Field(
-        default=None,
-        title="Base URL",
-        description="Only for a company gateway or a region, with /v1 at its end.",
-        examples=["https://eu.api.openai.com/v1"],
-        json_schema_extra={"advanced": True},
+    base_url: str | None = base_url_field(
+        "Only for a company gateway or a region, with /v1 at its end.",
+        "https://eu.api.openai.com/v1",
     )
 
 

@@ -27,6 +27,7 @@ from llmwidgets.providers.base import (
     SignIn,
     SignInFields,
     Way,
+    base_url_field,
     sign_in_field,
     spelled,
 )
@@ -114,11 +115,8 @@ _ACCOUNT = spelled(
 
 class _GoogleCloudFields(SignInFields):
     read_url = gemini.without_version
-    base_url: str | None = Field(
-        default=None,
-        title="Base URL",
-        description="Only for a company gateway, without a version at its end.",
-        json_schema_extra={"advanced": True},
+    base_url: str | None = base_url_field(
+        "Only for a company gateway, without a version at its end."
     )
 
 

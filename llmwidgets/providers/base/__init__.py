@@ -7,6 +7,7 @@ from llmwidgets.providers.base.fields import (
     SignIn,
     SignInFields,
     Way,
+    base_url_field,
     read_day,
     sign_in_field,
     spelled,
@@ -35,6 +36,6 @@ from llmwidgets.providers.base.provider import (
 __all__ = [
     "OPENAI_VARIABLES", "PRICES", "SDK", "Advice", "DatedPrice", "Ended", "EndpointFields",
     "Environment", "FieldWarning", "Fields", "KeyPrefix", "Kind", "Link", "ModelFacts", "Preset",
-    "Provider", "SignIn", "SignInFields", "Status", "Way", "is_amount", "is_price", "openai_sdk",
-    "read_day", "sign_in_field", "spell_slug", "spelled", "way_of",
+    "Provider", "SignIn", "SignInFields", "Status", "Way", "base_url_field", "is_amount",
+    "is_price", "openai_sdk", "read_day", "sign_in_field", "spell_slug", "spelled", "way_of",
 ]  # fmt: skip

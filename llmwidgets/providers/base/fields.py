@@ -44,6 +44,17 @@ Way = Literal["key", "entra", "machine", "gcloud", "federation"]
 """A way to sign in; which of them a kind has, its provider says."""
 
 
+def base_url_field(description: str, *examples: str) -> Any:
+    """The field `base_url` of a form, with what goes there."""
+    return Field(
+        default=None,
+        title="Base URL",
+        description=description,
+        examples=[*examples] or None,
+        json_schema_extra={"advanced": True},
+    )
+
+
 class Fields(BaseModel):
     """The fields of a form. A field's title is its label, its description the help line.
 
@@ -55,11 +66,8 @@ class Fields(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    base_url: str | None = Field(
-        default=None,
-        title="Base URL",
-        description="Only for a company gateway or a region: as in the provider's own SDK.",
-        json_schema_extra={"advanced": True},
+    base_url: str | None = base_url_field(
+        "Only for a company gateway or a region: as in the provider's own SDK."
     )
     headers: dict[str, Secret] = Field(
         default={},
@@ -138,11 +146,8 @@ def spelled(pattern: str | re.Pattern[str], problem: str, *, lower: bool = False
 class EndpointFields(Fields):
     """The fields of a kind whose form asks for the endpoint."""
 
-    base_url: str | None = Field(
-        default=None,
-        title="Base URL",
-        description="Only for a gateway in front of the endpoint: calls go there instead.",
-        json_schema_extra={"advanced": True},
+    base_url: str | None = base_url_field(
+        "Only for a gateway in front of the endpoint: calls go there instead."
     )
 
 
