@@ -45,8 +45,8 @@ class Secret:
     handed out, in the files that `tests/project/test_project.py` lists.
 
     A text that starts with `env:` or `file:` is a reference: it is looked up at each use, and
-    it is the reference that a store keeps. Blanks, quotes and line ends around a pasted value
-    are cut.
+    it is the reference that a store keeps. With `literal` it is a value all the same: what comes
+    from elsewhere names no file to be sent. Blanks, quotes and line ends around a value are cut.
 
     >>> Secret("made-up-key-0001")
     Secret(ends in 0001)
@@ -59,13 +59,13 @@ class Secret:
     reference: str | None
     """`env:NAME` or `file:PATH` where the value is looked up at use; None for a value itself."""
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str, *, literal: bool = False) -> None:
         self.reference = None
         if not issubclass(type(value), str):
             del value  # it may be the key all the same, as bytes say, and appear in a traceback
             message = "A Secret is made from a text."
             raise TypeError(message)
-        if value.startswith(("env:", "file:")):
+        if value.startswith(("env:", "file:")) and not literal:
             self.reference = value
             _openers[weakref.ref(self, _drop)] = lambda: _look_up(value)
             return

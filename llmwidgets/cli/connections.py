@@ -14,7 +14,7 @@ from rich.text import Text
 
 from llmwidgets.cli import ConnectionsOptions, Exit, print_text, report
 from llmwidgets.cli.keys import list_connections, open_store
-from llmwidgets.connections import Connection
+from llmwidgets.connections import Connection, Policy
 from llmwidgets.connections.catalog import key_notes, local_today
 from llmwidgets.connections.connection import naming_model
 from llmwidgets.errors import FieldError
@@ -82,10 +82,14 @@ def _check(options: ConnectionsOptions, connections: list[Connection], store: St
         labels = ", ".join(by_label) or "none: nothing is connected"
         raise FieldError({"LABEL": "Which connection is to be checked?"}, f"One of {labels}.")
     connection = by_label.get(options.label)
+    policy = store.policy if store.exists and not store.locked else None
     if connection is None:
         # Of a store that is locked, it says so.
-        connection = naming_model(*ConnectionResolver(store).resolve(options.label))
-    policy = store.policy if store.exists and not store.locked else None
+        connection, model = ConnectionResolver(store).resolve(options.label)
+        if connection.provider.single:
+            # The check is of the whole connection, and says nothing of a model that it cannot call.
+            (policy or Policy()).permit(connection, model)
+        connection = naming_model(connection, model)
     result = check(connection, policy=policy, tell=lambda step: report(f"{step}…"))
     if options.json:
         fields = {

@@ -159,9 +159,10 @@ def examine(store: Store, words: str = "") -> Iterator[Finding]:
         saved = list(store) if store.exists and not store.locked else None
     except StoreError:  # reported by the finding about the key
         saved = None
-    yield from examine_ends(saved)
+    provided = environment_connections()
+    yield from examine_ends(saved, provided)
     yield examine_keyring()
-    connections = [*environment_connections(), *(saved or [])]
+    connections = [*provided, *(saved or [])]
     known = known_keys(secret for each in connections for secret in each.secrets)
     yield from examine_history(known, words)
     yield from examine_policies()

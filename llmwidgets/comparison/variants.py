@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
 from llmwidgets.comparison.values import find_repeated, to_jsonable, whole_text
 from llmwidgets.connections import Policy, environment_connections, resolve
 from llmwidgets.connections.connection import Connection, nearest_reference
-from llmwidgets.connections.discovery import empty_variable
+from llmwidgets.connections.discovery import explain_variables
 from llmwidgets.dialects.types import Effort, Example
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS, EFFORT, ResolvedVariant
 from llmwidgets.errors import FieldError, StoreError, StoreLocked, UnknownConnection
@@ -452,15 +452,10 @@ class ConnectionResolver:
 
 
 def _unset(reference: str, error: UnknownConnection) -> UnknownConnection:
-    """The error, naming the variable that would have answered if it were not empty."""
-    kind = reference.partition("/")[0]
-    variable = empty_variable(kind)
-    if not variable:
-        return error
-    return UnknownConnection(
-        f"{error.message} The variable {variable} is set but empty.",
-        f"Put the key into {variable} before Jupyter starts. {error.hint}",
-    )
+    """The error, with why variables that would have answered connect nothing."""
+    said, step = explain_variables(reference.partition("/")[0])
+    step = f"{step} Or connect it in ConnectionPanel()."
+    return UnknownConnection(f"{error.message} {said}", step) if said else error
 
 
 def _first_of_label(connections: list[Connection]) -> list[Connection]:

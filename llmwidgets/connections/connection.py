@@ -296,9 +296,12 @@ def secret_warning(
 
 
 def key_owner(secret: Secret) -> str:
-    """Whose key this is beyond doubt, as a title; empty if that cannot be told, or looked up."""
+    """Whose key this is beyond doubt, as a title; empty if that cannot be told, or looked up.
+
+    A token can have a scheme in front.
+    """
     try:
-        return owner_of_whole_key(secret.reveal())
+        return owner_of_whole_key(secret.reveal().rpartition(" ")[2])
     except FieldError:
         return ""
 

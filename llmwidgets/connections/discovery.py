@@ -53,7 +53,19 @@ def environment_connections() -> list[Connection]:
 
 def _connect_variables(provider: Provider) -> Connection | None:
     """The connection that the variables of a kind make; None if they are empty or unusable."""
-    kind, own, variables = provider.kind, provider.model_field, provider.environment
+    kind, own, fields = provider.kind, provider.model_field, _variable_fields(provider)
+    if fields is None:
+        return None
+    with suppress(FieldError):
+        return Connection(kind, **fields).with_origin("environment")
+    if own is None or fields.get(own):
+        return None
+    return _connect_any_model(provider, kind, fields)
+
+
+def _variable_fields(provider: Provider) -> dict[str, Any] | None:
+    """What the variables of a kind fill in; None if none of them signs in."""
+    variables = provider.environment
     key = next((f"env:{name}" for name in variables.keys if not _is_empty(name)), "")
     file = _value(variables.file) if variables.file else ""
     if file and os.path.isfile(os.path.expanduser(file)):
@@ -61,17 +73,10 @@ def _connect_variables(provider: Provider) -> Connection | None:
     ways = (way for name, way in variables.signs_in.items() if not _is_empty(name))
     signs_in = next(ways, None)
     fields: dict[str, Any] = dict(variables.plain_fields(_value))
-    if key:
-        fields[provider.key_field] = Secret(key)
-    elif signs_in:
-        fields["sign_in"] = signs_in
-    else:
+    if not key and not signs_in:
         return None
-    with suppress(FieldError):
-        return Connection(kind, **fields).with_origin("environment")
-    if own is None or fields.get(own):
-        return None
-    return _connect_any_model(provider, kind, fields)
+    signed = {provider.key_field: Secret(key)} if key else {"sign_in": signs_in}
+    return fields | signed
 
 
 def _connect_preset(provider: Provider, preset: Preset) -> Connection | None:
@@ -97,12 +102,45 @@ def _connect_any_model(
     return None
 
 
-def empty_variable(name: str) -> str:
-    """The variable that would connect this kind or preset and is set, but empty; else nothing."""
-    preset = find_preset(name)
-    keys = PROVIDERS[name].environment.keys if name in PROVIDERS else ()
-    named = (preset.variable, preset.place_variable) if preset and not keys else keys
-    return next((each for each in named if each in os.environ and _is_empty(each)), "")
+def explain_variables(name: str) -> tuple[str, str]:
+    """Why the variables of a kind or preset connect nothing, and what to do; empty if none is set.
+
+    A sentence about the one that is empty, missing, unusable or forbidden; it repeats no value.
+    """
+    provider, preset = PROVIDERS.get(name), find_preset(name)
+    keys = provider.environment.keys if provider else ()
+    place = preset.place_variable if preset and not keys else ""
+    named = (preset.variable, place) if preset and not keys else keys
+    if empty := next((each for each in named if each in os.environ and _is_empty(each)), ""):
+        what = "its value" if empty == place else "the key"
+        said = f"The variable {empty} is set but empty."
+        return said, f"Put {what} into {empty} before Jupyter starts."
+    key = next((each for each in named if each != place and not _is_empty(each)), "")
+    if not key:
+        return "", ""
+    if forbid := next((each.whose for each in machine_rules() if not each.environment), ""):
+        return f"{key} is set, but {forbid} lets no variable connect anything.", (
+            "Ask whoever keeps that file."
+        )
+    if preset and place:
+        wanted = next(iter(preset.extra.values()))
+        return f"{key} is set, but {place} does not name a host of {preset.title}.", (
+            f"Set {place} to {wanted} before Jupyter starts."
+        )
+    return _misfit_of(provider, key) if provider else ("", "")
+
+
+def _misfit_of(provider: Provider, key: str) -> tuple[str, str]:
+    """What is wrong with the first field that the variables of a kind do not fill in."""
+    variables, own = provider.environment.beside, provider.model_field
+    named = {own: "*"} if own else {}
+    try:
+        Connection(provider.kind, **(named | (_variable_fields(provider) or {})))
+    except FieldError as error:
+        field, said = next(iter(error.problems.items()))
+        step = f"Set {variables.get(field, key)} before Jupyter starts."
+        return f"{key} is set, but connects nothing: {said}", step
+    return "", ""
 
 
 def _is_empty(name: str) -> bool:

@@ -8,7 +8,7 @@ from weakref import WeakSet
 from llmwidgets.connections.connection import Connection, key_owner
 from llmwidgets.errors import FailureCode, Unauthorized
 from llmwidgets.formatting import with_article
-from llmwidgets.providers import PROVIDERS, key_prefixes, title_of
+from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.azure_endpoint import AZURE_HOST
 from llmwidgets.providers.urls import host_of, is_this_computer
 
@@ -17,24 +17,34 @@ _fine: WeakSet[Connection] = WeakSet()
 
 
 def foreign_key_error(connection: Connection, model: str = "") -> Unauthorized | None:
-    """Why the key is not sent: it is surely another vendor's. None for every other connection.
+    """Why nothing is sent: a key, token or header is surely another vendor's key; mostly None.
 
     With a base URL nobody can tell, since a gateway may take any key; nor at a server of one's own.
     """
     if connection in _fine:
         return None
-    key = connection.secret_fields.get(connection.provider.key_field)
-    owner = key_owner(key) if key is not None else ""
-    vendors = _vendors_at(connection) if owner else ()
-    if not vendors or owner in vendors:
-        # What a reference leads to can be another key by the next call.
-        if key is None or not key.reference:
-            _fine.add(connection)
-        return None
+    vendors, secrets = _vendors_at(connection), connection.secrets
+    if vendors:
+        for _, name, secret in secrets:
+            owner = key_owner(secret)
+            if owner and owner not in vendors:
+                return _foreign(connection, model, name, owner, vendors[0])
+    # What a reference leads to can be another key by the next call.
+    if not any(secret.reference for _, _, secret in secrets):
+        _fine.add(connection)
+    return None
+
+
+def _foreign(
+    connection: Connection, model: str, name: str, owner: str, vendor: str
+) -> Unauthorized:
+    key = name == connection.provider.key_field
+    what = "key" if key else name.replace("_", " ")
+    instead = "Leave it out" if what.startswith("header ") else f"Give a key of {vendor}"
     return Unauthorized(
-        f"The key of {connection.label} has the form of {with_article(owner)} key, so it was not "
-        f"sent to {connection.host}.",
-        f"Give a key of {vendors[0]}. To send this one all the same, {_insist(connection)}.",
+        f"The {what} of {connection.label} has the form of {with_article(owner)} key, so it was "
+        f"not sent to {connection.host}.",
+        f"{instead}. To send this one all the same, {_insist(connection)}.",
         label=connection.label,
         model=model,
         code=FailureCode.OTHER_VENDOR,
@@ -57,6 +67,8 @@ def _insist(connection: Connection) -> str:
     variable = connection.provider.environment.beside.get("base_url")
     if connection.origin == "environment" and variable:
         return f"set {variable} to {url}"
+    if connection.origin == "environment":
+        return f'save a connection of your own with base_url="{url}"'
     return f'give the connection base_url="{url}"'
 
 
@@ -71,8 +83,7 @@ def _vendors_at(connection: Connection) -> tuple[str, ...]:
     if "endpoint" not in type(connection.fields).model_fields:
         return _names(provider.kind)
     if preset := connection.preset:
-        owners = (title_of(owner) for owner, key in key_prefixes() if preset.key_start == key.start)
-        return (preset.title, *owners)
+        return tuple(filter(None, (preset.title, preset.issuer)))
     if AZURE_HOST.search(host):
         return (provider.title if provider.deployments else "Azure",)
     for each in PROVIDERS.values():

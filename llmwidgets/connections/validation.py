@@ -223,7 +223,7 @@ def _problems(
     """What is wrong with fields that no type tells: their names, headers, prices, a key in them."""
     known = form.model_fields
     for name, value in filled.items():
-        if name == "sign_in" and value not in provider.ways:
+        if name == "sign_in" and value not in [*provider.ways]:
             yield name, unknown_way(provider, value)
             continue
         if name not in known and name in provider.all_fields:

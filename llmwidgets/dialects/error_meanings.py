@@ -83,7 +83,7 @@ class ErrorResponse:
         """
         said = re.search(r"principal[ :]+[`'\"]?([\w-]{20,})", self.body.message, re.I)
         named = self.payload.account or (said[1] if said else "")
-        return named if re.fullmatch(r"[\w.@#+'-]{1,254}", named) else ""
+        return named if re.fullmatch(r"[^\W_][\w.@#+'-]{0,253}", named) else ""
 
     @cached_property
     def facts(self) -> dict[str, Any]:

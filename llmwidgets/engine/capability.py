@@ -80,9 +80,10 @@ def record_of(connection: Connection, model: str, target: Target | None = None) 
     # A connection never changes, and every text asks several times.
     keys = _keys.setdefault(connection, {})
     if model not in keys:
-        known = target or connection.target(model)
-        at = " ".join((known.url, *known.options.get("answered_by", ())))
-        keys[model] = connection.kind, at, model
+        known, preset = target or connection.target(model), connection.preset
+        query = (f"{name}={value}" for name, value in known.query.items())
+        who = (*query, *known.options.get("answered_by", ()), preset.slug if preset else "")
+        keys[model] = connection.kind, " ".join((known.url, *who)), model
     return _records.setdefault(keys[model], ServerRecord())
 
 

@@ -184,6 +184,9 @@ async def check_connection(
             )
     account = tokens.known_account(connection)
     details = [("Signed in as", account)] if account else []
+    if not report.ok:
+        # The next test asks again: another account may have signed in by then.
+        tokens.forget_token(connection)
     # The price list takes a while to load.
     cost = await asyncio.to_thread(_cost, connection, tally) if tally.usages else 0.0
     return replace(

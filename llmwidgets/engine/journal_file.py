@@ -34,7 +34,8 @@ _ROOM = 65_536
 CREATE_FACTS = (
     "CREATE TABLE IF NOT EXISTS fact (id BLOB PRIMARY KEY, words TEXT NOT NULL) WITHOUT ROWID"
 )
-_TABLE = f"""{CREATE_FACTS};
+# The table that tells a journal comes first: another process can open the file in between.
+_TABLE = f"""
 CREATE TABLE IF NOT EXISTS extraction (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL,
@@ -45,6 +46,7 @@ CREATE TABLE IF NOT EXISTS extraction (
     facts TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS answered_by_key ON extraction (key) WHERE answered;
+{CREATE_FACTS};
 CREATE TABLE IF NOT EXISTS look (
     id INTEGER PRIMARY KEY,
     scored INTEGER NOT NULL,

@@ -100,20 +100,23 @@ def examine_key(store: Store) -> Finding:
     return Finding("key", "note", said.rstrip())
 
 
-def examine_ends(connections: Iterable[Connection] | None) -> Iterator[Finding]:
+def examine_ends(
+    saved: Sequence[Connection] | None, provided: Iterable[Connection] = ()
+) -> Iterator[Finding]:
     """Which keys end, have ended or are old: a finding for each, or one if none does.
 
-    None means a store that nothing here opens.
+    None means a store that nothing here opens. `provided` are those of variables and policy files:
+    a short-term key is often in a variable.
     """
-    if connections is None:
+    on = local_today()
+    if saved is None:
         yield Finding("key's end", "note", "Not known: no store is open here.")
-        return
-    known, on = list(connections), local_today()
+    known = [*provided, *(saved or ())]
     notes = [(each.label, note) for each in known for note in key_notes(each, on)]
     for label, note in notes:
         level: Level = "problem" if note.ended else "note"
         yield Finding("key's end", level, f"{label}: {note.said}", note.fix)
-    if known and not notes:
+    if saved and not notes:
         yield Finding("key's end", "fine", f"No key is saved that ends within {SOON_DAYS} days.")
 
 

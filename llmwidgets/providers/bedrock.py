@@ -90,9 +90,10 @@ NOT_YET = dict.fromkeys(
 _OF_RUNTIME = re.compile(
     r"(?:arn:[a-z-]{3,20}:bedrock:[^:]{0,30}:[^:]{0,30}:(?:inference-profile|foundation-model)/)?"
     r"(?:(?:us-gov|us|eu|apac|jp|au|ca|in|global)\.)?"
-    r"(?P<id>(?P<bare>[a-z0-9]{2,30}\.[^/:]{1,150}?)(?:-20\d{6})?(?:-v\d{1,3}(?::\d{1,3})?|-\d{1,3}:\d{1,3})?)"
+    r"(?P<id>(?P<bare>[a-z0-9]{2,30}\.[^/:]{1,150}?)(?:-20\d{6})?(?:-v\d{1,3}(?::\d{1,3})?|-\d{1,3}:\d{1,3})?)(?::\d{1,4}k)?"
 )
-"""The ids of Bedrock Runtime: an ARN, a part of the world, the model, its day and its version."""
+"""The ids of Bedrock Runtime: an ARN, a part of the world, the model, its day, version and window.
+"""
 
 
 def _served_as(model: str) -> str:

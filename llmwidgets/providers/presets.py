@@ -221,8 +221,9 @@ def preset_endpoint(preset: Preset, place: str = "") -> str:
     """
     if not preset.extra:
         return preset.endpoint
+    place = place.strip("\"' \t")  # as a key of a variable is read
     into = re.sub(r"\{\w+\}", place.replace("_", "-"), preset.endpoint) if _NAME(place) else ""
-    bare = place.strip().removeprefix("https://")
+    bare = place[8:] if place[:8].lower() == "https://" else place
     for address in (f"https://{bare}", into):
         if preset_at(address) is preset:
             with suppress(ValueError):  # a password in it, say

@@ -25,6 +25,7 @@ from llmwidgets.keyscan.doctor import Finding, examine_clock, histories
 from llmwidgets.secret import Secret
 from llmwidgets.store import age, state
 from llmwidgets.store.age import Identity
+from tests.kinds import signed_key
 from tests.servers import ModelServer, Seen, serving_models
 from tests.stores import SHIPPED_WORK_FACTOR
 
@@ -290,6 +291,22 @@ def test_a_locked_store_tells_of_no_key(tmp_path, capsys, monkeypatch) -> None:
     told = findings(shut, capsys)[1]["key's end"]
     assert told["said"] == "Not known: no store is open here."
     assert told["level"] == "note"
+
+
+@pytest.mark.parametrize("made", ["20200101T000000Z", "99981231T000000Z"])
+def test_a_short_term_key_of_a_variable_is_told_also_beside_a_locked_store(
+    tmp_path, capsys, monkeypatch, made
+) -> None:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", signed_key(made, 43_200))
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    shut = lw.Store.create(path=tmp_path / "shut", passphrase=PASSPHRASE)
+    shut.lock()
+    status, told = findings(shut, capsys)
+    ended = made.startswith("2020")
+    assert ("bedrock: The key ended on" in told["key's end"]["said"]) is ended
+    assert (told["key's end"]["level"] == "problem") is ended
+    assert status == ended
 
 
 def test_the_history_of_an_unknown_user_is_not_there(monkeypatch) -> None:

@@ -82,6 +82,61 @@ def test_a_key_without_a_place_of_its_own_service_goes_nowhere(monkeypatch, name
     assert environment_connections() == []
 
 
+BILL = {"type": "object", "properties": {"a": {"type": "string"}}}
+A_KEY = {"AWS_BEARER_TOKEN_BEDROCK": "made-up-0001"}
+OF_AZURE = {"AZURE_OPENAI_API_KEY": "made-up-0001"}
+
+
+@pytest.mark.parametrize(
+    ("reference", "variables", "said", "step"),
+    [
+        ("bedrock/m", A_KEY, "Region is needed", "Set AWS_REGION"),
+        ("bedrock", {**A_KEY, "AWS_REGION": "evil.example/"}, "not a region", "Set AWS_REGION"),
+        ("bedrock/m", {**A_KEY, "AWS_REGION": ""}, "Region is needed", "Set AWS_REGION"),
+        ("bedrock/m", {**A_KEY, "AWS_REGION": "us-east-1",
+                       "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": "gw"},
+         "Base URL is not a web address", "Set ANTHROPIC_BEDROCK_MANTLE_BASE_URL"),
+        ("azure_openai/d", OF_AZURE, "Endpoint is needed", "Set AZURE_OPENAI_ENDPOINT"),
+        ("azure_openai/d", {**OF_AZURE, "AZURE_OPENAI_ENDPOINT": "http://r.openai.azure.com"},
+         "plain http", "Set AZURE_OPENAI_ENDPOINT"),
+        ("databricks/m", {"DATABRICKS_TOKEN": "made-up-0001"},
+         "DATABRICKS_HOST does not name a host of Databricks", "Set DATABRICKS_HOST to the host"),
+        ("databricks/m", {"DATABRICKS_TOKEN": "made-up-0001", "DATABRICKS_HOST": "evil.example"},
+         "DATABRICKS_HOST does not name a host of Databricks", "Set DATABRICKS_HOST to the host"),
+        ("snowflake/m", {"SNOWFLAKE_TOKEN": "made-up-0001", "SNOWFLAKE_ACCOUNT": "../.."},
+         "SNOWFLAKE_ACCOUNT does not name", "Set SNOWFLAKE_ACCOUNT to the identifier"),
+        ("snowflake/m", {"SNOWFLAKE_TOKEN": "made-up-0001", "SNOWFLAKE_ACCOUNT": ""},
+         "SNOWFLAKE_ACCOUNT is set but empty", "Put its value into SNOWFLAKE_ACCOUNT"),
+    ],
+)  # fmt: skip
+def test_variables_that_connect_nothing_say_why(monkeypatch, reference, variables, said, step):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UnknownConnection) as caught:
+        lw.estimate(BILL, ["x"], models=reference, store=Store.in_memory())
+    assert said in caught.value.message
+    assert caught.value.hint.startswith(step)
+    assert "evil" not in str(caught.value)
+    assert "before Jupyter starts" in caught.value.hint
+
+
+@pytest.mark.parametrize(("reference", "variable"), [
+    ("groq/m", "GROQ_API_KEY"), ("openai/gpt-6-luna", "OPENAI_API_KEY"),
+    ("databricks/m", "DATABRICKS_TOKEN"), ("bedrock/m", "AWS_BEARER_TOKEN_BEDROCK"),
+])  # fmt: skip
+def test_a_policy_that_forbids_variables_is_named(monkeypatch, tmp_path, reference, variable):
+    file = tmp_path / "policy.toml"
+    file.write_text("environment = false\n", "utf-8")
+    monkeypatch.setenv("LLMWIDGETS_POLICY", str(file))
+    monkeypatch.setenv(variable, "made-up-0001")
+    with pytest.raises(UnknownConnection) as caught:
+        lw.estimate(BILL, ["x"], models=reference, store=Store.in_memory())
+    assert f"{variable} is set, but the file {file}" in caught.value.message
+    assert f"et {variable}" not in caught.value.hint
+
+
 def test_one_of_a_label_counts_the_policy_s_then_the_kind_s(monkeypatch, tmp_path):
     monkeypatch.setenv("GROQ_API_KEY", "made-up-0001")
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", "made-up-0002")
@@ -179,3 +234,19 @@ def test_the_shell_says_how_a_preset_is_connected(label, capsys):
     said = capsys.readouterr().err
     assert "is connected as custom" in said
     assert 'Connection("custom", name=' in said
+
+
+@pytest.mark.parametrize(("model", "said"), [
+    ("openai.gpt-6-sol", "cannot be called yet"),
+    ("us.anthropic.claude-opus-5-20260301-v1:0", "Write bedrock/anthropic.claude-opus-5."),
+    ("anthropic.claude-opus-55", "not on the shipped whitelist"),
+])  # fmt: skip
+def test_the_shell_says_of_a_model_that_it_cannot_be_called(monkeypatch, capsys, model, said):
+    """The check of a whole connection would say nothing of it."""
+    with serving_models() as server:
+        for name, value in {"AWS_BEARER_TOKEN_BEDROCK": "made-up-0001", "AWS_REGION": "us-east-1",
+                            "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": server.url}.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        assert main(["connections", "check", f"bedrock/{model}"]) != 0
+        assert said in capsys.readouterr().err
+        assert not server.seen

@@ -828,3 +828,94 @@ def test_azure_is_imported_on_use_alone(code):
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert found.stdout.strip() == "[]"
+
+
+# -- Tokens and variables that are none, and who signs in next.
+
+
+@pytest.mark.parametrize("named", ["file:{folder}/planted", "env:PLANTED"])
+@pytest.mark.parametrize("way", ["ready", "az"])
+def test_a_token_names_no_file_or_variable_to_be_sent(
+    entra, certified, tools, tmp_path, monkeypatch, named, way
+):
+    (tmp_path / "planted").write_text("Canary-of-a-file-7Q2v")
+    monkeypatch.setenv("PLANTED", "Canary-of-a-file-7Q2v")
+    token = named.format(folder=tmp_path)
+    if way == "az":
+        by_tool(tools, token)
+    else:
+        monkeypatch.setenv("AZURE_OPENAI_AD_TOKEN", token)
+    assert bearer(exchanged(connected(entra, certified))) == token
+
+
+@pytest.mark.parametrize("token", [" ", "a\nb", "a b", "t\u00f8ken", "a\udc80b", "x" * 70_000])
+@pytest.mark.parametrize("way", ["ready", "az"])
+def test_what_is_no_token_is_sent_nowhere(entra, certified, tools, monkeypatch, token, way):
+    if way == "az":
+        by_tool(tools, token)
+    else:
+        monkeypatch.setenv("AZURE_OPENAI_AD_TOKEN", token)
+    found = lw.extract(SCHEMA, "Bill", connected(entra, certified), journal=False)
+    assert found.status in {"Unauthorized", "Unreachable"}
+    assert "token" in found.failure.message
+    assert entra.used == []
+
+
+@pytest.mark.parametrize(
+    "ends", [10**400, 1e308, float("inf"), float("nan"), True, "soon", None, [], -5], ids=repr
+)
+def test_how_long_a_ready_token_is_kept_is_bounded(entra, certified, monkeypatch, ends):
+    monkeypatch.setenv("AZURE_OPENAI_AD_TOKEN", a_token(9, exp=ends))
+    try:
+        exchanged(connected(entra, certified))
+    except errors.CallError as error:
+        assert "token" in error.message.lower()  # noqa: PT017
+    assert all(kept.renew_at <= time.time() + 86_400 for kept in tokens._kept.values())
+
+
+@pytest.mark.parametrize(
+    "named", ["https://[::1", "[", "https://[bad]:1", "//", ":", "https://127.0.0.1:port",
+              "https://login.microsoftonline.com.", "https://127.1", "https://[::1%25eth0]",
+              "https://login.microsoftonline.com\u3002", "https://\ud800"],
+)  # fmt: skip
+def test_a_variable_of_the_sign_in_service_in_no_spelling_ends_otherwise(
+    entra, certified, monkeypatch, named
+):
+    by_secret(monkeypatch)
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", named.encode("utf-8", "replace").decode())
+    error = refusal(connected(entra, certified))
+    assert "What answered" not in error.message
+    assert error.hint
+
+
+def test_another_account_of_the_variables_has_a_token_of_its_own(
+    entra, certified, monkeypatch, tools
+):
+    by_tool(tools, a_token(7))
+    connection = connected(entra, certified)
+    monkeypatch.setenv("AZURE_OPENAI_AD_TOKEN", a_token(9))
+    assert number_of(bearer(exchanged(connection))) == 9
+    monkeypatch.setenv("AZURE_OPENAI_AD_TOKEN", a_token(8))
+    assert number_of(bearer(exchanged(connection))) == 8
+    monkeypatch.delenv("AZURE_OPENAI_AD_TOKEN")
+    assert number_of(bearer(exchanged(connection))) == 7
+    by_secret(monkeypatch)
+    assert number_of(bearer(exchanged(connection))) == 1
+    monkeypatch.setenv("AZURE_CLIENT_ID", TENANT)
+    assert number_of(bearer(exchanged(connection))) == 2
+    monkeypatch.setenv("AZURE_CLIENT_ID", CLIENT)
+    assert number_of(bearer(exchanged(connection))) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_failed_test_asks_whoever_signs_in_next(entra, certified, tools, status):
+    entra.asked += ["by az"] * 2
+    entra.bad, entra.refusal = {1}, (status, LACKS[1])
+    by_tool(tools, a_token(1, upn="ann@acme.example"))
+    connection = connected(entra, certified)
+    assert "ann@acme.example" in lw.check(connection).sentence
+    by_tool(tools, a_token(2, upn="bob@acme.example"))
+    report = lw.check(connection)
+    assert (report.ok, dict(report.details)["Signed in as"]) == (
+        True, "bob@acme.example by Azure CLI",
+    )  # fmt: skip

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -216,6 +217,22 @@ def test_a_row_of_another_hand_is_told_and_asked_again(tmp_path, capsys, column,
     journal.close()
     assert main(["journal", "--journal", str(path)]) == 0
     assert "1 row" in capsys.readouterr().out
+
+
+def test_a_journal_that_another_process_is_just_making_is_one(tmp_path):
+    """Its tables come one by one, and who opens it in between sees the first of them alone."""
+    Journal(tmp_path / "whole.sqlite").put(FULL)
+    with closing(sqlite3.connect(tmp_path / "whole.sqlite")) as whole:
+        made = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
+        statements = [sql for (sql,) in whole.execute(made)]
+    for done in range(len(statements) + 1):
+        path = tmp_path / f"{done}.sqlite"
+        with closing(sqlite3.connect(path)) as begun:
+            for each in statements[:done]:
+                begun.execute(each)
+        journal = Journal(path)
+        assert journal.get(journal.put(FULL)).reply == FULL.reply
+        assert (journal.path, journal.notice) == (path, "")
 
 
 def test_somebody_elses_database_is_kept_and_not_written_to(tmp_path):

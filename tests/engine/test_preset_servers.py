@@ -169,6 +169,30 @@ def test_each_pinned_provider_is_asked_anew(far_end, model):
     assert [body["provider"]["order"] for body in model.probes] == [["fireworks"], ["together"]]
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"endpoint": "{}?route=a"}, {"endpoint": "{}?route=b"}),
+        ({"endpoint": "{}"}, {"endpoint": "{}?route=b"}),
+        ({"endpoint": "https://api.deepseek.com", "base_url": "{}"}, {"endpoint": "{}"}),
+        ({"endpoint": "https://openrouter.ai/api/v1", "base_url": "{}"}, {"endpoint": "{}"}),
+        ({"endpoint": "https://api.together.ai/v1", "base_url": "{}"}, {"endpoint": "{}"}),
+    ],
+)
+def test_what_is_asked_in_another_way_is_asked_anew(far_end, model, one, other):
+    """A gateway can hand on by what follows the question mark; a preset has forms of its own."""
+    end = far_end(model)
+    model.enforces = {"json_schema"}
+    asked = 0
+    for fields in (one, other, one):
+        known = {name: value.format(end.url) for name, value in fields.items()}
+        found = probed(Connection("custom", name="m", api_key="made-up-key-0001", **known))
+        of_deepseek = "deepseek" in known["endpoint"]
+        assert found.mode is (Enforcement.JSON if of_deepseek else Enforcement.SCHEMA)
+        assert (len(model.probes) > asked) == (asked == 0 or fields is other)
+        asked = len(model.probes)
+
+
 PARAMETERS = "No endpoints found that can handle the requested parameters. To learn more about " \
              "provider routing, visit: https://openrouter.ai/docs/provider-routing"  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import llmwidgets as lw
-from llmwidgets.connections import Connection, Policy
+from llmwidgets.connections import Connection, Policy, environment_connections
 from llmwidgets.connections.foreign_keys import base_url_of_vendor, foreign_key_error
 from llmwidgets.dialects.types import forms_asked
 from llmwidgets.engine import capability, event_loop
@@ -208,7 +209,9 @@ WHOLE = {
     "Groq": "gsk_" + "0d" * 20,
     "Hugging Face": "hf_" + "0e" * 18,
     "OpenRouter": "sk-or-v1-" + "0f" * 32,
-    "Databricks": "dapi" + "0a" * 16,
+    "Together AI": "tgp_v1_" + "0a" * 20,
+    "Databricks": "dapi" + "0b" * 16,
+    "Amazon Bedrock": "ABSK" + "A0" * 40,
 }
 """Made up, each as long as a whole key of its vendor."""
 UNSURE = ["sk-" + "0a" * 24, "sk-ant", "0a" * 16, "eyJ" + "0a" * 20, "sk-lm-0a0b0c", "gsk_short"]
@@ -225,15 +228,14 @@ AT_VENDORS = [
     ("custom", {"name": "m", "endpoint": "https://api.openai.com/v1"}, "OpenAI"),
     ("custom", {"name": "m", "endpoint": "https://api.anthropic.com/v1"}, "Anthropic"),
     ("custom", {"name": "m", "endpoint": "https://router.huggingface.co/v1"}, "Hugging Face"),
-    *(
-        ("custom", {"name": "m", "endpoint": f"https://{host}"}, vendor)
-        for host, vendor in (
-            ("adb-1.2.azuredatabricks.net/serving-endpoints", "Databricks"),
-            ("acme.databricks.azure.us/serving-endpoints", "Databricks"),
-            ("acme-prod.snowflakecomputing.com/api/v2/cortex/v1", ""),
-            ("api.together.ai/v1", ""),
-        )
-    ),
+    ("bedrock", {"region": "eu-west-1"}, "Amazon Bedrock"),
+    ("custom", {"name": "m", "endpoint": "https://api.deepseek.com"}, ""),
+    ("custom", {"name": "m", "endpoint": "https://api.together.ai/v1"}, "Together AI"),
+    ("custom", {"name": "m", "endpoint": "https://adb-1.2.azuredatabricks.net"}, "Databricks"),
+    ("custom", {"name": "m", "endpoint": "https://dbc-1.cloud.databricks.com"}, "Databricks"),
+    ("custom", {"name": "m", "endpoint": "https://acme.databricks.azure.us"}, "Databricks"),
+    ("custom", {"name": "m", "endpoint": "https://acme.snowflakecomputing.com"}, ""),
+    ("custom", {"name": "m", "endpoint": "https://acme.snowflakecomputing.cn"}, ""),
 ]
 
 
@@ -258,6 +260,71 @@ def test_a_foreign_key_is_told_and_the_way_on_works(kind, fields, vendor, owner)
     one, other = connection.target(model), anyway.target(model)
     parts = ("url", "headers", "query", "options")
     assert [getattr(one, part) for part in parts] == [getattr(other, part) for part in parts]
+
+
+PLACES = {
+    "token": lambda key: {"auth_token": key},
+    "token with a scheme": lambda key: {"auth_token": f"Bearer {key}"},
+    "token beside a key": lambda key: {"auth_token": key, "api_key": "made-up-key-0001"},
+    "header": lambda key: {"headers": {"x-extra": key}},
+    "header with a scheme": lambda key: {"headers": {"x-extra": f"Bearer {key}"}},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("owner", WHOLE)
+@pytest.mark.parametrize(
+    ("fields", "vendor"), [(fields, v) for kind, fields, v in AT_VENDORS if kind == "custom"]
+)
+def test_every_place_of_a_secret_is_looked_at(fields, vendor, owner, place):
+    connection = Connection("custom", **fields, **PLACES[place](WHOLE[owner]))
+    error = foreign_key_error(connection)
+    assert (error is None) == (owner == vendor)
+    if error is not None:
+        assert place.split()[0] in error.message
+        assert WHOLE[owner] not in str(error)
+        named = Connection("custom", **fields, **PLACES[place](WHOLE[owner]),
+                           base_url=base_url_of_vendor(connection))  # fmt: skip
+        assert foreign_key_error(named) is None
+
+
+@pytest.mark.parametrize("place", ["key", *PLACES])
+def test_a_reference_is_looked_at_anew_at_each_call(monkeypatch, place):
+    fields = PLACES.get(place, lambda key: {"api_key": key})("env:MADE_UP_PLACE")
+    connection = Connection("custom", name="m", endpoint="https://api.groq.com", **fields)
+    for owner in ("Groq", "OpenAI", "Groq", "Anthropic"):
+        monkeypatch.setenv("MADE_UP_PLACE", WHOLE[owner])
+        if "scheme" not in place:
+            assert (foreign_key_error(connection) is None) == (owner == "Groq")
+
+
+KEYED = [each for each in PROVIDERS.values() if each.environment.keys]
+
+
+@pytest.mark.parametrize("name", [*(each.kind for each in KEYED), "groq", "databricks"])
+def test_the_way_on_of_a_variable_s_key_works(monkeypatch, name):
+    """By a variable where the kind has one for the address, else by a connection of one's own."""
+    for each in KEYED:
+        for variable in each.environment.names:
+            monkeypatch.delenv(variable, raising=False)
+    provider = PROVIDERS.get(name)
+    variable = provider.environment.keys[0] if provider else f"{name.upper()}_API_KEY"
+    variable = "DATABRICKS_TOKEN" if name == "databricks" else variable
+    monkeypatch.setenv(variable, WHOLE["Hugging Face"])
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://acme.openai.azure.com")
+    monkeypatch.setenv("DATABRICKS_HOST", "https://adb-1.2.azuredatabricks.net")
+    (connection,) = [each for each in environment_connections() if each.label == name]
+    hint = foreign_key_error(connection).hint
+    if said := re.search(r"set ([A-Z_]+) to (https:\S+)\.", hint):
+        monkeypatch.setenv(said[1], said[2])
+        (connection,) = [each for each in environment_connections() if each.label == name]
+    else:
+        assert "a connection of your own" in hint
+        url = re.search(r'base_url="([^"]+)"', hint)[1]
+        fields = {**connection.plain_fields, "base_url": url, **connection.secret_fields}
+        connection = Connection(connection.kind, **fields)
+    assert foreign_key_error(connection) is None
 
 
 @pytest.mark.parametrize("key", UNSURE)

@@ -60,6 +60,10 @@ class OverBudget(Exception):
     """The rest of the budget does not cover the worst case of what comes next."""
 
 
+class NothingSent(LLMWidgetsError):
+    """The check ended before anything was sent: without a network, say. That is not a try."""
+
+
 @dataclass
 class Trial:
     """One connection and model, and what may still be spent."""
@@ -74,8 +78,13 @@ class Trial:
         self.variant = self._plan().columns[0]
 
     def run(self) -> Iterator[tuple[str, str]]:
-        """Each part with how it ended; OverBudget before a part that could cost too much."""
+        """Each part with how it ended; OverBudget before a part that could cost too much.
+
+        NothingSent if the check never reached the server.
+        """
         report = self._check()
+        if not report.hosts:
+            raise NothingSent(report.sentence, report.hint)
         yield "check", report.status
         if not report.ok:
             return
@@ -158,12 +167,13 @@ def output_limit(body: Mapping[str, Any]) -> int:
 
 def cheapest_model(connection: Connection, policy: Policy) -> str | None:
     """The allowed model that a question costs least with; None if no price is known."""
-    priced = {}
-    for model in policy.allowed(connection):
-        cost = ResolvedVariant(connection.label, connection, model).cost(Usage(1000, 1000))
-        if cost is not None:
-            priced[model] = cost
+    costs = {model: _cost(connection, model) for model in policy.allowed(connection)}
+    priced = {model: cost for model, cost in costs.items() if cost is not None}
     return min(priced, key=priced.__getitem__) if priced else None
+
+
+def _cost(connection: Connection, model: str) -> float | None:
+    return ResolvedVariant(connection.label, connection, model).cost(Usage(1000, 1000))
 
 
 def chosen(references: Sequence[str], policy: Policy) -> Iterator[tuple[Connection, str | None]]:
@@ -172,7 +182,8 @@ def chosen(references: Sequence[str], policy: Policy) -> Iterator[tuple[Connecti
         resolver = ConnectionResolver()
         for connection, model in map(resolver.resolve, references):
             named = {str(connection.provider.model_field): model}
-            yield apply_fix(connection, named) if connection.any_model else connection, model
+            one = apply_fix(connection, named) if connection.any_model else connection
+            yield one, None if _cost(one, model) is None else model
         return
     for connection in environment_connections():
         yield connection, cheapest_model(connection, policy)
@@ -184,7 +195,12 @@ def try_all(references: Sequence[str], path: Path = RECORD, budget: float = BUDG
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     if policy.notice:
         _say(policy.notice)
-    for connection, model in chosen(references, policy):
+    try:
+        named = [*chosen(references, policy)]
+    except LLMWidgetsError as error:
+        _say(f"Nothing was tried. {error}")
+        return 1
+    for connection, model in named:
         if model is None:
             _say(f"{connection.label}: not tried, no model with a known price.")
             continue

@@ -182,6 +182,37 @@ def test_without_a_key_nothing_is_written_and_the_next_step_is_said(tmp_path, ca
     assert "OPENAI_API_KEY" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("base_url", ["", "http://127.0.0.1:9/v1"])
+def test_what_sent_nothing_is_not_a_try(monkeypatch, tmp_path, capsys, base_url):
+    """A foreign key that is held back, a server that is not there: an earlier try stays."""
+    record = tmp_path / "live.json"
+    write_record([Try("openai", "2026-10-01", "m", PARTS)], record)
+    monkeypatch.setenv("OPENAI_API_KEY", "gsk_" + "0a" * 20)
+    monkeypatch.setenv("OPENAI_BASE_URL", base_url)
+    assert keys.try_all([], record) == 1
+    assert last_tried("openai", read_record(record)) == "2026-10-01"
+    said = capsys.readouterr().out
+    assert "not tried" in said
+    assert "Nothing was tried" in said
+
+
+@pytest.mark.parametrize("references", [["nobody/m"], ["openai/gpt-6-luna", "nobody/m"], ["groq"]])
+def test_a_reference_that_leads_nowhere_is_said_before_anything_is_tried(
+    vendor, connect, tmp_path, monkeypatch, capsys, references
+):
+    connect(vendor, "openai")
+    monkeypatch.setenv("GROQ_API_KEY", "made-up-0001")
+    assert keys.try_all(references, tmp_path / "live.json") == 1
+    assert "Nothing was tried. " in capsys.readouterr().out
+    assert vendor.seen == []
+
+
+def test_a_preset_s_model_without_a_price_is_said_as_that(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("GROQ_API_KEY", "made-up-0001")
+    assert keys.try_all(["groq/m"], tmp_path / "live.json") == 1
+    assert "groq: not tried, no model with a known price." in capsys.readouterr().out
+
+
 def test_a_damaged_policy_file_lets_nothing_be_tried_and_is_named(
     vendor, connect, tmp_path, monkeypatch, capsys
 ):

@@ -186,7 +186,18 @@ ARN = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/"
     arn=st.sampled_from(["", ARN, "arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/"]),
     geo=st.sampled_from(["", *(f"{geo}." for geo in GEOS)]),
     model=st.sampled_from([*CLAUDE, *CHAT]),
-    version=st.sampled_from(["", "-v1:0", "-v1", "-20260901-v1:0", "-20260901", "-1:0"]),
+    version=st.sampled_from(
+        [
+            "",
+            "-v1:0",
+            "-v1",
+            "-20260901-v1:0",
+            "-20260901",
+            "-1:0",
+            "-v1:0:200k",
+            "-20260901-v1:0:48k",
+        ]
+    ),
 )
 def test_an_id_of_the_other_endpoint_is_told_with_the_right_one(arn, geo, model, version):
     given_ = f"{arn}{geo}{model}{version}"

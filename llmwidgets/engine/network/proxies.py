@@ -60,7 +60,7 @@ def _read_proxy(variable: str, value: str) -> Proxy:
         f"{parts.scheme}://{netloc}{f':{port}' if port else ''}",
         variable,
         unquote(parts.username or ""),
-        Secret(unquote(parts.password)) if parts.password else None,
+        Secret(unquote(parts.password), literal=True) if parts.password else None,
     )
 
 

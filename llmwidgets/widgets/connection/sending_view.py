@@ -34,7 +34,7 @@ def describe_sending(draft: FormDraft) -> str:
         return f"{signs_in}Asks {where} for its list of models, which costs nothing."
     keyed = " and your key" if _has_key(draft) and not givers else ""
     short = f"1 to {questions} short questions" if questions > 1 else "one short question"
-    again = f"A busy server is asked again: {MOST_QUESTIONS} questions at most."
+    again = f"More if it is busy or gives no whole answer: {MOST_QUESTIONS} questions at most."
     return f"{signs_in}Sends {short}{keyed} to {where}. {again}"
 
 

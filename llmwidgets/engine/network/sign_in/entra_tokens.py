@@ -15,7 +15,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -45,9 +45,9 @@ def fetch_by_chain(request: TokenRequest) -> Token | CallError:
     if isinstance(authority, CallError):
         return authority
     # Asked before anything runs: the command-line tools ask this host by themselves.
-    request.policy.permit_host(urlsplit(f"//{authority}").hostname or "")
+    request.permit(urlsplit(f"//{authority}").hostname or "")
     if os.environ.get(READY_TOKEN):
-        return _take_ready(request, Secret(f"env:{READY_TOKEN}"))
+        return _take_ready(request, Secret(os.environ[READY_TOKEN], literal=True))
     try:
         import azure.identity  # noqa: F401
     except ImportError:
@@ -75,10 +75,11 @@ def _find_authority(request: TokenRequest) -> str | CallError:
     named = os.environ.get(_AUTHORITY, "").strip()
     if not named:
         return request.exchange.option("authority") or AUTHORITIES["com"]
-    parts = urlsplit(named if "://" in named else f"https://{named}")
-    own = is_this_computer(parts.hostname or "") and "@" not in parts.netloc
-    if parts.scheme == "https" and (own or parts.netloc.lower() in _KNOWN):
-        return parts.netloc.lower()
+    with suppress(ValueError):
+        parts = urlsplit(named if "://" in named else f"https://{named}")
+        own = is_this_computer(parts.hostname or "") and "@" not in parts.netloc
+        if parts.scheme == "https" and (own or parts.netloc.lower() in _KNOWN):
+            return parts.netloc.lower()
     return request.error(
         Unauthorized,
         f"{_AUTHORITY} names {redact(named)[:80]}, which is not a sign-in service of Microsoft:"
@@ -131,7 +132,7 @@ def _make_chain(request: TokenRequest, wire: _Wire, authority: str) -> Any:
 
 
 def _close(token: Any) -> tuple[Secret, float]:
-    return Secret(token.token), token.expires_on - time.time()
+    return Secret(token.token, literal=True), token.expires_on - time.time()
 
 
 _TOOLS = {
@@ -200,7 +201,9 @@ class _Wire:
         call = Call(
             asked.method,
             asked.url,
-            auth=tuple(AuthHeader(name, Secret(headers.pop(name))) for name in secret),
+            auth=tuple(
+                AuthHeader(name, Secret(headers.pop(name), literal=True)) for name in secret
+            ),
             headers=headers,
             body=_form(asked.content) if asked.method == "POST" else None,
         )
@@ -222,7 +225,9 @@ class _Wire:
         from llmwidgets.engine.network import transport
 
         known = form if isinstance(form, Mapping) else {}
-        self.secrets += [Secret(known[name]) for name in _SECRET_FIELDS if known.get(name)]
+        self.secrets += [
+            Secret(known[name], literal=True) for name in _SECRET_FIELDS if known.get(name)
+        ]
         transport.watch_secrets(self.secrets)
 
     def _permit(self, scheme: str, place: str, host: str) -> None:
@@ -234,7 +239,7 @@ class _Wire:
             message = "Not a host that may be asked."
             raise PermissionError(message)
         try:
-            self.request.policy.permit_host(host)
+            self.request.permit(host)
         except PolicyError as error:
             self.denied = error
             raise

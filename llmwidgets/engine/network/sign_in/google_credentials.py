@@ -147,6 +147,8 @@ def _info(text: str) -> dict[str, Any] | Problem:
 
 def _content_problem(info: Mapping[str, Any]) -> Problem | None:
     kind = _text(info, "type")
+    if not re.fullmatch("[!-~]*", _text(info, "quota_project_id")):
+        return Problem("The quota_project_id of the credentials is not a project ID.")
     if kind in _NEEDED:
         needed = _NEEDED[kind]
         lacking = [name for name in needed if not (isinstance(info.get(name), str) and info[name])]

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from llmwidgets.errors import FieldError, read_path
 from llmwidgets.providers.urls import METADATA_HOST, host_of, is_this_computer
 from llmwidgets.secret import Secret, decode_secret, mask_if_key, read_secret_file
 
@@ -113,7 +114,9 @@ def _source_problem(source: Mapping[str, Any], token_type: str) -> Problem | Non
         )
     headers = source.get("headers") or {}
     texts = isinstance(headers, dict) and all(isinstance(each, str) for each in headers.values())
-    if not texts:
+    if not texts or not re.fullmatch(
+        "[ -~]*", "".join(f"{each}{headers[each]}" for each in headers)
+    ):
         return _refusal("The headers that the file names are not names and texts.")
     return _url_problem(url, headers) if isinstance(url, str) else _path_problem(str(file))
 
@@ -134,7 +137,11 @@ def _url_problem(url: str, headers: Mapping[str, str]) -> Problem | None:
 
 
 def _path_problem(path: str) -> Problem | None:
-    full = os.path.abspath(os.path.expanduser(path))
+    try:
+        full = os.path.abspath(read_path(path))
+    except FieldError:
+        sentence = "The path of the file with the token, credential_source.file, cannot be read."
+        return Problem(sentence, _RULE)
     folders = (*_SYSTEM_FOLDERS, os.environ.get("SYSTEMROOT", ""))
     barred = [Path(spelled) for each in filter(None, folders) for spelled in _spellings(each)]
     if any(Path(each).is_relative_to(folder) for each in _spellings(full) for folder in barred):
@@ -153,7 +160,9 @@ def _spellings(path: str) -> tuple[str, str]:
 def split_headers(headers: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Secret]]:
     """The headers that may be shown, and those that may contain a secret."""
     plain = {name: each for name, each in headers.items() if name.lower() in _PLAIN_HEADERS}
-    closed = {name: Secret(each) for name, each in headers.items() if name not in plain}
+    closed = {
+        name: Secret(each, literal=True) for name, each in headers.items() if name not in plain
+    }
     return plain, closed
 
 

@@ -107,7 +107,7 @@ def _exchange(
     try:
         # What the reply contains has no name here: a frame's locals appear in tracebacks.
         ends = datetime.fromisoformat(json.loads(response.body)["expireTime"])
-        secret = Secret(json.loads(response.body)["accessToken"])
+        secret = Secret(json.loads(response.body)["accessToken"], literal=True)
     except (ValueError, KeyError, TypeError):
         return _not_google(step, request)
     lasts = (ends.astimezone(UTC) - datetime.now(UTC)).total_seconds()

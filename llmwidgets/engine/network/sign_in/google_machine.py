@@ -82,7 +82,7 @@ def _read(response: HTTPResponse, root: str, request: TokenRequest) -> Token | C
         return request.busy("The metadata server of this machine")
     try:
         # The reply has no name here: a frame's locals appear in tracebacks.
-        secret = Secret(json.loads(response.body)["access_token"])
+        secret = Secret(json.loads(response.body)["access_token"], literal=True)
         seconds = float(json.loads(response.body)["expires_in"])
     except (ValueError, KeyError, TypeError):
         sentence = "The metadata server of this machine gave no token."

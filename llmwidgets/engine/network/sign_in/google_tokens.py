@@ -47,7 +47,7 @@ def fetch_by_json(request: TokenRequest) -> Token | CallError:
         lasts = (ends.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if ends else 600.0
         pays = pay_by(account.quota_project)
         email = account.email or _email_of(account.google)
-        token = Token(Secret(account.google.token), lasts, pays, email)
+        token = Token(Secret(account.google.token, literal=True), lasts, pays, email)
         return act_as(token, account.steps, request)
     except LLMWidgetsError:
         raise

@@ -10,10 +10,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import re
+import threading
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from contextvars import copy_context
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,6 +32,7 @@ from llmwidgets.errors import (
     FieldError,
     LLMWidgetsError,
     Overloaded,
+    PolicyError,
     Unreachable,
 )
 from llmwidgets.providers.urls import host_of
@@ -39,7 +44,8 @@ if TYPE_CHECKING:
 
 _SECONDS = 20.0
 _EARLY_SECONDS = 300.0
-_MOST_KEPT = 64
+_LONGEST_SECONDS = 86_400.0
+_MOST_KEPT = 1_000
 _AWAY = frozenset({429, 500, 502, 503, 504})
 """By which a token service says that it cannot answer now: it is asked once more."""
 _PAUSE_SECONDS = 1.0
@@ -58,8 +64,9 @@ token on a thread of its own and gives a Token, or the error that says why there
 class Token:
     """A token: how many seconds it lasts, the headers that go with it, and whose it is.
 
-    `account` is empty if that is not known, and `via` names what signed in: Azure CLI, say.
-    `project` takes the place of `-` in a call's address.
+    `account` is empty if that is not known or is no name, and `via` names what signed in: Azure
+    CLI, say. `project` takes the place of `-` in a call's address. ValueError for what cannot be a
+    token; one that says that it lasts longer than a day is asked for again after one.
     """
 
     secret: Secret
@@ -69,16 +76,39 @@ class Token:
     via: str = ""
     project: str = ""
 
+    def __post_init__(self) -> None:
+        if not _SENDABLE.fullmatch(self.secret.reveal()):
+            message = "Not a token that a header can contain."
+            raise ValueError(message)
+        if not _NAME.fullmatch(self.account):
+            object.__setattr__(self, "account", "")
+        # In this order, what is not a number is 0.
+        object.__setattr__(self, "seconds", min(max(0.0, self.seconds), _LONGEST_SECONDS))
+
+
+_SENDABLE = re.compile(r"[!-~]{1,65536}")
+_NAME = re.compile(r"[^\W_][\w.@#+'-]{0,253}")
+"""An account's: it is shown, and stands in a command for whoever can give it a role."""
+
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """What a source is asked: the exchange, what is exchanged, and the call that waits for it."""
+    """What a source is asked: the exchange, what is exchanged, and the call that waits for it.
+
+    `hosts` are those that the policy was asked about on the way.
+    """
 
     exchange: Exchange
     secret: Secret
     call: Call
     policy: Policy
     loop: asyncio.AbstractEventLoop
+    hosts: set[str] = field(default_factory=set)
+
+    def permit(self, host: str) -> None:
+        """Raise PolicyError if the policy forbids this host."""
+        self.policy.permit_host(host)
+        self.hosts.add(host)
 
     def send(self, call: Call, seconds: float = _SECONDS) -> HTTPResponse:
         """Send a call of the exchange by our own transport, if the policy allows its host.
@@ -86,7 +116,7 @@ class TokenRequest:
         A service that cannot answer now is asked once more. Raises PolicyError, and what the
         transport raises.
         """
-        self.policy.permit_host(host_of(call.url))
+        self.permit(host_of(call.url))
         call = replace(
             call,
             ca_bundle=self.call.ca_bundle,
@@ -148,12 +178,15 @@ async def _send(call: Call, seconds: float) -> HTTPResponse:
 class _Kept:
     token: Token
     renew_at: float
+    hosts: Iterable[str]
 
 
 _kept: dict[str, _Kept] = {}
 _Fetch = asyncio.Task[Token | LLMWidgetsError]
-_under_way: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Fetch]] = WeakKeyDictionary()
-"""What is being fetched: whoever needs the same token meanwhile waits for the same answer."""
+_Place = tuple[object, ...]
+_under_way: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Place, _Fetch]] = WeakKeyDictionary()
+"""What is being fetched: whoever needs the same token meanwhile waits for the same answer, if the
+policies let both ask the same hosts."""
 _by_second: set[tuple[str, Exchange]] = set()
 """Hosts that refused the first scope of an exchange: they are asked with the second."""
 _AUDIENCE = re.compile(rb"audience", re.I)
@@ -226,6 +259,13 @@ def known_account(connection: Connection) -> str:
     return f"{kept.token.account} by {via}" if via else kept.token.account
 
 
+def forget_token(connection: Connection) -> None:
+    """Forget the token of a connection, should somebody else sign in where it comes from."""
+    target = connection.target(next(iter(connection.models), "*"))
+    if (header := _header(target.auth)) is not None:
+        _kept.pop(_digest(_in_force(header, target.url)) or "", None)
+
+
 def forget_tokens() -> None:
     """Forget every token: the next calls ask for new ones."""
     _kept.clear()
@@ -257,9 +297,18 @@ def _try_other_scope(header: AuthHeader, call: Call, refused: AuthHeader) -> Non
     (_by_second.add if refused.exchange.scope == exchange.scope else _by_second.discard)(place)
 
 
+_STEERING = ("AZURE_", "IDENTITY_", "MSI_", "GCE_METADATA_")
+"""How the variables begin by which the clouds' own clients say who signs in, and where."""
+
+
 def _digest(header: AuthHeader) -> str | None:
-    """What a token is kept by: the exchange and its secret; None if that is out of reach."""
+    """What a token is kept by: the exchange, its secret, and the variables that steer the sign-in.
+
+    None if the secret is out of reach.
+    """
     digest = hashlib.sha256(repr(header.exchange).encode())
+    for name in sorted(name for name in os.environ if name.startswith(_STEERING)):
+        digest.update(f"\n{name}={os.environ.get(name)}\n".encode("utf-8", "surrogateescape"))
     try:
         digest.update(header.secret.reveal().encode("utf-8", "replace"))
     except FieldError:
@@ -271,32 +320,59 @@ async def _token(header: AuthHeader, call: Call, policy: Policy) -> Token | LLMW
     digest = _digest(header) or ""
     known = _kept.get(digest)
     if known is not None and time.time() < known.renew_at:
-        return known.token
+        return _denial(policy, known.hosts) or known.token
     loop = asyncio.get_running_loop()
     fetches = _under_way.setdefault(loop, {})
-    task = fetches.get(digest) if digest else None
+    place = (digest, *((rules.hosts, rules.damage) for rules in policy.layers))
+    task = fetches.get(place) if digest else None
     if task is None:
         assert header.exchange is not None
         request = TokenRequest(header.exchange, header.secret, call, policy, loop)
-        task = fetches[digest] = loop.create_task(_fetch_and_keep(request, digest))
-        task.add_done_callback(partial(_forget_task, fetches, digest))
+        task = fetches[place] = loop.create_task(_fetch_and_keep(request, digest))
+        task.add_done_callback(partial(_forget_task, fetches, place))
     # One call that is stopped does not take the token away from the others.
     return await asyncio.shield(task)
 
 
-def _forget_task(fetches: dict[str, _Fetch], digest: str, task: _Fetch) -> None:
-    if fetches.get(digest) is task:
-        del fetches[digest]
+def _denial(policy: Policy, hosts: Iterable[str]) -> PolicyError | None:
+    """Why a policy does not allow a token that was had from these hosts for another one."""
+    try:
+        for host in hosts:
+            policy.permit_host(host)
+    except PolicyError as error:
+        return error.with_traceback(None)
+    return None
+
+
+def _forget_task(fetches: dict[_Place, _Fetch], place: _Place, task: _Fetch) -> None:
+    if fetches.get(place) is task:
+        del fetches[place]
 
 
 async def _fetch_and_keep(request: TokenRequest, digest: str) -> Token | LLMWidgetsError:
-    token = await asyncio.to_thread(_fetch, request)
-    if isinstance(token, Token) and digest:
+    answered: asyncio.Future[Token | LLMWidgetsError] = request.loop.create_future()
+    # A thread of a pool would hold up the end of the kernel, and the replies that wait for one.
+    work = partial(copy_context().run, _answer, request, answered)
+    threading.Thread(target=work, name="llmwidgets sign-in", daemon=True).start()
+    token = await answered
+    header = AuthHeader("", request.secret, exchange=request.exchange)
+    # A file with credentials can have become another's meanwhile.
+    if isinstance(token, Token) and digest and digest == _digest(header):
         while len(_kept) >= _MOST_KEPT:
             _kept.pop(next(iter(_kept)))
         early = min(_EARLY_SECONDS, token.seconds / 4)
-        _kept[digest] = _Kept(token, time.time() + token.seconds - early)
+        renew_at = time.time() + token.seconds - early
+        _kept[digest] = _Kept(token, renew_at, tuple(request.hosts))
     return token
+
+
+def _answer(request: TokenRequest, answered: asyncio.Future[Token | LLMWidgetsError]) -> None:
+    token = _fetch(request)
+    # Nobody waits any more where the loop has ended.
+    with suppress(RuntimeError):
+        request.loop.call_soon_threadsafe(
+            lambda: None if answered.done() else answered.set_result(token)
+        )
 
 
 def _fetch(request: TokenRequest) -> Token | LLMWidgetsError:
@@ -307,6 +383,11 @@ def _fetch(request: TokenRequest) -> Token | LLMWidgetsError:
         answer = source(request)
     except LLMWidgetsError as error:
         answer = error
+    except BaseException as error:  # noqa: BLE001 - its frames may contain what is exchanged
+        name = type(error).__name__
+        sentence = f"What answered the sign-in gave no token that can be used ({name})."
+        hint = "A proxy or firewall may be in between: ask the administrator of the network."
+        answer = request.error(Unreachable, sentence, hint, FailureCode.TOKEN_SERVICE)
     if isinstance(answer, LLMWidgetsError):
         # A token that was perhaps given costs nothing, and can be asked for again.
         if isinstance(answer, CallError):
