@@ -4,6 +4,7 @@ from llmwidgets.providers.base.clients import OPENAI_VARIABLES, SDK, Environment
 from llmwidgets.providers.base.fields import (
     EndpointFields,
     Fields,
+    Link,
     SignIn,
     SignInFields,
     Way,
@@ -27,7 +28,6 @@ from llmwidgets.providers.base.provider import (
     FieldWarning,
     KeyPrefix,
     Kind,
-    Link,
     Preset,
     Provider,
     spell_slug,

@@ -182,6 +182,14 @@ def way_of(form: type[Fields]) -> Way:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A page a user needs: to make an account, to get a key."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignIn:
     """A way to sign in beside the key: its name in code, its words in the form, what it asks for.
 

@@ -12,20 +12,12 @@ from pydantic.fields import FieldInfo
 
 from llmwidgets.dialects.types import Dialect, Target
 from llmwidgets.providers.base.clients import SDK, Environment, openai_sdk
-from llmwidgets.providers.base.fields import Fields, SignIn
+from llmwidgets.providers.base.fields import Fields, Link, SignIn
 from llmwidgets.providers.base.models import Ended, ModelFacts
 from llmwidgets.secret import Secret
 
 Kind = str
 """A kind of connection: a name of the registry, which `find_provider` looks up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A page a user needs: to make an account, to get a key."""
-
-    text: str
-    url: str
 
 
 @dataclass(frozen=True, slots=True)
