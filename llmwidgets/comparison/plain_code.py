@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from llmwidgets.comparison.core import CellKey, ResultData
-from llmwidgets.connections.sdk_export import entra_exchange
 from llmwidgets.dialects.requests import document_text
-from llmwidgets.dialects.types import ResponseFormat
+from llmwidgets.dialects.types import ResponseFormat, exchange_of
 from llmwidgets.engine.extraction import encode_request
 from llmwidgets.engine.replies import find_answer, parse_reply
 from llmwidgets.errors import FieldError
@@ -27,7 +26,7 @@ from llmwidgets.schemas.python_code import (
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
-    from llmwidgets.dialects.types import AuthHeader, Exchange
+    from llmwidgets.dialects.types import AuthHeader, Exchange, Target
     from llmwidgets.engine.journal import Row
     from llmwidgets.engine.request_builder import Document, ResolvedVariant
     from llmwidgets.schemas import Compiled
@@ -330,26 +329,9 @@ def _make_client(column: ResolvedVariant) -> _Client:
         if not (usual and name == "base_url")
     }
     if module == "google":
-        places: list[str] = [name for name in ("base_url", "api_version") if name in arguments]
-        options: dict[str, str] = {name: arguments.pop(name) for name in places}
-        if headers := _headers(connection, target.auth, alone=True):
-            options["headers"] = headers
-        if connection.fields.ca_bundle:
-            options["client_args"] = f'{{"verify": {_trust(connection)}}}'
-        imports = "from google import genai"
-        if not known.get("vertexai"):
-            arguments["api_key"] = _main_key(connection)
-        elif connection.fields.way != "key":
-            arguments["credentials"], more = _google_sign_in(connection, target.auth[0].secret)
-            imports = "\n".join([*more, imports])
-            if target.url.partition("/projects/")[2].startswith("-/"):
-                del arguments["project"]  # which the client asks the machine for
-        if options:
-            inner = ", ".join(f'"{name}": {value}' for name, value in options.items())
-            arguments["http_options"] = f"{{{inner}}}"
-        name = "genai.Client"
+        imports, name = _fill_google(arguments, connection, target), "genai.Client"
     else:
-        exchange = entra_exchange(target)
+        exchange = exchange_of(target.auth, "entra")
         signs_in, token = _token_provider(exchange) if exchange else ("", "")
         arguments |= {sdk.token_argument: token} if token else {"api_key": _main_key(connection)}
         if headers := _headers(connection, target.auth, alone=usual):
@@ -360,6 +342,28 @@ def _make_client(column: ResolvedVariant) -> _Client:
         imports, name = f"import {module}{signs_in}", f"{module}.{sdk.client}"
     written = ", ".join(f"{each}={value}" for each, value in arguments.items())
     return _Client(module, imports, f"{name}({written})", target.model)
+
+
+def _fill_google(arguments: dict[str, str], connection: Connection, target: Target) -> str:
+    """Give Google's client the rest of its arguments; returns what has to be imported."""
+    places: list[str] = [name for name in ("base_url", "api_version") if name in arguments]
+    options: dict[str, str] = {name: arguments.pop(name) for name in places}
+    if headers := _headers(connection, target.auth, alone=True):
+        options["headers"] = headers
+    if connection.fields.ca_bundle:
+        options["client_args"] = f'{{"verify": {_trust(connection)}}}'
+    imports = "from google import genai"
+    if "vertexai" not in arguments:
+        arguments["api_key"] = _main_key(connection)
+    elif connection.fields.way != "key":
+        arguments["credentials"], more = _google_sign_in(connection, target.auth[0].secret)
+        imports = "\n".join([*more, imports])
+        if target.url.partition("/projects/")[2].startswith("-/"):
+            del arguments["project"]  # which the client asks the machine for
+    if options:
+        inner = ", ".join(f'"{name}": {value}' for name, value in options.items())
+        arguments["http_options"] = f"{{{inner}}}"
+    return imports
 
 
 def _google_sign_in(connection: Connection, file: Secret) -> tuple[str, list[str]]:

@@ -18,7 +18,7 @@ from llmwidgets.connections.validation import (
     read_label,
     read_origin,
 )
-from llmwidgets.dialects.types import AuthHeader, Capability, Dialect, Target
+from llmwidgets.dialects.types import AuthHeader, Capability, Dialect, Target, exchange_of
 from llmwidgets.errors import FieldError, UnknownConnection, name_methods
 from llmwidgets.formatting import count, join_listed
 from llmwidgets.known_keys import warn_if_typed
@@ -127,6 +127,17 @@ class Connection:
     def address(self) -> str:
         """Scheme, host and port that the key is bound to: `https://api.openai.com`."""
         return read_origin(self.provider, self.fields)
+
+    @property
+    def first_target(self) -> Target:
+        """Where its first model answers, or its only one; `*` where any can be named."""
+        return self.target(next(iter(self.models), "*"))
+
+    @property
+    def token_hosts(self) -> tuple[str, ...]:
+        """The services that give it a token, as a rule; none if it sends its own key."""
+        exchange = exchange_of(self.first_target.auth)
+        return exchange.hosts if exchange else ()
 
     @property
     def preset(self) -> Preset | None:

@@ -60,11 +60,7 @@ def _connect_variables(provider: Provider) -> Connection | None:
         return Connection(kind, **fields).with_origin("environment")
     if own is None or fields.get(own):
         return None
-    with suppress(FieldError):
-        # The variables name a server and no model: the reference names it then.
-        connection = Connection(kind, label=kind, **{**fields, own: "*"})
-        return replace_parts(connection, origin="environment", any_model=True)
-    return None
+    return _connect_any_model(provider, kind, fields)
 
 
 def _variable_fields(provider: Provider) -> dict[str, Any] | None:
@@ -91,11 +87,17 @@ def _connect_preset(provider: Provider, preset: Preset) -> Connection | None:
     if _is_empty(preset.variable):
         return None
     endpoint = preset_endpoint(preset, _value(preset.place_variable))
-    own = provider.model_field or ""
-    key = Secret(f"env:{preset.variable}")
-    fields: dict[str, Any] = {own: "*", "endpoint": endpoint, provider.key_field: key}
+    fields = {"endpoint": endpoint, provider.key_field: Secret(f"env:{preset.variable}")}
+    return _connect_any_model(provider, preset.slug, fields)
+
+
+def _connect_any_model(
+    provider: Provider, label: str, fields: Mapping[str, Any]
+) -> Connection | None:
+    """The connection to a server whose variables name no model: the reference names it."""
     with suppress(FieldError):
-        connection = Connection(provider.kind, label=preset.slug, **fields)
+        named = {**fields, provider.model_field or "": "*"}
+        connection = Connection(provider.kind, label=label, **named)
         return replace_parts(connection, origin="environment", any_model=True)
     return None
 

@@ -27,7 +27,7 @@ def foreign_key_error(connection: Connection, model: str = "") -> Unauthorized |
     if vendors:
         for _, name, secret in secrets:
             owner = key_owner(secret)
-            if owner and not any(_same(owner, each) for each in vendors):
+            if owner and owner not in vendors:
                 return _foreign(connection, model, name, owner, vendors[0])
     # What a reference leads to can be another key by the next call.
     if not any(secret.reference for _, _, secret in secrets):
@@ -53,14 +53,13 @@ def _foreign(
 
 def base_url_of_vendor(connection: Connection) -> str:
     """The base URL that leads where the connection leads without one."""
-    fields, model = connection.fields, next(iter(connection.models), "*")
-    called = connection.target(model).url
-    for url in (connection.address, str(getattr(fields, "endpoint", "")), called):
+    fields, target = connection.fields, connection.first_target
+    for url in (connection.address, str(getattr(fields, "endpoint", "")), target.url):
         with suppress(ValueError):
             named = type(fields).model_validate({**dict(fields), "base_url": url})
-            if connection.provider.target(named, model).url == called:
+            if connection.provider.target(named, target.model).url == target.url:
                 return named.base_url or url
-    return called
+    return target.url
 
 
 def _insist(connection: Connection) -> str:
@@ -77,19 +76,20 @@ def _vendors_at(connection: Connection) -> tuple[str, ...]:
     """Who takes keys at the address, its vendor first; none where that is not known."""
     provider = connection.provider
     if connection.fields.base_url or provider.environment.file:
-        return ()  # a file of credentials that is none is told where it is read
+        return ()  # what is wrong with a credentials file is reported where it is read
     host = host_of(connection.address)
     if is_this_computer(host):
         return ()
     if "endpoint" not in type(connection.fields).model_fields:
         return _names(provider.kind)
+    if preset := connection.preset:
+        return tuple(filter(None, (preset.title, preset.issuer)))
     if AZURE_HOST.search(host):
         return (provider.title if provider.deployments else "Azure",)
     for each in PROVIDERS.values():
         if each.host and f".{host}".endswith(f".{each.host}"):
             return _names(each.kind)
-    preset = connection.preset
-    return tuple(filter(None, (preset.title, preset.issuer))) if preset else ()
+    return ()
 
 
 def _names(kind: str) -> tuple[str, ...]:
@@ -97,9 +97,3 @@ def _names(kind: str) -> tuple[str, ...]:
     provider = PROVIDERS[kind]
     issuers = (each.issuer for each in provider.key_prefixes if each.issuer)
     return (provider.title, *dict.fromkeys(issuers))
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether both name one vendor: `Together` and `Together AI`."""
-    first, second = sorted((one.casefold(), other.casefold()), key=len)
-    return second.startswith(first)

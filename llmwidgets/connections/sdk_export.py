@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from llmwidgets.dialects.types import exchange_of
 from llmwidgets.errors import LLMWidgetsError
 from llmwidgets.providers.base import SDK
 from llmwidgets.providers.vertex_ai import SCOPE, gcloud_login
@@ -37,7 +38,7 @@ def make_client(connection: Connection, model: str | None = None) -> Any:
     >>> Connection("openai", api_key="env:OPENAI_API_KEY").client()   # doctest: +SKIP
     <openai.OpenAI object …>
     """
-    target = connection.target(model) if model else _target(connection)
+    target = connection.target(model) if model else connection.first_target
     sdk = connection.provider.sdk(connection.fields, target)
     try:
         module = import_module(sdk.module)
@@ -68,7 +69,7 @@ def make_environment(connection: Connection) -> Iterator[None]:
     Everything in the process, and each child started meanwhile, can read it. One at a time; what
     was set before comes back at the end, also after an error. LLMWidgetsError for a second one.
     """
-    if entra_exchange(_target(connection)) is not None:
+    if exchange_of(connection.first_target.auth, "entra") is not None:
         message = (
             f"{connection.label} signs in with Microsoft Entra ID: there is no key to put into an"
             " environment variable."
@@ -94,7 +95,7 @@ def make_environment(connection: Connection) -> Iterator[None]:
 
 
 def _set_variables(connection: Connection, file: dict[str, str]) -> None:
-    target, secret = _target(connection), _main(connection)
+    target, secret = connection.first_target, _main(connection)
     sdk, own = connection.provider.sdk(connection.fields, target), connection.provider.environment
     keys = dict.fromkeys((*sdk.keys, *own.keys))
     # Set before the others are taken away: a reference may lead to one of these very variables.
@@ -131,7 +132,7 @@ def _put(name: str, secret: Secret | None) -> bool:
 def _file_of(connection: Connection) -> Iterator[dict[str, str]]:
     """Where Google's clients find the credentials: their own file, else memory, never a disk."""
     name = connection.provider.environment.file
-    secret = _target(connection).auth[0].secret if name else None
+    secret = connection.first_target.auth[0].secret if name else None
     if name:
         _refuse_variables(connection)
     if not secret:
@@ -162,14 +163,10 @@ def _refuse_variables(connection: Connection) -> None:
         raise LLMWidgetsError(message, hint)
 
 
-def _target(connection: Connection) -> Target:
-    return connection.target(next(iter(connection.models), "any"))
-
-
 def _make(module: Any, connection: Connection, sdk: SDK, target: Target) -> Any:
     """A client of OpenAI's or Anthropic's package, which take the same arguments."""
     key, bundle = _main(connection), connection.fields.ca_bundle
-    exchange = entra_exchange(target)
+    exchange = exchange_of(target.auth, "entra")
     client = getattr(module, sdk.client)(
         **sdk.arguments,
         **{sdk.token_argument: _make_token_provider(exchange)}
@@ -181,12 +178,6 @@ def _make(module: Any, connection: Connection, sdk: SDK, target: Target) -> Any:
     for name, value in sdk.attributes.items():
         setattr(client, name, value)
     return client
-
-
-def entra_exchange(target: Target) -> Exchange | None:
-    """What is exchanged for a token of Microsoft Entra ID, if the target takes one of those."""
-    exchanges = (each.exchange for each in target.auth if each.exchange)
-    return next((each for each in exchanges if each.source == "entra"), None)
 
 
 def _make_token_provider(exchange: Exchange) -> Callable[[], str]:
@@ -248,7 +239,7 @@ def _google_credentials(connection: Connection, *, by_key: bool) -> dict[str, An
         "impersonated_service_account":
             impersonated_credentials.Credentials.from_impersonated_service_account_info,
     }  # fmt: skip
-    secret = _target(connection).auth[0].secret
+    secret = connection.first_target.auth[0].secret
     if secret:
         make = readers.get(secret.public_part("type"), readers["service_account"])
         made = make(json.loads(secret.reveal()), scopes=[SCOPE])

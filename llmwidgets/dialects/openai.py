@@ -91,36 +91,13 @@ def form_for(form: ResponseFormat, schema: Compiled) -> ResponseFormat:
 
 def encode(request: Request, target: Target) -> Call:
     """The request as one POST to the target's chat route."""
-    options, schema = target.options, request.schema.schema
+    options = target.options
     role, instructions = options.get("system_role", "system"), system_text(request)
     messages = [{"role": role, "content": instructions}] if instructions else []
     messages += [{"role": who, "content": text} for who, text in turns(request)]
     body: dict[str, Any] = {"model": target.model, "messages": messages}
     body |= options.get("body", {})
-    if options.get("inline_definitions"):
-        schema = inline_definitions(schema)
-    if request.form is ResponseFormat.JSON_SCHEMA and options.get("bare_schema"):
-        body["response_format"] = {"type": "json_schema", "schema": schema}
-    elif request.form is ResponseFormat.JSON_SCHEMA:
-        name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(schema.get("title") or "")).strip("_")[:64]
-        strict = {"name": name or "extraction", "strict": True, "schema": schema}
-        body["response_format"] = {"type": "json_schema", "json_schema": strict}
-    elif request.form is ResponseFormat.JSON_OBJECT_SCHEMA:
-        if not options.get("object_schema"):
-            named = target.label or "This connection"
-            raise no_such_form(
-                target,
-                f"{named} takes no schema with json_object.",
-                "This form is for Custom servers only.",
-            )
-        body["response_format"] = {"type": "json_object", "schema": schema}
-    elif request.form is ResponseFormat.JSON_OBJECT:
-        body["response_format"] = {"type": "json_object"}
-    elif request.form is ResponseFormat.TOOL:
-        tool = {"name": TOOL, "description": "Record the extraction", "parameters": schema}
-        forced = {"type": "function", "function": {"name": TOOL}}
-        body["tools"] = [{"type": "function", "function": tool}]
-        body["tool_choice"] = forced if options.get("forced_tool", True) else "auto"
+    body |= _form(request, target)
     body[options.get("token_parameter", "max_tokens")] = request.max_output_tokens
     if request.effort_sent is not None and options.get("effort"):
         body["reasoning_effort"] = request.effort_sent
@@ -133,6 +110,31 @@ def encode(request: Request, target: Target) -> Call:
         if options.get("stream_options", True):
             body["stream_options"] = {"include_usage": True}
     return build_call(target, "POST", target.url + options.get("route", "/chat/completions"), body)
+
+
+def _form(request: Request, target: Target) -> dict[str, Any]:
+    """What holds the answer to the schema; nothing for a text."""
+    options, schema = target.options, request.schema.schema
+    if options.get("inline_definitions"):
+        schema = inline_definitions(schema)
+    if request.form is ResponseFormat.JSON_SCHEMA:
+        name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(schema.get("title") or "")).strip("_")[:64]
+        strict = {"name": name or "extraction", "strict": True, "schema": schema}
+        held = {"schema": schema} if options.get("bare_schema") else {"json_schema": strict}
+        return {"response_format": {"type": "json_schema", **held}}
+    if request.form is ResponseFormat.JSON_OBJECT_SCHEMA:
+        if not options.get("object_schema"):
+            sentence = f"{target.label or 'This connection'} takes no schema with json_object."
+            raise no_such_form(target, sentence, "This form is for Custom servers only.")
+        return {"response_format": {"type": "json_object", "schema": schema}}
+    if request.form is ResponseFormat.JSON_OBJECT:
+        return {"response_format": {"type": "json_object"}}
+    if request.form is ResponseFormat.TOOL:
+        tool = {"name": TOOL, "description": "Record the extraction", "parameters": schema}
+        forced = {"type": "function", "function": {"name": TOOL}}
+        chosen = forced if options.get("forced_tool", True) else "auto"
+        return {"tools": [{"type": "function", "function": tool}], "tool_choice": chosen}
+    return {}
 
 
 def decode(payload: HTTPResponse, *, call: Call | None = None) -> Reply:

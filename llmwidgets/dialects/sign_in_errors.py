@@ -7,7 +7,12 @@ from dataclasses import replace
 
 from llmwidgets.dialects.error_meanings import ErrorResponse, Meaning
 from llmwidgets.dialects.error_table import ErrorRule
+from llmwidgets.dialects.types import exchange_of
 from llmwidgets.errors import FailureCode, Forbidden, Unauthorized
+
+OPENAI_ROLE, OTHER_ROLE = "Cognitive Services OpenAI User", "Cognitive Services User"
+"""What calls need at a resource of Azure: to OpenAI's models, and to all others."""
+NEW_ROLE = "A new role can take five minutes to work."
 
 _KEYS_OFF = re.compile(
     r"AuthenticationTypeDisabled|(?:key.based|local) auth\w* (?:is|has been)", re.I
@@ -42,7 +47,7 @@ def _lacks(role: str) -> Meaning:
         Forbidden,
         f"No role: {{principal}} needs {role} on resource {{resource}}. The server and the sign-in"
         " are right.",
-        "An owner of the resource can give it. A new role can take five minutes to work.",
+        f"An owner of the resource can give it. {NEW_ROLE}",
         FailureCode.NO_ROLE,
         command=_ASSIGN.format(role=role),
     )
@@ -72,8 +77,7 @@ _REFUSED = Meaning(
 
 def _by_token(response: ErrorResponse) -> bool:
     """Whether the call was sent with a token of Entra ID in place of a key."""
-    auth = response.call.auth if response.call else ()
-    return any(each.exchange and each.exchange.source == "entra" for each in auth)
+    return exchange_of(response.call.auth if response.call else (), "entra") is not None
 
 
 def _is_openai(response: ErrorResponse) -> bool:
@@ -88,11 +92,8 @@ _TOKEN = ErrorRule(_REFUSED, {401}, when=_by_token)
 SIGN_IN = (
     ErrorRule(_TURNED_OFF, {401}, words=_KEYS_OFF),
     ErrorRule(replace(_TURNED_OFF, kind=Forbidden), {403}, words=_KEYS_OFF),
-    ErrorRule(
-        _lacks("Cognitive Services OpenAI User"), _REFUSALS, _NO_ROLE, url=_RESOURCE,
-        when=_is_openai,
-    ),
-    ErrorRule(_lacks("Cognitive Services User"), _REFUSALS, _NO_ROLE, url=_RESOURCE),
+    ErrorRule(_lacks(OPENAI_ROLE), _REFUSALS, _NO_ROLE, url=_RESOURCE, when=_is_openai),
+    ErrorRule(_lacks(OTHER_ROLE), _REFUSALS, _NO_ROLE, url=_RESOURCE),
     ErrorRule(_OTHER, {400, *_REFUSALS}, _OTHER_TENANT, url=_RESOURCE, when=_by_token),
     replace(_TOKEN, meaning=_WRONG_AUDIENCE, words=_AUDIENCE),
     _TOKEN,

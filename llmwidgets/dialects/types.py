@@ -5,8 +5,8 @@ Request ─encode→ Call ─transport→ HTTPResponse ─decode→ Reply
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -106,19 +106,21 @@ class Exchange:
     """What is exchanged for a token before a call is sent: by which source, and what it is for.
 
     `source` names the engine's part that asks for the token. `scope` is what the token gives
-    access to, `second_scope` what is tried once if a server refuses that one. `options` are plain
-    values of the form that the source reads, a tenant say.
+    access to, `second_scope` what is tried once if a server refuses that one. `hosts` are the
+    services that are asked as a rule. `options` are plain values of the form that the source
+    reads, a tenant say.
     """
 
     source: ExchangeSource
     scope: str = ""
     options: tuple[tuple[str, str], ...] = ()
     second_scope: str = ""
+    hosts: tuple[str, ...] = ()
 
-    @classmethod
-    def by(cls, source: ExchangeSource, scope: str, **options: str | None) -> Exchange:
-        """The exchange with those options that have a value."""
-        return cls(source, scope, tuple((name, value) for name, value in options.items() if value))
+    def given(self, **options: str | None) -> Exchange:
+        """The exchange with those of these options that have a value."""
+        named = tuple((name, value) for name, value in options.items() if value)
+        return replace(self, options=named)
 
     def option(self, name: str) -> str:
         """The value of an option; empty if the form leaves it out."""
@@ -137,6 +139,17 @@ class AuthHeader:
     secret: Secret
     template: str = "{}"
     exchange: Exchange | None = None
+
+    @classmethod
+    def bearer(cls, secret: Secret, exchange: Exchange | None = None) -> AuthHeader:
+        """The header of most servers."""
+        return cls("Authorization", secret, "Bearer {}", exchange)
+
+
+def exchange_of(auth: Iterable[AuthHeader], source: str = "") -> Exchange | None:
+    """What is exchanged for a token among these headers, by this source if one is named."""
+    exchanges = (each.exchange for each in auth if each.exchange is not None)
+    return next((each for each in exchanges if source in {"", each.source}), None)
 
 
 @dataclass(frozen=True, slots=True)

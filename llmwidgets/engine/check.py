@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from llmwidgets.connections import catalog
 from llmwidgets.connections.catalog import own_price
-from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.connection import Connection, named_by
 from llmwidgets.connections.policy import Policy
 from llmwidgets.dialects import openai
 from llmwidgets.dialects.types import Capability, Enforcement, ListedModel, Target
@@ -310,8 +310,7 @@ class _Checker:
         shown = f"{self.proof} accepted." if not open_to_all else (
             "The server answers; whether it takes the key, only a question to a model shows."
         )  # fmt: skip
-        what = "deployment" if self.provider.deployments else "model"
-        return CheckReport(True, f"{shown} Each reference names its {what}.")
+        return CheckReport(True, f"{shown} Each reference names its {named_by(self.provider)}.")
 
     async def _check_single(self) -> CheckReport:
         if self.listed is None:

@@ -14,7 +14,6 @@ from llmwidgets.analysis.statistics.intervals import quantile
 from llmwidgets.dialects.types import Usage
 from llmwidgets.engine.capability import record_of
 from llmwidgets.engine.network import egress
-from llmwidgets.engine.network.sign_in.token_hosts import token_hosts
 from llmwidgets.engine.request_builder import (
     Document,
     Plan,
@@ -127,7 +126,7 @@ def estimate(plan: Plan, tried: Mapping[str, Sequence[TrialMeasure]] | None = No
             dict.fromkeys(change for each in sums for change in each.price_changes())
         ),
         token_hosts=tuple(
-            dict.fromkeys(host for each in plan.columns for host in token_hosts(each.connection))
+            dict.fromkeys(host for each in plan.columns for host in each.connection.token_hosts)
         ),
     )
 

@@ -144,14 +144,8 @@ def find_warning(
     if _PLACEHOLDER.search(value):
         problem = "The key is only a placeholder: put your own key in its place."
         return FieldWarning(field, problem)
-    # The longest prefix; of two that are as long, that of the own kind.
     whose = (preset.issuer or preset.title) if preset else provider.kind
-    ours = [(whose, KeyPrefix(preset.key_start))] if preset and preset.key_start else []
-    owner, prefix = max(
-        (known for known in (*key_prefixes(), *ours) if value.startswith(known[1].start)),
-        key=lambda known: (len(known[1].start), known[0] == whose),
-        default=("", None),
-    )
+    owner, prefix = _find_owner(value, whose, preset.key_start if preset else "")
     own = owner == whose
     if sentence:
         return FieldWarning(field, sentence, "" if own else owner)
@@ -171,6 +165,16 @@ def find_warning(
     hint = f"{preset.title} has keys of its own" if preset else provider.key_hint
     hint = hint or f"{provider.title} has keys of its own"
     return FieldWarning(field, f"{_describe(owner, prefix)}; {hint}.", owner)
+
+
+def _find_owner(value: str, whose: str, start: str) -> tuple[str, KeyPrefix | None]:
+    """The owner of the longest prefix, with it; of two as long, `whose`, which may start so too."""
+    ours = [(whose, KeyPrefix(start))] if start else []
+    return max(
+        (known for known in (*key_prefixes(), *ours) if value.startswith(known[1].start)),
+        key=lambda known: (len(known[1].start), known[0] == whose),
+        default=("", None),
+    )
 
 
 def _describe(owner: str, prefix: KeyPrefix) -> str:

@@ -19,6 +19,7 @@ from llmwidgets.providers.base import (
     Link,
     ModelFacts,
     Provider,
+    base_url_field,
 )
 from llmwidgets.providers.urls import cut_route, read_address, trim_route
 from llmwidgets.secret import Secret
@@ -99,12 +100,9 @@ class AnthropicFields(Fields):
         examples=["sk-ant-api03-…"],
     )
     read_url = _base
-    base_url: str | None = Field(
-        default=None,
-        title="Base URL",
-        description="Only for a company gateway, without /v1 at its end.",
-        examples=["https://llm-gateway.acme.example/anthropic"],
-        json_schema_extra={"advanced": True},
+    base_url: str | None = base_url_field(
+        "Only for a company gateway, without /v1 at its end.",
+        "https://llm-gateway.acme.example/anthropic",
     )
 
 
@@ -122,7 +120,7 @@ def _target(fields: Fields, model: str) -> Target:
     auth = AuthHeader("x-api-key", fields.api_key)
     # A login token is accepted as Bearer only; a key either way, and a gateway may read this one.
     if fields.api_key.begins("sk-ant-oat"):
-        auth = AuthHeader("Authorization", fields.api_key, "Bearer {}")
+        auth = AuthHeader.bearer(fields.api_key)
     return messages_target(f"{base}/v1", model, (auth,), slash=slash)
 
 

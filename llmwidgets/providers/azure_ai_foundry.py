@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects import anthropic, openai
-from llmwidgets.dialects.types import AuthHeader, Dialect, Target
+from llmwidgets.dialects.types import Dialect, Target
 from llmwidgets.providers import azure_openai, azure_sign_in
 from llmwidgets.providers.anthropic import PROVIDER as ANTHROPIC
 from llmwidgets.providers.anthropic import messages_target
@@ -30,60 +30,45 @@ from llmwidgets.secret import Secret
 _read = partial(checked_endpoint, claude=True)
 
 
-Model = Annotated[
-    str,
-    Field(
+class _ModelFields(azure_openai.AzureFields):
+    model: str = Field(
         title="Model",
         description="The name of the deployed model, as its Details page shows it.",
         examples=["mistral-large-3"],
-    ),
-]
-Endpoint = Annotated[
-    str,
-    AfterValidator(_read),
-    Field(
+    )
+    endpoint: Annotated[str, AfterValidator(_read)] = Field(
         title="Endpoint",
         description="The target URI, under Details → Endpoint, in any form shown there.",
         examples=["https://acme.services.ai.azure.com/models/chat/completions?api-version=…"],
-    ),
-]
+    )
+    read_url = _read
 
 
-class FoundryFields(azure_openai.AzureFields):
+class FoundryFields(_ModelFields):
     """The fields of Azure AI Foundry's form."""
 
-    model: Model
-    endpoint: Endpoint
     api_key: Secret = Field(
         title="API key",
         description="The key next to the target URI.",
         examples=["32 or 84 characters"],
     )
-    read_url = _read
 
 
-class FoundryEntraFields(azure_openai.AzureFields):
+class FoundryEntraFields(_ModelFields):
     """The fields of Azure AI Foundry's form where Entra ID signs in."""
 
     sign_in: Way = sign_in_field("entra")
-    model: Model
-    endpoint: Endpoint
     tenant: azure_sign_in.Tenant = None
     client_id: azure_sign_in.ClientId = None
-    read_url = _read
 
 
 def _target(fields: Fields, model: str) -> Target:
-    assert isinstance(fields, FoundryFields | FoundryEntraFields)
-    key = fields.api_key if isinstance(fields, FoundryFields) else Secret("")
+    assert isinstance(fields, azure_openai.AzureFields)
     endpoint = read_endpoint(fields.pasted)
     if endpoint.flavour == "anthropic":
-        names = ("x-api-key", *endpoint.key_headers)
-        auth = tuple(AuthHeader(name, key) for name in names)
-        if fields.way == "entra":
-            auth = (fields.entra_auth,)
+        auth = fields.auth("x-api-key", *endpoint.key_headers)
         return messages_target(endpoint.url, model, auth, slash=endpoint.slash)
-    return azure_openai.make_target(fields, model, key, both_headers=True)
+    return azure_openai.make_target(fields, model, both_headers=True)
 
 
 def _speaks(fields: Fields | None, _model: str) -> Dialect | None:
@@ -136,7 +121,7 @@ PROVIDER = Provider(
     dialect=openai,
     target=_target,
     sdk=_sdk,
-    sign_ins=(azure_sign_in.way(FoundryEntraFields),),
+    sign_ins=(azure_sign_in.entra_sign_in(FoundryEntraFields),),
     model_field="model",
     deployments=True,
     probes=True,

@@ -41,7 +41,7 @@ from llmwidgets.secret import Secret
 
 VARIABLES = (
     "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_DEPLOYMENT",
-    "AZURE_OPENAI_AD_TOKEN", "OPENAI_API_VERSION", *OPENAI_VARIABLES,
+    azure_sign_in.READY_TOKEN, "OPENAI_API_VERSION", *OPENAI_VARIABLES,
 )  # fmt: skip
 """What OpenAI's Azure client reads, and its client for everything else."""
 
@@ -78,12 +78,17 @@ class AzureFields(EndpointFields, SignInFields):
         """The address that counts: the base URL of a gateway, else the endpoint."""
         return self.base_url or str(getattr(self, "endpoint", ""))
 
-    @property
-    def entra_auth(self) -> AuthHeader:
-        """The header with a token of Entra ID in place of a key."""
-        asked = {name: getattr(self, name, None) for name in ("tenant", "client_id")}
-        # A gateway in front of the endpoint passes the token on.
-        return azure_sign_in.entra_auth(str(getattr(self, "endpoint", "")), **asked)
+    def auth(self, *headers: str) -> tuple[AuthHeader, ...]:
+        """The key in each of these headers, or a token of Entra ID in its place."""
+        if self.way == "entra":
+            asked = {name: getattr(self, name, None) for name in ("tenant", "client_id")}
+            # A gateway in front of the endpoint passes the token on.
+            return (azure_sign_in.entra_auth(str(getattr(self, "endpoint", "")), **asked),)
+        key = getattr(self, "api_key", Secret(""))
+        return tuple(
+            AuthHeader.bearer(key) if name == "Authorization" else AuthHeader(name, key)
+            for name in headers
+        )
 
     @property
     def named(self) -> str:
@@ -113,7 +118,7 @@ class AzureFields(EndpointFields, SignInFields):
         return [("host", endpoint.host), *parts, ("format", _FLAVOURS[endpoint.flavour])]
 
 
-def make_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) -> Target:
+def make_target(fields: Fields, model: str, *, both_headers: bool = False) -> Target:
     """Where the deployment answers; `both_headers` sends the key as Bearer as well."""
     assert isinstance(fields, AzureFields)
     endpoint = read_endpoint(fields.pasted)
@@ -121,15 +126,11 @@ def make_target(fields: Fields, model: str, key: Secret, *, both_headers: bool) 
     if endpoint.flavour == "dated":
         url = f"{url.rpartition('/deployments')[0]}/deployments/{quote(model, safe='')}"
     own = endpoint.flavour in {"v1", "dated"}
-    auth = tuple(AuthHeader(name, key) for name in endpoint.key_headers)
-    if both_headers or not own:
-        auth += (AuthHeader("Authorization", key, "Bearer {}"),)
-    if fields.way == "entra":
-        auth = (fields.entra_auth,)
+    bearer = ("Authorization",) if both_headers or not own else ()
     return Target(
         url=url,
         model=model,
-        auth=auth,
+        auth=fields.auth(*endpoint.key_headers, *bearer),
         query={"api-version": endpoint.api_version} if endpoint.api_version else {},
         options={
             "token_parameter": "max_completion_tokens" if own else "max_tokens",
@@ -278,52 +279,36 @@ def find_end(model: str) -> Ended | None:
     return Ended(GONE[named], OPENAI.successor(model) or "", "Azure")
 
 
-Deployment = Annotated[
-    str,
-    Field(
+class _DeploymentFields(AzureFields):
+    deployment: str = Field(
         title="Deployment",
         description="The deployment's own name; by default it is the model's name.",
         examples=["gpt-6-luna"],
-    ),
-]
-Endpoint = Annotated[
-    str,
-    AfterValidator(checked_endpoint),
-    Field(
+    )
+    endpoint: Annotated[str, AfterValidator(checked_endpoint)] = Field(
         title="Endpoint",
         description="Paste the target URI in any form the portal shows.",
         examples=["https://acme.openai.azure.com/openai/deployments/gpt-6-luna/chat/…"],
-    ),
-]
+    )
+    read_url = checked_endpoint
 
 
-class AzureOpenAIFields(AzureFields):
+class AzureOpenAIFields(_DeploymentFields):
     """The fields of Azure OpenAI's form."""
 
-    deployment: Deployment
-    endpoint: Endpoint
     api_key: Secret = Field(
         title="API key",
         description="Key 1 or key 2 of the resource that the deployment belongs to.",
         examples=["32 or 84 characters"],
     )
-    read_url = checked_endpoint
 
 
-class AzureOpenAIEntraFields(AzureFields):
+class AzureOpenAIEntraFields(_DeploymentFields):
     """The fields of Azure OpenAI's form where Entra ID signs in."""
 
     sign_in: Way = sign_in_field("entra")
-    deployment: Deployment
-    endpoint: Endpoint
     tenant: azure_sign_in.Tenant = None
     client_id: azure_sign_in.ClientId = None
-    read_url = checked_endpoint
-
-
-def _target(fields: Fields, model: str) -> Target:
-    key = fields.api_key if isinstance(fields, AzureOpenAIFields) else Secret("")
-    return make_target(fields, model, key, both_headers=False)
 
 
 def _sdk(fields: Fields, target: Target) -> SDK:
@@ -354,9 +339,9 @@ PROVIDER = Provider(
         "One connection serves one deployment: add another connection for another model.",
     ),
     dialect=openai,
-    target=_target,
+    target=make_target,
     sdk=_sdk,
-    sign_ins=(azure_sign_in.way(AzureOpenAIEntraFields),),
+    sign_ins=(azure_sign_in.entra_sign_in(AzureOpenAIEntraFields),),
     model_field="deployment",
     deployments=True,
     key_hint="an Azure resource has keys of its own",
@@ -364,7 +349,7 @@ PROVIDER = Provider(
         keys=("AZURE_OPENAI_API_KEY",),
         beside={"endpoint": "AZURE_OPENAI_ENDPOINT", "deployment": "AZURE_OPENAI_DEPLOYMENT"},
         others=VARIABLES,
-        signs_in={"AZURE_OPENAI_AD_TOKEN": "entra"},
+        signs_in={azure_sign_in.READY_TOKEN: "entra"},
     ),
     vendor="Azure",
     find_facts=find_facts,

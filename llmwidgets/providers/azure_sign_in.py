@@ -6,14 +6,14 @@ Each of Azure's clouds has a sign-in service and names of its own for what a tok
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
+from llmwidgets.dialects.sign_in_errors import NEW_ROLE, OPENAI_ROLE, OTHER_ROLE
 from llmwidgets.dialects.types import AuthHeader, Exchange
-from llmwidgets.providers.base import Fields, SignIn
+from llmwidgets.providers.base import Fields, SignIn, spelled
 from llmwidgets.providers.urls import host_of
 from llmwidgets.secret import Secret
 
@@ -24,33 +24,21 @@ AUTHORITIES = {
 }
 """The host of the sign-in service, by the end of the hosts of its cloud."""
 
+READY_TOKEN = "AZURE_OPENAI_AD_TOKEN"
+"""The variable with a token that somebody else fetched."""
+
 _CLOUD = re.compile(r"\.azure(?:-api)?\.(us|cn)$")
 _PROJECT = re.compile(r"/api/projects/", re.I)
-
-
-def _tenant(value: str | None) -> str | None:
-    if value is None or re.fullmatch(
-        r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:[a-z0-9][a-z0-9-]{0,62}\.)+[a-z][a-z0-9-]+",
-        value.lower(),
-        re.ASCII,
-    ):
-        return value and value.lower()
-    message = "is not a tenant: write its id or a domain, such as acme.example."
-    raise ValueError(message)
-
-
-def _client_id(value: str | None) -> str | None:
-    if value is None or re.fullmatch(
-        r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", value.lower(), re.ASCII
-    ):
-        return value and value.lower()
-    message = "is not a client id: it is written as 00000000-0000-0000-0000-000000000000."
-    raise ValueError(message)
+_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 Tenant = Annotated[
     str | None,
-    AfterValidator(_tenant),
+    spelled(
+        rf"{_ID}|(?:[a-z0-9][a-z0-9-]{{0,62}}\.)+[a-z][a-z0-9-]+",
+        "is not a tenant: write its id or a domain, such as acme.example.",
+        lower=True,
+    ),
     Field(
         title="Tenant",
         description="An id or a domain. Default: the one you are signed in to.",
@@ -59,7 +47,11 @@ Tenant = Annotated[
 ]
 ClientId = Annotated[
     str | None,
-    AfterValidator(_client_id),
+    spelled(
+        _ID,
+        "is not a client id: it is written as 00000000-0000-0000-0000-000000000000.",
+        lower=True,
+    ),
     Field(
         title="Client id",
         description="Of a managed identity, on a server in Azure. Default: none.",
@@ -68,16 +60,16 @@ ClientId = Annotated[
 ]
 
 _STEPS = (
-    "Ask an owner of the resource for the role Cognitive Services OpenAI User (for Claude and other"
-    " models of Foundry: Cognitive Services User). A new role can take five minutes to work.",
+    f"Ask an owner of the resource for the role {OPENAI_ROLE} (for Claude and other models of"
+    f" Foundry: {OTHER_ROLE}). {NEW_ROLE}",
     "Where the kernel runs, install azure-identity (pip install azure-identity) and sign in: az"
     " login. A server in Azure signs in by its managed identity.",
     "In the Foundry portal open the deployment, then Details: copy the Target URI into Endpoint.",
 )
 
 
-def way(form: type[Fields]) -> SignIn:
-    """The way to sign in, with this form."""
+def entra_sign_in(form: type[Fields]) -> SignIn:
+    """The way to sign in with Microsoft Entra ID, by this form."""
     return SignIn("entra", "Microsoft Entra ID", form, _STEPS)
 
 
@@ -92,9 +84,7 @@ def entra_auth(endpoint: str, *, tenant: str | None, client_id: str | None) -> A
     if _PROJECT.search(urlsplit(endpoint).path):
         scopes.reverse()
     authority = "" if cloud == "com" else AUTHORITIES[cloud]
-    exchange = Exchange.by(
-        "entra", scopes[0], tenant=tenant, client_id=client_id, authority=authority
-    )
-    return AuthHeader(
-        "Authorization", Secret(""), "Bearer {}", replace(exchange, second_scope=scopes[1])
-    )
+    exchange = Exchange(
+        "entra", scopes[0], second_scope=scopes[1], hosts=(AUTHORITIES[cloud],)
+    ).given(tenant=tenant, client_id=client_id, authority=authority)
+    return AuthHeader.bearer(Secret(""), exchange)

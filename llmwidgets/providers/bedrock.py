@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from llmwidgets.dialects import anthropic, openai
 from llmwidgets.dialects.types import AuthHeader, Dialect, Target
@@ -28,7 +28,9 @@ from llmwidgets.providers.base import (
     Link,
     ModelFacts,
     Provider,
+    base_url_field,
     openai_sdk,
+    spelled,
 )
 from llmwidgets.providers.urls import cut_route, read_address, trim_route
 from llmwidgets.secret import BEDROCK_SHAPES, Secret
@@ -107,13 +109,11 @@ def _served_as(model: str) -> str:
     return found["bare"] if known else found["id"]
 
 
-def _region(value: str) -> str:
-    if re.fullmatch(r"[a-z]{2,8}(?:-[a-z0-9]{1,20}){1,3}-\d{1,2}", value.lower(), re.ASCII):
-        return value.lower()
-    message = "is not a region of AWS: write it as us-east-1 or eu-central-1."
-    raise ValueError(message)
-
-
+_REGION = spelled(
+    r"[a-z]{2,8}(?:-[a-z0-9]{1,20}){1,3}-[0-9]{1,2}",
+    "is not a region of AWS: write it as us-east-1 or eu-central-1.",
+    lower=True,
+)
 _CALLS = (
     "/anthropic/v1/messages", "/v1/messages", "/openai/v1/chat/completions",
     "/v1/chat/completions", "/openai/v1/responses", "/v1/responses", "/v1/models",
@@ -135,7 +135,7 @@ class BedrockFields(Fields):
         description="From API keys in the Amazon Bedrock console; shown there only once.",
         examples=["ABSK…"],
     )
-    region: Annotated[str, AfterValidator(_region)] = Field(
+    region: Annotated[str, _REGION] = Field(
         title="Region",
         description="The region that the key was made in; texts go there.",
         examples=[
@@ -145,12 +145,9 @@ class BedrockFields(Fields):
         ],
     )  # fmt: skip
     read_url = _base
-    base_url: str | None = Field(
-        default=None,
-        title="Base URL",
-        description="Only for a company gateway, without /anthropic or /v1 at its end.",
-        examples=["https://llm-gateway.acme.example/bedrock"],
-        json_schema_extra={"advanced": True},
+    base_url: str | None = base_url_field(
+        "Only for a company gateway, without /anthropic or /v1 at its end.",
+        "https://llm-gateway.acme.example/bedrock",
     )
 
     @property
@@ -193,7 +190,7 @@ def _target(fields: Fields, model: str) -> Target:
     assert isinstance(fields, BedrockFields)
     host = f"https://bedrock-mantle.{fields.region}.api.aws"
     url, slash = cut_route(read_address(fields.base_url or host), *_CALLS)
-    auth = (AuthHeader("Authorization", fields.api_key, "Bearer {}"),)
+    auth = (AuthHeader.bearer(fields.api_key),)
     if _speaks(fields, model) is None:
         target = messages_target(f"{url}/anthropic/v1", model, auth, slash=slash)
         return replace(target, options={**target.options, "models_url": f"{url}/v1/models"})

@@ -69,7 +69,7 @@ class CustomFields(EndpointFields):
         default=None,
         title="Pinned provider",
         description="OpenRouter only: the provider that answers, the same for every text; several, "
-        "parted by commas, are tried in turn.",
+        "separated by commas, are tried in turn.",
         examples=["fireworks"],
         json_schema_extra={"advanced": True, "preset": "openrouter"},
     )
@@ -103,7 +103,7 @@ def _target(fields: Fields, model: str) -> Target:
     url, slash = cut_route(address, *_ROUTES)
     key, token, preset = fields.api_key, fields.auth_token, preset_at(fields.endpoint)
     pinned = tuple((fields.routed_to or "").split(",")) if fields.routed_to else ()
-    auth = [AuthHeader("Authorization", key, "Bearer {}")] if key else []
+    auth = [AuthHeader.bearer(key)] if key else []
     if token:
         template = "{}" if fields.token_as_typed or token.has_scheme else "Bearer {}"
         auth = [AuthHeader("Authorization", token, template)]

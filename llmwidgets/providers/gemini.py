@@ -20,6 +20,7 @@ from llmwidgets.providers.base import (
     Link,
     ModelFacts,
     Provider,
+    base_url_field,
 )
 from llmwidgets.providers.urls import read_address
 from llmwidgets.secret import Secret
@@ -133,12 +134,9 @@ class GeminiFields(Fields):
         examples=["AQ.…"],
     )
     read_url = read_base
-    base_url: str | None = Field(
-        default=None,
-        title="Base URL",
-        description="Only for a company gateway; without a version at its end, v1 is used.",
-        examples=["https://llm-gateway.acme.example/gemini"],
-        json_schema_extra={"advanced": True},
+    base_url: str | None = base_url_field(
+        "Only for a company gateway; without a version at its end, v1 is used.",
+        "https://llm-gateway.acme.example/gemini",
     )
 
 

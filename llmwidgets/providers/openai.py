@@ -18,6 +18,7 @@ from llmwidgets.providers.base import (
     Link,
     ModelFacts,
     Provider,
+    base_url_field,
     openai_sdk,
 )
 from llmwidgets.providers.urls import cut_route, read_address, trim_route
@@ -126,12 +127,9 @@ class OpenAIFields(Fields):
         examples=["proj_…"],
     )
     read_url = _base
-    base_url: str | None = Field(
-        default=None,
-        title="Base URL",
-        description="Only for a company gateway or a region, with /v1 at its end.",
-        examples=["https://eu.api.openai.com/v1"],
-        json_schema_extra={"advanced": True},
+    base_url: str | None = base_url_field(
+        "Only for a company gateway or a region, with /v1 at its end.",
+        "https://eu.api.openai.com/v1",
     )
 
 
@@ -142,7 +140,7 @@ def _target(fields: Fields, model: str) -> Target:
     return Target(
         url=url,
         model=model,
-        auth=(AuthHeader("Authorization", fields.api_key, "Bearer {}"),),
+        auth=(AuthHeader.bearer(fields.api_key),),
         headers={name: value for name, value in named.items() if value},
         options={
             "token_parameter": "max_completion_tokens",

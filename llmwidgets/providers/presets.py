@@ -155,7 +155,7 @@ PRESETS: tuple[Preset, ...] = (
         ELSEWHERE,
     ), enforces="schema", watch_out="A model loads with a short context: raise it there."),
 )  # fmt: skip
-"""Servers by their default address, those that are connected most first."""
+"""Servers by their default address, the most connected first."""
 
 
 def find_preset(name: str) -> Preset | None:
@@ -173,7 +173,7 @@ _BY_NAME = {name: each for each in PRESETS for name in (each.slug, spell_slug(ea
 
 @lru_cache(maxsize=256)
 def preset_at(endpoint: str) -> Preset | None:
-    """The preset whose own host this is; nothing is told by a host of this computer.
+    """The preset whose own host this is; a host of this computer tells nothing.
 
     >>> preset_at("https://api.groq.com/openai/v1").title
     'Groq'

@@ -27,14 +27,20 @@ from llmwidgets.providers.base import (
     SignIn,
     SignInFields,
     Way,
+    base_url_field,
     sign_in_field,
+    spelled,
 )
+from llmwidgets.providers.urls import METADATA_HOST, host_of
 from llmwidgets.secret import Secret
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 TOKEN_URL = "https://oauth2.googleapis.com/token"
+STS_URL = "https://sts.googleapis.com/v1/token"
+IAM_HOST = "iamcredentials.googleapis.com"
 TOKEN_HOST = re.compile(r"accounts\.google\.com|.+\.googleapis\.com")
 """Where credentials may be exchanged for a token."""
+_HOSTS = {"machine": METADATA_HOST, "federation": host_of(STS_URL)}
 
 _ENDS = {
     "gemini-3.7-flash": (date(2027, 1, 28), "gemini-3.8-flash"),
@@ -65,21 +71,8 @@ MODELS = tuple(_at_google_cloud(facts) for facts in gemini.MODELS if facts.id no
 """Google Cloud ends models on days of its own, earlier than the Gemini API."""
 
 
-def _location(value: str | None) -> str | None:
-    if value is None or re.fullmatch(r"[a-z][a-z0-9-]{0,39}", value.lower()):
-        return value and value.lower()
-    message = "is not a location: write it as global, eu or europe-west4."
-    raise ValueError(message)
-
-
-_PROJECT = r"[a-z0-9:.-]{4,60}"
-
-
-def _project(value: str | None) -> str | None:
-    if value is None or re.fullmatch(_PROJECT, value):
-        return value
-    message = "is not a project ID: it has lower-case letters, digits and - (the ID, not the name)."
-    raise ValueError(message)
+PROJECT = re.compile(r"[a-z0-9:.-]{4,60}")
+"""The ID of a project."""
 
 
 def _path(value: str) -> str:
@@ -89,16 +82,12 @@ def _path(value: str) -> str:
     return value.removeprefix("file:")
 
 
-def _account(value: str | None) -> str | None:
-    if value is None or re.fullmatch(r"[a-z0-9-]{1,63}@[a-z0-9.:-]{3,200}", value):
-        return value
-    message = "is not a service account: it is written as name@project.iam.gserviceaccount.com."
-    raise ValueError(message)
-
-
 Project = Annotated[
     str | None,
-    AfterValidator(_project),
+    spelled(
+        PROJECT,
+        "is not a project ID: it has lower-case letters, digits and - (the ID, not the name).",
+    ),
     Field(
         title="Project ID",
         description="Default: the project of the credentials, or of GOOGLE_CLOUD_PROJECT.",
@@ -107,17 +96,31 @@ Project = Annotated[
 ]
 Location = Annotated[
     str | None,
-    AfterValidator(_location),
+    spelled(
+        r"[a-z][a-z0-9-]{0,39}",
+        "is not a location: write it as global, eu or europe-west4.",
+        lower=True,
+    ),
     Field(
         title="Location",
         description="Default: global; eu, us or a region keeps the texts there.",
         examples=["global", "eu", "us", "europe-west4", "us-central1"],
     ),
 ]
-_BASE_URL = "Only for a company gateway, without a version at its end."
+_ACCOUNT = spelled(
+    r"[a-z0-9-]{1,63}@[a-z0-9.:-]{3,200}",
+    "is not a service account: it is written as name@project.iam.gserviceaccount.com.",
+)
 
 
-class VertexFields(SignInFields):
+class _GoogleCloudFields(SignInFields):
+    read_url = gemini.without_version
+    base_url: str | None = base_url_field(
+        "Only for a company gateway, without a version at its end."
+    )
+
+
+class VertexFields(_GoogleCloudFields):
     """The fields of Vertex AI's form."""
 
     credentials: Secret = Field(
@@ -127,33 +130,19 @@ class VertexFields(SignInFields):
     )
     project: Project = None
     location: Location = None
-    read_url = gemini.without_version
-    base_url: str | None = Field(
-        default=None,
-        title="Base URL",
-        description=_BASE_URL,
-        json_schema_extra={"advanced": True},
-    )
 
 
-class MachineFields(SignInFields):
+class MachineFields(_GoogleCloudFields):
     """The fields where this machine signs in: no key is asked for."""
 
     sign_in: Way = sign_in_field("machine")
     project: Project = None
     location: Location = None
-    impersonate: Annotated[str | None, AfterValidator(_account)] = Field(
+    impersonate: Annotated[str | None, _ACCOUNT] = Field(
         default=None,
         title="Service account to act as",
         description="Default: the account that signs in itself.",
         examples=["reader@acme-claims-123456.iam.gserviceaccount.com"],
-    )
-    read_url = gemini.without_version
-    base_url: str | None = Field(
-        default=None,
-        title="Base URL",
-        description=_BASE_URL,
-        json_schema_extra={"advanced": True},
     )
 
 
@@ -183,20 +172,21 @@ def _host(location: str) -> str:
 
 
 def _auth(fields: Fields) -> AuthHeader:
+    hosts: tuple[str, ...] = (_HOSTS.get(fields.way, host_of(TOKEN_URL)),)
     if isinstance(fields, VertexFields):
-        return AuthHeader(
-            "Authorization", fields.credentials, "Bearer {}", Exchange("google", SCOPE)
-        )
+        return AuthHeader.bearer(fields.credentials, Exchange("google", SCOPE, hosts=hosts))
     assert isinstance(fields, MachineFields)
+    if fields.impersonate:
+        hosts += (IAM_HOST,)
     if fields.way == "machine":
         asked = None if fields.project or _project_of_variable() else "asked"
-        exchange = Exchange.by(
-            "google_machine", SCOPE, impersonate=fields.impersonate, project=asked
-        )
-        return AuthHeader("Authorization", Secret(""), "Bearer {}", exchange)
+        machine = Exchange("google_machine", SCOPE, hosts=hosts)
+        exchange = machine.given(impersonate=fields.impersonate, project=asked)
+        return AuthHeader.bearer(Secret(""), exchange)
     path = fields.credentials_file if isinstance(fields, FederationFields) else gcloud_login()
-    exchange = Exchange.by("google", SCOPE, way=fields.way, impersonate=fields.impersonate)
-    return AuthHeader("Authorization", Secret(f"file:{path}"), "Bearer {}", exchange)
+    exchange = Exchange("google", SCOPE, hosts=hosts)
+    exchange = exchange.given(way=fields.way, impersonate=fields.impersonate)
+    return AuthHeader.bearer(Secret(f"file:{path}"), exchange)
 
 
 def gcloud_login() -> str:
@@ -211,7 +201,7 @@ def gcloud_login() -> str:
 def _project_of_variable() -> str:
     """The project that Google's own clients take if nothing names one; empty without."""
     named = os.environ.get("GOOGLE_CLOUD_PROJECT", "").strip()
-    return named if re.fullmatch(_PROJECT, named) else ""
+    return named if PROJECT.fullmatch(named) else ""
 
 
 def _target(fields: Fields, model: str) -> Target:
@@ -317,7 +307,7 @@ PROVIDER = Provider(
         Link("Get a key file", "https://console.cloud.google.com/iam-admin/serviceaccounts"),
     ),
     steps=(
-        "In a Google Cloud project with billing turn on the Vertex AI API.",
+        _API_STEP,
         "Under IAM & Admin → Service accounts create a service account and give it the role "
         "Vertex AI User.",
         "Open it, choose Keys → Add key → Create new key → JSON: the credentials file is "

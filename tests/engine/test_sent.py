@@ -233,6 +233,7 @@ AT_VENDORS = [
     ("custom", {"name": "m", "endpoint": "https://api.together.ai/v1"}, "Together AI"),
     ("custom", {"name": "m", "endpoint": "https://adb-1.2.azuredatabricks.net"}, "Databricks"),
     ("custom", {"name": "m", "endpoint": "https://dbc-1.cloud.databricks.com"}, "Databricks"),
+    ("custom", {"name": "m", "endpoint": "https://acme.databricks.azure.us"}, "Databricks"),
     ("custom", {"name": "m", "endpoint": "https://acme.snowflakecomputing.com"}, ""),
     ("custom", {"name": "m", "endpoint": "https://acme.snowflakecomputing.cn"}, ""),
 ]

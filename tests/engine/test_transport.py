@@ -487,6 +487,4 @@ def test_leaving_with_calls_in_flight_warns_of_nothing(far_end):
 def test_only_this_file_opens_the_key_of_a_call():
     engine = Path(transport.__file__).parent.parent
     openers = {path.name for path in engine.rglob("*.py") if ".reveal(" in path.read_text("utf-8")}
-    assert openers <= {
-        "transport.py", "tokens.py", "google_credentials.py", "entra_tokens.py",
-    }  # fmt: skip
+    assert openers <= {"transport.py", "tokens.py", "google_credentials.py"}

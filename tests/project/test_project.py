@@ -125,7 +125,6 @@ def test_only_the_doors_open_secrets() -> None:
         "store/identity_sources.py",
         "store/age.py",
         "store/document.py",
-        "engine/network/sign_in/entra_tokens.py",
         "engine/network/sign_in/google_credentials.py",
         "engine/network/sign_in/tokens.py",
         "engine/network/transport.py",

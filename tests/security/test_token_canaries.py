@@ -86,6 +86,7 @@ def made(cloud: GoogleCloud, folder: Path, way: str) -> lw.Connection:
 def test_a_run_shows_no_token_in_journal_log_repr_or_export(signed, tmp_path, caplog, way):
     caplog.set_level(logging.DEBUG)
     logging.getLogger("google").setLevel(logging.DEBUG)
+    logging.getLogger("google").debug("What is logged is caught.")
     connection = made(signed, tmp_path, way)
     report = lw.check(connection)
     assert report.ok, report

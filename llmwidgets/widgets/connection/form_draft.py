@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 STAND_IN = "not-typed-yet-0000"
 """In place of a secret while a form is being filled in; no warning about it counts."""
-"""In place of an endpoint that is not typed yet; every kind that asks for one can read it."""
 _FAILURE_FACTS = {
     "Unauthorized": "key refused",
     "Forbidden": "no access",
@@ -165,7 +164,7 @@ class FormDraft:
             # What the address leaves open is asked for below it.
             filled.discard("endpoint")
         try:
-            _stand_in(self)
+            self.stand_in(self.values)
         except FieldError as error:
             found = {name: error.problems[name] for name in error.problems if name in filled}
             self.problems = _redacted(found)
@@ -360,21 +359,21 @@ class FormDraft:
     def preview(self) -> Connection | None:
         """The connection with stand-ins for what is not typed yet; None while nobody can say."""
         with contextlib.suppress(FieldError):
-            return _stand_in(self)
+            return self.stand_in(self.values)
         return None
 
-
-def _stand_in(draft: FormDraft) -> Connection:
-    asked, provider = draft.asked, draft.provider
-    values = {name: value for name, value in draft.values.items() if name in asked}
-    values |= {name: Secret(STAND_IN) for name in provider.secret_fields if name in asked}
-    own = provider.model_field
-    try:
-        return Connection(provider.kind, **values)
-    except FieldError:
-        if own is None or values.get(own):
-            raise
-        return Connection(provider.kind, **{**values, own: "model"})
+    def stand_in(self, given: Mapping[str, Any]) -> Connection:
+        """The connection of these values, with stand-ins for secrets and a model; or FieldError."""
+        asked, provider = self.asked, self.provider
+        values = {name: value for name, value in given.items() if name in asked}
+        values |= {name: Secret(STAND_IN) for name in provider.secret_fields if name in asked}
+        own = provider.model_field
+        try:
+            return Connection(provider.kind, **values)
+        except FieldError:
+            if own is None or values.get(own):
+                raise
+            return Connection(provider.kind, **{**values, own: "model"})
 
 
 def _redacted(problems: Mapping[str, str]) -> dict[str, str]:

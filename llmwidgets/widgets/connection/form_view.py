@@ -87,7 +87,7 @@ class FieldState(TypedDict):
 
 
 class _GroupState(TypedDict):
-    """Fields that stand together: `main`, then what signs in, then what is folded."""
+    """Fields that are shown together: `main`, then what signs in, then what is folded."""
 
     name: str
     title: str
@@ -321,7 +321,7 @@ def _address(connection: Connection) -> _AddressState | None:
     """The address in parts and the URL that is called; None for a kind without an address."""
     if "endpoint" not in type(connection.fields).model_fields:
         return None
-    target = connection.target(next(iter(connection.models), "*"))
+    target = connection.first_target
     route = _ROUTES.get(str(connection.dialect.NAME), "")
     return {
         "parts": [list(part) for part in connection.fields.address_parts()],
@@ -376,7 +376,6 @@ def _groups(draft: FormDraft) -> list[_GroupState]:
 
 
 def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldState:
-    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     examples = [str(each) for each in info.examples or []]
     placeholder = examples[0] if examples else ""
     optional = not info.is_required()
@@ -393,7 +392,7 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
         "choices": examples if len(examples) > 1 else [],
         "optional": optional,
         "type": kind,
-        "multiline": kind == "secret" and (bool(extra.get("multiline")) or name == "credentials"),
+        "multiline": name == "credentials",
         "address": name in {"endpoint", "base_url"},
         "error": error,
         "filled": False,
@@ -416,16 +415,20 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
 def _part(info: FieldInfo, field: FieldState, preset: Preset | None) -> str:
     if preset is not None and preset.slug == _owner(info):
         return "main"
-    extra = info.json_schema_extra
-    if isinstance(extra, dict) and extra.get("advanced"):
+    if _extra(info, "advanced"):
         return "advanced"
     return "optional" if field["optional"] and field["type"] != "secret" else "main"
 
 
 def _owner(info: FieldInfo) -> str:
     """The preset that alone has the field; empty if it is not of one."""
+    return str(_extra(info, "preset") or "")
+
+
+def _extra(info: FieldInfo, name: str) -> object:
+    """What a field says of itself besides its title, its help and its examples."""
     extra = info.json_schema_extra
-    return str(extra.get("preset", "")) if isinstance(extra, dict) else ""
+    return extra.get(name) if isinstance(extra, dict) else None
 
 
 def _title(part: str, fields: list[FieldState]) -> str:

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import join_listed
-from llmwidgets.secret import Secret
-from llmwidgets.widgets.connection.form_draft import STAND_IN
 
 if TYPE_CHECKING:
     from llmwidgets.widgets.connection.form_draft import FormDraft
 
 _NOWHERE = "https://server.invalid/openai/v1"
+"""In place of an endpoint that is not typed yet; every kind that asks for one can read it."""
 
 
 def describe_sending(draft: FormDraft) -> str:
     """What a test of this form sends, and to whom; empty while nobody can say."""
-    from llmwidgets.engine.network.sign_in.token_hosts import token_hosts
     from llmwidgets.engine.probe import MOST_QUESTIONS, proof_of, questions_of
 
     typed = draft.preview()
@@ -27,7 +25,7 @@ def describe_sending(draft: FormDraft) -> str:
     if connection is None:
         return ""
     model = next(iter(connection.models), "*")
-    givers, where = token_hosts(connection), typed.host if typed else "the server"
+    givers, where = connection.token_hosts, typed.host if typed else "the server"
     signs_in = f"Signs in at {join_listed(givers)}. " if givers else ""
     proof, questions = proof_of(connection, model), questions_of(connection, model)
     if proof == "count":
@@ -42,18 +40,10 @@ def describe_sending(draft: FormDraft) -> str:
 
 def _example(draft: FormDraft) -> Connection | None:
     """A connection as this form makes them, to an address that is nobody's."""
-    asked, secret = draft.asked, draft.provider.secret_fields
-    values = {
-        name: (info.examples or ["model"])[0]
-        for name, info in asked.items()
-        if info.is_required() and name not in secret
-    }
-    if "endpoint" in asked:
-        values["endpoint"] = _NOWHERE
-    values |= {"sign_in": draft.values.get("sign_in")}
-    values |= {name: Secret(STAND_IN) for name in secret if name in asked}
+    needed = {name: info for name, info in draft.asked.items() if info.is_required()}
+    values = {name: (info.examples or ["model"])[0] for name, info in needed.items()}
     with contextlib.suppress(FieldError):
-        return Connection(draft.provider.kind, **values)
+        return draft.stand_in({**values, "endpoint": _NOWHERE, "sign_in": draft.way})
     return None
 
 

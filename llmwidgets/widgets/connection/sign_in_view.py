@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TypedDict
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.providers.base import SignIn
+from llmwidgets.formatting import with_article
+from llmwidgets.providers.base import Provider, SignIn
 from llmwidgets.secret import redact
 from llmwidgets.widgets.connection.form_draft import FormDraft
 
@@ -46,7 +47,7 @@ def sign_in_view(draft: FormDraft, preview: Connection | None) -> SignInState | 
     provider, way = draft.provider, draft.way
     if not provider.sign_ins:
         return None
-    chosen = next((each for each in provider.sign_ins if each.name == way), None)
+    chosen = provider.find_sign_in(way)
     shown = draft.connection if draft.read_only else preview
     account, _, source = _account(shown).partition(" by ") if chosen else ("", "", "")
     return {
@@ -57,15 +58,15 @@ def sign_in_view(draft: FormDraft, preview: Connection | None) -> SignInState | 
         "source": source,
         "signed": draft.passed,
         "note": _note(chosen, shown) if chosen else "",
-        "back": f"Use {_with_article(provider.key_title)}" if chosen else "",
+        "back": f"Use {_name_key(provider)}" if chosen else "",
         "dropped": _dropped(draft),
     }
 
 
 def sign_in_steps(draft: FormDraft) -> tuple[str, ...]:
     """What to do first for the chosen way; those of the kind if it has none of its own."""
-    chosen = (each.steps for each in draft.provider.sign_ins if each.name == draft.way)
-    return next(chosen, ()) or draft.provider.steps
+    chosen = draft.provider.find_sign_in(draft.way)
+    return (chosen.steps if chosen else ()) or draft.provider.steps
 
 
 def own_fields(draft: FormDraft) -> set[str]:
@@ -96,8 +97,7 @@ def _dropped(draft: FormDraft) -> str:
     return f"{titles}: not used to sign in like this, and gone once the form is saved."
 
 
-def _with_article(title: str) -> str:
-    """The title in a sentence: `an API key`; several things have no article."""
-    if title.endswith("s"):
-        return title
-    return f"{'an' if title[0] in 'AEIOU' else 'a'} {title}"
+def _name_key(provider: Provider) -> str:
+    """The key in a sentence: `an API key`; several things have no article."""
+    title = provider.key_title
+    return title if title.endswith("s") else with_article(title)

@@ -14,28 +14,24 @@ import os
 import re
 import threading
 import time
-from base64 import urlsafe_b64decode
-from binascii import Error as NotBase64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from llmwidgets.dialects.types import AuthHeader, Call, HTTPResponse
-from llmwidgets.engine.network.sign_in.tokens import Token, TokenRequest
-from llmwidgets.errors import (
-    CallError,
-    FailureCode,
-    FieldError,
-    Overloaded,
-    PolicyError,
-    Unauthorized,
+from llmwidgets.engine.network.sign_in.tokens import (
+    Token,
+    TokenRequest,
+    is_busy,
+    quote_service,
+    read_claims,
 )
-from llmwidgets.providers.azure_sign_in import AUTHORITIES
+from llmwidgets.errors import CallError, FailureCode, PolicyError, Unauthorized
+from llmwidgets.providers.azure_sign_in import AUTHORITIES, READY_TOKEN
 from llmwidgets.providers.urls import METADATA_HOST, is_this_computer
 from llmwidgets.secret import Secret, redact
 
-_READY = "AZURE_OPENAI_AD_TOKEN"
 _AUTHORITY = "AZURE_AUTHORITY_HOST"
 _KNOWN = frozenset({*AUTHORITIES.values(), "login.partner.microsoftonline.cn"})
 _SECONDS, _METADATA_SECONDS, _TOOL_SECONDS = 20.0, 2.0, 20
@@ -50,8 +46,8 @@ def fetch_by_chain(request: TokenRequest) -> Token | CallError:
         return authority
     # Asked before anything runs: the command-line tools ask this host by themselves.
     request.permit(urlsplit(f"//{authority}").hostname or "")
-    if os.environ.get(_READY):
-        return _take_ready(request, Secret(os.environ[_READY], literal=True))
+    if os.environ.get(READY_TOKEN):
+        return _take_ready(request, Secret(os.environ[READY_TOKEN], literal=True))
     try:
         import azure.identity  # noqa: F401
     except ImportError:
@@ -95,13 +91,13 @@ def _find_authority(request: TokenRequest) -> str | CallError:
 
 def _take_ready(request: TokenRequest, secret: Secret) -> Token | CallError:
     """The token that somebody else fetched, if it has not ended."""
-    ends = _claims(secret).get("exp")
+    ends = read_claims(secret).get("exp")
     seconds = ends - time.time() if isinstance(ends, int | float) else _READY_SECONDS
     if seconds > 0:
-        return Token(secret, seconds, account=_account(secret), via=_READY)
+        return Token(secret, seconds, account=_account(secret), via=READY_TOKEN)
     return request.error(
         Unauthorized,
-        f"The token in {_READY} has ended.",
+        f"The token in {READY_TOKEN} has ended.",
         "Put a new one there, or remove the variable: then the account signs in by itself.",
         FailureCode.NO_SIGN_IN,
     )
@@ -154,18 +150,9 @@ def _used(chain: Any) -> str:
     return _TOOLS.get(type(getattr(chain, "_successful_credential", None)).__name__, "")
 
 
-def _claims(secret: Secret) -> Mapping[str, Any]:
-    """What a token says about itself, which nothing here relies on; empty if it is not a JWT."""
-    try:
-        claims = json.loads(urlsafe_b64decode(secret.reveal().split(".")[1] + "=="))
-    except (IndexError, ValueError, NotBase64, FieldError, RecursionError):
-        return {}
-    return claims if isinstance(claims, dict) else {}
-
-
 def _account(secret: Secret) -> str:
     """Whose token it is: the user's name, else the id of the application."""
-    claims = _claims(secret)
+    claims = read_claims(secret)
     names = (claims.get(name) for name in ("upn", "preferred_username", "unique_name", "appid"))
     return next((name for name in names if isinstance(name, str) and name), "")[:254]
 
@@ -227,7 +214,7 @@ class _Wire:
             if place.netloc.lower() == self.authority:
                 self.failure = error
             raise
-        if response.status == 429 or response.status >= 500:
+        if is_busy(response):
             self.busy = place.netloc
         elif response.status >= 400:
             self.words = response.body[:4000].decode("utf-8", "replace")
@@ -319,7 +306,7 @@ def _quiet() -> Iterator[None]:
 
 # -- What went wrong.
 
-_TENANT = "Correct the tenant: its id or a domain stands in the Azure portal under Entra ID."
+_TENANT = "Correct the tenant: the Azure portal shows its id and domains under Entra ID."
 _ENDED = "The login of the account has ended."
 _CODES: tuple[tuple[str, str, str, str], ...] = (
     ("90002|900023|90013|50059|700057", FailureCode.TENANT,
@@ -392,8 +379,7 @@ def _explain(words: str, wire: _Wire, request: TokenRequest) -> CallError:
     if wire.failure is not None:
         return wire.failure
     if wire.busy:
-        sentence = f"The sign-in service at {wire.busy} has an error of its own."
-        return request.error(Overloaded, sentence, "Try again in a minute.", FailureCode.TOKEN)
+        return request.busy(f"The sign-in service at {wire.busy}")
     if number := re.search(r"AADSTS(\d+)", words):
         for numbers, code, sentence, hint in _CODES:
             if re.fullmatch(numbers, number[1]):
@@ -412,4 +398,4 @@ def _explain(words: str, wire: _Wire, request: TokenRequest) -> CallError:
 def _quote(words: str) -> str:
     """The first sentence of what the service says, without what identifies the request."""
     first = re.split(r"\s*(?:Trace ID|Correlation ID|\\r|\\n|\n|\")", words, maxsplit=1)[0]
-    return " ".join(redact(first).split())[:200]
+    return quote_service(first)

@@ -22,8 +22,8 @@ from llmwidgets.engine.network.sign_in.google_impersonation import (
     read_impersonation,
 )
 from llmwidgets.errors import FieldError
-from llmwidgets.providers.urls import is_this_computer
-from llmwidgets.providers.vertex_ai import SCOPE, TOKEN_HOST, TOKEN_URL
+from llmwidgets.providers.urls import host_of, is_this_computer
+from llmwidgets.providers.vertex_ai import SCOPE, STS_URL, TOKEN_HOST, TOKEN_URL
 from llmwidgets.secret import Secret
 
 __all__ = ["Account", "Problem", "account_of"]
@@ -35,7 +35,7 @@ _NEEDED = {
 }
 _FEDERATION = "external_account"
 _LATER = frozenset({"external_account_authorized_user", "gdch_service_account"})
-_STS_HOST = re.compile(r"sts\.googleapis\.com")
+_STS_HOST = re.compile(re.escape(host_of(STS_URL)))
 _NEW_KEY = (
     "In the Google Cloud console open the service account, then Keys → Add key → JSON, and paste"
     " the whole file."
@@ -121,7 +121,7 @@ def _read(
         return _read(source, steps, from_file=from_file)
     federated = info["type"] == _FEDERATION
     named = info.get("token_url" if federated else "token_uri")
-    token_uri = str(named or (google_federation.TOKEN_URL if federated else TOKEN_URL))
+    token_uri = str(named or (STS_URL if federated else TOKEN_URL))
     hosts = _STS_HOST if federated else TOKEN_HOST
     return _address_problem(token_uri, hosts) or _build(info, token_uri, steps)
 
@@ -183,7 +183,7 @@ def _address_problem(token_uri: str, hosts: re.Pattern[str]) -> Problem | None:
     return Problem(
         f"The credentials ask for their tokens at {host or 'an address that cannot be read'}, which"
         " is not Google's: nothing was sent there.",
-        f"Tokens come from {google_federation.TOKEN_URL}: make the file again with gcloud."
+        f"Tokens come from {STS_URL}: make the file again with gcloud."
         if hosts is _STS_HOST
         else f"The token_uri of a key file is {TOKEN_URL}. {_NEW_KEY}",
     )

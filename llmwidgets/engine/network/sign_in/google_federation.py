@@ -29,7 +29,6 @@ from llmwidgets.errors import FieldError, read_path
 from llmwidgets.providers.urls import METADATA_HOST, host_of, is_this_computer
 from llmwidgets.secret import Secret, decode_secret, mask_if_key, read_secret_file
 
-TOKEN_URL = "https://sts.googleapis.com/v1/token"
 _LARGEST = 1 << 16
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{8,}")
 _WORKFORCE = re.compile(r"//iam\.googleapis\.com/locations/[^/]+/workforcePools/")

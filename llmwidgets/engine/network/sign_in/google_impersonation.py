@@ -14,20 +14,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llmwidgets.dialects.types import AuthHeader, Call, HTTPResponse
-from llmwidgets.engine.network.sign_in.tokens import Token, TokenRequest
-from llmwidgets.errors import (
-    CallError,
-    FailureCode,
-    Forbidden,
-    Overloaded,
-    Unauthorized,
-    Unreachable,
+from llmwidgets.engine.network.sign_in.tokens import (
+    Token,
+    TokenRequest,
+    is_busy,
+    quote_service,
 )
-from llmwidgets.providers.urls import is_this_computer
-from llmwidgets.providers.vertex_ai import SCOPE
-from llmwidgets.secret import Secret, redact
+from llmwidgets.errors import CallError, FailureCode, Forbidden, Unauthorized
+from llmwidgets.providers.urls import host_of, is_this_computer
+from llmwidgets.providers.vertex_ai import IAM_HOST, SCOPE
+from llmwidgets.secret import Secret
 
-SERVICE = "https://iamcredentials.googleapis.com"
+SERVICE = f"https://{IAM_HOST}"
 IAM_SCOPE = "https://www.googleapis.com/auth/iam"
 """What a token is asked for that is only exchanged for one of another account."""
 _URL = re.compile(
@@ -102,7 +100,7 @@ def _exchange(
         "scope": [scope],
         "lifetime": f"{step.seconds}s",
     }
-    bearer = AuthHeader("Authorization", token.secret, "Bearer {}")
+    bearer = AuthHeader.bearer(token.secret)
     response = request.send(Call("POST", step.url, (bearer,), headers=token.headers, body=body))
     if response.status != 200:
         return _explain(response, token, step, request)
@@ -134,7 +132,7 @@ def _explain(
         words, status = "", response.status if response.status in {429, 500, 502, 503, 504} else 0
     if status == 403 and re.search(r"has not been used|is disabled|SERVICE_DISABLED", words):
         sentence = "The IAM Service Account Credentials API is turned off in the project."
-        hint = "Turn it on: gcloud services enable iamcredentials.googleapis.com."
+        hint = f"Turn it on: gcloud services enable {IAM_HOST}."
         return request.error(Forbidden, sentence, hint, FailureCode.SWITCHED_OFF)
     if status == 403:
         sentence = f"{whose} may not act as {email}."
@@ -151,21 +149,13 @@ def _explain(
     if status == 401:
         sentence = f"Google did not accept the sign-in by which {email} was asked for."
         return request.error(Unauthorized, sentence, "Sign in again.", "credentials")
-    if status == 429 or status >= 500:
-        sentence = f"{_host(step)} has an error of its own."
-        return request.error(Overloaded, sentence, "Try again in a minute.", FailureCode.TOKEN)
+    if is_busy(response):
+        return request.busy(host_of(step.url))
     if not words:
         return _not_google(step, request)
-    quote = " ".join(redact(words).split())[:200]
-    sentence = f"Google gives no token of {email}. It says: {quote}"
+    sentence = f"Google gives no token of {email}. It says: {quote_service(words)}"
     return request.error(Unauthorized, sentence, "", "credentials")
 
 
 def _not_google(step: Impersonation, request: TokenRequest) -> CallError:
-    sentence = f"What answers at {_host(step)} is not Google's service for tokens of accounts."
-    hint = "A proxy or firewall may be in between: ask the administrator of the network."
-    return request.error(Unreachable, sentence, hint, FailureCode.TOKEN_SERVICE)
-
-
-def _host(step: Impersonation) -> str:
-    return urlsplit(step.url).hostname or ""
+    return request.not_the_service(host_of(step.url), "Google's service for tokens of accounts")

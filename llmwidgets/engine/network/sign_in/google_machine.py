@@ -1,22 +1,22 @@
 """Google's tokens of the machine that the kernel runs on, from its metadata server.
 
-Asked is one fixed address, over http, without a proxy, a redirect or a secret. GCE_METADATA_HOST,
-by which Google's own clients are led elsewhere, may only name this computer (an emulator) or that
-same address.
+One fixed address is asked, over http, without a proxy, a redirect or a secret. GCE_METADATA_HOST,
+which leads Google's own clients elsewhere, may only name this computer (an emulator) or that same
+address.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 from urllib.parse import urlencode
 
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.engine.network.sign_in.google_impersonation import IAM_SCOPE, Impersonation, act_as
-from llmwidgets.engine.network.sign_in.tokens import Token, TokenRequest
-from llmwidgets.errors import CallError, FailureCode, Overloaded, Unauthorized, Unreachable
+from llmwidgets.engine.network.sign_in.tokens import Token, TokenRequest, is_busy
+from llmwidgets.errors import CallError, FailureCode, Unauthorized, Unreachable
 from llmwidgets.providers.urls import METADATA_HOST, host_of, is_this_computer
+from llmwidgets.providers.vertex_ai import PROJECT
 from llmwidgets.secret import Secret, mask_if_key
 
 _VARIABLE = "GCE_METADATA_HOST"
@@ -78,9 +78,8 @@ def _read(response: HTTPResponse, root: str, request: TokenRequest) -> Token | C
         sentence = "This machine has no service account."
         hint = f"Give it one with the role Vertex AI User, and the scope cloud-platform. {_OR}"
         return request.error(Unauthorized, sentence, hint, "credentials")
-    if response.status == 429 or response.status >= 500:
-        sentence = "The metadata server of this machine has an error of its own."
-        return request.error(Overloaded, sentence, "Try again in a minute.", FailureCode.TOKEN)
+    if is_busy(response):
+        return request.busy("The metadata server of this machine")
     try:
         # The reply has no name here: a frame's locals appear in tracebacks.
         secret = Secret(json.loads(response.body)["access_token"], literal=True)
@@ -105,7 +104,7 @@ def _describe(token: Token, root: str, request: TokenRequest) -> Token | CallErr
     if request.exchange.option("project"):
         response = _get(f"{root}project/project-id", request)
         project = response.body.decode("ascii", "replace").strip()
-        if response.status != 200 or not re.fullmatch(r"[a-z0-9:.-]{4,60}", project):
+        if response.status != 200 or not PROJECT.fullmatch(project):
             sentence = "The metadata server of this machine names no project."
             hint = "Fill in the project ID of this connection."
             return request.error(Unauthorized, sentence, hint, FailureCode.PROJECT)

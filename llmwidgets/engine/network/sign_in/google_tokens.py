@@ -8,29 +8,25 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from llmwidgets.dialects.types import AuthHeader, Call
 from llmwidgets.engine.network.sign_in.google_credentials import Account, Problem, account_of
 from llmwidgets.engine.network.sign_in.google_federation import SubjectTokenError, split_headers
 from llmwidgets.engine.network.sign_in.google_impersonation import act_as, pay_by
-from llmwidgets.engine.network.sign_in.tokens import Token, TokenRequest
-from llmwidgets.errors import (
-    BadRequest,
-    CallError,
-    FailureCode,
-    LLMWidgetsError,
-    Overloaded,
-    Unauthorized,
-    Unreachable,
+from llmwidgets.engine.network.sign_in.tokens import (
+    Token,
+    TokenRequest,
+    quote_service,
+    read_claims,
 )
-from llmwidgets.secret import Secret, redact
+from llmwidgets.errors import BadRequest, CallError, FailureCode, LLMWidgetsError, Unauthorized
+from llmwidgets.providers.urls import host_of
+from llmwidgets.secret import Secret
 
 
 def fetch_by_json(request: TokenRequest) -> Token | CallError:
@@ -66,16 +62,9 @@ def fetch_by_json(request: TokenRequest) -> Token | CallError:
 
 def _email_of(google: Any) -> str:
     """Who logged in, by the ID token that comes with a login's token; empty if none does."""
-    try:
-        part = google.id_token.split(".")[1]
-        email = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))["email"]
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        return ""
-    return (
-        email
-        if isinstance(email, str) and re.fullmatch(r"[^\s@]{1,64}@[^\s@]{1,190}", email)
-        else ""
-    )
+    email = read_claims(Secret(str(getattr(google, "id_token", None) or ""))).get("email")
+    known = isinstance(email, str) and re.fullmatch(r"[^\s@]{1,64}@[^\s@]{1,190}", email)
+    return str(email) if known else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +117,13 @@ _REFUSALS: tuple[tuple[str, str, str], ...] = (
      "The key was deleted, or belongs to another account: make a new one and paste the file."),
     (r"account not found|deleted", "Google knows no such account: it was deleted or renamed.",
      "Make a service account and a key for it, and paste the file."),
-    (r"iat|\bexp\b|time ?frame|short-lived", "Google finds the clock of this computer wrong.",
+    (r"iat|\bexp\b|time ?frame|short-lived", "By Google's time this computer's clock is wrong.",
      "Set the clock of the computer where the kernel runs, then ask again."),
     (r"expired or revoked|rapt|reauth", "The login behind these credentials has ended.",
      "Log in again (gcloud auth application-default login), or use a service account's key."),
     (r"invalid_client|unauthorized_client|deleted_client",
      "Google does not know the client of these credentials.", "Log in again, and paste the file."),
-    (r"invalid_scope|access_denied|disabled", "Google gives these credentials no token.",
+    (r"invalid_scope|access_denied|disabled", "Google gives no token for these credentials.",
      "Ask the owner of the Google Cloud project whether the account is turned off."),
 )  # fmt: skip
 
@@ -157,19 +146,13 @@ def _explain(error: Any, account: Account, request: TokenRequest) -> CallError:
     for pattern, sentence, hint in _REFUSALS:
         if re.search(pattern, words, re.I):
             return request.error(Unauthorized, sentence, hint, str(code)[:40])
-    quote = " ".join(redact(words).split())[:200]
-    sentence = f"Google did not accept the credentials. It says: {quote}"
+    sentence = f"Google did not accept the credentials. It says: {quote_service(words)}"
     return request.error(Unauthorized, sentence, "", "credentials")
 
 
 def _own_error(account: Account, request: TokenRequest) -> CallError:
-    host = urlsplit(account.token_uri).hostname
-    sentence = f"Google's token service at {host} has an error of its own."
-    return request.error(Overloaded, sentence, "Try again in a minute.", FailureCode.TOKEN)
+    return request.busy(f"Google's token service at {host_of(account.token_uri)}")
 
 
 def _not_google(account: Account, request: TokenRequest) -> CallError:
-    host = urlsplit(account.token_uri).hostname
-    sentence = f"What answers at {host} is not Google's token service."
-    hint = "A proxy or firewall may be in between: ask the administrator of the network."
-    return request.error(Unreachable, sentence, hint, FailureCode.TOKEN_SERVICE)
+    return request.not_the_service(host_of(account.token_uri), "Google's token service")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import re
 import threading
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from contextvars import copy_context
@@ -20,7 +22,7 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from llmwidgets.dialects.types import AuthHeader, Call, Exchange, HTTPResponse
@@ -29,11 +31,12 @@ from llmwidgets.errors import (
     FailureCode,
     FieldError,
     LLMWidgetsError,
+    Overloaded,
     PolicyError,
     Unreachable,
 )
 from llmwidgets.providers.urls import host_of
-from llmwidgets.secret import Secret
+from llmwidgets.secret import Secret, redact
 
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
@@ -127,6 +130,36 @@ class TokenRequest:
         """Why there is no token, for the call that waits for it."""
         return kind(sentence, hint, label=self.call.label, model=self.call.model, code=code)
 
+    def busy(self, who: str) -> CallError:
+        """That who was asked for the token cannot answer now."""
+        sentence = f"{who} has an error of its own."
+        return self.error(Overloaded, sentence, "Try again in a minute.", FailureCode.TOKEN)
+
+    def not_the_service(self, host: str, service: str) -> CallError:
+        """That something else answers in place of the service that gives tokens."""
+        sentence = f"What answers at {host} is not {service}."
+        hint = "A proxy or firewall may be in between: ask the administrator of the network."
+        return self.error(Unreachable, sentence, hint, FailureCode.TOKEN_SERVICE)
+
+
+def is_busy(response: HTTPResponse) -> bool:
+    """Whether who was asked has an error of its own."""
+    return response.status == 429 or response.status >= 500
+
+
+def read_claims(secret: Secret) -> Mapping[str, Any]:
+    """What a token says about itself, which nothing here relies on; empty if it is not a JWT."""
+    try:
+        claims = json.loads(urlsafe_b64decode(secret.reveal().split(".")[1] + "=="))
+    except (IndexError, ValueError, FieldError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def quote_service(words: str) -> str:
+    """What a service says, short and without what looks like a key."""
+    return " ".join(redact(words).split())[:200]
+
 
 Source = Callable[[TokenRequest], Token | LLMWidgetsError]
 
@@ -149,10 +182,10 @@ class _Kept:
 
 
 _kept: dict[str, _Kept] = {}
-_Asked = asyncio.Task[Token | LLMWidgetsError]
+_Fetch = asyncio.Task[Token | LLMWidgetsError]
 _Place = tuple[object, ...]
-_asked: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Place, _Asked]] = WeakKeyDictionary()
-"""What is being asked for: whoever needs the same token meanwhile waits for the same answer, if the
+_under_way: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Place, _Fetch]] = WeakKeyDictionary()
+"""What is being fetched: whoever needs the same token meanwhile waits for the same answer, if the
 policies let both ask the same hosts."""
 _by_second: set[tuple[str, Exchange]] = set()
 """Hosts that refused the first scope of an exchange: they are asked with the second."""
@@ -168,10 +201,10 @@ async def exchange_credentials(call: Call, policy: Policy) -> Call:
     header = _header(call.auth)
     if header is None:
         return call
-    asked = _in_force(header, call.url)
-    token = await _token(asked, call, policy)
+    in_force = _in_force(header, call.url)
+    token = await _token(in_force, call, policy)
     if isinstance(token, CallError) and token.code == FailureCode.NO_AUDIENCE:
-        _try_other_scope(header, call, asked)
+        _try_other_scope(header, call, in_force)
         token = await _token(_in_force(header, call.url), call, policy)
     if isinstance(token, LLMWidgetsError):
         # Others that waited raise it too, each with a traceback and a name of its own.
@@ -202,13 +235,13 @@ def token_refused(call: Call, sent: Call, response: HTTPResponse | None = None) 
     header = _header(call.auth)
     if header is None:
         return False
-    asked = _in_force(header, call.url)
-    digest = _digest(asked) or ""
+    in_force = _in_force(header, call.url)
+    digest = _digest(in_force) or ""
     known = _kept.get(digest)
     if known is not None and any(each.secret is known.token.secret for each in sent.auth):
         del _kept[digest]
         if response is not None and _AUDIENCE.search(response.body[:_READ]):
-            _try_other_scope(header, call, asked)
+            _try_other_scope(header, call, in_force)
     return True
 
 
@@ -217,7 +250,7 @@ def known_account(connection: Connection) -> str:
 
     Empty until one was fetched, and if the token does not say.
     """
-    target = connection.target(next(iter(connection.models), "*"))
+    target = connection.first_target
     header = _header(target.auth)
     kept = _kept.get(_digest(_in_force(header, target.url)) or "") if header else None
     if kept is None or not kept.token.account:
@@ -289,14 +322,14 @@ async def _token(header: AuthHeader, call: Call, policy: Policy) -> Token | LLMW
     if known is not None and time.time() < known.renew_at:
         return _denial(policy, known.hosts) or known.token
     loop = asyncio.get_running_loop()
-    asked = _asked.setdefault(loop, {})
+    fetches = _under_way.setdefault(loop, {})
     place = (digest, *((rules.hosts, rules.damage) for rules in policy.layers))
-    task = asked.get(place) if digest else None
+    task = fetches.get(place) if digest else None
     if task is None:
         assert header.exchange is not None
         request = TokenRequest(header.exchange, header.secret, call, policy, loop)
-        task = asked[place] = loop.create_task(_ask(request, digest))
-        task.add_done_callback(partial(_forget_task, asked, place))
+        task = fetches[place] = loop.create_task(_fetch_and_keep(request, digest))
+        task.add_done_callback(partial(_forget_task, fetches, place))
     # One call that is stopped does not take the token away from the others.
     return await asyncio.shield(task)
 
@@ -311,12 +344,12 @@ def _denial(policy: Policy, hosts: Iterable[str]) -> PolicyError | None:
     return None
 
 
-def _forget_task(asked: dict[_Place, _Asked], place: _Place, task: _Asked) -> None:
-    if asked.get(place) is task:
-        del asked[place]
+def _forget_task(fetches: dict[_Place, _Fetch], place: _Place, task: _Fetch) -> None:
+    if fetches.get(place) is task:
+        del fetches[place]
 
 
-async def _ask(request: TokenRequest, digest: str) -> Token | LLMWidgetsError:
+async def _fetch_and_keep(request: TokenRequest, digest: str) -> Token | LLMWidgetsError:
     answered: asyncio.Future[Token | LLMWidgetsError] = request.loop.create_future()
     # A thread of a pool would hold up the end of the kernel, and the replies that wait for one.
     work = partial(copy_context().run, _answer, request, answered)
