@@ -55,7 +55,10 @@ class Fields(BaseModel):
     is how the kind reads its base URL: ValueError with a sentence if that cannot be one.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    # A form is built when a connection is first made of it: of most kinds nobody makes any.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
     base_url: str | None = Field(
         default=None,
