@@ -59,21 +59,24 @@ class _Engine:
             self.loop.close()
 
     async def _wind_up(self) -> None:
-        await self._cancel_tasks()
+        # A task or a thread that does not end keeps no connection open.
+        ends = self.loop.time() + _STOP_SECONDS - 1
+        await self._cancel_tasks(ends)
         # A thread that is still at work can begin a call here, which opens a connection.
         threads = asyncio.create_task(self.loop.shutdown_default_executor())
-        while not threads.done():
+        while not threads.done() and self.loop.time() < ends:
             await asyncio.wait([threads], timeout=_CANCEL_SECONDS)
-            await self._cancel_tasks(threads)
+            await self._cancel_tasks(ends, threads)
         for close in self.closers:
             await close()
         await self.loop.shutdown_asyncgens()
 
-    async def _cancel_tasks(self, *kept: asyncio.Task[None]) -> None:
+    async def _cancel_tasks(self, ends: float, *kept: asyncio.Task[None]) -> None:
         tasks = asyncio.all_tasks() - {asyncio.current_task(), *kept}
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ended = asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait([ended], timeout=max(0.0, ends - self.loop.time()))
 
 
 _own = threading.local()

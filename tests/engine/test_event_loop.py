@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import subprocess
@@ -183,3 +184,24 @@ def test_a_call_that_a_thread_begins_while_the_engine_ends_leaves_nothing_open(f
     assert ended[0].done()
     assert event_loop._engine is None
     assert transport._transports == {}
+
+
+@pytest.mark.parametrize("stuck", ["task", "thread"])
+def test_work_that_does_not_end_keeps_no_connection_open(stuck):
+    let, closed = threading.Event(), threading.Event()
+
+    async def never() -> None:
+        while stuck == "task" and not let.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+        await asyncio.to_thread(let.wait, 30)
+
+    async def close() -> None:
+        closed.set()
+
+    event_loop.submit_task(never())
+    event_loop.run_blocking(_name())
+    event_loop.running_engine().closers.append(close)
+    event_loop.stop_engine()
+    let.set()
+    assert closed.is_set()
