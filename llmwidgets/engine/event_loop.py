@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 _POLL_SECONDS = 0.5
 _STOP_SECONDS = 5.0
+_CANCEL_SECONDS = 0.05
 STUCK_SECONDS = 5.0
 
 
@@ -37,6 +38,7 @@ class _Engine:
         self.thread.start()
 
     def _run(self) -> None:
+        _own.engine = self
         asyncio.set_event_loop(self.loop)
         while True:
             # asyncio lets these two through a task and out of the loop, although nobody means
@@ -57,16 +59,28 @@ class _Engine:
             self.loop.close()
 
     async def _wind_up(self) -> None:
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # A task or a thread that does not end keeps no connection open.
+        ends = self.loop.time() + _STOP_SECONDS - 1
+        await self._cancel_tasks(ends)
+        # A thread that is still at work can begin a call here, which opens a connection.
+        threads = asyncio.create_task(self.loop.shutdown_default_executor())
+        while not threads.done() and self.loop.time() < ends:
+            await asyncio.wait([threads], timeout=_CANCEL_SECONDS)
+            await self._cancel_tasks(ends, threads)
         for close in self.closers:
             await close()
         await self.loop.shutdown_asyncgens()
-        await self.loop.shutdown_default_executor()
+
+    async def _cancel_tasks(self, ends: float, *kept: asyncio.Task[None]) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task(), *kept}
+        for task in tasks:
+            task.cancel()
+        ended = asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait([ended], timeout=max(0.0, ends - self.loop.time()))
 
 
+_own = threading.local()
+"""The engine whose thread this is; while it winds up it is not the running one any more."""
 _engine: _Engine | None = None
 _lock = threading.Lock()
 _left_by_parents: list[_Engine] = []
@@ -178,8 +192,14 @@ def stop_engine() -> None:
 
 
 def running_engine() -> _Engine:
-    """The engine, begun on first use. Its `closers` are awaited on its loop before that ends."""
+    """The engine, begun on first use; on an engine's own thread that engine.
+
+    Its `closers` are awaited on its loop before that ends.
+    """
     global _engine
+    own: _Engine | None = getattr(_own, "engine", None)
+    if own is not None:
+        return own
     with _lock:
         if _engine is None:
             _engine = _Engine()
@@ -189,8 +209,8 @@ def running_engine() -> _Engine:
 def _forget_after_fork() -> None:
     # The parent's sockets and its selector are shared with this child: closing anything here
     # would close it there. The object is kept, so that nothing is collected either.
-    global _engine, _lock
-    _lock = threading.Lock()
+    global _engine, _lock, _own
+    _lock, _own = threading.Lock(), threading.local()
     if _engine is not None:
         _left_by_parents.append(_engine)
         _engine = None

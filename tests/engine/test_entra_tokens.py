@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -374,26 +373,6 @@ def compared(entra: Entra, certified: Certified, texts: int, **more: Any) -> lw.
         progress=False,
         **more,
     )
-
-
-def test_a_hundred_calls_at_once_ask_for_one_token(entra, certified, machine):
-    entra.seconds = 2
-    connection = connected(entra, certified)
-
-    async def many() -> list[Call]:
-        calls = (tokens.exchange_credentials(a_call(connection), Policy()) for _ in range(100))
-        return await asyncio.gather(*calls)
-
-    assert {number_of(bearer(each)) for each in event_loop.run_blocking(many())} == {1}
-    assert len(entra.asked) == 1
-
-
-def test_a_token_refused_once_is_replaced_once(entra, certified, monkeypatch):
-    by_secret(monkeypatch)
-    entra.bad, entra.refusal = {1}, (401, {"error": {"code": "401", "message": "Expired."}})
-    found = compared(entra, certified, 40, concurrency=40)
-    assert {each.status for each in found} == {"ok"}
-    assert entra.asked == [f"{COGNITIVE}/.default"] * 2
 
 
 @pytest.mark.parametrize("status", [503, 500, 429])

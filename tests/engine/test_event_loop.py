@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import wait
 
 import pytest
 
+from llmwidgets.dialects.types import Call
 from llmwidgets.engine import event_loop
+from llmwidgets.engine.network import transport
 from llmwidgets.errors import LLMWidgetsError
 
 
@@ -151,3 +155,53 @@ def test_whoever_turned_the_garbage_collector_off_keeps_it_off():
         assert gc.get_threshold()[0] == 0
     finally:
         gc.set_threshold(*usual)
+
+
+def test_a_call_that_a_thread_begins_while_the_engine_ends_leaves_nothing_open(far_end):
+    """As one that exchanges a token does: the connection is closed, and no engine begun for it."""
+
+    async def answer(_seen, wire) -> None:
+        wire.answer({})
+
+    call = Call("GET", far_end(answer).url)
+    ending, ended = threading.Event(), []
+
+    def late(loop: asyncio.AbstractEventLoop) -> None:
+        assert ending.wait(10)
+        ended.append(asyncio.run_coroutine_threadsafe(transport.send_call(call), loop))
+        wait(ended, 10)
+
+    async def work() -> None:
+        try:
+            await asyncio.to_thread(late, asyncio.get_running_loop())
+        finally:
+            ending.set()
+
+    begun = event_loop.submit_task(work())
+    event_loop.run_blocking(_name())
+    event_loop.stop_engine()
+    assert begun.cancelled()
+    assert ended[0].done()
+    assert event_loop._engine is None
+    assert transport._transports == {}
+
+
+@pytest.mark.parametrize("stuck", ["task", "thread"])
+def test_work_that_does_not_end_keeps_no_connection_open(stuck):
+    let, closed = threading.Event(), threading.Event()
+
+    async def never() -> None:
+        while stuck == "task" and not let.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+        await asyncio.to_thread(let.wait, 30)
+
+    async def close() -> None:
+        closed.set()
+
+    event_loop.submit_task(never())
+    event_loop.run_blocking(_name())
+    event_loop.running_engine().closers.append(close)
+    event_loop.stop_engine()
+    let.set()
+    assert closed.is_set()

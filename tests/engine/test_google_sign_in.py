@@ -401,23 +401,6 @@ def test_why_an_account_may_not_be_acted_as(cloud, status, body, kind, said, ste
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_hundred_calls_share_one_exchange_of_a_short_token(cloud, ways, way):
-    import asyncio
-
-    cloud.seconds = 2
-    connection = connected(cloud, way, **ways[way])
-    call = gemini.count_call(connection.target(MODEL))
-    assert call is not None
-
-    async def many() -> list[Call]:
-        each = (tokens.exchange_credentials(call, Policy()) for _ in range(100))
-        return await asyncio.gather(*each)
-
-    assert {bearer(sent) for sent in event_loop.run_blocking(many())} == {"ya29.made-up-1"}
-    assert cloud.made == 1
-
-
-@pytest.mark.parametrize("way", WAYS)
 def test_a_hundred_calls_share_one_refusal_each_with_its_own_name(cloud, ways, way):
     import asyncio
 
@@ -454,13 +437,6 @@ def test_a_call_that_is_stopped_leaves_the_token_to_the_others(cloud):
 
     assert bearer(event_loop.run_blocking(some())) == "ya29.made-up-1"
     assert cloud.made == 1
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_a_service_that_is_away_for_a_moment_is_asked_once_more(cloud, ways, way):
-    cloud.answers = {"token": [(503, b""), (None, None)]}
-    connection = connected(cloud, way, **ways[way])
-    assert bearer(exchanged(connection)) == "ya29.made-up-1"
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -60,11 +60,14 @@ class Fields(BaseModel):
 
     Walk `model_fields`: `Secret` type = secret field, `date` = a day, `is_required()` = required,
     `examples[0]` = placeholder, `json_schema_extra={"advanced": True}` = folded away; with
-    `"preset": "groq"` as well not while that preset is on. `read_url`
-    is how the kind reads its base URL: ValueError with a sentence if that cannot be one.
+    `"preset": "groq"` as well not while that preset is on. `read_url` is how the kind reads its
+    base URL: ValueError with a sentence if that cannot be one.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    # A form is built when a connection is first made of it: of most kinds nobody makes any.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
     base_url: str | None = base_url_field(
         "Only for a company gateway or a region: as in the provider's own SDK."
