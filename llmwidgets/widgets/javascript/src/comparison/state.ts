@@ -54,6 +54,14 @@ export interface ModelRow {
   copies: Copy[];
 }
 
+/** A connection that serves any model: what is to be named behind its label. */
+export interface Ask {
+  label: string;
+  asks: string;
+  example: string;
+  source: string;
+}
+
 export interface ModelGroup {
   label: string;
   title: string;
@@ -61,6 +69,7 @@ export interface ModelGroup {
   count: number;
   pickable: number;
   rows: ModelRow[];
+  asks: Ask[];
 }
 
 export interface SchemaView {
