@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from llmwidgets.dialects.types import AuthHeader, Exchange
-from llmwidgets.providers.base import Fields, SignIn
+from llmwidgets.providers.base import Fields, Link, SignIn
 from llmwidgets.providers.urls import host_of
 from llmwidgets.secret import Secret
 
@@ -76,9 +76,16 @@ _STEPS = (
 )
 
 
+_LINKS = (
+    Link("Open the deployment", "https://ai.azure.com"),
+    Link("Give the role", "https://learn.microsoft.com/azure/role-based-access-control"),
+    Link("Install Azure CLI", "https://learn.microsoft.com/cli/azure/install-azure-cli"),
+)
+
+
 def way(form: type[Fields]) -> SignIn:
     """The way to sign in, with this form."""
-    return SignIn("entra", "Microsoft Entra ID", form, _STEPS)
+    return SignIn("entra", "Microsoft Entra ID", form, _STEPS, links=_LINKS)
 
 
 def entra_auth(endpoint: str, *, tenant: str | None, client_id: str | None) -> AuthHeader:

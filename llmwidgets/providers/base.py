@@ -167,11 +167,19 @@ def way_of(form: type[Fields]) -> Way:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A page a user needs: to make an account, to get a key."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignIn:
     """A way to sign in beside the key: its name in code, its words in the form, what it asks for.
 
-    `fields` is the whole form in this way. `steps` are what to do first; without any those of the
-    kind hold. `note` is what becomes of keys and tokens, below the choice.
+    `fields` is the whole form in this way. `steps` are what to do first, `links` the pages for that;
+    without any those of the kind hold. `note` is what becomes of keys and tokens, below the choice.
     """
 
     name: Way
@@ -179,14 +187,7 @@ class SignIn:
     fields: type[Fields]
     steps: tuple[str, ...] = ()
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A page a user needs: to make an account, to get a key."""
-
-    text: str
-    url: str
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,7 +389,7 @@ class Preset:
 
     `enforces` is what it is known to do with a schema, in a few words, `level` whether that holds
     for all its models, `watch_out` its trap; a probe decides. `options` are the arguments of the
-    dialect for this server.
+    dialect for this server, and `sent` says what they change in a call.
 
     `extra` are the placeholders in the endpoint, with what to put there; `place_variable` is the
     variable that contains it. `hosts` are the patterns of its hosts, if the endpoint's is not the
@@ -407,6 +408,7 @@ class Preset:
     enforces: str = ""
     level: Literal["ok", "warn"] = "ok"
     watch_out: str = ""
+    sent: str = ""
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     extra: Mapping[str, str] = field(default_factory=dict, hash=False)
     place_variable: str = ""

@@ -121,6 +121,22 @@ def test_a_way_says_what_becomes_of_keys_and_tokens(kind: str, way: str, wire) -
     assert page.form["steps"] == list(own.steps or PROVIDERS[kind].steps)
 
 
+@both
+def test_a_way_links_to_the_pages_that_it_needs(kind: str, way: str, wire) -> None:
+    """No way without a key leads to where a key is made; the key's leads to none of theirs."""
+    page = wire(ConnectionForm(kind, Store.in_memory(), sign_in=way))
+
+    own = next(each for each in PROVIDERS[kind].sign_ins if each.name == way)
+    shown = [each["text"] for each in page.form["links"]]
+    assert shown == [each.text for each in own.links]
+    assert all(each["url"].startswith("https://") for each in page.form["links"])
+    assert asks_for_a_key(kind, way) or not [text for text in shown if "key" in text.lower()]
+    choose(page, "key")
+    assert [each["text"] for each in page.form["links"]] == [
+        each.text for each in PROVIDERS[kind].links
+    ]
+
+
 @pytest.mark.parametrize("said", ["", "machines", "KEY", None, 5, ["entra"], {"a": 1}])
 def test_what_is_not_a_way_of_the_kind_changes_nothing(said: Any, wire) -> None:
     page = wire(ConnectionForm("azure_openai", Store.in_memory(), sign_in="entra"))

@@ -35,6 +35,7 @@ from llmwidgets.widgets.connection.sending_view import describe_sending
 from llmwidgets.widgets.connection.sign_in_view import (
     SignInState,
     own_fields,
+    sign_in_links,
     sign_in_steps,
     sign_in_view,
 )
@@ -197,13 +198,14 @@ def form_view(draft: FormDraft, actions: _FormActions) -> FormState:
 def _head(draft: FormDraft) -> _FormHead:
     provider, kept, now = draft.provider, draft.connection, datetime.now(UTC)
     named = "deployment" if provider.model_field == "deployment" else "model"
+    speaks = "any server that speaks the OpenAI format; " if provider.presets else ""
     return {
         "key": draft.key,
         "rev": f"{draft.key}:{draft.rev}",
         "kind": provider.kind,
         "title": provider.title,
         "label": kept.label if kept else "",
-        "about": "" if provider.single else f"one connection per {named}",
+        "about": "" if provider.single else f"{speaks}one connection per {named}",
         "costs": describe_sending(draft),
         "labelled": not provider.single and kept is None,
         "typed_label": draft.values.get("label") or "",
@@ -235,7 +237,7 @@ def _fields(draft: FormDraft) -> _FormFields:
         "hint": draft.hint,
         "links": [
             {"text": link.text, "url": link.url}
-            for link in provider.links
+            for link in sign_in_links(draft)
             if preset is None or preset.title in link.text
         ],
         "steps": list(preset.steps if preset else sign_in_steps(draft)),

@@ -29,7 +29,7 @@ class ChosenState(TypedDict):
     """What the fields say of the preset that is on.
 
     `own` is whether the form's address is the preset's; `hole` is what that leaves open, `fill`
-    what belongs there.
+    what belongs there. `sent` is what calls to it have of their own.
     """
 
     title: str
@@ -39,6 +39,7 @@ class ChosenState(TypedDict):
     fill: str
     key_page: str
     variable: str
+    sent: str
 
 
 class PresetChoice:
@@ -110,6 +111,7 @@ class PresetChoice:
             "fill": fill,
             "key_page": preset.key_page,
             "variable": preset.variable,
+            "sent": preset.sent,
         }
 
     def _own(self, endpoint: str) -> Preset | None:

@@ -127,6 +127,8 @@ export interface ChosenState {
   fill: string;
   key_page: string;
   variable: string;
+  /** What calls to it have of their own. */
+  sent: string;
 }
 
 export interface RequestState {
@@ -142,7 +144,8 @@ export interface SignInState {
   keyless: boolean;
   account: string;
   source: string;
-  signed: boolean;
+  /** What signed in, where nobody says who it is. */
+  unnamed: string;
   note: string;
   back: string;
   dropped: string;
