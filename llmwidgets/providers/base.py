@@ -178,7 +178,7 @@ class Link:
 class SignIn:
     """A way to sign in beside the key: its name in code, its words in the form, what it asks for.
 
-    `fields` is the whole form in this way. `steps` are what to do first, `links` the pages for that;
+    `fields` is the whole form in this way. `steps` are what to do first, `links` the pages needed;
     without any those of the kind hold. `note` is what becomes of keys and tokens, below the choice.
     """
 

@@ -238,6 +238,12 @@ def preset_endpoint(preset: Preset, place: str = "") -> str:
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII).fullmatch
 
 
+def hands_on(endpoint: str) -> bool:
+    """Whether a server hands its calls on to providers, one of which can be pinned."""
+    preset = preset_at(endpoint)
+    return preset is not None and "provider" in preset.options.get("body", {})
+
+
 def wire_options(preset: Preset, pinned: tuple[str, ...]) -> Mapping[str, Any]:
     """The arguments of the dialect for this server; `pinned` are the only providers asked."""
     if not pinned:

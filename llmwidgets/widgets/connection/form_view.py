@@ -68,7 +68,10 @@ _TYPES: dict[Any, FieldType] = {
 
 
 class FieldState(TypedDict):
-    """One field; `type` says whether it has a value, a secret or rows of headers."""
+    """One field; `type` says whether it has a value, a secret or rows of headers.
+
+    `lists` is what the button says that reads its choices from the server.
+    """
 
     name: str
     label: str
@@ -80,6 +83,7 @@ class FieldState(TypedDict):
     address: bool
     error: str
     filled: bool
+    lists: str
     type: FieldType
     value: NotRequired[str | bool | _PriceState | None]
     secret: NotRequired[SecretState]
@@ -222,7 +226,7 @@ def _head(draft: FormDraft) -> _FormHead:
 
 
 def _fields(draft: FormDraft) -> _FormFields:
-    provider, preset, preview = draft.provider, draft.presets.current(draft.values), draft.preview()
+    preset, preview = draft.presets.current(draft.values), draft.preview()
     return {
         "host": preview.host if preview else "",
         "address": _address(preview) if preview and draft.values.get("endpoint") else None,
@@ -399,6 +403,7 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
         "address": name in {"endpoint", "base_url"},
         "error": error,
         "filled": False,
+        "lists": "",
     }
     if kind == "secret":
         secret = draft.secrets.get(name, SecretField())
@@ -410,6 +415,10 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
     else:
         field["value"] = to_json_value(draft.values.get(name))
         field["filled"] = bool(field["value"])
+    if name == "routed_to" and not draft.read_only:
+        names, said = draft.presets.upstreams(draft.values)
+        field["choices"], field["help"] = names, said or field["help"]
+        field["lists"] = "List providers" if draft.may_list_upstreams else ""
     if name == "credentials" and draft.credentials is not None:
         field["facts"] = draft.credentials.facts
     return field

@@ -23,6 +23,8 @@ interface FieldBase {
   address: boolean;
   error: string;
   filled: boolean;
+  /** What the button says that reads the choices from the server. */
+  lists: string;
 }
 
 export interface SecretFieldState extends FieldBase {
