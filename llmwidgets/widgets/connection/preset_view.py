@@ -16,7 +16,7 @@ from llmwidgets.secret import redact
 if TYPE_CHECKING:
     from llmwidgets.connections.connection import Connection
     from llmwidgets.connections.policy import Policy
-    from llmwidgets.engine.upstreams import Upstream
+    from llmwidgets.engine.network.upstreams import Upstream
 
 _MOST_NAMED = 5
 _HOLE = re.compile(r"\{\w+\}")
@@ -61,7 +61,7 @@ class PresetChoice:
 
     async def read_upstreams(self, connection: Connection, policy: Policy) -> None:
         """Read who offers the connection's model: a list, or a sentence about why there is none."""
-        from llmwidgets.engine.upstreams import list_upstreams
+        from llmwidgets.engine.network.upstreams import list_upstreams
 
         (model,) = connection.models
         try:

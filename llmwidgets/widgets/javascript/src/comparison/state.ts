@@ -54,14 +54,6 @@ export interface ModelRow {
   copies: Copy[];
 }
 
-/** A connection that serves any model: what is to be named behind its label. */
-export interface Ask {
-  label: string;
-  asks: string;
-  example: string;
-  source: string;
-}
-
 export interface ModelGroup {
   label: string;
   title: string;
@@ -69,7 +61,8 @@ export interface ModelGroup {
   count: number;
   pickable: number;
   rows: ModelRow[];
-  asks: Ask[];
+  /** Connections that serve any model: what is to be named behind the label. */
+  asks: { label: string; asks: string; example: string; source: string }[];
 }
 
 export interface SchemaView {

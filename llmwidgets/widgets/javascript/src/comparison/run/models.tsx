@@ -4,7 +4,7 @@ import { useRef } from "preact/hooks";
 import { Button, TextButton, useRoving } from "../../panel/parts";
 import { Tick } from "../../panel/tick";
 import { Grow, Letter, Muted, SearchBox, Status } from "../parts";
-import type { Ask, ModelGroup, ModelRow, Setup } from "../state";
+import type { ModelGroup, ModelRow, Setup } from "../state";
 import { useKept, useView } from "../view";
 import { CopyForm } from "./copy";
 
@@ -89,7 +89,7 @@ function Group({ group, all }: { group: ModelGroup; all: boolean }) {
 }
 
 /** A connection that serves any model: one is named here, and ticked for this comparison. */
-function NameModel({ ask, title }: { ask: Ask; title: string }) {
+function NameModel({ ask, title }: { ask: ModelGroup["asks"][number]; title: string }) {
   const view = useView();
   const input = useRef<HTMLInputElement>(null);
   const { label, asks, example, source } = ask;
