@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from llmwidgets.widgets.connection.check_view import report_view
 from llmwidgets.widgets.connection.form_draft import FormDraft
 from tests.forms import credentials
 from tests.kinds import a_connection
+from tests.servers import serving_models
+from tests.sign_ins import Cloud, write_files
 
 CANARY = "made-up-canary-0004711-3fQz"
 OTHER_WAYS = [(kind, way.name) for kind in PROVIDERS for way in PROVIDERS[kind].sign_ins]
@@ -530,3 +533,33 @@ def test_no_state_holds_a_value_of_the_form_s_secrets(wire) -> None:
     for way in PROVIDERS["vertex_ai"].ways:
         choose(page, way)
     assert not re.search(CANARY, json.dumps(page.messages))
+
+
+# -- Who signed in.
+
+
+@pytest.mark.parametrize("project", ["", "acme-claims-123456"])
+@pytest.mark.parametrize("way", ["gcloud", "federation"])
+def test_a_token_without_a_name_is_told_by_its_file(
+    way: str, project: str, wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it lies, from home on, and the project in it; before a test nothing of the kind."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
+    with serving_models(kind=Cloud) as cloud:
+        write_files(tmp_path / "gcloud", cloud.url)
+        file = {
+            "gcloud": "application_default_credentials.json", "federation": "federation.json",
+        }[way]  # fmt: skip
+        path = tmp_path / "gcloud" / file
+        path.write_text(json.dumps({**json.loads(path.read_text()), "quota_project_id": project}))
+        page = wire(ConnectionForm("vertex_ai", Store.in_memory(), sign_in=way))
+        own = {"credentials_file": str(path)} if way == "federation" else {}
+        given = {"project": "acme-claims-123456", "base_url": cloud.url, **own}
+        page.submit("form.edit", values=given)
+        assert page.form["sign_in"]["unnamed"] == ""
+        page.submit("form.test", values={})
+    assert page.form["sign_in"]["account"] == ""
+    named = f"; its project is {project}" if project else ""
+    said = f"Signed in by ~/gcloud/{file}, which does not say whose it is{named}."
+    assert page.form["sign_in"]["unnamed"] == said

@@ -166,7 +166,7 @@ def model_notes(connection: Connection, model: str) -> list[_NoteState]:
     if facts is not None and facts.status in ("ending", "retired", "preview"):
         notes.append(_lifetime(facts, date.today()))
     if connection.provider.model_field is not None and connection.origin != "demo":
-        named = [] if model == connection.label else [model]
+        named = [] if model == connection.label or connection.any_model else [model]
         notes.append(_note("muted", " on ".join([*named, connection.host])))
     if connection.origin == "environment":
         notes.append(_note("muted", "from the environment"))
