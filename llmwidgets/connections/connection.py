@@ -349,6 +349,9 @@ def variables_of(connection: Connection) -> str:
 def _unknown(reference: str, known: list[Connection]) -> UnknownConnection:
     kind, _, model = reference.partition("/")
     near, preset = nearest_reference(reference, known), find_preset(kind)
+    serving = [each for each in known if each.any_model]
+    if meant := next((each for each in serving if preset and each.preset is preset), None):
+        near, preset = f"{meant.label}/{model or example_model(meant)}", None
     missing = _unconnected(kind, known) or _unconnected(near.partition("/")[0], known)
     sentence = f"There is no connection for {reference}."
     if preset and _likeness(reference, near, _SURELY) <= _SURELY:
@@ -360,6 +363,9 @@ def _unknown(reference: str, known: list[Connection]) -> UnknownConnection:
     if missing is not None:
         sentence += f" {missing.title} is not connected."
         hint = f"{how_to_connect(missing)} {hint}"
+    elif serving and not near:
+        named = model if kind in PROVIDERS and model else reference
+        hint = f'{serving[0].label} serves any model: "{serving[0].label}/{named}". {hint}'
     elif not labels:
         hint = 'Connect one in ConnectionPanel(), or use models="demo".'
     return UnknownConnection(sentence, hint)

@@ -70,8 +70,8 @@ ClientId = Annotated[
 _STEPS = (
     "Ask an owner of the resource for the role Cognitive Services OpenAI User (for Claude and other"
     " models of Foundry: Cognitive Services User). A new role can take five minutes to work.",
-    "Where the kernel runs, install azure-identity (pip install azure-identity) and sign in: az"
-    " login. A server in Azure signs in by its managed identity.",
+    "Where the kernel runs, install azure-identity (in a cell: %pip install azure-identity) and"
+    " sign in: az login. A server in Azure signs in by its managed identity.",
     "In the Foundry portal open the deployment, then Details: copy the Target URI into Endpoint.",
 )
 
