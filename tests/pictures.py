@@ -275,6 +275,7 @@ def sign_in(camera: Camera) -> None:
             panel = camera.open(cell(folder, cloud.url, "lw.ConnectionPanel(lw.Store.in_memory())"))
             open_kind(panel, form.kind)
             panel.get_by_role("radio", name=form.way_title).click()
+            panel.get_by_text("found when tested").wait_for()
             fill_in(panel, form, cloud.url, folder)
             camera.shot(f"{name}-filled")
             panel.get_by_role("button", name="Test and save").click()

@@ -344,9 +344,28 @@ def named_by(provider: Provider) -> str:
     return "deployment" if provider.deployments else "model"
 
 
+def example_model(connection: Connection) -> str:
+    """A model as this server names them; empty where none is known."""
+    if connection.preset is not None:
+        return connection.preset.name
+    own = connection.provider.fields.model_fields.get(connection.provider.model_field or "")
+    return str(own.examples[0]) if own is not None and own.examples else ""
+
+
+def variables_of(connection: Connection) -> str:
+    """The variables that its secrets or its token are in: `GROQ_API_KEY`; several by "and"."""
+    references = (each.reference or "" for each in connection.secret_fields.values())
+    named = [each.partition(":")[2] for each in references if each]
+    ways = connection.provider.environment.signs_in.items()
+    return " and ".join(named or [name for name, way in ways if way == connection.fields.way])
+
+
 def _unknown(reference: str, known: list[Connection]) -> UnknownConnection:
     kind, _, model = reference.partition("/")
     near, preset = nearest_reference(reference, known), find_preset(kind)
+    serving = [each for each in known if each.any_model]
+    if meant := next((each for each in serving if preset and each.preset is preset), None):
+        near, preset = f"{meant.label}/{model or example_model(meant)}", None
     missing = _unconnected(kind, known) or _unconnected(near.partition("/")[0], known)
     sentence = f"There is no connection for {reference}."
     if preset and _likeness(reference, near, _SURELY) <= _SURELY:
@@ -358,6 +377,9 @@ def _unknown(reference: str, known: list[Connection]) -> UnknownConnection:
     if missing is not None:
         sentence += f" {missing.title} is not connected."
         hint = f"{how_to_connect(missing)} {hint}"
+    elif serving and not near:
+        named = model if kind in PROVIDERS and model else reference
+        hint = f'{serving[0].label} serves any model: "{serving[0].label}/{named}". {hint}'
     elif not labels:
         hint = 'Connect one in ConnectionPanel(), or use models="demo".'
     return UnknownConnection(sentence, hint)

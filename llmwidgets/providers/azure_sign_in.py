@@ -13,7 +13,7 @@ from pydantic import Field
 
 from llmwidgets.dialects.sign_in_errors import NEW_ROLE, OPENAI_ROLE, OTHER_ROLE
 from llmwidgets.dialects.types import AuthHeader, Exchange
-from llmwidgets.providers.base import Fields, SignIn, spelled
+from llmwidgets.providers.base import Fields, Link, SignIn, spelled
 from llmwidgets.providers.urls import host_of
 from llmwidgets.secret import Secret
 
@@ -62,15 +62,22 @@ ClientId = Annotated[
 _STEPS = (
     f"Ask an owner of the resource for the role {OPENAI_ROLE} (for Claude and other models of"
     f" Foundry: {OTHER_ROLE}). {NEW_ROLE}",
-    "Where the kernel runs, install azure-identity (pip install azure-identity) and sign in: az"
-    " login. A server in Azure signs in by its managed identity.",
+    "Where the kernel runs, install azure-identity (in a cell: %pip install azure-identity) and"
+    " sign in: az login. A server in Azure signs in by its managed identity.",
     "In the Foundry portal open the deployment, then Details: copy the Target URI into Endpoint.",
+)
+
+
+_LINKS = (
+    Link("Open the deployment", "https://ai.azure.com"),
+    Link("Give the role", "https://learn.microsoft.com/azure/role-based-access-control"),
+    Link("Install Azure CLI", "https://learn.microsoft.com/cli/azure/install-azure-cli"),
 )
 
 
 def entra_sign_in(form: type[Fields]) -> SignIn:
     """The way to sign in with Microsoft Entra ID, by this form."""
-    return SignIn("entra", "Microsoft Entra ID", form, _STEPS)
+    return SignIn("entra", "Microsoft Entra ID", form, _STEPS, links=_LINKS)
 
 
 def entra_auth(endpoint: str, *, tenant: str | None, client_id: str | None) -> AuthHeader:

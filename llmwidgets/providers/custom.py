@@ -14,6 +14,7 @@ from llmwidgets.providers.presets import (
     ELSEWHERE,
     PRESETS,
     complete_endpoint,
+    hands_on,
     preset_at,
     wire_options,
 )
@@ -79,7 +80,7 @@ class CustomFields(EndpointFields):
     @classmethod
     def _read_routed_to(cls, value: str | None, info: ValidationInfo) -> str | None:
         names = [re.sub(r"\s+", "-", each.strip().lower()) for each in (value or "").split(",")]
-        if "endpoint" in info.data and not _pins(info.data["endpoint"]):
+        if "endpoint" in info.data and not hands_on(info.data["endpoint"]):
             message = "is for OpenRouter only: leave it empty."
             raise ValueError(message)
         if not all(map(_UPSTREAM, names)):
@@ -89,12 +90,6 @@ class CustomFields(EndpointFields):
 
 
 _UPSTREAM = re.compile(r"[a-z0-9][a-z0-9._/-]*", re.ASCII).fullmatch
-
-
-def _pins(endpoint: str) -> bool:
-    """Whether a server hands its calls on to providers, one of which can be pinned."""
-    preset = preset_at(endpoint)
-    return preset is not None and "provider" in preset.options.get("body", {})
 
 
 def _target(fields: Fields, model: str) -> Target:

@@ -42,11 +42,11 @@ _ending = partial(_facts, status="ending")
 _DECEMBER, _LITE = date(2026, 12, 1), "gemini-3.5-flash-lite"
 
 MODELS: tuple[ModelFacts, ...] = (
-    _facts("gemini-3.8-flash", efforts=_LOW, note="The price doubles on 2027-01-01."),
+    _facts("gemini-3.8-flash", efforts=_LOW, note="The price doubles on 1 Jan 2027."),
     _facts("gemini-3.5-flash-lite", efforts=_MINIMAL),
     _facts(
         "gemini-4-argon", efforts=_LOW, output_limit=1_048_576,
-        note="The price doubles on 2026-12-01.",
+        note="The price doubles on 1 Dec 2026.",
     ),
     _facts(
         "gemini-4-hydrogen", efforts=_XHIGH, output_limit=1_048_576, prices=((None, 1.5, 7.5),),
@@ -55,13 +55,13 @@ MODELS: tuple[ModelFacts, ...] = (
     ModelFacts(
         "gemini-4-carbon", efforts=_LOW, options=_LEVEL, source=f"pydantic-ai 2.68.0, {_PAGES}",
         prices=((None, 2, 10), (_DECEMBER, 4, 20)),
-        note="The price doubles on 2026-12-01; no source has its limits yet.",
+        note="The price doubles on 1 Dec 2026; no source has its limits yet.",
     ),
     ModelFacts(
         "gemini-4-neon", efforts=_XHIGH, options=_LEVEL, source=_PAGES,
         prices=((None, 3, 15),), note="Newest; no source has its limits yet.",
     ),
-    _facts("gemini-3.7-flash", efforts=_LOW, note="The price doubles on 2027-01-01."),
+    _facts("gemini-3.7-flash", efforts=_LOW, note="The price doubles on 1 Jan 2027."),
     _facts("gemini-3.6-flash", efforts=_MINIMAL),
     _facts("gemini-3.5-flash", efforts=_MINIMAL, sampling=True),
     _facts("gemini-3.1-pro-preview", efforts=_LOW, sampling=True, status="preview"),

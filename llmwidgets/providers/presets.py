@@ -45,7 +45,8 @@ PRESETS: tuple[Preset, ...] = (
         "Name: the model's id; one that ends in -latest changes with time.",
     ), key_page="https://console.mistral.ai/api-keys", variable="MISTRAL_API_KEY",
         options={"inline_definitions": True},
-        enforces="schema", watch_out="Shared definitions must be written out in place."),
+        enforces="schema", watch_out="Shared definitions must be written out in place.",
+        sent="Shared definitions of a schema are sent written out in place."),
     Preset("OpenRouter", "https://openrouter.ai/api/v1", "meta-llama/llama-3.3-70b-instruct",
         "sk-or-…", (
         "Make a key under Keys.",
@@ -54,14 +55,16 @@ PRESETS: tuple[Preset, ...] = (
     ), key_page="https://openrouter.ai/settings/keys", variable="OPENROUTER_API_KEY",
         options={"body": {"provider": {"require_parameters": True}}}, public_list=True,
         enforces="schema, by provider", level="warn",
-        watch_out="The provider can change between calls: pin one."),
+        watch_out="The provider can change between calls: pin one.",
+        sent="Sent with every call: require_parameters, so no provider drops the schema."),
     Preset("DeepSeek", "https://api.deepseek.com", "deepseek-chat", "sk-…", (
         "Make a key on the platform, under API keys.",
         "Name: the model's id. Newer models think unless they are told not to.",
     ), key_page="https://platform.deepseek.com/api_keys", variable="DEEPSEEK_API_KEY",
         options={"forms": (ResponseFormat.JSON_OBJECT, ResponseFormat.TEXT)},
         enforces="JSON only", level="warn",
-        watch_out="No schemas; newer models think first, at a cost."),
+        watch_out="No schemas; newer models think first, at a cost.",
+        sent="Sent for a schema: json_object, with the schema in the prompt."),
     Preset("Fireworks", "https://api.fireworks.ai/inference/v1",
         "accounts/fireworks/models/llama-v3p3-70b-instruct", "fw_…", (
         "Make a key in the settings, under API Keys.",
@@ -115,6 +118,7 @@ PRESETS: tuple[Preset, ...] = (
         issuer="Together AI", options={"bare_schema": True},
         enforces="schema, by model", level="warn",
         watch_out="Some models take a schema, others JSON only.",
+        sent="A schema is sent without a name around it, as Together reads it.",
         hosts=("api.together.xyz", "api.together.ai")),
     Preset("Cerebras", "https://api.cerebras.ai/v1", "gpt-oss-120b", "csk-…", (
         "Make a key in the console, under API keys.",
@@ -131,6 +135,7 @@ PRESETS: tuple[Preset, ...] = (
         options={"forms": _WITH_TOOL, "models_path": "/api/2.0/serving-endpoints"},
         enforces="schema, open models", level="warn",
         watch_out="Claude refuses a schema: it is asked by a tool call.",
+        sent="Sent as json_schema, and as a tool call where that is refused.",
         extra={
             "workspace": "the host of your workspace (adb-123.4.azuredatabricks.net, say)",
         },
@@ -232,6 +237,12 @@ def preset_endpoint(preset: Preset, place: str = "") -> str:
 
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII).fullmatch
+
+
+def hands_on(endpoint: str) -> bool:
+    """Whether a server hands its calls on to providers, one of which can be pinned."""
+    preset = preset_at(endpoint)
+    return preset is not None and "provider" in preset.options.get("body", {})
 
 
 def wire_options(preset: Preset, pinned: tuple[str, ...]) -> Mapping[str, Any]:

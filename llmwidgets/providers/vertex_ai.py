@@ -224,6 +224,12 @@ def _target(fields: Fields, model: str) -> Target:
     )
 
 
+_CONSOLE = "https://console.cloud.google.com"
+_LINKS = (
+    Link("Open Google Cloud", _CONSOLE),
+    Link("Turn on the API", f"{_CONSOLE}/apis/library/aiplatform.googleapis.com"),
+)
+_GIVE_ROLE = Link("Give the role", f"{_CONSOLE}/iam-admin/iam")
 _API_STEP = "In a Google Cloud project with billing turn on the Vertex AI API."
 _ROLE_STEP = "Give it the role Vertex AI User in the project, under IAM & Admin → IAM."
 SIGN_INS = (
@@ -239,6 +245,7 @@ SIGN_INS = (
         ),
         "No key is kept. The machine's metadata server gives a token for an hour, which stays in"
         " memory.",
+        (*_LINKS, _GIVE_ROLE),
     ),
     SignIn(
         "gcloud",
@@ -250,6 +257,7 @@ SIGN_INS = (
             f"The one who logs in needs the role. {_ROLE_STEP}",
         ),
         "No key is kept. gcloud's own file is read at each exchange; tokens stay in memory.",
+        (*_LINKS, Link("Install gcloud", "https://cloud.google.com/sdk/docs/install"), _GIVE_ROLE),
     ),
     SignIn(
         "federation",
@@ -263,6 +271,11 @@ SIGN_INS = (
         ),
         "No key is kept. The file is read at each exchange; it may name a file with a token, or"
         " an address of this machine, and never a program.",
+        (
+            *_LINKS,
+            Link("Make an identity pool", f"{_CONSOLE}/iam-admin/workload-identity-pools"),
+            _GIVE_ROLE,
+        ),
     ),
 )
 
@@ -302,9 +315,8 @@ PROVIDER = Provider(
     title="Vertex AI",
     fields=VertexFields,
     links=(
-        Link("Open Google Cloud", "https://console.cloud.google.com"),
-        Link("Turn on the API", "https://console.cloud.google.com/apis/library/aiplatform.googleapis.com"),
-        Link("Get a key file", "https://console.cloud.google.com/iam-admin/serviceaccounts"),
+        *_LINKS,
+        Link("Get a key file", f"{_CONSOLE}/iam-admin/serviceaccounts"),
     ),
     steps=(
         _API_STEP,

@@ -6,7 +6,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from llmwidgets.connections.connection import Connection, named_by
+from llmwidgets.connections.connection import (
+    Connection,
+    example_model,
+    named_by,
+    variables_of,
+)
 from llmwidgets.connections.discovery import (
     KeyCandidate,
     environment_connections,
@@ -215,20 +220,14 @@ class Discovery:
 
 
 def _found_view(connection: Connection) -> _FoundState:
-    provider = connection.provider
-    own = provider.fields.model_fields[provider.model_field or "base_url"]
-    example = connection.preset.name if connection.preset else (own.examples or [""])[0]
+    any_model = connection.any_model
     return {
         "label": connection.label,
         "title": connection.title,
-        "source": " and ".join(
-            secret.reference.partition(":")[2]
-            for secret in connection.secret_fields.values()
-            if secret.reference
-        ),
+        "source": variables_of(connection),
         "where": "in the environment",
-        "asks": named_by(provider) if connection.any_model else "",
-        "example": str(example) if connection.any_model else "",
+        "asks": named_by(connection.provider) if any_model else "",
+        "example": example_model(connection) if any_model else "",
     }
 
 

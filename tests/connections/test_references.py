@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmwidgets.connections import Connection, resolve
+from llmwidgets.connections import Connection, environment_connections, resolve
 from llmwidgets.connections.connection import nearest_reference
 from llmwidgets.errors import FieldError, UnknownConnection
 from llmwidgets.providers import PROVIDERS
@@ -61,6 +61,30 @@ def test_an_unknown_reference_names_the_nearest(reference, nearest):
         resolve(reference, KNOWN)
     assert f"The nearest is {nearest}." in caught.value.message
     assert "laptop" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("reference", "told"),
+    [
+        ("Groq/qwen3", "The nearest is groq/qwen3."),
+        ("GROQ/maker/qwen3:8b", "The nearest is groq/maker/qwen3:8b."),
+        ("grooq/qwen3", "The nearest is groq/qwen3."),
+        ("Groq", "The nearest is groq/llama-3.3-70b-versatile."),
+        ("open-router/qwen/qwen3", "The nearest is openrouter/qwen/qwen3."),
+        ("qwen3", 'groq serves any model: "groq/qwen3".'),
+        ("custom/qwen3", 'groq serves any model: "groq/qwen3".'),
+        ("maker/qwen3", 'groq serves any model: "groq/maker/qwen3".'),
+    ],
+)
+def test_a_variable_that_serves_any_model_is_told_how_to_be_named(monkeypatch, reference, told):
+    """It said of a variable that was set that it should be set."""
+    for name in ("GROQ_API_KEY", "OPENROUTER_API_KEY"):
+        monkeypatch.setenv(name, "made-up-0001")
+    known = [each for each in environment_connections() if each.any_model]
+    with pytest.raises(UnknownConnection) as caught:
+        resolve(reference, known)
+    assert told in f"{caught.value.message} {caught.value.hint}"
+    assert "Set GROQ_API_KEY" not in caught.value.hint
 
 
 def test_with_nothing_connected_the_demo_is_offered():

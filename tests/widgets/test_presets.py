@@ -58,6 +58,7 @@ def test_each_preset_fills_the_form_and_can_be_taken_out(wire, preset) -> None:
     assert page.form["steps"] == list(preset.steps)
     assert all(preset.title in link["text"] for link in page.form["links"])
     said = page.form["preset"]
+    assert said["sent"] == preset.sent
     assert (said["own"], said["key_page"], said["variable"]) == (
         True, preset.key_page, preset.variable,
     )  # fmt: skip
@@ -123,6 +124,22 @@ def test_an_address_that_is_pasted_turns_its_preset_on(wire, typed: str, title: 
     assert page.form["preset"]["own"]
     page.submit("form.edit", values={"endpoint": "https://llm.acme.example/v1"})
     assert on(page) == []
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda each: each.slug)
+def test_what_a_preset_changes_in_a_call_is_said(preset) -> None:
+    """A sentence where the wire differs from that of any other server, and none elsewhere."""
+    plain = {name for name in preset.options if name != "models_path"}
+    assert bool(preset.sent) == bool(plain)
+    assert preset.sent == "" or preset.sent.endswith(".")
+    assert all(name in preset.sent for name in preset.options.get("body", {}).get("provider", {}))
+
+
+def test_custom_says_what_can_be_connected(wire) -> None:
+    about = custom(wire).form["about"]
+    assert about == "any server that speaks the OpenAI format; one connection per model"
+    azure = wire(ConnectionForm("azure_openai", Store.in_memory())).form["about"]
+    assert azure == "one connection per deployment"
 
 
 def test_a_chosen_server_at_an_address_of_ones_own(wire) -> None:

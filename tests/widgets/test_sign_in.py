@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from llmwidgets.widgets.connection.check_view import report_view
 from llmwidgets.widgets.connection.form_draft import FormDraft
 from tests.forms import credentials
 from tests.kinds import a_connection
+from tests.servers import serving_models
+from tests.sign_ins import Cloud, write_files
 
 CANARY = "made-up-canary-0004711-3fQz"
 OTHER_WAYS = [(kind, way.name) for kind in PROVIDERS for way in PROVIDERS[kind].sign_ins]
@@ -119,6 +122,22 @@ def test_a_way_says_what_becomes_of_keys_and_tokens(kind: str, way: str, wire) -
     assert shown["back"] == ("Use JSON credentials" if kind == "vertex_ai" else "Use an API key")
     own = next(each for each in PROVIDERS[kind].sign_ins if each.name == way)
     assert page.form["steps"] == list(own.steps or PROVIDERS[kind].steps)
+
+
+@both
+def test_a_way_links_to_the_pages_that_it_needs(kind: str, way: str, wire) -> None:
+    """No way without a key leads to where a key is made; the key's leads to none of theirs."""
+    page = wire(ConnectionForm(kind, Store.in_memory(), sign_in=way))
+
+    own = next(each for each in PROVIDERS[kind].sign_ins if each.name == way)
+    shown = [each["text"] for each in page.form["links"]]
+    assert shown == [each.text for each in own.links]
+    assert all(each["url"].startswith("https://") for each in page.form["links"])
+    assert asks_for_a_key(kind, way) or not [text for text in shown if "key" in text.lower()]
+    choose(page, "key")
+    assert [each["text"] for each in page.form["links"]] == [
+        each.text for each in PROVIDERS[kind].links
+    ]
 
 
 @pytest.mark.parametrize("said", ["", "machines", "KEY", None, 5, ["entra"], {"a": 1}])
@@ -514,3 +533,33 @@ def test_no_state_holds_a_value_of_the_form_s_secrets(wire) -> None:
     for way in PROVIDERS["vertex_ai"].ways:
         choose(page, way)
     assert not re.search(CANARY, json.dumps(page.messages))
+
+
+# -- Who signed in.
+
+
+@pytest.mark.parametrize("project", ["", "acme-claims-123456"])
+@pytest.mark.parametrize("way", ["gcloud", "federation"])
+def test_a_token_without_a_name_is_told_by_its_file(
+    way: str, project: str, wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it lies, from home on, and the project in it; before a test nothing of the kind."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
+    with serving_models(kind=Cloud) as cloud:
+        write_files(tmp_path / "gcloud", cloud.url)
+        file = {
+            "gcloud": "application_default_credentials.json", "federation": "federation.json",
+        }[way]  # fmt: skip
+        path = tmp_path / "gcloud" / file
+        path.write_text(json.dumps({**json.loads(path.read_text()), "quota_project_id": project}))
+        page = wire(ConnectionForm("vertex_ai", Store.in_memory(), sign_in=way))
+        own = {"credentials_file": str(path)} if way == "federation" else {}
+        given = {"project": "acme-claims-123456", "base_url": cloud.url, **own}
+        page.submit("form.edit", values=given)
+        assert page.form["sign_in"]["unnamed"] == ""
+        page.submit("form.test", values={})
+    assert page.form["sign_in"]["account"] == ""
+    named = f"; its project is {project}" if project else ""
+    said = f"Signed in by ~/gcloud/{file}, which does not say whose it is{named}."
+    assert page.form["sign_in"]["unnamed"] == said

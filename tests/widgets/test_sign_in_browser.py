@@ -83,7 +83,8 @@ def test_a_form_without_a_key_is_chosen_tested_and_saved(
     audit.screen("filled")
     save(panel, form)
     shown = panel.locator(".field", has_text="What it will use").get_by_role("status")
-    expect(shown).to_contain_text(f"Signed in as {form.account}" if form.account else "Signed in")
+    whose = f"Signed in as {form.account}" if form.account else "json, which does not say whose"
+    expect(shown).to_contain_text(whose)
     audit.screen("saved")
     if form.named:
         row = panel.locator("nav").get_by_role("button", name=form.named)

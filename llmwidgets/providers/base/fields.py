@@ -196,8 +196,8 @@ class Link:
 class SignIn:
     """A way to sign in beside the key: its name in code, its words in the form, what it asks for.
 
-    `fields` is the whole form in this way. `steps` are what to do first; without any those of the
-    kind hold. `note` is what becomes of keys and tokens, below the choice.
+    `fields` is the whole form in this way. `steps` are what to do first, `links` the pages needed;
+    without any those of the kind hold. `note` is what becomes of keys and tokens, below the choice.
     """
 
     name: Way
@@ -205,3 +205,4 @@ class SignIn:
     fields: type[Fields]
     steps: tuple[str, ...] = ()
     note: str = ""
+    links: tuple[Link, ...] = ()

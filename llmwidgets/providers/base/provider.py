@@ -72,7 +72,7 @@ class Preset:
 
     `enforces` is what it is known to do with a schema, in a few words, `level` whether that holds
     for all its models, `watch_out` its trap; a probe decides. `options` are the arguments of the
-    dialect for this server.
+    dialect for this server, and `sent` says what they change in a call.
 
     `extra` are the placeholders in the endpoint, with what to put there; `place_variable` is the
     variable that contains it. `hosts` are the patterns of its hosts, if the endpoint's is not the
@@ -91,6 +91,7 @@ class Preset:
     enforces: str = ""
     level: Literal["ok", "warn"] = "ok"
     watch_out: str = ""
+    sent: str = ""
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     extra: Mapping[str, str] = field(default_factory=dict, hash=False)
     place_variable: str = ""

@@ -187,7 +187,8 @@ class Setup:
 
     `documents` is what the texts were read to; empty while schema or texts are wrong. `named` is
     the store that code named: its rules hold, so it must be open; None is the default one. `picks`
-    are the columns in the order of their letters.
+    are the columns in the order of their letters. `named_models` are the models, each behind a
+    label, that were named here for connections that serve any.
     """
 
     store: Store
@@ -203,6 +204,7 @@ class Setup:
     picks: list[ColumnChoice] = field(default_factory=list)
     problems: list[SetupProblem] = field(default_factory=list)
     given: list[Connection] = field(default_factory=list)
+    named_models: list[tuple[str, str]] = field(default_factory=list)
     _keys: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def read_material(self) -> None:
@@ -293,12 +295,14 @@ class Setup:
         return next((pick for pick in self.picks if pick.plain and pick.ref == ref), None)
 
     def offered(self, connection: Connection, policy: Policy) -> tuple[str, ...]:
-        """The models of a connection that can be ticked: those allowed, and those that code chose.
+        """The models of a connection that can be ticked: those allowed, chosen or named here.
 
         A dated snapshot is on no list and can be chosen where its alias can.
         """
-        chosen = (each.model for each in self.picks if each.connection.label == connection.label)
-        return tuple(dict.fromkeys((*policy.allowed(connection), *chosen)))
+        label = connection.label
+        chosen = (each.model for each in self.picks if each.connection.label == label)
+        named = (model for at, model in self.named_models if at == label)
+        return tuple(dict.fromkeys((*policy.allowed(connection), *named, *chosen)))
 
     def _refused(self, connection: Connection, model: str, error: PolicyError) -> SetupProblem:
         ref = reference_of(connection, model)
@@ -335,11 +339,11 @@ class Setup:
         except StoreError:
             return Policy()
 
-    def _allowed(self) -> Iterator[tuple[Connection, str, str]]:
-        """Each connection with each model that may be called, and the reference of the two."""
+    def _all_offered(self) -> Iterator[tuple[Connection, str, str]]:
+        """Each connection with each model that can be ticked, and the reference of the two."""
         policy = self.policy()
         for connection in self.connections():
-            for model in policy.allowed(connection):
+            for model in self.offered(connection, policy):
                 yield connection, model, reference_of(connection, model)
 
     def tick(self, ref: str, on: bool) -> None:
@@ -348,16 +352,27 @@ class Setup:
         if not on:
             self.picks = [pick for pick in self.picks if pick.ref != ref]
         elif self.find_tick(ref) is None:
-            same = ((each, model) for each, model, name in self._allowed() if name == ref)
+            same = ((each, model) for each, model, name in self._all_offered() if name == ref)
             if chosen := next(same, None):
                 self._add(*chosen)
 
     def tick_all(self, label: str, on: bool) -> None:
         """Choose every model of one group of the picker, or none."""
-        for connection, _, ref in list(self._allowed()):
-            single = connection.provider.model_field is not None
-            if label == (connection.kind if single else connection.label):
+        for connection, _, ref in list(self._all_offered()):
+            if label == group_of(connection):
                 self.tick(ref, on)
+
+    def name_model(self, label: str, model: str) -> None:
+        """Choose a model by its name, for a connection that serves any."""
+        self.problems = [each for each in self.problems if each.where != "models"]
+        serving = (each for each in self.connections() if each.any_model and each.label == label)
+        connection, name = next(serving, None), model.strip()
+        if connection is None or not name:
+            return
+        self._choose(connection, name, None)
+        ref = reference_of(connection, name)
+        if self.find_tick(ref) is not None and (label, name) not in self.named_models:
+            self.named_models.append((label, name))
 
     def duplicate(self, ref: str) -> None:
         """Add a column of the same model, to be asked another way."""
@@ -481,6 +496,15 @@ class Setup:
             fields = "" if self.schema else "fields and no "
             return f"There are no {fields}texts yet."
         return "" if self.picks else "Tick a model first."
+
+
+def group_of(connection: Connection) -> str:
+    """The group of the picker that a connection is in.
+
+    One that lists its models or serves any has a group to itself; the others are grouped by kind.
+    """
+    names_one = connection.provider.model_field is not None and not connection.any_model
+    return connection.kind if names_one else connection.label
 
 
 def _listed(models: Any) -> list[Any]:

@@ -152,6 +152,11 @@ class SetupController:
         self.setup.tick_all(str(content.get("label")), bool(content.get("on")))
         self._show_choice()
 
+    async def act_name_model(self, content: Content) -> None:
+        """A model was named for a connection that serves any; it is ticked."""
+        self.setup.name_model(str(content.get("label")), str(content.get("model") or ""))
+        self._show_choice()
+
     async def act_duplicate(self, content: Content) -> None:
         """Add a column of the same model, to be asked another way."""
         self.setup.duplicate(str(content.get("ref")))

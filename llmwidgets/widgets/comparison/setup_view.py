@@ -13,6 +13,7 @@ from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.statistics.verdict import expected_sentence
 from llmwidgets.comparison.texts import file_notes
 from llmwidgets.comparison.variants import reference_of
+from llmwidgets.connections.connection import example_model, named_by, variables_of
 from llmwidgets.engine import request_builder
 from llmwidgets.engine.estimate import ASK_BUDGET_ABOVE, cost_words, token_words
 from llmwidgets.engine.network import egress, retry
@@ -31,6 +32,7 @@ from llmwidgets.widgets.comparison.setup import (
     RunOptions,
     Setup,
     SetupProblem,
+    group_of,
 )
 from llmwidgets.widgets.panel import Sentence
 
@@ -66,6 +68,15 @@ class ModelRow(TypedDict):
     copies: list[CopyState]
 
 
+class _AskState(TypedDict):
+    """A connection that serves any model: `asks` is what is to be named behind its label."""
+
+    label: str
+    asks: str
+    example: str
+    source: str
+
+
 class ModelGroup(TypedDict):
     """The models of one connection, or of one kind."""
 
@@ -75,31 +86,32 @@ class ModelGroup(TypedDict):
     count: int
     pickable: int
     rows: list[ModelRow]
+    asks: list[_AskState]
 
 
 def _groups(setup: Setup, cost: CostEstimate) -> list[ModelGroup]:
     """The models that can be ticked; connections that name one model are grouped by kind."""
     policy = setup.policy()
     # Connections that list their models come first, each with a group of its own.
-    groups: dict[tuple[bool, str], list[Connection]] = {}
+    groups: dict[str, list[Connection]] = {}
     connections = setup.connections()
     for each in sorted(connections, key=lambda each: each.provider.model_field is not None):
-        single = each.provider.model_field is not None
-        groups.setdefault((single, each.kind if single else each.label), []).append(each)
+        groups.setdefault(group_of(each), []).append(each)
     views = []
-    for (_, label), members in groups.items():
+    for label, members in groups.items():
         models = [(each, model) for each in members for model in setup.offered(each, policy)]
         rows = [_row(setup, each, model, cost) for each, model in models]
         ticked = sum(row["ticked"] for row in rows)
         view: ModelGroup = {
             "label": label,
             "title": _title(label, members),
-            "said": f"{ticked} of {len(rows)}",
+            "said": f"{ticked} of {len(rows)}" if rows else "",
             "count": ticked,
             "pickable": sum(row["enabled"] for row in rows),
             "rows": rows,
+            "asks": [_ask(each) for each in members if each.any_model],
         }
-        views += [view] if rows else []
+        views += [view] if rows or view["asks"] else []
     return views
 
 
@@ -109,7 +121,16 @@ def _title(label: str, members: Sequence[Connection]) -> str:
         return label
     if first.provider.model_field is not None and all(each.origin == "demo" for each in members):
         return "Demo: rules on this computer, no LLM"
-    return first.provider.title
+    return first.title if first.any_model else first.provider.title
+
+
+def _ask(connection: Connection) -> _AskState:
+    return {
+        "label": connection.label,
+        "asks": named_by(connection.provider),
+        "example": example_model(connection),
+        "source": variables_of(connection),
+    }
 
 
 def _row(setup: Setup, connection: Connection, model: str, cost: CostEstimate) -> ModelRow:
@@ -122,7 +143,7 @@ def _row(setup: Setup, connection: Connection, model: str, cost: CostEstimate) -
     mode = str(capability.mode) if capability else "not probed yet"
     return {
         "ref": ref,
-        "id": model if connection.provider.model_field is None else connection.label,
+        "id": model if connection.provider.model_field is None else ref,
         "ticked": tick is not None,
         "enabled": True,
         "letter": letters[tick.key] if tick else "",
@@ -145,7 +166,7 @@ def model_notes(connection: Connection, model: str) -> list[_NoteState]:
     if facts is not None and facts.status in ("ending", "retired", "preview"):
         notes.append(_lifetime(facts, date.today()))
     if connection.provider.model_field is not None and connection.origin != "demo":
-        named = [] if model == connection.label else [model]
+        named = [] if model == connection.label or connection.any_model else [model]
         notes.append(_note("muted", " on ".join([*named, connection.host])))
     if connection.origin == "environment":
         notes.append(_note("muted", "from the environment"))
@@ -281,8 +302,8 @@ def setup_view(
             }
             for problem in _problems(setup, cost)
         ],
-        "empty": None if total else _empty(setup),
-        "ticked": f"{ticked} ticked of {total}{more}",
+        "empty": None if groups else _empty(setup),
+        "ticked": f"{ticked} ticked of {total}{more}" if total else "name a model below",
         "groups": groups,
         "places": list_places(setup),
         "schema": _schema_view(setup),

@@ -8,6 +8,7 @@ from typing import NotRequired, TypedDict
 
 from llmwidgets.connections import catalog
 from llmwidgets.connections.connection import Connection
+from llmwidgets.connections.policy import Policy
 from llmwidgets.formatting import count
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import Provider
@@ -74,6 +75,23 @@ class FormController:
             self._page.push()
 
     act_preset = act_edit
+
+    async def act_upstreams(self, content: Content) -> None:
+        """Read who offers the model of the form, where its server hands calls on to others."""
+        draft = self._forms.find_addressed(content)
+        if draft is None:
+            return
+        draft.take(values_in(content, "values"))
+        draft.look()
+        connection = draft.preview()
+        if connection is not None and draft.may_list_upstreams:
+            draft.busy = f"Asking {connection.host}"
+            self._page.push()
+            try:
+                await draft.presets.read_upstreams(connection, self._gate.policy or Policy())
+            finally:
+                draft.busy = ""
+        self._page.push()
 
     async def act_test(self, content: Content) -> None:
         """Test the form as it is; then save it, keep it for the session, or neither."""

@@ -17,6 +17,7 @@ from llmwidgets.dialects.types import Call, Enforcement
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import parse_number
 from llmwidgets.providers import find_provider
+from llmwidgets.providers.presets import hands_on
 from llmwidgets.secret import Secret, redact
 from llmwidgets.widgets.connection.check_view import (
     ModelRow,
@@ -355,6 +356,12 @@ class FormDraft:
         if self.report is not None and not self.report.ok:
             return "fail", _FAILURE_FACTS.get(self.report.status, "failed")
         return ("none", "") if self.connection is None else connection_fact(self.connection)
+
+    @property
+    def may_list_upstreams(self) -> bool:
+        """Whether the form names a model whose server hands its calls on to others."""
+        values = self.values
+        return bool(values.get("name")) and hands_on(str(values.get("endpoint") or ""))
 
     def preview(self) -> Connection | None:
         """The connection with stand-ins for what is not typed yet; None while nobody can say."""

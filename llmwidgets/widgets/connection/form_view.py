@@ -35,6 +35,7 @@ from llmwidgets.widgets.connection.sending_view import describe_sending
 from llmwidgets.widgets.connection.sign_in_view import (
     SignInState,
     own_fields,
+    sign_in_links,
     sign_in_steps,
     sign_in_view,
 )
@@ -67,7 +68,10 @@ _TYPES: dict[Any, FieldType] = {
 
 
 class FieldState(TypedDict):
-    """One field; `type` says whether it has a value, a secret or rows of headers."""
+    """One field; `type` says whether it has a value, a secret or rows of headers.
+
+    `lists` is what the button says that reads its choices from the server.
+    """
 
     name: str
     label: str
@@ -79,6 +83,7 @@ class FieldState(TypedDict):
     address: bool
     error: str
     filled: bool
+    lists: str
     type: FieldType
     value: NotRequired[str | bool | _PriceState | None]
     secret: NotRequired[SecretState]
@@ -197,13 +202,14 @@ def form_view(draft: FormDraft, actions: _FormActions) -> FormState:
 def _head(draft: FormDraft) -> _FormHead:
     provider, kept, now = draft.provider, draft.connection, datetime.now(UTC)
     named = "deployment" if provider.model_field == "deployment" else "model"
+    speaks = "any server that speaks the OpenAI format; " if provider.presets else ""
     return {
         "key": draft.key,
         "rev": f"{draft.key}:{draft.rev}",
         "kind": provider.kind,
         "title": provider.title,
         "label": kept.label if kept else "",
-        "about": "" if provider.single else f"one connection per {named}",
+        "about": "" if provider.single else f"{speaks}one connection per {named}",
         "costs": describe_sending(draft),
         "labelled": not provider.single and kept is None,
         "typed_label": draft.values.get("label") or "",
@@ -220,7 +226,7 @@ def _head(draft: FormDraft) -> _FormHead:
 
 
 def _fields(draft: FormDraft) -> _FormFields:
-    provider, preset, preview = draft.provider, draft.presets.current(draft.values), draft.preview()
+    preset, preview = draft.presets.current(draft.values), draft.preview()
     return {
         "host": preview.host if preview else "",
         "address": _address(preview) if preview and draft.values.get("endpoint") else None,
@@ -235,7 +241,7 @@ def _fields(draft: FormDraft) -> _FormFields:
         "hint": draft.hint,
         "links": [
             {"text": link.text, "url": link.url}
-            for link in provider.links
+            for link in sign_in_links(draft)
             if preset is None or preset.title in link.text
         ],
         "steps": list(preset.steps if preset else sign_in_steps(draft)),
@@ -396,6 +402,7 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
         "address": name in {"endpoint", "base_url"},
         "error": error,
         "filled": False,
+        "lists": "",
     }
     if kind == "secret":
         secret = draft.secrets.get(name, SecretField())
@@ -407,6 +414,10 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
     else:
         field["value"] = to_json_value(draft.values.get(name))
         field["filled"] = bool(field["value"])
+    if name == "routed_to" and not draft.read_only:
+        names, said = draft.presets.upstreams(draft.values)
+        field["choices"], field["help"] = names, said or field["help"]
+        field["lists"] = "List providers" if draft.may_list_upstreams else ""
     if name == "credentials" and draft.credentials is not None:
         field["facts"] = draft.credentials.facts
     return field

@@ -5,11 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from llmwidgets.errors import LLMWidgetsError
+from llmwidgets.formatting import join_listed
 from llmwidgets.providers.base import Preset, Provider
 from llmwidgets.providers.presets import preset_at
+from llmwidgets.secret import redact
 
+if TYPE_CHECKING:
+    from llmwidgets.connections.connection import Connection
+    from llmwidgets.connections.policy import Policy
+    from llmwidgets.engine.network.upstreams import Upstream
+
+_MOST_NAMED = 5
 _HOLE = re.compile(r"\{\w+\}")
 """What an address leaves open: `{account}`."""
 
@@ -29,7 +38,7 @@ class ChosenState(TypedDict):
     """What the fields say of the preset that is on.
 
     `own` is whether the form's address is the preset's; `hole` is what that leaves open, `fill`
-    what belongs there.
+    what belongs there. `sent` is what calls to it have of their own.
     """
 
     title: str
@@ -39,6 +48,7 @@ class ChosenState(TypedDict):
     fill: str
     key_page: str
     variable: str
+    sent: str
 
 
 class PresetChoice:
@@ -47,6 +57,32 @@ class PresetChoice:
     def __init__(self, provider: Provider) -> None:
         self._presets, self._read_url = provider.presets, provider.fields.read_url
         self._chosen: Preset | None = None
+        self._upstreams: dict[str, tuple[Upstream, ...] | str] = {}
+
+    async def read_upstreams(self, connection: Connection, policy: Policy) -> None:
+        """Read who offers the connection's model: a list, or a sentence about why there is none."""
+        from llmwidgets.engine.network.upstreams import list_upstreams
+
+        (model,) = connection.models
+        try:
+            self._upstreams[model] = await list_upstreams(connection, policy=policy)
+        except LLMWidgetsError as error:
+            self._upstreams[model] = error.message
+
+    def upstreams(self, values: Mapping[str, Any]) -> tuple[list[str], str]:
+        """The names of those that offer the form's model, and what is to be said of them."""
+        model = str(values.get("name") or "").strip()
+        known = self._upstreams.get(model, ())
+        if isinstance(known, str):
+            return [], f"The providers of {model} could not be listed. {redact(known)}"
+        if not known:
+            return [], "" if model not in self._upstreams else f"Nobody offers {model}."
+        able = [each.name for each in known if each.takes_schema]
+        said = f"{len(able)} of the {len(known)} that offer {model}"
+        said = f"{said} {'takes' if len(able) == 1 else 'take'} a schema"
+        shown = [*able[:_MOST_NAMED], *(["others"] if len(able) > _MOST_NAMED else [])]
+        said = f"{said}: {join_listed(shown)}." if able else f"{said}."
+        return [each.name for each in known], redact(f"The only one asked. {said}")
 
     def current(self, values: Mapping[str, Any]) -> Preset | None:
         """The preset whose address is in the form, else the chosen one, else that of the host."""
@@ -110,6 +146,7 @@ class PresetChoice:
             "fill": fill,
             "key_page": preset.key_page,
             "variable": preset.variable,
+            "sent": preset.sent,
         }
 
     def _own(self, endpoint: str) -> Preset | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TypedDict
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.formatting import with_article
-from llmwidgets.providers.base import Provider, SignIn
-from llmwidgets.secret import redact
+from llmwidgets.providers.base import Link, Provider, SignIn
+from llmwidgets.secret import Secret, redact
 from llmwidgets.widgets.connection.form_draft import FormDraft
 
 _NOTE = (
@@ -27,8 +28,9 @@ class _WayState(TypedDict):
 class SignInState(TypedDict):
     """The choice. Without a key there is a `note`, and `account` once a token was fetched.
 
-    `source` is what the account was signed in by, `signed` whether the connection works as the form
-    has it. `back` leads to the key, and `dropped` is about a key that the chosen way does not use.
+    `source` is what the account was signed in by, `unnamed` what signed in if nobody says who it
+    is, once the connection works as the form has it. `back` leads to the key, and `dropped` is
+    about a key that the chosen way does not use.
     """
 
     way: str
@@ -36,7 +38,7 @@ class SignInState(TypedDict):
     keyless: bool
     account: str
     source: str
-    signed: bool
+    unnamed: str
     note: str
     back: str
     dropped: str
@@ -56,7 +58,7 @@ def sign_in_view(draft: FormDraft, preview: Connection | None) -> SignInState | 
         "keyless": chosen is not None and not any(n in draft.asked for n in provider.secret_fields),
         "account": account,
         "source": source,
-        "signed": draft.passed,
+        "unnamed": _unnamed(shown) if chosen and draft.passed and not account else "",
         "note": _note(chosen, shown) if chosen else "",
         "back": f"Use {_name_key(provider)}" if chosen else "",
         "dropped": _dropped(draft),
@@ -67,6 +69,12 @@ def sign_in_steps(draft: FormDraft) -> tuple[str, ...]:
     """What to do first for the chosen way; those of the kind if it has none of its own."""
     chosen = draft.provider.find_sign_in(draft.way)
     return (chosen.steps if chosen else ()) or draft.provider.steps
+
+
+def sign_in_links(draft: FormDraft) -> tuple[Link, ...]:
+    """The pages that the chosen way needs; those of the kind if it has none of its own."""
+    chosen = draft.provider.find_sign_in(draft.way)
+    return (chosen.links if chosen else ()) or draft.provider.links
 
 
 def own_fields(draft: FormDraft) -> set[str]:
@@ -86,6 +94,22 @@ def _account(connection: Connection | None) -> str:
     from llmwidgets.engine.network.sign_in.tokens import known_account
 
     return redact(known_account(connection)) if connection is not None else ""
+
+
+def _unnamed(connection: Connection | None) -> str:
+    """What signed in where the token does not say as whom: the file, and the project in it."""
+    auth = connection.target("*").auth if connection is not None else ()
+    exchanged = next((each.secret for each in auth if each.exchange is not None), Secret(""))
+    place, _, path = (exchanged.reference or "").partition(":")
+    if place != "file":
+        return "Signed in; the token does not say as whom."
+    home = os.path.expanduser("~")
+    inside = path.startswith(f"{home}{os.sep}")
+    said = f"Signed in by {f'~{path[len(home) :]}' if inside else path}"
+    project = exchanged.public_part("quota_project_id")
+    return redact(
+        f"{said}, which does not say whose it is{f'; its project is {project}' if project else ''}."
+    )
 
 
 def _dropped(draft: FormDraft) -> str:

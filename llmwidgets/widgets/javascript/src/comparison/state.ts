@@ -61,6 +61,8 @@ export interface ModelGroup {
   count: number;
   pickable: number;
   rows: ModelRow[];
+  /** Connections that serve any model: what is to be named behind the label. */
+  asks: { label: string; asks: string; example: string; source: string }[];
 }
 
 export interface SchemaView {

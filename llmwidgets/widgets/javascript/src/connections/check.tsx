@@ -236,10 +236,24 @@ function Probe({ mode }: { mode: ModeState }) {
   );
 }
 
+/** Of how many rows each note is: one reason for several models in turn is told once. */
+export function spanNotes(rows: readonly ModelRow[]): number[] {
+  const spans = rows.map(() => 1);
+  for (let n = rows.length - 1; n > 0; n -= 1) {
+    const [above, row] = [rows[n - 1], rows[n]];
+    if (!row.off || !above.off || !row.note || row.allow || above.allow || row.note !== above.note)
+      continue;
+    spans[n - 1] += spans[n];
+    spans[n] = 0;
+  }
+  return spans;
+}
+
 function Models({ form, rows }: OfForm & { rows: ModelRow[] }) {
   const [all, setAll] = useState(false);
   const shown = all || rows.length <= FEW_MODELS + 1 ? rows : rows.slice(0, FEW_MODELS);
   const hidden = rows.length - shown.length;
+  const spans = spanNotes(shown);
   const allow = ({ model }: ModelRow) => (
     <TextButton
       aria-label={`Allow ${model} for this organization`}
@@ -259,9 +273,10 @@ function Models({ form, rows }: OfForm & { rows: ModelRow[] }) {
           { text: "$ per 1M tokens, in / out", right: true },
           { text: "Note" },
         ]}
-        rows={shown.map((row) => ({
+        rows={shown.map((row, n) => ({
           key: row.model,
           off: row.off,
+          span: spans[n],
           cells: [
             <code>{row.model}</code>,
             row.reply,
@@ -270,7 +285,7 @@ function Models({ form, rows }: OfForm & { rows: ModelRow[] }) {
               <span class={row.loud ? "tone-warn b" : ""}>{row.note}</span>
               {row.allow && form.may_allow && <> {allow(row)}</>}
             </>,
-          ],
+          ].slice(0, spans[n] ? 4 : 3),
         }))}
       />
       {hidden > 0 && (

@@ -105,6 +105,7 @@ function FoldedGroup({ form, group }: OfForm & { group: GroupState }) {
     multiline: false,
     address: false,
     filled: false,
+    lists: "",
   };
   return (
     <Fold title={group.title} about={advanced ? "advanced" : "optional"} open={group.open}>
@@ -153,6 +154,7 @@ export function toldValue(field: FieldState): string {
 
 /** A line of text, an address that may wrap, or a day: what the calendar sends is 2026-12-11. */
 function TextField({ form, field, id }: OfField<TextFieldState>) {
+  const panel = usePanel();
   const edit = useEdit(form);
   const choices = field.choices.length > 0 && `${id}-choices`;
   const kind = field.address
@@ -172,22 +174,34 @@ function TextField({ form, field, id }: OfField<TextFieldState>) {
       error={field.error}
       after={address && <ReadFromIt form={form} />}
     >
-      <Control
-        {...kind}
-        {...saidOf(id, field.error)}
-        {...(beside ? { "aria-describedby": `${id}-beside ${id}-line` } : {})}
-        rev={form.rev}
-        value={field.value ?? ""}
-        placeholder={field.placeholder}
-        list={choices || undefined}
-        autocomplete="off"
-        autocapitalize="off"
-        spellcheck={false}
-        data-field={field.name}
-        data-focus={field.name}
-        aria-required={field.type === "date" ? undefined : field.optional ? "false" : "true"}
-        onChange={edit}
-      />
+      <div class={field.lists ? "row" : undefined}>
+        <Control
+          {...kind}
+          {...saidOf(id, field.error)}
+          {...(beside ? { "aria-describedby": `${id}-beside ${id}-line` } : {})}
+          rev={form.rev}
+          value={field.value ?? ""}
+          placeholder={field.placeholder}
+          list={choices || undefined}
+          autocomplete="off"
+          autocapitalize="off"
+          spellcheck={false}
+          data-field={field.name}
+          data-focus={field.name}
+          aria-required={field.type === "date" ? undefined : field.optional ? "false" : "true"}
+          onChange={edit}
+        />
+        {field.lists && (
+          <Button
+            aria-disabled={form.busy ? "true" : undefined}
+            onClick={() =>
+              panel.send("form.upstreams", { form: form.key, values: readValues(panel.root) })
+            }
+          >
+            {field.lists}
+          </Button>
+        )}
+      </div>
       {choices && (
         <datalist id={choices}>
           {field.choices.map((each) => (

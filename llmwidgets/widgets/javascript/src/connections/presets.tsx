@@ -1,5 +1,6 @@
 // The presets of a form: a search box over a list of servers; the one chosen fills in the endpoint.
 
+import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { focusOn, usePanel } from "../panel/panel";
 import { Icon, Link, plural, TextButton } from "../panel/parts";
@@ -192,9 +193,13 @@ function More({ all, whole, turn }: { all: PresetState[]; whole: boolean; turn: 
 }
 
 /** What the preset that is on says of its endpoint, in place of the field's own help. */
-export function endpointHelp(form: FormState): string {
-  const { hole, fill } = form.preset ?? {};
-  return hole ? `Replace ${hole} with ${fill}.` : "";
+export function endpointHelp({ preset }: FormState): ComponentChildren {
+  if (!preset) return "";
+  const { hole, fill, own, sent } = preset;
+  if (hole) return `Replace ${hole} with ${fill}.`;
+  if (!own || !sent) return "";
+  // A parameter is told from the words around it by its underscore.
+  return sent.split(/(\w+_\w+)/).map((part, n) => (n % 2 ? <code>{part}</code> : part));
 }
 
 /** An address that was typed stays when a preset is chosen; the preset's own is one click away. */

@@ -47,30 +47,26 @@ export function SignInChoice({ form, sign_in }: Props) {
   }
   return (
     <div>
-      <div
-        ref={group}
-        class="row wrap ways"
-        role="radiogroup"
-        aria-label="Sign in with"
-        onKeyDown={step}
-      >
+      <div ref={group} class="ways" role="radiogroup" aria-label="Sign in with" onKeyDown={step}>
         <span class="label" aria-hidden="true">
           Sign in with
         </span>
-        {sign_in.ways.map(({ name, title }) => (
-          <button
-            key={name}
-            type="button"
-            class="way"
-            role="radio"
-            aria-checked={name === chosen}
-            tabIndex={name === chosen ? 0 : -1}
-            data-focus={`sign_in:${name}`}
-            onClick={() => pick(name)}
-          >
-            {title}
-          </button>
-        ))}
+        <span class="row wrap">
+          {sign_in.ways.map(({ name, title }) => (
+            <button
+              key={name}
+              type="button"
+              class="way"
+              role="radio"
+              aria-checked={name === chosen}
+              tabIndex={name === chosen ? 0 : -1}
+              data-focus={`sign_in:${name}`}
+              onClick={() => pick(name)}
+            >
+              {title}
+            </button>
+          ))}
+        </span>
       </div>
       {sign_in.dropped && (
         <p class="help" role="status">
@@ -83,7 +79,7 @@ export function SignInChoice({ form, sign_in }: Props) {
 
 /** What a way without a key signs in as, once a test has shown it, and where its token goes. */
 export function SignInUse({ sign_in }: { sign_in: SignInState }) {
-  const { account, source, signed, note } = sign_in;
+  const { account, source, unnamed, note } = sign_in;
   return (
     <div class="field">
       <span class="label">What it will use</span>
@@ -94,9 +90,7 @@ export function SignInUse({ sign_in }: { sign_in: SignInState }) {
             {source && ` by ${source}`}
           </span>
         ) : (
-          <span class={signed ? "" : "muted"}>
-            {signed ? "Signed in; the token does not say as whom" : "found when tested"}
-          </span>
+          <span class={unnamed ? "" : "muted"}>{unnamed || "found when tested"}</span>
         )}
       </div>
       <p class="help">{note}</p>

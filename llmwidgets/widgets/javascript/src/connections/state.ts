@@ -23,6 +23,8 @@ interface FieldBase {
   address: boolean;
   error: string;
   filled: boolean;
+  /** What the button says that reads the choices from the server. */
+  lists: string;
 }
 
 export interface SecretFieldState extends FieldBase {
@@ -127,6 +129,8 @@ export interface ChosenState {
   fill: string;
   key_page: string;
   variable: string;
+  /** What calls to it have of their own. */
+  sent: string;
 }
 
 export interface RequestState {
@@ -142,7 +146,8 @@ export interface SignInState {
   keyless: boolean;
   account: string;
   source: string;
-  signed: boolean;
+  /** What signed in, where nobody says who it is. */
+  unnamed: string;
   note: string;
   back: string;
   dropped: string;

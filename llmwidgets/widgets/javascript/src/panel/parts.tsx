@@ -158,6 +158,8 @@ interface Row {
   key: string;
   off?: boolean;
   cells: Words[];
+  /** Of how many rows the last cell is; those below it have none. */
+  span?: number;
 }
 
 /** The first cell of a row heads it. */
@@ -190,7 +192,7 @@ export function Table({
           <tr key={row.key} class={row.off ? "off" : undefined}>
             {row.cells.map((cell, n) =>
               n ? (
-                <td key={n} class={right(n)}>
+                <td key={n} class={right(n)} rowSpan={n === head.length - 1 ? row.span : undefined}>
                   {cell}
                 </td>
               ) : (

@@ -17,10 +17,10 @@ export function Models({ setup: { groups, ticked } }: { setup: Setup }) {
   useRoving(ref, STOPS);
   const query = words.trim().toLowerCase();
   const found = groups.flatMap((group) => {
-    const rows = group.rows.filter(({ id }) =>
-      `${group.title} ${id}`.toLowerCase().includes(query),
-    );
-    return rows.length ? [{ ...group, rows }] : [];
+    const fits = (id: string) => `${group.title} ${id}`.toLowerCase().includes(query);
+    const rows = group.rows.filter(({ id }) => fits(id));
+    const asks = group.asks.filter(({ label }) => fits(label));
+    return rows.length || asks.length ? [{ ...group, rows, asks }] : [];
   });
   return (
     <div key="models">
@@ -48,7 +48,7 @@ export function Models({ setup: { groups, ticked } }: { setup: Setup }) {
 }
 
 function Group({ group, all }: { group: ModelGroup; all: boolean }) {
-  const { label, title, said, count, pickable, rows } = group;
+  const { label, title, said, count, pickable, rows, asks } = group;
   const view = useView();
   const [open, setOpen] = useKept(`group ${label}`, false);
   const shown = all || open ? rows : rows.filter((row, n) => row.ticked || n < MODELS_SHOWN);
@@ -81,6 +81,53 @@ function Group({ group, all }: { group: ModelGroup; all: boolean }) {
           </TextButton>
         </div>
       )}
+      {asks.map((each) => (
+        <NameModel key={each.label} ask={each} title={title} />
+      ))}
+    </div>
+  );
+}
+
+/** A connection that serves any model: one is named here, and ticked for this comparison. */
+function NameModel({ ask, title }: { ask: ModelGroup["asks"][number]; title: string }) {
+  const view = useView();
+  const input = useRef<HTMLInputElement>(null);
+  const { label, asks, example, source } = ask;
+  const add = () => {
+    const field = input.current!;
+    const model = field.value.trim();
+    if (model) view.send("setup.name_model", { label, model });
+    field.value = "";
+    field.focus();
+  };
+  return (
+    <div class="lw-model">
+      <span />
+      <span class="row wrap lw-wide lw-name">
+        <code>{label}/</code>
+        <input
+          ref={input}
+          class="in m s grow"
+          type="text"
+          aria-label={`The ${asks} for ${title}`}
+          placeholder={example}
+          autocomplete="off"
+          autocapitalize="off"
+          spellcheck={false}
+          data-focus={`name:${label}`}
+          onKeyDown={(e) => {
+            if (e.key !== "Enter" || e.isComposing) return;
+            e.preventDefault();
+            add();
+          }}
+        />
+        <Button small aria-label={`Add the ${asks} for ${title}`} onClick={add}>
+          Add
+        </Button>
+        <span class="lw-note tone-muted">
+          <code>{source}</code> serves any {asks}: name one
+        </span>
+      </span>
     </div>
   );
 }
