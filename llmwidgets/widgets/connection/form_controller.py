@@ -172,9 +172,10 @@ class FormController:
             report = await draft.check(connection, self._gate.policy, show)
             if report.ok and draft.tested is not None:
                 await self._keep(draft, draft.tested)
-            await draft.look_up(self._gate.policy)
         finally:
+            # Before it is looked up further: what is done meanwhile in a form that is saved counts.
             draft.busy = ""
+        await draft.look_up(self._gate.policy)
         self._page.push()
 
     async def _keep(self, draft: FormDraft, connection: Connection) -> None:

@@ -22,7 +22,7 @@ export function SignInChoice({ form, sign_in }: Props) {
   // A state from before a person's choice does not take it back.
   const chosen = picked.place > acts.answered ? picked.way : sign_in.way;
   const pick = (way: string) => {
-    if (way === chosen) return;
+    if (way === chosen || form.busy) return;
     setPicked({ way, place: Acts.place(acts.newest) });
     panel.send("form.edit", {
       form: form.key,
@@ -59,6 +59,7 @@ export function SignInChoice({ form, sign_in }: Props) {
               class="way"
               role="radio"
               aria-checked={name === chosen}
+              aria-disabled={form.busy ? "true" : undefined}
               tabIndex={name === chosen ? 0 : -1}
               data-focus={`sign_in:${name}`}
               onClick={() => pick(name)}
