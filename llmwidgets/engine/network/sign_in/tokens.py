@@ -64,7 +64,7 @@ token on a thread of its own and gives a Token, or the error that says why there
 class Token:
     """A token: how many seconds it lasts, the headers that go with it, and whose it is.
 
-    `account` is empty if that is not known or is no name, and `via` names what signed in: Azure
+    `account` is empty if that is not known or is not a name, and `via` names what signed in: Azure
     CLI, say. `project` takes the place of `-` in a call's address. ValueError for what cannot be a
     token; one that says that it lasts longer than a day is asked for again after one.
     """
