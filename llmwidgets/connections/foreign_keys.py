@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from llmwidgets.connections.connection import Connection, key_owner
 from llmwidgets.errors import FailureCode, Unauthorized
@@ -14,16 +14,23 @@ from llmwidgets.providers.urls import host_of, is_this_computer
 
 _fine: WeakSet[Connection] = WeakSet()
 """Connections that were looked at and never change: every call asks."""
+_vendors: WeakKeyDictionary[Connection, tuple[str, ...]] = WeakKeyDictionary()
+"""Who takes keys at their addresses; those whose key is looked up at each use are asked again."""
 
 
-def foreign_key_error(connection: Connection, model: str = "") -> Unauthorized | None:
+def foreign_key_error(
+    connection: Connection, model: str = "", host: str = ""
+) -> Unauthorized | None:
     """Why nothing is sent: a key, token or header is surely another vendor's key; mostly None.
 
     With a base URL nobody can tell, since a gateway may take any key; nor at a server of one's own.
+    `host` is that of the connection's address, where it is known already.
     """
     if connection in _fine:
         return None
-    vendors, secrets = _vendors_at(connection), connection.secrets
+    if connection not in _vendors:
+        _vendors[connection] = _vendors_at(connection, host or host_of(connection.address))
+    vendors, secrets = _vendors[connection], connection.secrets
     if vendors:
         for _, name, secret in secrets:
             owner = key_owner(secret)
@@ -72,12 +79,11 @@ def _insist(connection: Connection) -> str:
     return f'give the connection base_url="{url}"'
 
 
-def _vendors_at(connection: Connection) -> tuple[str, ...]:
+def _vendors_at(connection: Connection, host: str) -> tuple[str, ...]:
     """Who takes keys at the address, its vendor first; none where that is not known."""
     provider = connection.provider
     if connection.fields.base_url or provider.environment.file:
         return ()  # what is wrong with a credentials file is reported where it is read
-    host = host_of(connection.address)
     if is_this_computer(host):
         return ()
     if "endpoint" not in type(connection.fields).model_fields:

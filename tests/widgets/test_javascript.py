@@ -341,6 +341,22 @@ def test_what_was_sent_is_shown_as_it_is_kept(tree) -> None:
     assert field(tree).input_value() == "2.5"
 
 
+def test_what_was_typed_outlives_the_answer_to_what_was_done_before(tree) -> None:
+    """Also once the field is left: the state that brings another value knew nothing of it."""
+    draws(tree, REVISED)
+    show(tree, value="")
+    for typing in ("a", "b"):
+        field(tree).focus()
+        tree.keyboard.press("End")
+        tree.keyboard.type(typing)
+        field(tree).blur()
+    first, second = (each["act"] for each in tree.evaluate("sent('set')"))
+    show(tree, value="of a preset", act=first)
+    assert field(tree).input_value() == "ab"
+    show(tree, value="ab, as it is kept", act=second)
+    assert field(tree).input_value() == "ab, as it is kept"
+
+
 def test_words_that_are_being_composed_stay(tree) -> None:
     """An input method in mid-word: a newer value and a vanished neighbour end nothing."""
     draws(tree, f"[state.other && h('input', {{ key: 'other' }}), {REVISED}]")

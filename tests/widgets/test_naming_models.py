@@ -13,7 +13,7 @@ from llmwidgets.providers.presets import PRESETS
 from tests.jupyterlab import becomes
 from tests.widgets.test_panels_access import Audit
 
-KEY = "gsk_made-up-canary-0004711-3fQz"
+KEY = "gsk_made-up-named-0004711-9aLm"
 VARIABLES = {
     "groq": {"GROQ_API_KEY": KEY},
     "openrouter": {"OPENROUTER_API_KEY": "made-up-0001"},

@@ -80,7 +80,7 @@ async def send_guarded(
             "Make a connection of its own for the other host.",
             rule="A key travels only to its own host.",
         )
-    if (foreign := foreign_key_error(connection, model or "")) is not None:
+    if (foreign := foreign_key_error(connection, model or "", _bound(connection)[1])) is not None:
         raise foreign
     # What is exchanged for a token goes to its service alone, and the transport does not see it.
     exchanged = [each.secret for each in call.auth if each.exchange]

@@ -18,6 +18,7 @@ from llmwidgets.widgets.connection.form_draft import (
     Intent,
     OpenForms,
     connection_fact,
+    may_list_upstreams,
 )
 from llmwidgets.widgets.connection.form_view import FormState, form_view
 from llmwidgets.widgets.connection.store_gate import StoreGate
@@ -84,7 +85,7 @@ class FormController:
         draft.take(values_in(content, "values"))
         draft.look()
         connection = draft.preview()
-        if connection is not None and draft.may_list_upstreams:
+        if connection is not None and may_list_upstreams(draft):
             draft.busy = f"Asking {connection.host}"
             self._page.push()
             try:

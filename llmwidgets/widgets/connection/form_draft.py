@@ -165,7 +165,7 @@ class FormDraft:
             # What the address leaves open is asked for below it.
             filled.discard("endpoint")
         try:
-            self.stand_in(self.values)
+            stand_in(self, self.values)
         except FieldError as error:
             found = {name: error.problems[name] for name in error.problems if name in filled}
             self.problems = _redacted(found)
@@ -357,30 +357,31 @@ class FormDraft:
             return "fail", _FAILURE_FACTS.get(self.report.status, "failed")
         return ("none", "") if self.connection is None else connection_fact(self.connection)
 
-    @property
-    def may_list_upstreams(self) -> bool:
-        """Whether the form names a model whose server hands its calls on to others."""
-        values = self.values
-        return bool(values.get("name")) and hands_on(str(values.get("endpoint") or ""))
-
     def preview(self) -> Connection | None:
         """The connection with stand-ins for what is not typed yet; None while nobody can say."""
         with contextlib.suppress(FieldError):
-            return self.stand_in(self.values)
+            return stand_in(self, self.values)
         return None
 
-    def stand_in(self, given: Mapping[str, Any]) -> Connection:
-        """The connection of these values, with stand-ins for secrets and a model; or FieldError."""
-        asked, provider = self.asked, self.provider
-        values = {name: value for name, value in given.items() if name in asked}
-        values |= {name: Secret(STAND_IN) for name in provider.secret_fields if name in asked}
-        own = provider.model_field
-        try:
-            return Connection(provider.kind, **values)
-        except FieldError:
-            if own is None or values.get(own):
-                raise
-            return Connection(provider.kind, **{**values, own: "model"})
+
+def may_list_upstreams(draft: FormDraft) -> bool:
+    """Whether the form names a model whose server hands its calls on to others."""
+    values = draft.values
+    return bool(values.get("name")) and hands_on(str(values.get("endpoint") or ""))
+
+
+def stand_in(draft: FormDraft, given: Mapping[str, Any]) -> Connection:
+    """The connection of these values, with stand-ins for secrets and a model; or FieldError."""
+    asked, provider = draft.asked, draft.provider
+    values = {name: value for name, value in given.items() if name in asked}
+    values |= {name: Secret(STAND_IN) for name in provider.secret_fields if name in asked}
+    own = provider.model_field
+    try:
+        return Connection(provider.kind, **values)
+    except FieldError:
+        if own is None or values.get(own):
+            raise
+        return Connection(provider.kind, **{**values, own: "model"})
 
 
 def _redacted(problems: Mapping[str, str]) -> dict[str, str]:

@@ -29,7 +29,7 @@ from llmwidgets.widgets.connection.check_view import (
     model_endings,
     report_view,
 )
-from llmwidgets.widgets.connection.form_draft import FormDraft, Intent
+from llmwidgets.widgets.connection.form_draft import FormDraft, Intent, may_list_upstreams
 from llmwidgets.widgets.connection.preset_view import ChosenState, PresetState
 from llmwidgets.widgets.connection.sending_view import describe_sending
 from llmwidgets.widgets.connection.sign_in_view import (
@@ -417,7 +417,7 @@ def _field(draft: FormDraft, name: str, info: FieldInfo, error: str) -> FieldSta
     if name == "routed_to" and not draft.read_only:
         names, said = draft.presets.upstreams(draft.values)
         field["choices"], field["help"] = names, said or field["help"]
-        field["lists"] = "List providers" if draft.may_list_upstreams else ""
+        field["lists"] = "List providers" if may_list_upstreams(draft) else ""
     if name == "credentials" and draft.credentials is not None:
         field["facts"] = draft.credentials.facts
     return field

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import join_listed
-
-if TYPE_CHECKING:
-    from llmwidgets.widgets.connection.form_draft import FormDraft
+from llmwidgets.widgets.connection.form_draft import FormDraft, stand_in
 
 _NOWHERE = "https://server.invalid/openai/v1"
 """In place of an endpoint that is not typed yet; every kind that asks for one can read it."""
@@ -43,7 +40,7 @@ def _example(draft: FormDraft) -> Connection | None:
     needed = {name: info for name, info in draft.asked.items() if info.is_required()}
     values = {name: (info.examples or ["model"])[0] for name, info in needed.items()}
     with contextlib.suppress(FieldError):
-        return draft.stand_in({**values, "endpoint": _NOWHERE, "sign_in": draft.way})
+        return stand_in(draft, {**values, "endpoint": _NOWHERE, "sign_in": draft.way})
     return None
 
 

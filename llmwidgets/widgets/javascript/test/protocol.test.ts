@@ -36,6 +36,7 @@ test("a person in a field keeps what stands there, except behind their own act",
   assert.equal(settle(true, false, false), "take");
   assert.equal(settle(true, true, true), "take");
   assert.equal(settle(true, true, false), "wait");
+  assert.equal(settle(true, false, false, true), "keep", "what was typed later stays");
 });
 
 test("arrow keys stay inside a list", () => {

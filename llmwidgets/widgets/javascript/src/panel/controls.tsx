@@ -2,9 +2,9 @@
 
 import type { AllHTMLAttributes, ComponentChildren, RefObject, TargetedEvent } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { drawing, focused, give, wait } from "./page";
+import { acts, drawing, focused, give, wait } from "./page";
 import { Button } from "./parts";
-import { settle } from "./protocol";
+import { Acts, settle } from "./protocol";
 
 export type Attributes = Omit<
   AllHTMLAttributes<HTMLInputElement>,
@@ -28,13 +28,16 @@ export function Control({ as = "input", value, rev = value, inputRef, ...rest }:
   const own = useRef<HTMLInputElement>(null);
   const ref = inputRef ?? own;
   const last = useRef<{ field: HTMLElement; rev: unknown; value: string } | null>(null);
+  const typed = useRef({ field: own.current, place: 0 });
   useLayoutEffect(() => {
     const field = ref.current!;
     if (value === undefined) return;
     const before = last.current?.field === field ? last.current : null;
     const there = before && (as !== "select" || hasOption(field, before.value));
     const busy = Boolean(there) && field === focused(field);
-    const done = settle(before?.rev !== rev, busy, drawing.own);
+    const later = acts.drawn > 0 && typed.current.place > acts.drawn;
+    const mine = typed.current.field === field;
+    const done = settle(before?.rev !== rev, busy, drawing.own, mine && later);
     if (done === "take" || !before) give(field, value);
     else if (done === "wait") wait(field, value);
     last.current = { field, rev, value: field.value };
@@ -47,6 +50,10 @@ export function Control({ as = "input", value, rev = value, inputRef, ...rest }:
       class="in"
       {...(as === "input" ? { type: "text" } : {})}
       {...(rest as object)}
+      onInput={(event) => {
+        typed.current = { field: ref.current, place: Acts.place(acts.newest) };
+        rest.onInput?.(event);
+      }}
     />
   );
 }

@@ -49,6 +49,8 @@ export class Acts {
   newest = "";
   /** The place of the newest act that a state has answered. */
   answered = 0;
+  /** The place of the act that the newest state answers; 0 where it answers none. */
+  drawn = 0;
   private readonly page = freshName("act");
   private count = 0;
 
@@ -67,7 +69,8 @@ export class Acts {
   }
 
   hear(message: Message): void {
-    this.answered = Math.max(this.answered, Acts.place(message.act));
+    this.drawn = Acts.place(message.act);
+    this.answered = Math.max(this.answered, this.drawn);
   }
 
   /** The content as it is sent: with the act that led to it. */
@@ -76,9 +79,15 @@ export class Acts {
   }
 }
 
-/** What to do with a newer value of a field: a person who is in it keeps what stands there. */
-export function settle(revised: boolean, focused: boolean, own: boolean): "keep" | "wait" | "take" {
-  if (!revised) return "keep";
+/** What to do with a newer value of a field: a person who is in it keeps what stands there, and so
+    does what was typed after the state that brings the value. */
+export function settle(
+  revised: boolean,
+  focused: boolean,
+  own: boolean,
+  later = false,
+): "keep" | "wait" | "take" {
+  if (!revised || later) return "keep";
   return focused && !own ? "wait" : "take";
 }
 
