@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 
 from llmwidgets.errors import FieldError
@@ -102,13 +103,17 @@ def title_of(owner: str) -> str:
     return PROVIDERS[owner].title if owner in PROVIDERS else owner
 
 
+@cache
+def _titled_prefixes() -> tuple[tuple[str, KeyPrefix], ...]:
+    return tuple((title_of(owner), each) for owner, each in key_prefixes())
+
+
 def owner_of_whole_key(value: str) -> str:
     """Whose key this is beyond doubt, as a title; empty for a key that several could have made.
 
     The longest start that is known has to be that of a service whose whole keys look like this.
     """
-    known = [(title_of(owner), each) for owner, each in key_prefixes()]
-    known = [(title, each) for title, each in known if value.startswith(each.start)]
+    known = [(title, each) for title, each in _titled_prefixes() if value.startswith(each.start)]
     whole = {
         title
         for title, each in known

@@ -248,8 +248,10 @@ class _Wire:
 
 def _form(content: Any) -> Secret:
     if isinstance(content, bytes):
-        return Secret(content.decode())
-    return Secret(content if isinstance(content, str) else urlencode(content or {}, doseq=True))
+        return Secret(content.decode(), literal=True)
+    if isinstance(content, str):
+        return Secret(content, literal=True)
+    return Secret(urlencode(content or {}, doseq=True), literal=True)
 
 
 class _Answer:

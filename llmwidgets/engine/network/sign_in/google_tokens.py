@@ -86,7 +86,7 @@ def _request(account: Account, request: TokenRequest) -> Callable[..., _Answer]:
         plain, closed = split_headers(given)
         auth = tuple(AuthHeader(name, each) for name, each in closed.items())
         if (method, url) == ("POST", account.token_uri):
-            call = Call("POST", url, auth, plain | _FORM, Secret(body.decode()))
+            call = Call("POST", url, auth, plain | _FORM, Secret(body.decode(), literal=True))
         elif (method, url) == ("GET", account.source_url):
             call = Call("GET", url, auth, plain)
         else:

@@ -261,7 +261,7 @@ def known_account(connection: Connection) -> str:
 
 def forget_token(connection: Connection) -> None:
     """Forget the token of a connection, should somebody else sign in where it comes from."""
-    target = connection.target(next(iter(connection.models), "*"))
+    target = connection.first_target
     if (header := _header(target.auth)) is not None:
         _kept.pop(_digest(_in_force(header, target.url)) or "", None)
 
