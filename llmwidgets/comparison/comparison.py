@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from llmwidgets.comparison.variants import Examples
     from llmwidgets.engine.extraction import Extraction
+    from llmwidgets.engine.request_builder import Document
     from llmwidgets.store.store import Store
 
 
@@ -263,6 +264,7 @@ def compare(
     journal: str | Path | bool | None = None,
     reuse: bool = True,
     progress: bool = True,
+    cluster: Any = None,
 ) -> Comparison:
     """Ask every model about every text, and compare the records.
 
@@ -279,6 +281,9 @@ def compare(
     is a path, False for memory, or the user's cache folder. What cannot be asked raises before
     the first call (FieldError, UnknownConnection, StoreLocked, PolicyError); what fails later is
     a row.
+
+    `cluster` is a `dask.distributed.Client`: its workers ask, each with the keys that it finds on
+    its own machine, and `journal` is then a folder that all of them reach (docs/scale.md).
 
     What comes from pandas follows its index: the ids of texts without ids are their index, and
     truth, outputs and groups are matched by theirs where it names texts, by position only where it
@@ -299,12 +304,19 @@ def compare(
     options = runs.RunOptions(
         journal=journal, concurrency=concurrency, budget=budget, reuse=reuse, progress=progress
     )
-    documents = runs.read_documents(schema, texts, truth, group=group, blank=blank)
+    read: Callable[..., tuple[Document, ...]] = runs.read_documents
+    if cluster is not None:
+        from llmwidgets.comparison.cluster.runs import read_stored_documents, run_on_cluster
+
+        read = read_stored_documents
+    documents = read(schema, texts, truth, group=group, blank=blank)
     rules = runs.read_rules(scoring, documents)
     planned = runs.build_plan(
         documents, models, instructions=instructions, examples=examples, repeats=repeats,
         store=store,
     )  # fmt: skip
+    if cluster is not None:
+        return run_on_cluster(Comparison, planned, rules, options, cluster, store)
     return runs.run_plan(Comparison, planned, rules, options)
 
 

@@ -126,6 +126,7 @@ class Run:
         reuse: bool = True,
         observer: Observer | None = None,
         clock: Clock | None = None,
+        paces: dict[tuple[str, str], Pace] | None = None,
     ) -> None:
         self.plan, self.journal, self.policy = plan, journal, policy
         self.reuse, self.observer = reuse, observer
@@ -133,7 +134,8 @@ class Run:
         self.begun = self.stopped = False
         self.error: BaseException | None = None
         self._most = concurrency or CONCURRENCY_MOST
-        clock, paces, columns = clock or Clock(), dict[tuple[str, str], Pace](), []
+        clock, columns = clock or Clock(), []
+        paces = {} if paces is None else paces
         # Each text's hash, and which of the identical texts it is.
         seen, digests = Counter[bytes](), list[tuple[bytes, int]]()
         for text in plan.texts:
