@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
+from llmwidgets.comparison.cluster.spec import Chunk, Grant
 from llmwidgets.comparison.cluster.worker import ChunkProgress, ChunkSummary, run_chunk
 
 _TOPIC = "llmwidgets"
@@ -53,7 +54,10 @@ class DaskCluster:
         self._client.subscribe_topic(_TOPIC, hear)
 
 
-def _run_reporting(*args: Any) -> ChunkSummary:
+def _run_reporting(
+    place: str, digest: str, variant: int, chunk: Chunk, grant: Grant,
+    texts: tuple[str, ...] | None = None,
+) -> ChunkSummary:  # fmt: skip
     from distributed import get_worker
 
     worker = get_worker()
@@ -61,4 +65,4 @@ def _run_reporting(*args: Any) -> ChunkSummary:
     def report(progress: ChunkProgress) -> None:
         worker.log_event(_TOPIC, {"chunk": asdict(progress)})
 
-    return run_chunk(*args, report)
+    return run_chunk(place, digest, variant, chunk, grant, texts, report)

@@ -160,8 +160,9 @@ def _run_chunk(
             report(_progress(run, variant, chunk.number))
 
     run = Run(
-        Plan((column,), documents, repeats), journal=cast("Journal", journal), policy=context.policy,
-        concurrency=grant.concurrency, budget=grant.budget, observer=observe, paces=context.paces,
+        Plan((column,), documents, repeats), journal=cast("Journal", journal),
+        policy=context.policy, concurrency=grant.concurrency, budget=grant.budget, observer=observe,
+        paces=context.paces,
     )  # fmt: skip
     lease = LeaseReader(context.folder, grant.lease)
     run.start()
