@@ -17,6 +17,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+if __name__ == "__main__":
+    # The folder of a script comes first on the path, and this one is called as the package is.
+    sys.path.remove(str(Path(__file__).parent))
+
 import pandas as pd
 from distributed import Client, LocalCluster
 
