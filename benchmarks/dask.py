@@ -1,4 +1,4 @@
-"""What a call costs on a cluster: CPU and memory of driver, scheduler and workers, and of one process.
+"""What a call costs on a cluster, in CPU and memory, beside one process.
 
 python benchmarks/dask.py [TEXTS]
 
@@ -78,7 +78,8 @@ def main() -> None:
     sys.stdout.write(f"{texts:,} texts, {WORKERS} workers\n{head} {'worker MB':>9}\n")
     with serving(0.2) as port, TemporaryDirectory() as folder:
         bench = _Bench(port, texts, Path(folder))
-        _line("one process", texts, *_measure(lambda: bench.compare(bench.frame, "one"), None), None)
+        alone = _measure(lambda: bench.compare(bench.frame, "one"), None)
+        _line("one process", texts, *alone, None)
         cluster = LocalCluster(
             n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=None
         )
