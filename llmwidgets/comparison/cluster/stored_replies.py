@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.parts import part_name, read_part
+from llmwidgets.comparison.cluster.parts import lost_row, part_name, read_part
 from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.errors import InternalError
 
 _SHIFT = 1 << 20
 """Ids of rows are those of their part times this, and their number in it from 1."""
@@ -40,9 +41,14 @@ class StoredReplies(Journal):
         if id >= _IN_MEMORY:
             return replace(super().get(id - _IN_MEMORY), id=id)
         part, number = divmod(id, _SHIFT)
-        rows = self._part(*divmod(part - 1, self._chunks))
-        if not 0 < number <= len(rows):
+        variant, chunk = divmod(part - 1, self._chunks)
+        if not number or not 0 <= variant < len(self._names):
             raise KeyError(id)
+        rows = self._part(variant, chunk)
+        if isinstance(rows, InternalError):
+            return Row.of_failure("", rows, id=id)
+        if number > len(rows):
+            return replace(lost_row(part_name(self._names[variant], chunk)), id=id)
         return replace(rows[number - 1], id=id)
 
     def get_all(self, ids: Sequence[int]) -> list[Row]:
@@ -57,6 +63,10 @@ class StoredReplies(Journal):
         """Nothing: there is no table beside the rows."""
         return []
 
-    def _read_part(self, variant: int, chunk: int) -> list[Row]:
-        data = self._folder.read(part_name(self._names[variant], chunk))
-        return [] if data is None else read_part(data)
+    def _read_part(self, variant: int, chunk: int) -> list[Row] | InternalError:
+        name = part_name(self._names[variant], chunk)
+        data = self._folder.read(name)
+        try:
+            return [] if data is None else read_part(data, name)
+        except InternalError as error:
+            return error

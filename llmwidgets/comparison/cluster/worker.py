@@ -165,7 +165,7 @@ def _run_chunk(
     lease = LeaseReader(context.folder, grant.lease)
     run.start()
     while not run.wait(lease.LOOK_SECONDS):
-        if lease.over():
+        if lease.over() or journal.trouble[0]:
             run.stop()
     if run.error is not None:
         raise run.error
