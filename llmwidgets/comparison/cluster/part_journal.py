@@ -96,6 +96,9 @@ class PartJournal:
         except InternalError:
             self._set_aside_part()
             before = read_chunk(folder, variant, chunk)
+        self.had_part = before.part is not None
+        self.logs = tuple(before.files)
+        """The earlier attempts that left a log."""
         for row in before.rows:
             self._remember(row)
         self._before = {_call_of(row) for row in self._rows}
@@ -125,12 +128,16 @@ class PartJournal:
         """The row of this id; KeyError if there is none."""
         if not 0 < id <= len(self._rows):
             raise KeyError(id)
-        return self._rows[id - 1]
+        return replace(self._rows[id - 1], id=id)
 
     def find(self, key: str) -> Row | None:
         """The first answer to this question, or None: who answered first has it."""
         at = self._by_key.get(key)
         return None if at is None else self.get(at)
+
+    def paid_since(self, moment: float) -> float:
+        """The US dollars that replies from this moment on have cost; by the worker's own clock."""
+        return sum(row.cost or 0.0 for row in self._rows if row.at >= moment)
 
     def __del__(self) -> None:
         # A run that broke off: its log is whole, and nothing waits for its thread any more.
@@ -143,7 +150,7 @@ class PartJournal:
         Where another attempt has answered a question meanwhile, and its part is there, its answer
         stays. FieldError if the folder does not take the part; the log is left then.
         """
-        own = [self.get(each) for each in ids]
+        own = [self._rows[each - 1] for each in ids]
         self._close_log()
         name = part_name(self._variant, self._chunk)
         while True:
@@ -169,7 +176,7 @@ class PartJournal:
         )
 
     def _remember(self, row: Row) -> int:
-        self._rows.append(replace(row, id=len(self._rows) + 1))
+        self._rows.append(row)
         if row.answered and row.key:
             self._by_key.setdefault(row.key, len(self._rows))
         return len(self._rows)
