@@ -8,6 +8,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
+from itertools import starmap
 from operator import attrgetter
 from typing import Any
 
@@ -181,6 +182,31 @@ def _read_values(values: Mapping[str, Any]) -> Row:
     if not (is_sound(row) and isinstance(row.key, str)):
         raise ValueError
     return row
+
+
+def _read_columns(columns: dict[str, list[Any]]) -> list[Row]:
+    """The rows of a part in which nothing is odd, three times as fast; else one of _UNREADABLE."""
+    columns = dict(columns)
+    exact, code = columns.pop("exact", [None]), columns["code"]
+    if exact.count(None) < len(exact) or "internal" in code:
+        raise ValueError
+    tokens = zip(*(map(_figure, columns.pop(name)) for name in _TOKENS), strict=True)
+    for name, kinds in (("form", _FORMS), ("mode", _MODES)):
+        columns[name] = [kinds[each] for each in columns[name]]
+    for name in ("notes", "dropped"):
+        columns[name] = list(map(tuple, columns[name]))
+    columns["usage"] = list(starmap(Usage, tokens))
+    names = tuple(columns)
+    rows = [
+        Row(**dict(zip(names, each, strict=True))) for each in zip(*columns.values(), strict=True)
+    ]
+    if not all(map(is_sound, rows)):
+        raise ValueError
+    return rows
+
+
+_FORMS = {None: None, **{each.value: each for each in ResponseFormat}}
+_MODES = {None: None, **{each.value: each for each in Enforcement}}
 
 
 def _figure(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
+
+import pytest
 
 from tests.servers import Handler, listening
 
@@ -144,7 +147,12 @@ def _listing(objects: dict[str, bytes], query: dict[str, str]) -> bytes:
 
 @contextmanager
 def serving_objects() -> Iterator[ObjectStore]:
-    """A store on a free port of loopback, until the block ends."""
-    with listening(_S3) as http:
+    """A store on a free port of loopback, until the block ends, and credentials for it."""
+    with pytest.MonkeyPatch.context() as patch, listening(_S3) as http:
+        for name in [each for each in os.environ if each.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_ACCESS_KEY_ID", "made-up-id-0001")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "made-up-key-0001")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         http.state = store = ObjectStore(http.server_address[1])  # type: ignore[attr-defined]
         yield store

@@ -25,12 +25,7 @@ ODD = "replies/variant=gpt-6 é#?%41+'&-1a2b3c4d/part-00000.parquet"
 
 @pytest.fixture(scope="module")
 def serving() -> Iterator[ObjectStore]:
-    with pytest.MonkeyPatch.context() as patch, serving_objects() as store:
-        for name in [each for each in os.environ if each.startswith("AWS_")]:
-            patch.delenv(name)
-        patch.setenv("AWS_ACCESS_KEY_ID", "made-up-id-0001")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "made-up-key-0001")
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with serving_objects() as store:
         yield store
 
 
@@ -102,7 +97,6 @@ def test_what_a_store_did_not_take_is_in_the_next_piece(store, monkeypatch) -> N
     never = threading.Event()
     while len(store.requests) < 2:
         assert not never.wait(0.01)
-
 
     def go_on() -> None:
         while True:
