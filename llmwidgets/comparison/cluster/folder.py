@@ -22,8 +22,11 @@ _PARAMETERS = frozenset({
     "retry_limit_seconds", "blob_storage_authority", "dfs_storage_authority", "enable_tls",
 })  # fmt: skip
 """What a URL may say besides its place: nothing of it is a secret."""
+_REFUSED = re.compile(r"(?:AWS Error |Status\()([A-Z_]+)|\bHTTP.*?\b([45]\d\d)\b")
 _REFUSALS = {
     "ACCESS_DENIED": "its owner does not allow it to this machine",
+    "PERMISSION_DENIED": "its owner does not allow it to this machine",
+    "FileNotFoundError": "there is no such bucket or container",
     "NO_SUCH_BUCKET": "there is no such bucket",
     "INVALID_ACCESS_KEY_ID": "this machine's credentials are not known there",
     "SIGNATURE_DOES_NOT_MATCH": "this machine's credentials are not right",
@@ -119,8 +122,8 @@ class RunFolder:
                 )
             why, step = reason(error, Path(self.place))
             return FieldError({"journal": f"{why}."}, f"{step}, {again}")
-        code = re.search(r"AWS Error ([A-Z_]+)", str(error))
-        said = code[1] if code else type(error).__name__
+        code = _REFUSED.search(str(error))
+        said = (code[1] or code[2]) if code else type(error).__name__
         why = _REFUSALS.get(said, said)
         return FieldError(
             {"journal": f"{self.place} cannot be used: {why}."},
@@ -165,16 +168,16 @@ def _local_path(url: str) -> str:
 
 
 def _check_url(url: str) -> None:
-    """FieldError for a URL that is no place of an object store, or has a credential in it.
+    """FieldError unless it names a place in an object store, without any credential.
 
-    It does not repeat what stands where a credential does.
+    The error does not repeat what stands where a credential does.
     """
     refuse_key("journal", url)
     try:
         parts = urlsplit(url)
         given = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     except ValueError:
-        raise FieldError({"journal": f"{_shown(url)} is no URL."}, _HOW) from None
+        raise FieldError({"journal": f"{_shown(url)} is not a URL."}, _HOW) from None
     if parts.scheme not in _OBJECT_STORES:
         raise FieldError({"journal": f"nothing is written to {_shown(url)}"}, _HOW)
     user, at, _ = parts.netloc.rpartition("@")
@@ -198,7 +201,7 @@ def _open_object_store(url: str) -> Storage:
     except ImportError:
         raise FieldError(
             {"journal": "pyarrow, which writes to object stores, is not installed here."},
-            'Install it on this machine: pip install "llmwidgets[dask]".',
+            "The extra llmwidgets[dask] has it, and so has: pip install pyarrow.",
         ) from None
     except (ValueError, NotImplementedError):
         raise FieldError({"journal": f"pyarrow does not take {url}."}, _HOW) from None
@@ -208,7 +211,7 @@ _HOW = "Give a folder, or a URL such as s3://bucket/run-17, gs://â€¦ or abfs://â
 
 
 def _spelled(url: str) -> str:
-    """The URL as pyarrow takes it: what is no sign of a URL is spelled out."""
+    """The URL as pyarrow takes it: spaces and the like are spelled out."""
     spelled = quote(url.rstrip("/"), safe=string.punctuation)
     if urlsplit(url).scheme == "s3" and "allow_delayed_open" not in url:
         # A small file is one request, not three.

@@ -46,7 +46,7 @@ def claim_folder(folder: RunFolder, manifest: Manifest) -> None:
         return
     found = _read(folder.read(MANIFEST))
     if found is None:
-        problem = f"{MANIFEST} in it is none of a run."
+        problem = f"its {MANIFEST} was not written by a run."
     elif found.get("format") != _FORMAT:
         problem = "it was written by another version of llmwidgets."
     elif found.get("texts") != manifest.texts:

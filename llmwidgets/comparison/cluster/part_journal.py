@@ -62,9 +62,21 @@ def read_chunk(folder: RunFolder, variant: str, chunk: int, *, besides: str = ""
         for attempt, names in files.items()
     }
     # After the logs: one that is removed meanwhile has its answers in the part.
-    name = part_name(variant, chunk)
+    return StoredChunk(_read_whole_part(folder, part_name(variant, chunk)), logs, files)
+
+
+def _read_whole_part(folder: RunFolder, name: str) -> tuple[Row, ...] | None:
     data = folder.read(name)
-    return StoredChunk(None if data is None else tuple(read_part(data, name)), logs, files)
+    while data is not None:
+        try:
+            return tuple(read_part(data, name))
+        except InternalError:
+            # An object that is replaced while it is read can come as a piece of the new one.
+            again = folder.read(name)
+            if again == data:
+                raise
+            data = again
+    return None
 
 
 class PartJournal:
@@ -256,10 +268,9 @@ def _settle_chunk(folder: RunFolder, variant: str, chunk: int) -> PaidTwice:
             first.setdefault(row.key, row)
             calls.setdefault(_call_of(row), row)
     twice = _add_up(row for call, row in calls.items() if call != _call_of(first[row.key]))
-    if now.part is None:
-        return twice
-    merged = [row if row.answered or row.key not in first else first[row.key] for row in now.part]
-    if not _same(merged, now.part):
+    part = now.part or ()
+    merged = [row if row.answered or row.key not in first else first[row.key] for row in part]
+    if not _same(merged, part):
         name = part_name(variant, chunk)
         ids, repeats = read_text_ids(folder.read(name) or b"")
         folder.write(name, pack_part(merged, ids, repeats), lasting=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 FLUSH_SECONDS = 2.0
-"""A log is on its disk or in its store after so long; until then its machine can lose it."""
+"""How long a log can be neither on its disk nor in its store; a machine that dies loses that."""
 SEGMENT_ROWS = 100
-"""An object store has a log in pieces of so many entries, or of what FLUSH_SECONDS brought."""
+"""An object store has a log in pieces of this many entries, or of what FLUSH_SECONDS brought."""
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
 
