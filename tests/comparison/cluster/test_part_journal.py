@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import threading
+import time
 from array import array
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -284,6 +288,48 @@ def test_a_broken_part_is_kept_and_another_one_written(folder) -> None:
     (kept,) = folder.names(LOGS)
     assert folder.read(kept) == b"PAR1 broken"
     assert PartJournal(folder, NAME, 0).logs == ()
+
+
+def one_attempt(place: str, paid: list[tuple[str, float]], seed: str) -> None:
+    """Ask six questions, some of which fail; end, be stopped, or be killed on the way."""
+    chance, journal, ids = random.Random(seed), PartJournal(RunFolder(place), NAME, 0), array("q")
+    fate, asked = chance.choice(["ends", "ends", "stopped", "killed"]), chance.randrange(6)
+    for at in range(6 if fate == "ends" else asked):
+        row = journal.find(answer(at).key)
+        if row is None:
+            time.sleep(chance.random() / 500)
+            make = failure if chance.random() < 0.2 else answer
+            row = make(at, when=chance.random() * 1e9)
+            if row.answered:
+                paid.append((row.key, row.at))
+            ids.append(journal.put(row))
+        else:
+            ids.append(row.id)
+    if fate != "killed":
+        stopped = journal.put(Row(key="", status="Stopped"))
+        ids.extend([stopped] * (6 - len(ids)))
+        journal.finish(ids, [f"t{at}" for at in range(6)], 1)
+
+
+def test_whatever_attempts_there_are_no_answer_is_lost_and_each_counts_once(folder) -> None:
+    stored = "://" in folder.place
+    for seed in range(2 if stored else 10):
+        where, query, more = folder.place.partition("?")
+        place, paid = f"{where}/{seed}{query}{more}", list[tuple[str, float]]()
+        for wave in range(2):
+            with ThreadPoolExecutor(3) as pool:
+                seeds = [f"{seed} {wave} {at}" for at in range(3)]
+                list(pool.map(partial(one_attempt, place, paid), seeds))
+        here, answered = RunFolder(place), {key for key, _ in paid}
+        assert count_paid_twice(here, [NAME]).rows == len(set(paid)) - len(answered)
+        part = here.read(PART)
+        rows = [] if part is None else read_part(part)
+        keys = [each.key if each.answered else "" for each in rows]
+        assert all(key in ("", answer(at).key) for at, key in enumerate(keys))
+        again = PartJournal(here, NAME, 0)
+        assert {key for key in map(str, answered) if again.find(key)} == answered
+        # A failure stands only where nobody has an answer.
+        assert not {each.key for each in rows if not each.answered} & answered
 
 
 def test_a_run_that_breaks_off_leaves_its_log_whole(folder) -> None:
