@@ -99,6 +99,7 @@ class PartJournal:
         self._folder, self._variant, self._chunk = folder, variant, chunk
         self.attempt = secrets.token_hex(8)
         self.trouble = ("", "")
+        self.paid_twice = PaidTwice()
         self._rows: list[Row] = []
         self._by_key: dict[str, int] = {}
         self._log: Log | None = None
@@ -156,11 +157,12 @@ class PartJournal:
         if getattr(self, "_log", None) is not None:
             self._close_log()
 
-    def finish(self, ids: array[int], text_ids: Sequence[str], repeats: int) -> PaidTwice:
-        """Write the part with these rows, and what of them others had paid for before.
+    def finish(self, ids: array[int], text_ids: Sequence[str], repeats: int) -> bool:
+        """Write the part with these rows; whether it has these and no other ones.
 
         Where another attempt has answered a question meanwhile, and its part is there, its answer
-        stays. FieldError if the folder does not take the part; the log is left then.
+        stays, and `paid_twice` is what this one paid for the same. FieldError if the folder does
+        not take the part; the log is left then.
         """
         own = [self._rows[each - 1] for each in ids]
         self._close_log()
@@ -179,13 +181,14 @@ class PartJournal:
                 break
         self._remove_log_if_alone(merged)
         # An answer that was there before this attempt began was not paid for by it.
-        return _add_up(
+        self.paid_twice = _add_up(
             mine
             for mine, theirs in zip(own, merged, strict=True)
             if mine.answered
             and _call_of(mine) != _call_of(theirs)
             and _call_of(mine) not in self._before
         )
+        return all(mine is theirs for mine, theirs in zip(own, merged, strict=True))
 
     def _remember(self, row: Row) -> int:
         self._rows.append(row)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.part_journal import PaidTwice, PartJournal
+from llmwidgets.comparison.cluster.part_journal import PartJournal
 from llmwidgets.comparison.cluster.spec import name_variant
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
@@ -81,11 +81,10 @@ def chunk_of(url: str, many: int, repeats: int = 1) -> tuple[Plan, str]:
 
 @dataclass
 class Attempt:
-    """How an attempt ended: the run's own figures, and what others had paid for before."""
+    """An attempt that has ended."""
 
     run: Run
     journal: PartJournal
-    twice: PaidTwice
 
     @property
     def reused(self) -> list[bool]:
@@ -102,7 +101,8 @@ def attempt(place: str, url: str, many: int, **more: Any) -> Attempt:
     assert run.wait(60)
     assert run.error is None
     ids = array("q", [run.cell(0, at)[0] for at in range(many)])
-    return Attempt(run, journal, journal.finish(ids, [each.id for each in plan.texts], 1))
+    journal.finish(ids, [each.id for each in plan.texts], 1)
+    return Attempt(run, journal)
 
 
 @contextmanager
@@ -120,6 +120,6 @@ def attempting_elsewhere(place: str, url: str, many: int) -> Iterator[subprocess
 
 if __name__ == "__main__":
     done = attempt(sys.argv[1], sys.argv[2], int(sys.argv[3]))
-    sys.stdout.write(f"done {done.twice.rows}\n")
+    sys.stdout.write(f"done {done.journal.paid_twice.rows}\n")
     sys.stdout.flush()
     sys.stdin.read()

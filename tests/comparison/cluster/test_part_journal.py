@@ -113,7 +113,7 @@ def test_two_attempts_at_once_make_one_part_and_what_was_paid_twice_is_known(
     assert [each.reply for each in rows] == [f'{{"number": {at}}}' for at in range(many)]
     twice = sum(server.calls.values()) - many
     assert twice >= AT_ONCE
-    assert own.twice.rows + other == twice
+    assert own.journal.paid_twice.rows + other == twice
     found = count_paid_twice(RunFolder(tmp_path), [name])
     assert found == (twice, pytest.approx(twice * DOLLARS))
     assert logs_of(tmp_path, name) == []
@@ -198,7 +198,10 @@ def write_log(folder: RunFolder, *rows: Row, attempt: str = "00") -> None:
 
 def finished(journal: PartJournal, *rows: Row) -> PaidTwice:
     ids = array("q", [journal.put(row) for row in rows])
-    return journal.finish(ids, [f"t{at}" for at in range(len(rows))], 1)
+    whole = journal.finish(ids, [f"t{at}" for at in range(len(rows))], 1)
+    written = read_part(journal._folder.read(PART))
+    assert whole == (written == list(rows))
+    return journal.paid_twice
 
 
 @pytest.fixture(scope="module")
