@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.parts import part_name, read_part
+from llmwidgets.comparison.cluster.parts import lost_row, part_name, read_part
 from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.errors import InternalError
 
 _SHIFT = 1 << 20
 """Ids of rows are those of their part times this, and their number in it from 1."""
@@ -17,11 +18,14 @@ _IN_MEMORY = 1 << 60
 
 
 class StoredReplies(Journal):
-    """A journal whose rows are those of parts; what is put besides stays in memory."""
+    """A journal whose rows are those of parts; what is put besides stays in memory.
 
-    def __init__(self, folder: RunFolder, chunks: int) -> None:
+    `names` are those under which the variants of the run have their replies.
+    """
+
+    def __init__(self, folder: RunFolder, names: Sequence[str], chunks: int) -> None:
         super().__init__(False)
-        self._folder, self._chunks = folder, chunks
+        self._folder, self._names, self._chunks = folder, tuple(names), chunks
         self._part = lru_cache(maxsize=16)(self._read_part)
 
     def row_id(self, variant: int, chunk: int, number: int) -> int:
@@ -37,9 +41,14 @@ class StoredReplies(Journal):
         if id >= _IN_MEMORY:
             return replace(super().get(id - _IN_MEMORY), id=id)
         part, number = divmod(id, _SHIFT)
-        rows = self._part(*divmod(part - 1, self._chunks))
-        if not 0 < number <= len(rows):
+        variant, chunk = divmod(part - 1, self._chunks)
+        if not number or not 0 <= variant < len(self._names):
             raise KeyError(id)
+        rows = self._part(variant, chunk)
+        if isinstance(rows, InternalError):
+            return Row.of_failure("", rows, id=id)
+        if number > len(rows):
+            return replace(lost_row(part_name(self._names[variant], chunk)), id=id)
         return replace(rows[number - 1], id=id)
 
     def get_all(self, ids: Sequence[int]) -> list[Row]:
@@ -54,6 +63,10 @@ class StoredReplies(Journal):
         """Nothing: there is no table beside the rows."""
         return []
 
-    def _read_part(self, variant: int, chunk: int) -> list[Row]:
-        data = self._folder.read(part_name(variant, chunk))
-        return [] if data is None else read_part(data)
+    def _read_part(self, variant: int, chunk: int) -> list[Row] | InternalError:
+        name = part_name(self._names[variant], chunk)
+        data = self._folder.read(name)
+        try:
+            return [] if data is None else read_part(data, name)
+        except InternalError as error:
+            return error
