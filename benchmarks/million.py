@@ -4,7 +4,8 @@ python -m benchmarks.million [TEXTS …] [--models MODELS] [--parquet]
 
 One line for each number of texts, each in a process of its own, against a loopback server in
 another: texts of some 500 characters with a truth of ten fields, a journal on disk. `--parquet`
-has texts and truth read from files. The highest memory is that of the process until then.
+has texts and truth read from files. The highest memory is that of the process until then; what is
+needed is how much more that is at the end than when the run began, and what was estimated then.
 """
 
 from __future__ import annotations
@@ -95,9 +96,7 @@ def _serve(ports: Any) -> None:
 
     async def main() -> None:
         running, each = asyncio.get_running_loop(), replies()
-        server = await running.create_server(
-            lambda: _Answering(each), "127.0.0.1", 0, backlog=2048
-        )
+        server = await running.create_server(lambda: _Answering(each), "127.0.0.1", 0, backlog=2048)
         ports.put(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
@@ -153,6 +152,7 @@ def measure(port: int, count: int, models: int, folder: Path) -> dict[str, Any]:
     """Every figure of one comparison: MB, seconds and µs."""
     import llmwidgets as lw
     from llmwidgets.comparison import runs
+    from llmwidgets.engine.estimate.memory import estimate_memory
 
     connections = [
         lw.Connection(
@@ -181,6 +181,7 @@ def measure(port: int, count: int, models: int, folder: Path) -> dict[str, Any]:
     run_plan = runs.run_plan
 
     def noted(*arguments: Any) -> Any:
+        found["estimated"] = estimate_memory(arguments[1].plan).needed / 2**20
         note("read")
         return run_plan(*arguments)
 
@@ -232,13 +233,14 @@ def main() -> None:
     table.add_column("texts × models")
     for stage in _STAGES:
         table.add_column(stage, justify="right")
-    for heading in ("at the end MB", "min in all", "µs CPU a call", "scoring µs", "journal MB"):
+    for heading in ("needed", "estimated", "minutes", "µs CPU a call", "µs scoring", "journal MB"):
         table.add_column(heading, justify="right")
     for count in given.texts:
         found = measure_apart(count, given.models, given.parquet)
         calls = count * given.models
         figures = (
-            found["verdict"]["now"],
+            found["verdict"]["peak"] - found["read"]["now"],
+            found["estimated"],
             sum(found[stage]["wall"] for stage in _STAGES[1:]) / 60,
             found["run"]["cpu"] / calls * 1e6,
             (found["scoreboard"]["cpu"] + found["verdict"]["cpu"]) / calls * 1e6,

@@ -233,7 +233,7 @@ def results_of_run(
     for id_, again in starmap(run.cell, product(*map(range, size))):
         ids.append(id_)
         reused.append(again)
-    rows = ResultIndex(*size, ids, reused)
+    rows = ResultIndex(*size, ids, map(bool, reused))
 
     def read(row: Row, cell: CellKey) -> Extraction:
         column, document = plan.columns[cell.variant], plan.texts[cell.text]

@@ -34,6 +34,7 @@ from llmwidgets.connections.catalog import model_notes
 from llmwidgets.dialects.types import Example, Usage
 from llmwidgets.engine.estimate import ASK_BUDGET_ABOVE, TrialMeasure
 from llmwidgets.engine.estimate import estimate as estimate_plan
+from llmwidgets.engine.estimate.memory import estimate_memory, memory_words
 from llmwidgets.engine.event_loop import StuckWait
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
@@ -239,6 +240,7 @@ def run_plan(kind: type[Results], planned: RunPlan, rules: Rules, options: RunOp
     _ask_for_budget(planned, options.budget)
     journal = options.journal
     journal = journal if isinstance(journal, Journal) else Journal(journal)
+    _tell_of_memory(planned.plan, journal)
     run = Run(
         planned.plan, journal=journal, policy=planned.policy, concurrency=options.concurrency,
         budget=options.budget, reuse=options.reuse,
@@ -337,6 +339,17 @@ def _ask_for_budget(planned: RunPlan, budget: float | None) -> None:
         {"budget": f"{calls} estimated at {low} to {high}.{limit}"},
         f"Give budget={most:{'g' if whose else '.0f'}} to go on, or a smaller one to stop there.",
     )
+
+
+_FEW = 1000
+
+
+def _tell_of_memory(plan: Plan, journal: Journal) -> None:
+    """Say before the first call that memory may not do; nothing is refused by a guess."""
+    if plan.asked * len(plan.columns) < _FEW:
+        return
+    if words := memory_words(estimate_memory(plan, journal_on_disk=journal.on_disk)):
+        sys.stderr.write(f"llmwidgets: {words}\n")
 
 
 # -- Progress of a blocking run: a bar in the terminal or the notebook, from the main thread.

@@ -256,7 +256,7 @@ def _rows_of(file: File, reader: PDFReader) -> list[Row]:
     rows = [_text_row(row, where, table) for row, where in table.rows]
     if not rows:
         raise FieldError(f"{file.name} has no rows.", "Name a file with a text in it.")
-    for each in rows:
+    for each in rows if table.note else ():
         each.note = table.note
     return rows
 

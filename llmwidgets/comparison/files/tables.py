@@ -56,7 +56,7 @@ class Table:
     """
 
     name: str
-    rows: Sequence[tuple[Any, str]]
+    rows: Iterable[tuple[Any, str]]
     code: str
     noun: str = "column"
     note: str = ""
@@ -246,6 +246,7 @@ def read_lines(text: str, name: str) -> Table:
 # -- Files of pandas: its own engines read them, each an extra.
 
 _PACKAGES = {"openpyxl": ("excel", "an Excel workbook"), "pyarrow": ("parquet", "a Parquet file")}
+_ROWS = 10_000
 _ENCRYPTED = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """How the container begins in which Office puts a workbook that it encrypts."""
 
@@ -316,15 +317,23 @@ def read_parquet(data: bytes, name: str) -> Table:
     """The rows of a Parquet file; an index that has a name is a column."""
     import pandas as pd
 
-    def read() -> list[dict[str, Any]]:
+    def read() -> Any:
         frame = pd.read_parquet(io.BytesIO(data), engine="pyarrow")
-        if any(frame.index.names):
-            frame = frame.reset_index()
-        return [{str(key): cell for key, cell in row.items()} for row in frame.to_dict("records")]
+        return frame.reset_index() if any(frame.index.names) else frame
 
-    rows = _by_package("pyarrow", name, read)
-    listed = [(row, f"{name}, row {number}") for number, row in enumerate(rows, 1)]
-    return Table(name, listed, f"pd.read_parquet({name!r})")
+    frame = _by_package("pyarrow", name, read)
+    return Table(name, _take_rows(frame, name), f"pd.read_parquet({name!r})")
+
+
+def _take_rows(frame: Any, name: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """The rows of a DataFrame, some at a time: all of them as dicts need more than their texts."""
+    for start in range(0, len(frame), _ROWS):
+        some = frame.iloc[start : start + _ROWS].to_dict("records")
+        for number, row in enumerate(some, start + 1):
+            yield {str(key): cell for key, cell in row.items()}, f"{name}, row {number}"
+    del frame
+    # Arrow keeps what it needed, as much as the texts again, for a file that never comes.
+    import_module("pyarrow").default_memory_pool().release_unused()
 
 
 def _by_package(package: str, name: str, read: Callable[[], Any]) -> Any:
