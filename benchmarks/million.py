@@ -152,7 +152,7 @@ def measure(port: int, count: int, models: int, folder: Path) -> dict[str, Any]:
     """Every figure of one comparison: MB, seconds and µs."""
     import llmwidgets as lw
     from llmwidgets.comparison import runs
-    from llmwidgets.engine.estimate.memory import estimate_memory
+    from llmwidgets.engine.estimate.memory import needed_memory
 
     connections = [
         lw.Connection(
@@ -181,7 +181,7 @@ def measure(port: int, count: int, models: int, folder: Path) -> dict[str, Any]:
     run_plan = runs.run_plan
 
     def noted(*arguments: Any) -> Any:
-        found["estimated"] = estimate_memory(arguments[1].plan).needed / 2**20
+        found["estimated"] = needed_memory(arguments[1].plan) / 2**20
         note("read")
         return run_plan(*arguments)
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import llmwidgets as lw
 from llmwidgets.analysis.statistics.running_median import RunningMedian
+from llmwidgets.comparison.files import read_texts
 from llmwidgets.engine.estimate import estimate, memory
-from llmwidgets.engine.estimate.memory import Memory, estimate_memory, free_memory, memory_words
+from llmwidgets.engine.estimate.memory import Memory, free_memory, memory_words, needed_memory
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.schemas import read_schema
 from tests.servers import Handler, listening
@@ -24,7 +27,7 @@ LOCAL = lw.Connection("custom", name="llama", endpoint="http://localhost:11434/v
 def needed(texts=10, models=1, length=100, repeats=1, schema=ONE, **more) -> int:
     columns = tuple(ResolvedVariant(f"m{at}", LOCAL, "llama") for at in range(models))
     documents = tuple(Document(str(at), "a" * length, schema, None) for at in range(texts))
-    return estimate_memory(Plan(columns, documents, repeats), **more).needed
+    return needed_memory(Plan(columns, documents, repeats), **more)
 
 
 @given(st.integers(1, 30), st.integers(1, 4), st.integers(1, 300), st.integers(1, 3))
@@ -144,6 +147,23 @@ def test_a_comparison_says_it_before_the_first_call_and_is_not_refused(system, c
         assert {each.status for each in result} == {"Unauthorized"}
         lw.compare(FIELDS, texts[:3], connection, journal=False, progress=False)
         assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "xlsx"])
+def test_reading_a_table_that_needs_too_much_is_told_before(system, capsys, tmp_path, suffix):
+    system({"proc/meminfo": "MemAvailable: 2 kB\n"})
+    path = tmp_path / f"texts.{suffix}"
+    frame = pd.DataFrame({"text": [f"Total {number} " * 9 for number in range(50)]})
+    write = {
+        "csv": frame.to_csv, "parquet": frame.to_parquet,
+        "jsonl": partial(frame.to_json, orient="records", lines=True),
+        "xlsx": partial(frame.to_excel, index=False),
+    }  # fmt: skip
+    write[suffix](path)
+    assert len(read_texts(path)) == 50
+    said = capsys.readouterr().err
+    assert said.startswith(f"llmwidgets: Reading {path} needs about " if suffix != "xlsx" else "")
+    assert ("2.0 kB are free" in said) == (suffix != "xlsx")
 
 
 # -- What is counted while a run goes on.

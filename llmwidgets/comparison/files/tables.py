@@ -14,13 +14,14 @@ import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import chain, islice
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.values import find_repeated, is_nothing
@@ -323,6 +324,14 @@ def read_parquet(data: bytes, name: str) -> Table:
 
     frame = _by_package("pyarrow", name, read)
     return Table(name, _take_rows(frame, name), f"pd.read_parquet({name!r})")
+
+
+def parquet_size(path: Path) -> int:
+    """Bytes that a Parquet file unpacks to; those that it has where that is not known."""
+    with suppress(ImportError, ValueError, OSError):
+        known = import_module("pyarrow.parquet").read_metadata(path)
+        return sum(known.row_group(at).total_byte_size for at in range(known.num_row_groups))
+    return path.stat().st_size
 
 
 def _take_rows(frame: Any, name: str) -> Iterator[tuple[dict[str, Any], str]]:

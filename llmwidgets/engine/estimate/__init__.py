@@ -13,7 +13,7 @@ from typing import Literal
 from llmwidgets.analysis.statistics.intervals import quantile
 from llmwidgets.dialects.types import Usage
 from llmwidgets.engine.capability import record_of
-from llmwidgets.engine.estimate.memory import Memory, estimate_memory, memory_words
+from llmwidgets.engine.estimate.memory import Memory, free_memory, memory_words, needed_memory
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.request_builder import (
     Document,
@@ -136,7 +136,7 @@ def estimate(
         token_hosts=tuple(
             dict.fromkeys(host for each in plan.columns for host in each.connection.token_hosts)
         ),
-        memory=estimate_memory(plan, journal_on_disk=journal_on_disk),
+        memory=Memory(needed_memory(plan, journal_on_disk=journal_on_disk), free_memory()),
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmwidgets.engine.network.pacing import CONCURRENCY_MOST
-from llmwidgets.formatting import file_size
+from llmwidgets.formatting import escape_controls, file_size
 
 if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Plan
@@ -45,8 +45,8 @@ _CHARACTER = 4
 """Of a text that is being asked: as a question, as bytes on their way."""
 
 
-def estimate_memory(plan: Plan, *, journal_on_disk: bool = True) -> Memory:
-    """What the plan would need, and what is free. Its texts are in memory already."""
+def needed_memory(plan: Plan, *, journal_on_disk: bool = True) -> int:
+    """What the plan would need, in bytes. Its texts are in memory already."""
     texts, columns = len(plan.texts), len(plan.columns)
     schemas = {id(text.schema): text.schema for text in plan.texts}
     times = Counter(id(text.schema) for text in plan.texts)
@@ -62,18 +62,30 @@ def estimate_memory(plan: Plan, *, journal_on_disk: bool = True) -> Memory:
         + columns * each_column
         + int(at_once * characters * _CHARACTER)
     )
-    return Memory(needed if plan.asked * columns else 0, free_memory())
+    return needed if plan.asked * columns else 0
 
 
-def memory_words(memory: Memory | None) -> str:
-    """That more is likely to be needed than is free, with the way on; empty where it is not."""
+def memory_words(memory: Memory | None, file: str = "") -> str:
+    """That more is likely to be needed than is free, with the way on; empty where it is not.
+
+    `file` is what would be read.
+    """
     if memory is None or memory.free is None or not memory.short:
         return ""
+    need, free = file_size(memory.needed), file_size(memory.free)
+    needed = f"Reading {file} needs about {need} of memory" if file else (
+        f"About {need} of memory are needed"
+    )  # fmt: skip
     return (
-        f"About {file_size(memory.needed)} of memory are needed and {file_size(memory.free)} are"
-        " free. Give the texts as a Parquet file and cluster=Client() of dask.distributed, which"
-        " leaves them on disk (docs/scale.md), or compare them in parts."
+        f"{needed} and {free} are free. Give the texts as a Parquet file and cluster=Client() of"
+        " dask.distributed, which leaves them on disk (docs/scale.md), or compare them in parts."
     )
+
+
+def tell_of_memory(needed: int, file: str = "") -> None:
+    """Say on stderr that memory may not do; nothing is refused by a guess."""
+    if words := memory_words(Memory(needed, free_memory()), file):
+        sys.stderr.write(f"llmwidgets: {escape_controls(words)}\n")
 
 
 # -- What is free: of the machine, and of the container or session that this process is in.
