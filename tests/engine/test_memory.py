@@ -107,7 +107,7 @@ def test_without_the_files_of_linux_psutil_is_asked_and_without_it_nobody_knows(
 # -- What is said.
 
 
-def test_too_little_is_said_with_the_figures_and_the_way_on():
+def test_too_little_is_said_with_the_figures_and_what_to_do():
     words = memory_words(Memory(6_200_000_000, 4_000_000_000))
     for part in ("About 6.2 GB", "4.0 GB are free", "Parquet", "cluster=Client()", "in parts"):
         assert part in words

@@ -66,7 +66,7 @@ def needed_memory(plan: Plan, *, journal_on_disk: bool = True) -> int:
 
 
 def memory_words(memory: Memory | None, file: str = "") -> str:
-    """That more is likely to be needed than is free, with the way on; empty where it is not.
+    """That more is likely to be needed than is free, with what to do; empty where it is not.
 
     `file` is what would be read.
     """
