@@ -140,13 +140,13 @@ def test_a_comparison_says_it_before_the_first_call_and_is_not_refused(system, c
         server.said = lambda: capsys.readouterr().err
         end = f"http://127.0.0.1:{server.server_port}/v1"
         connection = lw.Connection("custom", name="m", endpoint=end, api_key="made-up-key-0001")
-        texts = [f"Total {number}" for number in range(1000)]
+        texts = [f"Total {number}" for number in range(600)]
         result = lw.compare(FIELDS, texts, connection, journal=False, progress=False)
         assert _Refusing.before.startswith("llmwidgets: About ")
         assert "4.1 MB are free. Give the texts as a Parquet file" in _Refusing.before
         assert {each.status for each in result} == {"Unauthorized"}
         lw.compare(FIELDS, texts[:3], connection, journal=False, progress=False)
-        assert capsys.readouterr().err == ""
+        assert "llmwidgets: " not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "xlsx"])
