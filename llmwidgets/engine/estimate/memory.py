@@ -39,6 +39,8 @@ _RUN_CODE, _SCORE_CODE = 29_000_000, 86_000_000
 """What is loaded for a run and for a scoreboard, with what they need whatever they are about."""
 _TEXT, _EXTRACTION, _FIELD = 200, 400, 40
 """For each text; for each extraction, and each field of it that is scored."""
+_BESIDE = 80
+"""For each extraction and each other variant that it is compared with by the verdict."""
 _IN_MEMORY = 1_100
 """The journal's row of an extraction, where it is not on disk."""
 _CHARACTER = 4
@@ -51,7 +53,8 @@ def needed_memory(plan: Plan, *, journal_on_disk: bool = True) -> int:
     schemas = {id(text.schema): text.schema for text in plan.texts}
     times = Counter(id(text.schema) for text in plan.texts)
     fields = sum(len(schemas[each].leaves) * number for each, number in times.items())
-    extraction = _EXTRACTION + (0 if journal_on_disk else _IN_MEMORY)
+    extraction = _EXTRACTION + _BESIDE * max(0, columns - 1)
+    extraction += 0 if journal_on_disk else _IN_MEMORY
     each_column = plan.asked * extraction + fields * plan.repeats * _FIELD
     at_once = min(columns * plan.asked, CONCURRENCY_MOST)
     characters = sum(len(text.text) for text in plan.texts) / max(1, texts)
