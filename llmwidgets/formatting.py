@@ -97,7 +97,12 @@ def rough_count(number: int) -> str:
 
 
 def file_size(size: float) -> str:
-    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
+    """Bytes in the unit that fits, with one decimal."""
+    unit, name = next((each for each in _SIZES if size >= each[0]), _SIZES[-1])
+    return f"{size / unit:,.1f} {name}"
+
+
+_SIZES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 def average(number: float) -> str:

@@ -380,7 +380,7 @@ def estimate(
     progress: bool = True,
     after: Comparison | None = None,
 ) -> Estimate:
-    """What the same `compare` would take: tokens, US dollars, seconds, hosts; calls nothing.
+    """What the same `compare` would take: tokens, dollars, seconds, hosts, memory; calls nothing.
 
     `after` is a comparison of a few of the texts on the same variants, which narrows the range.
     """
@@ -393,8 +393,9 @@ def estimate(
         store=store,
     )  # fmt: skip
     return estimate_plan(
-        planned.plan, None if after is None else runs.measure_trial(after, planned.plan)
-    )
+        planned.plan, None if after is None else runs.measure_trial(after, planned.plan),
+        journal_on_disk=journal is not False,
+    )  # fmt: skip
 
 
 def _refuse_other(name: str, value: object) -> None:

@@ -229,8 +229,11 @@ def results_of_run(
     """What a run has returned so far; what is still open is `Stopped`."""
     plan = run.plan
     size = len(plan.columns), len(plan.texts), plan.repeats
-    cells = list(starmap(run.cell, product(*map(range, size))))
-    rows = ResultIndex(*size, (row for row, _ in cells), (again for _, again in cells))
+    ids, reused = array("q"), bytearray()
+    for id_, again in starmap(run.cell, product(*map(range, size))):
+        ids.append(id_)
+        reused.append(again)
+    rows = ResultIndex(*size, ids, map(bool, reused))
 
     def read(row: Row, cell: CellKey) -> Extraction:
         column, document = plan.columns[cell.variant], plan.texts[cell.text]

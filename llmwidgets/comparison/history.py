@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product, starmap
 from typing import TYPE_CHECKING
 
 from llmwidgets.analysis.leaves import NOTHING
@@ -49,13 +50,9 @@ if TYPE_CHECKING:
 def record_run(run: Run, scoring: Rules) -> None:
     """Note a run that ended in its journal; one of a single call is not a comparison."""
     plan = run.plan
-    cells = [
-        run.cell(column, text, repeat)[0]
-        for column in range(len(plan.columns))
-        for text in range(len(plan.texts))
-        for repeat in range(plan.repeats)
-    ]
-    if len(cells) < 2:
+    size = len(plan.columns), len(plan.texts), plan.repeats
+    rows = array("q", (id_ for id_, _ in starmap(run.cell, product(*map(range, size)))))
+    if len(rows) < 2:
         return
     progress = run.progress
     unasked = (
@@ -78,10 +75,10 @@ def record_run(run: Run, scoring: Rules) -> None:
         unpriced=any(each.cost is None for each in progress),
         variants=tuple(map(_variant, plan.columns)),
     )
-    journal, rows = run.journal, array("q", cells)
+    journal = run.journal
     journal_runs.put_run(
         journal.query, time.time(), journal_runs.token_of(rows), facts, _hash_texts(plan.texts),
-        [_row_in_file(journal, row) for row in rows],
+        array("q", (_row_in_file(journal, row) for row in rows)),
     )  # fmt: skip
 
 
@@ -107,8 +104,8 @@ def _variant(column: ResolvedVariant) -> RunVariant:
     )
 
 
-def _hash_texts(texts: Sequence[Document]) -> list[tuple[bytes, bytes]]:
-    return [(hash_words(text.id), hash_words(text.text)) for text in texts]
+def _hash_texts(texts: Iterable[Document]) -> Iterator[tuple[bytes, bytes]]:
+    return ((hash_words(text.id), hash_words(text.text)) for text in texts)
 
 
 def _digest_schemas(texts: Sequence[Document]) -> str:
@@ -301,7 +298,7 @@ def results_of_record(
 ) -> ResultData:
     """The replies of an earlier run to those of these texts that it had, scored by their truth."""
     facts = record.facts
-    pairs = match_texts(_hash_texts(documents), record.texts())
+    pairs = match_texts(list(_hash_texts(documents)), record.texts())
     texts = tuple(documents[at] for at, _ in pairs)
     rows, there = record.rows(), {row for (row,) in journal.query("SELECT id FROM extraction")}
     index = ResultIndex(len(facts.variants), len(texts), facts.repeats)

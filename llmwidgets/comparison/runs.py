@@ -34,6 +34,7 @@ from llmwidgets.connections.catalog import model_notes
 from llmwidgets.dialects.types import Example, Usage
 from llmwidgets.engine.estimate import ASK_BUDGET_ABOVE, TrialMeasure
 from llmwidgets.engine.estimate import estimate as estimate_plan
+from llmwidgets.engine.estimate.memory import needed_memory, tell_of_memory
 from llmwidgets.engine.event_loop import StuckWait
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
@@ -203,6 +204,9 @@ def read_rules(scoring: Any, texts: Sequence[Document]) -> dict[str, Any] | None
 
 # -- A plan run to its end: budget, progress bar, interrupt, and the results it leaves.
 
+_FEW = 500
+"""Extractions that fit into any memory: nothing is looked up for a single call."""
+
 if TYPE_CHECKING:
     Show = Callable[[Sequence[VariantProgress]], None]
 
@@ -239,6 +243,8 @@ def run_plan(kind: type[Results], planned: RunPlan, rules: Rules, options: RunOp
     _ask_for_budget(planned, options.budget)
     journal = options.journal
     journal = journal if isinstance(journal, Journal) else Journal(journal)
+    if planned.plan.asked * len(planned.plan.columns) > _FEW:
+        tell_of_memory(needed_memory(planned.plan, journal_on_disk=journal.on_disk))
     run = Run(
         planned.plan, journal=journal, policy=planned.policy, concurrency=options.concurrency,
         budget=options.budget, reuse=options.reuse,

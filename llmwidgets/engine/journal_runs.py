@@ -14,6 +14,8 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import chain
+from operator import sub
 from typing import Any, get_args, get_type_hints
 
 Query = Callable[..., list[Any]]
@@ -191,8 +193,10 @@ def put_run(
     rows: Sequence[int],
 ) -> None:
     """Note a run that ended."""
-    steps = array("q", (row - before for row, before in zip(rows, (0, *rows), strict=False)))
-    hashes = b"".join((each or _NONE) for two in texts for each in two)
+    # One after the other: a list of a million hashes would be the most that a run needs.
+    steps, hashes = array("q", map(sub, rows, chain((0,), rows))), bytearray()
+    for each in chain.from_iterable(texts):
+        hashes += each or _NONE
     packed = zlib.compress(hashes + steps.tobytes())
     query(
         "INSERT INTO run (at, token, facts, cells) VALUES (?, ?, ?, ?)",

@@ -7,7 +7,6 @@ import hashlib
 import sys
 import threading
 from array import array
-from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
+from llmwidgets.analysis.statistics.running_median import RunningMedian
 from llmwidgets.dialects.types import Enforcement, ResponseFormat
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.estimate import Budget
@@ -328,7 +328,7 @@ class _Tally:
     cost: float = 0.0
     unpriced: bool = False
     paid_before: float = 0.0
-    seconds: array[float] = field(default_factory=lambda: array("d"))
+    seconds: RunningMedian = field(default_factory=RunningMedian)
     broken: int = 0
     """Replies that did not keep to the schema they were sent under, to be enforced."""
     fenced: int = 0
@@ -369,14 +369,13 @@ class _VariantRun:
             state = VariantState.AWAY
         elif pause is not None and state is VariantState.ASKING:
             state = VariantState.LIMITED
-        middle = len(tally.seconds) // 2
         return VariantProgress(
             label=self.label,
             total=len(self.rows),
             done=tally.done,
             failures=dict(tally.failures),
             reused=tally.reused,
-            median_seconds=tally.seconds[middle] if tally.seconds else None,
+            median_seconds=tally.seconds.median,
             cost=None if tally.unpriced else tally.cost,
             paid_before=tally.paid_before,
             state=state,
@@ -570,7 +569,7 @@ class _VariantRun:
         if row.status != "ok":
             tally.failures[row.status] += 1
         if row.answered and row.seconds is not None:
-            insort(tally.seconds, row.seconds)
+            tally.seconds.add(row.seconds)
         if reused:
             tally.reused += 1
             tally.paid_before += row.cost or 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from array import array
 from collections import Counter
 
 import pytest
@@ -111,6 +112,39 @@ def test_nothing_is_built_or_parsed_twice_for_a_text(far_end, model, words):
     assert entered["read_address"] <= 2
     for each in ("RequestBuilder.build", "parse_json"):
         assert entered[each] == len(words), each
+
+
+class WatchedRows(array):
+    """The rows of a variant, which count how often all of them were gone through."""
+
+    passes = 0
+
+    def __contains__(self, row):
+        self.passes += 1
+        return super().__contains__(row)
+
+    def count(self, row):
+        self.passes += 1
+        return super().count(row)
+
+
+def test_what_a_text_takes_does_not_grow_with_the_number_of_texts(far_end, model):
+    connection, passes, entered = connected(far_end(model)), [], []
+    ran(Plan(columns(connection), texts("before")))
+
+    def act(number):
+        plan = Plan(columns(connection), texts(*map(str, range(number))))
+        run = Run(plan, journal=Journal(False), policy=Policy(), clock=hurry())
+        variant = run._columns[0]
+        variant.rows = rows = WatchedRows("q", variant.rows)
+        run.start()
+        assert run.wait(30)
+        passes.append(rows.passes)
+
+    for number in (20, 80):
+        entered.append(entries(lambda: act(number)).total())  # noqa: B023 - called at once
+    assert passes[0] == passes[1] <= 6
+    assert entered[1] < 4.4 * entered[0]
 
 
 def test_an_extraction_shows_no_value_and_no_text(far_end, model):

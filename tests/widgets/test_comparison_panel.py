@@ -671,6 +671,14 @@ def test_a_price_that_is_about_to_change_stands_beside_its_model(wire, store, mo
     assert any("from 1 Jan 2027 $" in line for line in page.state["setup"]["estimate"]["lines"])
 
 
+def test_too_little_memory_is_said_beside_the_estimate(wire, store, monkeypatch, tmp_path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "meminfo").write_text("MemAvailable: 20 kB\n")
+    monkeypatch.setattr(estimate.memory, "_ROOT", tmp_path)
+    lines = wire(panel(store, models="demo-quick")).state["setup"]["estimate"]["lines"]
+    assert any(line.startswith("! About ") and "20.5 kB are free" in line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("new", "today", "said"),
     [

@@ -24,6 +24,7 @@ from llmwidgets.comparison.files.tables import (
     Table,
     match_names,
     missing_text,
+    parquet_size,
     read_delimited,
     read_excel,
     read_lines,
@@ -32,6 +33,7 @@ from llmwidgets.comparison.files.tables import (
     read_tabbed,
 )
 from llmwidgets.comparison.values import find_repeated, is_nothing, name_of
+from llmwidgets.engine.estimate.memory import tell_of_memory
 from llmwidgets.errors import FieldError, read_json, read_path
 from llmwidgets.formatting import file_size, join_truncated
 
@@ -110,11 +112,23 @@ def open_file(path: StrPath) -> File:
     """The file, unpacked if it is packed with gzip; FieldError says why it cannot be read."""
     read = _existing(path)
     try:
+        _tell_of_memory(read)
         data = read.read_bytes()
     except OSError as error:
         raise _unreadable(path, error) from None
     whole = _unpack(data, str(path))
     return File(str(path), whole, read if whole is data else None)
+
+
+_TIMES = {".json": 5, ".jsonl": 5, ".ndjson": 5, ".parquet": 4, ".xlsx": 0, ".xlsm": 0}
+"""How many times its size a table needs while it is read, 7 the others; of Excel's it varies."""
+
+
+def _tell_of_memory(path: Path) -> None:
+    kind = _kind_of(path.name)
+    if kind in TABLES:
+        size = parquet_size(path) if kind == ".parquet" else path.stat().st_size
+        tell_of_memory(size * _TIMES.get(kind, 7), str(path))
 
 
 def _existing(path: StrPath) -> Path:
@@ -256,7 +270,7 @@ def _rows_of(file: File, reader: PDFReader) -> list[Row]:
     rows = [_text_row(row, where, table) for row, where in table.rows]
     if not rows:
         raise FieldError(f"{file.name} has no rows.", "Name a file with a text in it.")
-    for each in rows:
+    for each in rows if table.note else ():
         each.note = table.note
     return rows
 

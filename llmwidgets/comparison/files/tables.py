@@ -14,13 +14,14 @@ import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import chain, islice
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.values import find_repeated, is_nothing
@@ -56,7 +57,7 @@ class Table:
     """
 
     name: str
-    rows: Sequence[tuple[Any, str]]
+    rows: Iterable[tuple[Any, str]]
     code: str
     noun: str = "column"
     note: str = ""
@@ -246,6 +247,7 @@ def read_lines(text: str, name: str) -> Table:
 # -- Files of pandas: its own engines read them, each an extra.
 
 _PACKAGES = {"openpyxl": ("excel", "an Excel workbook"), "pyarrow": ("parquet", "a Parquet file")}
+_ROWS = 10_000
 _ENCRYPTED = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """How the container begins in which Office puts a workbook that it encrypts."""
 
@@ -316,15 +318,31 @@ def read_parquet(data: bytes, name: str) -> Table:
     """The rows of a Parquet file; an index that has a name is a column."""
     import pandas as pd
 
-    def read() -> list[dict[str, Any]]:
+    def read() -> Any:
         frame = pd.read_parquet(io.BytesIO(data), engine="pyarrow")
-        if any(frame.index.names):
-            frame = frame.reset_index()
-        return [{str(key): cell for key, cell in row.items()} for row in frame.to_dict("records")]
+        return frame.reset_index() if any(frame.index.names) else frame
 
-    rows = _by_package("pyarrow", name, read)
-    listed = [(row, f"{name}, row {number}") for number, row in enumerate(rows, 1)]
-    return Table(name, listed, f"pd.read_parquet({name!r})")
+    frame = _by_package("pyarrow", name, read)
+    return Table(name, _take_rows(frame, name), f"pd.read_parquet({name!r})")
+
+
+def parquet_size(path: Path) -> int:
+    """Bytes that a Parquet file unpacks to; those that it has where that is not known."""
+    with suppress(ImportError, ValueError, OSError):
+        known = import_module("pyarrow.parquet").read_metadata(path)
+        return sum(known.row_group(at).total_byte_size for at in range(known.num_row_groups))
+    return path.stat().st_size
+
+
+def _take_rows(frame: Any, name: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """The rows of a DataFrame, some at a time: all of them as dicts need more than their texts."""
+    for start in range(0, len(frame), _ROWS):
+        some = frame.iloc[start : start + _ROWS].to_dict("records")
+        for number, row in enumerate(some, start + 1):
+            yield {str(key): cell for key, cell in row.items()}, f"{name}, row {number}"
+    del frame
+    # Arrow keeps what it needed, as much as the texts again, for a file that never comes.
+    import_module("pyarrow").default_memory_pool().release_unused()
 
 
 def _by_package(package: str, name: str, read: Callable[[], Any]) -> Any:

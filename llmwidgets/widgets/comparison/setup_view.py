@@ -16,6 +16,7 @@ from llmwidgets.comparison.variants import reference_of
 from llmwidgets.connections.connection import example_model, named_by, variables_of
 from llmwidgets.engine import request_builder
 from llmwidgets.engine.estimate import ASK_BUDGET_ABOVE, cost_words, token_words
+from llmwidgets.engine.estimate.memory import memory_words
 from llmwidgets.engine.network import egress, retry
 from llmwidgets.errors import LLMWidgetsError, StoreLocked
 from llmwidgets.formatting import count, duration, format_day, format_days_until
@@ -505,6 +506,8 @@ def _estimate_view(setup: Setup, cost: CostEstimate, calls: int) -> _EstimateSta
         lines.append(tokens)
     if likely.too_long:
         lines.append(f"! {count(len(likely.too_long), 'call')} too long for the model's window.")
+    if words := memory_words(likely.memory):
+        lines.append(f"! {words}")
     return {"head": head, "rest": rest, "lines": lines}
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 from llmwidgets.analysis.statistics.intervals import quantile
 from llmwidgets.dialects.types import Usage
 from llmwidgets.engine.capability import record_of
+from llmwidgets.engine.estimate.memory import Memory, free_memory, memory_words, needed_memory
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.request_builder import (
     Document,
@@ -62,7 +63,8 @@ class Estimate:
     `unpriced` names the variants without a known price, `hosts` where texts would go. `tried` is
     how many answers the range rests on besides, 0 if it is worked out alone;
     `price_changes` are sentences on prices that change within 60 days. `token_hosts` give tokens to
-    connections that sign in without a key: no text goes there.
+    connections that sign in without a key: no text goes there. `memory` is what the run is likely
+    to need, and what is free.
     """
 
     calls: int
@@ -77,6 +79,7 @@ class Estimate:
     tried: int = 0
     price_changes: tuple[str, ...] = ()
     token_hosts: tuple[str, ...] = ()
+    memory: Memory | None = None
 
     @property
     def cost(self) -> float | None:
@@ -101,7 +104,12 @@ class TrialMeasure:
     seconds: float | None = None
 
 
-def estimate(plan: Plan, tried: Mapping[str, Sequence[TrialMeasure]] | None = None) -> Estimate:
+def estimate(
+    plan: Plan,
+    tried: Mapping[str, Sequence[TrialMeasure]] | None = None,
+    *,
+    journal_on_disk: bool = True,
+) -> Estimate:
     """What the plan would take, were nothing reused.
 
     `tried` has answers by the label of their variant: from two on they narrow its range.
@@ -128,6 +136,7 @@ def estimate(plan: Plan, tried: Mapping[str, Sequence[TrialMeasure]] | None = No
         token_hosts=tuple(
             dict.fromkeys(host for each in plan.columns for host in each.connection.token_hosts)
         ),
+        memory=Memory(needed_memory(plan, journal_on_disk=journal_on_disk), free_memory()),
     )
 
 
@@ -239,6 +248,7 @@ def estimate_sentences(likely: Estimate) -> tuple[str, ...]:
         token_words(likely),
         f"By what {count(likely.tried, 'answer')} took." if likely.tried else "",
         _too_long(likely.too_long),
+        memory_words(likely.memory),
         *likely.price_changes,
     ]
     return tuple(each for each in sentences if each)
