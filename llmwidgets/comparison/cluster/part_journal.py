@@ -30,7 +30,7 @@ class PartJournal:
     notice = ""
     trouble = ("", "")
 
-    def __init__(self, folder: RunFolder, variant: int, chunk: int) -> None:
+    def __init__(self, folder: RunFolder, variant: str, chunk: int) -> None:
         self._folder, self._variant, self._chunk = folder, variant, chunk
         self._rows: list[Row] = []
         self._by_key: dict[str, int] = {}

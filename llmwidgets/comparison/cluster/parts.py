@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
+from llmwidgets.comparison.cluster.folder import RunFolder
 from llmwidgets.dialects.types import Enforcement, ResponseFormat, Usage
 from llmwidgets.engine.journal_rows import Packed, Row, pack_output, read_row
 
@@ -18,14 +19,25 @@ _TOKENS = tuple(each.name for each in fields(Usage))
 _PLAIN = tuple(each.name for each in fields(Row) if each.name not in ("id", "usage"))
 
 
-def part_name(variant: int, chunk: int) -> str:
-    """The name of the part with a chunk's replies."""
-    return f"replies/variant={variant}/part-{chunk:05}.parquet"
+REPLIES = "replies"
+"""The folder of the data set, with a folder for each variant."""
+LOGS = "journal"
 
 
-def log_folder(variant: int, chunk: int) -> str:
+def part_name(variant: str, chunk: int) -> str:
+    """The name of the part with a chunk's replies; a variant is called by its name."""
+    return f"{REPLIES}/variant={variant}/part-{chunk:05}.parquet"
+
+
+def find_variants(folder: RunFolder) -> set[str]:
+    """The names of the variants that have replies or logs in a folder."""
+    places = [*folder.names(REPLIES), *folder.names(LOGS)]
+    return {each.rpartition("/variant=")[2] for each in places if "/variant=" in each}
+
+
+def log_folder(variant: str, chunk: int) -> str:
     """The folder of a chunk's logs, one for each attempt."""
-    return f"journal/variant={variant}/part-{chunk:05}"
+    return f"{LOGS}/variant={variant}/part-{chunk:05}"
 
 
 def pack_log_entry(row: Row) -> bytes:

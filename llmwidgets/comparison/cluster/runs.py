@@ -14,15 +14,19 @@ import platformdirs
 from llmwidgets.comparison.cluster.dask_adapter import DaskCluster
 from llmwidgets.comparison.cluster.driver import Cluster, ClusterRun
 from llmwidgets.comparison.cluster.folder import RunFolder
+from llmwidgets.comparison.cluster.manifest import Manifest, claim_folder, identify_texts
+from llmwidgets.comparison.cluster.parts import find_variants
 from llmwidgets.comparison.cluster.spec import (
     Chunk,
     RunSpec,
     SchemaNumbers,
     describe_policy,
     describe_text,
-    describe_variant,
+    describe_variants,
     digest_of,
+    documents_name,
     pack,
+    spec_name,
 )
 from llmwidgets.comparison.cluster.stored_replies import StoredReplies
 from llmwidgets.comparison.cluster.text_files import (
@@ -31,7 +35,6 @@ from llmwidgets.comparison.cluster.text_files import (
     TextPlace,
     find_text_files,
 )
-from llmwidgets.comparison.cluster.worker import SPEC
 from llmwidgets.comparison.core import CellKey, ResultIndex, Results, Rules
 from llmwidgets.comparison.runs import RunOptions, RunPlan, read_documents, watch_run
 from llmwidgets.engine.extraction import Extraction, read_extraction
@@ -76,14 +79,15 @@ def run_on_cluster(
     plan = planned.plan
     folder = RunFolder(_place(options.journal))
     files = _files_of(plan.texts)
+    claim_folder(folder, Manifest(identify_texts(plan.texts, files), _TEXTS_A_CHUNK, plan.repeats))
     schemas = SchemaNumbers()
     chunks = list(_write_chunks(folder, plan, schemas))
-    variants = tuple(describe_variant(each, schemas, store) for each in plan.columns)
+    variants = describe_variants(plan.columns, schemas, store, find_variants(folder))
     spec = pack(
         RunSpec(variants, schemas.specs, plan.repeats, rules, describe_policy(planned.policy),
                 files)
     )  # fmt: skip
-    folder.write(SPEC, spec)
+    folder.write(spec_name(digest_of(spec)), spec)
 
     def words(chunk: Chunk) -> tuple[str, ...]:
         return tuple(each.text for each in plan.texts[chunk.start : chunk.stop])
@@ -95,7 +99,7 @@ def run_on_cluster(
     watch_run(run, shown=options.progress)
     if run.error is not None:
         raise run.error
-    return _results(kind, run, planned, rules)
+    return _results(kind, run, planned, rules, [each.name for each in variants])
 
 
 def _place(journal: Any) -> str:
@@ -118,8 +122,9 @@ def _write_chunks(folder: RunFolder, plan: Plan, schemas: SchemaNumbers) -> list
         specs = [(_at(each, start + at), describe_text(each, schemas))
                  for at, each in enumerate(texts)]  # fmt: skip
         data = pack(specs)
-        folder.write(f"documents/part-{number:05}", data)
-        chunks.append(Chunk(number, start, start + len(texts), digest_of(data)))
+        digest = digest_of(data)
+        folder.write(documents_name(number, digest), data)
+        chunks.append(Chunk(number, start, start + len(texts), digest))
     return chunks
 
 
@@ -128,9 +133,11 @@ def _at(text: Document, place: int) -> int:
     return words.at if isinstance(words, TextPlace) else place
 
 
-def _results(kind: type[Results], run: ClusterRun, planned: RunPlan, rules: Rules) -> Results:
+def _results(
+    kind: type[Results], run: ClusterRun, planned: RunPlan, rules: Rules, names: Sequence[str]
+) -> Results:
     plan = run.plan
-    replies = StoredReplies(run.folder, len(run.chunks))
+    replies = StoredReplies(run.folder, names, len(run.chunks))
     rows = ResultIndex(len(plan.columns), len(plan.texts), plan.repeats)
     for variant, summaries in enumerate(run.summaries):
         for each in summaries:

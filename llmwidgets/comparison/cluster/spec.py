@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,8 +14,8 @@ from llmwidgets.comparison.variants import ConnectionResolver, reference_of
 from llmwidgets.connections import Policy
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policy_file import machine_rules
-from llmwidgets.dialects.types import Capability, Example
-from llmwidgets.engine.request_builder import Document, ResolvedVariant
+from llmwidgets.dialects.types import Capability, Example, ResponseFormat
+from llmwidgets.engine.request_builder import Document, RequestBuilder, ResolvedVariant
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Schema, read_schema
 from llmwidgets.schemas.loaders import LoadedSchema
@@ -31,6 +32,11 @@ class Chunk(NamedTuple):
     start: int
     stop: int
     digest: str
+
+    @property
+    def documents(self) -> str:
+        """The name of that file in the run's folder."""
+        return documents_name(self.number, self.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +56,12 @@ class ConnectionSpec:
 
 @dataclass(frozen=True, slots=True)
 class VariantSpec:
-    """A ResolvedVariant whose connection and schema are named, not held."""
+    """A ResolvedVariant whose connection and schema are named, not held.
 
+    `name` is that of the folders with its replies: the same question has it in every run.
+    """
+
+    name: str
     label: str
     connection: ConnectionSpec
     model: str
@@ -108,6 +118,16 @@ class Grant(NamedTuple):
 def digest_of(data: bytes) -> str:
     """What tells that a file is the one that the driver wrote."""
     return hashlib.sha256(data).hexdigest()
+
+
+def spec_name(digest: str) -> str:
+    """The file of a RunSpec: two runs in one folder have files of their own."""
+    return f"spec/{digest}"
+
+
+def documents_name(chunk: int, digest: str) -> str:
+    """The file that tells about the texts of a chunk, besides their words."""
+    return f"documents/part-{chunk:05}-{digest[:16]}"
 
 
 def pack(value: object) -> bytes:
@@ -199,6 +219,11 @@ class SchemaNumbers:
         return self._numbers.setdefault(schema, len(self._numbers))
 
     @property
+    def numbered(self) -> tuple[Schema, ...]:
+        """The schemas so far."""
+        return tuple(self._numbers)
+
+    @property
     def specs(self) -> tuple[SchemaSpec, ...]:
         """The schemas by their numbers."""
         return tuple(
@@ -215,11 +240,69 @@ def rebuild_schema(spec: SchemaSpec) -> Schema:
     return Schema(LoadedSchema(spec.json, spec.name, adapter, spec.judged, spec.type))
 
 
+def describe_variants(
+    columns: Sequence[ResolvedVariant], schemas: SchemaNumbers, store: Store | None,
+    found: Iterable[str] = (),
+) -> tuple[VariantSpec, ...]:  # fmt: skip
+    """The variants as workers read them; `found` are the names with replies in the run's folder.
+
+    The schemas have those of the texts, and get those of the variants.
+    """
+    asked = schemas.numbered
+    names = find_names([name_variant(each, asked) for each in columns], found)
+    return tuple(
+        describe_variant(column, name, schemas, store)
+        for column, name in zip(columns, names, strict=True)
+    )
+
+
+_NAME_LENGTH = 40
+
+
+def name_variant(column: ResolvedVariant, schemas: Iterable[Schema]) -> str:
+    """A name by what is asked: of the label what any file system takes, and a short hash.
+
+    The hash is that of what the journal's keys have in common, whatever form the model takes.
+    """
+    whole = hashlib.sha256()
+    for prefix in sorted(
+        RequestBuilder(column, each).prefix(ResponseFormat.TEXT).digest() for each in schemas
+    ):
+        whole.update(prefix)
+    slug = re.sub("[^a-z0-9]+", "-", column.label.lower())[:_NAME_LENGTH].strip("-")
+    return f"{slug or 'variant'}-{whole.hexdigest()[:8]}"
+
+
+def find_names(wanted: Sequence[str], found: Iterable[str]) -> list[str]:
+    """A name for each that is wanted, no two alike: the one under which its replies are there.
+
+    A variant with another label asks the same, so that its replies are found by the hash.
+
+    >>> find_names(["luna-1a2b3c4d", "sol-5e6f7a8b"], ["gpt-6-luna-1a2b3c4d"])
+    ['gpt-6-luna-1a2b3c4d', 'sol-5e6f7a8b']
+    """
+    free = sorted(set(found))
+    names = [each if each in free and each not in wanted[:at] else ""
+             for at, each in enumerate(wanted)]  # fmt: skip
+    for at, name in enumerate(wanted):
+        if not names[at]:
+            same = [each for each in free if each[-8:] == name[-8:] and each not in names]
+            names[at] = same[0] if same else _free_name(name, names)
+    return names
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    slug, _, code = name.rpartition("-")
+    numbered = (f"{slug}-{number}-{code}" for number in range(2, len(taken) + 2))
+    return next(each for each in (name, *numbered) if each not in taken)
+
+
 def describe_variant(
-    column: ResolvedVariant, schemas: SchemaNumbers, store: Store | None
+    column: ResolvedVariant, name: str, schemas: SchemaNumbers, store: Store | None
 ) -> VariantSpec:
     """A variant as workers read it."""
     return VariantSpec(
+        name,
         column.label,
         describe_connection(column.connection, column.model, store),
         column.model,

@@ -17,11 +17,14 @@ _IN_MEMORY = 1 << 60
 
 
 class StoredReplies(Journal):
-    """A journal whose rows are those of parts; what is put besides stays in memory."""
+    """A journal whose rows are those of parts; what is put besides stays in memory.
 
-    def __init__(self, folder: RunFolder, chunks: int) -> None:
+    `names` are those under which the variants of the run have their replies.
+    """
+
+    def __init__(self, folder: RunFolder, names: Sequence[str], chunks: int) -> None:
         super().__init__(False)
-        self._folder, self._chunks = folder, chunks
+        self._folder, self._names, self._chunks = folder, tuple(names), chunks
         self._part = lru_cache(maxsize=16)(self._read_part)
 
     def row_id(self, variant: int, chunk: int, number: int) -> int:
@@ -55,5 +58,5 @@ class StoredReplies(Journal):
         return []
 
     def _read_part(self, variant: int, chunk: int) -> list[Row]:
-        data = self._folder.read(part_name(variant, chunk))
+        data = self._folder.read(part_name(self._names[variant], chunk))
         return [] if data is None else read_part(data)

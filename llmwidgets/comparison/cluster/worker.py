@@ -21,6 +21,7 @@ from llmwidgets.comparison.cluster.spec import (
     read_policy,
     rebuild_schema,
     resolve_variant,
+    spec_name,
     unpack,
 )
 from llmwidgets.connections import Policy
@@ -36,9 +37,6 @@ from llmwidgets.schemas import Schema
 
 if TYPE_CHECKING:
     from llmwidgets.engine.journal import Journal
-
-SPEC = "spec"
-"""The file of the run's folder that has its RunSpec."""
 
 Report = Callable[["ChunkProgress"], None]
 
@@ -91,7 +89,7 @@ class RunContext:
 
     def documents(self, chunk: Chunk, texts: Any = None) -> list[Document]:
         """The texts of a chunk; `texts` are the words where they come by value."""
-        data = self.folder.read(f"documents/part-{chunk.number:05}")
+        data = self.folder.read(chunk.documents)
         specs: list[tuple[int, TextSpec]] = unpack(data, chunk.digest)
         if texts is None:
             assert self.spec.files is not None
@@ -107,7 +105,7 @@ class RunContext:
 def open_run(place: str, digest: str) -> RunContext:
     """The run of a folder, read once in each process."""
     folder = RunFolder(place)
-    spec: RunSpec = unpack(folder.read(SPEC), digest)
+    spec: RunSpec = unpack(folder.read(spec_name(digest)), digest)
     schemas = tuple(map(rebuild_schema, spec.schemas))
     return RunContext(folder, spec, schemas, read_policy(spec.policy))
 
@@ -153,7 +151,7 @@ def _run_chunk(
     known.capability = known.capability or grant.capability
     known.unenforced.update(grant.unenforced)
     documents = tuple(context.documents(chunk, texts))
-    journal = PartJournal(context.folder, variant, chunk.number)
+    journal = PartJournal(context.folder, context.spec.variants[variant].name, chunk.number)
 
     def observe(event: ProgressEvent) -> None:
         if report is not None:
