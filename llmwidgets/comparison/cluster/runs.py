@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,45 +28,15 @@ from llmwidgets.comparison.cluster.spec import (
     spec_name,
 )
 from llmwidgets.comparison.cluster.stored_replies import StoredReplies
-from llmwidgets.comparison.cluster.text_files import (
-    StoredDocument,
-    TextFiles,
-    TextPlace,
-    find_text_files,
-)
+from llmwidgets.comparison.cluster.text_files import StoredDocument, files_of
 from llmwidgets.comparison.core import CellKey, ResultIndex, Results, Rules
-from llmwidgets.comparison.runs import RunOptions, RunPlan, read_documents, watch_run
+from llmwidgets.comparison.runs import RunOptions, RunPlan, watch_run
 from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.request_builder import Document, Plan
 from llmwidgets.store.store import Store
 
 _TEXTS_A_CHUNK = 500
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterOptions:
-    """Where chunks run and what outlives them; see `compare`."""
-
-    cluster: Any
-    store: Store | None = None
-
-
-def read_stored_documents(schema: Any, texts: Any, truth: Any, **more: Any) -> tuple[Document, ...]:
-    """The texts, their words left in their files where they are given by reference."""
-    files = find_text_files(texts)
-    if files is None:
-        return read_documents(schema, texts, truth, **more)
-    width = max(2, len(str(len(files))))
-    rows = [
-        {"id": f"text-{at:0{width}}", **row, "text": ""} for at, row in enumerate(files.rows(), 1)
-    ]
-    documents = read_documents(schema, rows, truth, allow_empty=True, **more)
-    return tuple(
-        StoredDocument(each.id, TextPlace(files, at), each.schema, each.truth,  # type: ignore[arg-type]
-                       each.by_record, each.group, each.blanks, each.notes, each.metadata)
-        for at, each in enumerate(documents)
-    )  # fmt: skip
 
 
 def run_on_cluster(
@@ -78,7 +47,7 @@ def run_on_cluster(
     adapter: Cluster = DaskCluster(cluster)
     plan = planned.plan
     folder = RunFolder(_place(options.journal))
-    files = _files_of(plan.texts)
+    files = files_of(plan.texts)
     claim_folder(folder, Manifest(identify_texts(plan.texts, files), _TEXTS_A_CHUNK, plan.repeats))
     schemas = SchemaNumbers()
     chunks = list(_write_chunks(folder, plan, schemas))
@@ -109,11 +78,6 @@ def _place(journal: Any) -> str:
     return str(journal)
 
 
-def _files_of(texts: Sequence[Document]) -> TextFiles | None:
-    words = getattr(texts[0], "_words", None)
-    return words.files if isinstance(words, TextPlace) else None
-
-
 def _write_chunks(folder: RunFolder, plan: Plan, schemas: SchemaNumbers) -> list[Chunk]:
     """What is told of the texts besides their words, a file for each chunk."""
     chunks = []
@@ -129,8 +93,7 @@ def _write_chunks(folder: RunFolder, plan: Plan, schemas: SchemaNumbers) -> list
 
 
 def _at(text: Document, place: int) -> int:
-    words = getattr(text, "_words", None)
-    return words.at if isinstance(words, TextPlace) else place
+    return text.at if isinstance(text, StoredDocument) else place
 
 
 def _results(
