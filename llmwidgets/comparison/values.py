@@ -48,7 +48,7 @@ def to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
     if type(value) is not dict and isinstance(value, BaseModel):
         return to_jsonable(_as_json(value))
     if type(value) is not dict and _is_dataclass(value):
-        return to_jsonable(dataclasses.asdict(value))
+        return to_jsonable(dataclasses.asdict(value))  # type: ignore[arg-type]
     if isinstance(value, Mapping) or _is_row(value):
         return {
             str(key): to_jsonable(each, keep_blanks=keep_blanks)

@@ -62,7 +62,8 @@ class Estimate:
     `unpriced` names the variants without a known price, `hosts` where texts would go. `tried` is
     how many answers the range rests on besides, 0 if it is worked out alone;
     `price_changes` are sentences on prices that change within 60 days. `token_hosts` give tokens to
-    connections that sign in without a key: no text goes there.
+    connections that sign in without a key: no text goes there. `counted` has how many of how many
+    texts were counted, where it was not all of them.
     """
 
     calls: int
@@ -77,6 +78,7 @@ class Estimate:
     tried: int = 0
     price_changes: tuple[str, ...] = ()
     token_hosts: tuple[str, ...] = ()
+    counted: tuple[int, int] | None = None
 
     @property
     def cost(self) -> float | None:
@@ -101,13 +103,18 @@ class TrialMeasure:
     seconds: float | None = None
 
 
-def estimate(plan: Plan, tried: Mapping[str, Sequence[TrialMeasure]] | None = None) -> Estimate:
+def estimate(
+    plan: Plan,
+    tried: Mapping[str, Sequence[TrialMeasure]] | None = None,
+    counted: Sequence[Document] | None = None,
+) -> Estimate:
     """What the plan would take, were nothing reused.
 
-    `tried` has answers by the label of their variant: from two on they narrow its range.
+    `tried` has answers by the label of their variant: from two on they narrow its range. `counted`
+    are texts of the plan that stand for all of them.
     """
-    tried = tried or {}
-    sums = [_VariantSums(each, plan, tried.get(each.label, ())) for each in plan.columns]
+    tried, texts = tried or {}, plan.texts if counted is None else counted
+    sums = [_VariantSums(each, plan, tried.get(each.label, ()), texts) for each in plan.columns]
     low, high = ([each.cost(end) for each in sums] for end in ("low", "high"))
     return Estimate(
         calls=plan.asked * len(plan.columns),
@@ -128,6 +135,7 @@ def estimate(plan: Plan, tried: Mapping[str, Sequence[TrialMeasure]] | None = No
         token_hosts=tuple(
             dict.fromkeys(host for each in plan.columns for host in each.connection.token_hosts)
         ),
+        counted=None if len(texts) == len(plan.texts) else (len(texts), len(plan.texts)),
     )
 
 
@@ -140,7 +148,10 @@ def _sum_known(prices: list[float | None]) -> float | None:
 class _VariantSums:
     """One variant's sums over all texts."""
 
-    def __init__(self, variant: ResolvedVariant, plan: Plan, tried: Sequence[TrialMeasure]) -> None:
+    def __init__(
+        self, variant: ResolvedVariant, plan: Plan, tried: Sequence[TrialMeasure],
+        texts: Sequence[Document],
+    ) -> None:  # fmt: skip
         self.variant, self.calls = variant, plan.asked
         self.learned = record_of(variant.connection, variant.model, variant.target).facts
         self.tried = 0
@@ -148,7 +159,7 @@ class _VariantSums:
         self.too_long: list[TooLongText] = []
         self._builders: dict[Schema, RequestBuilder] = {}
         self.tokens_in = self.tokens_out = TokenRange(0, 0, 0)
-        for text in plan.texts:
+        for text in texts:
             builder = self._builder(text.schema)
             asked = builder.tokens_in(text)
             limit = builder.window or (builder.facts and builder.facts.input_limit)
@@ -157,6 +168,10 @@ class _VariantSums:
                 self.too_long.append(TooLongText(text.id, variant.label, asked.likely, limit))
             self.tokens_in = self.tokens_in.plus(asked, plan.repeats)
             self.tokens_out = self.tokens_out.plus(builder.tokens_out, plan.repeats)
+        if len(texts) != len(plan.texts):
+            share = len(plan.texts) / len(texts)
+            self.tokens_in = self.tokens_in.times(share)
+            self.tokens_out = self.tokens_out.times(share)
         self._learn(tried)
 
     def _builder(self, schema: Schema) -> RequestBuilder:
@@ -237,6 +252,7 @@ def estimate_sentences(likely: Estimate) -> tuple[str, ...]:
         f"{head}{f', {rest}' if rest else ''}.",
         f"The texts go to {hosts}, and to no other host." if hosts else "",
         token_words(likely),
+        "Worked out from {:,} of {:,} texts.".format(*likely.counted) if likely.counted else "",
         f"By what {count(likely.tried, 'answer')} took." if likely.tried else "",
         _too_long(likely.too_long),
         *likely.price_changes,

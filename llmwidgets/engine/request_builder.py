@@ -194,6 +194,10 @@ class TokenRange(NamedTuple):
         """This and `times` the other."""
         return TokenRange(*(one + two * times for one, two in zip(self, other, strict=True)))
 
+    def times(self, share: float) -> TokenRange:
+        """This so many times."""
+        return TokenRange(*(round(each * share) for each in self))
+
 
 def count_tokens_in(text: str) -> int:
     """The likely number of tokens of a text."""

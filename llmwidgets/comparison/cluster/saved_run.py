@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import base64
 import json
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 from llmwidgets.comparison.cluster.folder import RunFolder
 from llmwidgets.comparison.cluster.parts import part_name
 from llmwidgets.comparison.cluster.spec import Chunk
-from llmwidgets.comparison.cluster.stored_replies import StoredReplies, index_replies
+from llmwidgets.comparison.cluster.stored_replies import MOST_ROWS, StoredReplies, index_replies
 from llmwidgets.comparison.cluster.text_files import (
     StoredDocument,
     TextFile,
@@ -24,7 +23,7 @@ from llmwidgets.comparison.cluster.text_files import (
     files_of,
     refuse_changed,
 )
-from llmwidgets.comparison.core import CellKey, ResultData, ResultIndex, Results
+from llmwidgets.comparison.core import CellKey, ResultData, Results
 from llmwidgets.comparison.serialization import (
     Inputs,
     Place,
@@ -36,7 +35,7 @@ from llmwidgets.comparison.serialization import (
     read_saved,
 )
 from llmwidgets.engine.extraction import Extraction, facts_of, read_answer
-from llmwidgets.engine.journal import Row
+from llmwidgets.engine.journal import Row, is_sound
 from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import PROVIDERS
@@ -45,6 +44,10 @@ from llmwidgets.schemas import Schema, choose_schema
 RUN = "comparison.json"
 ENDED = "ended.json"
 """How the chunks of the newest run ended; without it, what there are parts of was asked."""
+
+
+_OF_A_FAILURE = ("status", "at", "message", "hint", "label", "model", "code")
+"""What the row of questions that were not asked has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +92,10 @@ def note_end(folder: RunFolder, end: RunEnd) -> None:
     numbers = {id(row): at for at, row in enumerate(rows)}
     saved = {
         "reused": [
-            [*at, base64.b64encode(zlib.compress(flags)).decode() if any(flags) else ""]
+            [*at, base64.b64encode(flags).decode() if any(flags) else ""]
             for at, flags in end.reused.items()
         ],
-        "rows": [{name: value for name, value in asdict(row).items() if name != "id"}
-                 for row in rows],
+        "rows": [{name: getattr(row, name) for name in _OF_A_FAILURE} for row in rows],
         "rest": [[*at, numbers[id(row)]] for at, row in end.rest.items()],
         "unenforced": [sorted(each) for each in end.unenforced],
         "notes": list(end.notes),
@@ -102,7 +104,8 @@ def note_end(folder: RunFolder, end: RunEnd) -> None:
 
 
 def _dump(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()
+    # Half a character, which a truth can have, stays written out.
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def _texts_name(documents: str) -> str:
@@ -173,11 +176,10 @@ def _read_run(
     files, notes = _read_files(saved["files"])
     where.name, chunks = "chunks", [(int(size), str(name)) for size, name in saved["chunks"]]
     texts = list(
-        chain.from_iterable(
-            json.loads(folder.read(_texts_name(name)) or b"") for _, name in chunks
-        )
+        chain.from_iterable(json.loads(folder.read(_texts_name(name)) or b"") for _, name in chunks)
     )
-    if [size for size, _ in chunks if size < 1] or sum(size for size, _ in chunks) != len(texts):
+    sizes = [size for size, _ in chunks]
+    if min(sizes, default=0) < 1 or sum(sizes) != len(texts):
         where.problem = f"are not of {len(texts):,} texts"
         raise ValueError(len(texts))
 
@@ -186,9 +188,7 @@ def _read_run(
             return Document(text.id, "", schema, text.truth, **more_of(text))
         if not 0 <= text.at < len(files):
             raise IndexError(text.at)
-        return StoredDocument(
-            text.id, schema, text.truth, files=files, at=text.at, **more_of(text)
-        )
+        return StoredDocument(text.id, schema, text.truth, files=files, at=text.at, **more_of(text))
 
     whole = {**saved, "texts": [{**each, "text": ""} for each in texts], "rows": ()}
     inputs = read_inputs(whole, where, make)
@@ -197,11 +197,16 @@ def _read_run(
         PROVIDERS[each].dialect_for(model)
         for each, model in zip(where.entries("kinds", saved["kinds"]), inputs.models, strict=True)
     ]
-    end = _read_end(folder, names, chunks, inputs)
+    repeats = inputs.saved.repeats
+    if len(names) != len(inputs.variants) or not 0 < repeats <= MOST_ROWS // max(sizes):
+        where.name, where.problem = "names and repeats", "do not fit the variants and the chunks"
+        raise ValueError(repeats)
+    where.name = "how it ended"
+    end = _read_end(folder, names, len(chunks))
     return stored_results(
-        kind, folder, names, [size for size, _ in chunks], replace(end, notes=end.notes + notes),
+        kind, folder, names, sizes, replace(end, notes=end.notes + notes),
         _reader(inputs, dialects), variants=inputs.variants, models=inputs.models,
-        texts=inputs.texts, repeats=inputs.saved.repeats, **inputs.more,
+        texts=inputs.texts, repeats=repeats, **inputs.more,
     )  # fmt: skip
 
 
@@ -243,19 +248,19 @@ def _read_files(saved: Any) -> tuple[TextFiles | None, tuple[str, ...]]:
     return TextFiles(tuple(files)), ()
 
 
-def _read_end(
-    folder: RunFolder, names: Sequence[str], chunks: Sequence[tuple[int, str]], inputs: Inputs
-) -> RunEnd:
+def _read_end(folder: RunFolder, names: Sequence[str], chunks: int) -> RunEnd:
     """How the chunks ended; of a driver that died, whatever parts there are."""
     data = folder.read(ENDED)
     if data is None:
-        return RunEnd(dict(_parts_there(folder, names, len(chunks))), {})
+        return RunEnd(dict(_parts_there(folder, names, chunks)), {})
     saved = json.loads(data)
     reused = {
-        (int(variant), int(chunk)): zlib.decompress(base64.b64decode(flags)) if flags else b""
+        (int(variant), int(chunk)): base64.b64decode(flags)
         for variant, chunk, flags in saved["reused"]
     }
-    rows = [Row(**{**each, **_of_a_row(each)}) for each in saved["rows"]]
+    rows = [Row(key="", **{name: each[name] for name in _OF_A_FAILURE}) for each in saved["rows"]]
+    if not all(map(is_sound, rows)):
+        raise ValueError(len(rows))
     rest = {(int(variant), int(chunk)): rows[at] for variant, chunk, at in saved["rest"]}
     unenforced = [frozenset(map(str, each)) for each in saved["unenforced"]]
     return RunEnd(reused, rest, unenforced, tuple(map(str, saved["notes"])))

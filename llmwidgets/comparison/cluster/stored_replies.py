@@ -20,12 +20,14 @@ from llmwidgets.comparison.cluster.parts import part_name, read_part
 from llmwidgets.comparison.core import ResultIndex
 from llmwidgets.dialects.types import Enforcement
 from llmwidgets.engine.extraction import OTHERS_BROKE, unenforced_row
-from llmwidgets.engine.journal import Journal, Row
+from llmwidgets.engine.journal import Journal, Row, is_sound
 from llmwidgets.engine.journal_rows import pack_key
 from llmwidgets.errors import FAILURES, FailureCode, InternalError
 
 _SHIFT = 1 << 20
 """Ids of rows are those of their part times this, and their number in it from 1."""
+MOST_ROWS = _SHIFT - 1
+"""More than these no part has."""
 _IN_MEMORY = 1 << 60
 
 _KEPT_BYTES = 64_000_000
@@ -74,7 +76,7 @@ class StoredReplies(Journal):
         """
         if id >= _IN_MEMORY:
             return replace(super().get(id - _IN_MEMORY), id=id)
-        variant, chunk, number = self._place(id)
+        variant, chunk, number = self._find_place(id)
         rows = self._part(variant, chunk)
         if rows:
             return rows[number]
@@ -108,7 +110,7 @@ class StoredReplies(Journal):
         """A journal of new rows in which the replies of these parts are found as well."""
         return _JournalBeside(path, self)
 
-    def _place(self, id_: int) -> tuple[int, int, int]:
+    def _find_place(self, id_: int) -> tuple[int, int, int]:
         part, number = divmod(id_, _SHIFT)
         variant, chunk = divmod(part - 1, max(1, len(self.sizes)))
         known = part > 0 and variant < len(self.names) and 0 < number <= self.sizes[chunk]
@@ -137,7 +139,7 @@ class StoredReplies(Journal):
         # What reads a damaged file raises anything.
         with suppress(Exception):
             rows = read_part(self.folder.read(part_name(self.names[variant], chunk)) or b"")
-        if len(rows) != self.sizes[chunk]:
+        if len(rows) != self.sizes[chunk] or not all(map(is_sound, rows)):
             return
         for number, row in enumerate(rows):
             broke = row.mode is Enforcement.SCHEMA and self._unenforced is not None
@@ -192,7 +194,7 @@ class StoredReplies(Journal):
         return looks
 
     def _named(self, id_: int) -> tuple[str, int, int]:
-        variant, chunk, number = self._place(id_)
+        variant, chunk, number = self._find_place(id_)
         return self.names[variant], chunk, number
 
     def _id_of(self, name: str, chunk: int, number: int) -> int:
@@ -243,4 +245,4 @@ def index_replies(
                 ids.extend(range(first, first + size))
             else:
                 ids.extend(array("q", bytes(8 * size)))
-    return ResultIndex(len(replies.names), texts, repeats, ids, again)
+    return ResultIndex(len(replies.names), texts, repeats, ids, map(bool, again))

@@ -139,7 +139,7 @@ def _rows_a_batch(opened: Any, group: int, column: str) -> int:
         for at in range(about.num_columns)
         if about.column(at).path_in_schema == column
     )
-    mean = size // max(1, about.num_rows)
+    mean: int = size // max(1, about.num_rows)
     return max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(1, mean)))
 
 
