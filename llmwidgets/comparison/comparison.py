@@ -112,7 +112,14 @@ class Comparison(ResultData):
         found all the same, and new replies are in a journal of this machine.
         """
         refuse_await("rerun")
-        return runs.run_again(self, models, **more)
+        cluster = more.pop("cluster", None)
+        if cluster is None:
+            return runs.run_again(self, models, **more)
+        from llmwidgets.comparison.cluster.runs import folder_of, run_on_cluster
+
+        more["journal"] = more.get("journal") or folder_of(self)
+        run = partial(run_on_cluster, cluster=cluster, store=more.get("store"))
+        return runs.run_again(self, models, run=run, **more)
 
     def against(self, earlier: Comparison) -> pd.DataFrame:
         """What flipped since an earlier comparison: value, right and status, before and now.

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from importlib import import_module
 from numbers import Integral
 from pathlib import Path
@@ -16,8 +15,6 @@ from llmwidgets import formatting
 from llmwidgets.analysis.comparators import check_weights, places_of, read_rule
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.rules import RECORD, Rule
-from llmwidgets.comparison.cluster.stored_replies import StoredReplies
-from llmwidgets.comparison.cluster.text_files import StoredDocument, texts_to_count
 from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_run
 from llmwidgets.comparison.files import names_file, read_labels
 from llmwidgets.comparison.history import record_run
@@ -239,7 +236,7 @@ def _is_amount(value: Any) -> bool:
 
 def run_plan(kind: type[Results], planned: RunPlan, rules: Rules, options: RunOptions) -> Results:
     """Ask everything, as far as the budget allows and until an interrupt."""
-    _ask_for_budget(planned, options.budget)
+    ask_for_budget(planned, options.budget)
     journal = options.journal
     journal = journal if isinstance(journal, Journal) else Journal(journal)
     run = Run(
@@ -255,12 +252,13 @@ def run_plan(kind: type[Results], planned: RunPlan, rules: Rules, options: RunOp
 
 
 def run_again(
-    before: Results, models: Any = None, *, store: Store | None = None, cluster: Any = None,
-    **options: Any,
+    before: Results, models: Any = None, *, store: Store | None = None,
+    run: Callable[..., Results] = run_plan, **options: Any,
 ) -> Results:  # fmt: skip
     """The texts, truth and rules of earlier results on their own or on other models.
 
-    Plain references take over the instructions and examples that all its variants share.
+    Plain references take over the instructions and examples that all its variants share; `run`
+    asks the plan.
     FieldError for an option that RunOptions does not have.
     """
     known = [option.name for option in fields(RunOptions)]
@@ -269,10 +267,8 @@ def run_again(
             dict.fromkeys(sorted(unknown), "is not an argument of rerun."),
             f"It takes models, store, cluster, {', '.join(known)}; for anything else call compare.",
         )
-    silent = [
-        text.id for text in before.texts
-        if not isinstance(text, StoredDocument) and not text.text.strip()
-    ]  # fmt: skip
+    # Of texts in files, none is read for this: they have words.
+    silent = [each.id for each in before.texts if type(each) is Document and not each.text.strip()]
     if silent:
         have = "has" if len(silent) == 1 else "have"
         raise FieldError(
@@ -291,28 +287,12 @@ def run_again(
     )
     # Rows without a key were loaded or made elsewhere: no question can find them again.
     if options.get("journal") is None and any(before.row(cell).key for cell in before.rows.cells()):
-        options["journal"] = _journal_of(before, cluster)
-    run: Callable[..., Results] = run_plan
-    if cluster is not None:
-        from llmwidgets.comparison.cluster.runs import run_on_cluster
-
-        run = partial(run_on_cluster, cluster=cluster, store=store)
+        options["journal"] = before.journal.reopened()
     results = run(type(before), planned, before.scoring, RunOptions(**options))
     asked_again = {text.id for text in results.texts}
     label_log = tuple(each for each in before.label_log if each.text_id in asked_again)
     looks = before.looks if models is None else results.looks
     return replace(results, label_log=label_log, looks=looks, slice_by=before.slice_by)
-
-
-def _journal_of(before: ResultData, cluster: Any) -> Journal | str | None:
-    """Where a rerun finds the replies that there are."""
-    journal = before.journal
-    if not isinstance(journal, StoredReplies):
-        return journal if cluster is None else None
-    if cluster is None:
-        return journal.beside()
-    # A folder has the replies of all its texts, and of no others.
-    return None if before.slice_by else journal.folder.place
 
 
 def measure_trial(results: ResultData, plan: Plan) -> dict[str, list[TrialMeasure]]:
@@ -346,10 +326,13 @@ def _costs_nothing(column: ResolvedVariant) -> bool:
     return named and column.cost(Usage(1, 1)) is None
 
 
-def _ask_for_budget(planned: RunPlan, budget: float | None) -> None:
+def ask_for_budget(
+    planned: RunPlan, budget: float | None, counted: Sequence[Document] | None = None
+) -> None:
+    """FieldError for a run without a budget that may cost much; `counted` stand for all texts."""
     if budget is not None or all(map(_costs_nothing, planned.plan.columns)):
         return
-    likely = estimate_plan(planned.plan, counted=texts_to_count(planned.plan.texts))
+    likely = estimate_plan(planned.plan, counted=counted)
     if likely.cost_high is None or likely.cost_high <= ASK_BUDGET_ABOVE:
         return
     most, whose = planned.policy.budget(likely.cost_high)

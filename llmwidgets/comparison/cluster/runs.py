@@ -30,9 +30,10 @@ from llmwidgets.comparison.cluster.spec import (
     pack,
     spec_name,
 )
-from llmwidgets.comparison.cluster.text_files import StoredDocument, files_of
-from llmwidgets.comparison.core import CellKey, Results, Rules
-from llmwidgets.comparison.runs import RunOptions, RunPlan, watch_run
+from llmwidgets.comparison.cluster.stored_replies import StoredReplies
+from llmwidgets.comparison.cluster.text_files import StoredDocument, files_of, texts_to_count
+from llmwidgets.comparison.core import CellKey, ResultData, Results, Rules
+from llmwidgets.comparison.runs import RunOptions, RunPlan, ask_for_budget, watch_run
 from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.request_builder import Document, Plan
@@ -48,13 +49,25 @@ def name_folder(options: RunOptions) -> RunOptions:
     return replace(options, journal=str(journal))
 
 
+def folder_of(results: ResultData) -> str:
+    """The folder in which another run finds these replies; a new one where they are in none.
+
+    A folder has the replies of all its texts, and of no others.
+    """
+    journal = results.journal
+    known = isinstance(journal, StoredReplies) and not results.slice_by
+    place = journal.folder.place if known else name_folder(RunOptions()).journal  # type: ignore[attr-defined]
+    return str(place)
+
+
 def run_on_cluster(
     kind: type[Results], planned: RunPlan, rules: Rules, options: RunOptions, cluster: Any,
     store: Store | None = None,
 ) -> Results:  # fmt: skip
     """Ask everything on the cluster's workers; what is left unasked is a row."""
-    adapter: Cluster = DaskCluster(cluster)
     plan = planned.plan
+    ask_for_budget(planned, options.budget, texts_to_count(plan.texts))
+    adapter: Cluster = DaskCluster(cluster)
     folder = RunFolder(str(name_folder(options).journal))
     files = files_of(plan.texts)
     slots = sum((adapter.workers or {}).values())

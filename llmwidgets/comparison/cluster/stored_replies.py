@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 from llmwidgets.comparison.cluster.folder import RunFolder
@@ -106,9 +105,9 @@ class StoredReplies(Journal):
         """Nothing: there is no table beside the rows."""
         return []
 
-    def beside(self, path: str | Path | bool | None = None) -> Journal:
-        """A journal of new rows in which the replies of these parts are found as well."""
-        return _JournalBeside(path, self)
+    def reopened(self) -> Journal:
+        """This machine's journal, in which the replies of these parts are found as well."""
+        return _JournalBeside(self)
 
     def _find_place(self, id_: int) -> tuple[int, int, int]:
         part, number = divmod(id_, _SHIFT)
@@ -210,8 +209,8 @@ def _size_of(rows: Iterable[Row]) -> int:
 class _JournalBeside(Journal):
     """A journal that writes down of itself what it finds in the parts of a run."""
 
-    def __init__(self, path: str | Path | bool | None, before: StoredReplies) -> None:
-        super().__init__(path)
+    def __init__(self, before: StoredReplies) -> None:
+        super().__init__()
         self._before = before
 
     def find(self, key: str) -> Row | None:
