@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison import dataframes, history, run_settings, runs, serialization
-from llmwidgets.comparison.cluster.text_files import texts_to_count
+from llmwidgets.comparison.cluster.texts.text_files import texts_to_count
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
 from llmwidgets.comparison.files import names_file, read_document
 from llmwidgets.comparison.measures import aggregate, changes, slices
@@ -316,8 +316,8 @@ def compare(
     )
     read: Callable[..., tuple[Document, ...]] = runs.read_documents
     if cluster is not None:
-        from llmwidgets.comparison.cluster.inputs import read_stored_documents
         from llmwidgets.comparison.cluster.runs import name_folder, run_on_cluster
+        from llmwidgets.comparison.cluster.texts.inputs import read_stored_documents
 
         options = name_folder(options)
         place = str(options.journal)
@@ -403,7 +403,7 @@ def estimate(
         _refuse_other("after", after)
     read: Callable[..., tuple[Document, ...]] = runs.read_documents
     if cluster is not None:
-        from llmwidgets.comparison.cluster.inputs import read_stored_documents as read
+        from llmwidgets.comparison.cluster.texts.inputs import read_stored_documents as read
     documents = read(schema, texts, truth, group=group, blank=blank)
     runs.read_rules(scoring, documents)
     planned = runs.build_plan(
@@ -429,7 +429,7 @@ def load(path: str | os.PathLike[str]) -> Comparison:
     needed. FieldError for another file, or one that a newer llmwidgets wrote.
     """
     if isinstance(path, str | os.PathLike) and ("://" in str(path) or os.path.isdir(path)):
-        from llmwidgets.comparison.cluster.saved_run import load_run
+        from llmwidgets.comparison.cluster.results.saved_run import load_run
 
         return load_run(Comparison, str(path))
     return serialization.load(Comparison, path)

@@ -195,7 +195,7 @@ class TokenRange(NamedTuple):
         return TokenRange(*(one + two * times for one, two in zip(self, other, strict=True)))
 
     def times(self, share: float) -> TokenRange:
-        """This so many times."""
+        """This, multiplied."""
         return TokenRange(*(round(each * share) for each in self))
 
 

@@ -17,7 +17,13 @@ from llmwidgets.comparison.cluster.folder import RunFolder
 from llmwidgets.comparison.cluster.grants import texts_a_chunk
 from llmwidgets.comparison.cluster.manifest import Manifest, claim_folder, identify_texts
 from llmwidgets.comparison.cluster.parts import find_variants
-from llmwidgets.comparison.cluster.saved_run import RunEnd, note_end, note_run, stored_results
+from llmwidgets.comparison.cluster.results.saved_run import (
+    RunEnd,
+    note_end,
+    note_run,
+    stored_results,
+)
+from llmwidgets.comparison.cluster.results.stored_replies import StoredReplies
 from llmwidgets.comparison.cluster.spec import (
     Chunk,
     RunSpec,
@@ -30,8 +36,7 @@ from llmwidgets.comparison.cluster.spec import (
     pack,
     spec_name,
 )
-from llmwidgets.comparison.cluster.stored_replies import StoredReplies
-from llmwidgets.comparison.cluster.text_files import StoredDocument, files_of, texts_to_count
+from llmwidgets.comparison.cluster.texts.text_files import StoredDocument, files_of, texts_to_count
 from llmwidgets.comparison.core import CellKey, ResultData, Results, Rules
 from llmwidgets.comparison.runs import RunOptions, RunPlan, ask_for_budget, watch_run
 from llmwidgets.engine.extraction import Extraction, read_extraction

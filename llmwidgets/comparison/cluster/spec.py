@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from llmwidgets.comparison.cluster.text_files import TextFiles
+from llmwidgets.comparison.cluster.texts.text_files import TextFiles
 from llmwidgets.comparison.variants import ConnectionResolver, reference_of
 from llmwidgets.connections import Policy
 from llmwidgets.connections.connection import Connection

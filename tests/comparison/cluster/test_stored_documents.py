@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llmwidgets.comparison.cluster import text_files
-from llmwidgets.comparison.cluster.inputs import read_stored_documents
-from llmwidgets.comparison.cluster.text_files import StoredDocument
+from llmwidgets.comparison.cluster.texts import text_files
+from llmwidgets.comparison.cluster.texts.inputs import read_stored_documents
+from llmwidgets.comparison.cluster.texts.text_files import StoredDocument
 from llmwidgets.comparison.runs import read_documents
 from llmwidgets.engine.request_builder import Document
 

@@ -16,10 +16,10 @@ from pydantic import BaseModel
 
 import llmwidgets as lw
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.cluster import inputs, text_files
-from llmwidgets.comparison.cluster.data_sets import find_places, read_text_files
-from llmwidgets.comparison.cluster.inputs import read_stored_documents
-from llmwidgets.comparison.cluster.text_files import TextFiles, files_of
+from llmwidgets.comparison.cluster.texts import inputs, text_files
+from llmwidgets.comparison.cluster.texts.data_sets import find_places, read_text_files
+from llmwidgets.comparison.cluster.texts.inputs import read_stored_documents
+from llmwidgets.comparison.cluster.texts.text_files import TextFiles, files_of
 from llmwidgets.comparison.runs import build_plan, read_documents
 from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError

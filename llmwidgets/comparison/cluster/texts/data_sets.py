@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from llmwidgets.comparison.cluster.text_files import (
+from llmwidgets.comparison.cluster.texts.text_files import (
     TextFile,
     TextFiles,
     as_words,

@@ -14,9 +14,13 @@ from typing import Any
 
 from llmwidgets.comparison.cluster.folder import RunFolder
 from llmwidgets.comparison.cluster.parts import part_name
+from llmwidgets.comparison.cluster.results.stored_replies import (
+    MOST_ROWS,
+    StoredReplies,
+    index_replies,
+)
 from llmwidgets.comparison.cluster.spec import Chunk
-from llmwidgets.comparison.cluster.stored_replies import MOST_ROWS, StoredReplies, index_replies
-from llmwidgets.comparison.cluster.text_files import (
+from llmwidgets.comparison.cluster.texts.text_files import (
     StoredDocument,
     TextFile,
     TextFiles,
@@ -38,6 +42,7 @@ from llmwidgets.engine.extraction import Extraction, facts_of, read_answer
 from llmwidgets.engine.journal import Row, is_sound
 from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError
+from llmwidgets.formatting import count
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.schemas import Schema, choose_schema
 
@@ -180,7 +185,7 @@ def _read_run(
     )
     sizes = [size for size, _ in chunks]
     if min(sizes, default=0) < 1 or sum(sizes) != len(texts):
-        where.problem = f"are not of {len(texts):,} texts"
+        where.problem = f"are not those of {count(len(texts), 'text')}"
         raise ValueError(len(texts))
 
     def make(text: SavedText, schema: Schema) -> Document:

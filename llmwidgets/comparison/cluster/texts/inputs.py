@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from llmwidgets.comparison.cluster.data_sets import (
+from llmwidgets.comparison.cluster.texts.data_sets import (
     find_empty,
     find_places,
     read_rows,
     read_text_files,
     read_truth_files,
 )
-from llmwidgets.comparison.cluster.text_files import StoredDocument, TextFiles
+from llmwidgets.comparison.cluster.texts.text_files import StoredDocument, TextFiles
 from llmwidgets.comparison.files.tables import match_names, missing_text
 from llmwidgets.comparison.records import columns_of, is_dask_frame
 from llmwidgets.comparison.runs import read_documents
