@@ -293,7 +293,10 @@ def compare(
     a row.
 
     `cluster` is a `dask.distributed.Client`: its workers ask, each with the keys that it finds on
-    its own machine, and `journal` is then a folder that all of them reach (docs/scale.md).
+    its own machine, and `journal` is then a folder that all of them reach (docs/scale.md). Texts
+    are then Parquet files that all of them reach: the name of one, of a folder, a glob, a URL
+    (s3://, gs://, abfs://, file://) or a list of these, or a Dask DataFrame; their words are read
+    where they are used. By value there may be 16 MB.
 
     What comes from pandas follows its index: the ids of texts without ids are their index, and
     truth, outputs and groups are matched by theirs where it names texts, by position only where it

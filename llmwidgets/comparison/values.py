@@ -32,6 +32,8 @@ def to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
     """
     if type(value) in _PLAIN_TYPES:
         return value
+    if type(value) is float and value == value:
+        return int(value) if value.is_integer() and abs(value) < _EXACT else value
     if isinstance(value, Enum):
         return to_jsonable(value.value)
     if value is None or isinstance(value, bool):
@@ -156,11 +158,10 @@ def _with_numbers(written: Any, value: Any) -> Any:
 
 def find_secrets(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Where a record contains a secret, and of which class; the secret itself is not looked at."""
-    if type(value) in _PLAIN_TYPES:
-        return
     if type(value) is dict:
         for name, each in value.items():
-            yield from find_secrets(each, property_path(path, str(name)))
+            if type(each) not in _PLAIN_TYPES and type(each) is not float:
+                yield from find_secrets(each, property_path(path, str(name)))
     elif isinstance(value, Secret) or hasattr(type(value), "get_secret_value"):
         yield path, type(value).__name__
     elif isinstance(value, BaseModel) or _is_dataclass(value):

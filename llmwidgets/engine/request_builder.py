@@ -93,7 +93,7 @@ class Document:
     Texts of the same `group` belong together (pages of one document, mails of one sender); empty
     if nothing was said about that. `blanks` labels of its truth are empty and not scored; `notes`
     say what was assumed when its file was read. `metadata` has what else is known of the text, by
-    name: it is neither sent nor in a journal.
+    name: it is not sent, and in no journal but the folder of a run on a cluster.
     """
 
     id: str

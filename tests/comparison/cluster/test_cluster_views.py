@@ -13,6 +13,7 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.comparison import serialization
+from llmwidgets.comparison.cluster.texts.text_files import TextFiles
 from llmwidgets.comparison.core import CellKey
 from llmwidgets.demo import invoices
 from llmwidgets.errors import FieldError
@@ -112,6 +113,21 @@ def test_every_table_is_made(ran: Ran, name: str) -> None:
 
     assert list(here.columns) == list(loaded.columns)
     assert len(here) == len(loaded)
+
+
+def test_without_its_files_there_is_all_but_the_words(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise FieldError({"texts": "there is no file."}, "Bring it back.")
+
+    result = lw.load(ran.folder)
+    monkeypatch.setattr(TextFiles, "words", refuse)
+
+    assert len(result.scoreboard()) == len(MODELS)
+    assert result._repr_html_()
+    with pytest.raises(FieldError, match=r"there is no file\."):
+        _ = result.texts[0].text
 
 
 def test_parts_corrections_and_rules_are_those_of_any_comparison(
@@ -252,6 +268,25 @@ def test_without_its_texts_a_folder_says_so(ran: Ran, tmp_path: Path, change: st
     assert result.texts[0].text == ""
     assert result.scoreboard()["accuracy"].equals(ran.result.scoreboard()["accuracy"])
     result.explore()
+
+
+def test_texts_by_value_are_in_no_folder(ran: Ran, tmp_path: Path) -> None:
+    texts = ran.rows[:3]
+    lw.compare(
+        invoices.Schema, texts, MODELS[0], truth=[invoices.truth[each["id"]] for each in texts],
+        cluster=ran.client, journal=tmp_path, progress=False,
+    )  # fmt: skip
+
+    result = lw.load(tmp_path)
+
+    assert [each.text for each in result.texts] == [""] * 3
+    assert any("given by value" in note for note in result.notes)
+    assert [each.ok for each in result] == [True] * 3
+    assert MARKER.encode() not in b"".join(
+        each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()
+    )
+    with pytest.raises(FieldError, match="no text to ask about"):
+        result.rerun(progress=False)
 
 
 def test_a_dask_frame_is_written_into_the_folder_by_the_workers(ran: Ran, tmp_path: Path) -> None:

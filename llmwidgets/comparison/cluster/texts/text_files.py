@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     pass
 
 COUNTED = 1_000
-"""So many texts are counted for an estimate of more that are in files."""
+"""The texts that are counted for an estimate of more in files."""
 
 _READ_ON = 20_000
 """Rows in which those are looked for: beyond them, a row group would be read for a few."""
@@ -70,7 +70,7 @@ class TextFiles:
         return found
 
     def sample(self, most: int = COUNTED) -> list[int]:
-        """At most so many places, spread as evenly as few rows can be read."""
+        """At most this many places, spread as evenly as few rows can be read."""
         filled = [at for at, (file, group) in enumerate(self._groups) if file.groups[group]]
         chosen = [filled[at] for at in spread_evenly(len(filled), max(1, most // 50))]
         places = []
