@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison import dataframes, history, run_settings, runs, serialization
+from llmwidgets.comparison.cluster.texts.text_files import texts_to_count
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
 from llmwidgets.comparison.files import names_file, read_document
 from llmwidgets.comparison.measures import aggregate, changes, slices
@@ -106,10 +108,18 @@ class Comparison(ResultData):
         """Ask the same texts again; pays only for what was not answered.
 
         `models` takes the place of the variants; `more` are keywords of `compare` such as
-        `store`, `budget` or `progress`.
+        `store`, `budget`, `progress` or `cluster`. Without a cluster, what its workers answered is
+        found all the same, and new replies are in a journal of this machine.
         """
         refuse_await("rerun")
-        return runs.run_again(self, models, **more)
+        cluster = more.pop("cluster", None)
+        if cluster is None:
+            return runs.run_again(self, models, **more)
+        from llmwidgets.comparison.cluster.runs import folder_of, run_on_cluster
+
+        more["journal"] = more.get("journal") or folder_of(self)
+        run = partial(run_on_cluster, cluster=cluster, store=more.get("store"))
+        return runs.run_again(self, models, run=run, **more)
 
     def against(self, earlier: Comparison) -> pd.DataFrame:
         """What flipped since an earlier comparison: value, right and status, before and now.
@@ -283,7 +293,10 @@ def compare(
     a row.
 
     `cluster` is a `dask.distributed.Client`: its workers ask, each with the keys that it finds on
-    its own machine, and `journal` is then a folder that all of them reach (docs/scale.md).
+    its own machine, and `journal` is then a folder that all of them reach (docs/scale.md). Texts
+    are then Parquet files that all of them reach: the name of one, of a folder, a glob, a URL
+    (s3://, gs://, abfs://, file://) or a list of these, or a Dask DataFrame; their words are read
+    where they are used. By value there may be 16 MB.
 
     What comes from pandas follows its index: the ids of texts without ids are their index, and
     truth, outputs and groups are matched by theirs where it names texts, by position only where it
@@ -306,9 +319,12 @@ def compare(
     )
     read: Callable[..., tuple[Document, ...]] = runs.read_documents
     if cluster is not None:
-        from llmwidgets.comparison.cluster.runs import read_stored_documents, run_on_cluster
+        from llmwidgets.comparison.cluster.runs import name_folder, run_on_cluster
+        from llmwidgets.comparison.cluster.texts.inputs import read_stored_documents
 
-        read = read_stored_documents
+        options = name_folder(options)
+        place = str(options.journal)
+        read = partial(read_stored_documents, cluster=cluster, place=place)
     documents = read(schema, texts, truth, group=group, blank=blank)
     rules = runs.read_rules(scoring, documents)
     planned = runs.build_plan(
@@ -378,24 +394,28 @@ def estimate(
     journal: str | Path | bool | None = None,
     reuse: bool = True,
     progress: bool = True,
+    cluster: Any = None,
     after: Comparison | None = None,
 ) -> Estimate:
     """What the same `compare` would take: tokens, dollars, seconds, hosts, memory; calls nothing.
 
-    `after` is a comparison of a few of the texts on the same variants, which narrows the range.
+    `after` is a comparison of a few of the texts on the same variants, which narrows the range. Of
+    more than 1,000 texts in files, which a run on a `cluster` reads, 1,000 are counted.
     """
     if after is not None:
         _refuse_other("after", after)
-    documents = runs.read_documents(schema, texts, truth, group=group, blank=blank)
+    read: Callable[..., tuple[Document, ...]] = runs.read_documents
+    if cluster is not None:
+        from llmwidgets.comparison.cluster.texts.inputs import read_stored_documents as read
+    documents = read(schema, texts, truth, group=group, blank=blank)
     runs.read_rules(scoring, documents)
     planned = runs.build_plan(
         documents, models, instructions=instructions, examples=examples, repeats=repeats,
         store=store,
     )  # fmt: skip
-    return estimate_plan(
-        planned.plan, None if after is None else runs.measure_trial(after, planned.plan),
-        journal_on_disk=journal is not False,
-    )  # fmt: skip
+    tried = None if after is None else runs.measure_trial(after, planned.plan)
+    counted, on_disk = texts_to_count(planned.plan.texts), journal is not False
+    return estimate_plan(planned.plan, tried, counted, journal_on_disk=on_disk)
 
 
 def _refuse_other(name: str, value: object) -> None:
@@ -409,6 +429,11 @@ def _refuse_other(name: str, value: object) -> None:
 def load(path: str | os.PathLike[str]) -> Comparison:
     """The comparison that `save` wrote; records are plain JSON, whatever class the schema was.
 
-    FieldError for another file, or one that a newer llmwidgets wrote.
+    The folder of a run on a cluster, or its URL, is read as well: no workers and no keys are
+    needed. FieldError for another file, or one that a newer llmwidgets wrote.
     """
+    if isinstance(path, str | os.PathLike) and ("://" in str(path) or os.path.isdir(path)):
+        from llmwidgets.comparison.cluster.results.saved_run import load_run
+
+        return load_run(Comparison, str(path))
     return serialization.load(Comparison, path)

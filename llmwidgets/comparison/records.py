@@ -34,6 +34,12 @@ def is_frame(value: Any) -> bool:
     return hasattr(value, "to_dict") and hasattr(value, "columns")
 
 
+def is_dask_frame(value: Any) -> bool:
+    """Whether this is a DataFrame of Dask, of which no row is here."""
+    module = type(value).__module__.partition(".")[0]
+    return module in ("dask", "dask_expr") and hasattr(value, "columns")
+
+
 def rows_of(frame: Any) -> list[dict[str, Any]]:
     """The rows of a DataFrame, each by the names of the columns."""
     frame = frame.rename(columns=str)

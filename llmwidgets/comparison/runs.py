@@ -240,7 +240,7 @@ def _is_amount(value: Any) -> bool:
 
 def run_plan(kind: type[Results], planned: RunPlan, rules: Rules, options: RunOptions) -> Results:
     """Ask everything, as far as the budget allows and until an interrupt."""
-    _ask_for_budget(planned, options.budget)
+    ask_for_budget(planned, options.budget)
     journal = options.journal
     journal = journal if isinstance(journal, Journal) else Journal(journal)
     if planned.plan.asked * len(planned.plan.columns) > _FEW:
@@ -258,20 +258,23 @@ def run_plan(kind: type[Results], planned: RunPlan, rules: Rules, options: RunOp
 
 
 def run_again(
-    before: Results, models: Any = None, *, store: Store | None = None, **options: Any
-) -> Results:
+    before: Results, models: Any = None, *, store: Store | None = None,
+    run: Callable[..., Results] = run_plan, **options: Any,
+) -> Results:  # fmt: skip
     """The texts, truth and rules of earlier results on their own or on other models.
 
-    Plain references take over the instructions and examples that all its variants share.
+    Plain references take over the instructions and examples that all its variants share; `run`
+    asks the plan.
     FieldError for an option that RunOptions does not have.
     """
     known = [option.name for option in fields(RunOptions)]
     if unknown := options.keys() - known:
         raise FieldError(
             dict.fromkeys(sorted(unknown), "is not an argument of rerun."),
-            f"It takes models, store, {', '.join(known)}; for anything else call compare.",
+            f"It takes models, store, cluster, {', '.join(known)}; for anything else call compare.",
         )
-    silent = [text.id for text in before.texts if not text.text.strip()]
+    # Of texts in files, none is read for this: they have words.
+    silent = [each.id for each in before.texts if type(each) is Document and not each.text.strip()]
     if silent:
         have = "has" if len(silent) == 1 else "have"
         raise FieldError(
@@ -290,8 +293,8 @@ def run_again(
     )
     # Rows without a key were loaded or made elsewhere: no question can find them again.
     if options.get("journal") is None and any(before.row(cell).key for cell in before.rows.cells()):
-        options["journal"] = before.journal
-    results = run_plan(type(before), planned, before.scoring, RunOptions(**options))
+        options["journal"] = before.journal.reopened()
+    results = run(type(before), planned, before.scoring, RunOptions(**options))
     asked_again = {text.id for text in results.texts}
     label_log = tuple(each for each in before.label_log if each.text_id in asked_again)
     looks = before.looks if models is None else results.looks
@@ -329,10 +332,13 @@ def _costs_nothing(column: ResolvedVariant) -> bool:
     return named and column.cost(Usage(1, 1)) is None
 
 
-def _ask_for_budget(planned: RunPlan, budget: float | None) -> None:
+def ask_for_budget(
+    planned: RunPlan, budget: float | None, counted: Sequence[Document] | None = None
+) -> None:
+    """FieldError for a run without a budget that may cost much; `counted` stand for all texts."""
     if budget is not None or all(map(_costs_nothing, planned.plan.columns)):
         return
-    likely = estimate_plan(planned.plan)
+    likely = estimate_plan(planned.plan, counted=counted)
     if likely.cost_high is None or likely.cost_high <= ASK_BUDGET_ABOVE:
         return
     most, whose = planned.policy.budget(likely.cost_high)
@@ -481,4 +487,5 @@ _STATES = {
     VariantState.AWAY: "the server does not answer; trying again, {seconds} s left",
     VariantState.DONE: "done",
     VariantState.STOPPED: "stopped",
+    VariantState.NO_WORKERS: "waiting for workers",
 }

@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -49,9 +50,12 @@ _ASKED = ("label", *SETTINGS)
 _OF_A_TEXT = ("by_record", "group", "blanks", "metadata")
 
 
-class _SavedText(BaseModel):
+class SavedText(BaseModel):
+    """A text as a file has it: with its words, or at a place of the files that have them."""
+
     id: str
     text: str
+    at: int | None = None
     schema_digest: str = Field(alias="schema")
     truth: Any = NOTHING
     by_record: bool = False
@@ -67,7 +71,7 @@ class _SavedFunction(BaseModel):
     weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
-class _SavedComparison(BaseModel):
+class SavedComparison(BaseModel):
     """What a file has besides its format and version."""
 
     made_at: datetime
@@ -76,7 +80,7 @@ class _SavedComparison(BaseModel):
     repeats: int
     schemas: dict[str, Any]
     judged: dict[str, dict[str, Any]] = {}
-    texts: tuple[_SavedText, ...]
+    texts: tuple[SavedText, ...]
     looks: set[int] = set()
     corrections: tuple[Correction, ...] = ()
     slice_by: str = ""
@@ -86,10 +90,20 @@ class _SavedComparison(BaseModel):
 
 def save(results: ResultData, path: StrPath) -> Path:
     """Write the comparison with its texts, truth and replies to one JSON file."""
+    saved = {
+        **describe_comparison(results),
+        "texts": map(describe_text, results.texts),
+        "rows": (_row(results, cell) for cell in results.rows.cells()),
+    }
+    return write_json(path, saved)
+
+
+def describe_comparison(results: ResultData) -> dict[str, Any]:
+    """What a file has of a comparison besides its texts and rows."""
     schemas = {text.schema.digest: text.schema for text in results.texts}
     own = ((_schema_key(each), each.schema) for each in results.variants if each.schema is not None)
     schemas |= own
-    saved = {
+    return {
         "format": FORMAT,
         "version": VERSION,
         "llmwidgets": __version__,
@@ -99,7 +113,6 @@ def save(results: ResultData, path: StrPath) -> Path:
         "repeats": results.repeats,
         "schemas": {digest: schema.json for digest, schema in schemas.items()},
         **_judged(schemas),
-        "texts": map(_text, results.texts),
         "looks": sorted(results.looks),
         **({"slice_by": results.slice_by} if results.slice_by else {}),
         "corrections": [_correction(each) for each in results.label_log],
@@ -107,9 +120,7 @@ def save(results: ResultData, path: StrPath) -> Path:
             _variant(variant, model)
             for variant, model in zip(results.variants, results.models, strict=True)
         ],
-        "rows": (_row(results, cell) for cell in results.rows.cells()),
     }
-    return write_json(path, saved)
 
 
 def _judged(schemas: dict[str, Schema]) -> dict[str, Any]:
@@ -123,11 +134,22 @@ def load(kind: type[Results], path: StrPath) -> Results:
 
     FieldError for another file, or one that a newer llmwidgets wrote.
     """
-    saved = _read(read_path(path))
-    # A file that was changed by hand is refused here, not by whichever view meets it first.
-    where = _Place()
+    place = read_path(path)
     try:
-        return _read_results(kind, saved, where)
+        data = place.read_bytes()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise FieldError(f"{path} cannot be read: {why}.", "Check the path.") from None
+    return read_saved(str(path), data, partial(_read_results, kind))
+
+
+def read_saved(path: str, data: bytes, read: Callable[[dict[str, Any], Place], Results]) -> Results:
+    """The results that `read` makes of the JSON of a comparison; FieldError where it is damaged."""
+    saved = _read(path, data)
+    # A file that was changed by hand is refused here, not by whichever view meets it first.
+    where = Place()
+    try:
+        return read(saved, where)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where.name = ", ".join(map(_step_name, first["loc"]))
@@ -152,7 +174,7 @@ _BROKEN = (
 
 
 @dataclass(slots=True)
-class _Place:
+class Place:
     """Where in a saved file the reader is."""
 
     name: str = "what it has"
@@ -170,11 +192,40 @@ def _step_name(step: int | str) -> str:
     return f"entry {step + 1}" if isinstance(step, int) else step
 
 
-def _read_results(kind: type[Results], saved: dict[str, Any], where: _Place) -> Results:
-    rows = [dict(each) for each in where.entries("rows", saved["rows"])]
-    records = [each.pop("record", NOTHING) for each in rows]
-    reused = [bool(each.pop("reused", False)) for each in rows]
-    read = _SavedComparison(**saved | {"rows": [{"key": "", **each} for each in rows]})
+MakeText = Callable[["SavedText", Schema], Document]
+"""Makes the document of what was saved of a text, and its schema."""
+
+
+def more_of(text: SavedText) -> dict[str, Any]:
+    """What a document has of a saved text besides its words, schema and truth."""
+    return {name: getattr(text, name) for name in _OF_A_TEXT}
+
+
+def _make_text(saved: SavedText, schema: Schema) -> Document:
+    return Document(saved.id, saved.text, schema, saved.truth, **more_of(saved))
+
+
+class Inputs(NamedTuple):
+    """What a file has of a comparison besides its rows."""
+
+    saved: SavedComparison
+    models: tuple[str, ...]
+    variants: tuple[Variant, ...]
+    texts: tuple[Document, ...]
+
+    @property
+    def more(self) -> dict[str, Any]:
+        """What results have besides, by their own names."""
+        return {
+            "scoring": _read_scoring(self.saved.scoring), "notes": self.saved.notes,
+            "label_log": self.saved.corrections, "looks": self.saved.looks,
+            "slice_by": self.saved.slice_by, "made_at": self.saved.made_at,
+        }  # fmt: skip
+
+
+def read_inputs(saved: dict[str, Any], where: Place, make: MakeText = _make_text) -> Inputs:
+    """What was compared; KeyError, FieldError and others where a file is not what was written."""
+    read = SavedComparison(**saved)
     schemas = {
         digest: Schema(replace(from_json(schema), judged=read.judged.get(digest)))
         for digest, schema in where.entries("schemas", read.schemas.items())
@@ -184,36 +235,35 @@ def _read_results(kind: type[Results], saved: dict[str, Any], where: _Place) -> 
         _read_variant(each, schemas) for each in where.entries("variants", read.variants)
     )
     texts = tuple(
-        Document(
-            each.id, each.text, schemas[each.schema_digest], each.truth,
-            **{name: getattr(each, name) for name in _OF_A_TEXT},
-        )
-        for each in where.entries("texts", read.texts)
-    )  # fmt: skip
-    cells = tuple(map(_as_now, where.entries("rows", read.rows)))
+        make(each, schemas[each.schema_digest]) for each in where.entries("texts", read.texts)
+    )
     for where.name, names in (
         ("texts", [each.id for each in texts]),
         ("variants", [each.label for each in variants]),
     ):
         if twice := find_repeated(map(str, names)):
             raise FieldError(f"{join_truncated(twice)} more than once")
+    return Inputs(read, models, variants, texts)
+
+
+def _read_results(kind: type[Results], saved: dict[str, Any], where: Place) -> Results:
+    rows = [dict(each) for each in where.entries("rows", saved["rows"])]
+    records = [each.pop("record", NOTHING) for each in rows]
+    reused = [bool(each.pop("reused", False)) for each in rows]
+    inputs = read_inputs(saved | {"rows": [{"key": "", **each} for each in rows]}, where)
+    cells = tuple(map(_as_now, where.entries("rows", inputs.saved.rows)))
     where.name = "rows"
     where.problem = f"are {len(cells)} and not one for each text, variant and repeat"
     return results_of_rows(
         kind,
         cells,
-        variants=variants,
-        models=models,
-        texts=texts,
-        repeats=read.repeats,
+        variants=inputs.variants,
+        models=inputs.models,
+        texts=inputs.texts,
+        repeats=inputs.saved.repeats,
         records=records,
         reused=reused,
-        scoring=_read_scoring(read.scoring),
-        notes=read.notes,
-        label_log=read.corrections,
-        looks=read.looks,
-        slice_by=read.slice_by,
-        made_at=read.made_at,
+        **inputs.more,
     )
 
 
@@ -256,10 +306,16 @@ def _read_function(saved: _SavedFunction) -> Any:
     return lost if saved.weight is None else {"rule": lost, "weight": saved.weight}
 
 
-def _text(text: Document) -> dict[str, Any]:
+def describe_text(text: Document) -> dict[str, Any]:
+    """A text with its truth as a file has it."""
+    return {**describe_truth(text), "text": text.text}
+
+
+def describe_truth(text: Document) -> dict[str, Any]:
+    """What a file has of a text besides its words."""
     truth = {} if text.truth is NOTHING else {"truth": text.truth}
     more = {name: getattr(text, name) for name in _OF_A_TEXT if getattr(text, name)}
-    return {"id": text.id, "text": text.text, "schema": text.schema.digest, **truth, **more}
+    return {"id": text.id, "schema": text.schema.digest, **truth, **more}
 
 
 def _variant(variant: Variant, model: str) -> dict[str, Any]:
@@ -314,12 +370,7 @@ def _as_now(row: Row) -> Row:
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise FieldError(f"{path} cannot be read: {why}.", "Check the path.") from None
+def _read(path: str, data: bytes) -> dict[str, Any]:
     hint = "Give a file that comparison.save(path) wrote."
     try:
         text = data.decode("utf-8-sig")

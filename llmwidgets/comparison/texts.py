@@ -6,13 +6,14 @@ import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from itertools import chain
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.files import names_file, read_document, read_paths, read_texts
 from llmwidgets.comparison.files.tables import match_names, missing_text
-from llmwidgets.comparison.records import rows_of
+from llmwidgets.comparison.records import is_dask_frame, rows_of
 from llmwidgets.comparison.values import (
     Scalar,
     decode_text,
@@ -77,7 +78,8 @@ def read_sources(
     likely = ""
     for row, (default, known) in zip(rows, _name_rows(texts, len(rows)), strict=True):
         source, problem = _source(row, default, group)
-        source = replace(source, row=known)
+        if known is not None:
+            source = replace(source, row=known)
         if not problem and not source.text.strip() and not allow_empty:
             problem = "is empty."
         if problem:
@@ -138,6 +140,12 @@ def _rows(texts: Any, group: str | None) -> list[Any]:
         return list(read_texts(texts))
     if isinstance(texts, str) or is_bytes(texts):
         return [texts]
+    if is_dask_frame(texts):
+        raise FieldError(
+            {"texts": "is a Dask DataFrame, whose rows are read where a cluster asks."},
+            "Give cluster=, a dask.distributed.Client (docs/scale.md), or texts.compute() of what "
+            "fits into memory.",
+        )
     if hasattr(texts, "to_dict") and hasattr(texts, "columns"):
         return _rows_of_frame(texts, group)
     if isinstance(texts, Mapping):
@@ -169,11 +177,17 @@ def _rows_of_frame(frame: Any, group: str | None) -> list[Any]:
     return rows_of(frame.loc[:, ~frame.columns.map(str).duplicated()])
 
 
+@lru_cache(maxsize=64)
+def _match_names(names: tuple[Any, ...]) -> tuple[Mapping[Any, str], str]:
+    """Rows of a table are all named alike."""
+    return match_names(names)
+
+
 def _source(row: Any, default: str, group: str | None) -> tuple[TextSource, str]:
     """The row as a source, and what is wrong with it."""
     if not isinstance(row, Mapping):
         row = {"text": row}
-    found, unclear = match_names(row)
+    found, unclear = _match_names(tuple(row))
     named = {key: row[name] for name, key in found.items()}
     name = named.get("id")
     name = default if name is None or is_empty_cell(name) else name_of(name)

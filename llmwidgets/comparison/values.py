@@ -21,12 +21,19 @@ from llmwidgets.secret import Secret
 
 _EXACT = 2**53
 
+_PLAIN_TYPES = frozenset({str, int, bool, type(None)})
+"""What is JSON as it is, and never an empty cell: most of what tables have."""
+
 
 def to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
     """The value as JSON; a key whose cell is blank (NaN, NaT, NA) is left out as not labelled.
 
     `keep_blanks` leaves such cells as they are.
     """
+    if type(value) in _PLAIN_TYPES:
+        return value
+    if type(value) is float and value == value:
+        return int(value) if value.is_integer() and abs(value) < _EXACT else value
     if isinstance(value, Enum):
         return to_jsonable(value.value)
     if value is None or isinstance(value, bool):
@@ -40,10 +47,10 @@ def to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
         return int(value)
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < _EXACT else float(value)
-    if isinstance(value, BaseModel):
+    if type(value) is not dict and isinstance(value, BaseModel):
         return to_jsonable(_as_json(value))
-    if _is_dataclass(value):
-        return to_jsonable(dataclasses.asdict(value))
+    if type(value) is not dict and _is_dataclass(value):
+        return to_jsonable(dataclasses.asdict(value))  # type: ignore[arg-type]
     if isinstance(value, Mapping) or _is_row(value):
         return {
             str(key): to_jsonable(each, keep_blanks=keep_blanks)
@@ -71,6 +78,9 @@ def to_scalar(value: Any) -> Scalar | None:
     Lists, dicts, objects, secrets, what is not finite and texts of over 500 characters are not
     one value by which texts could be told apart.
     """
+    if type(value) is str:
+        plain = whole_text(value).strip()
+        return plain if 0 < len(plain) <= _LONGEST else None
     if is_nothing(value):
         return None
     # The scalars of numpy and pandas: an Interval, a Period, a Timestamp.
@@ -148,7 +158,11 @@ def _with_numbers(written: Any, value: Any) -> Any:
 
 def find_secrets(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Where a record contains a secret, and of which class; the secret itself is not looked at."""
-    if isinstance(value, Secret) or hasattr(type(value), "get_secret_value"):
+    if type(value) is dict:
+        for name, each in value.items():
+            if type(each) not in _PLAIN_TYPES and type(each) is not float:
+                yield from find_secrets(each, property_path(path, str(name)))
+    elif isinstance(value, Secret) or hasattr(type(value), "get_secret_value"):
         yield path, type(value).__name__
     elif isinstance(value, BaseModel) or _is_dataclass(value):
         own = isinstance(value, BaseModel)
@@ -165,8 +179,10 @@ def find_secrets(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 def is_empty_cell(value: Any) -> bool:
     """Whether a cell is empty: NaN, NaT or NA. None is a value: a labelled null."""
-    if value is None or isinstance(value, str | bool | int | Mapping | list | tuple):
+    if type(value) in _PLAIN_TYPES or isinstance(value, str | int | Mapping | list | tuple):
         return False
+    if type(value) is float:
+        return value != value
     if type(value).__name__ in ("NaTType", "NAType"):
         return True
     if isinstance(value, Decimal):

@@ -225,7 +225,7 @@ atexit.register(stop_engine)
 
 _MANY = 20_000
 _thresholds: list[tuple[int, int, int]] = []
-"""What counted as each block of `collect_seldom` began; all of them run on the engine's loop."""
+"""What counted as each block of `collect_seldom` began."""
 
 
 @contextlib.contextmanager

@@ -54,6 +54,7 @@ from llmwidgets.errors import (
     BadRequest,
     Failure,
     FailureCode,
+    FieldError,
     Forbidden,
     InternalError,
     InvalidRecord,
@@ -322,6 +323,8 @@ class Extractor:
             return row
 
     async def _ask(self, text: Document, key: Key, attempts: Attempts) -> Row:
+        if not text.text or text.text.isspace():
+            raise FieldError("The text is empty.", "Leave empty texts out, or give their text.")
         await self.learn()
         if self._loads_model:
             # So that no text's time includes it. A probe has loaded the model; if that was long

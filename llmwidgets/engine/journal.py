@@ -140,6 +140,10 @@ class Journal:
             were = self._changes or self._recovered or self._rescued
             return not were and file.change() is None and not file.siblings_gone()
 
+    def reopened(self) -> Journal:
+        """The journal of another run that is to find these rows."""
+        return self
+
     # -- rows ------------------------------------------------------------------------------------
 
     def put(self, row: Row) -> int:

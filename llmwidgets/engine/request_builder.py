@@ -93,7 +93,7 @@ class Document:
     Texts of the same `group` belong together (pages of one document, mails of one sender); empty
     if nothing was said about that. `blanks` labels of its truth are empty and not scored; `notes`
     say what was assumed when its file was read. `metadata` has what else is known of the text, by
-    name: it is neither sent nor in a journal.
+    name: it is not sent, and in no journal but the folder of a run on a cluster.
     """
 
     id: str
@@ -193,6 +193,10 @@ class TokenRange(NamedTuple):
     def plus(self, other: TokenRange, times: int) -> TokenRange:
         """This and `times` the other."""
         return TokenRange(*(one + two * times for one, two in zip(self, other, strict=True)))
+
+    def times(self, share: float) -> TokenRange:
+        """This, multiplied."""
+        return TokenRange(*(round(each * share) for each in self))
 
 
 def count_tokens_in(text: str) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.text_files import TextFiles
+from llmwidgets.comparison.cluster.texts.text_files import TextFiles
 from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError
 

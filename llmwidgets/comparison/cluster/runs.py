@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,16 @@ import platformdirs
 from llmwidgets.comparison.cluster.dask_adapter import DaskCluster
 from llmwidgets.comparison.cluster.driver import Cluster, ClusterRun
 from llmwidgets.comparison.cluster.folder import RunFolder
+from llmwidgets.comparison.cluster.grants import texts_a_chunk
 from llmwidgets.comparison.cluster.manifest import Manifest, claim_folder, identify_texts
 from llmwidgets.comparison.cluster.parts import find_variants
+from llmwidgets.comparison.cluster.results.saved_run import (
+    RunEnd,
+    note_end,
+    note_run,
+    stored_results,
+)
+from llmwidgets.comparison.cluster.results.stored_replies import StoredReplies
 from llmwidgets.comparison.cluster.spec import (
     Chunk,
     RunSpec,
@@ -28,46 +36,33 @@ from llmwidgets.comparison.cluster.spec import (
     pack,
     spec_name,
 )
-from llmwidgets.comparison.cluster.stored_replies import StoredReplies
-from llmwidgets.comparison.cluster.text_files import (
-    StoredDocument,
-    TextFiles,
-    TextPlace,
-    find_text_files,
-)
-from llmwidgets.comparison.core import CellKey, ResultIndex, Results, Rules
-from llmwidgets.comparison.runs import RunOptions, RunPlan, read_documents, watch_run
+from llmwidgets.comparison.cluster.texts.text_files import StoredDocument, files_of, texts_to_count
+from llmwidgets.comparison.core import CellKey, ResultData, Results, Rules
+from llmwidgets.comparison.runs import RunOptions, RunPlan, ask_for_budget, watch_run
 from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.request_builder import Document, Plan
 from llmwidgets.store.store import Store
 
-_TEXTS_A_CHUNK = 500
+
+def name_folder(options: RunOptions) -> RunOptions:
+    """The options with the run's folder by its name, a new one where none was given."""
+    journal = options.journal
+    if journal in (None, True, False):
+        base = Path(platformdirs.user_cache_dir("llmwidgets")) / "runs"
+        journal = base / secrets.token_hex(8)
+    return replace(options, journal=str(journal))
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterOptions:
-    """Where chunks run and what outlives them; see `compare`."""
+def folder_of(results: ResultData) -> str:
+    """The folder in which another run finds these replies; a new one where they are in none.
 
-    cluster: Any
-    store: Store | None = None
-
-
-def read_stored_documents(schema: Any, texts: Any, truth: Any, **more: Any) -> tuple[Document, ...]:
-    """The texts, their words left in their files where they are given by reference."""
-    files = find_text_files(texts)
-    if files is None:
-        return read_documents(schema, texts, truth, **more)
-    width = max(2, len(str(len(files))))
-    rows = [
-        {"id": f"text-{at:0{width}}", **row, "text": ""} for at, row in enumerate(files.rows(), 1)
-    ]
-    documents = read_documents(schema, rows, truth, allow_empty=True, **more)
-    return tuple(
-        StoredDocument(each.id, TextPlace(files, at), each.schema, each.truth,  # type: ignore[arg-type]
-                       each.by_record, each.group, each.blanks, each.notes, each.metadata)
-        for at, each in enumerate(documents)
-    )  # fmt: skip
+    A folder has the replies of all its texts, and of no others.
+    """
+    journal = results.journal
+    known = isinstance(journal, StoredReplies) and not results.slice_by
+    place = journal.folder.place if known else name_folder(RunOptions()).journal  # type: ignore[attr-defined]
+    return str(place)
 
 
 def run_on_cluster(
@@ -75,50 +70,46 @@ def run_on_cluster(
     store: Store | None = None,
 ) -> Results:  # fmt: skip
     """Ask everything on the cluster's workers; what is left unasked is a row."""
-    adapter: Cluster = DaskCluster(cluster)
     plan = planned.plan
-    folder = RunFolder(_place(options.journal))
-    files = _files_of(plan.texts)
-    claim_folder(folder, Manifest(identify_texts(plan.texts, files), _TEXTS_A_CHUNK, plan.repeats))
+    ask_for_budget(planned, options.budget, texts_to_count(plan.texts))
+    adapter: Cluster = DaskCluster(cluster)
+    folder = RunFolder(str(name_folder(options).journal))
+    files = files_of(plan.texts)
+    slots = sum((adapter.workers or {}).values())
+    size = texts_a_chunk(len(plan.texts), plan.repeats, slots)
+    claim_folder(folder, Manifest(identify_texts(plan.texts, files), size, plan.repeats))
     schemas = SchemaNumbers()
-    chunks = list(_write_chunks(folder, plan, schemas))
+    chunks = list(_write_chunks(folder, plan, schemas, size))
     variants = describe_variants(plan.columns, schemas, store, find_variants(folder))
     spec = pack(
         RunSpec(variants, schemas.specs, plan.repeats, rules, describe_policy(planned.policy),
                 files)
     )  # fmt: skip
     folder.write(spec_name(digest_of(spec)), spec)
+    names = [each.name for each in variants]
+    # What a loaded folder shows of a run whose driver dies.
+    unasked = _results(kind, folder, planned, rules, names, chunks, RunEnd({}, {}))
+    note_run(folder, unasked, names, [each.connection.kind for each in plan.columns], chunks)
 
     def words(chunk: Chunk) -> tuple[str, ...]:
         return tuple(each.text for each in plan.texts[chunk.start : chunk.stop])
 
     run = ClusterRun(
-        plan, chunks, adapter, folder, digest_of(spec), concurrency=options.concurrency,
+        plan, chunks, adapter, folder, digest_of(spec), policy=planned.policy,
+        concurrency=options.concurrency, budget=options.budget,
         texts=words if files is None else None,
     )  # fmt: skip
     watch_run(run, shown=options.progress)
-    if run.error is not None:
-        raise run.error
-    return _results(kind, run, planned, rules, [each.name for each in variants])
+    end = _end_of(run)
+    note_end(folder, end)
+    return _results(kind, folder, planned, rules, names, chunks, end)
 
 
-def _place(journal: Any) -> str:
-    if journal in (None, True, False):
-        base = Path(platformdirs.user_cache_dir("llmwidgets")) / "runs"
-        return str(base / secrets.token_hex(8))
-    return str(journal)
-
-
-def _files_of(texts: Sequence[Document]) -> TextFiles | None:
-    words = getattr(texts[0], "_words", None)
-    return words.files if isinstance(words, TextPlace) else None
-
-
-def _write_chunks(folder: RunFolder, plan: Plan, schemas: SchemaNumbers) -> list[Chunk]:
+def _write_chunks(folder: RunFolder, plan: Plan, schemas: SchemaNumbers, size: int) -> list[Chunk]:
     """What is told of the texts besides their words, a file for each chunk."""
     chunks = []
-    for number, start in enumerate(range(0, len(plan.texts), _TEXTS_A_CHUNK)):
-        texts = list(islice(plan.texts, start, start + _TEXTS_A_CHUNK))
+    for number, start in enumerate(range(0, len(plan.texts), size)):
+        texts = list(islice(plan.texts, start, start + size))
         specs = [(_at(each, start + at), describe_text(each, schemas))
                  for at, each in enumerate(texts)]  # fmt: skip
         data = pack(specs)
@@ -129,32 +120,38 @@ def _write_chunks(folder: RunFolder, plan: Plan, schemas: SchemaNumbers) -> list
 
 
 def _at(text: Document, place: int) -> int:
-    words = getattr(text, "_words", None)
-    return words.at if isinstance(words, TextPlace) else place
+    return text.at if isinstance(text, StoredDocument) else place
+
+
+def _end_of(run: ClusterRun) -> RunEnd:
+    """How the chunks ended: with a part, or all of it in one failure."""
+    parts, rest = {}, {}
+    words: dict[Any, Row] = {}
+    for variant, summaries in enumerate(run.summaries):
+        for each in summaries:
+            at = variant, each.progress.chunk
+            if each.reused or each.error is None:
+                parts[at] = each.reused
+            else:
+                if each.error not in words:
+                    words[each.error] = Row.of_failure("", each.error.failure())
+                rest[at] = words[each.error]
+    return RunEnd(parts, rest, [frozenset(each) for each in run.unenforced], run.notes)
 
 
 def _results(
-    kind: type[Results], run: ClusterRun, planned: RunPlan, rules: Rules, names: Sequence[str]
-) -> Results:
-    plan = run.plan
-    replies = StoredReplies(run.folder, names, len(run.chunks))
-    rows = ResultIndex(len(plan.columns), len(plan.texts), plan.repeats)
-    for variant, summaries in enumerate(run.summaries):
-        for each in summaries:
-            chunk = run.chunks[each.progress.chunk]
-            for number, again in enumerate(each.reused):
-                text, repeat = divmod(number, plan.repeats)
-                cell = CellKey(variant, chunk.start + text, repeat)
-                row_id = replies.row_id(variant, chunk.number, number)
-                rows.put(cell, row_id, reused=bool(again))
+    kind: type[Results], folder: RunFolder, planned: RunPlan, rules: Rules, names: Sequence[str],
+    chunks: Sequence[Chunk], end: RunEnd,
+) -> Results:  # fmt: skip
+    plan = planned.plan
 
-    def read(row: Row, cell: CellKey) -> Extraction:
+    def read(row: Row, cell: CellKey, again: bool) -> Extraction:
         column, document = plan.columns[cell.variant], plan.texts[cell.text]
-        again = rows.reused(cell)
         return read_extraction(column, document, cell.repeat, row, reused=again)
 
-    return kind(
+    return stored_results(
+        kind, folder, names, [each.stop - each.start for each in chunks], end, read,
         variants=planned.variants, models=tuple(each.model for each in plan.columns),
-        texts=plan.texts, rows=rows, journal=replies, read=read, scoring=rules,
-        notes=planned.notes, columns=plan.columns,
+        texts=plan.texts, repeats=plan.repeats, scoring=rules, notes=planned.notes,
+        columns=plan.columns,
     )  # fmt: skip

@@ -6,6 +6,7 @@ import codecs
 import gzip
 import io
 import os
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -161,12 +162,46 @@ def _unpack(data: bytes, name: str) -> bytes:
 # -- What a value names: nothing is read of a text that only looks like the name of a file.
 
 
+_URL = re.compile(r"(?:s3|gs|gcs|abfss?|hdfs|file)://\S{1,1000}")
+_GLOB = re.compile(r"[^\n]{0,1000}[*?\[][^\n]{0,1000}")
+
+
+def names_data_set(value: Any) -> bool:
+    """Whether this names Parquet files that a cluster reads: a glob, or the URL of any.
+
+    So is a list of nothing else.
+    """
+    if isinstance(value, list | tuple):
+        return bool(value) and all(map(names_data_set, value))
+    if not isinstance(value, str | os.PathLike):
+        return False
+    name = os.fspath(value)
+    if not isinstance(name, str) or _URL.fullmatch(name.strip()):
+        return isinstance(name, str)
+    is_glob = _kind_of(name.strip()) == ".parquet" and _GLOB.fullmatch(name) is not None
+    return is_glob and not os.path.exists(os.path.expanduser(name))
+
+
+def _refuse_data_set(value: Any, argument: str) -> None:
+    if argument not in ("texts", "truth") or not names_data_set(value):
+        return
+    name = os.fspath(value[0] if isinstance(value, list | tuple) else value).strip()
+    read = f"pd.read_parquet({name!r})"
+    if not _URL.fullmatch(name):
+        read = f"pd.concat(map(pd.read_parquet, sorted(glob.glob({name!r}))))"
+    raise FieldError(
+        {argument: f"{name} names files that are read where a cluster asks."},
+        f"Give cluster=, a dask.distributed.Client (docs/scale.md), or a DataFrame: {read}.",
+    )
+
+
 def names_file(value: Any, argument: str) -> bool:
     """Whether what a user gave is a path, or as a string the name of a table or of a PDF.
 
-    FieldError for such a name without a file, and for a string that is the name of a folder or
-    of another file: it may be meant as either.
+    FieldError for such a name without a file, for a string that is the name of a folder or
+    of another file: it may be meant as either; and for what only a cluster reads.
     """
+    _refuse_data_set(value, argument)
     if not isinstance(value, str):
         return isinstance(value, os.PathLike)
     bare = value.strip()

@@ -550,7 +550,11 @@ class TextGrounding:
     """One text in which values are looked for; each is looked for once, whoever gave it."""
 
     def __init__(self, text: Document, copying: Sequence[ExampleLeakage] = ()) -> None:
-        self._source = SourceText(text.text)
+        try:
+            self._source = SourceText(text.text)
+        except FieldError:
+            # Its file is gone: nothing is said of what is in it.
+            self._source = SourceText("")
         self._leaves = leaves_by_path(text.schema)
         self._copying = copying
         self._groundings: dict[tuple[type, Any, str], Grounding] = {}

@@ -64,7 +64,8 @@ class Estimate:
     how many answers the range rests on besides, 0 if it is worked out alone;
     `price_changes` are sentences on prices that change within 60 days. `token_hosts` give tokens to
     connections that sign in without a key: no text goes there. `memory` is what the run is likely
-    to need, and what is free.
+    to need, and what is free. `counted` has how many of how many texts were counted, where it was
+    not all of them.
     """
 
     calls: int
@@ -80,6 +81,7 @@ class Estimate:
     price_changes: tuple[str, ...] = ()
     token_hosts: tuple[str, ...] = ()
     memory: Memory | None = None
+    counted: tuple[int, int] | None = None
 
     @property
     def cost(self) -> float | None:
@@ -107,15 +109,17 @@ class TrialMeasure:
 def estimate(
     plan: Plan,
     tried: Mapping[str, Sequence[TrialMeasure]] | None = None,
+    counted: Sequence[Document] | None = None,
     *,
     journal_on_disk: bool = True,
 ) -> Estimate:
     """What the plan would take, were nothing reused.
 
-    `tried` has answers by the label of their variant: from two on they narrow its range.
+    `tried` has answers by the label of their variant: from two on they narrow its range. `counted`
+    are texts of the plan that stand for all of them.
     """
-    tried = tried or {}
-    sums = [_VariantSums(each, plan, tried.get(each.label, ())) for each in plan.columns]
+    tried, texts = tried or {}, plan.texts if counted is None else counted
+    sums = [_VariantSums(each, plan, tried.get(each.label, ()), texts) for each in plan.columns]
     low, high = ([each.cost(end) for each in sums] for end in ("low", "high"))
     return Estimate(
         calls=plan.asked * len(plan.columns),
@@ -136,7 +140,8 @@ def estimate(
         token_hosts=tuple(
             dict.fromkeys(host for each in plan.columns for host in each.connection.token_hosts)
         ),
-        memory=Memory(needed_memory(plan, journal_on_disk=journal_on_disk), free_memory()),
+        memory=Memory(needed_memory(plan, counted, journal_on_disk=journal_on_disk), free_memory()),
+        counted=None if len(texts) == len(plan.texts) else (len(texts), len(plan.texts)),
     )
 
 
@@ -149,7 +154,10 @@ def _sum_known(prices: list[float | None]) -> float | None:
 class _VariantSums:
     """One variant's sums over all texts."""
 
-    def __init__(self, variant: ResolvedVariant, plan: Plan, tried: Sequence[TrialMeasure]) -> None:
+    def __init__(
+        self, variant: ResolvedVariant, plan: Plan, tried: Sequence[TrialMeasure],
+        texts: Sequence[Document],
+    ) -> None:  # fmt: skip
         self.variant, self.calls = variant, plan.asked
         self.learned = record_of(variant.connection, variant.model, variant.target).facts
         self.tried = 0
@@ -157,7 +165,7 @@ class _VariantSums:
         self.too_long: list[TooLongText] = []
         self._builders: dict[Schema, RequestBuilder] = {}
         self.tokens_in = self.tokens_out = TokenRange(0, 0, 0)
-        for text in plan.texts:
+        for text in texts:
             builder = self._builder(text.schema)
             asked = builder.tokens_in(text)
             limit = builder.window or (builder.facts and builder.facts.input_limit)
@@ -166,6 +174,10 @@ class _VariantSums:
                 self.too_long.append(TooLongText(text.id, variant.label, asked.likely, limit))
             self.tokens_in = self.tokens_in.plus(asked, plan.repeats)
             self.tokens_out = self.tokens_out.plus(builder.tokens_out, plan.repeats)
+        if len(texts) != len(plan.texts):
+            share = len(plan.texts) / len(texts)
+            self.tokens_in = self.tokens_in.times(share)
+            self.tokens_out = self.tokens_out.times(share)
         self._learn(tried)
 
     def _builder(self, schema: Schema) -> RequestBuilder:
@@ -246,6 +258,7 @@ def estimate_sentences(likely: Estimate) -> tuple[str, ...]:
         f"{head}{f', {rest}' if rest else ''}.",
         f"The texts go to {hosts}, and to no other host." if hosts else "",
         token_words(likely),
+        "Worked out from {:,} of {:,} texts.".format(*likely.counted) if likely.counted else "",
         f"By what {count(likely.tried, 'answer')} took." if likely.tried else "",
         _too_long(likely.too_long),
         memory_words(likely.memory),

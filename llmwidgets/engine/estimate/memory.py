@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,7 +15,7 @@ from llmwidgets.engine.network.pacing import CONCURRENCY_MOST
 from llmwidgets.formatting import escape_controls, file_size
 
 if TYPE_CHECKING:
-    from llmwidgets.engine.request_builder import Plan
+    from llmwidgets.engine.request_builder import Document, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,14 @@ _CHARACTER = 4
 """Of a text that is being asked: as a question, as bytes on their way."""
 
 
-def needed_memory(plan: Plan, *, journal_on_disk: bool = True) -> int:
-    """What the plan would need, in bytes. Its texts are in memory already."""
+def needed_memory(
+    plan: Plan, counted: Sequence[Document] | None = None, *, journal_on_disk: bool = True
+) -> int:
+    """What the plan would need, in bytes. Its texts are in memory already.
+
+    `counted` are those whose length is looked at, all of them by default.
+    """
+    sample = plan.texts if counted is None else counted
     texts, columns = len(plan.texts), len(plan.columns)
     schemas = {id(text.schema): text.schema for text in plan.texts}
     times = Counter(id(text.schema) for text in plan.texts)
@@ -57,7 +63,7 @@ def needed_memory(plan: Plan, *, journal_on_disk: bool = True) -> int:
     extraction += 0 if journal_on_disk else _IN_MEMORY
     each_column = plan.asked * extraction + fields * plan.repeats * _FIELD
     at_once = min(columns * plan.asked, CONCURRENCY_MOST)
-    characters = sum(len(text.text) for text in plan.texts) / max(1, texts)
+    characters = sum(len(text.text) for text in sample) / max(1, len(sample))
     needed = (
         (0 if "aiohttp" in sys.modules else _RUN_CODE)
         + (0 if "pandas" in sys.modules else _SCORE_CODE)
