@@ -14,7 +14,7 @@ from typing import Any
 from llmwidgets.comparison.cluster.folder import RunFolder
 from llmwidgets.dialects.types import Enforcement, ResponseFormat, Usage
 from llmwidgets.engine.journal_rows import Row, current_status, is_sound
-from llmwidgets.errors import FailureCode, InternalError
+from llmwidgets.errors import FailureCode, InternalError, LLMWidgetsError
 
 REPLIES = "replies"
 """The folder of the data set, with a folder for each variant."""
@@ -150,6 +150,11 @@ def _broken_part(name: str, why: str) -> InternalError:
         "Run the comparison again with the same journal= to ask for what is missing.",
         code=FailureCode.JOURNAL.value,
     )
+
+
+def as_lost(error: LLMWidgetsError, name: str) -> InternalError:
+    """The failure of a reply whose part cannot be read for this reason."""
+    return error if isinstance(error, InternalError) else _broken_part(name, error.message)
 
 
 def lost_row(name: str) -> Row:

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llmwidgets.comparison.cluster.stored_replies import StoredReplies
+from llmwidgets.comparison.cluster.results.stored_replies import StoredReplies
 
 from llmwidgets.comparison.cluster.folder import RunFolder
 from llmwidgets.comparison.cluster.parts import (
@@ -157,7 +157,7 @@ def test_a_broken_part_is_a_row_that_says_where(tmp_path, kind) -> None:
     folder.write(name, broken_parts()[kind])
     with pytest.raises(InternalError, match=name):
         read_part(folder.read(name), name)
-    replies = StoredReplies(folder, ["luna-1a2b3c4d"], 2)
+    replies = StoredReplies(folder, ["luna-1a2b3c4d"], [9, 9])
     found = replies.get(replies.row_id(0, 1, 4))
     assert (found.status, found.code) == ("InternalError", "journal")
     assert name in found.message

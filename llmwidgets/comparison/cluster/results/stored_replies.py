@@ -15,13 +15,13 @@ from itertools import accumulate
 from typing import Any
 
 from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.parts import part_name, read_part
+from llmwidgets.comparison.cluster.parts import as_lost, lost_row, part_name, read_part
 from llmwidgets.comparison.core import ResultIndex
 from llmwidgets.dialects.types import Enforcement
 from llmwidgets.engine.extraction import OTHERS_BROKE, unenforced_row
-from llmwidgets.engine.journal import Journal, Row, is_sound
+from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.journal_rows import pack_key
-from llmwidgets.errors import FAILURES, FailureCode, InternalError, LLMWidgetsError
+from llmwidgets.errors import FAILURES, LLMWidgetsError
 
 _SHIFT = 1 << 20
 """Ids of rows are those of their part times this, and their number in it from 1."""
@@ -77,14 +77,8 @@ class StoredReplies(Journal):
             return replace(super().get(id - _IN_MEMORY), id=id)
         variant, chunk, number = self._find_place(id)
         rows = self._part(variant, chunk)
-        if rows:
-            return rows[number]
-        failure = InternalError(
-            f"The run's folder {self.folder.place} no longer has this reply.",
-            "Run the comparison again into the same folder to ask for what is missing.",
-            code=FailureCode.JOURNAL.value,
-        )
-        return Row.of_failure("", failure, id=id)
+        # Of a part that cannot be read, every row is the one that says why.
+        return rows[number] if number < len(rows) else replace(rows[0], id=id)
 
     def get_all(self, ids: Sequence[int]) -> list[Row]:
         """The rows of these ids."""
@@ -118,7 +112,7 @@ class StoredReplies(Journal):
         return variant, chunk, number - 1
 
     def _part(self, variant: int, chunk: int) -> list[Row]:
-        """The rows of a part; none if it is gone, or not what the run wrote."""
+        """The rows of a part; the one that says why if it is gone, or not what the run wrote."""
         at = variant, chunk
         with self._reading:
             if at in self._parts:
@@ -134,12 +128,15 @@ class StoredReplies(Journal):
         return rows
 
     def _read_part(self, variant: int, chunk: int) -> Iterator[Row]:
-        rows = list[Row]()
-        # What reads a damaged file raises anything.
-        with suppress(Exception):
-            name = part_name(self.names[variant], chunk)
-            rows = read_part(self.folder.read(name) or b"", name)
-        if len(rows) != self.sizes[chunk] or not all(map(is_sound, rows)):
+        name = part_name(self.names[variant], chunk)
+        try:
+            data = self.folder.read(name)
+            rows = [] if data is None else read_part(data, name)
+        except LLMWidgetsError as error:
+            yield Row.of_failure("", as_lost(error, name))
+            return
+        if len(rows) != self.sizes[chunk]:
+            yield lost_row(name)
             return
         for number, row in enumerate(rows):
             broke = row.mode is Enforcement.SCHEMA and self._unenforced is not None
