@@ -39,11 +39,14 @@ def identify_texts(texts: Iterable[Document], files: TextFiles | None) -> str:
     return whole.hexdigest()
 
 
-def claim_folder(folder: RunFolder, manifest: Manifest) -> None:
-    """Have the folder for runs of these texts; FieldError if it has replies of others."""
+def claim_folder(folder: RunFolder, manifest: Manifest) -> int:
+    """Have the folder for runs of these texts; FieldError if it has replies of others.
+
+    Returns how many texts a chunk of the folder has: those of the first run, with whatever workers.
+    """
     data = json.dumps(asdict(manifest), indent=1).encode()
     if folder.write_new(MANIFEST, data):
-        return
+        return manifest.texts_a_chunk
     found = _read(folder.read(MANIFEST))
     if found is None:
         problem = f"its {MANIFEST} was not written by a run."
@@ -51,10 +54,12 @@ def claim_folder(folder: RunFolder, manifest: Manifest) -> None:
         problem = "it was written by another version of llmwidgets."
     elif found.get("texts") != manifest.texts:
         problem = "it has the replies of other texts."
-    elif found != asdict(manifest):
-        problem = "it has the replies of a run with other repeats or chunks."
+    elif found.get("repeats") != manifest.repeats:
+        problem = "it has the replies of a run with another number of repeats."
+    elif not isinstance(size := found.get("texts_a_chunk"), int) or size < 1:
+        problem = f"its {MANIFEST} was changed by hand."
     else:
-        return
+        return size
     raise FieldError(
         {"journal": f"{folder.place} cannot be used: {problem}"}, "Give a folder of its own."
     )

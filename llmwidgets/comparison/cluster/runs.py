@@ -77,7 +77,7 @@ def run_on_cluster(
     files = files_of(plan.texts)
     slots = sum((adapter.workers or {}).values())
     size = texts_a_chunk(len(plan.texts), plan.repeats, slots)
-    claim_folder(folder, Manifest(identify_texts(plan.texts, files), size, plan.repeats))
+    size = claim_folder(folder, Manifest(identify_texts(plan.texts, files), size, plan.repeats))
     schemas = SchemaNumbers()
     chunks = list(_write_chunks(folder, plan, schemas, size))
     variants = describe_variants(plan.columns, schemas, store, find_variants(folder))
