@@ -14,6 +14,8 @@ import platformdirs
 from llmwidgets.comparison.cluster.dask_adapter import DaskCluster
 from llmwidgets.comparison.cluster.driver import Cluster, ClusterRun
 from llmwidgets.comparison.cluster.folder import RunFolder
+from llmwidgets.comparison.cluster.results import index_replies, results_of_parts
+from llmwidgets.comparison.cluster.scoring import AnsweredSpec, ScoringRun, ScoringSpec
 from llmwidgets.comparison.cluster.spec import (
     Chunk,
     RunSpec,
@@ -32,10 +34,9 @@ from llmwidgets.comparison.cluster.text_files import (
     find_text_files,
 )
 from llmwidgets.comparison.cluster.worker import SPEC
-from llmwidgets.comparison.core import CellKey, ResultIndex, Results, Rules
+from llmwidgets.comparison.core import ResultData, Results, Rules
+from llmwidgets.comparison.measures.aggregate import adopt_aggregates
 from llmwidgets.comparison.runs import RunOptions, RunPlan, read_documents, watch_run
-from llmwidgets.engine.extraction import Extraction, read_extraction
-from llmwidgets.engine.journal import Row
 from llmwidgets.engine.request_builder import Document, Plan
 from llmwidgets.store.store import Store
 
@@ -95,7 +96,9 @@ def run_on_cluster(
     watch_run(run, shown=options.progress)
     if run.error is not None:
         raise run.error
-    return _results(kind, run, planned, rules)
+    results = _results(kind, run, planned, rules)
+    _sum_up(results, run, adapter, schemas)
+    return results
 
 
 def _place(journal: Any) -> str:
@@ -131,23 +134,36 @@ def _at(text: Document, place: int) -> int:
 def _results(kind: type[Results], run: ClusterRun, planned: RunPlan, rules: Rules) -> Results:
     plan = run.plan
     replies = StoredReplies(run.folder, len(run.chunks))
-    rows = ResultIndex(len(plan.columns), len(plan.texts), plan.repeats)
-    for variant, summaries in enumerate(run.summaries):
-        for each in summaries:
-            chunk = run.chunks[each.progress.chunk]
-            for number, again in enumerate(each.reused):
-                text, repeat = divmod(number, plan.repeats)
-                cell = CellKey(variant, chunk.start + text, repeat)
-                row_id = replies.row_id(variant, chunk.number, number)
-                rows.put(cell, row_id, reused=bool(again))
-
-    def read(row: Row, cell: CellKey) -> Extraction:
-        column, document = plan.columns[cell.variant], plan.texts[cell.text]
-        again = rows.reused(cell)
-        return read_extraction(column, document, cell.repeat, row, reused=again)
-
-    return kind(
-        variants=planned.variants, models=tuple(each.model for each in plan.columns),
-        texts=plan.texts, rows=rows, journal=replies, read=read, scoring=rules,
+    index = index_replies(replies, run.chunks, _reused(run), plan.repeats)
+    return results_of_parts(
+        kind, plan.columns, plan.texts, index, replies, variants=planned.variants, scoring=rules,
         notes=planned.notes, columns=plan.columns,
     )  # fmt: skip
+
+
+def _reused(run: ClusterRun) -> list[list[bytes]]:
+    """By variant and chunk, what its summary says of each extraction."""
+    reused = [[b""] * len(run.chunks) for _ in run.plan.columns]
+    for own, summaries in zip(reused, run.summaries, strict=True):
+        for each in summaries:
+            own[each.progress.chunk] = each.reused
+    return reused
+
+
+def _sum_up(results: ResultData, run: ClusterRun, cluster: Cluster, schemas: SchemaNumbers) -> None:
+    """Have the workers score what they asked; what was stopped is scored where it is looked at."""
+    if run.stopped:
+        return
+    plan = run.plan
+    variants = tuple(
+        AnsweredSpec(
+            each.label, each.model, None if each.schema is None else schemas.number(each.schema),
+            each.dialect,
+        )
+        for each in plan.columns
+    )  # fmt: skip
+    spec = ScoringSpec(variants, schemas.specs, plan.repeats, len(run.chunks), results.scoring)
+    scoring = ScoringRun(cluster, run.folder, spec, run.chunks, plan.texts)
+    sums = scoring.run(_reused(run))
+    if sums is not None:
+        adopt_aggregates(results, lambda: sums)
