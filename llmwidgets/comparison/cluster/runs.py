@@ -14,7 +14,7 @@ import platformdirs
 from llmwidgets.comparison.cluster.dask_adapter import DaskCluster
 from llmwidgets.comparison.cluster.driver import Cluster, ClusterRun
 from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.results import index_replies, results_of_parts
+from llmwidgets.comparison.cluster.part_results import index_replies, results_of_parts
 from llmwidgets.comparison.cluster.scoring import AnsweredSpec, ScoringRun, ScoringSpec
 from llmwidgets.comparison.cluster.spec import (
     Chunk,

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.results import index_replies, results_of_parts
+from llmwidgets.comparison.cluster.part_results import index_replies, results_of_parts
 from llmwidgets.comparison.cluster.spec import (
     Chunk,
     SchemaSpec,

@@ -21,8 +21,8 @@ from benchmarks.docubench import compared
 from benchmarks.docubench import docubench as docubench_rules
 from llmwidgets.comparison import Comparison
 from llmwidgets.comparison.cluster.folder import RunFolder
+from llmwidgets.comparison.cluster.part_results import index_replies, results_of_parts
 from llmwidgets.comparison.cluster.parts import pack_part, part_name
-from llmwidgets.comparison.cluster.results import index_replies, results_of_parts
 from llmwidgets.comparison.cluster.scoring import (
     AnsweredSpec,
     AnsweredVariant,
