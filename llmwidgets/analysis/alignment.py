@@ -33,6 +33,7 @@ from llmwidgets.analysis.pairing import (
     by_shared,
     cheapest,
     identical,
+    reordered,
 )
 from llmwidgets.analysis.rules import ListRule
 from llmwidgets.schemas import Schema
@@ -43,6 +44,7 @@ MOST_WORK = 1_500_000
 
 _MOST_PAIRS = 100_000
 _FOLDED = (dict, list, tuple)
+_NUMBERS = frozenset({int, float, bool})
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 PER_LISTS = 12
 """Measured: pairing two lists, however short, costs as much as this many comparisons more."""
@@ -54,7 +56,7 @@ def count_leaves(data: Any, counts: Callable[[Any], bool] | None = None) -> int:
     >>> count_leaves({"lines": [{"total": 1}, {"total": 2}]})
     2
     """
-    if not isinstance(data, dict | list | tuple) or not data:
+    if not isinstance(data, _FOLDED) or not data:
         return 1 if counts is None or counts(data) else 0
     values = data.values() if isinstance(data, dict) else data
     if counts is None:
@@ -245,12 +247,15 @@ class Alignment:
     ) -> list[LeafPair]:
         fields: dict[Any, Any] = value if isinstance(value, dict) else {}
         rows = [] if isinstance(value, dict) else self._extra(value, path, pattern)
+        patterns = self.known.patterns
         rooms = {} if most is None else shared_room(truth, fields, most)
         for name in truth if truth.keys() == fields.keys() else {**truth, **fields}:
             one, other = truth.get(name, NOTHING), fields.get(name, NOTHING)
-            at, inner = _place(self.known.patterns, path, pattern, str(name))
-            if is_same_scalar(one, other) and (type(one) is not str or one.strip()):
-                rows.append(LeafPair(at, inner, one, one))
+            at, inner = _place(patterns, path, pattern, str(name))
+            kind = type(one)
+            # Most leaves are plain values, which need no look inside.
+            if one.strip() if kind is str else kind in _NUMBERS and one == one:
+                rows.append(LeafPair(at, inner, one, one if is_same_scalar(one, other) else other))
             else:
                 rows += self.rows(one, other, at, inner, rooms.get(name))
         return rows
@@ -309,6 +314,9 @@ class Alignment:
         key = (id(truth), id(value), pattern)
         if most is None and key in self._pairs:
             return self._pairs[key]
+        # By every rule of ours all of these are right, so no other pairs have more.
+        if not self.own and (found := reordered(truth, value)) is not None:
+            return found
         notes, many = dict(self.notes), len(truth) * len(value) > _MANY_PAIRS
         paired = identical(truth, value) if many else {}
         left, right = _rest(dict(enumerate(truth)), dict(enumerate(value)), paired)
@@ -447,12 +455,13 @@ class Alignment:
         labelled += len(plain)
         bits, bit, same = 0, 1, self.same
         for name, inner, each in plain:
-            if name not in fields or name in silent:
+            given = fields.get(name, NOTHING)
+            if given is NOTHING or name in silent:
                 missed += 1
                 bits |= 2 * bit
             # By every rule of ours the truth itself is right.
-            elif (type(each) is str and fields[name] == each and inner not in self.own) or same(
-                inner, each, fields[name]
+            elif (type(given) is type(each) and given == each and inner not in self.own) or same(
+                inner, each, given
             ):
                 right += 1
                 bits |= bit
@@ -490,6 +499,9 @@ class Alignment:
 
     def _count_extra(self, value: Any) -> PairCounts:
         """Rows for values that are given although truth is null."""
+        if type(value) is dict and _PLAIN.issuperset(map(type, value.values())):
+            filled = len(value) - len(self.known.silent(value))
+            return PairCounts(filled, 0, filled, 0)
         leaves = count_leaves(value, counts=lambda each: not is_empty(each))
         return PairCounts(leaves, 0, leaves, 0)
 

@@ -269,6 +269,7 @@ def comparator_for(schema: Schema | None, rules: Mapping[str, Rule]) -> FieldCom
 
 
 _AS_TEXT = Comparator("text")
+_FOLDED = (dict, list)
 
 
 @dataclass(slots=True)
@@ -294,7 +295,7 @@ class FieldComparator:
 
     def same(self, pattern: str, truth: Any, value: Any) -> bool:
         """Whether the value at this place counts as the truth. Neither is empty."""
-        if isinstance(truth, dict | list) or isinstance(value, dict | list):
+        if isinstance(truth, _FOLDED) or isinstance(value, _FOLDED):
             return False
         comparator = self.chosen.get(pattern) or self.usual.get(pattern, _AS_TEXT)
         if isinstance(comparator, ScoringFunction):

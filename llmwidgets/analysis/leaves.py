@@ -42,16 +42,17 @@ def leaves_of(schema: Schema | None, data: Any) -> list[tuple[str, str, Any]]:
 def is_empty(value: Any) -> bool:
     """Whether a value is empty: null, blank, or a list or object of nothing else."""
     if type(value) is str:
-        return says_nothing(value)
+        return not value.strip()
     if value is NOTHING:
         return True
     if isinstance(value, dict):
         return all(is_empty(each) for each in value.values())
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return all(is_empty(each) for each in value)
     return says_nothing(value)
 
 
+_FOLDED = (dict, list, tuple)
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
@@ -128,7 +129,7 @@ class Properties:
         if fields is None:
             plain, deeper, flat = list[Field](), list[Field](), True
             for name, each in truth.items():
-                folded = isinstance(each, dict | list | tuple)
+                folded = isinstance(each, _FOLDED)
                 says = not folded and not says_nothing(each)
                 (plain if says else deeper).append((name, self.inner(pattern, name), each))
                 flat = flat and not folded
@@ -139,7 +140,7 @@ class Properties:
         """The empty properties; kept for the next pair."""
         silent = self._silent.get(id(value))
         if silent is None:
-            silent = frozenset(name for name, each in value.items() if is_empty(each))
+            silent = frozenset([name for name, each in value.items() if is_empty(each)])
             self._silent[id(value)] = silent
         return silent
 

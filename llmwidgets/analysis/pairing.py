@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import marshal
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -31,10 +32,27 @@ def assign(cost: Sequence[Sequence[int]]) -> dict[int, int]:
     """
     if len(cost) == 1:
         return {0: min(range(len(cost[0])), key=cost[0].__getitem__)}
+    if (known := _by_minima(cost)) is not None:
+        return known
     from munkres import linear_sum_assignment  # 0.04 s to load, and most records hold no lists
 
     rows, columns = linear_sum_assignment(cost)
     return {int(row): int(column) for row, column in zip(rows, columns, strict=True)}
+
+
+def _by_minima(cost: Sequence[Sequence[int]]) -> dict[int, int] | None:
+    """Each with its cheapest partner, where all have one of their own: nothing costs as little."""
+    wide = len(cost) <= len(cost[0])
+    partners = []
+    for each in cost if wide else zip(*cost, strict=True):
+        least = min(each)
+        if each.count(least) > 1:
+            return None
+        partners.append(each.index(least))
+    if len(set(partners)) < len(partners):
+        return None
+    pairs = enumerate(partners)
+    return dict(pairs) if wide else dict(sorted((i, j) for j, i in pairs))
 
 
 # -- pairs of items --------------------------------------------------------------------------------
@@ -143,6 +161,19 @@ def identical(truth: Sequence[Any], value: Sequence[Any]) -> dict[int, int]:
         if free := holders.get(written(each)):
             paired[i] = free.pop()
     return paired
+
+
+def reordered(truth: Sequence[Any], value: Sequence[Any]) -> dict[int, int] | None:
+    """Which item is which if both have the same ones to the letter, in any order; else None."""
+    if len(truth) != len(value):
+        return None
+    holders: dict[bytes, list[int]] = {}
+    try:
+        for j in reversed(range(len(value))):
+            holders.setdefault(marshal.dumps(value[j], 2), []).append(j)
+        return {i: holders[marshal.dumps(each, 2)].pop() for i, each in enumerate(truth)}
+    except (KeyError, IndexError, ValueError):
+        return None
 
 
 def written(value: Any) -> str:

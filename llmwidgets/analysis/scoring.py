@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from llmwidgets.analysis.alignment import LeafPair, State, align, state_of
@@ -86,6 +87,8 @@ def rows_of(cells: Iterable[Cell]) -> dict[str, Rows]:
     return {pattern: _counted(rows.values()) for pattern, rows in lists.items()}
 
 
+# The places of short lists are the same in most records.
+@lru_cache(maxsize=8192)
 def _around(path: str, pattern: str) -> list[tuple[str, str]]:
     """Each row that a leaf is in, and the pattern of its list."""
     if pattern.count("[]") == 1 and '"' not in path:

@@ -238,7 +238,7 @@ def results_of_run(
     def read(row: Row, cell: CellKey) -> Extraction:
         column, document = plan.columns[cell.variant], plan.texts[cell.text]
         again = rows.reused(cell)
-        return read_extraction(column, document, cell.repeat, row, reused=again)
+        return read_extraction(column, document, cell.repeat, row, reused=again, judged=not again)
 
     notes += run.notes
     if run.error is not None:

@@ -13,14 +13,7 @@ from llmwidgets.analysis.leaves import NOTHING, leaves_of
 from llmwidgets.analysis.same_values import group_values
 from llmwidgets.analysis.scoring import Cell, Rows
 from llmwidgets.comparison.core import ResultData
-from llmwidgets.comparison.measures.aggregate import (
-    FieldCount,
-    VariantStats,
-    aggregate,
-    count_cells,
-    measure_agreement,
-    read_differences,
-)
+from llmwidgets.comparison.measures.aggregate import aggregate, measure_agreement, read_differences
 from llmwidgets.comparison.measures.changes import match_results
 from llmwidgets.comparison.measures.doubt import review_frame
 from llmwidgets.comparison.measures.error_kinds import error_frame
@@ -46,6 +39,7 @@ from llmwidgets.comparison.measures.text_result import (
     has_data,
     read_all_results,
 )
+from llmwidgets.comparison.measures.variant_stats import FieldCount, VariantStats, count_cells
 from llmwidgets.errors import FieldError
 from llmwidgets.report.scoreboard import GLYPHS
 

@@ -22,7 +22,6 @@ from llmwidgets.analysis.statistics.verdict import (
 )
 from llmwidgets.comparison.core import ResultData, Rules
 from llmwidgets.comparison.measures.aggregate import (
-    VariantStats,
     aggregate,
     as_given,
     read_differences,
@@ -45,6 +44,7 @@ from llmwidgets.comparison.measures.text_result import (
     ground_text,
     rule_text,
 )
+from llmwidgets.comparison.measures.variant_stats import VariantStats
 from llmwidgets.comparison.texts import file_notes
 from llmwidgets.comparison.truth import blank_note
 from llmwidgets.comparison.variants import own_schema_words

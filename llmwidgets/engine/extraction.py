@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -169,12 +170,16 @@ def facts_of(row: Row) -> dict[str, Any]:
 
 
 def read_extraction(
-    variant: ResolvedVariant, text: Document, repeat: int, row: Row, *, reused: bool = False
-) -> Extraction:
-    """The extraction that a journal's row contains for this variant and text."""
+    variant: ResolvedVariant, text: Document, repeat: int, row: Row, *, reused: bool = False,
+    judged: bool = False,
+) -> Extraction:  # fmt: skip
+    """The extraction that a journal's row contains for this variant and text.
+
+    One that this process has `judged` is not judged a second time.
+    """
     schema = choose_schema(variant.schema, text.schema)
     compiled = schema.compile(variant.dialect.SUBSET)
-    status, data, record, failure = read_answer(row, compiled, schema)
+    status, data, record, failure = read_answer(row, compiled, schema, judged=judged)
     return Extraction(
         variant=variant.label,
         text_id=text.id,
@@ -193,13 +198,15 @@ def read_extraction(
 
 
 def read_answer(
-    row: Row, compiled: Compiled, schema: Schema
+    row: Row, compiled: Compiled, schema: Schema, *, judged: bool = False
 ) -> tuple[str, Any, Any, Failure | None]:
     """The status, data, record and failure of a row, judged by this schema."""
     status, data, record, failure = row.status, None, None, row.failure()
     if row.reply is not None and status in {"ok", "InvalidRecord"}:
         data = compiled.restore(parse_json(find_answer(row.reply, row.mode)))
-    if status == "ok":
+    if status == "ok" and judged:
+        record = RecordLater(partial(schema.judge, data))
+    elif status == "ok":
         try:
             record = schema.judge(data)
         except InvalidRecord as error:

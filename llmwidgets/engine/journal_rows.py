@@ -136,12 +136,15 @@ _KINDS = {
 }
 
 
+_typed = attrgetter(*_KINDS)
+
+
 def is_sound(row: Row) -> bool:
     """Whether a row can be one of ours: a file can be edited by hand, and says anything then."""
     numbers = [getattr(row, name) for name in _NUMBERS]
     tokens = [getattr(row.usage, name, "") for name in _TOKENS]
     return (
-        all(isinstance(getattr(row, name), kinds) for name, kinds in _KINDS.items())
+        all(map(isinstance, _typed(row), _KINDS.values()))
         and (row.status == "ok" or row.status in FAILURES)
         and all(each is None or 0 <= each < _LARGEST for each in numbers)
         and all(each is None or (type(each) is int and 0 <= each < _LARGEST) for each in tokens)
@@ -235,9 +238,8 @@ def read_row(id: int, packed: Packed | None) -> Row | None:  # noqa: A002
 def _facts_of(facts: str | bytes, repeated: str) -> dict[str, Any]:
     """The facts of a row; ValueError and its like if they are not sound."""
     if isinstance(facts, bytes):
-        named = {**_read_repeated(repeated), **_read_own(facts)}
-    else:
-        named = _read_facts(facts)
+        return {**_read_repeated(repeated), **_read_own(facts)}
+    named = _read_facts(facts)
     named["usage"] = Usage(**named["usage"])
     if not is_sound(Row(key="", status="ok", **named)):
         raise ValueError
@@ -246,17 +248,24 @@ def _facts_of(facts: str | bytes, repeated: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=512)
 def _read_repeated(words: str) -> dict[str, Any]:
-    return _read_facts(words)
+    """The facts that a row shares with others, read once; ValueError if they are not sound."""
+    named = {name: each for name, each in _read_facts(words).items() if name not in _IN_ROW}
+    if not is_sound(Row(key="", status="ok", **named)):
+        raise ValueError
+    return named
 
 
 def _read_own(facts: bytes) -> dict[str, Any]:
+    """The facts of a row alone; ValueError for a figure that cannot be one."""
     version, _, *numbers = _OWN.unpack_from(facts)
     if version != _VERSION:
         raise ValueError(version)
-    tokens = (None if each == _UNKNOWN else each for each in numbers[:4])
-    figures = (None if each != each else each for each in numbers[6:])
+    tokens = [None if each == _UNKNOWN else each for each in numbers[:4]]
+    figures = [None if each != each else each for each in numbers[6:]]
+    if not all(each is None or 0 <= each < _LARGEST for each in figures):
+        raise ValueError
     request_id = facts[_OWN.size :].decode() or None
-    usage = dict(zip(_TOKENS, tokens, strict=True))
+    usage = Usage(**dict(zip(_TOKENS, tokens, strict=True)))
     return dict(zip(_IN_ROW, (usage, *numbers[4:6], *figures, request_id), strict=True))
 
 

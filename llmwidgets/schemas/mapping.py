@@ -32,6 +32,11 @@ class ValueMapping:
 
     __slots__ = ()
 
+    @property
+    def restores(self) -> bool:
+        """Whether `restore` may return something else than it is given."""
+        return type(self) is not ValueMapping
+
     def restore(self, data: Any) -> Any:
         """From the sent shape to the user's."""
         return data
@@ -65,6 +70,10 @@ class Items(ValueMapping):
 
     rest: ValueMapping
     first: tuple[ValueMapping, ...] = ()
+
+    @property
+    def restores(self) -> bool:
+        return any(each.restores for each in (self.rest, *self.first))
 
     def restore(self, data: Any) -> Any:
         each = (inner.restore for inner in chain(self.first, repeat(self.rest)))
@@ -116,6 +125,12 @@ class Properties(ValueMapping):
     rest: tuple[str, ValueMapping] | None = None
     others: ValueMapping | None = None
     accepts: Callable[[Any], bool] | None = None
+
+    @property
+    def restores(self) -> bool:
+        inner = (*self.shapes.values(), self.others or UNCHANGED)
+        nulls = self.droppable or (self.accepts is not None and self.filled)
+        return bool(nulls or self.rest is not None or any(each.restores for each in inner))
 
     def restore(self, data: Any) -> Any:
         if not isinstance(data, dict):
@@ -331,13 +346,17 @@ class Compiled:
     wrapped: bool = False
     excess: str = ""
     shape: ValueMapping = field(default=UNCHANGED, repr=False, compare=False)
+    _restores: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_restores", self.shape.restores)
 
     def restore(self, data: Any) -> Any:
         """The reply in the shape of the user's schema: unwrapped, absent if null was sent for it.
 
         Data of another shape comes back as it is; the user's schema judges it.
         """
-        return self.shape.restore(data)
+        return self.shape.restore(data) if self._restores else data
 
     def adapt(self, data: Any) -> Any:
         """A record of the user's schema in the shape that is sent, for examples."""

@@ -14,10 +14,11 @@ PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 PAGE = PAGE.partition("## Add a column to the scoreboard\n")[2].partition("\n## ")[0]
 ADDITIONS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 CONTRACT = "tests/comparison/test_comparison.py"
-AGGREGATE = "llmwidgets/comparison/measures/aggregate.py"
+STATS = "llmwidgets/comparison/measures/variant_stats.py"
 PLACES = (
-    (AGGREGATE, "    timed_out: int = 0\n"),
-    (AGGREGATE, "        self.timed_out += extraction.timed_out\n"),
+    (STATS, "    timed_out: int = 0\n"),
+    (STATS, "        self.timed_out += extraction.timed_out\n"),
+    (STATS, '    "lists": _join_lists,'),
     ("llmwidgets/report/scoreboard.py", "\n    def by_column("),
     ("llmwidgets/comparison/measures/scores.py", "        letter=formatting.variant_letter(at),\n"),
     (CONTRACT, "    ]  # fmt: skip\n\n\ndef test_what_is_right_wrong_invented_and_missed"),
@@ -29,7 +30,7 @@ PLACES = (
 USED = """
 from dataclasses import replace
 import llmwidgets as lw
-from llmwidgets.comparison.measures.aggregate import VariantStats
+from llmwidgets.comparison.measures.variant_stats import VariantStats
 from llmwidgets.comparison.summary import summarize
 from llmwidgets.report.scoreboard import render_text
 found = lw.Comparison.from_outputs(

@@ -14,7 +14,7 @@ from llmwidgets import Comparison, Variant, formatting
 from llmwidgets.analysis.statistics.significance import Scores, compare_variants
 from llmwidgets.analysis.statistics.verdict import Shown, brief, expected_sentence, margin
 from llmwidgets.comparison import summary
-from llmwidgets.comparison.measures.aggregate import VariantStats
+from llmwidgets.comparison.measures.variant_stats import VariantStats
 
 SCHEMA = {
     "type": "object",

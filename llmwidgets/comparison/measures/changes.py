@@ -15,7 +15,6 @@ from llmwidgets.analysis.rules import RECORD
 from llmwidgets.analysis.statistics.changes import ChangeVerdict, VariantChange
 from llmwidgets.analysis.statistics.significance import Scores, compare_runs, level_after
 from llmwidgets.comparison.core import CellKey, ResultData
-from llmwidgets.comparison.measures.aggregate import VariantStats
 from llmwidgets.comparison.measures.scores import groups_of, known_looks, weight_note
 from llmwidgets.comparison.measures.text_result import (
     TextResult,
@@ -23,6 +22,7 @@ from llmwidgets.comparison.measures.text_result import (
     read_text_result,
     score_against,
 )
+from llmwidgets.comparison.measures.variant_stats import VariantStats
 
 if TYPE_CHECKING:
     import pandas as pd

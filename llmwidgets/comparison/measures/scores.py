@@ -30,7 +30,7 @@ from llmwidgets.analysis.statistics.verdict import (
     read_matters,
 )
 from llmwidgets.comparison.core import CellKey, ResultData, Rules, measure_once
-from llmwidgets.comparison.measures.aggregate import VariantStats, aggregate
+from llmwidgets.comparison.measures.aggregate import aggregate
 from llmwidgets.comparison.measures.slices import By, frame_by
 from llmwidgets.comparison.measures.stability import measure_stability
 from llmwidgets.comparison.measures.text_result import (
@@ -40,6 +40,7 @@ from llmwidgets.comparison.measures.text_result import (
     name_in_code,
     rule_text,
 )
+from llmwidgets.comparison.measures.variant_stats import VariantStats
 from llmwidgets.comparison.texts import spread_evenly
 from llmwidgets.comparison.variants import own_schema_words
 from llmwidgets.engine.journal_runs import RunScores, digest, has_runs, put_scores, token_of

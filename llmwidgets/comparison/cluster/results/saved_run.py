@@ -67,6 +67,14 @@ class RunEnd:
     unenforced: Sequence[frozenset[str]] = ()
     notes: tuple[str, ...] = ()
 
+    def of_chunk(self, number: int) -> RunEnd:
+        """How one chunk ended, as if it were the only one."""
+        reused, rest = (
+            {(variant, 0): each for (variant, chunk), each in ends.items() if chunk == number}
+            for ends in (self.reused, self.rest)
+        )
+        return RunEnd(reused, rest, self.unenforced)
+
 
 # -- Written by the driver.
 
@@ -127,12 +135,13 @@ def _text(text: Document) -> dict[str, Any]:
 
 def stored_results(
     kind: type[Results], folder: RunFolder, names: Sequence[str], sizes: Sequence[int],
-    end: RunEnd, read: Callable[[Row, CellKey, bool], Extraction], **inputs: Any,
+    end: RunEnd, read: Callable[[Row, CellKey, bool], Extraction], first: int = 0, **inputs: Any,
 ) -> Results:  # fmt: skip
     """Results whose replies are read from the parts of a folder when they are looked at.
 
-    `sizes` are the texts of each chunk; `read` makes the extraction of a cell, whose reply was
-    paid before or not; `inputs` are what results have besides, with texts, variants and `repeats`.
+    `sizes` are the texts of each chunk from `first` on; `read` makes the extraction of a cell,
+    whose reply was paid before or not; `inputs` are what results have besides, with texts, variants
+    and `repeats`.
     """
     texts, variants, repeats = inputs["texts"], inputs["variants"], inputs.pop("repeats")
 
@@ -142,7 +151,7 @@ def stored_results(
         schema = choose_schema(variants[variant].schema, texts[place // repeats].schema)
         return schema.digest in end.unenforced[variant]
 
-    replies = StoredReplies(folder, names, [each * repeats for each in sizes], unenforced)
+    replies = StoredReplies(folder, names, [each * repeats for each in sizes], unenforced, first)
     rows = index_replies(replies, len(texts), repeats, end.reused, end.rest)
 
     def read_cell(row: Row, cell: CellKey) -> Extraction:

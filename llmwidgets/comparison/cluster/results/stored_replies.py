@@ -42,17 +42,18 @@ class StoredReplies(Journal):
 
     `names` are those under which the variants of the run have their replies, `sizes` the rows that
     each chunk has; `unenforced` says of a variant and a place among all rows of one, counted from
-    0, whether its schema turned out not to be enforced. Safe from any thread.
+    0, whether its schema turned out not to be enforced. The chunks are those from `first` on. Safe
+    from any thread.
     """
 
     def __init__(
         self, folder: RunFolder, names: Sequence[str], sizes: Sequence[int],
-        unenforced: Callable[[int, int], bool] | None = None,
+        unenforced: Callable[[int, int], bool] | None = None, first: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(False)
         self.folder, self.names, self.sizes = folder, tuple(names), tuple(sizes)
         self._starts = tuple(accumulate(sizes, initial=0))
-        self._unenforced = unenforced
+        self._unenforced, self._first = unenforced, first
         self._parts: OrderedDict[tuple[int, int], list[Row]] = OrderedDict()
         self._bytes = 0
         self._reading = threading.Lock()
@@ -128,7 +129,7 @@ class StoredReplies(Journal):
         return rows
 
     def _read_part(self, variant: int, chunk: int) -> Iterator[Row]:
-        name = part_name(self.names[variant], chunk)
+        name = part_name(self.names[variant], self._first + chunk)
         try:
             data = self.folder.read(name)
             rows = [] if data is None else read_part(data, name)

@@ -33,7 +33,7 @@ from llmwidgets.widgets.comparison.scores.slice_view import (
 if TYPE_CHECKING:
     from llmwidgets.analysis.statistics.verdict import Pair, Verdict
     from llmwidgets.comparison.comparison import Comparison
-    from llmwidgets.comparison.measures.aggregate import FieldCount
+    from llmwidgets.comparison.measures.variant_stats import FieldCount
     from llmwidgets.report.scoreboard import ScoreRow as Row
 
 
