@@ -262,6 +262,17 @@ def state_of(folder: Path) -> StoreState:
         return state
 
 
+def find_home(connection: Connection) -> StoreState | None:
+    """The store on disk, open in this process, that has this connection with this key; or None."""
+    with _guard:
+        states = list(_states.values())
+    for state in states:
+        stored = None if state.document is None else state.document.find(connection.label)
+        if isinstance(stored, Connection) and stored.is_same_as(connection):
+            return state
+    return None
+
+
 def _after_fork() -> None:
     global _guard
     _guard = threading.Lock()

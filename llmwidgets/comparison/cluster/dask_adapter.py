@@ -26,10 +26,14 @@ class DaskCluster:
         """How many threads the workers have."""
         return sum(self._client.nthreads().values())
 
-    def submit(self, work: Callable[..., Any], *args: Any) -> Any:
+    def workers(self) -> list[str]:
+        """The addresses of the workers that are there now."""
+        return list(self._client.nthreads())
+
+    def submit(self, work: Callable[..., Any], *args: Any, workers: list[str] | None = None) -> Any:
         """Have a worker call this, which is never repeated on its own."""
         work = _run_reporting if work is run_chunk else work
-        future = self._client.submit(work, *args, pure=False, retries=0)
+        future = self._client.submit(work, *args, workers=workers, pure=False, retries=0)
         self._futures[future.key] = future
         future.add_done_callback(self._done.put)
         return future.key
@@ -40,7 +44,7 @@ class DaskCluster:
             future = self._done.get(timeout=seconds)
         except queue.Empty:
             return
-        result = future.result()
+        result = future.exception() or future.result()
         del self._futures[future.key]
         future.release()
         yield future.key, result

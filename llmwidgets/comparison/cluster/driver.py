@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from llmwidgets.comparison.cluster.folder import RunFolder
 from llmwidgets.comparison.cluster.lease import LeaseKeeper
+from llmwidgets.comparison.cluster.readiness import WorkerLooks
 from llmwidgets.comparison.cluster.spec import Chunk, Grant
 from llmwidgets.comparison.cluster.worker import (
     ChunkProgress,
@@ -32,8 +33,11 @@ class Cluster(Protocol):
     def slots(self) -> int:
         """How many chunks can run at once."""
 
-    def submit(self, work: Callable[..., Any], *args: Any) -> Any:
-        """Have a worker call this; a future."""
+    def workers(self) -> list[str]:
+        """The addresses of the workers that are there now."""
+
+    def submit(self, work: Callable[..., Any], *args: Any, workers: list[str] | None = None) -> Any:
+        """Have a worker call this, one of these where they are given; a future."""
 
     def ended(self, seconds: float) -> Iterator[tuple[Any, Any]]:
         """The futures that ended within so many seconds, each with its result or its error."""
@@ -77,6 +81,7 @@ class ClusterRun:
             _Task(variant, chunk) for chunk in self.chunks for variant in range(len(plan.columns))
         )
         self._finished = threading.Event()
+        self._looks = WorkerLooks(cluster, folder.place, digest)
         self._lease: LeaseKeeper | None = None
 
     @property
@@ -93,6 +98,11 @@ class ClusterRun:
     def summaries(self) -> list[list[ChunkSummary]]:
         """The chunks that ended, by variant."""
         return [list(each.ended) for each in self._columns]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of the run besides its rows: the workers that took no part, and why."""
+        return self._looks.notes
 
     def start(self) -> None:
         """Begin on a thread of its own and return."""
@@ -118,6 +128,7 @@ class ClusterRun:
         self._lease = LeaseKeeper(self.folder)
         try:
             self._cluster.listen(self._hear)
+            self._looks.wait(lambda: self.stopped)
             self._probe()
             self._run_chunks()
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of the end
@@ -129,12 +140,15 @@ class ClusterRun:
     def _probe(self) -> None:
         place = self.folder.place
         asked = {
-            self._cluster.submit(probe_variant, place, self._digest, at): at
+            self._cluster.submit(
+                probe_variant, place, self._digest, at, workers=self._looks.ready
+            ): at
             for at in range(len(self._columns))
         }
         while asked:
             for future, result in self._cluster.ended(1.0):
-                self._columns[asked.pop(future)].capability = result
+                if not self._looks.take(future, result):
+                    self._columns[asked.pop(future)].capability = result
 
     def _run_chunks(self) -> None:
         under_way: dict[Any, _Task] = {}
@@ -150,10 +164,14 @@ class ClusterRun:
                 )
                 texts = None if self._texts is None else self._texts(task.chunk)
                 future = self._cluster.submit(
-                    run_chunk, self.folder.place, self._digest, *task, grant, texts
-                )
+                    run_chunk, self.folder.place, self._digest, *task, grant, texts,
+                    workers=self._looks.ready,
+                )  # fmt: skip
                 under_way[future] = task
+            self._looks.begin()
             for future, result in self._cluster.ended(0.2):
+                if self._looks.take(future, result):
+                    continue
                 task = under_way.pop(future)
                 column = self._columns[task.variant]
                 column.under_way.pop(task.chunk.number, None)

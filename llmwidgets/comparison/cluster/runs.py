@@ -12,6 +12,7 @@ from typing import Any
 import platformdirs
 
 from llmwidgets.comparison.cluster.dask_adapter import DaskCluster
+from llmwidgets.comparison.cluster.dask_scheduler import check_scheduler
 from llmwidgets.comparison.cluster.driver import Cluster, ClusterRun
 from llmwidgets.comparison.cluster.folder import RunFolder
 from llmwidgets.comparison.cluster.spec import (
@@ -23,6 +24,7 @@ from llmwidgets.comparison.cluster.spec import (
     describe_variant,
     digest_of,
     pack,
+    pack_run,
 )
 from llmwidgets.comparison.cluster.stored_replies import StoredReplies
 from llmwidgets.comparison.cluster.text_files import (
@@ -72,16 +74,18 @@ def run_on_cluster(
     store: Store | None = None,
 ) -> Results:  # fmt: skip
     """Ask everything on the cluster's workers; what is left unasked is a row."""
+    check_scheduler(cluster)
     adapter: Cluster = DaskCluster(cluster)
     plan = planned.plan
     folder = RunFolder(_place(options.journal))
     files = _files_of(plan.texts)
     schemas = SchemaNumbers()
     chunks = list(_write_chunks(folder, plan, schemas))
-    variants = tuple(describe_variant(each, schemas, store) for each in plan.columns)
-    spec = pack(
+    variants = tuple(describe_variant(each, schemas) for each in plan.columns)
+    spec = pack_run(
         RunSpec(variants, schemas.specs, plan.repeats, rules, describe_policy(planned.policy),
-                files)
+                files),
+        plan,
     )  # fmt: skip
     folder.write(SPEC, spec)
 
@@ -149,5 +153,5 @@ def _results(kind: type[Results], run: ClusterRun, planned: RunPlan, rules: Rule
     return kind(
         variants=planned.variants, models=tuple(each.model for each in plan.columns),
         texts=plan.texts, rows=rows, journal=replies, read=read, scoring=rules,
-        notes=planned.notes, columns=plan.columns,
+        notes=planned.notes + run.notes, columns=plan.columns,
     )  # fmt: skip

@@ -1,0 +1,158 @@
+"""Whether a worker is ready for a run: its version, the run's folder, its keys; no call."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from llmwidgets import __version__
+from llmwidgets.comparison.cluster.worker import open_run
+from llmwidgets.errors import FieldError, LLMWidgetsError
+from llmwidgets.formatting import count
+from llmwidgets.known_keys import secret_values
+
+if TYPE_CHECKING:
+    from llmwidgets.comparison.cluster.driver import Cluster
+    from llmwidgets.connections.connection import Connection
+
+
+class Version(NamedTuple):
+    """What has to be the same in two processes, so that what one writes the other reads."""
+
+    package: str
+    python: str
+
+
+def own_version() -> Version:
+    """That of this process."""
+    return Version(__version__, ".".join(platform.python_version_tuple()[:2]))
+
+
+class Look(NamedTuple):
+    """Why a worker cannot take part, in a sentence, and what to do; both empty if it can."""
+
+    reason: str = ""
+    hint: str = ""
+
+
+_SAME = "Have the workers run the same llmwidgets and Python as this process."
+_IMPORTABLE = (
+    "Install it where the workers run, hand it to them by client.upload_file(PATH), or define the "
+    "schema in the notebook."
+)
+
+
+def look_at_worker(place: str, digest: str, version: Version) -> Look:
+    """Whether the worker that runs this is ready. Makes no call, and never raises."""
+    own = own_version()
+    if own.package != version.package:
+        return Look(f"llmwidgets is {own.package} there, not {version.package}.", _SAME)
+    if own.python != version.python:
+        return Look(f"Python is {own.python} there, not {version.python}.", _SAME)
+    try:
+        context = open_run(place, digest)
+        for number in range(len(context.spec.variants)):
+            column = context.variant(number)
+            _check_keys(column.connection)
+            context.policy.permit(column.connection, column.model)
+    except LLMWidgetsError as error:
+        return Look(error.message, error.hint)
+    except ImportError as error:
+        return Look(f"{error.name or 'a module'} cannot be imported there.", _IMPORTABLE)
+    except Exception as error:  # noqa: BLE001 - its words may contain a text
+        return Look(f"{type(error).__name__} when it read the run.", _IMPORTABLE)
+    return Look()
+
+
+def _check_keys(connection: Connection) -> None:
+    """FieldError for a reference that leads nowhere; what it leads to is looked at by no one."""
+    for label, name, secret in connection.secrets:
+        try:
+            secret_values(secret)
+        except FieldError as error:
+            raise FieldError({f"{name} of {label}": error.message}, error.hint) from None
+
+
+class WorkerLooks:
+    """Which workers of a cluster are ready; those that join later are looked at as well.
+
+    The driver calls `begin` now and then, and gives each future that ended to `take` first.
+    """
+
+    def __init__(self, cluster: Cluster, place: str, digest: str) -> None:
+        self._cluster, self._asked = cluster, (place, digest, own_version())
+        self._under_way: dict[Any, str] = {}
+        self._seen: dict[str, Look] = {}
+        self._here: list[str] = []
+
+    def begin(self) -> None:
+        """Have every worker looked at that was not yet; returns at once."""
+        self._here = self._cluster.workers()
+        known = {*self._seen, *self._under_way.values()}
+        for worker in self._here:
+            if worker not in known:
+                future = self._cluster.submit(look_at_worker, *self._asked, workers=[worker])
+                self._under_way[future] = worker
+
+    def wait(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Wait until each worker that is there has answered; FieldError if none is ready."""
+        self.begin()
+        while self.waiting and not stopped():
+            for future, result in self._cluster.ended(0.2):
+                self.take(future, result)
+            self.begin()
+        self._check()
+
+    def take(self, future: Any, result: Any) -> bool:
+        """Whether this future was a look; then what it says is known from now on."""
+        worker = self._under_way.pop(future, None)
+        if worker is None:
+            return False
+        if not isinstance(result, Look):
+            # The task did not come to run: what it is made of cannot be imported.
+            why = f"llmwidgets cannot be used there ({type(result).__name__})."
+            result = Look(why, 'Install "llmwidgets[dask]" where the workers run.')
+        self._seen[worker] = result
+        return True
+
+    @property
+    def ready(self) -> list[str]:
+        """The workers that may be given chunks."""
+        return [each for each in self._here if not self._seen.get(each, _UNSEEN).reason]
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a worker that is there has not answered yet."""
+        return any(worker in self._here for worker in self._under_way.values())
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Every worker that was looked at, with why it is not ready; empty for one that is."""
+        return {worker: look.reason for worker, look in self._seen.items()}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each worker that was not used."""
+        return tuple(f"{at} was not used: {why}" for at, why in self.reasons.items() if why)
+
+    def _check(self) -> None:
+        """FieldError where workers are there and none of them is ready, by the first reason."""
+        refused = [each for each in self._here if self._seen.get(each, _UNSEEN).reason]
+        if refused and not self.waiting and not self.ready:
+            worker, look = refused[0], self._seen[refused[0]]
+            more = f" So it is with {count(len(refused) - 1, 'other')}." if refused[1:] else ""
+            raise FieldError(
+                {"cluster": f"no worker is ready. {worker}: {look.reason}{more}"},
+                f"{look.hint} What workers need: docs/cluster_security.md.".strip(),
+            )
+
+
+_UNSEEN = Look("was not looked at yet.")
+
+
+def look_at_workers(cluster: Cluster, place: str, digest: str) -> dict[str, str]:
+    """Every worker that is there, with why it is not ready; empty for one that is."""
+    looks = WorkerLooks(cluster, place, digest)
+    looks.wait()
+    return looks.reasons
