@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from pickletools import genops
 from types import FunctionType, MethodType, ModuleType
 
 from llmwidgets.connections.connection import Connection
+from llmwidgets.dialects.types import Example
+from llmwidgets.errors import FieldError
 from llmwidgets.formatting import with_article
-from llmwidgets.secret import Secret, refuse_key
+from llmwidgets.known_keys import known_keys
+from llmwidgets.secret import A_KEY, Secret, refuse_key
 from llmwidgets.store.store import Store
 
 
@@ -87,12 +91,30 @@ def _parts_of_function(value: FunctionType) -> Iterator[tuple[str, object]]:
 # -- A key that is written into what can be packed.
 
 
-def refuse_keys(parts: Iterable[tuple[str, object]], secrets: Iterable[Secret]) -> None:
+def refuse_keys(parts: Iterable[tuple[str, object]], connections: Iterable[Connection]) -> None:
     """FieldError if one of these parts, each with its name, has a key written in it.
 
-    By its shape, or because it is one of these secrets; the key is not repeated.
+    One of the connections' keys, or what has the shape of a key; it is not repeated. Examples are
+    documents, which can be about keys: there the shape says nothing.
     """
-    known = tuple(secrets)
+    known = known_keys(secret for each in connections for secret in each.secrets)
+    words = [word for key in known for kind, word in key.spellings if kind == "raw"]
     for name, part in parts:
-        packed = part if isinstance(part, str) else (pack_or_none(part) or b"").decode("latin-1")
-        refuse_key(name, packed, *known)
+        texts = _texts_of(pack_or_none(part) or b"")
+        if any(texts.find(word) >= 0 for word in words):
+            raise FieldError({name: f"{A_KEY}, so it is not repeated here."}, _INSTEAD)
+        if not isinstance(part, tuple) or not any(isinstance(each, Example) for each in part):
+            refuse_key(name, texts.decode(errors="replace"))
+
+
+def _texts_of(packed: bytes) -> bytes:
+    """The texts in a pickle, a line each: there a count stands in front of each, like a letter."""
+    found = (argument for _, argument, _ in genops(packed))
+    return b"\n".join(
+        each.encode("utf-8", "replace") if isinstance(each, str) else each
+        for each in found
+        if isinstance(each, str | bytes)
+    )
+
+
+_INSTEAD = 'A function that needs a key reads it where it runs, by os.environ["NAME"].'

@@ -118,9 +118,12 @@ def pack(value: object) -> bytes:
 def pack_run(spec: RunSpec, plan: Plan) -> bytes:
     """What every worker reads first; FieldError for a secret, or for a key written in a part."""
     packed = pack(spec)
-    secrets = [secret for each in plan.columns for _, _, secret in each.connection.secrets]
     written = [(f"instructions of {each.label}", each.instructions) for each in plan.columns]
-    refuse_keys([("scoring", spec.scoring), ("schema", spec.schemas), *written], secrets)
+    shown = [(f"examples of {each.label}", each.examples) for each in plan.columns]
+    refuse_keys(
+        [("scoring", spec.scoring), ("schema", list(spec.schemas)), *written, *shown],
+        (each.connection for each in plan.columns),
+    )
     return packed
 
 
