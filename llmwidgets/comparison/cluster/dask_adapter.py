@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -26,14 +26,19 @@ class DaskCluster:
         """How many threads the workers have."""
         return sum(self._client.nthreads().values())
 
-    def workers(self) -> list[str]:
-        """The addresses of the workers that are there now."""
-        return list(self._client.nthreads())
+    @property
+    def workers(self) -> Mapping[str, int] | None:
+        """The threads of each worker by its address."""
+        return self._client.nthreads()  # type: ignore[no-any-return]
 
-    def submit(self, work: Callable[..., Any], *args: Any, workers: list[str] | None = None) -> Any:
+    def submit(
+        self, name: tuple[str | int, ...], work: Callable[..., Any], *args: Any,
+        avoid: Collection[str] = (),
+    ) -> Any:  # fmt: skip
         """Have a worker call this, which is never repeated on its own."""
         work = _run_reporting if work is run_chunk else work
-        future = self._client.submit(work, *args, workers=workers, pure=False, retries=0)
+        only = sorted(set(self.workers or ()) - set(avoid)) if avoid else None
+        future = self._client.submit(work, *args, workers=only, pure=False, retries=0)
         self._futures[future.key] = future
         future.add_done_callback(self._done.put)
         return future.key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -33,11 +33,15 @@ class Cluster(Protocol):
     def slots(self) -> int:
         """How many chunks can run at once."""
 
-    def workers(self) -> list[str]:
-        """The addresses of the workers that are there now."""
+    @property
+    def workers(self) -> Mapping[str, int] | None:
+        """The threads of each worker by its name."""
 
-    def submit(self, work: Callable[..., Any], *args: Any, workers: list[str] | None = None) -> Any:
-        """Have a worker call this, one of these where they are given; a future."""
+    def submit(
+        self, name: tuple[str | int, ...], work: Callable[..., Any], *args: Any,
+        avoid: Collection[str] = (),
+    ) -> Any:  # fmt: skip
+        """Have a worker call this, none of those to avoid; a future."""
 
     def ended(self, seconds: float) -> Iterator[tuple[Any, Any]]:
         """The futures that ended within so many seconds, each with its result or its error."""
@@ -141,7 +145,7 @@ class ClusterRun:
         place = self.folder.place
         asked = {
             self._cluster.submit(
-                probe_variant, place, self._digest, at, workers=self._looks.ready
+                ("probe", at), probe_variant, place, self._digest, at, avoid=self._looks.unready
             ): at
             for at in range(len(self._columns))
         }
@@ -164,8 +168,8 @@ class ClusterRun:
                 )
                 texts = None if self._texts is None else self._texts(task.chunk)
                 future = self._cluster.submit(
-                    run_chunk, self.folder.place, self._digest, *task, grant, texts,
-                    workers=self._looks.ready,
+                    (task.variant, task.chunk.number), run_chunk, self.folder.place,
+                    self._digest, *task, grant, texts, avoid=self._looks.unready,
                 )  # fmt: skip
                 under_way[future] = task
             self._looks.begin()

@@ -1,9 +1,10 @@
-"""Whether a worker is ready for a run: its version, the run's folder, its keys; no call."""
+"""Whether workers are ready for a run: their version, the run's folder, their keys; no call."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmwidgets import __version__
@@ -29,11 +30,13 @@ def own_version() -> Version:
     return Version(__version__, ".".join(platform.python_version_tuple()[:2]))
 
 
-class Look(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Look:
     """Why a worker cannot take part, in a sentence, and what to do; both empty if it can."""
 
     reason: str = ""
     hint: str = ""
+    worker: str = ""
 
 
 _SAME = "Have the workers run the same llmwidgets and Python as this process."
@@ -77,49 +80,46 @@ def _check_keys(connection: Connection) -> None:
 class WorkerLooks:
     """Which workers of a cluster are ready; those that join later are looked at as well.
 
-    The driver calls `begin` now and then, and gives each future that ended to `take` first.
+    The driver calls `begin` now and then, and gives each task that ended to `take` first.
     """
 
     def __init__(self, cluster: Cluster, place: str, digest: str) -> None:
         self._cluster, self._asked = cluster, (place, digest, own_version())
         self._under_way: dict[Any, str] = {}
         self._seen: dict[str, Look] = {}
-        self._here: list[str] = []
+        self._here: frozenset[str] = frozenset()
 
     def begin(self) -> None:
         """Have every worker looked at that was not yet; returns at once."""
-        self._here = self._cluster.workers()
-        known = {*self._seen, *self._under_way.values()}
-        for worker in self._here:
-            if worker not in known:
-                future = self._cluster.submit(look_at_worker, *self._asked, workers=[worker])
-                self._under_way[future] = worker
+        self._here = frozenset(self._cluster.workers or ())
+        for worker in self._here.difference(self._seen, self._under_way.values()):
+            name = ("look", len(self._seen) + len(self._under_way))
+            key = self._cluster.submit(
+                name, look_at_worker, *self._asked, avoid=self._here - {worker}
+            )
+            self._under_way[key] = worker
 
-    def wait(self, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Wait until each worker that is there has answered; FieldError if none is ready."""
-        self.begin()
-        while self.waiting and not stopped():
-            for future, result in self._cluster.ended(0.2):
-                self.take(future, result)
-            self.begin()
-        self._check()
-
-    def take(self, future: Any, result: Any) -> bool:
-        """Whether this future was a look; then what it says is known from now on."""
-        worker = self._under_way.pop(future, None)
+    def take(self, key: Any, result: Any) -> bool:
+        """Whether this task was a look; then what it says is known from now on."""
+        worker = self._under_way.pop(key, None)
         if worker is None:
             return False
         if not isinstance(result, Look):
             # The task did not come to run: what it is made of cannot be imported.
             why = f"llmwidgets cannot be used there ({type(result).__name__})."
-            result = Look(why, 'Install "llmwidgets[dask]" where the workers run.')
-        self._seen[worker] = result
+            result = Look(why, 'Install "llmwidgets[dask]" where the workers run.', worker)
+        # Where its worker has ended, another one answered.
+        self._seen[result.worker or worker] = result
         return True
 
-    @property
-    def ready(self) -> list[str]:
-        """The workers that may be given chunks."""
-        return [each for each in self._here if not self._seen.get(each, _UNSEEN).reason]
+    def wait(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Wait until each worker that is there has answered; FieldError if none is ready."""
+        self.begin()
+        while self.waiting and not stopped():
+            for key, result in self._cluster.ended(0.2):
+                self.take(key, result)
+            self.begin()
+        self.check()
 
     @property
     def waiting(self) -> bool:
@@ -127,25 +127,31 @@ class WorkerLooks:
         return any(worker in self._here for worker in self._under_way.values())
 
     @property
+    def unready(self) -> frozenset[str]:
+        """The workers that are there and may not be given chunks, or not yet."""
+        return frozenset(each for each in self._here if self._seen.get(each, _UNSEEN).reason)
+
+    @property
     def reasons(self) -> dict[str, str]:
         """Every worker that was looked at, with why it is not ready; empty for one that is."""
-        return {worker: look.reason for worker, look in self._seen.items()}
+        return {worker: look.reason for worker, look in sorted(self._seen.items())}
 
     @property
     def notes(self) -> tuple[str, ...]:
         """A sentence for each worker that was not used."""
         return tuple(f"{at} was not used: {why}" for at, why in self.reasons.items() if why)
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """FieldError where workers are there and none of them is ready, by the first reason."""
-        refused = [each for each in self._here if self._seen.get(each, _UNSEEN).reason]
-        if refused and not self.waiting and not self.ready:
-            worker, look = refused[0], self._seen[refused[0]]
-            more = f" So it is with {count(len(refused) - 1, 'other')}." if refused[1:] else ""
-            raise FieldError(
-                {"cluster": f"no worker is ready. {worker}: {look.reason}{more}"},
-                f"{look.hint} What workers need: docs/cluster_security.md.".strip(),
-            )
+        refused = sorted(self.unready)
+        if self.waiting or not refused or self._here - self.unready:
+            return
+        look = self._seen[refused[0]]
+        more = f" So it is with {count(len(refused) - 1, 'other')}." if refused[1:] else ""
+        raise FieldError(
+            {"cluster": f"no worker is ready. {refused[0]}: {look.reason}{more}"},
+            f"{look.hint} What workers need: docs/cluster_security.md.".strip(),
+        )
 
 
 _UNSEEN = Look("was not looked at yet.")
