@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmwidgets import __version__
 from llmwidgets.comparison.cluster.worker import open_run
-from llmwidgets.errors import FieldError, LLMWidgetsError
+from llmwidgets.errors import FieldError, LLMWidgetsError, UnknownConnection
 from llmwidgets.formatting import count
 from llmwidgets.known_keys import secret_values
 
@@ -44,6 +44,10 @@ _IMPORTABLE = (
     "Install it where the workers run, hand it to them by client.upload_file(PATH), or define the "
     "schema in the notebook."
 )
+_THERE = (
+    "Keys are read where the workers run, and never sent: set the variable or put the file there, "
+    "before the workers start."
+)
 
 
 def look_at_worker(place: str, digest: str, version: Version) -> Look:
@@ -59,6 +63,8 @@ def look_at_worker(place: str, digest: str, version: Version) -> Look:
             column = context.variant(number)
             _check_keys(column.connection)
             context.policy.permit(column.connection, column.model)
+    except UnknownConnection as error:
+        return Look(error.message, _THERE)
     except LLMWidgetsError as error:
         return Look(error.message, error.hint)
     except ImportError as error:
@@ -74,7 +80,7 @@ def _check_keys(connection: Connection) -> None:
         try:
             secret_values(secret)
         except FieldError as error:
-            raise FieldError({f"{name} of {label}": error.message}, error.hint) from None
+            raise FieldError({f"{name} of {label}": error.message}, _THERE) from None
 
 
 class WorkerLooks:
