@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -26,19 +26,10 @@ class DaskCluster:
         """How many threads the workers have."""
         return sum(self._client.nthreads().values())
 
-    @property
-    def workers(self) -> Mapping[str, int] | None:
-        """The threads of each worker by its address."""
-        return self._client.nthreads()  # type: ignore[no-any-return]
-
-    def submit(
-        self, name: tuple[str | int, ...], work: Callable[..., Any], *args: Any,
-        avoid: Collection[str] = (),
-    ) -> Any:  # fmt: skip
+    def submit(self, work: Callable[..., Any], *args: Any) -> Any:
         """Have a worker call this, which is never repeated on its own."""
         work = _run_reporting if work is run_chunk else work
-        only = sorted(set(self.workers or ()) - set(avoid)) if avoid else None
-        future = self._client.submit(work, *args, workers=only, pure=False, retries=0)
+        future = self._client.submit(work, *args, pure=False, retries=0)
         self._futures[future.key] = future
         future.add_done_callback(self._done.put)
         return future.key
@@ -49,7 +40,7 @@ class DaskCluster:
             future = self._done.get(timeout=seconds)
         except queue.Empty:
             return
-        result = future.exception() or future.result()
+        result = future.result()
         del self._futures[future.key]
         future.release()
         yield future.key, result

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from llmwidgets.comparison.cluster.folder import RunFolder
 from llmwidgets.comparison.cluster.lease import LeaseKeeper
-from llmwidgets.comparison.cluster.readiness import WorkerLooks
 from llmwidgets.comparison.cluster.spec import Chunk, Grant
 from llmwidgets.comparison.cluster.worker import (
     ChunkProgress,
@@ -33,15 +32,8 @@ class Cluster(Protocol):
     def slots(self) -> int:
         """How many chunks can run at once."""
 
-    @property
-    def workers(self) -> Mapping[str, int] | None:
-        """The threads of each worker by its name."""
-
-    def submit(
-        self, name: tuple[str | int, ...], work: Callable[..., Any], *args: Any,
-        avoid: Collection[str] = (),
-    ) -> Any:  # fmt: skip
-        """Have a worker call this, none of those to avoid; a future."""
+    def submit(self, work: Callable[..., Any], *args: Any) -> Any:
+        """Have a worker call this; a future."""
 
     def ended(self, seconds: float) -> Iterator[tuple[Any, Any]]:
         """The futures that ended within so many seconds, each with its result or its error."""
@@ -85,7 +77,6 @@ class ClusterRun:
             _Task(variant, chunk) for chunk in self.chunks for variant in range(len(plan.columns))
         )
         self._finished = threading.Event()
-        self._looks = WorkerLooks(cluster, folder.place, digest)
         self._lease: LeaseKeeper | None = None
 
     @property
@@ -102,11 +93,6 @@ class ClusterRun:
     def summaries(self) -> list[list[ChunkSummary]]:
         """The chunks that ended, by variant."""
         return [list(each.ended) for each in self._columns]
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What to know of the run besides its rows: the workers that took no part, and why."""
-        return self._looks.notes
 
     def start(self) -> None:
         """Begin on a thread of its own and return."""
@@ -132,7 +118,6 @@ class ClusterRun:
         self._lease = LeaseKeeper(self.folder)
         try:
             self._cluster.listen(self._hear)
-            self._looks.wait(lambda: self.stopped)
             self._probe()
             self._run_chunks()
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of the end
@@ -144,15 +129,12 @@ class ClusterRun:
     def _probe(self) -> None:
         place = self.folder.place
         asked = {
-            self._cluster.submit(
-                ("probe", at), probe_variant, place, self._digest, at, avoid=self._looks.unready
-            ): at
+            self._cluster.submit(probe_variant, place, self._digest, at): at
             for at in range(len(self._columns))
         }
         while asked:
             for future, result in self._cluster.ended(1.0):
-                if not self._looks.take(future, result):
-                    self._columns[asked.pop(future)].capability = result
+                self._columns[asked.pop(future)].capability = result
 
     def _run_chunks(self) -> None:
         under_way: dict[Any, _Task] = {}
@@ -168,14 +150,10 @@ class ClusterRun:
                 )
                 texts = None if self._texts is None else self._texts(task.chunk)
                 future = self._cluster.submit(
-                    (task.variant, task.chunk.number), run_chunk, self.folder.place,
-                    self._digest, *task, grant, texts, avoid=self._looks.unready,
-                )  # fmt: skip
+                    run_chunk, self.folder.place, self._digest, *task, grant, texts
+                )
                 under_way[future] = task
-            self._looks.begin()
             for future, result in self._cluster.ended(0.2):
-                if self._looks.take(future, result):
-                    continue
                 task = under_way.pop(future)
                 column = self._columns[task.variant]
                 column.under_way.pop(task.chunk.number, None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
@@ -113,19 +112,13 @@ def open_run(place: str, digest: str) -> RunContext:
     return RunContext(folder, spec, schemas, read_policy(spec.policy))
 
 
-def probe_variant(place: str, digest: str, variant: int) -> Capability | None:
-    """What the model of a variant enforces, found out by this worker.
-
-    None where its calls fail: those of the chunks fail alike, and say why in their rows.
-    """
-    # What is raised in a task is copied to many places of a cluster.
-    with suppress(Exception):
-        context = open_run(place, digest)
-        column = context.variant(variant)
-        context.policy.permit(column.connection, column.model)
-        extractor = Extractor(column, policy=context.policy, pace=Pace(1))
-        return event_loop.run_blocking(extractor.learn())
-    return None
+def probe_variant(place: str, digest: str, variant: int) -> Capability:
+    """What the model of a variant enforces, found out by this worker; raises as a call does."""
+    context = open_run(place, digest)
+    column = context.variant(variant)
+    context.policy.permit(column.connection, column.model)
+    extractor = Extractor(column, policy=context.policy, pace=Pace(1))
+    return event_loop.run_blocking(extractor.learn())
 
 
 def run_chunk(
