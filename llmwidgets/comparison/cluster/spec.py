@@ -18,7 +18,7 @@ from llmwidgets.comparison.cluster.misfits import name_misfit, pack_or_none, ref
 from llmwidgets.comparison.cluster.text_files import TextFiles
 from llmwidgets.connections import Policy
 from llmwidgets.connections.policy_file import machine_rules
-from llmwidgets.dialects.types import Capability, Example
+from llmwidgets.dialects.types import Example
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Schema, read_schema
@@ -79,19 +79,6 @@ class TextSpec(NamedTuple):
     by_record: bool
     group: str
     blanks: int
-
-
-class Grant(NamedTuple):
-    """What one task may use: calls at once, US dollars, and what the model is known to enforce.
-
-    `lease` is the file by which the driver says that the task may go on.
-    """
-
-    lease: str
-    concurrency: int | None = None
-    budget: float | None = None
-    capability: Capability | None = None
-    unenforced: tuple[str, ...] = ()
 
 
 def digest_of(data: bytes) -> str:
