@@ -33,6 +33,7 @@ class DaskCluster:
         self._client, self._mark = client, secrets.token_hex(4)
         self._topic = f"llmwidgets-{self._mark}"
         self._futures: dict[Any, Any] = {}
+        self._only: dict[Any, frozenset[str]] = {}
         self._done: queue.Queue[tuple[Any, Any]] = queue.Queue()
         self._answered_at = time.monotonic()
         self._listening = False
@@ -51,7 +52,17 @@ class DaskCluster:
             gone = gone or time.monotonic() - self._answered_at > _GONE_SECONDS
             return None if gone else {}
         self._answered_at = time.monotonic()
+        self._free_stuck(found)
         return found
+
+    def _free_stuck(self, here: Collection[str]) -> None:
+        """Cancel what none of the workers that are there may take: nobody would ever begin it."""
+        stuck = [key for key, only in self._only.items() if only.isdisjoint(here)]
+        futures = [self._futures[key] for key in stuck if key in self._futures]
+        for key in stuck:
+            del self._only[key]
+        if futures:
+            self._client.cancel(futures)
 
     @property
     def most_slots(self) -> int:
@@ -70,16 +81,17 @@ class DaskCluster:
         """Have a worker call this, which is never repeated after an error."""
         key, topic = ("lw", self._mark, *name), self._topic if work is run_chunk else None
         try:
-            only = sorted(set(self.workers or ()) - set(avoid)) if avoid else None
-            # With other workers allowed it is not stuck where the chosen ones end meanwhile.
+            only = frozenset(self.workers or ()).difference(avoid) if avoid else None
             future = self._client.submit(
                 _call_named, topic, work, *args, key=key, retries=0, pure=False,
-                workers=only or None, allow_other_workers=bool(only),
+                workers=sorted(only) if only else None,
             )  # fmt: skip
         except Exception as error:  # noqa: BLE001 - a client that was closed: the driver will see
             self._done.put((key, error))
             return key
         self._futures[key] = future
+        if only:
+            self._only[key] = only
         future.add_done_callback(lambda _: self._done.put((key, None)))
         return key
 
@@ -109,6 +121,7 @@ class DaskCluster:
             yield key, WorkersLost(getattr(last, "address", str(last)), error.allowed_failures + 1)
         except (CancelledError, Exception) as error:  # noqa: BLE001 - every end is the driver's
             yield key, error
+        self._only.pop(key, None)
         with suppress(Exception):
             future.release()
 

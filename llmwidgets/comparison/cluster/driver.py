@@ -27,6 +27,7 @@ from llmwidgets.comparison.cluster.grants import (
     keep_capability,
     recall_capability,
 )
+from llmwidgets.comparison.cluster.readiness import WorkerLooks
 from llmwidgets.comparison.cluster.spec import Chunk
 from llmwidgets.comparison.cluster.worker import STOPPED, probe_variant, run_chunk
 from llmwidgets.connections import Policy
@@ -155,6 +156,8 @@ class ClusterRun:
         self._under_way: dict[Any, _Task] = {}
         self._attempt, self._began_at = 0, time.time()
         self._workers: Mapping[str, int] = {}
+        """Those that may be given tasks."""
+        self._looks = WorkerLooks(cluster, folder.place, digest)
         self._looked_at = self._slots_at = self._stopped_at = 0.0
         self._gone: FailureWords | None = None
         self._lease: leases.LeaseKeeper | None = None
@@ -201,6 +204,7 @@ class ClusterRun:
             for column in self._columns
             if column.capability is not None and column.capability.doubt
         ]
+        notes += self._looks.notes
         if self._gone is not None:
             notes.append(f"{self._gone.message} {self._gone.hint}")
         if self.error is not None:
@@ -260,9 +264,12 @@ class ClusterRun:
             self._look()
             if self._gone is not None:
                 return
-            if not self.stopped:
+            if not self.stopped and (self._workers or not self._looks.waiting):
                 self._hand_out()
             for key, result in self._cluster.ended(0.1):
+                if self._looks.take(key, result):
+                    self._looked_at = 0.0
+                    continue
                 task = self._under_way.pop(key, None)
                 if task is not None:
                     self._columns[task.variant].under_way -= 1
@@ -288,7 +295,14 @@ class ClusterRun:
                 _GO_ON, FailureCode.CLUSTER,
             )  # fmt: skip
             return
-        self._workers = found
+        self._looks.begin(found)
+        self._workers = {at: n for at, n in found.items() if at not in self._looks.unready}
+        if (refusal := self._looks.refusal) is not None:
+            if not self._attempt:
+                raise refusal
+            self._gone = FailureWords(
+                "InternalError", refusal.message, refusal.hint, FailureCode.CLUSTER
+            )
         if found or not self._slots_at:
             self._slots_at = now
 
@@ -345,6 +359,7 @@ class ClusterRun:
         if self._workers and not set(self._workers) - avoid:
             # There is no other worker to try it on.
             avoid = set()
+        avoid |= self._looks.unready
         grant = self._grant(column, task)
         if grant is None:
             return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -86,7 +86,8 @@ def _check_keys(connection: Connection) -> None:
 class WorkerLooks:
     """Which workers of a cluster are ready; those that join later are looked at as well.
 
-    The driver calls `begin` now and then, and gives each task that ended to `take` first.
+    The driver calls `begin` whenever it sees who is there, and gives each task that ended to
+    `take` first.
     """
 
     def __init__(self, cluster: Cluster, place: str, digest: str) -> None:
@@ -95,9 +96,9 @@ class WorkerLooks:
         self._seen: dict[str, Look] = {}
         self._here: frozenset[str] = frozenset()
 
-    def begin(self) -> None:
-        """Have every worker looked at that was not yet; returns at once."""
-        self._here = frozenset(self._cluster.workers or ())
+    def begin(self, here: Iterable[str]) -> None:
+        """Have every worker that is there looked at, if it was not yet; returns at once."""
+        self._here = frozenset(here)
         for worker in self._here.difference(self._seen, self._under_way.values()):
             name = ("look", len(self._seen) + len(self._under_way))
             key = self._cluster.submit(
@@ -117,15 +118,6 @@ class WorkerLooks:
         # Where its worker has ended, another one answered.
         self._seen[result.worker or worker] = result
         return True
-
-    def wait(self, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Wait until each worker that is there has answered; FieldError if none is ready."""
-        self.begin()
-        while self.waiting and not stopped():
-            for key, result in self._cluster.ended(0.2):
-                self.take(key, result)
-            self.begin()
-        self.check()
 
     @property
     def waiting(self) -> bool:
@@ -147,14 +139,15 @@ class WorkerLooks:
         """A sentence for each worker that was not used."""
         return tuple(f"{at} was not used: {why}" for at, why in self.reasons.items() if why)
 
-    def check(self) -> None:
-        """FieldError where workers are there and none of them is ready, by the first reason."""
+    @property
+    def refusal(self) -> FieldError | None:
+        """Why nothing can run: workers are there, and none is ready. None while one may be."""
         refused = sorted(self.unready)
         if self.waiting or not refused or self._here - self.unready:
-            return
+            return None
         look = self._seen[refused[0]]
         more = f" So it is with {count(len(refused) - 1, 'other')}." if refused[1:] else ""
-        raise FieldError(
+        return FieldError(
             {"cluster": f"no worker is ready. {refused[0]}: {look.reason}{more}"},
             f"{look.hint} What workers need: docs/cluster_security.md.".strip(),
         )
@@ -164,7 +157,13 @@ _UNSEEN = Look("was not looked at yet.")
 
 
 def look_at_workers(cluster: Cluster, place: str, digest: str) -> dict[str, str]:
-    """Every worker that is there, with why it is not ready; empty for one that is."""
+    """Every worker that is there, with why it is not ready; FieldError if none is."""
     looks = WorkerLooks(cluster, place, digest)
-    looks.wait()
+    looks.begin(cluster.workers or ())
+    while looks.waiting:
+        for key, result in cluster.ended(0.2):
+            looks.take(key, result)
+        looks.begin(cluster.workers or ())
+    if looks.refusal is not None:
+        raise looks.refusal
     return looks.reasons

@@ -41,6 +41,7 @@ from llmwidgets.comparison.runs import RunOptions, RunPlan, read_documents, watc
 from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.request_builder import Document, Plan
+from llmwidgets.errors import FieldError
 from llmwidgets.store.store import Store
 
 
@@ -101,6 +102,8 @@ def run_on_cluster(
         texts=words if files is None else None,
     )  # fmt: skip
     watch_run(run, shown=options.progress)
+    if isinstance(run.error, FieldError):
+        raise run.error
     return _results(kind, run, planned, rules)
 
 

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from llmwidgets.comparison.cluster.connection_spec import (
+from llmwidgets.comparison.cluster.sent.connection_spec import (
     ConnectionSpec,
     connect,
     describe_connection,
     pin_knowledge,
 )
-from llmwidgets.comparison.cluster.misfits import name_misfit, pack_or_none, refuse_keys
+from llmwidgets.comparison.cluster.sent.misfits import name_misfit, pack_or_none, refuse_keys
 from llmwidgets.comparison.cluster.text_files import TextFiles
 from llmwidgets.connections import Policy
 from llmwidgets.connections.policy_file import machine_rules

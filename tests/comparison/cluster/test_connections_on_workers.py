@@ -430,7 +430,7 @@ def test_facts_of_the_drivers_policy_file_travel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, move: Callable[..., None]
 ) -> None:
     (tmp_path / "policy.toml").write_text(
-        '[facts.openai.gpt-7-nova]\noutput_limit = 4321\nprice = {input = 1, output = 2}\n'
+        "[facts.openai.gpt-7-nova]\noutput_limit = 4321\nprice = {input = 1, output = 2}\n"
     )
     monkeypatch.setenv("LLMWIDGETS_POLICY", str(tmp_path / "policy.toml"))
     monkeypatch.setenv("OPENAI_API_KEY", KEY)

@@ -207,19 +207,30 @@ NO_KEY = Look("OPENAI_API_KEY is not set.", "Set it.")
 def test_each_worker_is_looked_at_once_and_those_that_join_as_well() -> None:
     cluster: Any = ScriptedCluster(a=Look(), b=NO_KEY)
     looks = WorkerLooks(cluster, "place", "digest")
-    looks.wait()
+
+    def see(here: str) -> None:
+        cluster.workers = dict.fromkeys(here, 1)
+        looks.begin(cluster.workers)
+
+    def answer() -> None:
+        assert all(looks.take(*each) for each in cluster.ended(0))
+
+    see("ab")
+    assert looks.unready == {"a", "b"}
+    answer()
     assert looks.unready == {"b"}
 
     cluster.looks |= {"c": NO_KEY, "d": Look()}
-    cluster.workers = dict.fromkeys("abcd", 1)
-    looks.begin()
+    see("abcd")
     assert looks.unready == {"b", "c", "d"}, "who joins waits for the look"
-    looks.wait()
+    answer()
+    see("abcd")
 
     assert looks.unready == {"b", "c"}
     assert sorted(cluster.asked) == [("look_at_worker", each) for each in "abcd"]
     assert looks.notes == tuple(f"{each} was not used: {NO_KEY.reason}" for each in "bc")
     assert looks.reasons == {"a": "", "b": NO_KEY.reason, "c": NO_KEY.reason, "d": ""}
+    assert not looks.take("another", object())
 
 
 def test_a_worker_without_the_package_is_named() -> None:
@@ -254,10 +265,8 @@ def test_no_worker_yet_is_no_error(workers: Any) -> None:
 def test_a_worker_that_ended_is_not_waited_for() -> None:
     cluster: Any = ScriptedCluster(a=Look(), b=Look())
     looks = WorkerLooks(cluster, "place", "digest")
-    looks.begin()
-    cluster.ended = lambda seconds: iter(())
-    cluster.workers = {}
-    looks.begin()
+    looks.begin(cluster.workers)
+    looks.begin(())
 
     assert not looks.waiting
 
