@@ -46,10 +46,14 @@ FAILING = "made-up-Raised/9Kp2LmVx7Rt4Zq6Bd"
 BY_VALUE = "Persimmon Lighthouse Trust"
 
 
+KEYS = (BY_VARIABLE, BY_FILE, ARGUMENT, FAILING)
+
+
 def count_in(data: bytes, word: str) -> int:
-    """How often the word is there: its first two thirds, or the whole in base64 or as in a URL."""
+    """How often its first two thirds are there, and of a key the whole in base64 or as in a URL."""
     begun = word[: len(word) * 2 // 3].encode()
-    spelled = {bytes(view) for each in known_key("", Secret(word)) for _, view in each.spellings}
+    known = known_key("", Secret(word)) if word in KEYS else ()
+    spelled = {bytes(view) for each in known for _, view in each.spellings}
     # What is spelled with the same beginning is counted by that.
     return sum(map(data.count, {begun, *(each for each in spelled if begun not in each)}))
 
