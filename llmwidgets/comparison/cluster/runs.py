@@ -75,16 +75,34 @@ def run_on_cluster(
     store: Store | None = None,
 ) -> Results:  # fmt: skip
     """Ask everything on the cluster's workers; what is left unasked is a row."""
-    check_scheduler(cluster)
-    adapter: Cluster = DaskCluster(cluster)
+    run = make_run(planned, rules, options, cluster, store)
+    watch_run(run, shown=options.progress)
+    if isinstance(run.error, FieldError):
+        raise run.error
+    return read_results(kind, run, planned, rules)
+
+
+def make_run(
+    planned: RunPlan, rules: Rules, options: RunOptions, cluster: Any, store: Store | None = None
+) -> ClusterRun:
+    """The run of a plan, not begun: its folder has what workers are told.
+
+    `cluster` is a client of Dask, or what another engine has in the place of `DaskCluster`.
+    """
+    if not isinstance(cluster, Cluster):
+        check_scheduler(cluster)
+        cluster = DaskCluster(cluster)
+    adapter: Cluster = cluster
     plan = planned.plan
     folder = RunFolder(_place(options.journal))
     files = _files_of(plan.texts)
     schemas = SchemaNumbers()
     slots = sum((adapter.workers or {}).values())
-    size = texts_a_chunk(len(plan.texts), plan.repeats, slots)
     # What cannot be sent is found out before anything of the texts is written.
     variants = tuple(describe_variant(each, schemas) for each in plan.columns)
+    # Decided once: a run that goes on finds the same texts in a chunk, whatever workers it has.
+    folder.write_new("chunk-size", b"%d" % texts_a_chunk(len(plan.texts), plan.repeats, slots))
+    size = int(folder.read("chunk-size") or b"1")
     chunks = list(_write_chunks(folder, plan, schemas, size))
     spec = pack_run(
         RunSpec(variants, schemas.specs, plan.repeats, rules, describe_policy(planned.policy),
@@ -96,15 +114,11 @@ def run_on_cluster(
     def words(chunk: Chunk) -> tuple[str, ...]:
         return tuple(each.text for each in plan.texts[chunk.start : chunk.stop])
 
-    run = ClusterRun(
+    return ClusterRun(
         plan, chunks, adapter, folder, digest_of(spec), policy=planned.policy,
         concurrency=options.concurrency, budget=options.budget,
         texts=words if files is None else None,
     )  # fmt: skip
-    watch_run(run, shown=options.progress)
-    if isinstance(run.error, FieldError):
-        raise run.error
-    return _results(kind, run, planned, rules)
 
 
 def _place(journal: Any) -> str:
@@ -137,7 +151,8 @@ def _at(text: Document, place: int) -> int:
     return words.at if isinstance(words, TextPlace) else place
 
 
-def _results(kind: type[Results], run: ClusterRun, planned: RunPlan, rules: Rules) -> Results:
+def read_results(kind: type[Results], run: ClusterRun, planned: RunPlan, rules: Rules) -> Results:
+    """What a run has come to so far; what is still open is `Stopped`."""
     plan = run.plan
     replies = StoredReplies(run.folder, len(run.chunks))
     rows = ResultIndex(len(plan.columns), len(plan.texts), plan.repeats)
