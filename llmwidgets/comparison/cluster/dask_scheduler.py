@@ -23,7 +23,7 @@ _WITH_TLS = (
 
 
 def check_scheduler(client: Any) -> None:
-    """FieldError for what is no open client, or one whose scheduler others could listen to.
+    """FieldError unless it is an open client of a scheduler that nobody else can listen to.
 
     What counts is what scheduler and workers can be reached by, not only how this process does.
     """

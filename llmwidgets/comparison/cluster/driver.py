@@ -267,7 +267,7 @@ class ClusterRun:
             self._look()
             if self._gone is not None:
                 return
-            if not self.stopped and (self._workers or not self._looks.waiting):
+            if not self.stopped and self._looks.settled:
                 self._hand_out()
             for key, result in self._cluster.ended(0.1):
                 if self._looks.take(key, result):

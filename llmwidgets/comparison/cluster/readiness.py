@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -95,10 +97,14 @@ class WorkerLooks:
         self._under_way: dict[Any, str] = {}
         self._seen: dict[str, Look] = {}
         self._here: frozenset[str] = frozenset()
+        self._lost = Counter[str]()
+        self._began: float | None = None
+        self._settled = False
 
     def begin(self, here: Iterable[str]) -> None:
         """Have every worker that is there looked at, if it was not yet; returns at once."""
         self._here = frozenset(here)
+        self._began = self._began or time.monotonic()
         for worker in self._here.difference(self._seen, self._under_way.values()):
             name = ("look", len(self._seen) + len(self._under_way))
             key = self._cluster.submit(
@@ -111,13 +117,24 @@ class WorkerLooks:
         worker = self._under_way.pop(key, None)
         if worker is None:
             return False
-        if not isinstance(result, Look):
-            # The task did not come to run: what it is made of cannot be imported.
+        if isinstance(result, Look):
+            # Where its worker has ended, another one answered.
+            self._seen[result.worker or worker] = result
+            return True
+        self._lost[worker] += 1
+        # A look that was lost with its worker says nothing of it; what cannot be imported does.
+        if isinstance(result, ImportError | AttributeError) or self._lost[worker] >= _TRIES:
             why = f"llmwidgets cannot be used there ({type(result).__name__})."
-            result = Look(why, 'Install "llmwidgets[dask]" where the workers run.', worker)
-        # Where its worker has ended, another one answered.
-        self._seen[result.worker or worker] = result
+            self._seen[worker] = Look(why, 'Install "llmwidgets[dask]" where the workers run.')
         return True
+
+    @property
+    def settled(self) -> bool:
+        """Whether texts may be given out: all have answered, or one is ready and time is up."""
+        if not self._settled and self._began is not None:
+            late = time.monotonic() - self._began > _PATIENCE_SECONDS
+            self._settled = not self.waiting or (late and self._here > self.unready)
+        return self._settled
 
     @property
     def waiting(self) -> bool:
@@ -153,6 +170,9 @@ class WorkerLooks:
         )
 
 
+_TRIES = 3
+_PATIENCE_SECONDS = 10.0
+"""A worker that is busy with the task of somebody else is not waited for any longer."""
 _UNSEEN = Look("was not looked at yet.")
 
 

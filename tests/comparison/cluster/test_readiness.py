@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -239,6 +241,35 @@ def test_a_worker_without_the_package_is_named() -> None:
     assert look_at_workers(cluster, "place", "digest") == {
         "a": "", "b": "llmwidgets cannot be used there (ModuleNotFoundError)."
     }  # fmt: skip
+
+
+def test_a_look_that_was_lost_is_made_again() -> None:
+    cluster: Any = ScriptedCluster(a=Look(), b=CancelledError())
+    looks = WorkerLooks(cluster, "place", "digest")
+    for tries in (1, 2, 3):
+        looks.begin(cluster.workers)
+        assert all(looks.take(*each) for each in cluster.ended(0))
+        assert looks.unready == {"b"}
+        assert len(looks.notes) == (tries == 3)
+
+    assert cluster.asked.count(("look_at_worker", "b")) == 3
+    assert cluster.asked.count(("look_at_worker", "a")) == 1
+
+
+def test_texts_wait_for_every_look_but_not_for_a_busy_worker_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster: Any = ScriptedCluster(a=Look(), b=Look())
+    looks = WorkerLooks(cluster, "place", "digest")
+    assert not looks.settled
+    looks.begin(cluster.workers)
+    looks.take(*next(cluster.ended(0)))
+    assert not looks.settled
+
+    now = time.monotonic()
+    monkeypatch.setattr("llmwidgets.comparison.cluster.readiness.time.monotonic", lambda: now + 60)
+
+    assert looks.settled
 
 
 def test_no_ready_worker_is_an_error_with_the_first_reason_and_what_to_do() -> None:

@@ -18,7 +18,7 @@ from llmwidgets.store.store import Store
 
 
 class StorePlace(NamedTuple):
-    """What leads to a store on another machine: its organization, or a path that is no default."""
+    """What leads to a store on another machine: its organization, or a path of its own."""
 
     organization: str
     path: str | None = None
