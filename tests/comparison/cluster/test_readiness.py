@@ -15,6 +15,7 @@ from pydantic import create_model
 
 import llmwidgets as lw
 from llmwidgets.comparison.cluster import runs
+from llmwidgets.comparison.cluster.dask_adapter import DaskCluster
 from llmwidgets.comparison.cluster.folder import RunFolder
 from llmwidgets.comparison.cluster.readiness import (
     Look,
@@ -413,3 +414,21 @@ def test_a_probe_that_fails_is_rows_as_in_a_single_run(
     ((_, said),) = failures(many)
     assert {status for status, _ in failures(one)} == {"Unauthorized"}
     assert all(each.startswith(said) for _, each in failures(one))
+
+
+def test_a_task_whose_workers_have_all_ended_is_given_back(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask keeps it for workers that never come back."""
+    adapter = DaskCluster(client)
+    with monkeypatch.context() as patch:
+        patch.setattr(DaskCluster, "workers", property(lambda _: {"tcp://127.0.0.1:1": 1}))
+        key = adapter.submit(("stuck",), own_version, avoid=["tcp://127.0.0.1:2"])
+    assert list(adapter.ended(0.2)) == []
+
+    assert len(adapter.workers or ()) == 2
+    ((ended, error),) = adapter.ended(10)
+
+    assert ended == key
+    assert isinstance(error, CancelledError)
+    adapter.close()
