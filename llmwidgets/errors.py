@@ -246,6 +246,7 @@ class FailureCode(StrEnum):
     FIELD = "field"
     JOURNAL = "journal"
     INTERNAL = "internal"
+    CLUSTER = "cluster"
 
 
 _TIME_OUT_STATUSES = frozenset({408, 504, 524})
@@ -335,7 +336,8 @@ class BadRequest(CallError):
 class InternalError(Failure):
     """This package itself failed on a text: never the model's fault, never scored.
 
-    `code` says what it was about: memory, nesting, disk, journal or internal. A rerun asks again.
+    `code` says what it was about: memory, nesting, disk, journal, cluster or internal. A rerun
+    asks again.
     """
 
     def __init__(

@@ -475,4 +475,5 @@ _STATES = {
     VariantState.AWAY: "the server does not answer; trying again, {seconds} s left",
     VariantState.DONE: "done",
     VariantState.STOPPED: "stopped",
+    VariantState.NO_WORKERS: "waiting for workers",
 }

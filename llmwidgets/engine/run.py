@@ -62,6 +62,8 @@ class VariantState(StrEnum):
     """The server does not answer any more, and is looked for."""
     DONE = "done"
     STOPPED = "stopped"
+    NO_WORKERS = "no workers"
+    """A cluster has none for now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,16 @@ class Run:
     def finished(self) -> bool:
         """Whether every extraction has ended."""
         return self._finished.is_set()
+
+    @property
+    def given_up(self) -> tuple[Failure | None, ...]:
+        """Why a variant was not asked to its end, for each of them; None if it was."""
+        return tuple(column.given_up for column in self._columns)
+
+    def ask_nothing(self, failure: Failure) -> None:
+        """Before the start: what no earlier run answered ends in this failure."""
+        for column in self._columns:
+            column.ask_nothing(failure)
 
     def start(self) -> None:
         """Begin on the engine's loop and return."""
@@ -385,13 +397,22 @@ class _VariantRun:
             seconds_left=pause.seconds if pause is not None and state is not self.state else 0,
         )
 
+    @property
+    def given_up(self) -> Failure | None:
+        """Why the rest was not asked."""
+        return self._over
+
+    def ask_nothing(self, failure: Failure) -> None:
+        """What is not reused ends in this failure."""
+        self._over = failure
+
     async def run(self, *, reuse: bool, most: int) -> None:
         """Reuse what was answered before, ask the rest; only a cancel is raised."""
         try:
             self._access = shared_calls().same_access(self.extractor.connection)
             if reuse:
                 await self._reuse_known()
-            if 0 in self.rows and self.extractor.capability is None:
+            if 0 in self.rows and self._over is None and self.extractor.capability is None:
                 self.state = VariantState.PROBING
                 known = await self.extractor.learn()
                 if reuse:
@@ -399,7 +420,7 @@ class _VariantRun:
                     self.reused, self.tally = bytearray(len(self.rows)), _Tally()
                     self.rows = array("q", bytes(8 * len(self.rows)))
                     await self._reuse(known.form)
-            if 0 in self.rows:
+            if 0 in self.rows and self._over is None:
                 self.state = VariantState.ASKING
                 waiting = (index for index in range(len(self.rows)) if not self.rows[index])
                 async with asyncio.TaskGroup() as group:

@@ -3,47 +3,114 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from dataclasses import asdict, replace
 from typing import Any
 
-from llmwidgets.comparison.cluster.spec import Chunk, Grant
-from llmwidgets.comparison.cluster.worker import ChunkProgress, ChunkSummary, run_chunk
+from llmwidgets.comparison.cluster.chunk_progress import ChunkProgress
+from llmwidgets.comparison.cluster.driver import WorkersLost
+from llmwidgets.comparison.cluster.worker import run_chunk
 
-_TOPIC = "llmwidgets"
+_ANSWER_SECONDS = 5.0
+"""How long the scheduler is waited for in one question."""
+_GONE_SECONDS = 10.0
+"""A scheduler that has not answered for so long is taken for gone."""
+_CLOSED = {"closing", "closed"}
 
 
 class DaskCluster:
-    """The workers of a client. Results are released as soon as they are here."""
+    """The workers of a client. Results are released as soon as they are here.
+
+    The names of tasks have a mark of this run, and so has the topic under which its workers tell
+    how far they are: another run of the same client hears nothing of it.
+    """
 
     def __init__(self, client: Any) -> None:
-        self._client = client
-        self._futures: dict[str, Any] = {}
-        self._done: queue.Queue[Any] = queue.Queue()
+        self._client, self._mark = client, secrets.token_hex(4)
+        self._topic = f"llmwidgets-{self._mark}"
+        self._futures: dict[Any, Any] = {}
+        self._done: queue.Queue[tuple[Any, Any]] = queue.Queue()
+        self._answered_at = time.monotonic()
+        self._listening = False
 
     @property
-    def slots(self) -> int:
-        """How many threads the workers have."""
-        return sum(self._client.nthreads().values())
+    def workers(self) -> Mapping[str, int] | None:
+        """The threads of each worker by its address; None once the scheduler is gone."""
+        if self._client.status in _CLOSED:
+            return None
+        try:
+            found: Mapping[str, int] = self._client.sync(
+                self._client.scheduler.ncores, callback_timeout=_ANSWER_SECONDS
+            )
+        except Exception:  # noqa: BLE001 - whatever a lost scheduler is like, it does not answer
+            gone = self._client.status in _CLOSED
+            gone = gone or time.monotonic() - self._answered_at > _GONE_SECONDS
+            return None if gone else {}
+        self._answered_at = time.monotonic()
+        return found
 
-    def submit(self, work: Callable[..., Any], *args: Any) -> Any:
-        """Have a worker call this, which is never repeated on its own."""
-        work = _run_reporting if work is run_chunk else work
-        future = self._client.submit(work, *args, pure=False, retries=0)
-        self._futures[future.key] = future
-        future.add_done_callback(self._done.put)
-        return future.key
+    @property
+    def most_slots(self) -> int:
+        """The threads that an adaptive cluster grows to; 0 for another one."""
+        adaptive = getattr(self._client.cluster, "_adaptive", None)
+        most = getattr(adaptive, "maximum", 0)
+        if not isinstance(most, int):
+            return 0
+        spec = getattr(self._client.cluster, "new_spec", {})
+        return most * (spec.get("options", {}).get("nthreads") or 1)
+
+    def submit(
+        self, name: tuple[str | int, ...], work: Callable[..., Any], *args: Any,
+        avoid: Collection[str] = (),
+    ) -> Any:  # fmt: skip
+        """Have a worker call this, which is never repeated after an error."""
+        key, topic = ("lw", self._mark, *name), self._topic if work is run_chunk else None
+        try:
+            only = sorted(set(self.workers or ()) - set(avoid)) if avoid else None
+            # With other workers allowed it is not stuck where the chosen ones end meanwhile.
+            future = self._client.submit(
+                _call_named, topic, work, *args, key=key, retries=0, pure=False,
+                workers=only or None, allow_other_workers=bool(only),
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001 - a client that was closed: the driver will see
+            self._done.put((key, error))
+            return key
+        self._futures[key] = future
+        future.add_done_callback(lambda _: self._done.put((key, None)))
+        return key
 
     def ended(self, seconds: float) -> Iterator[tuple[Any, Any]]:
-        """The futures that ended within so many seconds, each with its result or its error."""
+        """The tasks that ended, each with its result or its exception; waits for the first one."""
+        with suppress(queue.Empty):
+            while True:
+                key, error = self._done.get(timeout=seconds)
+                seconds = 0.0
+                if error is not None:
+                    yield key, error
+                elif (future := self._futures.pop(key, None)) is not None:
+                    yield from self._result(key, future)
+
+    def _result(self, key: Any, future: Any) -> Iterator[tuple[Any, Any]]:
+        from distributed import KilledWorker
+
         try:
-            future = self._done.get(timeout=seconds)
-        except queue.Empty:
+            yield key, future.result(timeout=_ANSWER_SECONDS)
+        except TimeoutError:
+            # The worker that had the result ended just now: another one makes it again.
+            self._futures[key] = future
+            future.add_done_callback(lambda _: self._done.put((key, None)))
             return
-        result = future.result()
-        del self._futures[future.key]
-        future.release()
-        yield future.key, result
+        except KilledWorker as error:
+            last = error.last_worker
+            yield key, WorkersLost(getattr(last, "address", str(last)), error.allowed_failures + 1)
+        except (CancelledError, Exception) as error:  # noqa: BLE001 - every end is the driver's
+            yield key, error
+        with suppress(Exception):
+            future.release()
 
     def listen(self, report: Callable[[ChunkProgress], None]) -> None:
         """Hear the numbers that workers log as events."""
@@ -51,18 +118,29 @@ class DaskCluster:
         def hear(event: tuple[float, dict[str, Any]]) -> None:
             report(ChunkProgress(**event[1]["chunk"]))
 
-        self._client.subscribe_topic(_TOPIC, hear)
+        self._client.subscribe_topic(self._topic, hear)
+        self._listening = True
+
+    def close(self) -> None:
+        """Cancel what is open, and hear nothing any more."""
+        futures, self._futures = list(self._futures.values()), {}
+        if self._client.status != "running":
+            return
+        with suppress(Exception):
+            if futures:
+                self._client.cancel(futures)
+            if self._listening:
+                self._client.unsubscribe_topic(self._topic)
 
 
-def _run_reporting(
-    place: str, digest: str, variant: int, chunk: Chunk, grant: Grant,
-    texts: tuple[str, ...] | None = None,
-) -> ChunkSummary:  # fmt: skip
+def _call_named(topic: str | None, work: Callable[..., Any], *args: Any) -> Any:
+    """What the work returns, with the name that the cluster has for its worker."""
     from distributed import get_worker
 
     worker = get_worker()
 
     def report(progress: ChunkProgress) -> None:
-        worker.log_event(_TOPIC, {"chunk": asdict(progress)})
+        worker.log_event(topic or "", {"chunk": asdict(progress)})
 
-    return run_chunk(place, digest, variant, chunk, grant, texts, report)
+    result = work(*args) if topic is None else work(*args, report)
+    return replace(result, worker=worker.address)

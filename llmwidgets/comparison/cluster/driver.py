@@ -1,83 +1,167 @@
-"""The driver of a run on a cluster: hands out chunks, follows them, and knows what every row is."""
+"""The driver of a run on a cluster: hands out chunks, follows them, knows how each one ended."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.lease import LeaseKeeper
-from llmwidgets.comparison.cluster.spec import Chunk, Grant
-from llmwidgets.comparison.cluster.worker import (
+from llmwidgets.comparison.cluster import lease as leases
+from llmwidgets.comparison.cluster.chunk_progress import (
     ChunkProgress,
     ChunkSummary,
-    probe_variant,
-    run_chunk,
+    ColumnProgress,
+    ProbeSummary,
 )
+from llmwidgets.comparison.cluster.folder import RunFolder
+from llmwidgets.comparison.cluster.grants import (
+    RESERVED,
+    FailureWords,
+    Grant,
+    Purse,
+    Shares,
+    keep_capability,
+    recall_capability,
+)
+from llmwidgets.comparison.cluster.spec import Chunk
+from llmwidgets.comparison.cluster.worker import STOPPED, probe_variant, run_chunk
+from llmwidgets.connections import Policy
 from llmwidgets.dialects.types import Capability
-from llmwidgets.engine.request_builder import Plan
-from llmwidgets.engine.run import VariantProgress, VariantState
+from llmwidgets.engine.estimate import estimate
+from llmwidgets.engine.event_loop import StuckWait
+from llmwidgets.engine.network import egress
+from llmwidgets.engine.request_builder import Plan, ResolvedVariant
+from llmwidgets.engine.run import VariantProgress
+from llmwidgets.errors import FailureCode
+from llmwidgets.formatting import count, dollars
 
 _WAVE = 2
 """Tasks handed out for each slot: what is not handed out needs no cancel."""
+_TRIES = 3
+"""How often a chunk is tried that fails, each time on another worker where there is one."""
+_STOP_SECONDS = 2.0
+"""What has not ended so long after a stop is left behind: its worker is stuck, or gone."""
+_LOOK_SECONDS = 0.5
+_NO_WORKERS_SECONDS = 5.0
+_GO_ON = "Run it again with the same journal to go on: what was answered is not asked again."
+
+
+class WorkersLost(Exception):
+    """Every worker that had this task has ended."""
+
+    def __init__(self, worker: str, times: int) -> None:
+        super().__init__(worker, times)
+        self.worker, self.times = worker, times
 
 
 class Cluster(Protocol):
-    """What a driver needs of a cluster; one adapter for each engine."""
+    """What a driver needs of a cluster; one adapter for each engine.
+
+    `workers` has the threads of each worker by its name, and None once the cluster is gone for
+    good. `most_slots` is how many threads there can be, where the cluster grows by itself.
+    """
 
     @property
-    def slots(self) -> int:
-        """How many chunks can run at once."""
-
-    def submit(self, work: Callable[..., Any], *args: Any) -> Any:
-        """Have a worker call this; a future."""
+    def workers(self) -> Mapping[str, int] | None: ...
+    @property
+    def most_slots(self) -> int: ...
+    def submit(
+        self,
+        name: tuple[str | int, ...],
+        work: Callable[..., Any],
+        *args: Any,
+        avoid: Collection[str] = (),
+    ) -> Any:
+        """Have a worker call this, if possible none of those to avoid; what tells the task."""
 
     def ended(self, seconds: float) -> Iterator[tuple[Any, Any]]:
-        """The futures that ended within so many seconds, each with its result or its error."""
+        """The tasks that end within so many seconds, each with its result or its exception."""
 
     def listen(self, report: Callable[[ChunkProgress], None]) -> None:
         """Hear how far chunks are, where workers can tell."""
 
+    def close(self) -> None:
+        """Nothing is handed out any more: forget what is open."""
 
-class _Task(NamedTuple):
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """A chunk of a variant to be asked; without a chunk, a variant to be probed."""
+
     variant: int
-    chunk: Chunk
+    chunk: Chunk | None
+    tries: int = 0
+    avoid: set[str] = field(default_factory=set)
+    attempt: int = 0
+    reserve: float | None = None
+    likely: float | None = None
+    above: float = -1.0
+    """What was not enough for the next call."""
+    last: ChunkSummary | None = None
 
 
 @dataclass(slots=True)
 class _Column:
-    """What is known of one variant: chunks under way by their last word, ended ones added up."""
+    """What the driver knows of one variant. `over` is why nothing more of it is handed out."""
 
-    ended: list[ChunkSummary]
-    under_way: dict[int, ChunkProgress]
+    number: int
+    variant: ResolvedVariant
+    progress: ColumnProgress
+    left: deque[_Task]
+    under_way: int = 0
+    probe: _Task | None = None
     capability: Capability | None = None
+    unenforced: set[str] = field(default_factory=set)
+    avoid: set[str] = field(default_factory=set)
+    over: FailureWords | None = None
+    paid: float = 0.0
+    answers: int = 0
+
+    @property
+    def connection(self) -> tuple[str, str]:
+        return self.variant.connection.label, self.variant.target.url
 
 
 class ClusterRun:
     """A run whose chunks workers ask; it is followed and stopped like a `Run`.
+
+    `concurrency` is the most calls at once of each connection over all workers, `budget` in US
+    dollars for all of them; the policy's own limit counts if it is smaller.
 
     >>> run.start(); run.wait(); run.progress[0].done   # doctest: +SKIP
     """
 
     def __init__(
         self, plan: Plan, chunks: Sequence[Chunk], cluster: Cluster, folder: RunFolder,
-        digest: str, *, concurrency: int | None = None,
-        texts: Callable[[Chunk], tuple[str, ...]] | None = None,
+        digest: str, *, policy: Policy, concurrency: int | None = None,
+        budget: float | None = None, texts: Callable[[Chunk], tuple[str, ...]] | None = None,
     ) -> None:  # fmt: skip
         self.plan, self.chunks, self.folder = plan, tuple(chunks), folder
         self.begun = self.stopped = False
         self.error: BaseException | None = None
         self._cluster, self._digest, self._texts = cluster, digest, texts
-        self._concurrency = concurrency
-        self._columns = [_Column([], {}) for _ in plan.columns]
-        self._left = deque(
-            _Task(variant, chunk) for chunk in self.chunks for variant in range(len(plan.columns))
-        )
+        self._budget, (limit, self._whose) = budget, policy.budget(budget)
+        self._purse, self._shares = Purse(limit), Shares(concurrency)
+        self._strict = concurrency is not None
+        self._columns = [
+            _Column(at, each, ColumnProgress(each.label, plan.asked, len(self.chunks)),
+                    deque(_Task(at, chunk) for chunk in self.chunks))
+            for at, each in enumerate(plan.columns)
+        ]  # fmt: skip
+        self._under_way: dict[Any, _Task] = {}
+        self._attempt, self._began_at = 0, time.time()
+        self._workers: Mapping[str, int] = {}
+        self._looked_at = self._slots_at = self._stopped_at = 0.0
+        self._gone: FailureWords | None = None
+        self._lease: leases.LeaseKeeper | None = None
+        self._starting = threading.Lock()
         self._finished = threading.Event()
-        self._lease: LeaseKeeper | None = None
+
+    # -- What is told of it, from any thread.
 
     @property
     def finished(self) -> bool:
@@ -87,100 +171,406 @@ class ClusterRun:
     @property
     def progress(self) -> tuple[VariantProgress, ...]:
         """How far each variant is; safe from any thread."""
-        return tuple(map(self._progress, range(len(self._columns))))
+        since = self._slots_at or time.monotonic()
+        idle = self.begun and not self._workers and not self.finished
+        waiting = idle and time.monotonic() - since >= _NO_WORKERS_SECONDS
+        return tuple(each.progress.progress(waiting_for_workers=waiting) for each in self._columns)
 
     @property
     def summaries(self) -> list[list[ChunkSummary]]:
-        """The chunks that ended, by variant."""
-        return [list(each.ended) for each in self._columns]
+        """How each chunk ended, by variant; what is still open counts as stopped."""
+        return [
+            [
+                column.progress.ended.get(chunk.number)
+                or ChunkSummary(ChunkProgress(at, chunk.number), error=STOPPED, stopped=True)
+                for chunk in self.chunks
+            ]
+            for at, column in enumerate(self._columns)
+        ]
+
+    @property
+    def unenforced(self) -> list[set[str]]:
+        """The digests of schemas that replies to a variant showed not to be enforced."""
+        return [column.unenforced for column in self._columns]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of the run besides its rows."""
+        notes = [
+            f"{column.variant.label}: {column.capability.doubt}"
+            for column in self._columns
+            if column.capability is not None and column.capability.doubt
+        ]
+        if self._gone is not None:
+            notes.append(f"{self._gone.message} {self._gone.hint}")
+        if self.error is not None:
+            kind = type(self.error).__name__
+            notes.append(f"The run ended early by an internal error, {kind}. {_GO_ON}")
+        return tuple(notes)
 
     def start(self) -> None:
         """Begin on a thread of its own and return."""
         threading.Thread(target=self._main, name="llmwidgets-cluster", daemon=True).start()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end; whether the run is over."""
-        return self._finished.wait(timeout)
+        """Wait for the end; whatever ends the wait stops the run. Whether the run is over."""
+        try:
+            StuckWait().refuse(begun=True)
+            # A wait without an end cannot be interrupted on Windows.
+            while timeout is None and not self._finished.wait(0.5):
+                pass
+            return self._finished.wait(timeout)
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Have every worker stop; what is open ends as Stopped. Returns at once."""
-        self.stopped = True
-        if self._lease is not None:
-            self._lease.stop()
+        with self._starting:
+            self._stopped_at = self._stopped_at or time.monotonic()
+            self.stopped, lease = True, self._lease
+        if lease is not None and not self.finished:
+            lease.stop()
 
     def end(self, patience: float) -> bool:
         """Stop, and wait at most `patience` seconds for the end. Whether the run is over."""
         self.stop()
         return self._finished.wait(patience)
 
+    # -- The driver's thread.
+
     def _main(self) -> None:
         self.begun = True
-        self._lease = LeaseKeeper(self.folder)
         try:
+            with self._starting:
+                self._lease = leases.LeaseKeeper(self.folder)
             self._cluster.listen(self._hear)
-            self._probe()
-            self._run_chunks()
+            for column in self._columns:
+                column.capability = recall_capability(self.folder, column.variant)
+            self._run()
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of the end
             self.error = error
         finally:
-            self._lease.close()
+            with suppress(Exception):
+                self._end_rest()
             self._finished.set()
 
-    def _probe(self) -> None:
-        place = self.folder.place
-        asked = {
-            self._cluster.submit(probe_variant, place, self._digest, at): at
-            for at in range(len(self._columns))
-        }
-        while asked:
-            for future, result in self._cluster.ended(1.0):
-                self._columns[asked.pop(future)].capability = result
+    def _run(self) -> None:
+        while not self._is_over():
+            self._look()
+            if self._gone is not None:
+                return
+            if not self.stopped:
+                self._hand_out()
+            for key, result in self._cluster.ended(0.1):
+                task = self._under_way.pop(key, None)
+                if task is not None:
+                    self._columns[task.variant].under_way -= 1
+                    self._take(task, result)
 
-    def _run_chunks(self) -> None:
-        under_way: dict[Any, _Task] = {}
-        slots = max(1, self._cluster.slots)
+    def _is_over(self) -> bool:
+        if self.stopped:
+            patience = time.monotonic() - self._stopped_at < _STOP_SECONDS
+            return not (self._under_way and patience)
+        return not self._under_way and not any(column.left for column in self._columns)
+
+    def _look(self) -> None:
+        """See which workers there are, now and then."""
+        now = time.monotonic()
+        if now - self._looked_at < _LOOK_SECONDS:
+            return
+        found = self._cluster.workers
+        self._looked_at = time.monotonic()
+        if found is None:
+            self._gone = FailureWords(
+                "InternalError",
+                "The cluster is gone: its scheduler ended, or the client was closed.",
+                _GO_ON, FailureCode.CLUSTER,
+            )  # fmt: skip
+            return
+        self._workers = found
+        if found or not self._slots_at:
+            self._slots_at = now
+
+    def _end_rest(self) -> None:
+        """Stop the workers, and give every chunk that has not ended the rows that it can have."""
+        lease = self._lease
+        if lease is not None:
+            lease.stop()
+        failure = self._gone or STOPPED
+        if self.error is not None:
+            failure = FailureWords(
+                "InternalError", "The driver of the run ended by an internal error.", _GO_ON,
+                FailureCode.CLUSTER,
+            )  # fmt: skip
+        if self._gone is not None and self._under_way:
+            # Workers that are still there write what they have.
+            time.sleep(2 * leases.LOOK_SECONDS)
+        with suppress(Exception):
+            self._cluster.close()
+        for column in self._columns:
+            mine = (task for task in self._under_way.values() if task.variant == column.number)
+            for task in (*mine, *column.left):
+                self._settle(task, column.over or failure)
+
+    # -- Handing out.
+
+    @property
+    def _slots(self) -> int:
+        return sum(self._workers.values())
+
+    def _hand_out(self) -> None:
+        """Hand out as much as slots, calls and money allow; the variants take turns."""
+        room = _WAVE * max(1, self._slots) - len(self._under_way)
+        waiting: list[_Column] = []
+        while room > 0:
+            ready = [each for each in self._columns if each.left and each not in waiting]
+            if not ready:
+                return
+            column = min(ready, key=lambda each: each.under_way)
+            if self._hand_out_of(column):
+                room -= 1
+            else:
+                waiting.append(column)
+
+    def _hand_out_of(self, column: _Column) -> bool:
+        """Hand out a variant's next task, if it may go; whether something was handed out."""
+        if column.capability is None:
+            if column.under_way:
+                return False
+            column.probe = column.probe or _Task(column.number, None)
+        task = column.left[0] if column.capability is not None else column.probe
+        assert task is not None
+        avoid = column.avoid | task.avoid
+        if self._workers and not set(self._workers) - avoid:
+            # There is no other worker to try it on.
+            avoid = set()
+        grant = self._grant(column, task)
+        if grant is None:
+            return False
+        label, place = column.variant.label, (self.folder.place, self._digest, column.number)
+        if (chunk := task.chunk) is None:
+            name: tuple[str | int, ...] = (label, "probe", task.attempt)
+            key = self._cluster.submit(name, probe_variant, *place, grant, avoid=avoid)
+            column.progress.probing = True
+        else:
+            column.left.popleft()
+            words = None if self._texts is None else self._texts(chunk)
+            name = (label, chunk.number, task.attempt)
+            column.progress.begin(column.number, chunk.number, task.attempt)
+            key = self._cluster.submit(name, run_chunk, *place, chunk, grant, words, avoid=avoid)
+        self._under_way[key] = task
+        column.under_way += 1
+        return True
+
+    def _grant(self, column: _Column, task: _Task) -> Grant | None:
+        """What the task may use; None if it has to wait, or the variant's money is used up."""
         assert self._lease is not None
-        while (self._left and not self.stopped) or under_way:
-            while self._left and not self.stopped and len(under_way) < _WAVE * slots:
-                task = self._left.popleft()
-                grant = Grant(
-                    self._lease.name,
-                    None if self._concurrency is None else max(1, self._concurrency // slots),
-                    capability=self._columns[task.variant].capability,
-                )
-                texts = None if self._texts is None else self._texts(task.chunk)
-                future = self._cluster.submit(
-                    run_chunk, self.folder.place, self._digest, *task, grant, texts
-                )
-                under_way[future] = task
-            for future, result in self._cluster.ended(0.2):
-                task = under_way.pop(future)
-                column = self._columns[task.variant]
-                column.under_way.pop(task.chunk.number, None)
-                column.ended.append(result)
+        self._attempt += 1
+        task.attempt = self._attempt
+        grant = Grant(
+            self._lease.name, leases.LEASE_SECONDS, task.attempt, begun=self._began_at,
+            since=time.time(), capability=column.capability, budget=self._budget,
+            unenforced=tuple(column.unenforced),
+        )  # fmt: skip
+        if task.chunk is None:
+            return grant
+        reserve = None
+        if self._purse.limit is not None:
+            reserve = self._purse.take(task.attempt, self._wanted(column, task), task.above)
+            if reserve is None:
+                if self._purse.used_up(task.above):
+                    self._end_for_money(column)
+                return None
+        share = self._shares.take(
+            column.connection, task.attempt, at_once=self._at_once(column),
+            left=sum(len(each.left) for each in self._alike(column)),
+            usual=egress.first_concurrency(column.variant.connection),
+        )  # fmt: skip
+        if share is None:
+            self._purse.give_back(task.attempt, 0.0)
+            return None
+        task.reserve = reserve
+        return grant._replace(concurrency=share.most, first=share.first, reserve=reserve)
 
-    def _hear(self, progress: ChunkProgress) -> None:
-        self._columns[progress.variant].under_way[progress.chunk] = progress
+    def _alike(self, column: _Column) -> list[_Column]:
+        return [each for each in self._columns if each.connection == column.connection]
 
-    def _progress(self, at: int) -> VariantProgress:
-        column = self._columns[at]
-        parts = [each.progress for each in column.ended] + list(column.under_way.values())
-        costs = [each.cost for each in parts]
-        failures = Counter[str]()
-        for each in parts:
-            failures.update(each.failures)
-        over = self.finished or len(column.ended) == len(self.chunks)
-        state = VariantState.DONE if over else VariantState.ASKING
-        return VariantProgress(
-            label=self.plan.columns[at].label,
-            total=self.plan.asked,
-            done=sum(each.done for each in parts),
-            failures=dict(failures),
-            reused=sum(each.reused for each in parts),
-            median_seconds=None,
-            cost=None if None in costs else sum(filter(None, costs)),
-            paid_before=sum(each.paid_before for each in parts),
-            state=state if column.capability or over else VariantState.PROBING,
-            finished=over,
-            at_once=sum(each.at_once for each in column.under_way.values()),
+    def _at_once(self, column: _Column) -> int:
+        """How many tasks of this connection can run at once, beside those of the others."""
+        slots = max(self._slots, self._cluster.most_slots if self._strict else 0)
+        open_ = {each.connection for each in self._columns if each.left or each.under_way}
+        return max(1, -(-slots // max(1, len(open_))))
+
+    def _wanted(self, column: _Column, task: _Task) -> float:
+        """What is to be set aside for a chunk in US dollars; 0 if its price is unknown."""
+        assert task.chunk is not None
+        texts = self.plan.texts[task.chunk.start : task.chunk.stop]
+        if column.answers:
+            likely = column.paid / column.answers * len(texts) * self.plan.repeats
+        else:
+            if task.likely is None:
+                plan = Plan((column.variant,), tuple(texts), self.plan.repeats)
+                task.likely = estimate(plan).cost or 0.0
+            likely = task.likely
+        if task.reserve is None:
+            return RESERVED * likely
+        # It ran out of it once: what one call could cost is more than was left.
+        return max(RESERVED * likely, 2 * task.reserve, self._purse.free / 8)
+
+    def _end_for_money(self, column: _Column) -> None:
+        """Nothing more of the variant can be paid: what ran out keeps its rows."""
+        if column.over is None:
+            limit, spent = dollars(self._purse.limit or 0.0), dollars(self._purse.spent)
+            column.over = FailureWords(
+                "OverBudget",
+                f"{spent} of {limit} is spent, and the next call could cost more than the rest.",
+                f"The limit is set by {self._whose}: run fewer texts or a cheaper model."
+                if self._whose
+                else "Raise the budget and run it again: what is answered is not paid twice.",
+            )
+        self._end_column(column)
+
+    def _end_column(self, column: _Column) -> None:
+        assert column.over is not None
+        while column.left:
+            self._settle(column.left.popleft(), column.over)
+
+    def _settle(self, task: _Task, failure: FailureWords) -> None:
+        """End a chunk without asking: what is answered is in its part, the rest is this failure."""
+        if task.chunk is None or task.chunk.number in self._columns[task.variant].progress.ended:
+            return
+        column, summary = self._columns[task.variant], task.last
+        if summary is None or not summary.reused or failure.kind != "OverBudget":
+            summary = self._assemble(column, task, task.chunk, failure)
+        column.progress.end(summary)
+
+    def _assemble(
+        self, column: _Column, task: _Task, chunk: Chunk, failure: FailureWords
+    ) -> ChunkSummary:
+        """Make the part of a chunk here; where nothing of it is answered there is none."""
+        grant = Grant(
+            "", begun=self._began_at, attempt=task.attempt, capability=column.capability,
+            unenforced=tuple(column.unenforced), failure=failure,
+        )  # fmt: skip
+        texts = None if self._texts is None else self._texts(chunk)
+        made = run_chunk(self.folder.place, self._digest, task.variant, chunk, grant, texts)
+        if made.reused:
+            return made
+        size = (chunk.stop - chunk.start) * self.plan.repeats
+        nothing = ChunkProgress(
+            task.variant, chunk.number, done=size, failures={failure.kind: size}
         )
+        return ChunkSummary(nothing, error=failure, stopped=failure.kind == "Stopped")
+
+    # -- What comes back.
+
+    def _take(self, task: _Task, result: Any) -> None:
+        column = self._columns[task.variant]
+        if task.chunk is None:
+            column.progress.probing = False
+            self._take_probe(column, task, result)
+            return
+        self._shares.give_back(column.connection, task.attempt)
+        known = isinstance(result, ChunkSummary)
+        # What a lost worker has spent is not known: all that it had counts.
+        self._purse.give_back(task.attempt, result.spent if known else task.reserve or 0.0)
+        if not known:
+            column.progress.put_back(task.chunk.number)
+            words = self._words_of(task, result)
+            self._try_again(column, task, words, again=not isinstance(result, WorkersLost))
+            return
+        column.paid += result.spent
+        column.answers += result.progress.done - sum(result.progress.failures.values())
+        column.unenforced.update(result.unenforced)
+        task.last = result
+        if result.error is not None:
+            column.progress.put_back(task.chunk.number)
+            # A worker that cannot even begin is none for this variant.
+            (column.avoid if result.of_worker else task.avoid).add(result.worker)
+            self._try_again(column, task, result.error)
+        elif result.given_up is not None:
+            self._take_given_up(column, task, result, result.given_up)
+        elif result.stopped and not self.stopped:
+            # Its worker took this driver for dead, which it was not.
+            column.progress.put_back(task.chunk.number, result)
+            self._try_again(column, task, STOPPED)
+        else:
+            column.progress.end(result)
+
+    def _take_probe(self, column: _Column, task: _Task, result: Any) -> None:
+        if isinstance(result, ProbeSummary) and result.capability is not None:
+            column.capability, column.probe = result.capability, None
+            keep_capability(self.folder, column.variant, result.capability)
+            return
+        error = self._words_of(task, result)
+        if isinstance(result, ProbeSummary) and result.error is not None:
+            error = result.error
+            column.avoid.add(result.worker)
+        task.tries += 1
+        if self.stopped or self._may_try(column, task, error):
+            return
+        column.over = error
+        self._end_column(column)
+
+    def _take_given_up(
+        self, column: _Column, task: _Task, result: ChunkSummary, given_up: FailureWords
+    ) -> None:
+        assert task.chunk is not None
+        if given_up.kind == "OverBudget":
+            task.above = (task.reserve or 0.0) - result.spent
+            if self._purse.limit is not None and not self._purse.used_up(task.above):
+                column.progress.put_back(task.chunk.number, result)
+                column.left.appendleft(task)
+                return
+        else:
+            column.avoid.add(result.worker)
+            task.tries += 1
+            if not self.stopped and self._may_try(column, task, given_up):
+                column.progress.put_back(task.chunk.number, result)
+                column.left.appendleft(task)
+                return
+        column.progress.end(result)
+        column.over = column.over or given_up
+        self._end_column(column)
+
+    def _try_again(
+        self, column: _Column, task: _Task, failure: FailureWords, *, again: bool = True
+    ) -> None:
+        """Have another worker try it; if there is none, or it was tried enough, it ends."""
+        task.tries += 1
+        if self.stopped:
+            column.left.appendleft(task)
+        elif again and self._may_try(column, task, failure):
+            column.left.append(task)
+        else:
+            self._settle(task, failure)
+
+    def _may_try(self, column: _Column, task: _Task, failure: FailureWords) -> bool:
+        """Whether another worker could fare better."""
+        others = set(self._workers) - column.avoid - task.avoid
+        elsewhere = failure.kind not in _EVERYWHERE and failure.code != FailureCode.POLICY
+        return task.tries < _TRIES and elsewhere and bool(others)
+
+    def _words_of(self, task: _Task, error: Any) -> FailureWords:
+        """Why there is no summary of a task, in words."""
+        which = "The probe" if task.chunk is None else f"Chunk {task.chunk.number}"
+        label = self._columns[task.variant].variant.label
+        if isinstance(error, WorkersLost):
+            message = (
+                f"{which} of {label} was given up: {count(error.times, 'worker')} ended while"
+                f" asking it, the last one {error.worker}."
+            )
+            hint = f"See its log (is there enough memory?). {_GO_ON}"
+        else:
+            message = f"{which} of {label} was lost by the cluster ({type(error).__name__})."
+            hint = _GO_ON
+        return FailureWords("InternalError", message, hint, FailureCode.CLUSTER)
+
+    def _hear(self, news: ChunkProgress) -> None:
+        if 0 <= news.variant < len(self._columns):
+            self._columns[news.variant].progress.hear(news)
+
+
+_EVERYWHERE = frozenset({"UnknownModel", "QuotaExhausted", "RateLimited", "OverBudget"})
+"""Failures that no other worker would be spared."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from contextlib import suppress
 
 from llmwidgets.comparison.cluster.folder import RunFolder
 
@@ -12,10 +13,11 @@ _STOP = b"stop"
 RENEW_SECONDS = 2.0
 LEASE_SECONDS = 15.0
 """A driver that has not renewed its lease for so long is taken for dead."""
+LOOK_SECONDS = 0.5
 
 
 class LeaseKeeper:
-    """Renews the lease on a thread of its own until it is closed or stopped."""
+    """Renews the lease on a thread of its own until it is stopped."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.name = f"lease/{secrets.token_hex(8)}"
@@ -26,7 +28,9 @@ class LeaseKeeper:
 
     def _keep(self) -> None:
         while not self._over.wait(RENEW_SECONDS):
-            self._renew()
+            # A folder that cannot be written to for a moment is tried again.
+            with suppress(OSError):
+                self._renew()
 
     def _renew(self) -> None:
         self._turn += 1
@@ -36,28 +40,29 @@ class LeaseKeeper:
         """Tell every worker to stop."""
         self._over.set()
         self._thread.join()
-        self._folder.write(self.name, _STOP)
-
-    def close(self) -> None:
-        """Renew it no more, and take it away: what still runs stops."""
-        self.stop()
+        # Who cannot be told stops by itself, since nothing is renewed any more.
+        with suppress(OSError):
+            self._folder.write(self.name, _STOP)
 
 
 class LeaseReader:
-    """Whether a worker is to go on: looked at by its own clock, so that clocks may differ."""
+    """Whether a worker is to go on: looked at by its own clock, so that clocks may differ.
 
-    LOOK_SECONDS = 0.5
+    It is kept from chunk to chunk: if nothing was renewed between two of them, the second one asks
+    nothing.
+    """
 
-    def __init__(self, folder: RunFolder, name: str) -> None:
-        self._folder, self._name = folder, name
+    def __init__(self, folder: RunFolder, name: str, seconds: float = LEASE_SECONDS) -> None:
+        self._folder, self._name, self._seconds = folder, name, seconds
         self._last, self._changed = b"", time.monotonic()
 
     def over(self) -> bool:
         """Whether the driver said stop, or has not renewed the lease for too long."""
-        now = time.monotonic()
-        found = self._folder.read(self._name)
+        now, found = time.monotonic(), None
+        with suppress(OSError):
+            found = self._folder.read(self._name)
         if found == _STOP:
             return True
         if found and found != self._last:
             self._last, self._changed = found, now
-        return now - self._changed > LEASE_SECONDS
+        return now - self._changed > self._seconds

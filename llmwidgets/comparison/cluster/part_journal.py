@@ -70,6 +70,10 @@ class PartJournal:
         at = self._by_key.get(key)
         return None if at is None else self.get(at)
 
+    def paid_since(self, moment: float) -> float:
+        """The US dollars that replies from this moment on have cost; by the worker's own clock."""
+        return sum(row.cost or 0.0 for row in self._rows if row.at >= moment)
+
     def finish(self, ids: array[int], text_ids: Sequence[str], repeats: int) -> bool:
         """Write the part with these rows; whether this attempt was the first to."""
         rows = [self.get(each) for each in ids]

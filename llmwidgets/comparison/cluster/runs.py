@@ -5,15 +5,17 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
+from llmwidgets.comparison.cluster.chunk_progress import ChunkSummary
 from llmwidgets.comparison.cluster.dask_adapter import DaskCluster
 from llmwidgets.comparison.cluster.driver import Cluster, ClusterRun
 from llmwidgets.comparison.cluster.folder import RunFolder
+from llmwidgets.comparison.cluster.grants import texts_a_chunk
 from llmwidgets.comparison.cluster.spec import (
     Chunk,
     RunSpec,
@@ -38,8 +40,6 @@ from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.request_builder import Document, Plan
 from llmwidgets.store.store import Store
-
-_TEXTS_A_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,9 @@ def run_on_cluster(
     folder = RunFolder(_place(options.journal))
     files = _files_of(plan.texts)
     schemas = SchemaNumbers()
-    chunks = list(_write_chunks(folder, plan, schemas))
+    slots = sum((adapter.workers or {}).values())
+    size = texts_a_chunk(len(plan.texts), plan.repeats, slots)
+    chunks = list(_write_chunks(folder, plan, schemas, size))
     variants = tuple(describe_variant(each, schemas, store) for each in plan.columns)
     spec = pack(
         RunSpec(variants, schemas.specs, plan.repeats, rules, describe_policy(planned.policy),
@@ -89,12 +91,11 @@ def run_on_cluster(
         return tuple(each.text for each in plan.texts[chunk.start : chunk.stop])
 
     run = ClusterRun(
-        plan, chunks, adapter, folder, digest_of(spec), concurrency=options.concurrency,
+        plan, chunks, adapter, folder, digest_of(spec), policy=planned.policy,
+        concurrency=options.concurrency, budget=options.budget,
         texts=words if files is None else None,
     )  # fmt: skip
     watch_run(run, shown=options.progress)
-    if run.error is not None:
-        raise run.error
     return _results(kind, run, planned, rules)
 
 
@@ -110,11 +111,11 @@ def _files_of(texts: Sequence[Document]) -> TextFiles | None:
     return words.files if isinstance(words, TextPlace) else None
 
 
-def _write_chunks(folder: RunFolder, plan: Plan, schemas: SchemaNumbers) -> list[Chunk]:
+def _write_chunks(folder: RunFolder, plan: Plan, schemas: SchemaNumbers, size: int) -> list[Chunk]:
     """What is told of the texts besides their words, a file for each chunk."""
     chunks = []
-    for number, start in enumerate(range(0, len(plan.texts), _TEXTS_A_CHUNK)):
-        texts = list(islice(plan.texts, start, start + _TEXTS_A_CHUNK))
+    for number, start in enumerate(range(0, len(plan.texts), size)):
+        texts = list(islice(plan.texts, start, start + size))
         specs = [(_at(each, start + at), describe_text(each, schemas))
                  for at, each in enumerate(texts)]  # fmt: skip
         data = pack(specs)
@@ -135,6 +136,8 @@ def _results(kind: type[Results], run: ClusterRun, planned: RunPlan, rules: Rule
     for variant, summaries in enumerate(run.summaries):
         for each in summaries:
             chunk = run.chunks[each.progress.chunk]
+            if not each.reused:
+                _put_unasked(rows, replies, run, variant, each)
             for number, again in enumerate(each.reused):
                 text, repeat = divmod(number, plan.repeats)
                 cell = CellKey(variant, chunk.start + text, repeat)
@@ -149,5 +152,16 @@ def _results(kind: type[Results], run: ClusterRun, planned: RunPlan, rules: Rule
     return kind(
         variants=planned.variants, models=tuple(each.model for each in plan.columns),
         texts=plan.texts, rows=rows, journal=replies, read=read, scoring=rules,
-        notes=planned.notes, columns=plan.columns,
+        notes=(*planned.notes, *run.notes), columns=plan.columns,
     )  # fmt: skip
+
+
+def _put_unasked(
+    rows: ResultIndex, replies: StoredReplies, run: ClusterRun, variant: int, summary: ChunkSummary
+) -> None:
+    """A chunk without a part: all of it ended in one failure."""
+    assert summary.error is not None
+    chunk, row = run.chunks[summary.progress.chunk], Row.of_failure("", summary.error.failure())
+    row_id = replies.put(row)
+    for text, repeat in product(range(chunk.start, chunk.stop), range(run.plan.repeats)):
+        rows.put(CellKey(variant, text, repeat), row_id)

@@ -13,7 +13,7 @@ from llmwidgets.comparison.variants import ConnectionResolver, reference_of
 from llmwidgets.connections import Policy
 from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policy_file import machine_rules
-from llmwidgets.dialects.types import Capability, Example
+from llmwidgets.dialects.types import Example
 from llmwidgets.engine.request_builder import Document, ResolvedVariant
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Schema, read_schema
@@ -90,19 +90,6 @@ class TextSpec(NamedTuple):
     by_record: bool
     group: str
     blanks: int
-
-
-class Grant(NamedTuple):
-    """What one task may use: calls at once, US dollars, and what the model is known to enforce.
-
-    `lease` is the file by which the driver says that the task may go on.
-    """
-
-    lease: str
-    concurrency: int | None = None
-    budget: float | None = None
-    capability: Capability | None = None
-    unenforced: tuple[str, ...] = ()
 
 
 def digest_of(data: bytes) -> str:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
 from array import array
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Any, cast
 
+from llmwidgets.comparison.cluster.chunk_progress import ChunkProgress, ChunkSummary, ProbeSummary
 from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.lease import LeaseReader
+from llmwidgets.comparison.cluster.grants import FailureWords, Grant
+from llmwidgets.comparison.cluster.lease import LOOK_SECONDS, LeaseReader
 from llmwidgets.comparison.cluster.part_journal import PartJournal
 from llmwidgets.comparison.cluster.spec import (
     Chunk,
-    Grant,
     RunSpec,
     TextSpec,
     read_policy,
@@ -24,52 +29,42 @@ from llmwidgets.comparison.cluster.spec import (
     unpack,
 )
 from llmwidgets.connections import Policy
-from llmwidgets.dialects.types import Capability
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.capability import record_of
 from llmwidgets.engine.extraction import Extractor
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
-from llmwidgets.engine.run import ProgressEvent, Run
-from llmwidgets.errors import LLMWidgetsError
+from llmwidgets.engine.run import Run
+from llmwidgets.errors import Failure, FailureCode, LLMWidgetsError, PolicyError
 from llmwidgets.schemas import Schema
 
 if TYPE_CHECKING:
     from llmwidgets.engine.journal import Journal
+    from llmwidgets.engine.journal_rows import Row
 
 SPEC = "spec"
 """The file of the run's folder that has its RunSpec."""
 
-Report = Callable[["ChunkProgress"], None]
+Report = Callable[[ChunkProgress], None]
+STOPPED = FailureWords(
+    "Stopped", "The run was stopped before this text was answered.", "Run it again to go on."
+)
+_LOG = "Look into the worker's log, then run it again with the same journal to go on."
+_SPREAD = 0.25
+_opening = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkProgress:
-    """How far a chunk is: numbers alone, since any client of a cluster can read them."""
+class WorkerPace(Pace):
+    """A pace beside those of other workers, which were asked to wait at the same moment."""
 
-    variant: int
-    chunk: int
-    done: int
-    reused: int
-    failures: dict[str, int]
-    cost: float | None
-    paid_before: float
-    at_once: int
+    def limited(self, wait: float, *, fewer: bool = True) -> None:
+        """The server asked for a pause, after which the workers begin one after the other."""
+        super().limited(wait * (1 + _SPREAD * self.clock.jitter()), fewer=fewer)
 
-
-@dataclass(frozen=True, slots=True)
-class ChunkSummary:
-    """How a chunk ended. `reused` has a bit for each extraction; `error` is why nothing was asked.
-
-    `unenforced` are the digests of schemas that a reply showed not to be enforced.
-    """
-
-    progress: ChunkProgress
-    reused: bytes = b""
-    seconds: tuple[float, ...] = ()
-    unenforced: tuple[str, ...] = ()
-    stopped: bool = False
-    error: tuple[str, str, str] | None = None
+    def change_most(self, most: int) -> None:
+        """The most calls at once from now on; a pace that was at its most before stays there."""
+        self.limit = min(most, most if self.limit == self.most else self.limit)
+        self.most = most
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +77,42 @@ class RunContext:
     policy: Policy
     paces: dict[tuple[str, str], Pace] = field(default_factory=dict)
     variants: dict[int, ResolvedVariant] = field(default_factory=dict)
+    leases: dict[str, LeaseReader] = field(default_factory=dict)
+    _shares: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    _sharing: threading.Lock = field(default_factory=threading.Lock)
 
     def variant(self, number: int) -> ResolvedVariant:
         """A variant with the connection of this machine, which is looked up once."""
         if number not in self.variants:
             self.variants[number] = resolve_variant(self.spec.variants[number], self.schemas)
         return self.variants[number]
+
+    def lease(self, grant: Grant) -> LeaseReader:
+        """The lease that the grant names, which this process has looked at before."""
+        if grant.lease not in self.leases:
+            self.leases[grant.lease] = LeaseReader(self.folder, grant.lease, grant.lease_seconds)
+        return self.leases[grant.lease]
+
+    @contextmanager
+    def shared_pace(self, column: ResolvedVariant, grant: Grant) -> Iterator[None]:
+        """Let the connection's calls be as many at once as the chunks under way here may have."""
+        key, most = (column.connection.label, column.target.url), grant.concurrency
+        if most is None:
+            yield
+            return
+        with self._sharing:
+            shares = self._shares.setdefault(key, [])
+            shares.append(most)
+            new = WorkerPace(grant.first or most, most)
+            pace = cast("WorkerPace", self.paces.setdefault(key, new))
+            pace.change_most(sum(shares))
+        try:
+            yield
+        finally:
+            with self._sharing:
+                shares.remove(most)
+                if shares:
+                    pace.change_most(sum(shares))
 
     def documents(self, chunk: Chunk, texts: Any = None) -> list[Document]:
         """The texts of a chunk; `texts` are the words where they come by value."""
@@ -112,13 +137,30 @@ def open_run(place: str, digest: str) -> RunContext:
     return RunContext(folder, spec, schemas, read_policy(spec.policy))
 
 
-def probe_variant(place: str, digest: str, variant: int) -> Capability:
-    """What the model of a variant enforces, found out by this worker; raises as a call does."""
-    context = open_run(place, digest)
-    column = context.variant(variant)
-    context.policy.permit(column.connection, column.model)
-    extractor = Extractor(column, policy=context.policy, pace=Pace(1))
-    return event_loop.run_blocking(extractor.learn())
+def probe_variant(place: str, digest: str, variant: int, grant: Grant) -> ProbeSummary:
+    """What the model of a variant enforces, found out here; ends early as a chunk does."""
+    readable = False
+    try:
+        with _opening:
+            context = open_run(place, digest)
+        column = context.variant(variant)
+        readable = True
+        context.policy.permit(column.connection, column.model)
+        extractor = Extractor(column, policy=context.policy, pace=Pace(1))
+        found = event_loop.submit_task(extractor.learn())
+        lease = context.lease(grant)
+        try:
+            while not wait([found], LOOK_SECONDS).done:
+                if lease.over():
+                    break
+        finally:
+            found.cancel()
+        return ProbeSummary(found.result(), worker=worker_name())
+    except CancelledError:
+        return ProbeSummary(error=STOPPED, worker=worker_name())
+    except Exception as error:  # noqa: BLE001 - what it raises is a failure of the variant
+        words = describe_error(error)
+    return ProbeSummary(error=words, of_worker=not readable, worker=worker_name())
 
 
 def run_chunk(
@@ -132,58 +174,143 @@ def run_chunk(
 ) -> ChunkSummary:
     """Ask a chunk of a variant, and write its part; ends early where the driver's lease does.
 
-    Nothing that it returns or raises has a text, an answer or a secret in it.
+    Nothing that it returns has a text, an answer or a secret in it, and it raises nothing.
     """
-    nothing = ChunkProgress(variant, chunk.number, 0, 0, {}, None, 0.0, 0)
+    nothing = ChunkProgress(variant, chunk.number, grant.attempt)
+    readable = False
     try:
-        return _run_chunk(open_run(place, digest), variant, chunk, grant, texts, report)
-    except LLMWidgetsError as error:
-        failed = type(error).__name__, error.message, error.hint
-    except Exception as error:  # noqa: BLE001 - its words may contain a text
-        failed = type(error).__name__, "", ""
-    return ChunkSummary(nothing, error=failed)
+        folder = RunFolder(place)
+        journal = PartJournal(folder, variant, chunk.number)
+        if grant.failure is not None and not (journal.had_part or journal.logs):
+            return ChunkSummary(nothing, error=grant.failure, worker=worker_name())
+        with _opening:
+            context = open_run(place, digest)
+        column = context.variant(variant)
+        readable = True
+        documents = tuple(context.documents(chunk, texts))
+        work = _ChunkWork(context, column, documents, journal, grant, nothing, report)
+        return work.run()
+    except Exception as error:  # noqa: BLE001 - the driver has a row for every error
+        words = describe_error(error)
+    return ChunkSummary(nothing, error=words, of_worker=not readable, worker=worker_name())
 
 
-def _run_chunk(
-    context: RunContext, variant: int, chunk: Chunk, grant: Grant, texts: Any,
-    report: Report | None,
-) -> ChunkSummary:  # fmt: skip
-    column, repeats = context.variant(variant), context.spec.repeats
-    known = record_of(column.connection, column.model, column.target)
-    known.capability = known.capability or grant.capability
-    known.unenforced.update(grant.unenforced)
-    documents = tuple(context.documents(chunk, texts))
-    journal = PartJournal(context.folder, variant, chunk.number)
-
-    def observe(event: ProgressEvent) -> None:
-        if report is not None:
-            report(_progress(run, variant, chunk.number))
-
-    run = Run(
-        Plan((column,), documents, repeats), journal=cast("Journal", journal),
-        policy=context.policy, concurrency=grant.concurrency, budget=grant.budget, observer=observe,
-        paces=context.paces,
-    )  # fmt: skip
-    lease = LeaseReader(context.folder, grant.lease)
-    run.start()
-    while not run.wait(lease.LOOK_SECONDS):
-        if lease.over():
-            run.stop()
-    if run.error is not None:
-        raise run.error
-    cells = [run.cell(0, *each) for each in product(range(len(documents)), range(repeats))]
-    journal.finish(array("q", [row for row, _ in cells]), [each.id for each in documents], repeats)
-    return ChunkSummary(
-        _progress(run, variant, chunk.number),
-        bytes(again for _, again in cells),
-        unenforced=tuple(known.unenforced),
-        stopped=run.stopped,
-    )
+def worker_name() -> str:
+    """This machine and process, where the cluster has no name for its workers."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def _progress(run: Run, variant: int, chunk: int) -> ChunkProgress:
-    (now,) = run.progress
-    return ChunkProgress(
-        variant, chunk, now.done, now.reused, dict(Counter(now.failures)), now.cost,
-        now.paid_before, now.at_once,
-    )  # fmt: skip
+def describe_error(error: Exception) -> FailureWords:
+    """The words of an error; of a foreign one its class alone, since it may contain a text."""
+    if isinstance(error, Failure):
+        return FailureWords.of(error)
+    name = type(error).__name__
+    if isinstance(error, PolicyError):
+        return FailureWords("Forbidden", error.message, error.hint, FailureCode.POLICY)
+    if isinstance(error, LLMWidgetsError):
+        return FailureWords(name, error.message, error.hint)
+    why = f": {os.strerror(error.errno)}" if isinstance(error, OSError) and error.errno else ""
+    return FailureWords(name, f"An internal error ({name}{why}) ended this chunk.", _LOG)
+
+
+@dataclass(frozen=True, slots=True)
+class _ChunkWork:
+    """A chunk as it is asked here; `nothing` is the progress that it begins with."""
+
+    context: RunContext
+    column: ResolvedVariant
+    documents: tuple[Document, ...]
+    journal: PartJournal
+    grant: Grant
+    nothing: ChunkProgress
+    report: Report | None
+
+    def run(self) -> ChunkSummary:
+        """Ask it, write the part, and say how it ended."""
+        grant, lease = self.grant, self.context.lease(self.grant)
+        known = record_of(self.column.connection, self.column.model, self.column.target)
+        known.capability = known.capability or grant.capability
+        known.unenforced.update(grant.unenforced)
+        settled = grant.failure or (STOPPED if lease.over() else None)
+        run, spent_before = self._ask(lease, settled)
+        spent = run.budget.spent - spent_before
+        stopped = run.stopped or (settled is STOPPED)
+        if run.stopped and (self.journal.had_part or self.journal.logs):
+            # The stop can have come before all that is known was found.
+            run, _ = self._ask(lease, STOPPED)
+        progress, reused = self._write(run)
+        (over,) = run.given_up
+        return ChunkSummary(
+            progress, reused, spent, tuple(known.unenforced), stopped,
+            given_up=None if over is None or settled or stopped else FailureWords.of(over),
+            worker=worker_name(),
+        )  # fmt: skip
+
+    def _ask(self, lease: LeaseReader, settled: FailureWords | None) -> tuple[Run, float]:
+        """The run at its end, and what counted as spent before it."""
+        grant, context = self.grant, self.context
+        with context.shared_pace(self.column, grant):
+            run = Run(
+                Plan((self.column,), self.documents, context.spec.repeats),
+                journal=cast("Journal", self.journal), policy=context.policy,
+                concurrency=grant.concurrency, budget=grant.budget, paces=context.paces,
+            )  # fmt: skip
+            before = _limit_budget(run, grant, self.journal)
+            if settled is not None:
+                run.ask_nothing(settled.failure())
+            run.start()
+            try:
+                while not run.wait(LOOK_SECONDS):
+                    if self.report is not None:
+                        self.report(self._progress(run))
+                    if settled is None and lease.over():
+                        run.stop()
+            finally:
+                if not run.finished:
+                    run.stop()
+        if run.error is not None:
+            raise run.error
+        return run, before
+
+    def _write(self, run: Run) -> tuple[ChunkProgress, bytes]:
+        """Write the part; the progress with what this run paid, also by attempts that were lost."""
+        journal, repeats = self.journal, self.context.spec.repeats
+        places = product(range(len(self.documents)), range(repeats))
+        cells = [run.cell(0, *each) for each in places]
+        ids = array("q", [row for row, _ in cells])
+        journal.finish(ids, [each.id for each in self.documents], repeats)
+        rows = list(map(journal.get, ids))
+        reused = [
+            again and row.at < self.grant.begun for row, (_, again) in zip(rows, cells, strict=True)
+        ]
+        return _with_costs(self._progress(run), rows, reused), bytes(reused)
+
+    def _progress(self, run: Run) -> ChunkProgress:
+        (now,) = run.progress
+        return replace(
+            self.nothing, done=now.done, reused=now.reused, failures=dict(now.failures),
+            cost=now.cost, paid_before=now.paid_before, median_seconds=now.median_seconds,
+            state=now.state.value, at_once=now.at_once, seconds_left=now.seconds_left,
+        )  # fmt: skip
+
+
+def _limit_budget(run: Run, grant: Grant, journal: PartJournal) -> float:
+    """Leave the run its reserve, less what a lost attempt has spent; what counts as spent before.
+
+    The rest counts as spent, so that a refusal names the budget of the whole run.
+    """
+    limit = run.budget.dollars
+    before = 0.0 if limit is None or grant.reserve is None else max(0.0, limit - grant.reserve)
+    run.budget.spent = before + journal.paid_since(grant.since)
+    return before
+
+
+def _with_costs(
+    progress: ChunkProgress, rows: Sequence[Row], reused: Sequence[bool]
+) -> ChunkProgress:
+    """The progress with what this run paid, also by attempts that were lost."""
+    now = [row for row, before in zip(rows, reused, strict=True) if not before]
+    unpriced = any(row.answered and row.cost is None for row in now)
+    before = sum(row.cost or 0.0 for row, again in zip(rows, reused, strict=True) if again)
+    cost = None if unpriced else sum(row.cost or 0.0 for row in now)
+    return replace(progress, reused=sum(reused), cost=cost, paid_before=before)
