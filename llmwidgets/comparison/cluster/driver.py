@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from llmwidgets.comparison.cluster import lease as leases
 from llmwidgets.comparison.cluster.chunk_progress import (
@@ -23,6 +23,7 @@ from llmwidgets.comparison.cluster.grants import (
     FailureWords,
     Grant,
     Purse,
+    Share,
     Shares,
     keep_capability,
     recall_capability,
@@ -43,6 +44,7 @@ _WAVE = 2
 """Tasks handed out for each slot: what is not handed out needs no cancel."""
 _TRIES = 3
 """How often a chunk is tried that fails, each time on another worker where there is one."""
+_AGAIN_AT_ONCE = 8
 _STOP_SECONDS = 2.0
 """What has not ended so long after a stop is left behind: its worker is stuck, or gone."""
 _LOOK_SECONDS = 0.5
@@ -58,6 +60,7 @@ class WorkersLost(Exception):
         self.worker, self.times = worker, times
 
 
+@runtime_checkable
 class Cluster(Protocol):
     """What a driver needs of a cluster; one adapter for each engine.
 
@@ -79,7 +82,7 @@ class Cluster(Protocol):
         """Have a worker call this, if possible none of those to avoid; what tells the task."""
 
     def ended(self, seconds: float) -> Iterator[tuple[Any, Any]]:
-        """The tasks that end within so many seconds, each with its result or its exception."""
+        """The tasks that end within this time, each with its result or its exception."""
 
     def listen(self, report: Callable[[ChunkProgress], None]) -> None:
         """Hear how far chunks are, where workers can tell."""
@@ -391,6 +394,9 @@ class ClusterRun:
             self._purse.give_back(task.attempt, 0.0)
             return None
         task.reserve = reserve
+        if task.tries:
+            # If it fails here too, few calls will show it.
+            share = Share(min(share.first, _AGAIN_AT_ONCE), min(share.most, _AGAIN_AT_ONCE))
         return grant._replace(concurrency=share.most, first=share.first, reserve=reserve)
 
     def _alike(self, column: _Column) -> list[_Column]:

@@ -72,13 +72,27 @@ def run_on_cluster(
     store: Store | None = None,
 ) -> Results:  # fmt: skip
     """Ask everything on the cluster's workers; what is left unasked is a row."""
-    adapter: Cluster = DaskCluster(cluster)
+    run = make_run(planned, rules, options, cluster, store)
+    watch_run(run, shown=options.progress)
+    return read_results(kind, run, planned, rules)
+
+
+def make_run(
+    planned: RunPlan, rules: Rules, options: RunOptions, cluster: Any, store: Store | None = None
+) -> ClusterRun:
+    """The run of a plan, not begun: its folder has what workers are told.
+
+    `cluster` is a client of Dask, or what another engine has in the place of `DaskCluster`.
+    """
+    adapter = cluster if isinstance(cluster, Cluster) else DaskCluster(cluster)
     plan = planned.plan
     folder = RunFolder(_place(options.journal))
     files = _files_of(plan.texts)
     schemas = SchemaNumbers()
     slots = sum((adapter.workers or {}).values())
-    size = texts_a_chunk(len(plan.texts), plan.repeats, slots)
+    # Decided once: a run that goes on finds the same texts in a chunk, whatever workers it has.
+    folder.write_new("chunk-size", b"%d" % texts_a_chunk(len(plan.texts), plan.repeats, slots))
+    size = int(folder.read("chunk-size") or b"1")
     chunks = list(_write_chunks(folder, plan, schemas, size))
     variants = tuple(describe_variant(each, schemas, store) for each in plan.columns)
     spec = pack(
@@ -90,13 +104,11 @@ def run_on_cluster(
     def words(chunk: Chunk) -> tuple[str, ...]:
         return tuple(each.text for each in plan.texts[chunk.start : chunk.stop])
 
-    run = ClusterRun(
+    return ClusterRun(
         plan, chunks, adapter, folder, digest_of(spec), policy=planned.policy,
         concurrency=options.concurrency, budget=options.budget,
         texts=words if files is None else None,
     )  # fmt: skip
-    watch_run(run, shown=options.progress)
-    return _results(kind, run, planned, rules)
 
 
 def _place(journal: Any) -> str:
@@ -129,7 +141,8 @@ def _at(text: Document, place: int) -> int:
     return words.at if isinstance(words, TextPlace) else place
 
 
-def _results(kind: type[Results], run: ClusterRun, planned: RunPlan, rules: Rules) -> Results:
+def read_results(kind: type[Results], run: ClusterRun, planned: RunPlan, rules: Rules) -> Results:
+    """What a run has come to so far; what is still open is `Stopped`."""
     plan = run.plan
     replies = StoredReplies(run.folder, len(run.chunks))
     rows = ResultIndex(len(plan.columns), len(plan.texts), plan.repeats)

@@ -68,38 +68,21 @@ class WorkerPace(Pace):
 
 
 @dataclass(frozen=True, slots=True)
-class RunContext:
-    """A run as this process has read it, and what it keeps from chunk to chunk."""
+class RunTurn:
+    """What a process keeps from chunk to chunk of one driver: its lease, and the paces."""
 
-    folder: RunFolder
-    spec: RunSpec
-    schemas: tuple[Schema, ...]
-    policy: Policy
+    lease: LeaseReader
     paces: dict[tuple[str, str], Pace] = field(default_factory=dict)
-    variants: dict[int, ResolvedVariant] = field(default_factory=dict)
-    leases: dict[str, LeaseReader] = field(default_factory=dict)
     _shares: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     _sharing: threading.Lock = field(default_factory=threading.Lock)
 
-    def variant(self, number: int) -> ResolvedVariant:
-        """A variant with the connection of this machine, which is looked up once."""
-        if number not in self.variants:
-            self.variants[number] = resolve_variant(self.spec.variants[number], self.schemas)
-        return self.variants[number]
-
-    def lease(self, grant: Grant) -> LeaseReader:
-        """The lease that the grant names, which this process has looked at before."""
-        if grant.lease not in self.leases:
-            self.leases[grant.lease] = LeaseReader(self.folder, grant.lease, grant.lease_seconds)
-        return self.leases[grant.lease]
-
     @contextmanager
-    def shared_pace(self, column: ResolvedVariant, grant: Grant) -> Iterator[None]:
-        """Let the connection's calls be as many at once as the chunks under way here may have."""
-        key, most = (column.connection.label, column.target.url), grant.concurrency
-        if most is None:
-            yield
-            return
+    def shared_pace(self, column: ResolvedVariant, grant: Grant) -> Iterator[list[int]]:
+        """Let the connection's calls be as many at once as the chunks under way here may have.
+
+        Gives what each of them may have.
+        """
+        key, most = (column.connection.label, column.target.url), grant.concurrency or 1
         with self._sharing:
             shares = self._shares.setdefault(key, [])
             shares.append(most)
@@ -107,12 +90,37 @@ class RunContext:
             pace = cast("WorkerPace", self.paces.setdefault(key, new))
             pace.change_most(sum(shares))
         try:
-            yield
+            yield shares
         finally:
             with self._sharing:
                 shares.remove(most)
                 if shares:
                     pace.change_most(sum(shares))
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """A run as this process has read it, and what it keeps from chunk to chunk."""
+
+    folder: RunFolder
+    spec: RunSpec
+    schemas: tuple[Schema, ...]
+    policy: Policy
+    variants: dict[int, ResolvedVariant] = field(default_factory=dict)
+    _turns: dict[str, RunTurn] = field(default_factory=dict)
+
+    def variant(self, number: int) -> ResolvedVariant:
+        """A variant with the connection of this machine, which is looked up once."""
+        if number not in self.variants:
+            self.variants[number] = resolve_variant(self.spec.variants[number], self.schemas)
+        return self.variants[number]
+
+    def turn(self, grant: Grant) -> RunTurn:
+        """What this process keeps while the driver of this grant lives."""
+        if grant.lease not in self._turns:
+            lease = LeaseReader(self.folder, grant.lease, grant.lease_seconds)
+            self._turns[grant.lease] = RunTurn(lease)
+        return self._turns[grant.lease]
 
     def documents(self, chunk: Chunk, texts: Any = None) -> list[Document]:
         """The texts of a chunk; `texts` are the words where they come by value."""
@@ -148,7 +156,7 @@ def probe_variant(place: str, digest: str, variant: int, grant: Grant) -> ProbeS
         context.policy.permit(column.connection, column.model)
         extractor = Extractor(column, policy=context.policy, pace=Pace(1))
         found = event_loop.submit_task(extractor.learn())
-        lease = context.lease(grant)
+        lease = context.turn(grant).lease
         try:
             while not wait([found], LOOK_SECONDS).done:
                 if lease.over():
@@ -227,17 +235,17 @@ class _ChunkWork:
 
     def run(self) -> ChunkSummary:
         """Ask it, write the part, and say how it ended."""
-        grant, lease = self.grant, self.context.lease(self.grant)
+        grant, turn = self.grant, self.context.turn(self.grant)
         known = record_of(self.column.connection, self.column.model, self.column.target)
         known.capability = known.capability or grant.capability
         known.unenforced.update(grant.unenforced)
-        settled = grant.failure or (STOPPED if lease.over() else None)
-        run, spent_before = self._ask(lease, settled)
+        settled = grant.failure or (STOPPED if turn.lease.over() else None)
+        run, spent_before = self._ask(turn, settled)
         spent = run.budget.spent - spent_before
         stopped = run.stopped or (settled is STOPPED)
         if run.stopped and (self.journal.had_part or self.journal.logs):
             # The stop can have come before all that is known was found.
-            run, _ = self._ask(lease, STOPPED)
+            run, _ = self._ask(turn, STOPPED)
         progress, reused = self._write(run)
         (over,) = run.given_up
         return ChunkSummary(
@@ -246,14 +254,14 @@ class _ChunkWork:
             worker=worker_name(),
         )  # fmt: skip
 
-    def _ask(self, lease: LeaseReader, settled: FailureWords | None) -> tuple[Run, float]:
+    def _ask(self, turn: RunTurn, settled: FailureWords | None) -> tuple[Run, float]:
         """The run at its end, and what counted as spent before it."""
         grant, context = self.grant, self.context
-        with context.shared_pace(self.column, grant):
+        with turn.shared_pace(self.column, grant) as shares:
             run = Run(
                 Plan((self.column,), self.documents, context.spec.repeats),
                 journal=cast("Journal", self.journal), policy=context.policy,
-                concurrency=grant.concurrency, budget=grant.budget, paces=context.paces,
+                concurrency=grant.concurrency, budget=grant.budget, paces=turn.paces,
             )  # fmt: skip
             before = _limit_budget(run, grant, self.journal)
             if settled is not None:
@@ -262,8 +270,8 @@ class _ChunkWork:
             try:
                 while not run.wait(LOOK_SECONDS):
                     if self.report is not None:
-                        self.report(self._progress(run))
-                    if settled is None and lease.over():
+                        self.report(self._progress(run, len(shares)))
+                    if settled is None and turn.lease.over():
                         run.stop()
             finally:
                 if not run.finished:
@@ -285,12 +293,12 @@ class _ChunkWork:
         ]
         return _with_costs(self._progress(run), rows, reused), bytes(reused)
 
-    def _progress(self, run: Run) -> ChunkProgress:
+    def _progress(self, run: Run, chunks: int = 1) -> ChunkProgress:
         (now,) = run.progress
         return replace(
             self.nothing, done=now.done, reused=now.reused, failures=dict(now.failures),
             cost=now.cost, paid_before=now.paid_before, median_seconds=now.median_seconds,
-            state=now.state.value, at_once=now.at_once, seconds_left=now.seconds_left,
+            state=now.state.value, at_once=-(-now.at_once // chunks), seconds_left=now.seconds_left,
         )  # fmt: skip
 
 
