@@ -15,10 +15,11 @@ from llmwidgets.comparison.cluster.chunk_progress import ChunkProgress
 from llmwidgets.comparison.cluster.driver import WorkersLost
 from llmwidgets.comparison.cluster.worker import run_chunk
 
-_ANSWER_SECONDS = 5.0
+_ANSWER_SECONDS = 2.0
 """How long the scheduler is waited for in one question."""
 _GONE_SECONDS = 10.0
 """A scheduler that has not answered for so long is taken for gone."""
+_RUNNING = "running"
 _CLOSED = {"closing", "closed"}
 
 
@@ -35,23 +36,21 @@ class DaskCluster:
         self._futures: dict[Any, Any] = {}
         self._done: queue.Queue[tuple[Any, Any]] = queue.Queue()
         self._answered_at = time.monotonic()
+        self._workers: Mapping[str, int] = {}
         self._listening = False
 
     @property
     def workers(self) -> Mapping[str, int] | None:
         """The threads of each worker by its address; None once the scheduler is gone."""
-        if self._client.status in _CLOSED:
-            return None
-        try:
-            found: Mapping[str, int] = self._client.sync(
-                self._client.scheduler.ncores, callback_timeout=_ANSWER_SECONDS
-            )
-        except Exception:  # noqa: BLE001 - whatever a lost scheduler is like, it does not answer
-            gone = self._client.status in _CLOSED
-            gone = gone or time.monotonic() - self._answered_at > _GONE_SECONDS
-            return None if gone else {}
-        self._answered_at = time.monotonic()
-        return found
+        if self._client.status == _RUNNING:
+            # A scheduler that is busy for a moment has the workers that it had.
+            with suppress(Exception):
+                self._workers = self._client.sync(
+                    self._client.scheduler.ncores, callback_timeout=_ANSWER_SECONDS
+                )
+                self._answered_at = time.monotonic()
+        lost = time.monotonic() - self._answered_at > _GONE_SECONDS
+        return None if lost or self._client.status in _CLOSED else self._workers
 
     @property
     def most_slots(self) -> int:
@@ -97,6 +96,9 @@ class DaskCluster:
     def _result(self, key: Any, future: Any) -> Iterator[tuple[Any, Any]]:
         from distributed import KilledWorker
 
+        if self._client.status != _RUNNING:
+            yield key, CancelledError()
+            return
         try:
             yield key, future.result(timeout=_ANSWER_SECONDS)
         except TimeoutError:
@@ -124,7 +126,7 @@ class DaskCluster:
     def close(self) -> None:
         """Cancel what is open, and hear nothing any more."""
         futures, self._futures = list(self._futures.values()), {}
-        if self._client.status != "running":
+        if self._client.status != _RUNNING:
             return
         with suppress(Exception):
             if futures:

@@ -483,6 +483,8 @@ class ClusterRun:
         self._purse.give_back(task.attempt, result.spent if known else task.reserve or 0.0)
         if not known:
             column.progress.put_back(task.chunk.number)
+            # Perhaps more than this task is lost: that is seen before it is handed out again.
+            self._looked_at = 0.0
             words = self._words_of(task, result)
             self._try_again(column, task, words, again=not isinstance(result, WorkersLost))
             return

@@ -246,7 +246,12 @@ class _ChunkWork:
         if run.stopped and (self.journal.had_part or self.journal.logs):
             # The stop can have come before all that is known was found.
             run, _ = self._ask(turn, STOPPED)
-        progress, reused = self._write(run)
+        written, progress, reused = self._write(run)
+        if settled is not None and not written:
+            # Another attempt has written the part meanwhile: what it answered is in there.
+            chunk = self.nothing.chunk
+            journal = PartJournal(self.context.folder, self.nothing.variant, chunk)
+            return replace(self, journal=journal).run()
         (over,) = run.given_up
         return ChunkSummary(
             progress, reused, spent, tuple(known.unenforced), stopped,
@@ -280,18 +285,18 @@ class _ChunkWork:
             raise run.error
         return run, before
 
-    def _write(self, run: Run) -> tuple[ChunkProgress, bytes]:
-        """Write the part; the progress with what this run paid, also by attempts that were lost."""
+    def _write(self, run: Run) -> tuple[bool, ChunkProgress, bytes]:
+        """Write the part, if no other attempt has; the progress with what lost ones paid."""
         journal, repeats = self.journal, self.context.spec.repeats
         places = product(range(len(self.documents)), range(repeats))
         cells = [run.cell(0, *each) for each in places]
         ids = array("q", [row for row, _ in cells])
-        journal.finish(ids, [each.id for each in self.documents], repeats)
+        first = journal.finish(ids, [each.id for each in self.documents], repeats)
         rows = list(map(journal.get, ids))
         reused = [
             again and row.at < self.grant.begun for row, (_, again) in zip(rows, cells, strict=True)
         ]
-        return _with_costs(self._progress(run), rows, reused), bytes(reused)
+        return first, _with_costs(self._progress(run), rows, reused), bytes(reused)
 
     def _progress(self, run: Run, chunks: int = 1) -> ChunkProgress:
         (now,) = run.progress

@@ -137,6 +137,7 @@ def test_a_chunk_that_is_asked_again_keeps_what_it_paid_and_goes_not_back() -> N
     column = ColumnProgress("a", 10, 1)
     column.begin(0, 0, 1)
     column.hear(news(0, 6, cost=0.6))
+    assert column.progress().done == 6
     column.put_back(0, ChunkSummary(news(0, 10, cost=0.6)))
     column.begin(0, 0, 2)
 
