@@ -233,7 +233,7 @@ class _ChunkWork:
     nothing: ChunkProgress
     report: Report | None
 
-    def run(self) -> ChunkSummary:
+    def run(self, *, alone: bool = False) -> ChunkSummary:
         """Ask it, write the part, and say how it ended."""
         grant, turn = self.grant, self.context.turn(self.grant)
         known = record_of(self.column.connection, self.column.model, self.column.target)
@@ -247,11 +247,11 @@ class _ChunkWork:
             # The stop can have come before all that is known was found.
             run, _ = self._ask(turn, STOPPED)
         written, progress, reused = self._write(run)
-        if settled is not None and not written:
+        if settled is not None and not (written or alone):
             # Another attempt has written the part meanwhile: what it answered is in there.
             chunk = self.nothing.chunk
             journal = PartJournal(self.context.folder, self.nothing.variant, chunk)
-            return replace(self, journal=journal).run()
+            return replace(self, journal=journal).run(alone=True)
         (over,) = run.given_up
         return ChunkSummary(
             progress, reused, spent, tuple(known.unenforced), stopped,

@@ -393,3 +393,12 @@ def test_a_driver_that_died_leaves_a_folder_that_another_goes_on_with(
     finished(rest)
     assert all(each.ok for each in results(rest, planned))
     assert server.asked_texts.total() <= 200 + 8
+
+
+def test_what_was_paid_twice_is_said(server, cluster, tmp_path) -> None:
+    planned = plan(4, server.variant())
+    run = cluster_run(planned, cluster, tmp_path / "run")
+    finished(run)
+    run.paid_twice = 3, 0.01
+
+    assert "3 answers were paid twice ($0.01): a worker was lost." in results(run, planned).notes
