@@ -11,6 +11,7 @@ from concurrent.futures import CancelledError, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from importlib import import_module
 from itertools import product
 from typing import TYPE_CHECKING, Any, cast
 
@@ -235,6 +236,8 @@ class _ChunkWork:
 
     def run(self, *, alone: bool = False) -> ChunkSummary:
         """Ask it, write the part, and say how it ended."""
+        # What takes a while to load is there before a stop has to wait for it.
+        import_module("pyarrow.parquet")
         grant, turn = self.grant, self.context.turn(self.grant)
         known = record_of(self.column.connection, self.column.model, self.column.target)
         known.capability = known.capability or grant.capability
