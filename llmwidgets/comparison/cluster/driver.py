@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
 from llmwidgets.comparison.cluster import lease as leases
@@ -255,7 +254,6 @@ class ClusterRun:
             with self._starting:
                 self._lease = leases.LeaseKeeper(self.folder)
             self._cluster.listen(self._hear)
-            import_module("pyarrow.parquet")
             for column in self._columns:
                 column.capability = recall_capability(self.folder, column.variant)
             self._run()

@@ -236,8 +236,7 @@ class _ChunkWork:
 
     def run(self, *, alone: bool = False) -> ChunkSummary:
         """Ask it, write the part, and say how it ended."""
-        # What takes a while to load is there before a stop has to wait for it.
-        import_module("pyarrow.parquet")
+        _load_writers()
         grant, turn = self.grant, self.context.turn(self.grant)
         known = record_of(self.column.connection, self.column.model, self.column.target)
         known.capability = known.capability or grant.capability
@@ -308,6 +307,12 @@ class _ChunkWork:
             cost=now.cost, paid_before=now.paid_before, median_seconds=now.median_seconds,
             state=now.state.value, at_once=-(-now.at_once // chunks), seconds_left=now.seconds_left,
         )  # fmt: skip
+
+
+def _load_writers() -> None:
+    """Load what writes a part, so that a stop need not wait for it; pyarrow looks for pandas."""
+    for name in ("pyarrow.parquet", "pandas"):
+        import_module(name)
 
 
 def _limit_budget(run: Run, grant: Grant, journal: PartJournal) -> float:

@@ -325,6 +325,7 @@ def test_a_cluster_without_workers_is_said_and_can_be_stopped(
     server, cluster, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setattr(driver, "_NO_WORKERS_SECONDS", 0.0)
+    monkeypatch.setattr(driver, "_STOP_SECONDS", 0.2)
     held = threading.Event()
     cluster._pool.submit(held.wait)
     cluster._pool.submit(held.wait)
