@@ -56,24 +56,24 @@ def complete(run: Any, planned: Any, server: BusyServer, *, repeated: int) -> No
     assert asked.total() - len(asked) <= repeated
 
 
-def kill_one(client: Client) -> str:
-    """Kill a worker's process; its address."""
-    address, process = next(iter(client.run(os.getpid).items()))
+def kill(client: Client, worker: str, process: int) -> None:
+    """Kill a worker, and wait until the scheduler has seen it."""
     os.kill(process, signal.SIGKILL)
-    return address
+    wait_until(lambda: worker not in client.nthreads())
 
 
 def test_a_killed_worker_costs_what_it_had_under_way(client, server, tmp_path) -> None:
     planned = plan(120, server.variant())
     run = cluster_run(planned, client, tmp_path / "run", concurrency=AT_ONCE)
+    first, second = client.run(os.getpid).items()
     begun(run, server)
-    kill_one(client)
+    kill(client, *first)
     complete(run, planned, server, repeated=AT_ONCE)
     assert server.most_at_once <= AT_ONCE
     asked = server.asked_texts.total()
 
     # After the end nothing lies on a worker that could be lost.
-    kill_one(client)
+    kill(client, *second)
     assert all(each.ok for each in results(run, planned))
     again = cluster_run(planned, client, tmp_path / "run", concurrency=AT_ONCE)
     again.start()
@@ -86,12 +86,14 @@ def test_a_worker_that_dies_too_often_is_named_in_rows(
     cluster: LocalCluster, client, server, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
+    server.seconds = 0.2
     planned = plan(80, server.variant())
     run = cluster_run(planned, client, tmp_path / "run", concurrency=AT_ONCE)
+    worker, _ = client.run(os.getpid).items()
     run.start()
     wait_until(lambda: sum(at < 40 for at in server.asked_texts) > AT_ONCE)
     wait_until(lambda: sum(at >= 40 for at in server.asked_texts) > AT_ONCE)
-    address = kill_one(client)
+    kill(client, *worker)
     assert run.wait(PATIENCE)
     found = list(results(run, planned))
 
@@ -99,7 +101,7 @@ def test_a_worker_that_dies_too_often_is_named_in_rows(
     assert ended.keys() == {"ok", "InternalError"}
     assert ended["ok"] > 40, "the other chunk, and what was answered of this one"
     failed = next(each.failure for each in found if not each.ok)
-    assert address in str(failed)
+    assert worker[0] in str(failed)
     assert failed.code == "cluster"
 
 
