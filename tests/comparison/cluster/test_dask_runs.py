@@ -86,14 +86,16 @@ def test_a_worker_that_dies_too_often_is_named_in_rows(
     cluster: LocalCluster, client, server, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
-    server.seconds = 0.2
+    # So slow that no chunk is over when the worker of one is lost.
+    server.seconds = 1.0
     planned = plan(80, server.variant())
     run = cluster_run(planned, client, tmp_path / "run", concurrency=AT_ONCE)
     worker, _ = client.run(os.getpid).items()
     run.start()
-    wait_until(lambda: sum(at < 40 for at in server.asked_texts) > AT_ONCE)
-    wait_until(lambda: sum(at >= 40 for at in server.asked_texts) > AT_ONCE)
+    wait_until(lambda: sum(at < 40 for at in server.asked_texts) >= AT_ONCE)
+    wait_until(lambda: sum(at >= 40 for at in server.asked_texts) >= AT_ONCE)
     kill(client, *worker)
+    server.seconds = 0.05
     assert run.wait(PATIENCE)
     found = list(results(run, planned))
 
