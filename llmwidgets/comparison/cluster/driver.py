@@ -147,6 +147,8 @@ class ClusterRun:
         self.plan, self.chunks, self.folder = plan, tuple(chunks), folder
         self.begun = self.stopped = False
         self.error: BaseException | None = None
+        self.paid_twice: tuple[int, float] = 0, 0.0
+        """How many answers were paid twice, and what for in US dollars; known after the end."""
         self._cluster, self._digest, self._texts = cluster, digest, texts
         self._budget, (limit, self._whose) = budget, policy.budget(budget)
         self._purse, self._shares = Purse(limit), Shares(concurrency)
@@ -208,6 +210,10 @@ class ClusterRun:
             if column.capability is not None and column.capability.doubt
         ]
         notes += self._looks.notes
+        rows, paid = self.paid_twice
+        if rows:
+            were = count(rows, "answer was", "answers were")
+            notes.append(f"{were} paid twice ({dollars(paid)}): a worker was lost.")
         if self._gone is not None:
             notes.append(f"{self._gone.message} {self._gone.hint}")
         if self.error is not None:
@@ -504,7 +510,8 @@ class ClusterRun:
             self._try_again(column, task, words, again=not isinstance(result, WorkersLost))
             return
         column.paid += result.spent
-        column.answers += result.progress.done - sum(result.progress.failures.values())
+        now = result.progress
+        column.answers += max(0, now.done - now.reused - sum(now.failures.values()))
         column.unenforced.update(result.unenforced)
         task.last = result
         if result.error is not None:

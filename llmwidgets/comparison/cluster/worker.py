@@ -11,6 +11,7 @@ from concurrent.futures import CancelledError, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from importlib import import_module
 from itertools import product
 from typing import TYPE_CHECKING, Any, cast
 
@@ -233,8 +234,9 @@ class _ChunkWork:
     nothing: ChunkProgress
     report: Report | None
 
-    def run(self) -> ChunkSummary:
+    def run(self, *, alone: bool = False) -> ChunkSummary:
         """Ask it, write the part, and say how it ended."""
+        _load_writers()
         grant, turn = self.grant, self.context.turn(self.grant)
         known = record_of(self.column.connection, self.column.model, self.column.target)
         known.capability = known.capability or grant.capability
@@ -247,11 +249,11 @@ class _ChunkWork:
             # The stop can have come before all that is known was found.
             run, _ = self._ask(turn, STOPPED)
         written, progress, reused = self._write(run)
-        if settled is not None and not written:
+        if settled is not None and not (written or alone):
             # Another attempt has written the part meanwhile: what it answered is in there.
             chunk = self.nothing.chunk
             journal = PartJournal(self.context.folder, self.nothing.variant, chunk)
-            return replace(self, journal=journal).run()
+            return replace(self, journal=journal).run(alone=True)
         (over,) = run.given_up
         return ChunkSummary(
             progress, reused, spent, tuple(known.unenforced), stopped,
@@ -305,6 +307,12 @@ class _ChunkWork:
             cost=now.cost, paid_before=now.paid_before, median_seconds=now.median_seconds,
             state=now.state.value, at_once=-(-now.at_once // chunks), seconds_left=now.seconds_left,
         )  # fmt: skip
+
+
+def _load_writers() -> None:
+    """Load what writes a part, so that a stop need not wait for it; pyarrow looks for pandas."""
+    for name in ("pyarrow.parquet", "pandas"):
+        import_module(name)
 
 
 def _limit_budget(run: Run, grant: Grant, journal: PartJournal) -> float:

@@ -17,6 +17,7 @@ import pytest
 import llmwidgets as lw
 from llmwidgets.comparison.cluster import driver
 from llmwidgets.comparison.cluster.driver import WorkersLost
+from llmwidgets.comparison.cluster.grants import Grant
 from llmwidgets.comparison.cluster.worker import open_run, run_chunk
 from llmwidgets.comparison.runs import watch_run
 from llmwidgets.engine.run import VariantState
@@ -324,6 +325,7 @@ def test_a_cluster_without_workers_is_said_and_can_be_stopped(
     server, cluster, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setattr(driver, "_NO_WORKERS_SECONDS", 0.0)
+    monkeypatch.setattr(driver, "_STOP_SECONDS", 0.2)
     held = threading.Event()
     cluster._pool.submit(held.wait)
     cluster._pool.submit(held.wait)
@@ -393,3 +395,34 @@ def test_a_driver_that_died_leaves_a_folder_that_another_goes_on_with(
     finished(rest)
     assert all(each.ok for each in results(rest, planned))
     assert server.asked_texts.total() <= 200 + 8
+
+
+def test_what_was_paid_twice_is_said(server, cluster, tmp_path) -> None:
+    planned = plan(4, server.variant())
+    run = cluster_run(planned, cluster, tmp_path / "run")
+    finished(run)
+    run.paid_twice = 3, 0.01
+
+    assert "3 answers were paid twice ($0.01): a worker was lost." in results(run, planned).notes
+
+
+def test_a_stop_loses_no_answer_of_an_earlier_run(server, cluster, tmp_path) -> None:
+    planned = plan(12, server.variant(price=PRICE))
+    finished(cluster_run(planned, cluster, tmp_path / "run"))
+    asked = len(server.seen)
+    again = cluster_run(planned, cluster, tmp_path / "run")
+    again.folder.write("lease/over", b"stop")
+    chunk = again.chunks[0]
+    late = run_chunk(
+        again.folder.place, again._digest, 0, chunk, Grant("lease/over", begun=time.time()),
+        again._texts(chunk),
+    )  # fmt: skip
+
+    assert late.stopped, "a task that begins after the stop"
+    assert late.reused == bytes([1] * 6)
+    again.stop()
+    finished(again)
+    found = results(again, planned)
+    assert all(each.ok and each.paid_before for each in found)
+    assert again.progress[0].paid_before == pytest.approx(12 * A_CALL)
+    assert len(server.seen) == asked

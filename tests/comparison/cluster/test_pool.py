@@ -45,8 +45,8 @@ def test_figures_are_those_of_one_process(pool: PoolCluster, tmp_path) -> None:
 
 def test_a_limited_server_refuses_few_of_all_workers(pool: PoolCluster, tmp_path) -> None:
     """Two processes find the rate that the server takes of both."""
-    with serving_models(BusyServer, seconds=0.02, rate=200.0) as server:
-        planned = plan(1200, server.variant())
+    with serving_models(BusyServer, seconds=0.02, rate=250.0) as server:
+        planned = plan(1000, server.variant())
         run = cluster_run(planned, pool, tmp_path / "run", concurrency=16)
         run.start()
         wait_until(lambda: run.finished)
