@@ -118,7 +118,7 @@ class Comparison(ResultData):
         from llmwidgets.comparison.cluster.runs import folder_of, run_on_cluster
 
         more["journal"] = more.get("journal") or folder_of(self)
-        run = partial(run_on_cluster, cluster=cluster, store=more.get("store"))
+        run = partial(run_on_cluster, cluster=cluster)
         return runs.run_again(self, models, run=run, **more)
 
     def against(self, earlier: Comparison) -> pd.DataFrame:
@@ -332,7 +332,7 @@ def compare(
         store=store,
     )  # fmt: skip
     if cluster is not None:
-        return run_on_cluster(Comparison, planned, rules, options, cluster, store)
+        return run_on_cluster(Comparison, planned, rules, options, cluster)
     return runs.run_plan(Comparison, planned, rules, options)
 
 

@@ -212,6 +212,15 @@ class Connection:
             warnings.append(FieldWarning("ca_bundle", sentence))
         return [warning for warning in warnings if warning is not None]
 
+    def is_same_as(self, other: Connection) -> bool:
+        """Whether both call the same with the same keys, under whatever label."""
+        if (self.kind, self.plain_fields) != (other.kind, other.plain_fields):
+            return False
+        mine, others = ({name: key for _, name, key in each.secrets} for each in (self, other))
+        return mine.keys() == others.keys() and all(
+            key.is_same_as(others[name]) for name, key in mine.items()
+        )
+
     def with_capability(self, model: str, capability: Capability) -> Connection:
         """The same connection with what a probe of the model saw."""
         return replace_parts(self, capabilities={**self.capabilities, model: capability})

@@ -262,6 +262,22 @@ def state_of(folder: Path) -> StoreState:
         return state
 
 
+def find_home(connection: Connection) -> StoreState | None:
+    """The store on disk, open in this process, that has this connection with this key; or None.
+
+    Of several that have the same, the one that this very connection was read from.
+    """
+    with _guard:
+        opened = [each for each in _states.values() if each.document is not None]
+    stored = [(each, each.document and each.document.find(connection.label)) for each in opened]
+    same = [
+        (state, found.fields is connection.fields)
+        for state, found in stored
+        if isinstance(found, Connection) and found.is_same_as(connection)
+    ]
+    return max(same, key=lambda each: each[1])[0] if same else None
+
+
 def _after_fork() -> None:
     global _guard
     _guard = threading.Lock()

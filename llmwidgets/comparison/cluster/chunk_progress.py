@@ -150,7 +150,7 @@ class ColumnProgress:
             return found
         if self.probing:
             return VariantState.PROBING
-        return VariantState.ASKING if self.ended else VariantState.WAITING
+        return VariantState.ASKING if self._shown else VariantState.WAITING
 
 
 def _added(parts: Sequence[ChunkProgress]) -> ChunkProgress:

@@ -15,10 +15,11 @@ from llmwidgets.comparison.cluster.chunk_progress import ChunkProgress
 from llmwidgets.comparison.cluster.driver import WorkersLost
 from llmwidgets.comparison.cluster.worker import run_chunk
 
-_ANSWER_SECONDS = 5.0
+_ANSWER_SECONDS = 2.0
 """How long the scheduler is waited for in one question."""
 _GONE_SECONDS = 10.0
 """A scheduler that has not answered for so long is taken for gone."""
+_RUNNING = "running"
 _CLOSED = {"closing", "closed"}
 
 
@@ -33,25 +34,34 @@ class DaskCluster:
         self._client, self._mark = client, secrets.token_hex(4)
         self._topic = f"llmwidgets-{self._mark}"
         self._futures: dict[Any, Any] = {}
+        self._only: dict[Any, frozenset[str]] = {}
         self._done: queue.Queue[tuple[Any, Any]] = queue.Queue()
         self._answered_at = time.monotonic()
+        self._workers: Mapping[str, int] = {}
         self._listening = False
 
     @property
     def workers(self) -> Mapping[str, int] | None:
         """The threads of each worker by its address; None once the scheduler is gone."""
-        if self._client.status in _CLOSED:
-            return None
-        try:
-            found: Mapping[str, int] = self._client.sync(
-                self._client.scheduler.ncores, callback_timeout=_ANSWER_SECONDS
-            )
-        except Exception:  # noqa: BLE001 - whatever a lost scheduler is like, it does not answer
-            gone = self._client.status in _CLOSED
-            gone = gone or time.monotonic() - self._answered_at > _GONE_SECONDS
-            return None if gone else {}
-        self._answered_at = time.monotonic()
-        return found
+        if self._client.status == _RUNNING:
+            # A scheduler that is busy for a moment has the workers that it had.
+            with suppress(Exception):
+                self._workers = self._client.sync(
+                    self._client.scheduler.ncores, callback_timeout=_ANSWER_SECONDS
+                )
+                self._answered_at = time.monotonic()
+                self._free_stuck(self._workers)
+        lost = time.monotonic() - self._answered_at > _GONE_SECONDS
+        return None if lost or self._client.status in _CLOSED else self._workers
+
+    def _free_stuck(self, here: Collection[str]) -> None:
+        """Cancel what none of the workers that are there may take: nobody would ever begin it."""
+        stuck = [key for key, only in self._only.items() if only.isdisjoint(here)]
+        futures = [self._futures[key] for key in stuck if key in self._futures]
+        for key in stuck:
+            del self._only[key]
+        if futures:
+            self._client.cancel(futures)
 
     @property
     def most_slots(self) -> int:
@@ -70,16 +80,17 @@ class DaskCluster:
         """Have a worker call this, which is never repeated after an error."""
         key, topic = ("lw", self._mark, *name), self._topic if work is run_chunk else None
         try:
-            only = sorted(set(self.workers or ()) - set(avoid)) if avoid else None
-            # With other workers allowed it is not stuck where the chosen ones end meanwhile.
+            only = frozenset(self.workers or ()).difference(avoid) if avoid else None
             future = self._client.submit(
                 _call_named, topic, work, *args, key=key, retries=0, pure=False,
-                workers=only or None, allow_other_workers=bool(only),
+                workers=sorted(only) if only else None,
             )  # fmt: skip
         except Exception as error:  # noqa: BLE001 - a client that was closed: the driver will see
             self._done.put((key, error))
             return key
         self._futures[key] = future
+        if only:
+            self._only[key] = only
         future.add_done_callback(lambda _: self._done.put((key, None)))
         return key
 
@@ -97,6 +108,9 @@ class DaskCluster:
     def _result(self, key: Any, future: Any) -> Iterator[tuple[Any, Any]]:
         from distributed import KilledWorker
 
+        if self._client.status != _RUNNING:
+            yield key, CancelledError()
+            return
         try:
             yield key, future.result(timeout=_ANSWER_SECONDS)
         except TimeoutError:
@@ -109,6 +123,7 @@ class DaskCluster:
             yield key, WorkersLost(getattr(last, "address", str(last)), error.allowed_failures + 1)
         except (CancelledError, Exception) as error:  # noqa: BLE001 - every end is the driver's
             yield key, error
+        self._only.pop(key, None)
         with suppress(Exception):
             future.release()
 
@@ -124,7 +139,7 @@ class DaskCluster:
     def close(self) -> None:
         """Cancel what is open, and hear nothing any more."""
         futures, self._futures = list(self._futures.values()), {}
-        if self._client.status != "running":
+        if self._client.status != _RUNNING:
             return
         with suppress(Exception):
             if futures:

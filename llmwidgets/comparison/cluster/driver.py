@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from llmwidgets.comparison.cluster import lease as leases
 from llmwidgets.comparison.cluster.chunk_progress import (
@@ -23,11 +23,13 @@ from llmwidgets.comparison.cluster.grants import (
     FailureWords,
     Grant,
     Purse,
+    Share,
     Shares,
     keep_capability,
     recall_capability,
 )
-from llmwidgets.comparison.cluster.spec import Chunk
+from llmwidgets.comparison.cluster.readiness import WorkerLooks
+from llmwidgets.comparison.cluster.spec import Chunk, RunSpec
 from llmwidgets.comparison.cluster.worker import STOPPED, probe_variant, run_chunk
 from llmwidgets.connections import Policy
 from llmwidgets.dialects.types import Capability
@@ -43,6 +45,7 @@ _WAVE = 2
 """Tasks handed out for each slot: what is not handed out needs no cancel."""
 _TRIES = 3
 """How often a chunk is tried that fails, each time on another worker where there is one."""
+_AGAIN_AT_ONCE = 8
 _STOP_SECONDS = 2.0
 """What has not ended so long after a stop is left behind: its worker is stuck, or gone."""
 _LOOK_SECONDS = 0.5
@@ -58,6 +61,7 @@ class WorkersLost(Exception):
         self.worker, self.times = worker, times
 
 
+@runtime_checkable
 class Cluster(Protocol):
     """What a driver needs of a cluster; one adapter for each engine.
 
@@ -79,7 +83,7 @@ class Cluster(Protocol):
         """Have a worker call this, if possible none of those to avoid; what tells the task."""
 
     def ended(self, seconds: float) -> Iterator[tuple[Any, Any]]:
-        """The tasks that end within so many seconds, each with its result or its exception."""
+        """The tasks that end within this time, each with its result or its exception."""
 
     def listen(self, report: Callable[[ChunkProgress], None]) -> None:
         """Hear how far chunks are, where workers can tell."""
@@ -137,12 +141,14 @@ class ClusterRun:
 
     def __init__(
         self, plan: Plan, chunks: Sequence[Chunk], cluster: Cluster, folder: RunFolder,
-        digest: str, *, policy: Policy, concurrency: int | None = None,
+        digest: str, *, spec: RunSpec, policy: Policy, concurrency: int | None = None,
         budget: float | None = None, texts: Callable[[Chunk], tuple[str, ...]] | None = None,
     ) -> None:  # fmt: skip
-        self.plan, self.chunks, self.folder = plan, tuple(chunks), folder
+        self.plan, self.chunks, self.folder, self.spec = plan, tuple(chunks), folder, spec
         self.begun = self.stopped = False
         self.error: BaseException | None = None
+        self.paid_twice: tuple[int, float] = 0, 0.0
+        """How many answers were paid twice, and what for in US dollars; known after the end."""
         self._cluster, self._digest, self._texts = cluster, digest, texts
         self._budget, (limit, self._whose) = budget, policy.budget(budget)
         self._purse, self._shares = Purse(limit), Shares(concurrency)
@@ -155,6 +161,8 @@ class ClusterRun:
         self._under_way: dict[Any, _Task] = {}
         self._attempt, self._began_at = 0, time.time()
         self._workers: Mapping[str, int] = {}
+        """Those that may be given tasks."""
+        self._looks = WorkerLooks(cluster, folder.place, digest)
         self._looked_at = self._slots_at = self._stopped_at = 0.0
         self._gone: FailureWords | None = None
         self._lease: leases.LeaseKeeper | None = None
@@ -162,6 +170,11 @@ class ClusterRun:
         self._finished = threading.Event()
 
     # -- What is told of it, from any thread.
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names under which the variants have their replies in the folder."""
+        return tuple(each.name for each in self.spec.variants)
 
     @property
     def finished(self) -> bool:
@@ -201,6 +214,11 @@ class ClusterRun:
             for column in self._columns
             if column.capability is not None and column.capability.doubt
         ]
+        notes += self._looks.notes
+        rows, paid = self.paid_twice
+        if rows:
+            were = count(rows, "answer was", "answers were")
+            notes.append(f"{were} paid twice ({dollars(paid)}): a worker was lost.")
         if self._gone is not None:
             notes.append(f"{self._gone.message} {self._gone.hint}")
         if self.error is not None:
@@ -260,9 +278,12 @@ class ClusterRun:
             self._look()
             if self._gone is not None:
                 return
-            if not self.stopped:
+            if not self.stopped and self._looks.settled:
                 self._hand_out()
             for key, result in self._cluster.ended(0.1):
+                if self._looks.take(key, result):
+                    self._looked_at = 0.0
+                    continue
                 task = self._under_way.pop(key, None)
                 if task is not None:
                     self._columns[task.variant].under_way -= 1
@@ -288,7 +309,14 @@ class ClusterRun:
                 _GO_ON, FailureCode.CLUSTER,
             )  # fmt: skip
             return
-        self._workers = found
+        self._looks.begin(found)
+        self._workers = {at: n for at, n in found.items() if at not in self._looks.unready}
+        if (refusal := self._looks.refusal) is not None:
+            if not self._attempt:
+                raise refusal
+            self._gone = FailureWords(
+                "InternalError", refusal.message, refusal.hint, FailureCode.CLUSTER
+            )
         if found or not self._slots_at:
             self._slots_at = now
 
@@ -345,6 +373,7 @@ class ClusterRun:
         if self._workers and not set(self._workers) - avoid:
             # There is no other worker to try it on.
             avoid = set()
+        avoid |= self._looks.unready
         grant = self._grant(column, task)
         if grant is None:
             return False
@@ -391,6 +420,9 @@ class ClusterRun:
             self._purse.give_back(task.attempt, 0.0)
             return None
         task.reserve = reserve
+        if task.tries:
+            # If it fails here too, few calls will show it.
+            share = Share(min(share.first, _AGAIN_AT_ONCE), min(share.most, _AGAIN_AT_ONCE))
         return grant._replace(concurrency=share.most, first=share.first, reserve=reserve)
 
     def _alike(self, column: _Column) -> list[_Column]:
@@ -477,11 +509,14 @@ class ClusterRun:
         self._purse.give_back(task.attempt, result.spent if known else task.reserve or 0.0)
         if not known:
             column.progress.put_back(task.chunk.number)
+            # Perhaps more than this task is lost: that is seen before it is handed out again.
+            self._looked_at = 0.0
             words = self._words_of(task, result)
             self._try_again(column, task, words, again=not isinstance(result, WorkersLost))
             return
         column.paid += result.spent
-        column.answers += result.progress.done - sum(result.progress.failures.values())
+        now = result.progress
+        column.answers += max(0, now.done - now.reused - sum(now.failures.values()))
         column.unenforced.update(result.unenforced)
         task.last = result
         if result.error is not None:

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 
 from llmwidgets.comparison.cluster.folder import RunFolder
+from llmwidgets.errors import LLMWidgetsError
 
 _STOP = b"stop"
 RENEW_SECONDS = 2.0
@@ -29,7 +30,7 @@ class LeaseKeeper:
     def _keep(self) -> None:
         while not self._over.wait(RENEW_SECONDS):
             # A folder that cannot be written to for a moment is tried again.
-            with suppress(OSError):
+            with suppress(OSError, LLMWidgetsError):
                 self._renew()
 
     def _renew(self) -> None:
@@ -41,7 +42,7 @@ class LeaseKeeper:
         self._over.set()
         self._thread.join()
         # Who cannot be told stops by itself, since nothing is renewed any more.
-        with suppress(OSError):
+        with suppress(OSError, LLMWidgetsError):
             self._folder.write(self.name, _STOP)
 
 
@@ -59,7 +60,7 @@ class LeaseReader:
     def over(self) -> bool:
         """Whether the driver said stop, or has not renewed the lease for too long."""
         now, found = time.monotonic(), None
-        with suppress(OSError):
+        with suppress(OSError, LLMWidgetsError):
             found = self._folder.read(self._name)
         if found == _STOP:
             return True

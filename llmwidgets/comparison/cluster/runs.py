@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -12,10 +12,12 @@ from typing import Any
 import platformdirs
 
 from llmwidgets.comparison.cluster.dask_adapter import DaskCluster
+from llmwidgets.comparison.cluster.dask_scheduler import check_scheduler
 from llmwidgets.comparison.cluster.driver import Cluster, ClusterRun
 from llmwidgets.comparison.cluster.folder import RunFolder
 from llmwidgets.comparison.cluster.grants import texts_a_chunk
 from llmwidgets.comparison.cluster.manifest import Manifest, claim_folder, identify_texts
+from llmwidgets.comparison.cluster.part_journal import count_paid_twice
 from llmwidgets.comparison.cluster.parts import find_variants
 from llmwidgets.comparison.cluster.results.saved_run import (
     RunEnd,
@@ -24,6 +26,7 @@ from llmwidgets.comparison.cluster.results.saved_run import (
     stored_results,
 )
 from llmwidgets.comparison.cluster.results.stored_replies import StoredReplies
+from llmwidgets.comparison.cluster.scoring import ScoringRun, describe_answered
 from llmwidgets.comparison.cluster.spec import (
     Chunk,
     RunSpec,
@@ -34,15 +37,17 @@ from llmwidgets.comparison.cluster.spec import (
     digest_of,
     documents_name,
     pack,
+    pack_run,
     spec_name,
 )
 from llmwidgets.comparison.cluster.texts.text_files import StoredDocument, files_of, texts_to_count
 from llmwidgets.comparison.core import CellKey, ResultData, Results, Rules
+from llmwidgets.comparison.measures.aggregate import adopt_aggregates
 from llmwidgets.comparison.runs import RunOptions, RunPlan, ask_for_budget, watch_run
 from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.request_builder import Document, Plan
-from llmwidgets.store.store import Store
+from llmwidgets.errors import FieldError, LLMWidgetsError
 
 
 def name_folder(options: RunOptions) -> RunOptions:
@@ -66,43 +71,75 @@ def folder_of(results: ResultData) -> str:
 
 
 def run_on_cluster(
-    kind: type[Results], planned: RunPlan, rules: Rules, options: RunOptions, cluster: Any,
-    store: Store | None = None,
-) -> Results:  # fmt: skip
-    """Ask everything on the cluster's workers; what is left unasked is a row."""
-    plan = planned.plan
-    ask_for_budget(planned, options.budget, texts_to_count(plan.texts))
-    adapter: Cluster = DaskCluster(cluster)
+    kind: type[Results], planned: RunPlan, rules: Rules, options: RunOptions, cluster: Any
+) -> Results:
+    """Ask everything on the cluster's workers, and have them score it; what is unasked is a row."""
+    ask_for_budget(planned, options.budget, texts_to_count(planned.plan.texts))
+    run = make_run(planned, rules, options, cluster)
+    watch_run(run, shown=options.progress)
+    if isinstance(run.error, FieldError):
+        raise run.error
+    # A folder in trouble was told of with the rows; the replies that it took are counted later.
+    with suppress(LLMWidgetsError):
+        run.paid_twice = count_paid_twice(run.folder, run.names)
+    results = read_results(kind, run, planned, rules)
+    if not run.stopped:
+        spec = describe_answered(run.spec, run.plan)
+        # The run has closed what it submitted with.
+        scoring = ScoringRun(_adapt(cluster), run.folder, spec, run.chunks, run.plan.texts)
+        sums = scoring.run(_end_of(run))
+        if sums is not None:
+            adopt_aggregates(results, lambda: sums)
+    return results
+
+
+def _adapt(cluster: Any) -> Cluster:
+    """A client of Dask, or what another engine has in the place of `DaskCluster`."""
+    if isinstance(cluster, Cluster):
+        return cluster
+    check_scheduler(cluster)
+    return DaskCluster(cluster)
+
+
+def make_run(planned: RunPlan, rules: Rules, options: RunOptions, cluster: Any) -> ClusterRun:
+    """The run of a plan, not begun: its folder has what workers are told, and what a load needs."""
+    adapter, plan = _adapt(cluster), planned.plan
     folder = RunFolder(str(name_folder(options).journal))
-    files = files_of(plan.texts)
+    files, schemas = files_of(plan.texts), SchemaNumbers()
+    for text in plan.texts:
+        schemas.number(text.schema)
+    # What cannot be sent is found out before anything of the texts is written.
+    variants = describe_variants(plan.columns, schemas, find_variants(folder))
+    spec = RunSpec(
+        variants, schemas.specs, plan.repeats, rules, describe_policy(planned.policy), files
+    )
+    packed = pack_run(spec, plan)
     slots = sum((adapter.workers or {}).values())
     size = texts_a_chunk(len(plan.texts), plan.repeats, slots)
     size = claim_folder(folder, Manifest(identify_texts(plan.texts, files), size, plan.repeats))
-    schemas = SchemaNumbers()
     chunks = list(_write_chunks(folder, plan, schemas, size))
-    variants = describe_variants(plan.columns, schemas, store, find_variants(folder))
-    spec = pack(
-        RunSpec(variants, schemas.specs, plan.repeats, rules, describe_policy(planned.policy),
-                files)
-    )  # fmt: skip
-    folder.write(spec_name(digest_of(spec)), spec)
-    names = [each.name for each in variants]
-    # What a loaded folder shows of a run whose driver dies.
-    unasked = _results(kind, folder, planned, rules, names, chunks, RunEnd({}, {}))
-    note_run(folder, unasked, names, [each.connection.kind for each in plan.columns], chunks)
+    folder.write(spec_name(digest_of(packed)), packed)
 
     def words(chunk: Chunk) -> tuple[str, ...]:
         return tuple(each.text for each in plan.texts[chunk.start : chunk.stop])
 
     run = ClusterRun(
-        plan, chunks, adapter, folder, digest_of(spec), policy=planned.policy,
+        plan, chunks, adapter, folder, digest_of(packed), spec=spec, policy=planned.policy,
         concurrency=options.concurrency, budget=options.budget,
         texts=words if files is None else None,
     )  # fmt: skip
-    watch_run(run, shown=options.progress)
+    # What a loaded folder shows of a run whose driver dies.
+    unasked = _results(ResultData, run, planned, rules, RunEnd({}, {}))
+    note_run(folder, unasked, run.names, [each.connection.kind for each in plan.columns], chunks)
+    return run
+
+
+def read_results(kind: type[Results], run: ClusterRun, planned: RunPlan, rules: Rules) -> Results:
+    """What a run has come to, noted for whoever loads its folder; what is open is `Stopped`."""
     end = _end_of(run)
-    note_end(folder, end)
-    return _results(kind, folder, planned, rules, names, chunks, end)
+    with suppress(LLMWidgetsError):
+        note_end(run.folder, end)
+    return _results(kind, run, planned, rules, end)
 
 
 def _write_chunks(folder: RunFolder, plan: Plan, schemas: SchemaNumbers, size: int) -> list[Chunk]:
@@ -140,9 +177,8 @@ def _end_of(run: ClusterRun) -> RunEnd:
 
 
 def _results(
-    kind: type[Results], folder: RunFolder, planned: RunPlan, rules: Rules, names: Sequence[str],
-    chunks: Sequence[Chunk], end: RunEnd,
-) -> Results:  # fmt: skip
+    kind: type[Results], run: ClusterRun, planned: RunPlan, rules: Rules, end: RunEnd
+) -> Results:
     plan = planned.plan
 
     def read(row: Row, cell: CellKey, again: bool) -> Extraction:
@@ -150,7 +186,7 @@ def _results(
         return read_extraction(column, document, cell.repeat, row, reused=again)
 
     return stored_results(
-        kind, folder, names, [each.stop - each.start for each in chunks], end, read,
+        kind, run.folder, run.names, [each.stop - each.start for each in run.chunks], end, read,
         variants=planned.variants, models=tuple(each.model for each in plan.columns),
         texts=plan.texts, repeats=plan.repeats, scoring=rules, notes=planned.notes,
         columns=plan.columns,

@@ -13,6 +13,7 @@ from llmwidgets.comparison.cluster.folder import RunFolder
 from llmwidgets.comparison.cluster.results.saved_run import RunEnd, stored_results
 from llmwidgets.comparison.cluster.spec import (
     Chunk,
+    RunSpec,
     SchemaSpec,
     TextSpec,
     digest_of,
@@ -29,7 +30,7 @@ from llmwidgets.comparison.variants import Variant
 from llmwidgets.dialects.types import Dialect
 from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import Row
-from llmwidgets.engine.request_builder import Document, ResolvedVariant
+from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.schemas import Schema
 
 if TYPE_CHECKING:
@@ -65,6 +66,16 @@ class ScoringSpec:
     schemas: tuple[SchemaSpec, ...]
     repeats: int
     scoring: Rules
+
+
+def describe_answered(spec: RunSpec, plan: Plan) -> ScoringSpec:
+    """The same run as one whose replies are there."""
+    variants = tuple(
+        AnsweredSpec(each.label, each.model, each.schema, column.dialect)
+        for each, column in zip(spec.variants, plan.columns, strict=True)
+    )
+    names = tuple(each.name for each in spec.variants)
+    return ScoringSpec(variants, names, spec.schemas, spec.repeats, spec.scoring)
 
 
 class ChunkSums(NamedTuple):
@@ -167,13 +178,15 @@ class ScoringRun:
 
         `end` is how the chunks ended.
         """
+        joined = 0
         try:
             for chunk, found in self._in_order(end):
                 if not self._join(chunk, found):
                     return None
+                joined += 1
         except (KeyboardInterrupt, Exception):  # noqa: BLE001 - whoever looks scores here
             return None
-        return Aggregates(self._stats, self._rows, {})
+        return Aggregates(self._stats, self._rows, {}) if joined == len(self._chunks) else None
 
     def _in_order(self, end: RunEnd) -> Iterator[tuple[Chunk, ChunkSums | None]]:
         """The sums of each chunk in their order; None for one that two workers did not score."""
@@ -182,14 +195,19 @@ class ScoringRun:
         ended: dict[int, ChunkSums | None] = {}
         following = 0
         while following < len(self._chunks):
-            while left and len(under_way) < _WAVE * max(1, self._cluster.slots):
+            slots = sum((self._cluster.workers or {}).values())
+            if not slots and not under_way:
+                return
+            while left and len(under_way) < _WAVE * max(1, slots):
                 at = left.popleft()
                 tries[at] += 1
                 chunk = self._chunks[at]
                 arguments = self._folder.place, self._digest, chunk, end.of_chunk(chunk.number)
-                under_way[self._cluster.submit(score_chunk, *arguments)] = at
+                name = "score", at, tries[at]
+                under_way[self._cluster.submit(name, score_chunk, *arguments)] = at
             for future, result in self._cluster.ended(0.2):
-                at = under_way.pop(future)
+                if (at := under_way.pop(future, -1)) < 0:
+                    continue
                 if isinstance(result, ChunkSums):
                     ended[at] = result
                 elif tries[at] < _TRIES:

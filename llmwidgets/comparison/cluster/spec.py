@@ -6,20 +6,29 @@ import hashlib
 import pickle
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from llmwidgets.comparison.cluster.sent.connection_spec import (
+    ConnectionSpec,
+    connect,
+    describe_connection,
+    pin_knowledge,
+)
+from llmwidgets.comparison.cluster.sent.misfits import name_misfit, pack_or_none, refuse_keys
 from llmwidgets.comparison.cluster.texts.text_files import TextFiles
-from llmwidgets.comparison.variants import ConnectionResolver, reference_of
 from llmwidgets.connections import Policy
-from llmwidgets.connections.connection import Connection
 from llmwidgets.connections.policy_file import machine_rules
 from llmwidgets.dialects.types import Example, ResponseFormat
-from llmwidgets.engine.request_builder import Document, RequestBuilder, ResolvedVariant
+from llmwidgets.engine.request_builder import (
+    Document,
+    Plan,
+    RequestBuilder,
+    ResolvedVariant,
+)
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import Schema, read_schema
 from llmwidgets.schemas.loaders import LoadedSchema
-from llmwidgets.store.store import Store
 
 
 class Chunk(NamedTuple):
@@ -37,21 +46,6 @@ class Chunk(NamedTuple):
     def documents(self) -> str:
         """The name of that file in the run's folder."""
         return documents_name(self.number, self.digest)
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionSpec:
-    """A connection as another machine finds it: by its reference, or by fields without a secret.
-
-    `address` is where the key may go; the connection that a worker finds has to have the same.
-    """
-
-    kind: str
-    label: str
-    reference: str
-    address: str
-    organization: str = ""
-    fields: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +114,28 @@ def documents_name(chunk: int, digest: str) -> str:
 def pack(value: object) -> bytes:
     """The value as bytes, with the user's own classes and functions; FieldError for a secret.
 
-    What is defined in a notebook travels by value, what can be imported by its name.
+    What is defined in a notebook travels by value, what can be imported by its name. The error
+    names the function or class that cannot travel, and nothing of what is in it.
     """
-    import cloudpickle
+    packed = pack_or_none(value)
+    if packed is not None:
+        return packed
+    raise FieldError(
+        {"cluster": f"{name_misfit(value)}."},
+        "Keys, connections, clients, locks and open files stay where they are: a function that "
+        'needs a key reads it where it runs, by os.environ["NAME"].',
+    )
 
-    try:
-        packed: bytes = cloudpickle.dumps(value)
-    except Exception as error:  # noqa: BLE001 - a foreign class can raise anything
-        refused = type(error).__name__
-        raise FieldError(
-            {"cluster": f"what the workers need cannot be sent to them ({refused})."},
-            "Define the schema's class and the scoring functions in a module, without open files, "
-            "connections or keys in them.",
-        ) from None
+
+def pack_run(spec: RunSpec, plan: Plan) -> bytes:
+    """What every worker reads first; FieldError for a secret, or for a key written in a part."""
+    packed = pack(spec)
+    written = [(f"instructions of {each.label}", each.instructions) for each in plan.columns]
+    shown = [(f"examples of {each.label}", each.examples) for each in plan.columns]
+    refuse_keys(
+        [("scoring", spec.scoring), ("schema", list(spec.schemas)), *written, *shown],
+        (each.connection for each in plan.columns),
+    )
     return packed
 
 
@@ -152,45 +155,6 @@ def unpack(data: bytes | None, digest: str) -> Any:
 
 
 # -- From the driver's plan to a spec, and back on a worker.
-
-
-def describe_connection(connection: Connection, model: str, store: Store | None) -> ConnectionSpec:
-    """How a worker finds this connection; FieldError for a key that is nowhere but here."""
-    reference, fields = reference_of(connection, model), None
-    if connection.origin in {"given", "session"}:
-        typed = [name for _, name, secret in connection.secrets if secret.reference is None]
-        if typed:
-            raise FieldError(
-                {f"{typed[0]} of {connection.label}": "is here alone, and a key is never sent."},
-                f'Name what the workers have: Connection("{connection.kind}", {typed[0]}='
-                '"env:NAME") or "file:PATH", or a store that they can open (docs/scale.md).',
-            )
-        secret = {name: each.reference for name, each in connection.secret_fields.items()}
-        headers = {name: each.reference for name, each in connection.fields.headers.items()}
-        fields = {**connection.plain_fields, **secret, **({"headers": headers} if headers else {})}
-    path = store.path if store is not None else None
-    return ConnectionSpec(
-        connection.kind, connection.label, reference, connection.address,
-        str(path) if path else "", fields,
-    )  # fmt: skip
-
-
-def connect(spec: ConnectionSpec, model: str) -> tuple[Connection, str]:
-    """The connection as this machine has it, and the model; LLMWidgetsError where it has none."""
-    if spec.fields is not None:
-        connection = Connection(spec.kind, label=spec.label, **spec.fields)
-        return connection, model
-    store = Store(path=spec.organization) if spec.organization else None
-    connection, model = ConnectionResolver(store).resolve(spec.reference)
-    local = connection.origin == "demo"
-    if not local and (connection.kind, connection.address) != (spec.kind, spec.address):
-        raise FieldError(
-            {spec.label: f"is {connection.kind} at {connection.address} on this worker, not "
-                         f"{spec.kind} at {spec.address}."},
-            "Give both the same connection, or name it otherwise.",
-        )  # fmt: skip
-    return connection, model
-
 
 SETTINGS = ("instructions", "effort", "temperature", "max_output_tokens", "price")
 
@@ -228,9 +192,8 @@ def rebuild_schema(spec: SchemaSpec) -> Schema:
 
 
 def describe_variants(
-    columns: Sequence[ResolvedVariant], schemas: SchemaNumbers, store: Store | None,
-    found: Iterable[str] = (),
-) -> tuple[VariantSpec, ...]:  # fmt: skip
+    columns: Sequence[ResolvedVariant], schemas: SchemaNumbers, found: Iterable[str] = ()
+) -> tuple[VariantSpec, ...]:
     """The variants as workers read them; `found` are the names with replies in the run's folder.
 
     The schemas have those of the texts, and get those of the variants.
@@ -238,8 +201,7 @@ def describe_variants(
     asked = schemas.numbered
     names = find_names([name_variant(each, asked) for each in columns], found)
     return tuple(
-        describe_variant(column, name, schemas, store)
-        for column, name in zip(columns, names, strict=True)
+        describe_variant(column, name, schemas) for column, name in zip(columns, names, strict=True)
     )
 
 
@@ -284,14 +246,12 @@ def _free_name(name: str, taken: Collection[str]) -> str:
     return next(each for each in (name, *numbered) if each not in taken)
 
 
-def describe_variant(
-    column: ResolvedVariant, name: str, schemas: SchemaNumbers, store: Store | None
-) -> VariantSpec:
+def describe_variant(column: ResolvedVariant, name: str, schemas: SchemaNumbers) -> VariantSpec:
     """A variant as workers read it."""
     return VariantSpec(
         name,
         column.label,
-        describe_connection(column.connection, column.model, store),
+        describe_connection(column),
         column.model,
         {name: getattr(column, name) for name in SETTINGS},
         column.examples,
@@ -300,27 +260,28 @@ def describe_variant(
 
 
 def resolve_variant(spec: VariantSpec, schemas: Sequence[Schema]) -> ResolvedVariant:
-    """The variant with the connection of this machine."""
-    connection, model = connect(spec.connection, spec.model)
+    """The variant with the connection of this machine; LLMWidgetsError where it has none."""
+    connection = connect(spec.connection, spec.model)
     own = None if spec.schema is None else schemas[spec.schema]
-    return ResolvedVariant(
-        label=spec.label, connection=connection, model=model, examples=spec.examples, schema=own,
-        **spec.settings,
+    column = ResolvedVariant(
+        label=spec.label, connection=connection, model=spec.model, examples=spec.examples,
+        schema=own, **spec.settings,
     )  # fmt: skip
+    return pin_knowledge(column, spec.connection.known)
 
 
 def describe_policy(policy: Policy) -> dict[str, Any]:
-    """The rules of a run as data."""
-    names = ("additions", "denials", "organization", "layers")
-    return {name: getattr(policy, name) for name in names}
+    """The rules of a run as data, without the connections that its policy files provide."""
+    layers = tuple(replace(each, connections=()) for each in policy.layers)
+    names = ("additions", "denials", "organization")
+    return {name: getattr(policy, name) for name in names} | {"layers": layers}
 
 
 def read_policy(spec: Mapping[str, Any]) -> Policy:
     """The rules of the driver and, in front of them, those of this machine's policy files."""
-    own = {id(each): each for each in (*machine_rules(), *spec["layers"])}
     return Policy(
         spec["additions"], spec["denials"], organization=spec["organization"],
-        layers=tuple(own.values()),
+        layers=(*machine_rules(), *spec["layers"]),
     )  # fmt: skip
 
 

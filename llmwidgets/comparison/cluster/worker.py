@@ -11,6 +11,7 @@ from concurrent.futures import CancelledError, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from importlib import import_module
 from itertools import product
 from typing import TYPE_CHECKING, Any, cast
 
@@ -66,38 +67,21 @@ class WorkerPace(Pace):
 
 
 @dataclass(frozen=True, slots=True)
-class RunContext:
-    """A run as this process has read it, and what it keeps from chunk to chunk."""
+class RunTurn:
+    """What a process keeps from chunk to chunk of one driver: its lease, and the paces."""
 
-    folder: RunFolder
-    spec: RunSpec
-    schemas: tuple[Schema, ...]
-    policy: Policy
+    lease: LeaseReader
     paces: dict[tuple[str, str], Pace] = field(default_factory=dict)
-    variants: dict[int, ResolvedVariant] = field(default_factory=dict)
-    leases: dict[str, LeaseReader] = field(default_factory=dict)
     _shares: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     _sharing: threading.Lock = field(default_factory=threading.Lock)
 
-    def variant(self, number: int) -> ResolvedVariant:
-        """A variant with the connection of this machine, which is looked up once."""
-        if number not in self.variants:
-            self.variants[number] = resolve_variant(self.spec.variants[number], self.schemas)
-        return self.variants[number]
-
-    def lease(self, grant: Grant) -> LeaseReader:
-        """The lease that the grant names, which this process has looked at before."""
-        if grant.lease not in self.leases:
-            self.leases[grant.lease] = LeaseReader(self.folder, grant.lease, grant.lease_seconds)
-        return self.leases[grant.lease]
-
     @contextmanager
-    def shared_pace(self, column: ResolvedVariant, grant: Grant) -> Iterator[None]:
-        """Let the connection's calls be as many at once as the chunks under way here may have."""
-        key, most = (column.connection.label, column.target.url), grant.concurrency
-        if most is None:
-            yield
-            return
+    def shared_pace(self, column: ResolvedVariant, grant: Grant) -> Iterator[list[int]]:
+        """Let the connection's calls be as many at once as the chunks under way here may have.
+
+        Gives what each of them may have.
+        """
+        key, most = (column.connection.label, column.target.url), grant.concurrency or 1
         with self._sharing:
             shares = self._shares.setdefault(key, [])
             shares.append(most)
@@ -105,12 +89,41 @@ class RunContext:
             pace = cast("WorkerPace", self.paces.setdefault(key, new))
             pace.change_most(sum(shares))
         try:
-            yield
+            yield shares
         finally:
             with self._sharing:
                 shares.remove(most)
                 if shares:
                     pace.change_most(sum(shares))
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """A run as this process has read it, and what it keeps from chunk to chunk."""
+
+    folder: RunFolder
+    spec: RunSpec
+    schemas: tuple[Schema, ...]
+    policy: Policy
+    variants: dict[int, ResolvedVariant] = field(default_factory=dict)
+    _turns: dict[str, RunTurn] = field(default_factory=dict)
+
+    def variant(self, number: int) -> ResolvedVariant:
+        """A variant with the connection of this machine, which is looked up once."""
+        if number not in self.variants:
+            self.variants[number] = resolve_variant(self.spec.variants[number], self.schemas)
+        return self.variants[number]
+
+    def turn(self, grant: Grant) -> RunTurn:
+        """What this process keeps while the driver of this grant lives."""
+        if grant.lease not in self._turns:
+            lease = LeaseReader(self.folder, grant.lease, grant.lease_seconds)
+            self._turns[grant.lease] = RunTurn(lease)
+        return self._turns[grant.lease]
+
+    def journal(self, variant: int, chunk: Chunk) -> PartJournal:
+        """A journal of this variant's replies to a chunk, for one more attempt."""
+        return PartJournal(self.folder, self.spec.variants[variant].name, chunk.number)
 
     def documents(self, chunk: Chunk, texts: Any = None) -> list[Document]:
         """The texts of a chunk; `texts` are the words where they come by value."""
@@ -146,7 +159,7 @@ def probe_variant(place: str, digest: str, variant: int, grant: Grant) -> ProbeS
         context.policy.permit(column.connection, column.model)
         extractor = Extractor(column, policy=context.policy, pace=Pace(1))
         found = event_loop.submit_task(extractor.learn())
-        lease = context.lease(grant)
+        lease = context.turn(grant).lease
         try:
             while not wait([found], LOOK_SECONDS).done:
                 if lease.over():
@@ -179,13 +192,13 @@ def run_chunk(
     try:
         with _opening:
             context = open_run(place, digest)
-        journal = PartJournal(context.folder, context.spec.variants[variant].name, chunk.number)
+        journal = context.journal(variant, chunk)
         if grant.failure is not None and not (journal.had_part or journal.logs):
             return ChunkSummary(nothing, error=grant.failure, worker=worker_name())
         column = context.variant(variant)
         readable = True
         documents = tuple(context.documents(chunk, texts))
-        work = _ChunkWork(context, column, documents, journal, grant, nothing, report)
+        work = _ChunkWork(context, chunk, column, documents, journal, grant, nothing, report)
         return work.run()
     except Exception as error:  # noqa: BLE001 - the driver has a row for every error
         words = describe_error(error)
@@ -215,6 +228,7 @@ class _ChunkWork:
     """A chunk as it is asked here; `nothing` is the progress that it begins with."""
 
     context: RunContext
+    chunk: Chunk
     column: ResolvedVariant
     documents: tuple[Document, ...]
     journal: PartJournal
@@ -222,20 +236,25 @@ class _ChunkWork:
     nothing: ChunkProgress
     report: Report | None
 
-    def run(self) -> ChunkSummary:
+    def run(self, *, alone: bool = False) -> ChunkSummary:
         """Ask it, write the part, and say how it ended."""
-        grant, lease = self.grant, self.context.lease(self.grant)
+        _load_writers()
+        grant, turn = self.grant, self.context.turn(self.grant)
         known = record_of(self.column.connection, self.column.model, self.column.target)
         known.capability = known.capability or grant.capability
         known.unenforced.update(grant.unenforced)
-        settled = grant.failure or (STOPPED if lease.over() else None)
-        run, spent_before = self._ask(lease, settled)
+        settled = grant.failure or (STOPPED if turn.lease.over() else None)
+        run, spent_before = self._ask(turn, settled)
         spent = run.budget.spent - spent_before
         stopped = run.stopped or (settled is STOPPED)
         if run.stopped and (self.journal.had_part or self.journal.logs):
             # The stop can have come before all that is known was found.
-            run, _ = self._ask(lease, STOPPED)
-        progress, reused = self._write(run)
+            run, _ = self._ask(turn, STOPPED)
+        written, progress, reused = self._write(run)
+        if settled is not None and not (written or alone):
+            # Another attempt has written the part meanwhile: what it answered is in there.
+            journal = self.context.journal(self.nothing.variant, self.chunk)
+            return replace(self, journal=journal).run(alone=True)
         (over,) = run.given_up
         return ChunkSummary(
             progress, reused, spent, tuple(known.unenforced), stopped,
@@ -243,14 +262,14 @@ class _ChunkWork:
             worker=worker_name(),
         )  # fmt: skip
 
-    def _ask(self, lease: LeaseReader, settled: FailureWords | None) -> tuple[Run, float]:
+    def _ask(self, turn: RunTurn, settled: FailureWords | None) -> tuple[Run, float]:
         """The run at its end, and what counted as spent before it."""
         grant, context = self.grant, self.context
-        with context.shared_pace(self.column, grant):
+        with turn.shared_pace(self.column, grant) as shares:
             run = Run(
                 Plan((self.column,), self.documents, context.spec.repeats),
                 journal=cast("Journal", self.journal), policy=context.policy,
-                concurrency=grant.concurrency, budget=grant.budget, paces=context.paces,
+                concurrency=grant.concurrency, budget=grant.budget, paces=turn.paces,
             )  # fmt: skip
             before = _limit_budget(run, grant, self.journal)
             if settled is not None:
@@ -259,8 +278,9 @@ class _ChunkWork:
             try:
                 while not run.wait(LOOK_SECONDS):
                     if self.report is not None:
-                        self.report(self._progress(run))
-                    if settled is None and lease.over():
+                        self.report(self._progress(run, len(shares)))
+                    # What the folder does not take would be paid and lost.
+                    if (settled is None and turn.lease.over()) or self.journal.trouble[0]:
                         run.stop()
             finally:
                 if not run.finished:
@@ -269,26 +289,32 @@ class _ChunkWork:
             raise run.error
         return run, before
 
-    def _write(self, run: Run) -> tuple[ChunkProgress, bytes]:
-        """Write the part; the progress with what this run paid, also by attempts that were lost."""
+    def _write(self, run: Run) -> tuple[bool, ChunkProgress, bytes]:
+        """Write the part, if no other attempt has; the progress with what lost ones paid."""
         journal, repeats = self.journal, self.context.spec.repeats
         places = product(range(len(self.documents)), range(repeats))
         cells = [run.cell(0, *each) for each in places]
         ids = array("q", [row for row, _ in cells])
-        journal.finish(ids, [each.id for each in self.documents], repeats)
+        first = journal.finish(ids, [each.id for each in self.documents], repeats)
         rows = list(map(journal.get, ids))
         reused = [
             again and row.at < self.grant.begun for row, (_, again) in zip(rows, cells, strict=True)
         ]
-        return _with_costs(self._progress(run), rows, reused), bytes(reused)
+        return first, _with_costs(self._progress(run), rows, reused), bytes(reused)
 
-    def _progress(self, run: Run) -> ChunkProgress:
+    def _progress(self, run: Run, chunks: int = 1) -> ChunkProgress:
         (now,) = run.progress
         return replace(
             self.nothing, done=now.done, reused=now.reused, failures=dict(now.failures),
             cost=now.cost, paid_before=now.paid_before, median_seconds=now.median_seconds,
-            state=now.state.value, at_once=now.at_once, seconds_left=now.seconds_left,
+            state=now.state.value, at_once=-(-now.at_once // chunks), seconds_left=now.seconds_left,
         )  # fmt: skip
+
+
+def _load_writers() -> None:
+    """Load what writes a part, so that a stop need not wait for it; pyarrow looks for pandas."""
+    for name in ("pyarrow.parquet", "pandas"):
+        import_module(name)
 
 
 def _limit_budget(run: Run, grant: Grant, journal: PartJournal) -> float:

@@ -8,7 +8,6 @@ from dataclasses import fields, replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llmwidgets.comparison.cluster.results.stored_replies import StoredReplies
 
 from llmwidgets.comparison.cluster.folder import RunFolder
 from llmwidgets.comparison.cluster.parts import (
@@ -21,6 +20,7 @@ from llmwidgets.comparison.cluster.parts import (
     read_part,
     read_text_ids,
 )
+from llmwidgets.comparison.cluster.results.stored_replies import StoredReplies
 from llmwidgets.dialects.types import Enforcement, ResponseFormat, Usage
 from llmwidgets.engine.journal_rows import Row, is_sound
 from llmwidgets.errors import FAILURES, InternalError

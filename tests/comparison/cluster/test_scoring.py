@@ -21,8 +21,8 @@ from benchmarks.docubench import compared
 from benchmarks.docubench import docubench as docubench_rules
 from llmwidgets.comparison import Comparison
 from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.part_results import index_replies, results_of_parts
 from llmwidgets.comparison.cluster.parts import pack_part, part_name
+from llmwidgets.comparison.cluster.results.saved_run import RunEnd, stored_results
 from llmwidgets.comparison.cluster.scoring import (
     AnsweredSpec,
     AnsweredVariant,
@@ -31,14 +31,14 @@ from llmwidgets.comparison.cluster.scoring import (
     score_chunk,
 )
 from llmwidgets.comparison.cluster.spec import Chunk, SchemaNumbers, describe_text, digest_of, pack
-from llmwidgets.comparison.cluster.stored_replies import StoredReplies
-from llmwidgets.comparison.cluster.text_files import StoredDocument, TextFile, TextFiles, TextPlace
+from llmwidgets.comparison.cluster.texts.text_files import StoredDocument, TextFile, TextFiles
 from llmwidgets.comparison.core import CellKey, results_of_rows
 from llmwidgets.comparison.measures.aggregate import Aggregates, adopt_aggregates, aggregate
 from llmwidgets.comparison.measures.variant_stats import _JOINED, VariantStats
 from llmwidgets.demo import invoices
 from llmwidgets.dialects import openai
 from llmwidgets.dialects.types import Enforcement, ResponseFormat, Usage
+from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import Row
 from llmwidgets.errors import FAILURES
 
@@ -51,7 +51,8 @@ MARKER = "made-up-word-0001"
 class InThisProcess:
     """A cluster whose tasks are done when they are submitted, and end in a random order."""
 
-    slots = 2
+    workers = {"here": 2}
+    most_slots = 0
 
     def __init__(self, seed: int = 0, fail: Sequence[int] = (), interrupt: bool = False) -> None:
         self._random, self._fail, self._interrupt = random.Random(seed), list(fail), interrupt
@@ -59,7 +60,7 @@ class InThisProcess:
         self.passed: list[bytes] = []
         self.submitted = 0
 
-    def submit(self, work: Any, *args: Any) -> int:
+    def submit(self, _name: Any, work: Any, *args: Any, avoid: Any = ()) -> int:
         self.submitted += 1
         # As a scheduler has it: everything as bytes, on the way there and back.
         sent = pickle.dumps(args)
@@ -91,16 +92,19 @@ class Parts:
         for number, start in enumerate(range(0, len(texts), size)):
             own = texts[start : start + size]
             data = pack([(start + at, describe_text(each, schemas)) for at, each in enumerate(own)])
-            self.folder.write(f"documents/part-{number:05}", data)
-            self.chunks.append(Chunk(number, start, start + len(own), digest_of(data)))
-        self.reused = [[self._write(variant, each) for each in self.chunks]
-                       for variant in range(len(made.variants))]  # fmt: skip
+            chunk = Chunk(number, start, start + len(own), digest_of(data))
+            self.folder.write(chunk.documents, data)
+            self.chunks.append(chunk)
+        self.names = tuple(f"variant-{at:08}" for at in range(len(made.variants)))
+        written = {(variant, each.number): self._write(variant, each)
+                   for variant in range(len(made.variants)) for each in self.chunks}  # fmt: skip
+        self.end = RunEnd({at: each for at, each in written.items() if each}, {})
         own = [each.schema for each in made.variants]
         numbers = [None if each is None else schemas.number(each) for each in own]
         named = list(zip(made.labels, made.models, strict=True))
         self.spec = ScoringSpec(
             tuple(AnsweredSpec(*each, at, openai) for each, at in zip(named, numbers, strict=True)),
-            schemas.specs, repeats, len(self.chunks), made.scoring,
+            self.names, schemas.specs, repeats, made.scoring,
         )  # fmt: skip
         self._answered = [AnsweredVariant(*each, schema, openai)
                           for each, schema in zip(named, own, strict=True)]  # fmt: skip
@@ -113,21 +117,26 @@ class Parts:
             return b""
         ids = [made.texts[at].id for at in range(chunk.start, chunk.stop)]
         data = pack_part([made.row(each) for each in cells], ids, made.repeats)
-        self.folder.write(part_name(variant, chunk.number), data)
+        self.folder.write(part_name(self.names[variant], chunk.number), data)
         return bytes(made.rows.reused(each) for each in cells)
 
     def results(self, texts: Any = None) -> Comparison:
         """The results as the driver has them, not scored yet."""
-        replies = StoredReplies(self.folder, len(self.chunks))
-        return results_of_parts(
-            Comparison, self._answered, texts or self.made.texts,
-            index_replies(replies, self.chunks, self.reused, self.made.repeats), replies,
-            variants=self.made.variants, scoring=self.made.scoring,
+        texts, answered = texts or self.made.texts, self._answered
+
+        def read(row: Row, cell: CellKey, again: bool) -> Extraction:
+            text = texts[cell.text]
+            return read_extraction(answered[cell.variant], text, cell.repeat, row, reused=again)
+
+        return stored_results(
+            Comparison, self.folder, self.names, [each.stop - each.start for each in self.chunks],
+            self.end, read, texts=texts, repeats=self.made.repeats, notes=(),
+            models=self.made.models, variants=self.made.variants, scoring=self.made.scoring,
         )  # fmt: skip
 
     def sums(self, cluster: InThisProcess) -> Aggregates | None:
         run = ScoringRun(cluster, self.folder, self.spec, self.chunks, self.made.texts)
-        return run.run(self.reused)
+        return run.run(self.end)
 
     def scored(self, cluster: InThisProcess | None = None) -> Comparison:
         """The results with the sums of the workers."""
@@ -333,10 +342,10 @@ def test_what_was_changed_since_the_driver_wrote_it_is_not_scored(tmp_path: Path
     chunk = parts.chunks[0]
     digest = digest_of(pack(parts.spec))
     assert parts.sums(InThisProcess()) is not None
-    reused = tuple(each[0] for each in parts.reused)
-    assert score_chunk(parts.folder.place, digest, chunk, reused) is not None
-    parts.folder.write("documents/part-00000", pack([]))
-    assert score_chunk(parts.folder.place, digest, chunk, reused) is None
+    end = parts.end.of_chunk(0)
+    assert score_chunk(parts.folder.place, digest, chunk, end) is not None
+    parts.folder.write(chunk.documents, pack([]))
+    assert score_chunk(parts.folder.place, digest, chunk, end) is None
 
 
 # -- what has to stay so
@@ -355,7 +364,7 @@ def test_no_words_are_read_for_the_figures(tmp_path: Path, monkeypatch: Any) -> 
     parts = Parts(whole, tmp_path / "run", 2)
     files = TextFiles((TextFile(str(tmp_path / "none.parquet"), (len(whole.texts),)),))
     stored = tuple(
-        StoredDocument(each.id, TextPlace(files, at), each.schema, each.truth, group=each.group)
+        StoredDocument(each.id, each.schema, each.truth, group=each.group, files=files, at=at)
         for at, each in enumerate(whole.texts)
     )
     sums, found = parts.sums(InThisProcess()), parts.results(stored)

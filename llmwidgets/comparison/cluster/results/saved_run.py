@@ -69,10 +69,10 @@ class RunEnd:
 
     def of_chunk(self, number: int) -> RunEnd:
         """How one chunk ended, as if it were the only one."""
-        reused, rest = (
-            {(variant, 0): each for (variant, chunk), each in ends.items() if chunk == number}
-            for ends in (self.reused, self.rest)
-        )
+        variants = {variant for variant, chunk in (*self.reused, *self.rest) if chunk == number}
+        here = [(variant, (variant, number)) for variant in sorted(variants)]
+        reused = {(variant, 0): self.reused[at] for variant, at in here if at in self.reused}
+        rest = {(variant, 0): self.rest[at] for variant, at in here if at in self.rest}
         return RunEnd(reused, rest, self.unenforced)
 
 
