@@ -158,4 +158,4 @@ def _call_named(topic: str | None, work: Callable[..., Any], *args: Any) -> Any:
         worker.log_event(topic or "", {"chunk": asdict(progress)})
 
     result = work(*args) if topic is None else work(*args, report)
-    return replace(result, worker=worker.address)
+    return replace(result, worker=worker.address) if hasattr(result, "worker") else result

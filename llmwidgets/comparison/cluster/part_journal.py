@@ -23,7 +23,7 @@ from llmwidgets.comparison.cluster.parts import (
     read_text_ids,
 )
 from llmwidgets.engine.journal_rows import Row
-from llmwidgets.errors import FieldError, InternalError
+from llmwidgets.errors import FieldError, InternalError, Stopped
 
 
 class PaidTwice(NamedTuple):
@@ -305,9 +305,11 @@ def _merge(own: Sequence[Row], now: StoredChunk, before: set[_Call]) -> list[Row
             continue
         theirs = theirs or logged.get(mine.key)
         if theirs is None and not mine.key and now.part is not None and at < len(now.part):
-            # Not asked here, and so without a key: answered elsewhere while this attempt ran.
-            place = now.part[at]
-            theirs = place if place.answered and _call_of(place) not in before else None
+            # Not asked here, and so without a key: answered elsewhere while this attempt ran, or
+            # known by the driver to have failed when this one was only told to stop.
+            place, stopped = now.part[at], mine.status == Stopped.__name__
+            since = _call_of(place) not in before and (place.answered or stopped)
+            theirs = place if since else None
         merged.append(theirs or mine)
     return merged
 

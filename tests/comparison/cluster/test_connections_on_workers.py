@@ -51,7 +51,7 @@ def column_of(models: Any, store: lw.Store | None = None) -> ResolvedVariant:
 
 def sent(column: ResolvedVariant) -> bytes:
     """What of the variant travels; never a key."""
-    packed = pack(describe_variant(column, SchemaNumbers()))
+    packed = pack(describe_variant(column, "a-1a2b3c4d", SchemaNumbers()))
     assert KEY.encode() not in packed
     return packed
 
@@ -328,7 +328,7 @@ def of_the_session() -> lw.Connection:
 @pytest.mark.parametrize("make", [typed, in_memory, of_the_session])
 def test_a_key_that_is_only_here_is_refused(make: Callable[[], lw.Connection]) -> None:
     with pytest.raises(FieldError) as refused:
-        describe_variant(column_of([(make(), "gpt-6-luna")]), SchemaNumbers())
+        describe_variant(column_of([(make(), "gpt-6-luna")]), "a-1a2b3c4d", SchemaNumbers())
 
     assert refused.value.problems == {
         "api_key of openai": "is a key that is only here, and a key is never sent."
@@ -341,7 +341,7 @@ def test_a_header_that_is_only_here_is_named() -> None:
     connection = lw.Connection("openai", api_key="env:A_KEY", headers={"X-Team": KEY})
 
     with pytest.raises(FieldError) as refused:
-        describe_variant(column_of([(connection, "gpt-6-luna")]), SchemaNumbers())
+        describe_variant(column_of([(connection, "gpt-6-luna")]), "a-1a2b3c4d", SchemaNumbers())
 
     assert list(refused.value.problems) == ["header X-Team of openai"]
     assert 'headers={"X-Team": "env:NAME"}' in refused.value.hint
@@ -353,7 +353,7 @@ def test_a_key_replaced_since_is_not_taken_for_that_of_the_store(tmp_path: Path)
     store.save(lw.Connection("openai", api_key="made-up-key-0002-of-today"), replace=True)
 
     with pytest.raises(FieldError, match="only here"):
-        describe_variant(column_of([(before, "gpt-6-luna")]), SchemaNumbers())
+        describe_variant(column_of([(before, "gpt-6-luna")]), "a-1a2b3c4d", SchemaNumbers())
 
 
 # -- What a worker finds under the same label has to be the same.

@@ -141,7 +141,7 @@ def test_a_loop_of_objects_ends() -> None:
 def spec_of(plan: Plan, scoring: Any = None) -> RunSpec:
     schemas = SchemaNumbers()
     schemas.number(plan.texts[0].schema)
-    variants = tuple(describe_variant(each, schemas) for each in plan.columns)
+    variants = tuple(describe_variant(each, "a-1a2b3c4d", schemas) for each in plan.columns)
     return RunSpec(variants, schemas.specs, 1, scoring, describe_policy(Policy()))
 
 

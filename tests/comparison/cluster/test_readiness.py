@@ -32,6 +32,7 @@ from llmwidgets.comparison.cluster.spec import (
     describe_variant,
     digest_of,
     pack,
+    spec_name,
 )
 from llmwidgets.connections import Policy
 from llmwidgets.engine.capability import forget_capabilities
@@ -57,9 +58,9 @@ def written(folder: Path, connection: lw.Connection, schema: Any = None) -> tupl
     """A run's folder with what workers are told: the place and the digest."""
     schemas = SchemaNumbers()
     schemas.number(read_schema(schema or SCHEMA))
-    variant = describe_variant(ResolvedVariant("A", connection, "m"), schemas)
+    variant = describe_variant(ResolvedVariant("A", connection, "m"), "a-1a2b3c4d", schemas)
     data = pack(RunSpec((variant,), schemas.specs, 1, None, describe_policy(Policy())))
-    RunFolder(str(folder)).write(f"{runs.SPEC}", data)
+    RunFolder(str(folder)).write(spec_name(digest_of(data)), data)
     return str(folder), digest_of(data)
 
 
@@ -118,7 +119,7 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_a_changed_file_is_told(tmp_path: Path) -> None:
     place, digest = written(tmp_path, connected())
-    RunFolder(place).write(f"{runs.SPEC}", b"cos\nsystem\n(S'exit 1'\ntR.")
+    RunFolder(place).write(spec_name(digest), b"cos\nsystem\n(S'exit 1'\ntR.")
 
     assert "was changed since" in look_at_worker(place, digest, own_version()).reason
 

@@ -277,7 +277,9 @@ def test_labels_after_scoring_on_workers_change_what_they_would_in_one_process(
 def test_a_chunk_that_was_never_asked_is_stopped_text_by_text(tmp_path: Path) -> None:
     whole = made(4)
     parts = Parts(whole, tmp_path, 3)
-    parts.reused[0][1] = b""
+    parts.end = replace(
+        parts.end, reused={at: each for at, each in parts.end.reused.items() if at != (0, 1)}
+    )
     found = parts.scored()
     assert_same(found, parts.results())
     assert found.scoreboard().Stopped[0] >= parts.chunks[1].stop - parts.chunks[1].start
@@ -328,8 +330,15 @@ def test_a_worker_that_is_lost_is_tried_again(tmp_path: Path) -> None:
 def test_what_two_workers_did_not_score_is_scored_where_it_is_looked_at(tmp_path: Path) -> None:
     parts = Parts(made(5), tmp_path, 4)
     assert parts.sums(InThisProcess(fail=[1, 3, 4, 5, 6])) is None
-    parts.folder.remove(part_name(0, 1))
-    assert parts.sums(InThisProcess()) is None
+
+
+def test_what_a_lost_part_would_say_is_what_one_process_finds(tmp_path: Path) -> None:
+    parts = Parts(made(5), tmp_path, 4)
+    parts.folder.remove(part_name(parts.names[0], 1))
+    found, one = parts.scored().scoreboard(), parts.results().scoreboard()
+    assert list(found.InternalError) == list(one.InternalError)
+    assert list(found.accuracy) == list(one.accuracy)
+    assert found.InternalError[0] >= parts.chunks[1].stop - parts.chunks[1].start
 
 
 def test_an_interrupt_leaves_the_results_to_be_scored_later(tmp_path: Path) -> None:
