@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import chain
 from string import ascii_letters
 from typing import Any, Final, NamedTuple
@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from llmwidgets import __version__
 from llmwidgets.connections.catalog import own_price
 from llmwidgets.connections.connection import Connection
+from llmwidgets.dialects.requests import CallTemplate
 from llmwidgets.dialects.types import (
     BEST,
     Capability,
@@ -274,6 +275,7 @@ class RequestBuilder:
         self.unenforced = False
         """Whether a reply showed that the server does not enforce this schema."""
         self._validator: Any = None
+        self._templates: dict[object, tuple[Request, CallTemplate | None]] = {}
         self.target = variant.target
         if learned.model_facts is not None:
             options = {**self.target.options, **learned.model_facts.options}
@@ -339,6 +341,18 @@ class RequestBuilder:
             effort_sent=self.effort_sent,
             temperature=None if "temperature" in self.dropped.names else self.temperature,
         )
+
+    def template(self, capability: Capability) -> tuple[Request, CallTemplate | None]:
+        """What is the same for all texts that are asked so: the request, and its call.
+
+        With the usual output limit; a format can have no template.
+        """
+        key = self.form_and_mode(capability)
+        if key not in self._templates:
+            request = self.build(Document("", "", self.schema, None), capability)
+            encode = partial(self.dialect.encode, target=self.target)
+            self._templates[key] = request, CallTemplate.of(encode, request)
+        return self._templates[key]
 
     def broken_by(self, reply: Reply, limit: int, parsed: Any) -> bool:
         """Whether the whole reply is something that an enforced schema cannot bring.

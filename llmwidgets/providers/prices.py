@@ -162,31 +162,23 @@ def _find_model(name: str | None, model: str, base_url: str | None) -> Any:
         return None
     from genai_prices.data_snapshot import get_snapshot
 
-    return _find_in_snapshot(_Snapshot(get_snapshot()), name, model, base_url)
+    # A program can fetch a newer list of prices.
+    global _snapshot
+    snapshot = get_snapshot()
+    if snapshot is not _snapshot:
+        _snapshot = snapshot
+        _find_in_snapshot.cache_clear()
+    return _find_in_snapshot(name, model, base_url)
 
 
-class _Snapshot:
-    """A state of the price list, equal to itself alone: a program can fetch a newer one."""
-
-    __slots__ = ("list",)
-
-    def __init__(self, prices: Any) -> None:
-        self.list = prices
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Snapshot) and self.list is other.list
-
-    def __hash__(self) -> int:
-        return id(self.list)
+_snapshot: Any = None
 
 
 @lru_cache(maxsize=256)
-def _find_in_snapshot(
-    snapshot: _Snapshot, name: str | None, model: str, base_url: str | None
-) -> Any:
+def _find_in_snapshot(name: str | None, model: str, base_url: str | None) -> Any:
     where = (name, None) if name else (None, base_url)
     try:
-        return snapshot.list.find_provider_model(model, None, *where)[1]
+        return _snapshot.find_provider_model(model, None, *where)[1]
     except (LookupError, ValueError):
         return None
 

@@ -113,14 +113,19 @@ async def ask_model(
     *,
     policy: Policy,
     thinking: bool,
+    call: Call | None = None,
 ) -> tuple[HTTPResponse, Reply]:
-    """Put one question to a model and read its reply; raises what the call raises."""
+    """Put one question to a model and read its reply; raises what the call raises.
+
+    `call` is the request as its format spells it, where that is known already.
+    """
     from llmwidgets.engine.network.transport import LARGE, mask_text
 
     refuse_excess(request.model)
     with named(connection, request.model):
         dialect = connection.dialect_for(request.model)
-        call = replace(dialect.encode(request, target), question=True)
+        if call is None:
+            call = replace(dialect.encode(request, target), question=True)
         total = total_seconds(connection, thinking=thinking)
         response = await send_guarded(connection, request.model, call, policy=policy, total=total)
         if response.status >= 400:
@@ -129,8 +134,10 @@ async def ask_model(
         reply = await asyncio.to_thread(read) if len(response.body) > LARGE else read()
         count_usage(request.model, reply.usage)
     # A key can be whole only here, where the pieces of a stream are one text.
-    text, explanation = map(mask_text, (reply.text, reply.explanation))
-    return response, replace(reply, text=text, explanation=explanation)
+    text, explanation = mask_text(reply.text), mask_text(reply.explanation)
+    if text is not reply.text or explanation is not reply.explanation:
+        reply = replace(reply, text=text, explanation=explanation)
+    return response, reply
 
 
 def total_seconds(connection: Connection, *, thinking: bool) -> float:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import os
 import re
 import ssl
@@ -33,6 +32,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from llmwidgets import __version__
 from llmwidgets.dialects.error_body import redirect_target
+from llmwidgets.dialects.requests import spell_body
 from llmwidgets.dialects.response_body import to_utf8
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.engine import event_loop
@@ -139,7 +139,9 @@ def _has_no_secret(call: Call) -> bool:
 async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: float) -> HTTPResponse:
     transport = _transport(call.ca_bundle, proxy)
     watch_secrets(each.secret for each in call.auth)
-    body = None if call.body is None else _encode(call.body)
+    body = call.spelled
+    if body is None and call.body is not None:
+        body = _encode(call.body)
     limits = {"connect": connect, "pool": connect, "read": None, "write": None}
     begun = time.perf_counter()
     response = await transport.handle_async_request(_request(call, proxy, body, limits))
@@ -204,18 +206,16 @@ _SAID_ALL = re.compile(rb"[\r\n]data: ?(?:\[DONE\]|\{\"type\": ?\"message_stop\"
 
 
 def _encode(body: Any) -> bytes:
-    if isinstance(body, Secret):
-        return body.reveal().encode()
-    # A text read from a broken file can contain half a character, which no server takes.
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return body.reveal().encode() if isinstance(body, Secret) else spell_body(body)
 
 
 async def _read(response: httpx.Response, stall: float) -> bytes:
     pieces: list[bytes] = []
     size, now, said, closes_by = 0, asyncio.get_running_loop().time, b"", 0.0
+    ends = now() + stall
     stream = cast("AsyncGenerator[bytes]", aiter(cast("httpx.AsyncByteStream", response.stream)))
     try:
-        async with aclosing(stream), asyncio.timeout_at(now() + stall) as limit:
+        async with aclosing(stream), asyncio.timeout_at(ends) as limit:
             async for piece in stream:
                 said = (said + piece)[-_LAST_EVENTS:]
                 if not closes_by and _SAID_ALL.search(said):
@@ -224,7 +224,11 @@ async def _read(response: httpx.Response, stall: float) -> bytes:
                 if size > _REPLY_BYTES:
                     raise Ended(FailureCode.TOO_BIG)
                 pieces.append(piece)
-                limit.reschedule(closes_by or now() + stall)
+                # To set a timer anew takes longer than to look at a piece.
+                later = closes_by or now() + stall
+                if later < ends or later - ends > stall / 100:
+                    ends = later
+                    limit.reschedule(ends)
     except (TimeoutError, httpx.TransportError) as error:
         if not closes_by:
             if isinstance(error, TimeoutError):

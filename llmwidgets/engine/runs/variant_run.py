@@ -80,6 +80,7 @@ class VariantRun:
         self.tally = _Tally()
         self.relabelled: set[Schema] = set()
         self._prefixes: dict[tuple[Schema, ResponseFormat], hashlib._Hash] = {}
+        self._questions: dict[Schema, bytes] = {}
         self._access = extractor.connection
         self._in_a_row = 0
         self._over: Failure | None = None
@@ -240,8 +241,7 @@ class VariantRun:
             kept = self._answered_meanwhile(index)
             if kept is not None:
                 return self._take(index, kept)
-            # In whatever form: what the server takes is found out on the way.
-            question = self._key(index, ResponseFormat.TEXT), self._access
+            question = self._question(index), self._access
             row, ours = await shared_calls().join(question, self._run, ask)
             if not begun and self._holds_here(row):
                 return self._take_shared(index, row, ours=ours)
@@ -320,14 +320,25 @@ class VariantRun:
             sentence = f"{count(left, 'more text was', 'more texts were')} not asked."
         return replace(row, message=f"{row.message} {sentence}".rstrip()) if left else row
 
+    def _question(self, index: int) -> tuple[object, ...]:
+        """The question in whatever form: what the server takes is found out on the way."""
+        text, repeat = divmod(index, self.repeats)
+        schema = self.texts[text].schema
+        if schema not in self._questions:
+            self._questions[schema] = self._prefix(schema, ResponseFormat.TEXT).digest()
+        return self._questions[schema], *self._digests[text], repeat
+
     def _key(self, index: int, form: ResponseFormat) -> str:
         """The journal's key: the same question, asked the same way, for the n-th time."""
         text, repeat = divmod(index, self.repeats)
-        schema = self.texts[text].schema
-        if (schema, form) not in self._prefixes:
-            self._prefixes[schema, form] = self.extractor.builder(schema).prefix(form)
         # Identical texts are counted, so that each of them is asked.
         digest, occurrence = self._digests[text]
-        whole = self._prefixes[schema, form].copy()
+        whole = self._prefix(self.texts[text].schema, form).copy()
         whole.update(digest + f"{occurrence}:{repeat}".encode())
         return whole.hexdigest()
+
+    def _prefix(self, schema: Schema, form: ResponseFormat) -> hashlib._Hash:
+        prefix = self._prefixes.get((schema, form))
+        if prefix is None:
+            prefix = self._prefixes[schema, form] = self.extractor.builder(schema).prefix(form)
+        return prefix
