@@ -90,18 +90,26 @@ _lists: dict[tuple[str, str, str], dict[str, ListedModel]] = {}
 """The models that servers listed in this process, by kind, label and address."""
 
 
+lists_kept = 0
+"""How often what servers list has changed in this process."""
+
+
 def remember_models(connection: Connection, listed: Iterable[ListedModel]) -> None:
     """Keep a live list for the rest of the process.
 
     A list that does not contain what the key may call (a region's or a publisher's catalogue) is
     not kept.
     """
+    global lists_kept
     if connection.provider.lists:
+        lists_kept += 1
         _lists[_key(connection)] = {model.id: model for model in listed}
 
 
 def forget_models() -> None:
     """Forget every list: the tables alone count again."""
+    global lists_kept
+    lists_kept += 1
     _lists.clear()
 
 

@@ -47,7 +47,7 @@ from llmwidgets.engine.network.retry import (
 )
 from llmwidgets.engine.network.tally import count_sent
 from llmwidgets.errors import CallError, FailureCode, FieldError, Unauthorized
-from llmwidgets.known_keys import find_all, known_key, secret_parts, secret_values
+from llmwidgets.known_keys import find_all, known_key, secret_values
 from llmwidgets.providers.urls import METADATA_HOST, is_this_computer, origin_of
 from llmwidgets.secret import Secret
 
@@ -367,6 +367,8 @@ class _Key:
 
 
 _watched: WeakKeyDictionary[Secret, list[_Key]] = WeakKeyDictionary()
+_states: WeakKeyDictionary[Secret, int] = WeakKeyDictionary()
+"""The fingerprints of those that are watched."""
 _turn = threading.Lock()
 
 
@@ -376,10 +378,10 @@ def watch_secrets(secrets: Iterable[Secret]) -> None:
     for secret in secrets:
         known = _watched.get(secret)
         # A reference can resolve to another value by now.
-        if known is None or (secret.reference and not _is_same(known, secret)):
-            keys = list(_spellings(secret))
+        if known is None or (secret.reference and _states.get(secret) != secret.fingerprint):
+            state, keys = secret.fingerprint, list(_spellings(secret))
             with _turn:
-                _watched[secret] = keys
+                _watched[secret], _states[secret] = keys, state
                 _changes += 1
 
 
@@ -434,14 +436,6 @@ def _mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
     if mask_secrets(whole) is whole:
         return plain
     return {name: mask_text(value, "surrogateescape") for name, value in plain.items()}
-
-
-def _is_same(known: list[_Key], secret: Secret) -> bool:
-    try:
-        parts = [part for part in secret_parts(secret) if _is_recognizable(bytes(part))]
-    except FieldError:
-        return not known
-    return [each.raw for each in known[: len(parts)]] == parts
 
 
 def _is_recognizable(letters: bytes) -> bool:
