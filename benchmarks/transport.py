@@ -266,7 +266,9 @@ class _Bench:
 
         async def main() -> float:
             address = f"{self.address}/vendor/v1"
-            async with AsyncOpenAI(api_key=KEY, base_url=address, max_retries=0) as client:
+            async with AsyncOpenAI(
+                api_key=KEY, base_url=address, max_retries=0, timeout=600
+            ) as client:
 
                 async def once(number: int) -> Invoice | None:
                     reply = await client.chat.completions.parse(

@@ -379,12 +379,8 @@ class Extractor:
 
     async def _send(self, question: _Question) -> _Answer:
         assert self.capability is not None
-        builder, call = question.builder, None
-        request, template = builder.template(self.capability)
-        if template is not None and question.limit == request.max_output_tokens:
-            call = template.call(question.text.text)
-        else:
-            request = builder.build(question.text, self.capability, question.limit)
+        builder = question.builder
+        request, call = builder.spell(question.text, self.capability, question.limit)
         worst = None
         if self.budget.dollars is not None:
             usage = Usage(builder.tokens_in(question.text).high, question.limit)

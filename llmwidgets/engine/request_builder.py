@@ -20,6 +20,7 @@ from llmwidgets.connections.connection import Connection
 from llmwidgets.dialects.requests import CallTemplate
 from llmwidgets.dialects.types import (
     BEST,
+    Call,
     Capability,
     Dialect,
     Effort,
@@ -342,17 +343,23 @@ class RequestBuilder:
             temperature=None if "temperature" in self.dropped.names else self.temperature,
         )
 
-    def template(self, capability: Capability) -> tuple[Request, CallTemplate | None]:
-        """What is the same for all texts that are asked so: the request, and its call.
+    def spell(
+        self, text: Document, capability: Capability, limit: int
+    ) -> tuple[Request, Call | None]:
+        """The question about one text, and its call where that is known.
 
-        With the usual output limit; a format can have no template.
+        With the usual output limit, all that is not the text is the same for all texts: it is
+        spelled once, and the request is the one that they share, without a text.
         """
         key = self.form_and_mode(capability)
         if key not in self._templates:
             request = self.build(Document("", "", self.schema, None), capability)
             encode = partial(self.dialect.encode, target=self.target)
             self._templates[key] = request, CallTemplate.of(encode, request)
-        return self._templates[key]
+        request, template = self._templates[key]
+        if template is None or limit != request.max_output_tokens:
+            return self.build(text, capability, limit), None
+        return request, template.call(text.text)
 
     def broken_by(self, reply: Reply, limit: int, parsed: Any) -> bool:
         """Whether the whole reply is something that an enforced schema cannot bring.
