@@ -12,7 +12,6 @@ from llmwidgets.connections.catalog import facts_of, find_end, models_of
 from llmwidgets.connections.connection import Connection, named_by
 from llmwidgets.connections.policy_file import Rules, machine_rules
 from llmwidgets.errors import PolicyError
-from llmwidgets.providers.model_facts import today
 from llmwidgets.secret import refuse_key
 
 _SHIPPED = "the shipped whitelist of llmwidgets"
@@ -85,7 +84,7 @@ class Policy:
         None for the model asks about the connection alone, for calls that name no model.
         """
         # Every call asks. Rules and connections never change; the day does, and what servers list.
-        asked, now = (connection, model), (today(), catalog.lists_kept)
+        asked, now = (connection, model), (catalog.today(), catalog.lists_kept)
         if self._permitted.get(asked) != now:
             self._refuse(connection, model)
             if len(self._permitted) >= _MOST_KEPT:
