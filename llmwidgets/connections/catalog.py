@@ -90,8 +90,12 @@ _lists: dict[tuple[str, str, str], dict[str, ListedModel]] = {}
 """The models that servers listed in this process, by kind, label and address."""
 
 
-lists_kept = 0
-"""How often what servers list has changed in this process."""
+_lists_kept = 0
+
+
+def known_as_of() -> tuple[date, int]:
+    """What all that is known of models depends on: the day, and the lists kept up to now."""
+    return today(), _lists_kept
 
 
 def remember_models(connection: Connection, listed: Iterable[ListedModel]) -> None:
@@ -100,16 +104,16 @@ def remember_models(connection: Connection, listed: Iterable[ListedModel]) -> No
     A list that does not contain what the key may call (a region's or a publisher's catalogue) is
     not kept.
     """
-    global lists_kept
+    global _lists_kept
     if connection.provider.lists:
-        lists_kept += 1
+        _lists_kept += 1
         _lists[_key(connection)] = {model.id: model for model in listed}
 
 
 def forget_models() -> None:
     """Forget every list: the tables alone count again."""
-    global lists_kept
-    lists_kept += 1
+    global _lists_kept
+    _lists_kept += 1
     _lists.clear()
 
 

@@ -7,8 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 
-from llmwidgets.connections import catalog
-from llmwidgets.connections.catalog import facts_of, find_end, models_of
+from llmwidgets.connections.catalog import facts_of, find_end, known_as_of, models_of
 from llmwidgets.connections.connection import Connection, named_by
 from llmwidgets.connections.policy_file import Rules, machine_rules
 from llmwidgets.errors import PolicyError
@@ -84,7 +83,7 @@ class Policy:
         None for the model asks about the connection alone, for calls that name no model.
         """
         # Every call asks. Rules and connections never change; the day does, and what servers list.
-        asked, now = (connection, model), (catalog.today(), catalog.lists_kept)
+        asked, now = (connection, model), known_as_of()
         if self._permitted.get(asked) != now:
             self._refuse(connection, model)
             if len(self._permitted) >= _MOST_KEPT:

@@ -161,7 +161,7 @@ class Origin(NamedTuple):
 
 @lru_cache(maxsize=256)
 def origin_of(url: str) -> Origin | None:
-    """Where an address leads to; None if it is none. Every text of a run has the same."""
+    """Where an address leads to; None if it cannot be read. Every text of a run has the same."""
     try:
         parts = urlsplit(url)
         return Origin(parts.scheme, host_of(url), port_of(parts))
