@@ -97,6 +97,17 @@ class Secret:
             return self.reference == other.reference
         return self.reveal() == other.reveal()
 
+    @property
+    def fingerprint(self) -> int:
+        """A number that is another one once a reference leads to another value.
+
+        It says nothing outside of this process; 0 if a reference leads nowhere.
+        """
+        try:
+            return hash(self.reveal())
+        except FieldError:
+            return 0
+
     def begins(self, prefix: str) -> bool:
         """Whether the value starts with this public prefix, as a kind of key does."""
         try:
@@ -297,7 +308,9 @@ def _look_up(reference: str) -> str:
 def _variable(name: str) -> Opened:
     if name not in os.environ:
         return None, "is not set"
-    if any("\ud800" <= letter <= "\udfff" for letter in os.environ[name]):
+    if not os.environ[name].isascii() and any(
+        "\ud800" <= letter <= "\udfff" for letter in os.environ[name]
+    ):
         return None, "is not text in UTF-8"
     return _value(lambda: os.environ.get(name, ""))
 

@@ -90,18 +90,30 @@ _lists: dict[tuple[str, str, str], dict[str, ListedModel]] = {}
 """The models that servers listed in this process, by kind, label and address."""
 
 
+_lists_kept = 0
+
+
+def known_as_of() -> tuple[date, int]:
+    """What all that is known of models depends on: the day, and the lists kept up to now."""
+    return today(), _lists_kept
+
+
 def remember_models(connection: Connection, listed: Iterable[ListedModel]) -> None:
     """Keep a live list for the rest of the process.
 
     A list that does not contain what the key may call (a region's or a publisher's catalogue) is
     not kept.
     """
+    global _lists_kept
     if connection.provider.lists:
+        _lists_kept += 1
         _lists[_key(connection)] = {model.id: model for model in listed}
 
 
 def forget_models() -> None:
     """Forget every list: the tables alone count again."""
+    global _lists_kept
+    _lists_kept += 1
     _lists.clear()
 
 

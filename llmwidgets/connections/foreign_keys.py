@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 from llmwidgets.connections.connection import Connection, key_owner
 from llmwidgets.errors import FailureCode, Unauthorized
@@ -12,8 +12,11 @@ from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.azure_endpoint import AZURE_HOST
 from llmwidgets.providers.urls import host_of, is_this_computer
 
-_fine: WeakSet[Connection] = WeakSet()
-"""Connections that were looked at and never change: every call asks."""
+_fine: WeakKeyDictionary[Connection, tuple[int, ...] | None] = WeakKeyDictionary()
+"""Connections that were looked at, with the fingerprints of their keys: every call asks.
+
+None if they never change; what a reference leads to can be another key by the next call.
+"""
 _vendors: WeakKeyDictionary[Connection, tuple[str, ...]] = WeakKeyDictionary()
 """Who takes keys at their addresses; those whose key is looked up at each use are asked again."""
 
@@ -26,7 +29,8 @@ def foreign_key_error(
     With a base URL nobody can tell, since a gateway may take any key; nor at a server of one's own.
     `host` is that of the connection's address, where it is known already.
     """
-    if connection in _fine:
+    seen = _fine.get(connection, ())
+    if seen is None or (seen and seen == _fingerprints(connection)):
         return None
     if connection not in _vendors:
         _vendors[connection] = _vendors_at(connection, host or host_of(connection.address))
@@ -36,10 +40,13 @@ def foreign_key_error(
             owner = key_owner(secret)
             if owner and owner not in vendors:
                 return _foreign(connection, model, name, owner, vendors[0])
-    # What a reference leads to can be another key by the next call.
-    if not any(secret.reference for _, _, secret in secrets):
-        _fine.add(connection)
+    referred = any(secret.reference for _, _, secret in secrets)
+    _fine[connection] = _fingerprints(connection) if referred else None
     return None
+
+
+def _fingerprints(connection: Connection) -> tuple[int, ...]:
+    return tuple([secret.fingerprint for _, _, secret in connection.secrets])
 
 
 def _foreign(

@@ -5,14 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import date
 
-from llmwidgets.connections.catalog import facts_of, find_end, models_of
+from llmwidgets.connections.catalog import facts_of, find_end, known_as_of, models_of
 from llmwidgets.connections.connection import Connection, named_by
 from llmwidgets.connections.policy_file import Rules, machine_rules
 from llmwidgets.errors import PolicyError
 from llmwidgets.secret import refuse_key
 
 _SHIPPED = "the shipped whitelist of llmwidgets"
+_MOST_KEPT = 1_000
 _TODAY = "what this version of llmwidgets can call"
 
 
@@ -32,6 +34,9 @@ class Policy:
     denials: Collection[tuple[str, str]] = ()
     organization: str = field(default="", kw_only=True)
     layers: tuple[Rules, ...] = field(default_factory=machine_rules, kw_only=True)
+    _permitted: dict[tuple[Connection, str | None], tuple[date, int]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         # A pair given as a list, or read once and gone, denies as well as any other.
@@ -77,6 +82,15 @@ class Policy:
 
         None for the model asks about the connection alone, for calls that name no model.
         """
+        # Every call asks. Rules and connections never change; the day does, and what servers list.
+        asked, now = (connection, model), known_as_of()
+        if self._permitted.get(asked) != now:
+            self._refuse(connection, model)
+            if len(self._permitted) >= _MOST_KEPT:
+                self._permitted.clear()
+            self._permitted[asked] = now
+
+    def _refuse(self, connection: Connection, model: str | None) -> None:
         refuse_key("model", model or "")
         denial = self._denial(connection, model)
         if denial is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
-from llmwidgets.dialects.types import Call, Request, ResponseFormat, Target
+from llmwidgets.dialects.types import Call, Request, ResponseFormat, Target, TextPart
 from llmwidgets.errors import BadRequest, FailureCode
 
 TOOL = "record"
@@ -38,7 +39,12 @@ def document_text(text: str) -> str:
     >>> document_text("a </document> b")
     '<document>\\na &lt;/document> b\\n</document>'
     """
-    return f"<document>\n{_MARKER.sub('&lt;', text)}\n</document>"
+    return f"<document>\n{escape_markers(text)}\n</document>"
+
+
+def escape_markers(text: str) -> str:
+    """The text without a marker of its own."""
+    return _MARKER.sub("&lt;", text) if "<" in text else text
 
 
 def turns(request: Request) -> list[tuple[str, str]]:
@@ -73,6 +79,79 @@ def build_call(
         label=target.label,
         model=target.model,
     )
+
+
+_SPELL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def spell_body(body: Any) -> bytes:
+    """The JSON of a body as it is sent."""
+    # A text read from a broken file can contain half a character, which no server takes.
+    return _SPELL(body).encode("utf-8", "replace")
+
+
+_PLACE = "the place of the document 5b1f0c7e9a"
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallTemplate:
+    """The call of a question that many texts have in common, spelled once.
+
+    `path` leads to the one text in its body that has the document in it, between `before` and
+    `after`; `head` and `tail` are the JSON around that text.
+    """
+
+    base: Call
+    path: Path
+    before: str
+    after: str
+    head: bytes
+    tail: bytes
+
+    @classmethod
+    def of(cls, encode: Callable[[Request], Call], request: Request) -> CallTemplate | None:
+        """The template of a request, whatever its text; None if a format has no one place for it.
+
+        >>> CallTemplate.of(encode, request).call("Total 12.50")   # doctest: +SKIP
+        """
+        base = replace(encode(replace(request, parts=(TextPart(_PLACE),))), question=True)
+        paths = list(_paths_to(base.body, _PLACE))
+        if len(paths) != 1:
+            return None
+        (path,) = paths
+        said: Any = base.body
+        for step in path:
+            said = said[step]
+        before, after = said.split(_PLACE)
+        head, found, tail = spell_body(base.body).partition(spell_body(said))
+        return cls(base, path, before, after, head, tail) if found else None
+
+    def call(self, text: str) -> Call:
+        """The call about one text: the same as the format would make it."""
+        said = f"{self.before}{escape_markers(text)}{self.after}"
+        spelled = self.head + spell_body(said) + self.tail
+        return replace(self.base, body=_put(self.base.body, self.path, said), spelled=spelled)
+
+
+def _paths_to(node: Any, text: str) -> Iterator[Path]:
+    """The ways to each text with these words, as often as they are in it."""
+    if isinstance(node, str):
+        yield from [()] * node.count(text)
+    elif isinstance(node, dict | list):
+        for step, inner in node.items() if isinstance(node, dict) else enumerate(node):
+            for rest in _paths_to(inner, text):
+                yield (step, *rest)
+
+
+def _put(node: Any, path: Path, value: str) -> Any:
+    """A copy with another value at the end of the path; what is beside it is shared."""
+    if not path:
+        return value
+    step, *rest = path
+    copied = node.copy()
+    copied[step] = _put(node[step], tuple(rest), value)
+    return copied
 
 
 def no_such_form(

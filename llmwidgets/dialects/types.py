@@ -193,6 +193,7 @@ class Call:
     brings_token: bool = False
     account: str = ""
     question: bool = False
+    spelled: bytes | None = field(default=None, repr=False, compare=False)
 
     def shown(self) -> dict[str, Any]:
         """The request as a user may look at it: every secret cut."""

@@ -123,7 +123,7 @@ def substitution_notice(connection: Connection, asked: str, served: str | None) 
     a known one.
     """
     provider = connection.provider
-    if not served or (provider.deployments and provider.facts(asked) is None):
+    if not served or served == asked or (provider.deployments and provider.facts(asked) is None):
         return ""
     wanted, answered = (_MAKER.sub("", each.lower().rpartition("/")[2]) for each in (asked, served))
     snapshot = answered.startswith(wanted) and _SNAPSHOT.fullmatch(answered.removeprefix(wanted))
@@ -204,7 +204,9 @@ class DroppedParameters:
         What these know of it is kept there.
         """
         record.refused |= self.names & _STREAMING
-        return DroppedParameters(self.names | record.refused)
+        return (
+            self if record.refused <= self.names else DroppedParameters(self.names | record.refused)
+        )
 
     @property
     def levels(self) -> bool:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from operator import attrgetter
+from operator import attrgetter, is_not
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmwidgets import formatting
@@ -275,15 +275,20 @@ class Extractor:
         self.capability = self.record.capability or self.connection.capability(self.model)
         self.dropped = NONE_DROPPED
         self._builders: dict[_BuilderKey, RequestBuilder] = {}
+        self._newest: tuple[_BuilderKey, RequestBuilder] | None = None
         self._first = asyncio.Lock()
         self._loads_model = self.provider.self_hosted and egress.is_local(self.connection)
 
     def builder(self, schema: Schema) -> RequestBuilder:
         """How this variant asks texts of this schema now; made anew when more is known."""
         key = schema, self.record.facts, self.dropped
-        builder = self._builders.get(key)
-        if builder is None:
-            builder = self._builders[key] = RequestBuilder(self.variant, *key)
+        # The same three as for the last text, as a rule, and to hash them takes longer than to see.
+        if self._newest is None or any(map(is_not, self._newest[0], key)):
+            builder = self._builders.get(key)
+            if builder is None:
+                builder = self._builders[key] = RequestBuilder(self.variant, *key)
+            self._newest = key, builder
+        builder = self._newest[1]
         # Another variant of this model may have seen it meanwhile.
         builder.unenforced = builder.unenforced or builder.schema.digest in self.record.unenforced
         return builder
@@ -385,7 +390,7 @@ class Extractor:
     async def _send(self, question: _Question) -> _Answer:
         assert self.capability is not None
         builder = question.builder
-        request = builder.build(question.text, self.capability, question.limit)
+        request, call = builder.spell(question.text, self.capability, question.limit)
         worst = None
         if self.budget.dollars is not None:
             usage = Usage(builder.tokens_in(question.text).high, question.limit)
@@ -398,6 +403,7 @@ class Extractor:
                     builder.target,
                     policy=self.policy,
                     thinking=builder.thinking,
+                    call=call,
                 )
             except LLMWidgetsError as error:
                 perhaps = getattr(error, "perhaps_answered", False)

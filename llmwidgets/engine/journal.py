@@ -148,25 +148,29 @@ class Journal:
 
     def put(self, row: Row) -> int:
         """Write the row; it is committed, or in memory, when this returns. The row's id."""
-        packed = pack_output(row)
+        return self.put_all([row])[0]
+
+    def put_all(self, rows: Sequence[Row]) -> list[int]:
+        """Write the rows in one transaction, as `put` writes one. Their ids."""
+        packed = [pack_output(row) for row in rows]
         with self._lock:
             file, now = self._own_file(), time.monotonic()
             if now - self._looked > _LOOK_SECONDS:
                 self._look()
                 file = self._file
             in_memory = self._waiting.waiting or self._waiting.why[0]
-            if file is not None and file.writable and not in_memory:
+            if packed and file is not None and file.writable and not in_memory:
                 try:
-                    rowid = file.insert(packed)
+                    rowids = file.insert(packed)
                 except sqlite3.DatabaseError as error:
                     self._fail(error)
                 else:
-                    self._newest = (rowid, packed)
-                    return self._remember(rowid, packed)
-            waiting_id = self._waiting.add(packed)
+                    self._newest = (rowids[-1], packed[-1])
+                    return list(map(self._remember, rowids, packed))
+            waiting_ids = [self._waiting.add(each) for each in packed]
             if not self._waiting.why[0] or now - self._tried > _RETRY_SECONDS:
                 self._write_waiting(RETRY_BUSY_SECONDS)
-        return waiting_id
+        return waiting_ids
 
     def get(self, id: int) -> Row:  # noqa: A002
         """The row of this id; KeyError if there is none.

@@ -162,15 +162,15 @@ class JournalFile:
             (self._facts[known],) = row
         return self._facts[known]
 
-    def insert(self, row: Packed) -> int:
-        """Write a row, and commit it; its id."""
-        values = (*row[:6], repeated_id(row[5]))
-        cursor = self.connection.execute(_INSERT, values)
-        if not cursor.rowcount:
-            with self._transaction() as cursor:
-                cursor.execute(_INSERT_FACT, (repeated_id(row[5]), row[6]))
-                cursor.execute(_INSERT, values)
-        return cursor.lastrowid or 0
+    def insert(self, rows: Sequence[Packed]) -> list[int]:
+        """Write all rows and commit them, or write none; their ids."""
+        if len(rows) == 1:
+            # By itself a statement is a transaction, and nearly always the facts are there.
+            cursor = self.connection.execute(_INSERT, _values_of(rows[0]))
+            if cursor.rowcount:
+                return [cursor.lastrowid or 0]
+        with self._transaction() as cursor:
+            return [_insert(cursor, row) for row in rows]
 
     def insert_all(self, rows: Sequence[Packed]) -> None:
         """Write all rows, or none; those that are there already are left."""
@@ -254,6 +254,18 @@ class JournalFile:
         except sqlite3.DatabaseError as error:
             return "damaged" if is_damage(error) or "no such" in str(error) else None
         return "emptied" if newest is not None and kept != (newest[1][0],) else None
+
+
+def _insert(cursor: sqlite3.Cursor, row: Packed) -> int:
+    cursor.execute(_INSERT, _values_of(row))
+    if not cursor.rowcount:
+        cursor.execute(_INSERT_FACT, (repeated_id(row[5]), row[6]))
+        cursor.execute(_INSERT, _values_of(row))
+    return cursor.lastrowid or 0
+
+
+def _values_of(row: Packed) -> tuple[Any, ...]:
+    return (*row[:6], repeated_id(row[5]))
 
 
 def is_damage(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import chain
 from string import ascii_letters
 from typing import Any, Final, NamedTuple
@@ -17,8 +17,10 @@ from typing import Any, Final, NamedTuple
 from llmwidgets import __version__
 from llmwidgets.connections.catalog import own_price
 from llmwidgets.connections.connection import Connection
+from llmwidgets.dialects.requests import CallTemplate
 from llmwidgets.dialects.types import (
     BEST,
+    Call,
     Capability,
     Dialect,
     Effort,
@@ -278,6 +280,7 @@ class RequestBuilder:
         self.unenforced = False
         """Whether a reply showed that the server does not enforce this schema."""
         self._validator: Any = None
+        self._templates: dict[object, tuple[Request, CallTemplate | None]] = {}
         self.target = variant.target
         if learned.model_facts is not None:
             options = {**self.target.options, **learned.model_facts.options}
@@ -343,6 +346,24 @@ class RequestBuilder:
             effort_sent=self.effort_sent,
             temperature=None if "temperature" in self.dropped.names else self.temperature,
         )
+
+    def spell(
+        self, text: Document, capability: Capability, limit: int
+    ) -> tuple[Request, Call | None]:
+        """The question about one text, and its call where that is known.
+
+        With the usual output limit, all that is not the text is the same for all texts: it is
+        spelled once, and the request is the one that they share, without a text.
+        """
+        key = self.form_and_mode(capability)
+        if key not in self._templates:
+            request = self.build(Document("", "", self.schema, None), capability)
+            encode = partial(self.dialect.encode, target=self.target)
+            self._templates[key] = request, CallTemplate.of(encode, request)
+        request, template = self._templates[key]
+        if template is None or limit != request.max_output_tokens:
+            return self.build(text, capability, limit), None
+        return request, template.call(text.text)
 
     def broken_by(self, reply: Reply, limit: int, parsed: Any) -> bool:
         """Whether the whole reply is something that an enforced schema cannot bring.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmwidgets.dialects.types import Usage
 from llmwidgets.providers.base import Provider
@@ -36,9 +38,9 @@ def cost(
         spent = (usage.input_tokens - cached) * own_price["input"]
         spent += cached * own_price.get("cached", own_price["input"])
         return (spent + usage.output_tokens * own_price["output"]) / 1_000_000
-    listed = _listed(provider, model, usage, at, base_url)
+    listed = _listed_cost(provider, model, usage, at, base_url)
     if listed is not None:
-        return float(listed.total_price)
+        return listed
     shipped = _shipped(provider, model, at)
     if shipped is None:
         return None
@@ -85,6 +87,100 @@ def _shipped(provider: Provider, model: str, at: datetime) -> Price | None:
     prices = facts.prices if facts else ()
     begun = [price for first, *price in prices if first is None or first <= day]
     return (begun[-1][0], begun[-1][1]) if begun else None
+
+
+def _listed_cost(
+    provider: Provider, model: str, usage: Usage, at: datetime, base_url: str | None
+) -> float | None:
+    """What genai-prices asks for the usage; None if it knows no price.
+
+    Its calculation takes longer than all else that is done with a reply, and is a sum of three
+    products.
+    """
+    found = _find_model(provider.price_provider, model, base_url)
+    if found is None:
+        return None
+    read, said = usage.input_tokens or 0, usage.output_tokens or 0
+    rates = _read_rates(found.get_prices(at), read)
+    if rates is None:
+        listed = _listed(provider, model, usage, at, base_url)
+        return None if listed is None else float(listed.total_price)
+    cached = min(usage.cached_tokens or 0, read)
+    total = (read - cached) * rates.input + cached * rates.cached + said * rates.output
+    return float(total) if total > 0 or not (read or said) else None
+
+
+class _Rates(NamedTuple):
+    """US dollars for one token: of input, of input that the server had in its cache, of output."""
+
+    input: Decimal
+    cached: Decimal
+    output: Decimal
+
+
+_rates: dict[int, tuple[Any, list[int], list[_Rates | None]]] = {}
+"""The lengths of a prompt beyond which a price is another one, and the rates up to each of them.
+
+By the identity of genai-prices' own value, which is kept so that it stays its own.
+"""
+
+
+def _read_rates(prices: Any, read: int) -> _Rates | None:
+    """The rates for a prompt of this length; None if the price is not a sum by such rates."""
+    kept = _rates.get(id(prices))
+    if kept is None or kept[0] is not prices:
+        tiers = (getattr(each, "tiers", ()) for each in vars(prices).values())
+        ends = sorted({tier.start for each in tiers for tier in each})
+        rates = [_work_out_rates(prices, start) for start in (0, *(end + 1 for end in ends))]
+        kept = _rates[id(prices)] = prices, ends, rates
+    _, ends, rates = kept
+    return rates[bisect_left(ends, read)]
+
+
+def _work_out_rates(prices: Any, read: int) -> _Rates | None:
+    import genai_prices
+
+    def price(more: int = 0, cached: int = 0, said: int = 0) -> Decimal:
+        spent = genai_prices.Usage(
+            input_tokens=read + more, cache_read_tokens=cached, output_tokens=said
+        )
+        total: Decimal = prices.calc_price(spent)["total_price"]
+        return total
+
+    try:
+        none = price()
+        rates = _Rates(price(1) - none, price(1, 1) - none, price(said=1) - none)
+    except ValueError:
+        return None
+    # What each call costs besides is no rate.
+    return rates if none == read * rates.input else None
+
+
+def _find_model(name: str | None, model: str, base_url: str | None) -> Any:
+    """The model as genai-prices knows it; None if it does not."""
+    if not name and not base_url:
+        return None
+    from genai_prices.data_snapshot import get_snapshot
+
+    # A program can fetch a newer list of prices.
+    global _snapshot
+    snapshot = get_snapshot()
+    if snapshot is not _snapshot:
+        _snapshot = snapshot
+        _find_in_snapshot.cache_clear()
+    return _find_in_snapshot(name, model, base_url)
+
+
+_snapshot: Any = None
+
+
+@lru_cache(maxsize=256)
+def _find_in_snapshot(name: str | None, model: str, base_url: str | None) -> Any:
+    where = (name, None) if name else (None, base_url)
+    try:
+        return _snapshot.find_provider_model(model, None, *where)[1]
+    except (LookupError, ValueError):
+        return None
 
 
 def _listed(

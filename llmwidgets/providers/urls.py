@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
+from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 METADATA_HOST = "169.254.169.254"
@@ -148,6 +149,24 @@ def host_of(url: str) -> str:
         return read_host(urlsplit(url).hostname or "")
     except ValueError:
         return ""
+
+
+class Origin(NamedTuple):
+    """Scheme, host (empty if it cannot be read) and port of an address that is called."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+@lru_cache(maxsize=256)
+def origin_of(url: str) -> Origin | None:
+    """Where an address leads to; None if it cannot be read. Every text of a run has the same."""
+    try:
+        parts = urlsplit(url)
+        return Origin(parts.scheme, host_of(url), port_of(parts))
+    except ValueError:
+        return None
 
 
 def is_loopback(host: str) -> bool:

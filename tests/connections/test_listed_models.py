@@ -50,6 +50,23 @@ def test_a_model_is_retired_after_its_day_and_not_before(on):
     assert "gpt-5" not in Policy().allowed(OPENAI)
 
 
+def test_what_one_policy_permitted_holds_for_the_day_and_the_lists_of_then(on):
+    policy = Policy()
+    on(date(2026, 12, 11))
+    policy.permit(OPENAI, "gpt-5")
+    policy.permit(OPENAI, "gpt-5")
+    remember_models(OPENAI, [ListedModel("gpt-5", ends="2026-12-01")])
+    with pytest.raises(PolicyError, match="retired"):
+        policy.permit(OPENAI, "gpt-5")
+    catalog.forget_models()
+    policy.permit(OPENAI, "gpt-5")
+    on(date(2026, 12, 12))
+    with pytest.raises(PolicyError, match="retired"):
+        policy.permit(OPENAI, "gpt-5")
+    with pytest.raises(PolicyError):
+        policy.permit(OPENAI, "gpt-nonsense")
+
+
 def test_an_ended_model_is_answered_with_its_successor_and_can_be_allowed(on):
     on(date(2027, 1, 1))
     with pytest.raises(PolicyError, match="has retired gpt-5 on 2026-12-11") as caught:

@@ -233,9 +233,9 @@ def test_a_check_that_fails_by_itself_is_no_bad_request(far_end, monkeypatch):
 
 def test_a_bug_beside_the_questions_ends_the_column_as_what_it_is(far_end, tmp_path, monkeypatch):
     """The first error of a group is named, not that there was a group; the others go on."""
-    from llmwidgets.engine import run as column_run
+    from llmwidgets.engine.runs.variant_run import VariantRun
 
-    note, struck = column_run._VariantRun._note, []
+    note, struck = VariantRun._note, []
 
     def failing(self, index, *more, **words):
         if self.label == "bad" and index == 2 and not struck:
@@ -243,7 +243,7 @@ def test_a_bug_beside_the_questions_ends_the_column_as_what_it_is(far_end, tmp_p
             raise ZeroDivisionError
         return note(self, index, *more, **words)
 
-    monkeypatch.setattr(column_run._VariantRun, "_note", failing)
+    monkeypatch.setattr(VariantRun, "_note", failing)
     end = far_end(Numbers())
     bad = Connection("custom", name="m", label="bad", endpoint=end.url, api_key="sk-test-000")
     result = ask([bad, connected(end)], 5, tmp_path / "j.sqlite")

@@ -100,18 +100,36 @@ def entries(act) -> Counter[str]:
     return entered
 
 
-@pytest.mark.parametrize("words", ["a", "abcdefgh"])
-def test_nothing_is_built_or_parsed_twice_for_a_text(far_end, model, words):
+def per_run(connection: Connection, words: str) -> Counter[str]:
+    """What is entered while a run asks of one model about as many texts as there are letters."""
+    return entries(lambda: ran(Plan(columns(connection), texts(*words))))
+
+
+def test_nothing_is_built_or_parsed_twice_for_a_text(far_end, model):
     """The target is built once for a run, and once for the host that the key is bound to."""
+    end, more = far_end(model), {"price": {"input": 1.0, "output": 1.0}}
+    ran(Plan(columns(connected(end, **more)), texts("before")))
+    few, many = (per_run(connected(end, **more), words) for words in ("abc", "abcdefghijkl"))
+    for entered, asked in ((few, 3), (many, 12)):
+        for once in ("Connection.target", "Connection.address", "RequestBuilder.__init__"):
+            assert entered[once] == 1, once
+        for each in ("parse_json", "CallTemplate.call", "Policy.permit"):
+            assert entered[each] == asked, each
+
+
+def test_what_belongs_to_the_run_is_done_once_for_all_texts(far_end, model):
+    """Target, address, price, schema text, capability, rules, headers: as often for many."""
     end = far_end(model)
     ran(Plan(columns(connected(end)), texts("before")))
-    connection = connected(end)
-    entered = entries(lambda: ran(Plan(columns(connection), texts(*words))))
-    for once in ("Connection.target", "Connection.address", "RequestBuilder.__init__"):
-        assert entered[once] == 1, once
-    assert entered["read_address"] <= 2
-    for each in ("RequestBuilder.build", "parse_json"):
-        assert entered[each] == len(words), each
+    few, many = (per_run(connected(end), words) for words in ("abc", "abcdefghijkl"))
+    for once in (
+        "Connection.target", "Connection.address", "Connection.facts", "RequestBuilder.__init__",
+        "RequestBuilder.build", "RequestBuilder.prefix", "encode", "system_text", "Policy._refuse",
+        "find_capability", "read_address", "origin_of", "read_host", "urlsplit", "host_of",
+        "_plain_headers", "_spellings", "_vendors_at", "_work_out_rates", "_find_in_snapshot",
+        "DataSnapshot.find_provider_model", "ModelPrice.calc_price", "Settings.__init__",
+    ):  # fmt: skip
+        assert many[once] == few[once], once
 
 
 class WatchedRows(array):

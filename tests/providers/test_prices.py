@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import genai_prices
 import pytest
+from genai_prices.data_snapshot import DataSnapshot, get_snapshot, set_custom_snapshot
 
 from llmwidgets.dialects.types import Usage
 from llmwidgets.providers import PROVIDERS
@@ -113,3 +115,43 @@ def test_an_own_price_knows_input_from_a_cache(cached, price, wanted):
     """Without a price of its own it counts as other input; never more than all input."""
     used = Usage(input_tokens=1000, output_tokens=200, cached_tokens=cached)
     assert cost(price, CUSTOM, "m", used, NOW) == pytest.approx(wanted / 1e6)
+
+
+@pytest.mark.parametrize("kind", [kind for kind, each in PROVIDERS.items() if each.price_provider])
+def test_a_call_costs_what_the_price_list_itself_works_out(kind):
+    """For every model of it, at every length at which its price changes, to the last digit."""
+    provider, at = PROVIDERS[kind], datetime(2026, 11, 28, 3, 30, tzinfo=UTC)
+    listed = next(each for each in get_snapshot().providers if each.id == provider.price_provider)
+    compared = 0
+    for model in listed.models:
+        lengths = {0, 1, 7_001}
+        for price in vars(model.get_prices(at)).values():
+            ends = [tier.start for tier in getattr(price, "tiers", ())]
+            lengths |= {end + more for end in ends for more in (-1, 0, 1, 2)}
+        for read in lengths:
+            used = Usage(read, 7, cached_tokens=read // 3)
+            spent = genai_prices.Usage(
+                input_tokens=read, output_tokens=7, cache_read_tokens=read // 3
+            )
+            where = {"provider_id": provider.price_provider, "genai_request_timestamp": at}
+            try:
+                known = genai_prices.calc_price(spent, model.id, **where)
+            except (LookupError, ValueError):
+                continue
+            if known.total_price:
+                assert cost(None, provider, model.id, used, at) == float(known.total_price)
+                compared += 1
+    assert compared > 10
+
+
+def test_a_newer_price_list_counts_at_once():
+    def paid() -> float | None:
+        return cost(None, OPENAI, "gpt-6-luna", USED, NOW)
+
+    before, kept = paid(), get_snapshot()
+    try:
+        set_custom_snapshot(DataSnapshot(providers=[], from_auto_update=False))
+        assert paid() is None
+    finally:
+        set_custom_snapshot(None)
+    assert (paid(), get_snapshot()) == (before, kept)

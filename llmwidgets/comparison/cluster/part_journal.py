@@ -126,7 +126,11 @@ class PartJournal:
 
     def put(self, row: Row) -> int:
         """Append the row to the log; its id."""
-        entry = self._unwritten + pack_log_entry(row)
+        return self.put_all([row])[0]
+
+    def put_all(self, rows: Sequence[Row]) -> list[int]:
+        """Append the rows to the log, all at once; their ids."""
+        entry = self._unwritten + b"".join(map(pack_log_entry, rows))
         try:
             if self._log is None:
                 self._log = self._open_log(self.attempt)
@@ -135,7 +139,7 @@ class PartJournal:
             self._unwritten, self.trouble = entry, (error.message, error.hint)
         else:
             self._unwritten, self.trouble = b"", ("", "")
-        return self._remember(row)
+        return list(map(self._remember, rows))
 
     def get(self, id: int) -> Row:  # noqa: A002
         """The row of this id; KeyError if there is none."""

@@ -9,7 +9,6 @@ from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from llmwidgets.connections.connection import Connection
@@ -26,7 +25,7 @@ from llmwidgets.dialects.types import (
 from llmwidgets.engine.network.retry import CONNECT_SECONDS, TOTAL_SECONDS
 from llmwidgets.engine.network.tally import count_usage, refuse_excess
 from llmwidgets.errors import CallError, Failure, PolicyError
-from llmwidgets.providers.urls import host_of, is_this_computer, port_of
+from llmwidgets.providers.urls import Origin, host_of, is_this_computer, origin_of
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
@@ -73,14 +72,14 @@ async def send_guarded(
     from llmwidgets.engine.network.sign_in import tokens
 
     policy.permit(connection, model)
-    if _origin(call.url) != _bound(connection):
+    if origin_of(call.url) != _bound(connection):
         raise PolicyError(
             f"The key of {connection.label} is bound to {connection.host}; it was not sent to"
             f" {host_of(call.url)}.",
             "Make a connection of its own for the other host.",
             rule="A key travels only to its own host.",
         )
-    if (foreign := foreign_key_error(connection, model or "", _bound(connection)[1])) is not None:
+    if (foreign := foreign_key_error(connection, model or "", _bound(connection).host)) is not None:
         raise foreign
     # What is exchanged for a token goes to its service alone, and the transport does not see it.
     exchanged = [each.secret for each in call.auth if each.exchange]
@@ -114,14 +113,19 @@ async def ask_model(
     *,
     policy: Policy,
     thinking: bool,
+    call: Call | None = None,
 ) -> tuple[HTTPResponse, Reply]:
-    """Put one question to a model and read its reply; raises what the call raises."""
+    """Put one question to a model and read its reply; raises what the call raises.
+
+    `call` is the request as its format spells it, where that is known already.
+    """
     from llmwidgets.engine.network.transport import LARGE, mask_text
 
     refuse_excess(request.model)
     with named(connection, request.model):
         dialect = connection.dialect_for(request.model)
-        call = replace(dialect.encode(request, target), question=True)
+        if call is None:
+            call = replace(dialect.encode(request, target), question=True)
         total = total_seconds(connection, thinking=thinking)
         response = await send_guarded(connection, request.model, call, policy=policy, total=total)
         if response.status >= 400:
@@ -130,8 +134,10 @@ async def ask_model(
         reply = await asyncio.to_thread(read) if len(response.body) > LARGE else read()
         count_usage(request.model, reply.usage)
     # A key can be whole only here, where the pieces of a stream are one text.
-    text, explanation = map(mask_text, (reply.text, reply.explanation))
-    return response, replace(reply, text=text, explanation=explanation)
+    text, explanation = mask_text(reply.text), mask_text(reply.explanation)
+    if text is not reply.text or explanation is not reply.explanation:
+        reply = replace(reply, text=text, explanation=explanation)
+    return response, reply
 
 
 def total_seconds(connection: Connection, *, thinking: bool) -> float:
@@ -149,22 +155,20 @@ def first_concurrency(connection: Connection) -> int:
 
 def is_local(connection: Connection) -> bool:
     """Whether the connection's server is on this computer."""
-    return is_this_computer(_bound(connection)[1])
+    return is_this_computer(_bound(connection).host)
 
 
-_bounds: WeakKeyDictionary[Connection, tuple[str, str, int]] = WeakKeyDictionary()
+_bounds: WeakKeyDictionary[Connection, Origin] = WeakKeyDictionary()
 
 
-def _bound(connection: Connection) -> tuple[str, str, int]:
+def _bound(connection: Connection) -> Origin:
     # A connection never changes, and works its address out anew at each look.
-    if connection not in _bounds:
-        _bounds[connection] = _origin(connection.address)
-    return _bounds[connection]
-
-
-def _origin(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url)
-    return parts.scheme, host_of(url), port_of(parts)
+    bound = _bounds.get(connection)
+    if bound is None:
+        # One that cannot be read is no call's.
+        bound = origin_of(connection.address) or Origin("", "", 0)
+        _bounds[connection] = bound
+    return bound
 
 
 # -- Calls that cost nothing, and prove a key without a question.

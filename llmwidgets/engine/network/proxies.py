@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from llmwidgets.providers.urls import METADATA_HOST, host_of, is_this_computer, port_of, read_host
+from llmwidgets.providers.urls import METADATA_HOST, is_this_computer, origin_of, read_host
 from llmwidgets.secret import Secret
 
 
@@ -36,8 +36,10 @@ class Proxy:
 
 def proxy_for(url: str) -> Proxy | None:
     """The proxy for this address by HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, or None."""
-    target, host = urlsplit(url), host_of(url)
-    if is_this_computer(host) or host == METADATA_HOST or _excepted(host, port_of(target)):
+    target = origin_of(url)
+    if target is None or is_this_computer(target.host) or target.host == METADATA_HOST:
+        return None
+    if _excepted(target.host, target.port):
         return None
     for variable in (f"{target.scheme}_proxy", "all_proxy"):
         name, value = _variable(variable)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import os
 import re
 import ssl
@@ -24,7 +23,6 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, cast
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -34,6 +32,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from llmwidgets import __version__
 from llmwidgets.dialects.error_body import redirect_target
+from llmwidgets.dialects.requests import spell_body
 from llmwidgets.dialects.response_body import to_utf8
 from llmwidgets.dialects.types import Call, HTTPResponse
 from llmwidgets.engine import event_loop
@@ -48,8 +47,8 @@ from llmwidgets.engine.network.retry import (
 )
 from llmwidgets.engine.network.tally import count_sent
 from llmwidgets.errors import CallError, FailureCode, FieldError, Unauthorized
-from llmwidgets.known_keys import find_all, known_key, secret_parts, secret_values
-from llmwidgets.providers.urls import METADATA_HOST, host_of, is_this_computer
+from llmwidgets.known_keys import find_all, known_key, secret_values
+from llmwidgets.providers.urls import METADATA_HOST, is_this_computer, origin_of
 from llmwidgets.secret import Secret
 
 _REPLY_BYTES = 16 * 1024 * 1024
@@ -122,17 +121,14 @@ async def _attempt(
 
 def _refusal(call: Call) -> FailureCode | None:
     """Why this address is not called at all."""
-    try:
-        parts = urlsplit(call.url)
-        host, _ = host_of(call.url), parts.port
-    except ValueError:
+    address = origin_of(call.url)
+    if address is None or address.scheme not in {"http", "https"} or not address.host:
         return FailureCode.ADDRESS
-    if parts.scheme not in {"http", "https"} or not host:
-        return FailureCode.ADDRESS
-    plain = parts.scheme == "http" and not call.allow_plain_http and not is_this_computer(host)
-    if plain and not (host == METADATA_HOST and _has_no_secret(call)):
-        return FailureCode.PLAIN_HTTP
-    return None
+    plain = address.scheme == "http" and not call.allow_plain_http
+    if not plain or is_this_computer(address.host):
+        return None
+    bare = address.host == METADATA_HOST and _has_no_secret(call)
+    return None if bare else FailureCode.PLAIN_HTTP
 
 
 def _has_no_secret(call: Call) -> bool:
@@ -143,24 +139,12 @@ def _has_no_secret(call: Call) -> bool:
 async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: float) -> HTTPResponse:
     transport = _transport(call.ca_bundle, proxy)
     watch_secrets(each.secret for each in call.auth)
-    body = None if call.body is None else _encode(call.body)
+    body = call.spelled
+    if body is None and call.body is not None:
+        body = _encode(call.body)
     limits = {"connect": connect, "pool": connect, "read": None, "write": None}
     begun = time.perf_counter()
-    response = await transport.handle_async_request(
-        httpx.Request(
-            call.method,
-            _url(call.url),
-            headers={
-                **_OWN_HEADERS,
-                **({} if body is None else {"content-type": "application/json"}),
-                **call.headers,
-                **(_proxy_auth(proxy) if proxy and call.url.startswith("http:") else {}),
-                **{each.name: each.template.format(each.secret.reveal()) for each in call.auth},
-            },
-            content=body,
-            extensions={"timeout": limits},
-        )
-    )
+    response = await transport.handle_async_request(_request(call, proxy, body, limits))
     first_byte = time.perf_counter() - begun
     try:
         if 300 <= response.status_code < 400:
@@ -184,6 +168,35 @@ async def _exchange(call: Call, proxy: Proxy | None, connect: float, stall: floa
     return HTTPResponse(response.status_code, headers, received, seconds, first_byte, call.account)
 
 
+def _request(
+    call: Call, proxy: Proxy | None, body: bytes | None, limits: dict[str, float | None]
+) -> httpx.Request:
+    """The request; what it needs besides these headers (host, length) aiohttp adds."""
+    headers = _plain_headers(tuple(call.headers.items()), body is not None).copy()
+    if proxy and call.url.startswith("http:"):
+        headers.update(_proxy_auth(proxy))
+    for each in call.auth:
+        headers[each.name] = each.template.format(each.secret.reveal())
+    request = httpx.Request(
+        call.method,
+        _url(call.url),
+        headers=headers,
+        stream=httpx.ByteStream(body or b""),
+        extensions={"timeout": limits},
+    )
+    # Known, it is not looked for in every header again.
+    request.headers.encoding = "ascii"
+    request.read()
+    return request
+
+
+@lru_cache(maxsize=256)
+def _plain_headers(given: tuple[tuple[str, str], ...], has_body: bool) -> httpx.Headers:
+    """The headers without a secret, which many calls have in common; copied, never changed."""
+    content = {"content-type": "application/json"} if has_body else {}
+    return httpx.Headers({**_OWN_HEADERS, **content, **dict(given)}, encoding="ascii")
+
+
 _url = lru_cache(maxsize=256)(httpx.URL)
 
 _LAST_EVENTS, _CLOSES_IN = 256, 0.5
@@ -193,35 +206,35 @@ _SAID_ALL = re.compile(rb"[\r\n]data: ?(?:\[DONE\]|\{\"type\": ?\"message_stop\"
 
 
 def _encode(body: Any) -> bytes:
-    if isinstance(body, Secret):
-        return body.reveal().encode()
-    # A text read from a broken file can contain half a character, which no server takes.
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return body.reveal().encode() if isinstance(body, Secret) else spell_body(body)
 
 
 async def _read(response: httpx.Response, stall: float) -> bytes:
     pieces: list[bytes] = []
     size, now, said, closes_by = 0, asyncio.get_running_loop().time, b"", 0.0
-    async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_raw())) as stream:
-        while True:
-            try:
-                async with asyncio.timeout_at(closes_by or now() + stall):
-                    piece = await anext(stream, None)
-            except (TimeoutError, httpx.TransportError) as error:
-                if closes_by:
-                    return b"".join(pieces)
-                if isinstance(error, TimeoutError):
-                    raise Ended(FailureCode.STALLED) from None
-                raise
-            if piece is None:
-                return b"".join(pieces)
-            said = (said + piece)[-_LAST_EVENTS:]
-            if not closes_by and _SAID_ALL.search(said):
-                closes_by = now() + _CLOSES_IN
-            size += len(piece)
-            if size > _REPLY_BYTES:
-                raise Ended(FailureCode.TOO_BIG)
-            pieces.append(piece)
+    ends = now() + stall
+    stream = cast("AsyncGenerator[bytes]", aiter(cast("httpx.AsyncByteStream", response.stream)))
+    try:
+        async with aclosing(stream), asyncio.timeout_at(ends) as limit:
+            async for piece in stream:
+                said = (said + piece)[-_LAST_EVENTS:]
+                if not closes_by and _SAID_ALL.search(said):
+                    closes_by = now() + _CLOSES_IN
+                size += len(piece)
+                if size > _REPLY_BYTES:
+                    raise Ended(FailureCode.TOO_BIG)
+                pieces.append(piece)
+                # To set a timer anew takes longer than to look at a piece.
+                later = closes_by or now() + stall
+                if later < ends or later - ends > stall / 100:
+                    ends = later
+                    limit.reschedule(ends)
+    except (TimeoutError, httpx.TransportError) as error:
+        if not closes_by:
+            if isinstance(error, TimeoutError):
+                raise Ended(FailureCode.STALLED) from None
+            raise
+    return b"".join(pieces)
 
 
 def _code(error: BaseException, *, proxied: bool) -> FailureCode:
@@ -354,27 +367,50 @@ class _Key:
 
 
 _watched: WeakKeyDictionary[Secret, list[_Key]] = WeakKeyDictionary()
+_states: WeakKeyDictionary[Secret, int] = WeakKeyDictionary()
+"""The fingerprints of those that are watched."""
 _turn = threading.Lock()
 
 
 def watch_secrets(secrets: Iterable[Secret]) -> None:
     """Mask these in every reply from now on, as long as they live."""
+    global _changes
     for secret in secrets:
         known = _watched.get(secret)
         # A reference can resolve to another value by now.
-        if known is None or (secret.reference and not _is_same(known, secret)):
-            keys = list(_spellings(secret))
+        if known is None or (secret.reference and _states.get(secret) != secret.fingerprint):
+            state, keys = secret.fingerprint, list(_spellings(secret))
             with _turn:
-                _watched[secret] = keys
+                _watched[secret], _states[secret] = keys, state
+                _changes += 1
+
+
+_searched: tuple[tuple[int, int], list[_Key], list[memoryview]] = ((0, 0), [], [])
+"""What is looked for now: every key and every half, and for which keys they were listed."""
+_changes = 0
+
+
+def _list_keys() -> tuple[list[_Key], list[memoryview]]:
+    """All keys that are watched, and their halves; listed anew where a key came or went."""
+    global _searched
+    with _turn:
+        now = _changes, len(_watched)
+        if _searched[0] != now:
+            keys = [each for known in _watched.values() for each in known]
+            halves = [half for key in keys for half in key.halves]
+            _searched = now, keys, halves
+        return _searched[1:]
 
 
 def mask_secrets(data: bytes) -> bytes:
     """The bytes of a reply, with every watched key masked."""
-    with _turn:
-        keys = [each for known in _watched.values() for each in known]
-    plain = all(data.find(half) < 0 for key in keys for half in key.halves)
-    if plain and not _has_escapes(data):
-        return data
+    keys, halves = _list_keys()
+    if not _has_escapes(data):
+        for half in halves:
+            if data.find(half) >= 0:
+                break
+        else:
+            return data
     kept: list[bytes] = []
     at = 0
     for start, end in sorted(_spans(data, keys)):
@@ -400,14 +436,6 @@ def _mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
     if mask_secrets(whole) is whole:
         return plain
     return {name: mask_text(value, "surrogateescape") for name, value in plain.items()}
-
-
-def _is_same(known: list[_Key], secret: Secret) -> bool:
-    try:
-        parts = [part for part in secret_parts(secret) if _is_recognizable(bytes(part))]
-    except FieldError:
-        return not known
-    return [each.raw for each in known[: len(parts)]] == parts
 
 
 def _is_recognizable(letters: bytes) -> bool:
@@ -471,8 +499,9 @@ _ESCAPED = re.compile(
 
 
 def _has_escapes(data: bytes) -> bool:
-    # Most texts have none of the letters that an escape begins with, which is seen at once.
-    return any(mark in data for mark in (b"\\", b"%", b"&#")) and bool(_ESCAPED.search(data))
+    # Most texts have none of what is in every escape, which is seen at once.
+    some = b"\\u00" in data or b"\\/" in data or b"%" in data or b"&#" in data
+    return some and bool(_ESCAPED.search(data))
 
 
 class _Unfolded:

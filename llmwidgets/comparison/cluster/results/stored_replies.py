@@ -65,9 +65,9 @@ class StoredReplies(Journal):
         """The id of a row: the number counts from 0 within its part."""
         return (variant * len(self.sizes) + chunk + 1) * _SHIFT + number + 1
 
-    def put(self, row: Row) -> int:
-        """Keep a row in memory."""
-        return _IN_MEMORY + super().put(row)
+    def put_all(self, rows: Sequence[Row]) -> list[int]:
+        """Keep rows in memory."""
+        return [_IN_MEMORY + each for each in super().put_all(rows)]
 
     def get(self, id: int) -> Row:  # noqa: A002
         """The row of this id; KeyError if there is none.
