@@ -152,10 +152,16 @@ def pytest_sessionfinish() -> None:
     KEPT.end()
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection() -> None:
     """Ten thousand collected tests would else be looked through by every garbage collection."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was collected is left alone from now on."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -38,7 +38,7 @@ TRUTH = {"sender": "Ada", "total": 3, "lines": [{"name": "a", "total": 1}], "tag
 """What is labelled; the unit stands in the replies, in the text and in one label."""
 SIMILAR = {"sender": "similar:0.8", "tags[]": "exact", "lines[].name": "similar:0.5"}
 SIZES = (30_000, 300_000)
-SIZES_OF_TEXTS = (4_000, 40_000)
+SIZES_OF_TEXTS = (2_000, 20_000)
 SIZES_OF_DEMO = (3_900, 39_000)
 """The demo's models refuse a longer document."""
 

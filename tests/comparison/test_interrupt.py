@@ -145,7 +145,7 @@ class Slow(BaseModel):
         while True: sum(range(1000))
 def begun(): print("begun", flush=True)
 """
-MADE = "w, s, t = made(); c = lw.Comparison.from_outputs(SCHEMA, w, {'A': s, 'B': s[::-1]}, t)\n"
+MADE = "w, s, t = made(60); c = lw.Comparison.from_outputs(SCHEMA, w, {'A': s, 'B': s[::-1]}, t)\n"
 PHASES = {
     "truth": "w, s, t = made(3000); begun(); lw.estimate(SCHEMA, w, 'demo', truth=t)\n"
              "while True: lw.estimate(SCHEMA, w, 'demo', truth=t)",
