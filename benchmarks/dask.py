@@ -25,7 +25,7 @@ import pandas as pd
 from distributed import Client, LocalCluster
 
 import llmwidgets as lw
-from benchmarks.transport import DOCUMENT, FIELDS, serving
+from benchmarks.transport import DOCUMENT, Invoice, serving
 
 WORKERS = 2
 
@@ -45,7 +45,7 @@ def _usage() -> tuple[float, float]:
 class _Bench:
     def __init__(self, port: int, texts: int, folder: Path) -> None:
         self.connection = lw.Connection(
-            "custom", name="m", endpoint=f"http://127.0.0.1:{port}/v1", label="m"
+            "custom", name="m", endpoint=f"http://127.0.0.1:{port}/own/v1", label="m"
         )
         self.frame = pd.DataFrame({"id": map(str, range(texts)), "text": [
             f"{number} {DOCUMENT}" for number in range(texts)]})  # fmt: skip
@@ -54,7 +54,7 @@ class _Bench:
 
     def compare(self, texts: Any, name: str, client: Client | None = None) -> None:
         result = lw.compare(
-            FIELDS, texts, [self.connection], journal=self.folder / name, progress=False,
+            Invoice, texts, [self.connection], journal=self.folder / name, progress=False,
             cluster=client,
         )  # fmt: skip
         board = result.scoreboard()

@@ -433,7 +433,7 @@ def load(path: str | os.PathLike[str]) -> Comparison:
     needed. FieldError for another file, or one that a newer llmwidgets wrote.
     """
     if isinstance(path, str | os.PathLike) and ("://" in str(path) or os.path.isdir(path)):
-        from llmwidgets.comparison.cluster.results.saved_run import load_run
+        from llmwidgets.comparison.cluster.replies.saved_run import load_run
 
         return load_run(Comparison, str(path))
     return serialization.load(Comparison, path)

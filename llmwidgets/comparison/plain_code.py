@@ -12,8 +12,8 @@ from uuid import uuid4
 from llmwidgets.comparison.core import CellKey, ResultData
 from llmwidgets.dialects.requests import document_text
 from llmwidgets.dialects.types import ResponseFormat, exchange_of
+from llmwidgets.engine.endings import find_answer, parse_reply
 from llmwidgets.engine.extraction import encode_request
-from llmwidgets.engine.replies import find_answer, parse_reply
 from llmwidgets.errors import FieldError
 from llmwidgets.providers.vertex_ai import SCOPE
 from llmwidgets.schemas import choose_schema

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,13 +34,19 @@ from llmwidgets.engine.capability import (
     record_of,
     substitution_notice,
 )
+from llmwidgets.engine.endings import (
+    classify_ending,
+    find_answer,
+    internal_failure,
+    read_reply,
+    to_failure,
+)
 from llmwidgets.engine.estimate import Budget
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.network.retry import Attempts
 from llmwidgets.engine.probe import Prober, find_capability
-from llmwidgets.engine.replies import classify_ending, find_answer, read_reply
 from llmwidgets.engine.request_builder import (
     Document,
     RequestBuilder,
@@ -57,10 +61,8 @@ from llmwidgets.errors import (
     FailureCode,
     FieldError,
     Forbidden,
-    InternalError,
     InvalidRecord,
     LLMWidgetsError,
-    PolicyError,
     QuotaExhausted,
     TooLong,
     Unauthorized,
@@ -548,61 +550,3 @@ def unenforced_row(row: Row, note: str) -> Row:
     """The row of a reply that was asked for under a schema that turned out not to be enforced."""
     notes = tuple(each for each in row.notes if each != UNHELD)
     return replace(row, mode=Enforcement.JSON, schema_shown=False, notes=(*notes, note), id=0)
-
-
-# -- The failure that an error stands for.
-
-
-def to_failure(error: LLMWidgetsError, variant: ResolvedVariant) -> Failure:
-    """The class an extraction ends in for an error that is not a failure by itself."""
-    if isinstance(error, Failure):
-        return error
-    refused = isinstance(error, PolicyError)
-    connection = variant.connection
-    return (Forbidden if refused else BadRequest)(
-        name_call(error.message, connection.label, variant.model, connection.host),
-        error.hint,
-        label=connection.label,
-        model=variant.model,
-        code=FailureCode.POLICY if refused else FailureCode.FIELD,
-    )
-
-
-def internal_failure(
-    error: BaseException, variant: ResolvedVariant, *, perhaps_answered: bool = False
-) -> InternalError:
-    """The failure for an error of this package; its words stay here, they may contain the text."""
-    code, sentence, hint = _describe(error)
-    return InternalError(
-        f"{sentence} The model is not at fault, and this text is not scored.",
-        hint,
-        label=variant.connection.label,
-        model=variant.model,
-        code=code,
-        perhaps_answered=perhaps_answered,
-    )
-
-
-def _describe(error: BaseException) -> tuple[str, str, str]:
-    """What an error was about (memory, nesting, disk, internal), a sentence and the next step."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    name = type(error).__name__
-    if isinstance(error, MemoryError):
-        return "memory", f"There was not enough memory ({name}).", "Free some memory and run again."
-    if isinstance(error, RecursionError):
-        sentence = f"The reply or the schema is nested too deeply to be read here ({name})."
-        return "nesting", sentence, "Ask for a flatter record."
-    if isinstance(error, OSError | sqlite3.Error):
-        why = f": {os.strerror(error.errno)}" if isinstance(error, OSError) and error.errno else ""
-        sentence = f"A file could not be read or written ({name}{why})."
-        return "disk", sentence, "Free space or repair the disk, then run again."
-    # The innermost module of this package that the error passed.
-    module, frame = "", error.__traceback__
-    while frame is not None:
-        name_here = str(frame.tb_frame.f_globals.get("__name__", ""))
-        module = name_here if name_here.split(".")[0] == "llmwidgets" else module
-        frame = frame.tb_next
-    sentence = f"An internal error ({name}{module and f' in {module}'}) ended this extraction."
-    hint = "The other texts went on; report it with the class and place named here."
-    return "internal", sentence, hint

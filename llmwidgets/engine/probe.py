@@ -28,10 +28,10 @@ from llmwidgets.dialects.types import (
     forms_asked,
 )
 from llmwidgets.engine.capability import NONE_DROPPED, record_of, resolve_effort
+from llmwidgets.engine.endings import thinking_hint
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.network.patience import failed_itself
-from llmwidgets.engine.replies import thinking_hint
 from llmwidgets.engine.shared_calls import shared_calls
 from llmwidgets.errors import (
     BadRequest,

@@ -11,7 +11,7 @@ import llmwidgets as lw
 from llmwidgets.dialects import openai
 from llmwidgets.dialects.types import Call, HTTPResponse, Reply, Request, ResponseFormat, TextPart
 from llmwidgets.dialects.types import Usage as Tokens
-from llmwidgets.engine.replies import classify_ending
+from llmwidgets.engine.endings import classify_ending
 from llmwidgets.errors import FailureCode
 from llmwidgets.schemas import read_schema
 from tests.dialects.strict import payload_of, recorded

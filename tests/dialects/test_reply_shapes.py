@@ -13,7 +13,7 @@ from llmwidgets import errors
 from llmwidgets.dialects import anthropic, gemini, openai
 from llmwidgets.dialects.response_body import to_utf8
 from llmwidgets.dialects.types import Enforcement, HTTPResponse, Usage
-from llmwidgets.engine.replies import read_reply
+from llmwidgets.engine.endings import read_reply
 from llmwidgets.errors import FailureCode, InvalidJSON, Unreachable
 from llmwidgets.schemas import parse_json
 

@@ -10,8 +10,8 @@ import llmwidgets as lw
 from llmwidgets.connections import Connection
 from llmwidgets.dialects.types import Capability, Enforcement, Reply, ResponseFormat, Usage
 from llmwidgets.engine import capability
+from llmwidgets.engine.endings import parse_reply
 from llmwidgets.engine.journal import Journal
-from llmwidgets.engine.replies import parse_reply
 from llmwidgets.engine.request_builder import Document, Plan, RequestBuilder, ResolvedVariant
 from llmwidgets.schemas import read_schema
 from tests.engine.test_every_kind import KINDS, LISTED, connected

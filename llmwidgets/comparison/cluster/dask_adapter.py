@@ -12,8 +12,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from llmwidgets.comparison.cluster.chunk_progress import ChunkProgress
-from llmwidgets.comparison.cluster.driver import WorkersLost
 from llmwidgets.comparison.cluster.worker import run_chunk
+from llmwidgets.comparison.cluster.workers import WorkersLost
 
 _ANSWER_SECONDS = 2.0
 """How long the scheduler is waited for in one question."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from llmwidgets.comparison.cluster import lease as leases
 from llmwidgets.comparison.cluster.chunk_progress import (
@@ -17,7 +17,6 @@ from llmwidgets.comparison.cluster.chunk_progress import (
     ColumnProgress,
     ProbeSummary,
 )
-from llmwidgets.comparison.cluster.folder import RunFolder
 from llmwidgets.comparison.cluster.grants import (
     RESERVED,
     FailureWords,
@@ -29,8 +28,10 @@ from llmwidgets.comparison.cluster.grants import (
     recall_capability,
 )
 from llmwidgets.comparison.cluster.readiness import WorkerLooks
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
 from llmwidgets.comparison.cluster.spec import Chunk, RunSpec
 from llmwidgets.comparison.cluster.worker import STOPPED, probe_variant, run_chunk
+from llmwidgets.comparison.cluster.workers import Cluster, WorkersLost
 from llmwidgets.connections import Policy
 from llmwidgets.dialects.types import Capability
 from llmwidgets.engine.estimate import estimate
@@ -51,45 +52,6 @@ _STOP_SECONDS = 2.0
 _LOOK_SECONDS = 0.5
 _NO_WORKERS_SECONDS = 5.0
 _GO_ON = "Run it again with the same journal to go on: what was answered is not asked again."
-
-
-class WorkersLost(Exception):
-    """Every worker that had this task has ended."""
-
-    def __init__(self, worker: str, times: int) -> None:
-        super().__init__(worker, times)
-        self.worker, self.times = worker, times
-
-
-@runtime_checkable
-class Cluster(Protocol):
-    """What a driver needs of a cluster; one adapter for each engine.
-
-    `workers` has the threads of each worker by its name, and None once the cluster is gone for
-    good. `most_slots` is how many threads there can be, where the cluster grows by itself.
-    """
-
-    @property
-    def workers(self) -> Mapping[str, int] | None: ...
-    @property
-    def most_slots(self) -> int: ...
-    def submit(
-        self,
-        name: tuple[str | int, ...],
-        work: Callable[..., Any],
-        *args: Any,
-        avoid: Collection[str] = (),
-    ) -> Any:
-        """Have a worker call this, if possible none of those to avoid; what tells the task."""
-
-    def ended(self, seconds: float) -> Iterator[tuple[Any, Any]]:
-        """The tasks that end within this time, each with its result or its exception."""
-
-    def listen(self, report: Callable[[ChunkProgress], None]) -> None:
-        """Hear how far chunks are, where workers can tell."""
-
-    def close(self) -> None:
-        """Nothing is handed out any more: forget what is open."""
 
 
 @dataclass(slots=True, eq=False)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from llmwidgets.comparison.cluster.folder import RunFolder
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
 from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
 from llmwidgets.engine.network.pacing import CONCURRENCY_MOST
 from llmwidgets.engine.request_builder import ResolvedVariant

@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import suppress
 
-from llmwidgets.comparison.cluster.folder import RunFolder
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
 from llmwidgets.errors import LLMWidgetsError
 
 _STOP = b"stop"

@@ -16,7 +16,7 @@ from llmwidgets.formatting import count
 from llmwidgets.known_keys import secret_values
 
 if TYPE_CHECKING:
-    from llmwidgets.comparison.cluster.driver import Cluster
+    from llmwidgets.comparison.cluster.workers import Cluster
     from llmwidgets.connections.connection import Connection
 
 

@@ -13,19 +13,19 @@ import platformdirs
 
 from llmwidgets.comparison.cluster.dask_adapter import DaskCluster
 from llmwidgets.comparison.cluster.dask_scheduler import check_scheduler
-from llmwidgets.comparison.cluster.driver import Cluster, ClusterRun
-from llmwidgets.comparison.cluster.folder import RunFolder
+from llmwidgets.comparison.cluster.driver import ClusterRun
 from llmwidgets.comparison.cluster.grants import texts_a_chunk
-from llmwidgets.comparison.cluster.manifest import Manifest, claim_folder, identify_texts
-from llmwidgets.comparison.cluster.part_journal import count_paid_twice
-from llmwidgets.comparison.cluster.parts import find_variants
-from llmwidgets.comparison.cluster.results.saved_run import (
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
+from llmwidgets.comparison.cluster.replies.manifest import Manifest, claim_folder, identify_texts
+from llmwidgets.comparison.cluster.replies.part_journal import count_paid_twice
+from llmwidgets.comparison.cluster.replies.parts import find_variants
+from llmwidgets.comparison.cluster.replies.saved_run import (
     RunEnd,
     note_end,
     note_run,
     stored_results,
 )
-from llmwidgets.comparison.cluster.results.stored_replies import StoredReplies
+from llmwidgets.comparison.cluster.replies.stored_replies import StoredReplies
 from llmwidgets.comparison.cluster.scoring import ScoringRun, describe_answered
 from llmwidgets.comparison.cluster.spec import (
     Chunk,
@@ -41,6 +41,7 @@ from llmwidgets.comparison.cluster.spec import (
     spec_name,
 )
 from llmwidgets.comparison.cluster.texts.text_files import StoredDocument, files_of, texts_to_count
+from llmwidgets.comparison.cluster.workers import Cluster
 from llmwidgets.comparison.core import CellKey, ResultData, Results, Rules
 from llmwidgets.comparison.measures.aggregate import adopt_aggregates
 from llmwidgets.comparison.runs import RunOptions, RunPlan, ask_for_budget, watch_run

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.results.saved_run import RunEnd, stored_results
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
+from llmwidgets.comparison.cluster.replies.saved_run import RunEnd, stored_results
 from llmwidgets.comparison.cluster.spec import (
     Chunk,
     RunSpec,
@@ -34,7 +34,7 @@ from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.schemas import Schema
 
 if TYPE_CHECKING:
-    from llmwidgets.comparison.cluster.driver import Cluster
+    from llmwidgets.comparison.cluster.workers import Cluster
 
 _WAVE, _TRIES = 2, 2
 

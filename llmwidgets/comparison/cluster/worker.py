@@ -16,10 +16,10 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, cast
 
 from llmwidgets.comparison.cluster.chunk_progress import ChunkProgress, ChunkSummary, ProbeSummary
-from llmwidgets.comparison.cluster.folder import RunFolder
 from llmwidgets.comparison.cluster.grants import FailureWords, Grant
 from llmwidgets.comparison.cluster.lease import LOOK_SECONDS, LeaseReader
-from llmwidgets.comparison.cluster.part_journal import PartJournal
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
+from llmwidgets.comparison.cluster.replies.part_journal import PartJournal
 from llmwidgets.comparison.cluster.spec import (
     Chunk,
     RunSpec,

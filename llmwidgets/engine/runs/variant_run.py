@@ -13,17 +13,15 @@ from typing import TYPE_CHECKING
 
 from llmwidgets.analysis.statistics.running_median import RunningMedian
 from llmwidgets.dialects.types import Enforcement, ResponseFormat
+from llmwidgets.engine.endings import FENCED, find_answer, internal_failure, parse_reply, to_failure
 from llmwidgets.engine.extraction import (
     BROKE,
     OTHERS_BROKE,
     Extractor,
-    internal_failure,
-    to_failure,
     unenforced_row,
 )
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.network.pacing import PauseReason
-from llmwidgets.engine.replies import FENCED, find_answer, parse_reply
 from llmwidgets.engine.runs.progress import VariantProgress, VariantState
 from llmwidgets.engine.shared_calls import shared_calls
 from llmwidgets.errors import Failure, FailureCode, LLMWidgetsError, Stopped

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.part_journal import PartJournal
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
+from llmwidgets.comparison.cluster.replies.part_journal import PartJournal
 from llmwidgets.comparison.cluster.spec import name_variant
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant

@@ -16,9 +16,9 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.comparison.cluster import driver
-from llmwidgets.comparison.cluster.driver import WorkersLost
 from llmwidgets.comparison.cluster.grants import Grant
 from llmwidgets.comparison.cluster.worker import open_run, run_chunk
+from llmwidgets.comparison.cluster.workers import WorkersLost
 from llmwidgets.comparison.runs import watch_run
 from llmwidgets.engine.run import VariantState
 from llmwidgets.errors import FieldError

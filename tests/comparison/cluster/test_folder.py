@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from llmwidgets.comparison.cluster import storage
-from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.manifest import Manifest, claim_folder, identify_texts
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
+from llmwidgets.comparison.cluster.replies.manifest import Manifest, claim_folder, identify_texts
 from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import read_schema

@@ -16,9 +16,13 @@ from functools import partial
 
 import pytest
 
-from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.part_journal import PaidTwice, PartJournal, count_paid_twice
-from llmwidgets.comparison.cluster.parts import (
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
+from llmwidgets.comparison.cluster.replies.part_journal import (
+    PaidTwice,
+    PartJournal,
+    count_paid_twice,
+)
+from llmwidgets.comparison.cluster.replies.parts import (
     log_folder,
     pack_log_entry,
     pack_part,

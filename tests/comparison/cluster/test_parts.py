@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.parts import (
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
+from llmwidgets.comparison.cluster.replies.parts import (
     find_variants,
     log_folder,
     pack_log_entry,
@@ -20,7 +20,7 @@ from llmwidgets.comparison.cluster.parts import (
     read_part,
     read_text_ids,
 )
-from llmwidgets.comparison.cluster.results.stored_replies import StoredReplies
+from llmwidgets.comparison.cluster.replies.stored_replies import StoredReplies
 from llmwidgets.dialects.types import Enforcement, ResponseFormat, Usage
 from llmwidgets.engine.journal_rows import Row, is_sound
 from llmwidgets.errors import FAILURES, InternalError

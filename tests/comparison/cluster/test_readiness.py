@@ -16,7 +16,6 @@ from pydantic import create_model
 import llmwidgets as lw
 from llmwidgets.comparison.cluster import runs
 from llmwidgets.comparison.cluster.dask_adapter import DaskCluster
-from llmwidgets.comparison.cluster.folder import RunFolder
 from llmwidgets.comparison.cluster.readiness import (
     Look,
     Version,
@@ -25,6 +24,7 @@ from llmwidgets.comparison.cluster.readiness import (
     look_at_workers,
     own_version,
 )
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
 from llmwidgets.comparison.cluster.spec import (
     RunSpec,
     SchemaNumbers,

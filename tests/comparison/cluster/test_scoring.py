@@ -20,9 +20,9 @@ import llmwidgets as lw
 from benchmarks.docubench import compared
 from benchmarks.docubench import docubench as docubench_rules
 from llmwidgets.comparison import Comparison
-from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.parts import pack_part, part_name
-from llmwidgets.comparison.cluster.results.saved_run import RunEnd, stored_results
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
+from llmwidgets.comparison.cluster.replies.parts import pack_part, part_name
+from llmwidgets.comparison.cluster.replies.saved_run import RunEnd, stored_results
 from llmwidgets.comparison.cluster.scoring import (
     AnsweredSpec,
     AnsweredVariant,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.parts import pack_part, part_name
-from llmwidgets.comparison.cluster.results import stored_replies
-from llmwidgets.comparison.cluster.results.stored_replies import StoredReplies, index_replies
+from llmwidgets.comparison.cluster.replies import stored_replies
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
+from llmwidgets.comparison.cluster.replies.parts import pack_part, part_name
+from llmwidgets.comparison.cluster.replies.stored_replies import StoredReplies, index_replies
 from llmwidgets.comparison.core import CellKey
 from llmwidgets.dialects.types import Enforcement
 from llmwidgets.engine.extraction import OTHERS_BROKE

@@ -14,8 +14,8 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
-from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.parts import as_lost, lost_row, part_name, read_part
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
+from llmwidgets.comparison.cluster.replies.parts import as_lost, lost_row, part_name, read_part
 from llmwidgets.comparison.core import ResultIndex
 from llmwidgets.dialects.types import Enforcement
 from llmwidgets.engine.extraction import OTHERS_BROKE, unenforced_row

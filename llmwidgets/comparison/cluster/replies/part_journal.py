@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple
 
-from llmwidgets.comparison.cluster.folder import Log, RunFolder
-from llmwidgets.comparison.cluster.parts import (
+from llmwidgets.comparison.cluster.replies.folder import Log, RunFolder
+from llmwidgets.comparison.cluster.replies.parts import (
     LOGS,
     log_folder,
     pack_log_entry,

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from llmwidgets.comparison.cluster.folder import RunFolder
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
 from llmwidgets.comparison.cluster.texts.text_files import TextFiles
 from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError

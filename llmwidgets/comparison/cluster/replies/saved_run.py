@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
-from llmwidgets.comparison.cluster.folder import RunFolder
-from llmwidgets.comparison.cluster.parts import part_name
-from llmwidgets.comparison.cluster.results.stored_replies import (
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
+from llmwidgets.comparison.cluster.replies.parts import part_name
+from llmwidgets.comparison.cluster.replies.stored_replies import (
     MOST_ROWS,
     StoredReplies,
     index_replies,

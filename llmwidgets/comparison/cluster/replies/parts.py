@@ -11,7 +11,7 @@ from dataclasses import MISSING, fields
 from operator import attrgetter
 from typing import Any
 
-from llmwidgets.comparison.cluster.folder import RunFolder
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
 from llmwidgets.dialects.types import Enforcement, ResponseFormat, Usage
 from llmwidgets.engine.journal_rows import Row, current_status, is_sound
 from llmwidgets.errors import FailureCode, InternalError, LLMWidgetsError

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from llmwidgets.comparison.cluster.storage import LocalStorage, Log, ObjectStorage, Storage
+from llmwidgets.comparison.cluster.replies.storage import LocalStorage, Log, ObjectStorage, Storage
 from llmwidgets.engine.journal_file import reason
 from llmwidgets.errors import FieldError, read_path
 from llmwidgets.secret import refuse_key

@@ -1,14 +1,33 @@
-"""How a reply is read: the part of it that is the answer, its JSON, or the failure that it is."""
+"""How an extraction ends: the answer in a reply, the failure that it is, or that of an error."""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import sqlite3
+from typing import TYPE_CHECKING, Any
 
 from llmwidgets.dialects.answer import fenced_block
 from llmwidgets.dialects.types import Enforcement, Reply
-from llmwidgets.errors import CutInput, Failure, Filtered, InvalidJSON, Refused, Truncated
+from llmwidgets.errors import (
+    BadRequest,
+    CutInput,
+    Failure,
+    FailureCode,
+    Filtered,
+    Forbidden,
+    InternalError,
+    InvalidJSON,
+    LLMWidgetsError,
+    PolicyError,
+    Refused,
+    Truncated,
+    name_call,
+)
 from llmwidgets.formatting import count, escape_controls
 from llmwidgets.schemas import parse_json
+
+if TYPE_CHECKING:
+    from llmwidgets.engine.request_builder import ResolvedVariant
 
 FENCED = "The reply was prose around one fenced block; only the block was read."
 _PARSER_HINT = (
@@ -93,3 +112,61 @@ def classify_ending(reply: Reply, limit: int, cut: CutInput | None) -> Failure |
         sentence = f"Thinking used up the output limit of {tokens} before the answer began."
         return Truncated(sentence, hint)
     return Truncated(f"The output limit of {tokens} was reached without a word.", hint)
+
+
+# -- The failure that an error stands for.
+
+
+def to_failure(error: LLMWidgetsError, variant: ResolvedVariant) -> Failure:
+    """The class an extraction ends in for an error that is not a failure by itself."""
+    if isinstance(error, Failure):
+        return error
+    refused = isinstance(error, PolicyError)
+    connection = variant.connection
+    return (Forbidden if refused else BadRequest)(
+        name_call(error.message, connection.label, variant.model, connection.host),
+        error.hint,
+        label=connection.label,
+        model=variant.model,
+        code=FailureCode.POLICY if refused else FailureCode.FIELD,
+    )
+
+
+def internal_failure(
+    error: BaseException, variant: ResolvedVariant, *, perhaps_answered: bool = False
+) -> InternalError:
+    """The failure for an error of this package; its words stay here, they may contain the text."""
+    code, sentence, hint = _describe(error)
+    return InternalError(
+        f"{sentence} The model is not at fault, and this text is not scored.",
+        hint,
+        label=variant.connection.label,
+        model=variant.model,
+        code=code,
+        perhaps_answered=perhaps_answered,
+    )
+
+
+def _describe(error: BaseException) -> tuple[str, str, str]:
+    """What an error was about (memory, nesting, disk, internal), a sentence and the next step."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    name = type(error).__name__
+    if isinstance(error, MemoryError):
+        return "memory", f"There was not enough memory ({name}).", "Free some memory and run again."
+    if isinstance(error, RecursionError):
+        sentence = f"The reply or the schema is nested too deeply to be read here ({name})."
+        return "nesting", sentence, "Ask for a flatter record."
+    if isinstance(error, OSError | sqlite3.Error):
+        why = f": {os.strerror(error.errno)}" if isinstance(error, OSError) and error.errno else ""
+        sentence = f"A file could not be read or written ({name}{why})."
+        return "disk", sentence, "Free space or repair the disk, then run again."
+    # The innermost module of this package that the error passed.
+    module, frame = "", error.__traceback__
+    while frame is not None:
+        name_here = str(frame.tb_frame.f_globals.get("__name__", ""))
+        module = name_here if name_here.split(".")[0] == "llmwidgets" else module
+        frame = frame.tb_next
+    sentence = f"An internal error ({name}{module and f' in {module}'}) ended this extraction."
+    hint = "The other texts went on; report it with the class and place named here."
+    return "internal", sentence, hint
