@@ -478,6 +478,7 @@ def test_each_state_of_a_variant_has_its_words() -> None:
         VariantState.AWAY: "the server does not answer; trying again, 12 s left",
         VariantState.DONE: "done",
         VariantState.STOPPED: "stopped",
+        VariantState.NO_WORKERS: "waiting for workers",
     }
 
 

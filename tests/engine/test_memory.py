@@ -136,6 +136,8 @@ class _Refusing(Handler):
 
 
 def test_a_comparison_says_it_before_the_first_call_and_is_not_refused(system, capsys):
+    # Whatever is loaded already, which a run then need not load.
+    system({"proc/meminfo": "MemAvailable: 100 kB\n"})
     with listening(_Refusing) as server:
         server.said = lambda: capsys.readouterr().err
         end = f"http://127.0.0.1:{server.server_port}/v1"
@@ -143,7 +145,7 @@ def test_a_comparison_says_it_before_the_first_call_and_is_not_refused(system, c
         texts = [f"Total {number}" for number in range(600)]
         result = lw.compare(FIELDS, texts, connection, journal=False, progress=False)
         assert _Refusing.before.startswith("llmwidgets: About ")
-        assert "4.1 MB are free. Give the texts as a Parquet file" in _Refusing.before
+        assert "102.4 kB are free. Give the texts as a Parquet file" in _Refusing.before
         assert {each.status for each in result} == {"Unauthorized"}
         lw.compare(FIELDS, texts[:3], connection, journal=False, progress=False)
         assert "llmwidgets: " not in capsys.readouterr().err

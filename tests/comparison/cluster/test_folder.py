@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llmwidgets.comparison.cluster import storage
+from llmwidgets.comparison.cluster.replies import storage
 from llmwidgets.comparison.cluster.replies.folder import RunFolder
 from llmwidgets.comparison.cluster.replies.manifest import Manifest, claim_folder, identify_texts
 from llmwidgets.engine.request_builder import Document
