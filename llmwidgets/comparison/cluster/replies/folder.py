@@ -120,7 +120,7 @@ class RunFolder:
                     "Give journal= a folder that every worker reaches by the same name, or mount "
                     f"it there {again}",
                 )
-            if isinstance(error, NotADirectoryError):
+            if isinstance(error, NotADirectoryError | FileExistsError):
                 return FieldError(
                     {"journal": f"{self.place} is a file or lies in one, and a run on a cluster "
                                 "has a folder."},
