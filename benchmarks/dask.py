@@ -84,7 +84,7 @@ def main() -> None:
         alone = _measure(lambda: bench.compare(bench.frame, "one"), None)
         _line("one process", texts, *alone, None)
         cluster = LocalCluster(
-            n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=WORKERS, threads_per_worker=1, dashboard_address="127.0.0.1:0"
         )
         with cluster, Client(cluster) as client:
             bench.compare(bench.frame.head(WORKERS * AT_ONCE), "before", client)

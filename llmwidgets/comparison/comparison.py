@@ -117,7 +117,8 @@ class Comparison(ResultData):
             return runs.run_again(self, models, **more)
         from llmwidgets.comparison.cluster.runs import folder_of, run_on_cluster
 
-        more["journal"] = more.get("journal") or folder_of(self)
+        if more.get("journal") in (None, True):
+            more["journal"] = folder_of(self)
         run = partial(run_on_cluster, cluster=cluster)
         return runs.run_again(self, models, run=run, **more)
 
@@ -319,9 +320,10 @@ def compare(
     )
     read: Callable[..., tuple[Document, ...]] = runs.read_documents
     if cluster is not None:
-        from llmwidgets.comparison.cluster.runs import name_folder, run_on_cluster
+        from llmwidgets.comparison.cluster.runs import check_cluster, name_folder, run_on_cluster
         from llmwidgets.comparison.cluster.texts.inputs import read_stored_documents
 
+        check_cluster(cluster)
         options = name_folder(options)
         place = str(options.journal)
         read = partial(read_stored_documents, cluster=cluster, place=place)

@@ -284,6 +284,8 @@ def reason(error: sqlite3.Error | OSError, path: Path) -> tuple[str, str]:
         return f"{path} is a file of another kind, and was left as it is", "Name another file"
     code = error.errno if isinstance(error, OSError) else None
     name = _primary(error)
+    if name == "SQLITE_CANTOPEN" and path.is_dir():
+        return f"{path} is a folder; without cluster= a journal is a file", "Name a file"
     if name in {"SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_FULL"}:
         # SQLite reports a full disk and a quota in three ways; the file system knows.
         code = _of_file_system(path) or code

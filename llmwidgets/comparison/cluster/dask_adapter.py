@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import secrets
 import time
@@ -31,7 +32,10 @@ class DaskCluster:
     """
 
     def __init__(self, client: Any) -> None:
+        from distributed import LocalCluster
+
         self._client, self._mark = client, secrets.token_hex(4)
+        self._has_children = isinstance(client.cluster, LocalCluster)
         self._topic = f"llmwidgets-{self._mark}"
         self._futures: dict[Any, Any] = {}
         self._only: dict[Any, frozenset[str]] = {}
@@ -79,10 +83,11 @@ class DaskCluster:
     ) -> Any:  # fmt: skip
         """Have a worker call this, which is never repeated after an error."""
         key, topic = ("lw", self._mark, *name), self._topic if work is run_chunk else None
+        parent = os.getpid() if self._has_children else None
         try:
             only = frozenset(self.workers or ()).difference(avoid) if avoid else None
             future = self._client.submit(
-                _call_named, topic, work, *args, key=key, retries=0, pure=False,
+                _call_named, topic, parent, work, *args, key=key, retries=0, pure=False,
                 workers=sorted(only) if only else None,
             )  # fmt: skip
         except Exception as error:  # noqa: BLE001 - a client that was closed: the driver will see
@@ -148,14 +153,26 @@ class DaskCluster:
                 self._client.unsubscribe_topic(self._topic)
 
 
-def _call_named(topic: str | None, work: Callable[..., Any], *args: Any) -> Any:
+def _call_named(topic: str | None, parent: int | None, work: Callable[..., Any], *args: Any) -> Any:
     """What the work returns, with the name that the cluster has for its worker."""
     from distributed import get_worker
 
     worker = get_worker()
+    _leave_group(parent)
 
     def report(progress: ChunkProgress) -> None:
         worker.log_event(topic or "", {"chunk": asdict(progress)})
 
     result = work(*args) if topic is None else work(*args, report)
     return replace(result, worker=worker.address) if hasattr(result, "worker") else result
+
+
+def _leave_group(parent: int | None) -> None:
+    """Have a worker that this driver started be in a process group of its own.
+
+    Jupyter and terminals interrupt the whole group: the worker would end in the midst of what it
+    still has to write. It ends with its parent all the same, which distributed sees to.
+    """
+    if parent is not None and hasattr(os, "setpgid") and os.getppid() == parent:
+        with suppress(OSError):
+            os.setpgid(0, 0)

@@ -64,12 +64,17 @@ def _check_client(client: Any) -> None:
         )
     from distributed import Client
 
-    connect = "from dask.distributed import Client, and cluster=Client(…) with its address."
+    connect = (
+        "from dask.distributed import Client, and then cluster=Client(…) with the scheduler's "
+        "address, or cluster=Client(LocalCluster()) on this machine (docs/scale.md)."
+    )
     if not isinstance(client, Client):
         kind = type(client).__name__
         # Clusters of Dask have an address as well, and a client is made of them.
         if hasattr(client, "scheduler_address"):
             connect = "Give cluster=Client(cluster)."
+        elif isinstance(client, str) and "://" in client:
+            connect = "from dask.distributed import Client, and then cluster=Client(…) with it."
         raise FieldError({"cluster": f"is {with_article(kind)}, not a Client."}, connect)
     if client.asynchronous:
         raise FieldError(

@@ -52,9 +52,19 @@ from llmwidgets.errors import FieldError, LLMWidgetsError
 
 
 def name_folder(options: RunOptions) -> RunOptions:
-    """The options with the run's folder by its name, a new one where none was given."""
+    """The options with the run's folder by its name, a new one where none was given.
+
+    FieldError for False: what workers answer is handed over in a folder.
+    """
     journal = options.journal
-    if journal in (None, True, False):
+    if journal is False:
+        raise FieldError(
+            {"journal": "is False, and the workers of a cluster hand their answers over in a "
+                        "folder."},
+            "Give journal= a folder that all of them reach, and delete it afterwards, or leave "
+            "cluster= out.",
+        )  # fmt: skip
+    if journal is None or journal is True:
         base = Path(platformdirs.user_cache_dir("llmwidgets")) / "runs"
         journal = base / secrets.token_hex(8)
     return replace(options, journal=str(journal))
@@ -94,12 +104,16 @@ def run_on_cluster(
     return results
 
 
+def check_cluster(cluster: Any) -> None:
+    """FieldError for what is not a cluster: before many texts are read for it."""
+    if not isinstance(cluster, Cluster):
+        check_scheduler(cluster)
+
+
 def _adapt(cluster: Any) -> Cluster:
     """A client of Dask, or what another engine has in the place of `DaskCluster`."""
-    if isinstance(cluster, Cluster):
-        return cluster
-    check_scheduler(cluster)
-    return DaskCluster(cluster)
+    check_cluster(cluster)
+    return cluster if isinstance(cluster, Cluster) else DaskCluster(cluster)
 
 
 def make_run(planned: RunPlan, rules: Rules, options: RunOptions, cluster: Any) -> ClusterRun:

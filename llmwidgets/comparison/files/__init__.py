@@ -135,7 +135,8 @@ def _tell_of_memory(path: Path) -> None:
 def _existing(path: StrPath) -> Path:
     read = read_path(path, "texts")
     if not os.path.exists(read):
-        raise FieldError(f"There is no file {path}.", "Check the path.")
+        hint = _FOR_GLOB.format(name=str(path)) if _is_glob(str(path)) else "Check the path."
+        raise FieldError(f"There is no file {path}.", hint)
     return read
 
 
@@ -186,6 +187,7 @@ def _refuse_data_set(value: Any, argument: str) -> None:
     if argument not in ("texts", "truth") or not names_data_set(value):
         return
     name = os.fspath(value[0] if isinstance(value, list | tuple) else value).strip()
+    refuse_other_table(name, argument)
     read = f"pd.read_parquet({name!r})"
     if not _URL.fullmatch(name):
         read = f"pd.concat(map(pd.read_parquet, sorted(glob.glob({name!r}))))"
@@ -193,6 +195,26 @@ def _refuse_data_set(value: Any, argument: str) -> None:
         {argument: f"{name} names files that are read where a cluster asks."},
         f"Give cluster=, a dask.distributed.Client (docs/scale.md), or a DataFrame: {read}.",
     )
+
+
+def refuse_other_table(url: str, argument: str) -> None:
+    """FieldError for the URL of a table or of texts that are not Parquet."""
+    kind = _kind_of(url)
+    if kind in (*TABLES, *_TEXTS, _PDF) and kind != ".parquet":
+        raise FieldError(
+            {argument: f"{url} is not Parquet, and nothing else is read from a URL."},
+            "Write it as Parquet, frame.to_parquet(…), or give it as a DataFrame.",
+        )
+
+
+def _is_glob(name: str) -> bool:
+    return _GLOB.fullmatch(name) is not None
+
+
+_FOR_GLOB = (
+    "A glob names Parquet files alone. Give a list of Paths: "
+    "[Path(each) for each in sorted(glob.glob({name!r}))]."
+)
 
 
 def names_file(value: Any, argument: str) -> bool:
@@ -216,7 +238,9 @@ def names_file(value: Any, argument: str) -> bool:
         named = value if value == bare else repr(value)
         raise FieldError(
             {argument: f"is a str, and there is no file {named}."},
-            f"Check the path, or give {instead}.",
+            _FOR_GLOB.format(name=bare)
+            if _is_glob(bare) and argument == "texts"
+            else f"Check the path, or give {instead}.",
         )
     if there and not is_name:
         raise FieldError(
@@ -290,10 +314,20 @@ def _list_folder(folder: Path) -> list[Path]:
     texts = [each for each in files if _kind_of(each.name) in (*_TEXTS, _PDF) and each.is_file()]
     if not texts:
         raise FieldError(
-            f"The folder {folder} contains no .txt, .md or .pdf file.",
-            "Name a folder with one such file for each text, or name a table.",
+            f"The folder {folder} contains no .txt, .md or .pdf file.", _hint_for_folder(folder)
         )
     return texts
+
+
+def _hint_for_folder(folder: Path) -> str:
+    if any(folder.glob("*.parquet")):
+        return (
+            "Its Parquet files are read where a cluster asks: give cluster= (docs/scale.md), or a "
+            f"DataFrame: pd.read_parquet({str(folder)!r})."
+        )
+    if any(folder.rglob("*.parquet")):
+        return f"Name the Parquet files in its folders: {str(folder / '**' / '*.parquet')!r}."
+    return "Name a folder with one such file for each text, or name a table."
 
 
 def _rows_of(file: File, reader: PDFReader) -> list[Row]:

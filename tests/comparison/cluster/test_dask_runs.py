@@ -230,3 +230,18 @@ def test_a_killed_driver_stops_its_workers_and_another_goes_on(client, server, t
     run.start()
     complete(run, planned, server, repeated=AT_ONCE)
     assert asked < 300
+
+
+def test_an_interrupt_of_the_whole_group_does_not_reach_the_workers(client) -> None:
+    """Jupyter and a terminal send it to every process of the kernel's or the script's group."""
+    workers = dask_adapter.DaskCluster(client)
+    here = os.getpgrp()
+    workers.submit(("group",), os.getpgrp)
+    ended: list[Any] = []
+    wait_until(lambda: bool(ended.extend(workers.ended(0.1)) or ended))
+    assert ended[0][1] != here
+    assert os.getpgrp() == here
+
+    # A worker in this process, as of LocalCluster(processes=False), stays where it is.
+    dask_adapter._leave_group(os.getpid())
+    assert os.getpgrp() == here

@@ -40,9 +40,10 @@ def test_a_way_that_others_can_listen_to_is_found(address: str) -> None:
 
 
 def refusal(cluster: Any) -> FieldError:
-    """Why `compare` does not begin; nothing is asked, and no folder is made."""
+    """Why `compare` does not begin; no text is read, nothing asked, and no folder made."""
+    texts = "/nowhere/*.parquet"
     with pytest.raises(FieldError) as refused:
-        lw.compare(invoices.Schema, invoices.texts, "demo", cluster=cluster, journal="/nowhere/run")
+        lw.compare(invoices.Schema, texts, "demo", cluster=cluster, journal="/nowhere/run")
     assert list(refused.value.problems) == ["cluster"]
     return refused.value
 

@@ -14,6 +14,9 @@ import pytest
 from llmwidgets.comparison.cluster.replies import storage
 from llmwidgets.comparison.cluster.replies.folder import RunFolder
 from llmwidgets.comparison.cluster.replies.manifest import Manifest, claim_folder, identify_texts
+from llmwidgets.comparison.cluster.runs import name_folder
+from llmwidgets.comparison.runs import RunOptions
+from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import read_schema
@@ -202,6 +205,20 @@ def test_a_folder_without_the_right_to_write(tmp_path) -> None:
     with pytest.raises(FieldError, match="may not be written"):
         folder.write("a/b", b"1")
     tmp_path.chmod(0o700)
+
+
+def test_a_journal_that_is_a_file_is_told_of_as_one(tmp_path) -> None:
+    (tmp_path / "run.sqlite").write_text("another journal")
+
+    with pytest.raises(FieldError, match="is a file or lies in one") as said:
+        RunFolder(tmp_path / "run.sqlite").write_new("run.json", b"{}")
+    assert "the folder is made" in said.value.hint
+    with pytest.raises(FieldError, match="journal: is False"):
+        name_folder(RunOptions(journal=False))
+
+    single = Journal(tmp_path)
+    single.close()
+    assert f"{tmp_path} is a folder; without cluster= a journal is a file" in single.notice
 
 
 def test_a_disk_that_went_away_is_not_made_anew_on_this_machine(tmp_path) -> None:

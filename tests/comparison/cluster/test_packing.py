@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import cloudpickle
+import pydantic
 import pytest
 
 import llmwidgets as lw
@@ -211,3 +212,27 @@ def test_what_has_no_key_is_packed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert KEY.encode() not in packed
     assert b"env:MADE_UP_KEY" in packed
+
+
+def test_what_stands_around_a_model_is_not_packed() -> None:
+    """pydantic keeps the local variables of the function that a model is defined in."""
+    a_text, a_key, client = "the words of a made-up claim", KEY, threading.Lock()
+    assert a_text
+    assert a_key
+    assert client
+
+    class Item(pydantic.BaseModel):
+        name: str
+
+    class Claim(pydantic.BaseModel):
+        number: str | None
+        items: list[Item]
+
+    packed = pack(Claim)
+
+    assert a_text.encode() not in packed
+    assert a_key.encode() not in packed
+    rebuilt = pickle.loads(packed)
+    found = rebuilt.model_validate({"number": "7", "items": [{"name": "door"}]})
+    assert found.model_dump() == {"number": "7", "items": [{"name": "door"}]}
+    assert rebuilt.model_json_schema() == Claim.model_json_schema()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +168,44 @@ def test_only_a_cluster_reads_globs_and_urls(texts: Any) -> None:
     assert "cluster=" in said.value.hint
     with pytest.raises(FieldError, match="truth: "):
         read_documents(Claim, ["one"], texts)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/*.csv", "gs://b/claims.jsonl", "file:///a.csv.gz"])
+def test_a_url_of_another_table_than_parquet_is_refused_by_its_name(url: str) -> None:
+    for reading in (lambda: read(url), lambda: lw.compare(Claim, url, "demo", journal=False)):
+        with pytest.raises(FieldError, match="is not Parquet") as said:
+            reading()
+        assert "to_parquet" in said.value.hint
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_glob_of_another_table_is_told_how_a_list_is_made(kind: Any) -> None:
+    with pytest.raises(FieldError, match="here is no file") as said:
+        read(kind("claims/*.csv"))
+    assert "sorted(glob.glob('claims/*.csv'))" in said.value.hint
+
+
+def test_a_folder_of_parquet_files_leads_to_a_cluster(tmp_path: Path) -> None:
+    folder = tmp_path / "language=en"
+    folder.mkdir()
+    pd.DataFrame({"text": ["one"]}).to_parquet(folder / "a.parquet")
+
+    with pytest.raises(FieldError) as said:
+        lw.compare(Claim, folder, "demo", journal=False)
+    assert "cluster=" in said.value.hint
+    with pytest.raises(FieldError) as said:
+        read(tmp_path)
+    (glob,) = re.findall("'(.*)'", said.value.hint)
+    assert len(read(glob)) == 1
+
+
+def test_without_pyarrow_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pd.DataFrame({"text": ["one"]}).to_parquet(tmp_path / "a.parquet")
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+
+    with pytest.raises(FieldError, match="pyarrow, which is not installed") as said:
+        read(tmp_path / "a.parquet")
+    assert "pip install pyarrow" in said.value.hint
 
 
 def test_a_text_that_has_stars_in_it_is_a_text() -> None:

@@ -120,6 +120,13 @@ class RunFolder:
                     "Give journal= a folder that every worker reaches by the same name, or mount "
                     f"it there {again}",
                 )
+            if isinstance(error, NotADirectoryError | FileExistsError):
+                return FieldError(
+                    {"journal": f"{self.place} is a file or lies in one, and a run on a cluster "
+                                "has a folder."},
+                    "Give another name: the folder is made. The journal of runs without a cluster "
+                    "stays a file of its own.",
+                )  # fmt: skip
             why, step = reason(error, Path(self.place))
             return FieldError({"journal": f"{why}."}, f"{step}, {again}")
         code = _REFUSED.search(str(error))

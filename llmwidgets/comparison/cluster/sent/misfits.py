@@ -15,13 +15,16 @@ from llmwidgets.known_keys import known_keys
 from llmwidgets.secret import A_KEY, Secret, refuse_key
 from llmwidgets.store.store import Store
 
+_NEVER_PACKED = frozenset({"__dict__", "__weakref__", "__pydantic_parent_namespace__"})
+"""Attributes of classes that stay here."""
+
 
 def pack_or_none(value: object) -> bytes | None:
-    """The value as cloudpickle writes it; None where something in it refuses."""
-    import cloudpickle
+    """The value as bytes; None where something in it refuses."""
+    from llmwidgets.comparison.cluster.sent.packer import pack_value
 
     try:
-        packed: bytes = cloudpickle.dumps(value)
+        packed = pack_value(value)
     except Exception:  # noqa: BLE001 - a foreign class can raise anything, with a value in its words
         return None
     return packed
@@ -75,7 +78,9 @@ def _parts_of(value: object) -> Iterator[tuple[str, object]]:
     elif is_dataclass(value) and not isinstance(value, type):
         yield from ((each.name, getattr(value, each.name)) for each in fields(value))
     else:
-        yield from list(getattr(value, "__dict__", {}).items())
+        for name, part in list(getattr(value, "__dict__", {}).items()):
+            if name not in _NEVER_PACKED:
+                yield name, part
 
 
 def _parts_of_function(value: FunctionType) -> Iterator[tuple[str, object]]:

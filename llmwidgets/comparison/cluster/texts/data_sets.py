@@ -25,7 +25,7 @@ from llmwidgets.comparison.cluster.texts.text_files import (
     reading,
     refuse_changed,
 )
-from llmwidgets.comparison.files import names_data_set
+from llmwidgets.comparison.files import names_data_set, refuse_other_table
 from llmwidgets.comparison.files.tables import match_names, missing_text
 from llmwidgets.comparison.values import is_blank, is_empty_cell
 from llmwidgets.errors import FieldError
@@ -94,6 +94,7 @@ def _expand_url(url: str) -> list[str]:
     from pyarrow import fs
 
     address, mark, query = url.partition("?")
+    refuse_other_table(address, "texts")
     fixed = re.split(r"[*\[]", address, maxsplit=1)[0]
     base = address if fixed == address else fixed.rpartition("/")[0]
     system, root = open_source(base + mark + query)

@@ -225,6 +225,11 @@ def reading(place: str) -> Iterator[None]:
             {"texts": f"there is no file {place} on this machine."},
             "Name the texts as every machine reaches them: in a shared folder or an object store.",
         ) from None
+    except ImportError:
+        raise FieldError(
+            {"texts": f"{place} is read by pyarrow, which is not installed here."},
+            "The extra llmwidgets[dask] has it, and so has: pip install pyarrow.",
+        ) from None
     except Exception as error:  # noqa: BLE001 - what reads files raises anything for a damaged one
         why = getattr(error, "strerror", None) or type(error).__name__
         raise FieldError(
