@@ -321,16 +321,38 @@ class Alignment:
         paired = identical(truth, value) if many else {}
         left, right = _rest(dict(enumerate(truth)), dict(enumerate(value)), paired)
         if left and right:
-            items = self._items(truth, value, pattern)
-            if fits(left, right, most):
-                paired |= self._optimal(left, right, items)
+            exact = fits(left, right, most)
+            if exact and self._are_right_in_order(left, right, pattern):
+                paired |= zip(left, right, strict=True)
+            elif exact:
+                paired |= self._optimal(left, right, self._items(truth, value, pattern))
             else:
+                items = self._items(truth, value, pattern)
                 paired |= self._roughly(left, right, items, most, notes)
             # Notes about pairs that were only tried do not belong to the record.
             self.notes = notes
         if most is None:
             self._pairs[key] = paired
         return paired
+
+    def _are_right_in_order(
+        self, left: dict[int, Any], right: dict[int, Any], pattern: str
+    ) -> bool:
+        """Whether each item has all right with the one in its place, without lists inside.
+
+        Then no other pairs have more, and none need be counted: most answers keep the order.
+        """
+        if self.own or len(left) != len(right):
+            return False
+        for one, other in zip(left.values(), right.values(), strict=True):
+            if isinstance(one, _FOLDED) and not (
+                isinstance(one, dict) and self.known.fields(one, pattern)[2]
+            ):
+                return False
+            counts = self.count(one, other, pattern)
+            if counts.right != counts.labelled:
+                return False
+        return True
 
     def _roughly(
         self,
