@@ -344,15 +344,26 @@ class Alignment:
         """
         if self.own or len(left) != len(right):
             return False
-        for one, other in zip(left.values(), right.values(), strict=True):
-            if isinstance(one, _FOLDED) and not (
-                isinstance(one, dict) and self.known.fields(one, pattern)[2]
-            ):
+        pairs = zip(left.values(), right.values(), strict=True)
+        return all(self._is_right(one, other, pattern) for one, other in pairs)
+
+    def _is_right(self, truth: Any, value: Any, pattern: str) -> bool:
+        """Whether all that an item of truth labels is right, in an item without lists inside."""
+        if isinstance(truth, dict) and isinstance(value, dict):
+            plain, silent, flat = self.known.fields(truth, pattern)
+            if not flat:
                 return False
-            counts = self.count(one, other, pattern)
-            if counts.right != counts.labelled:
+            for name, inner, each in plain:
+                given = value.get(name, NOTHING)
+                same = type(given) is type(each) and given == each
+                if not same and (is_empty(given) or not self.same(inner, each, given)):
+                    return False
+            left = [(each, value.get(name, NOTHING), inner) for name, inner, each in silent]
+        else:
+            left = [] if isinstance(truth, _FOLDED) else [(truth, value, pattern)]
+            if not left:
                 return False
-        return True
+        return all(one.right == one.labelled for one in (self.count(*each) for each in left))
 
     def _roughly(
         self,
