@@ -321,16 +321,49 @@ class Alignment:
         paired = identical(truth, value) if many else {}
         left, right = _rest(dict(enumerate(truth)), dict(enumerate(value)), paired)
         if left and right:
-            items = self._items(truth, value, pattern)
-            if fits(left, right, most):
-                paired |= self._optimal(left, right, items)
+            exact = fits(left, right, most)
+            if exact and self._are_right_in_order(left, right, pattern):
+                paired |= zip(left, right, strict=True)
+            elif exact:
+                paired |= self._optimal(left, right, self._items(truth, value, pattern))
             else:
+                items = self._items(truth, value, pattern)
                 paired |= self._roughly(left, right, items, most, notes)
             # Notes about pairs that were only tried do not belong to the record.
             self.notes = notes
         if most is None:
             self._pairs[key] = paired
         return paired
+
+    def _are_right_in_order(
+        self, left: dict[int, Any], right: dict[int, Any], pattern: str
+    ) -> bool:
+        """Whether each item has all right with the one in its place, without lists inside.
+
+        Then no other pairs have more, and none need be counted: most answers keep the order.
+        """
+        if self.own or len(left) != len(right):
+            return False
+        pairs = zip(left.values(), right.values(), strict=True)
+        return all(self._is_right(one, other, pattern) for one, other in pairs)
+
+    def _is_right(self, truth: Any, value: Any, pattern: str) -> bool:
+        """Whether all that an item of truth labels is right, in an item without lists inside."""
+        if isinstance(truth, dict) and isinstance(value, dict):
+            plain, silent, flat = self.known.fields(truth, pattern)
+            if not flat:
+                return False
+            for name, inner, each in plain:
+                given = value.get(name, NOTHING)
+                same = type(given) is type(each) and given == each
+                if not same and (is_empty(given) or not self.same(inner, each, given)):
+                    return False
+            left = [(each, value.get(name, NOTHING), inner) for name, inner, each in silent]
+        else:
+            left = [] if isinstance(truth, _FOLDED) else [(truth, value, pattern)]
+            if not left:
+                return False
+        return all(one.right == one.labelled for one in (self.count(*each) for each in left))
 
     def _roughly(
         self,

@@ -308,6 +308,8 @@ class FieldComparator:
             return True
         if comparator.kind == "exact":
             return equal
+        if equal and comparator.kind in _OF_NUMBERS and _are_exact(truth, value):
+            return True
         if comparator.kind in _SPELLINGS:
             spell = _SPELLINGS[comparator.kind]
             return spell(str(truth).strip().casefold()) == spell(str(value).strip().casefold())
@@ -426,8 +428,14 @@ def _are_far_apart(one: Any, other: Any, amount: float) -> bool:
 
 
 _NUMBERS = (int, float)
+_OF_NUMBERS = ("number", "percent")
 _EXACT = 1e15
 """Up to here a difference of floats is off by less than what is set aside for it."""
+
+
+def _are_exact(one: Any, other: Any) -> bool:
+    """Whether both are numbers that are written with all their digits."""
+    return type(one) in _NUMBERS and type(other) in _NUMBERS and abs(one) < _EXACT
 
 
 def _as_shares(one: Number, other: Number) -> list[tuple[Number, Number]]:

@@ -148,11 +148,14 @@ def _read_label(row: Any, schema: Schema, nulls: bool) -> Label:
     value = parse_cell(row) if is_text else to_jsonable(row, keep_blanks=True)
     if not isinstance(value, dict | list):
         return Label(to_jsonable(value))
-    blank = [is_blank(each) for each in _leaves(value)]
+    blanks, leaves = _count_blanks(value)
+    if nulls and blanks:
+        value = _with_nulls(value)
+    # A record without blank cells is JSON already.
     return Label(
-        to_jsonable(_with_nulls(value) if nulls else value),
+        to_jsonable(value) if is_text or blanks else value,
         by_record=is_record(row),
-        blanks=0 if nulls or all(blank) else sum(blank),
+        blanks=0 if nulls or blanks == leaves else blanks,
     )
 
 
@@ -165,12 +168,18 @@ def _with_nulls(value: Any) -> Any:
     return value
 
 
-def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(each)
-    else:
-        yield value
+def _count_blanks(value: dict[str, Any] | list[Any]) -> tuple[int, int]:
+    """How many leaves of a record are blank, and how many it has."""
+    blanks = leaves = 0
+    waiting: list[dict[str, Any] | list[Any]] = [value]
+    for folded in waiting:
+        for each in folded.values() if isinstance(folded, dict) else folded:
+            if isinstance(each, dict | list):
+                waiting.append(each)
+                continue
+            leaves += 1
+            blanks += not each.strip() if type(each) is str else is_empty_cell(each)
+    return blanks, leaves
 
 
 def _read_frame(
@@ -317,15 +326,13 @@ def unknown_keys(value: Any, tree: Tree, path: str = "") -> Iterator[Misfit]:
     if not isinstance(value, dict) or _ANY in tree:
         return
     names = [name for name in tree if name != ITEM]
-    for key, inside in value.items():
-        if not names:
-            continue
-        if key in tree:
-            yield from unknown_keys(inside, tree[key], property_path(path, key))
-        else:
+    for key, inside in value.items() if names else ():
+        if key not in tree:
             meant = "".join(property_path(path, name) for name in find_meant(key, names)[:1])
             rule = no_such_field(key, names).removesuffix(".")
             yield Misfit(property_path(path, key), rule, meant)
+        elif isinstance(inside, dict | list):
+            yield from unknown_keys(inside, tree[key], property_path(path, key))
 
 
 # -- Corrections: labels made after the run, with what was there before, and who made them.

@@ -34,6 +34,14 @@ def to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
         return value
     if type(value) is float and value == value:
         return int(value) if value.is_integer() and abs(value) < _EXACT else value
+    if type(value) is dict:
+        # Most of what a record has is JSON as it is.
+        return {
+            key if type(key) is str else str(key):
+                each if type(each) in _PLAIN_TYPES else to_jsonable(each, keep_blanks=keep_blanks)
+            for key, each in value.items()
+            if type(each) in _PLAIN_TYPES or keep_blanks or not is_empty_cell(each)
+        }  # fmt: skip
     if isinstance(value, Enum):
         return to_jsonable(value.value)
     if value is None or isinstance(value, bool):

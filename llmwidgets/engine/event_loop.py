@@ -40,12 +40,24 @@ class _Engine:
     def _run(self) -> None:
         _own.engine = self
         asyncio.set_event_loop(self.loop)
-        while True:
-            # asyncio lets these two through a task and out of the loop, although nobody means
-            # this thread by them: whoever waits for the task gets them, the others go on.
-            with contextlib.suppress(KeyboardInterrupt, SystemExit):
-                self.loop.run_forever()
-                return
+        for work in (self.loop.run_forever, self._close):
+            while True:
+                # asyncio lets these two through a task and out of the loop, although nobody means
+                # this thread by them: whoever waits for the task gets them, the others go on.
+                with contextlib.suppress(KeyboardInterrupt, SystemExit):
+                    work()
+                    break
+
+    def _close(self) -> None:
+        """Close the connections, however little was ended of what was under way."""
+        with contextlib.suppress(Exception):
+            self.loop.run_until_complete(self._close_connections())
+
+    async def _close_connections(self) -> None:
+        async with asyncio.timeout(_STOP_SECONDS - 1):
+            for close in self.closers:
+                await close()
+            await self.loop.shutdown_asyncgens()
 
     def stop(self) -> None:
         """Cancel what is under way, close the connections, end the thread."""
@@ -67,9 +79,6 @@ class _Engine:
         while not threads.done() and self.loop.time() < ends:
             await asyncio.wait([threads], timeout=_CANCEL_SECONDS)
             await self._cancel_tasks(ends, threads)
-        for close in self.closers:
-            await close()
-        await self.loop.shutdown_asyncgens()
 
     async def _cancel_tasks(self, ends: float, *kept: asyncio.Task[None]) -> None:
         tasks = asyncio.all_tasks() - {asyncio.current_task(), *kept}

@@ -10,12 +10,22 @@ import subprocess
 import sys
 import time
 from itertools import permutations
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmwidgets.analysis.alignment import MOST_WORK, PER_LISTS, align, fits, shared_room, work
+from llmwidgets.analysis.alignment import (
+    MOST_WORK,
+    PER_LISTS,
+    Alignment,
+    align,
+    fits,
+    shared_room,
+    work,
+)
+from llmwidgets.analysis.comparators import comparator_for, read_rule
 from llmwidgets.analysis.pairing import assign
 from llmwidgets.analysis.scoring import TextScore, score
 
@@ -263,3 +273,46 @@ def test_a_note_reaches_whoever_aligns():
     align(None, {"l": [f"x{at}" for at in range(500)]}, {"l": list(range(500))},
           lambda *_: False, notes)  # fmt: skip
     assert len(notes) == 1
+
+
+def test_rows_in_their_order_are_not_held_against_every_other():
+    """Truth out of a table has 18 where a reply says 18.0, so such rows are not the same bytes."""
+    compared = []
+
+    def same(pattern: str, truth: object, value: object) -> bool:
+        compared.append(pattern)
+        return comparator_for(None, {}).same(pattern, truth, value)
+
+    truth = [{"name": f"item {at}", "amount": at} for at in range(15)]
+    paired = align(None, [{**each, "amount": float(each["amount"])} for each in truth], truth, same)
+    assert [row.value for row in paired[1::2]] == list(range(15))
+    assert len(compared) == len(truth)
+
+
+WRITTEN = st.sampled_from([1, 1.0, True, 18, 18.0, "18", "x", "X ", "", "N/A", None, 2.5])
+ITEM = WRITTEN | st.dictionaries(st.sampled_from("abc"), WRITTEN | st.lists(WRITTEN, max_size=2))
+RULES = st.sampled_from([{}, {"l[]": "key:a"}, {"l[]": "match:0.7"}, {"l[].a": "exact"}])
+
+
+@settings(max_examples=100)
+@given(st.lists(ITEM, max_size=4), st.lists(st.tuples(ITEM, st.booleans()), max_size=4), RULES)
+def test_rows_right_in_their_order_count_as_if_all_pairs_were_tried(truth, others, scoring):
+    value = [other if new else own for own, (other, new) in zip(truth, others, strict=False)]
+    value = [dict(reversed(each.items())) if isinstance(each, dict) else each for each in value]
+    found = score(None, {"l": value}, {"l": truth}, scoring=scoring)
+    with patch.object(Alignment, "_are_right_in_order", lambda *_: False):
+        tried = score(None, {"l": value}, {"l": truth}, scoring=scoring)
+    states = [
+        [(cell.path, cell.truth, cell.state) for cell in each.cells] for each in (found, tried)
+    ]
+    assert states[0] == states[1]
+    assert (found.labelled, found.right, found.lists) == (tried.labelled, tried.right, tried.lists)
+
+
+@given(st.integers(-(10**20), 10**20), st.sampled_from(["number", "number:0.5", "number:1%"]))
+def test_a_whole_number_is_the_same_as_a_float(whole, rule):
+    """Also where a float is not written with all its digits, which makes it another number."""
+    comparing = comparator_for(None, {"n": read_rule("n", rule, None)})
+    as_text = comparing.same("n", str(whole), repr(float(whole)))
+    if float(whole) == whole:
+        assert comparing.same("n", whole, float(whole)) == as_text

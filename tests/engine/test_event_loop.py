@@ -205,3 +205,26 @@ def test_work_that_does_not_end_keeps_no_connection_open(stuck):
     event_loop.stop_engine()
     let.set()
     assert closed.is_set()
+
+
+def test_an_engine_that_is_late_to_end_leaves_no_connection_open(far_end, monkeypatch):
+    """As on a machine with much else to do: the loop comes round once the wait for it is over."""
+    monkeypatch.setattr(event_loop, "_STOP_SECONDS", 1.2)
+    stopping = threading.Event()
+
+    async def answer(_seen, wire) -> None:
+        wire.answer({})
+
+    async def late() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            assert stopping.wait(10)
+
+    event_loop.run_blocking(transport.send_call(Call("GET", far_end(answer).url)))
+    event_loop.submit_task(late())
+    engine = event_loop.running_engine()
+    threading.Timer(1.6, stopping.set).start()
+    event_loop.stop_engine()
+    assert transport._transports == {}
+    assert engine.loop.is_closed()
