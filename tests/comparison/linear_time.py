@@ -37,7 +37,7 @@ SCHEMA = {
 TRUTH = {"sender": "Ada", "total": 3, "lines": [{"name": "a", "total": 1}], "tags": ["x"]}
 """What is labelled; the unit stands in the replies, in the text and in one label."""
 SIMILAR = {"sender": "similar:0.8", "tags[]": "exact", "lines[].name": "similar:0.5"}
-SIZES = (30_000, 300_000)
+SIZES = (15_000, 150_000)
 SIZES_OF_TEXTS = (2_000, 20_000)
 SIZES_OF_DEMO = (3_900, 39_000)
 """The demo's models refuse a longer document."""

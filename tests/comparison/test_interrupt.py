@@ -133,8 +133,9 @@ SCHEMA = {"type": "object", "title": "Bill", "properties": {"lines": {"type": "a
 def rows(count, tag): return [{n: f"{tag} {n} {at}" for n in "abcdef"} for at in range(count)]
 def made(texts=400, lines=120):
     truth = [{"lines": rows(lines, at)} for at in range(texts)]
-    said = [{"lines": [{**row, "a": "x"} for row in rows(lines, at)]} for at in range(texts)]
-    words = [" ".join(map(str, range(10**6 + at, 10**9, 333_333))) for at in range(texts)]
+    said = [{"lines": [{**row, "a": "x"} for row in each["lines"]]} for each in truth]
+    many = " ".join(map(str, range(10**6, 10**9, 333_333)))
+    words = [f"{at} {many}" for at in range(texts)]
     return words, said, truth
 class Slow(BaseModel):
     number: str | None = None
