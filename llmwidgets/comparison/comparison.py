@@ -117,7 +117,7 @@ class Comparison(ResultData):
             return runs.run_again(self, models, **more)
         from llmwidgets.comparison.cluster.runs import folder_of, run_on_cluster
 
-        more["journal"] = more.get("journal") or folder_of(self)
+        more["journal"] = more.get("journal") or folder_of(self, reuse=more.get("reuse", True))
         run = partial(run_on_cluster, cluster=cluster)
         return runs.run_again(self, models, run=run, **more)
 
