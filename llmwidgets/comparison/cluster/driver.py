@@ -180,7 +180,9 @@ class ClusterRun:
         rows, paid = self.paid_twice
         if rows:
             were = count(rows, "answer was", "answers were")
-            notes.append(f"{were} paid twice ({dollars(paid)}): a worker was lost.")
+            notes.append(
+                f"{were} paid twice ({dollars(paid)}): a worker was lost, or another run asked too."
+            )
         if self._gone is not None:
             notes.append(f"{self._gone.message} {self._gone.hint}")
         if self.error is not None:

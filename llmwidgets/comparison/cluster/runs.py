@@ -153,7 +153,7 @@ def read_results(kind: type[Results], run: ClusterRun, planned: RunPlan, rules: 
     """What a run has come to, noted for whoever loads its folder; what is open is `Stopped`."""
     end = _end_of(run)
     with suppress(LLMWidgetsError):
-        note_end(run.folder, end)
+        note_end(run.folder, run.names, end)
     return _results(kind, run, planned, rules, end)
 
 

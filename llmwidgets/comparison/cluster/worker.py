@@ -250,7 +250,12 @@ class _ChunkWork:
         if run.stopped and (self.journal.had_part or self.journal.logs):
             # The stop can have come before all that is known was found.
             run, _ = self._ask(turn, STOPPED)
-        written, progress, reused = self._write(run)
+        try:
+            written, progress, reused = self._write(run)
+        except LLMWidgetsError as error:
+            # What the folder did not take is paid all the same.
+            words = describe_error(error)
+            return ChunkSummary(self.nothing, spent=spent, error=words, worker=worker_name())
         if settled is not None and not (written or alone):
             # Another attempt has written the part meanwhile: what it answered is in there.
             journal = self.context.journal(self.nothing.variant, self.chunk)
@@ -274,15 +279,16 @@ class _ChunkWork:
             before = _limit_budget(run, grant, self.journal)
             if settled is not None:
                 run.ask_nothing(settled.failure())
+            self.journal.on_trouble = run.stop
             run.start()
             try:
                 while not run.wait(LOOK_SECONDS):
                     if self.report is not None:
                         self.report(self._progress(run, len(shares)))
-                    # What the folder does not take would be paid and lost.
-                    if (settled is None and turn.lease.over()) or self.journal.trouble[0]:
+                    if settled is None and turn.lease.over():
                         run.stop()
             finally:
+                self.journal.on_trouble = None
                 if not run.finished:
                     run.stop()
         if run.error is not None:
