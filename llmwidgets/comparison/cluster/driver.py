@@ -39,6 +39,7 @@ from llmwidgets.engine.event_loop import StuckWait
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.request_builder import Plan, ResolvedVariant
 from llmwidgets.engine.run import VariantProgress
+from llmwidgets.engine.runs.progress import describe_form
 from llmwidgets.errors import FailureCode
 from llmwidgets.formatting import count, dollars
 
@@ -176,6 +177,12 @@ class ClusterRun:
             for column in self._columns
             if column.capability is not None and column.capability.doubt
         ]
+        for column in self._columns:
+            sums, relabelled = column.progress.sums, bool(column.unenforced)
+            notes += describe_form(
+                column.variant.label, sums.done, broken=sums.broken, fenced=sums.fenced,
+                relabelled=relabelled,
+            )  # fmt: skip
         notes += self._looks.notes
         rows, paid = self.paid_twice
         if rows:

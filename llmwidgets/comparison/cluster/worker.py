@@ -33,7 +33,8 @@ from llmwidgets.comparison.cluster.spec import (
 from llmwidgets.connections import Policy
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.capability import record_of
-from llmwidgets.engine.extraction import Extractor
+from llmwidgets.engine.endings import FENCED
+from llmwidgets.engine.extraction import BROKE, Extractor
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run
@@ -306,7 +307,7 @@ class _ChunkWork:
         reused = [
             again and row.at < self.grant.begun for row, (_, again) in zip(rows, cells, strict=True)
         ]
-        return first, _with_costs(self._progress(run), rows, reused), bytes(reused)
+        return first, _with_rows(self._progress(run), rows, reused), bytes(reused)
 
     def _progress(self, run: Run, chunks: int = 1) -> ChunkProgress:
         (now,) = run.progress
@@ -334,12 +335,16 @@ def _limit_budget(run: Run, grant: Grant, journal: PartJournal) -> float:
     return before
 
 
-def _with_costs(
+def _with_rows(
     progress: ChunkProgress, rows: Sequence[Row], reused: Sequence[bool]
 ) -> ChunkProgress:
-    """The progress with what this run paid, also by attempts that were lost."""
+    """The progress with what the rows say: what this run paid, also by attempts that were lost."""
     now = [row for row, before in zip(rows, reused, strict=True) if not before]
     unpriced = any(row.answered and row.cost is None for row in now)
     before = sum(row.cost or 0.0 for row, again in zip(rows, reused, strict=True) if again)
     cost = None if unpriced else sum(row.cost or 0.0 for row in now)
-    return replace(progress, reused=sum(reused), cost=cost, paid_before=before)
+    return replace(
+        progress, reused=sum(reused), cost=cost, paid_before=before,
+        broken=sum(BROKE in row.notes for row in rows),
+        fenced=sum(FENCED in row.notes for row in rows),
+    )  # fmt: skip

@@ -25,6 +25,7 @@ from llmwidgets.comparison.runs import watch_run
 from llmwidgets.engine.run import VariantState
 from llmwidgets.errors import FieldError
 from tests.comparison.cluster.busy_server import (
+    MARK,
     PATIENCE,
     SCHEMA,
     BusyServer,
@@ -113,6 +114,19 @@ def test_it_ends_as_a_run_of_one_process_does(server, cluster, tmp_path) -> None
     assert figures(many).equals(figures(one))
     assert [each.state for each in run.progress] == [VariantState.DONE] * 2
     assert [(each.done, each.total) for each in run.progress] == [(24, 24)] * 2
+
+
+def test_its_notes_on_replies_are_those_of_one_process(server, cluster, tmp_path) -> None:
+    server.fault, server.faulty = "ignore", f"{MARK} 7."
+    planned = plan(12, server.variant("a"))
+    run = cluster_run(planned, cluster, tmp_path / "run")
+    finished(run)
+    # Of this server it is known by now.
+    with serving_models(BusyServer, fault=server.fault, faulty=server.faulty) as other:
+        one = lw.compare(SCHEMA, texts(12), other.variant("a"), journal=False, progress=False)
+
+    assert "1 of 12 replies did not keep to the schema" in str(one.notes)
+    assert results(run, planned).notes == one.notes
 
 
 def test_no_id_of_a_text_is_in_the_name_of_a_task(server, cluster, tmp_path) -> None:
