@@ -76,7 +76,8 @@ def describe_form(
 ) -> list[str]:
     """What a variant's replies showed of how far its server holds them to a form, in sentences.
 
-    Of `done` replies so many were `broken` or `fenced`; `relabelled` once that changed its mode.
+    Of `done` replies, `broken` and `fenced` are how many kept to no form; `relabelled` says whether
+    that changed the mode of the variant.
     """
     notes = []
     if relabelled:
