@@ -118,7 +118,7 @@ class Comparison(ResultData):
         from llmwidgets.comparison.cluster.runs import folder_of, run_on_cluster
 
         if more.get("journal") in (None, True):
-            more["journal"] = folder_of(self)
+            more["journal"] = folder_of(self, reuse=more.get("reuse", True))
         run = partial(run_on_cluster, cluster=cluster)
         return runs.run_again(self, models, run=run, **more)
 

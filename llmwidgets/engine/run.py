@@ -29,11 +29,11 @@ from llmwidgets.engine.runs.progress import (
     ProgressEvent,
     VariantProgress,
     VariantState,
+    describe_form,
 )
 from llmwidgets.engine.runs.variant_run import DEAD_AFTER, VariantRun
 from llmwidgets.engine.shared_calls import shared_calls
 from llmwidgets.errors import Failure
-from llmwidgets.formatting import count
 from llmwidgets.store import auto_lock
 
 if TYPE_CHECKING:
@@ -116,20 +116,10 @@ class Run:
             known, tally = column.extractor.capability, column.tally
             if known is not None and known.doubt:
                 notes.append(f"{column.label}: {known.doubt}")
-            if column.relabelled:
-                of_all = f"{tally.broken:,} of {count(tally.done, 'reply', 'replies')}"
-                broken = of_all if tally.broken else "Earlier replies"
-                notes.append(
-                    f"{column.label}: {broken} did not keep to the schema that was sent, so"
-                    " the column is JSON only, not schema enforced."
-                )
-            if tally.fenced:
-                were = "reply was" if tally.fenced == 1 else "replies were"
-                notes.append(
-                    f"{column.label}: {tally.fenced:,} of {tally.done:,} {were} prose around one"
-                    " fenced block, and only the block was read: the server holds answers to no"
-                    " form (text only)."
-                )
+            notes += describe_form(
+                column.label, tally.done, broken=tally.broken, fenced=tally.fenced,
+                relabelled=bool(column.relabelled),
+            )  # fmt: skip
         return tuple(notes)
 
     @property

@@ -22,8 +22,8 @@ _UNDER_WAY = (
 class ChunkProgress:
     """How far a chunk is: numbers alone, since any client of a cluster can read them.
 
-    `attempt` is the number under which the driver handed it out. The rest is as in
-    VariantProgress.
+    `attempt` is the number under which the driver handed it out; `broken` and `fenced`, known at
+    the end, are the replies that kept to no form. The rest is as in VariantProgress.
     """
 
     variant: int
@@ -38,6 +38,8 @@ class ChunkProgress:
     state: str = VariantState.WAITING
     at_once: int = 0
     seconds_left: int = 0
+    broken: int = 0
+    fenced: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,11 @@ class ColumnProgress:
     def finished(self) -> bool:
         """Whether every chunk has ended."""
         return len(self.ended) == self._chunks
+
+    @property
+    def sums(self) -> ChunkProgress:
+        """The chunks that have ended, added up."""
+        return self._sums
 
     def begin(self, variant: int, chunk: int, attempt: int) -> None:
         """A chunk is handed out; only news of this attempt count from now on."""
@@ -164,6 +171,8 @@ def _added(parts: Sequence[ChunkProgress]) -> ChunkProgress:
         failures=dict(failures),
         cost=None if None in costs else sum(each or 0.0 for each in costs),
         paid_before=sum(each.paid_before for each in parts),
+        broken=sum(each.broken for each in parts),
+        fenced=sum(each.fenced for each in parts),
     )  # fmt: skip
 
 

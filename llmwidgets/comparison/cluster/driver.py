@@ -39,6 +39,7 @@ from llmwidgets.engine.event_loop import StuckWait
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.request_builder import Plan, ResolvedVariant
 from llmwidgets.engine.run import VariantProgress
+from llmwidgets.engine.runs.progress import describe_form
 from llmwidgets.errors import FailureCode
 from llmwidgets.formatting import count, dollars
 
@@ -176,11 +177,19 @@ class ClusterRun:
             for column in self._columns
             if column.capability is not None and column.capability.doubt
         ]
+        for column in self._columns:
+            sums, relabelled = column.progress.sums, bool(column.unenforced)
+            notes += describe_form(
+                column.variant.label, sums.done, broken=sums.broken, fenced=sums.fenced,
+                relabelled=relabelled,
+            )  # fmt: skip
         notes += self._looks.notes
         rows, paid = self.paid_twice
         if rows:
             were = count(rows, "answer was", "answers were")
-            notes.append(f"{were} paid twice ({dollars(paid)}): a worker was lost.")
+            notes.append(
+                f"{were} paid twice ({dollars(paid)}): a worker was lost, or another run asked too."
+            )
         if self._gone is not None:
             notes.append(f"{self._gone.message} {self._gone.hint}")
         if self.error is not None:

@@ -49,6 +49,7 @@ from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.request_builder import Document, Plan
 from llmwidgets.errors import FieldError, LLMWidgetsError
+from llmwidgets.formatting import join_truncated
 
 
 def name_folder(options: RunOptions) -> RunOptions:
@@ -70,13 +71,13 @@ def name_folder(options: RunOptions) -> RunOptions:
     return replace(options, journal=str(journal))
 
 
-def folder_of(results: ResultData) -> str:
-    """The folder in which another run finds these replies; a new one where they are in none.
+def folder_of(results: ResultData, *, reuse: bool = True) -> str:
+    """The folder in which another run finds these replies; a new one where it is to find none.
 
     A folder has the replies of all its texts, and of no others.
     """
     journal = results.journal
-    known = isinstance(journal, StoredReplies) and not results.slice_by
+    known = reuse and isinstance(journal, StoredReplies) and not results.slice_by
     place = journal.folder.place if known else name_folder(RunOptions()).journal  # type: ignore[attr-defined]
     return str(place)
 
@@ -95,12 +96,9 @@ def run_on_cluster(
         run.paid_twice = count_paid_twice(run.folder, run.names)
     results = read_results(kind, run, planned, rules)
     if not run.stopped:
-        spec = describe_answered(run.spec, run.plan)
-        # The run has closed what it submitted with.
-        scoring = ScoringRun(_adapt(cluster), run.folder, spec, run.chunks, run.plan.texts)
-        sums = scoring.run(_end_of(run))
-        if sums is not None:
-            adopt_aggregates(results, lambda: sums)
+        # What workers cannot score, since their folder or scheduler has gone, is scored here.
+        with suppress(Exception):
+            _score(results, run, cluster)
     return results
 
 
@@ -108,6 +106,16 @@ def check_cluster(cluster: Any) -> None:
     """FieldError for what is not a cluster: before many texts are read for it."""
     if not isinstance(cluster, Cluster):
         check_scheduler(cluster)
+
+
+def _score(results: ResultData, run: ClusterRun, cluster: Any) -> None:
+    """Have the workers score the results, if they can."""
+    spec = describe_answered(run.spec, run.plan)
+    # The run has closed what it submitted with.
+    scoring = ScoringRun(_adapt(cluster), run.folder, spec, run.chunks, run.plan.texts)
+    sums = scoring.run(_end_of(run))
+    if sums is not None:
+        adopt_aggregates(results, lambda: sums)
 
 
 def _adapt(cluster: Any) -> Cluster:
@@ -124,7 +132,13 @@ def make_run(planned: RunPlan, rules: Rules, options: RunOptions, cluster: Any) 
     for text in plan.texts:
         schemas.number(text.schema)
     # What cannot be sent is found out before anything of the texts is written.
-    variants = describe_variants(plan.columns, schemas, find_variants(folder))
+    there = find_variants(folder)
+    variants = describe_variants(plan.columns, schemas, there)
+    if not options.reuse and (kept := [each.label for each in variants if each.name in there]):
+        raise FieldError(
+            {"reuse": f"{folder.place} has replies of {join_truncated(kept)}, which are reused."},
+            "Give another folder as journal= to ask everything again.",
+        )
     spec = RunSpec(
         variants, schemas.specs, plan.repeats, rules, describe_policy(planned.policy), files
     )
@@ -153,7 +167,7 @@ def read_results(kind: type[Results], run: ClusterRun, planned: RunPlan, rules: 
     """What a run has come to, noted for whoever loads its folder; what is open is `Stopped`."""
     end = _end_of(run)
     with suppress(LLMWidgetsError):
-        note_end(run.folder, end)
+        note_end(run.folder, run.names, end)
     return _results(kind, run, planned, rules, end)
 
 

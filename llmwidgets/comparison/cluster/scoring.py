@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from array import array
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from llmwidgets.comparison.cluster.workers import Cluster
 
 _WAVE, _TRIES = 2, 2
+_NO_WORKERS_SECONDS = 5.0
+"""A cluster that has had no worker for so long is not waited for: the driver can score as well."""
 
 
 class AnsweredVariant(NamedTuple):
@@ -193,10 +196,11 @@ class ScoringRun:
         left, tries = deque(range(len(self._chunks))), [0] * len(self._chunks)
         under_way: dict[Any, int] = {}
         ended: dict[int, ChunkSums | None] = {}
-        following = 0
+        following, here_at = 0, time.monotonic()
         while following < len(self._chunks):
-            slots = sum((self._cluster.workers or {}).values())
-            if not slots and not under_way:
+            slots, now = sum((self._cluster.workers or {}).values()), time.monotonic()
+            here_at = now if slots else here_at
+            if not slots and (not under_way or now - here_at > _NO_WORKERS_SECONDS):
                 return
             while left and len(under_way) < _WAVE * max(1, slots):
                 at = left.popleft()

@@ -33,7 +33,8 @@ from llmwidgets.comparison.cluster.spec import (
 from llmwidgets.connections import Policy
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.capability import record_of
-from llmwidgets.engine.extraction import Extractor
+from llmwidgets.engine.endings import FENCED
+from llmwidgets.engine.extraction import BROKE, Extractor
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run
@@ -250,7 +251,12 @@ class _ChunkWork:
         if run.stopped and (self.journal.had_part or self.journal.logs):
             # The stop can have come before all that is known was found.
             run, _ = self._ask(turn, STOPPED)
-        written, progress, reused = self._write(run)
+        try:
+            written, progress, reused = self._write(run)
+        except LLMWidgetsError as error:
+            # What the folder did not take is paid all the same.
+            words = describe_error(error)
+            return ChunkSummary(self.nothing, spent=spent, error=words, worker=worker_name())
         if settled is not None and not (written or alone):
             # Another attempt has written the part meanwhile: what it answered is in there.
             journal = self.context.journal(self.nothing.variant, self.chunk)
@@ -274,15 +280,16 @@ class _ChunkWork:
             before = _limit_budget(run, grant, self.journal)
             if settled is not None:
                 run.ask_nothing(settled.failure())
+            self.journal.on_trouble = run.stop
             run.start()
             try:
                 while not run.wait(LOOK_SECONDS):
                     if self.report is not None:
                         self.report(self._progress(run, len(shares)))
-                    # What the folder does not take would be paid and lost.
-                    if (settled is None and turn.lease.over()) or self.journal.trouble[0]:
+                    if settled is None and turn.lease.over():
                         run.stop()
             finally:
+                self.journal.on_trouble = None
                 if not run.finished:
                     run.stop()
         if run.error is not None:
@@ -300,7 +307,7 @@ class _ChunkWork:
         reused = [
             again and row.at < self.grant.begun for row, (_, again) in zip(rows, cells, strict=True)
         ]
-        return first, _with_costs(self._progress(run), rows, reused), bytes(reused)
+        return first, _with_rows(self._progress(run), rows, reused), bytes(reused)
 
     def _progress(self, run: Run, chunks: int = 1) -> ChunkProgress:
         (now,) = run.progress
@@ -328,12 +335,16 @@ def _limit_budget(run: Run, grant: Grant, journal: PartJournal) -> float:
     return before
 
 
-def _with_costs(
+def _with_rows(
     progress: ChunkProgress, rows: Sequence[Row], reused: Sequence[bool]
 ) -> ChunkProgress:
-    """The progress with what this run paid, also by attempts that were lost."""
+    """The progress with what the rows say: what this run paid, also by attempts that were lost."""
     now = [row for row, before in zip(rows, reused, strict=True) if not before]
     unpriced = any(row.answered and row.cost is None for row in now)
     before = sum(row.cost or 0.0 for row, again in zip(rows, reused, strict=True) if again)
     cost = None if unpriced else sum(row.cost or 0.0 for row in now)
-    return replace(progress, reused=sum(reused), cost=cost, paid_before=before)
+    return replace(
+        progress, reused=sum(reused), cost=cost, paid_before=before,
+        broken=sum(BROKE in row.notes for row in rows),
+        fenced=sum(FENCED in row.notes for row in rows),
+    )  # fmt: skip

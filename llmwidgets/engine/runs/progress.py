@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from llmwidgets.formatting import count
+
 
 class VariantState(StrEnum):
     """What one variant of a run is doing."""
@@ -67,3 +69,27 @@ class ProgressEvent:
 
 Observer = Callable[[ProgressEvent], None]
 """Called on the engine's thread, about 20 times a second; must return soon."""
+
+
+def describe_form(
+    label: str, done: int, *, broken: int, fenced: int, relabelled: bool
+) -> list[str]:
+    """What a variant's replies showed of how far its server holds them to a form, in sentences.
+
+    Of `done` replies, `broken` and `fenced` are how many kept to no form; `relabelled` says whether
+    that changed the mode of the variant.
+    """
+    notes = []
+    if relabelled:
+        some = f"{broken:,} of {count(done, 'reply', 'replies')}" if broken else "Earlier replies"
+        notes.append(
+            f"{label}: {some} did not keep to the schema that was sent, so the column is JSON"
+            " only, not schema enforced."
+        )
+    if fenced:
+        were = "reply was" if fenced == 1 else "replies were"
+        notes.append(
+            f"{label}: {fenced:,} of {done:,} {were} prose around one fenced block, and only the"
+            " block was read: the server holds answers to no form (text only)."
+        )
+    return notes

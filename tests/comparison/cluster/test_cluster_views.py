@@ -13,10 +13,13 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.comparison import serialization
+from llmwidgets.comparison.cluster.replies.folder import RunFolder
+from llmwidgets.comparison.cluster.replies.saved_run import RunEnd, note_end
 from llmwidgets.comparison.cluster.texts.text_files import TextFiles
 from llmwidgets.comparison.core import CellKey
 from llmwidgets.demo import invoices
-from llmwidgets.errors import FieldError
+from llmwidgets.engine.journal import Row
+from llmwidgets.errors import FieldError, Stopped
 from tests.comparison.cluster.conftest import WORKERS
 
 if TYPE_CHECKING:
@@ -227,6 +230,18 @@ def test_a_run_whose_driver_died_shows_the_parts_there_are(ran: Ran, tmp_path: P
 
     assert "Stopped" in states
     assert "InternalError" not in states
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["same models", "other models"])
+def test_another_run_that_ends_later_hides_no_part(ran: Ran, tmp_path: Path, same: bool) -> None:
+    folder = copy_of(ran, tmp_path / "run")
+    names = json.loads((folder / "comparison.json").read_text())["names"]
+    stopped = Row.of_failure("", Stopped("The run was stopped.", "Run it again."))
+    rest = {(variant, 0): stopped for variant in range(len(names))}
+    note_end(RunFolder(folder), names if same else ["other-1a2b3c4d"], RunEnd({}, rest))
+
+    found = lw.load(folder)
+    assert [each.status for each in found] == [each.status for each in ran.result]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -17,12 +18,14 @@ import pytest
 import llmwidgets as lw
 from llmwidgets.comparison.cluster import driver
 from llmwidgets.comparison.cluster.grants import Grant
+from llmwidgets.comparison.cluster.replies import storage
 from llmwidgets.comparison.cluster.worker import open_run, run_chunk
 from llmwidgets.comparison.cluster.workers import WorkersLost
 from llmwidgets.comparison.runs import watch_run
 from llmwidgets.engine.run import VariantState
 from llmwidgets.errors import FieldError
 from tests.comparison.cluster.busy_server import (
+    MARK,
     PATIENCE,
     SCHEMA,
     BusyServer,
@@ -111,6 +114,19 @@ def test_it_ends_as_a_run_of_one_process_does(server, cluster, tmp_path) -> None
     assert figures(many).equals(figures(one))
     assert [each.state for each in run.progress] == [VariantState.DONE] * 2
     assert [(each.done, each.total) for each in run.progress] == [(24, 24)] * 2
+
+
+def test_its_notes_on_replies_are_those_of_one_process(server, cluster, tmp_path) -> None:
+    server.fault, server.faulty = "ignore", f"{MARK} 7."
+    planned = plan(12, server.variant("a"))
+    run = cluster_run(planned, cluster, tmp_path / "run")
+    finished(run)
+    # Of this server it is known by now.
+    with serving_models(BusyServer, fault=server.fault, faulty=server.faulty) as other:
+        one = lw.compare(SCHEMA, texts(12), other.variant("a"), journal=False, progress=False)
+
+    assert "1 of 12 replies did not keep to the schema" in str(one.notes)
+    assert results(run, planned).notes == one.notes
 
 
 def test_no_id_of_a_text_is_in_the_name_of_a_task(server, cluster, tmp_path) -> None:
@@ -353,6 +369,34 @@ def test_workers_that_come_later_get_the_work(server, cluster, tmp_path) -> None
     assert all(each.ok for each in results(run, planned))
 
 
+def test_a_disk_that_becomes_full_ends_what_would_be_paid_and_lost(
+    server, cluster, tmp_path, monkeypatch
+) -> None:
+    append, taken = storage._FileLog.append, []
+
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def append_some(log: Any, data: bytes) -> None:
+        taken.append(data)
+        if len(taken) > 8:
+            monkeypatch.setattr(storage.LocalStorage, "write_new", full)
+            full()
+        append(log, data)
+
+    server.seconds = 0.05
+    planned = plan(80, server.variant(price=PRICE))
+    run = cluster_run(planned, cluster, tmp_path / "run", concurrency=4, budget=100)
+    monkeypatch.setattr(storage._FileLog, "append", append_some)
+    finished(run)
+
+    asked = server.asked_texts.total()
+    assert asked <= 8 + 2 * 4, "what it took, what was under way, and what had begun by then"
+    assert run._purse.spent >= 6 * A_CALL
+    told = {str(each.failure) for each in results(run, planned) if not each.ok}
+    assert "no space left on" in str(told)
+
+
 def test_an_error_of_the_driver_ends_the_run_and_its_thread(
     server, cluster, tmp_path, monkeypatch
 ) -> None:
@@ -403,7 +447,8 @@ def test_what_was_paid_twice_is_said(server, cluster, tmp_path) -> None:
     finished(run)
     run.paid_twice = 3, 0.01
 
-    assert "3 answers were paid twice ($0.01): a worker was lost." in results(run, planned).notes
+    why = "a worker was lost, or another run asked too."
+    assert f"3 answers were paid twice ($0.01): {why}" in results(run, planned).notes
 
 
 def test_a_stop_loses_no_answer_of_an_earlier_run(server, cluster, tmp_path) -> None:

@@ -143,6 +143,15 @@ def test_failures_are_asked_again_and_the_part_is_completed(tmp_path, server) ->
     assert logs_of(tmp_path, name) == []
 
 
+def test_a_full_disk_is_found_out_before_anything_is_asked(tmp_path, monkeypatch) -> None:
+    def full(_file: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(FieldError, match="no space left on"):
+        PartJournal(RunFolder(tmp_path), NAME, 0)
+
+
 def test_a_disk_that_becomes_full_loses_nothing_and_is_said(tmp_path, server, monkeypatch) -> None:
     folder = RunFolder(tmp_path)
     journal = PartJournal(folder, NAME, 0)

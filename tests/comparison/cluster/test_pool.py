@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 import llmwidgets as lw
+from llmwidgets.errors import FieldError
 from tests.comparison.cluster.busy_server import (
     SCHEMA,
     BusyServer,
@@ -41,6 +43,21 @@ def test_figures_are_those_of_one_process(pool: PoolCluster, tmp_path) -> None:
 
     assert figures(many).equals(figures(one))
     assert many.verdict().sentence == one.verdict().sentence
+
+
+def test_without_reuse_all_is_asked_again_in_another_folder(pool: PoolCluster, tmp_path) -> None:
+    shared = {"cluster": pool, "journal": tmp_path / "run", "progress": False}
+    with serving_models(BusyServer) as server:
+        first = lw.compare(SCHEMA, texts(4), server.variant("a"), reuse=False, **shared)
+        with pytest.raises(FieldError, match="has replies of a, which are reused"):
+            first.rerun(reuse=False, **shared)
+        assert server.asked_texts.total() == 4
+        # Of another variant there are none.
+        first.rerun(replace(server.variant("b"), instructions="Read on."), reuse=False, **shared)
+        again = first.rerun(reuse=False, cluster=pool, progress=False)
+
+    assert server.asked_texts.total() == 12
+    assert {each.paid_before for each in again} == {None}
 
 
 def test_a_limited_server_refuses_few_of_all_workers(pool: PoolCluster, tmp_path) -> None:

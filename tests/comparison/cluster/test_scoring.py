@@ -20,6 +20,7 @@ import llmwidgets as lw
 from benchmarks.docubench import compared
 from benchmarks.docubench import docubench as docubench_rules
 from llmwidgets.comparison import Comparison
+from llmwidgets.comparison.cluster import scoring
 from llmwidgets.comparison.cluster.replies.folder import RunFolder
 from llmwidgets.comparison.cluster.replies.parts import pack_part, part_name
 from llmwidgets.comparison.cluster.replies.saved_run import RunEnd, stored_results
@@ -339,6 +340,19 @@ def test_what_a_lost_part_would_say_is_what_one_process_finds(tmp_path: Path) ->
     assert list(found.InternalError) == list(one.InternalError)
     assert list(found.accuracy) == list(one.accuracy)
     assert found.InternalError[0] >= parts.chunks[1].stop - parts.chunks[1].start
+
+
+def test_workers_that_have_all_gone_are_not_waited_for(tmp_path: Path, monkeypatch: Any) -> None:
+    class Gone(InThisProcess):
+        def submit(self, *args: Any, **more: Any) -> int:
+            self.workers = {}
+            return super().submit(*args, **more)
+
+        def ended(self, _seconds: float) -> Iterator[tuple[int, Any]]:
+            return iter(())
+
+    monkeypatch.setattr(scoring, "_NO_WORKERS_SECONDS", 0.1)
+    assert Parts(made(3), tmp_path, 3).sums(Gone()) is None
 
 
 def test_an_interrupt_leaves_the_results_to_be_scored_later(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple
@@ -99,6 +99,8 @@ class PartJournal:
         self._folder, self._variant, self._chunk = folder, variant, chunk
         self.attempt = secrets.token_hex(8)
         self.trouble = ("", "")
+        self.on_trouble: Callable[[], None] | None = None
+        """Called at each row that the folder does not take: a run that goes on pays and loses."""
         self.paid_twice = PaidTwice()
         self._rows: list[Row] = []
         self._by_key: dict[str, int] = {}
@@ -137,6 +139,8 @@ class PartJournal:
             self._log.append(entry)
         except FieldError as error:
             self._unwritten, self.trouble = entry, (error.message, error.hint)
+            if self.on_trouble is not None:
+                self.on_trouble()
         else:
             self._unwritten, self.trouble = b"", ("", "")
         return list(map(self._remember, rows))

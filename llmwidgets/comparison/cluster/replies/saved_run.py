@@ -99,11 +99,15 @@ def note_run(
     folder.remove(ENDED)
 
 
-def note_end(folder: RunFolder, end: RunEnd) -> None:
-    """Note how the chunks ended, so that the comparison is the same when it is loaded."""
+def note_end(folder: RunFolder, names: Sequence[str], end: RunEnd) -> None:
+    """Note how the chunks ended, so that the comparison is the same when it is loaded.
+
+    `names` are those of the variants: another run of the folder has others, and may end later.
+    """
     rows = list({id(row): row for row in end.rest.values()}.values())
     numbers = {id(row): at for at, row in enumerate(rows)}
     saved = {
+        "names": list(names),
         "reused": [
             [*at, base64.b64encode(flags).decode() if any(flags) else ""]
             for at, flags in end.reused.items()
@@ -264,10 +268,10 @@ def _read_files(saved: Any) -> tuple[TextFiles | None, tuple[str, ...]]:
 
 def _read_end(folder: RunFolder, names: Sequence[str], chunks: int) -> RunEnd:
     """How the chunks ended; of a driver that died, whatever parts there are."""
-    data = folder.read(ENDED)
-    if data is None:
-        return RunEnd(dict(_parts_there(folder, names, chunks)), {})
-    saved = json.loads(data)
+    data, there = folder.read(ENDED), dict(_parts_there(folder, names, chunks))
+    saved = json.loads(data or b"null")
+    if saved is None or saved["names"] != list(names):
+        return RunEnd(there, {})
     reused = {
         (int(variant), int(chunk)): base64.b64decode(flags)
         for variant, chunk, flags in saved["reused"]
@@ -275,7 +279,10 @@ def _read_end(folder: RunFolder, names: Sequence[str], chunks: int) -> RunEnd:
     rows = [Row(key="", **{name: each[name] for name in _OF_A_FAILURE}) for each in saved["rows"]]
     if not all(map(is_sound, rows)):
         raise ValueError(len(rows))
-    rest = {(int(variant), int(chunk)): rows[at] for variant, chunk, at in saved["rest"]}
+    # A worker that was left behind, or another run, can have written the part since.
+    rest = {(int(variant), int(chunk)): rows[at] for variant, chunk, at in saved["rest"]
+            if (variant, chunk) not in there}  # fmt: skip
+    reused = {**there, **reused}
     unenforced = [frozenset(map(str, each)) for each in saved["unenforced"]]
     return RunEnd(reused, rest, unenforced, tuple(map(str, saved["notes"])))
 

@@ -154,8 +154,15 @@ class LocalStorage:
             path.parent.rmdir()
 
     def open_log(self, name: str) -> Log:
-        """A new log of this name."""
-        return _FileLog(self._create(self._root / name))
+        """A new log of this name; the end of a line in it shows that there is room for more."""
+        log = _FileLog(self._create(self._root / name))
+        try:
+            log.append(b"\n")
+        except OSError:
+            with suppress(OSError):
+                log.close()
+            raise
+        return log
 
     def _draft(self, name: str, data: bytes, *, lasting: bool) -> Path:
         path = self._root / name
@@ -193,6 +200,7 @@ class LocalStorage:
         if folder != folder.parent:
             self._make_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
+        self._was_there = self._was_there or folder == self._root
 
 
 def _raise_unless_gone(error: OSError) -> None:
