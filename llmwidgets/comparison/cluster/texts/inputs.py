@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -14,8 +13,8 @@ from llmwidgets.comparison.cluster.texts.data_sets import (
     read_text_files,
     read_truth_files,
 )
+from llmwidgets.comparison.cluster.texts.frames import write_frame
 from llmwidgets.comparison.cluster.texts.text_files import StoredDocument, TextFiles
-from llmwidgets.comparison.files.tables import match_names, missing_text
 from llmwidgets.comparison.records import columns_of, is_dask_frame
 from llmwidgets.comparison.runs import read_documents
 from llmwidgets.comparison.values import find_repeated
@@ -46,7 +45,7 @@ def read_stored_documents(
     """
     notes: tuple[str, ...] = ()
     if is_dask_frame(texts):
-        texts = _write_frame(texts, cluster, place)
+        texts = write_frame(texts, cluster, place)
         notes = (f"The workers wrote the texts of the Dask DataFrame as Parquet into {texts}.",)
     schema = None if schema is None else read_schema(schema)
     fields = columns_of(leaf.path for leaf in schema.leaves) if schema is not None else ()
@@ -114,25 +113,3 @@ def _refuse_large(documents: Sequence[Document]) -> None:
             'Write them where every worker reads them, frame.to_parquet("texts.parquet"), and give '
             'the name: texts="texts.parquet" (docs/scale.md).',
         )  # fmt: skip
-
-
-def _write_frame(frame: Any, cluster: Any, place: str | None) -> str:
-    """Have the workers write a Dask DataFrame; the folder that has its files."""
-    found, unclear = match_names(frame.columns)
-    if not unclear and "text" not in found.values():
-        unclear, _ = missing_text([dict.fromkeys(frame.columns)])
-    if unclear:
-        raise FieldError(
-            {"texts": f"the Dask DataFrame {unclear}"},
-            'Rename the column with the documents: texts.rename(columns={"…": "text"}).',
-        )
-    if cluster is None or place is None:
-        raise FieldError(
-            {"texts": "is a Dask DataFrame, of which nothing is written before a run."},
-            'Write it first, texts.to_parquet("texts"), and give the name of the folder.',
-        )
-    # Written anew by each run: the same name does not mean the same rows.
-    folder = f"{place.rstrip('/')}/texts/{secrets.token_hex(4)}"
-    with cluster.as_current():
-        frame.to_parquet(folder, write_index=frame.index.name is not None)
-    return folder
