@@ -13,8 +13,8 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.comparison.cluster import dask_scheduler
+from llmwidgets.comparison.cluster.frames import write_frame, write_part
 from llmwidgets.comparison.cluster.replies.folder import RunFolder
-from llmwidgets.comparison.cluster.texts.frames import write_frame, write_part
 from llmwidgets.comparison.cluster.texts.inputs import read_stored_documents
 from llmwidgets.errors import FieldError
 

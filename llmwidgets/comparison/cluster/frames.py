@@ -8,7 +8,6 @@ from typing import Any
 
 from llmwidgets.comparison.cluster.dask_scheduler import check_scheduler
 from llmwidgets.comparison.cluster.replies.folder import RunFolder
-from llmwidgets.comparison.files.tables import match_names, missing_text
 from llmwidgets.errors import FieldError, LLMWidgetsError
 
 _HERE = (
@@ -16,25 +15,12 @@ _HERE = (
 )
 
 
-def write_frame(frame: Any, cluster: Any, place: str | None) -> str:
+def write_frame(frame: Any, cluster: Any, place: str) -> str:
     """Have the workers write a Dask DataFrame; the folder or URL that has its files.
 
     They are for their owner alone, as all of the run's folder. FieldError, without a word of a
     text, for what cannot be written, and a cluster that others can listen to.
     """
-    found, unclear = match_names(frame.columns)
-    if not unclear and "text" not in found.values():
-        unclear, _ = missing_text([dict.fromkeys(frame.columns)])
-    if unclear:
-        raise FieldError(
-            {"texts": f"the Dask DataFrame {unclear}"},
-            'Rename the column with the documents: texts.rename(columns={"…": "text"}).',
-        )
-    if cluster is None or place is None:
-        raise FieldError(
-            {"texts": "is a Dask DataFrame, of which nothing is written before a run."},
-            'Write it first, texts.to_parquet("texts"), and give the name of the folder.',
-        )
     # Its rows can be in what is sent.
     check_scheduler(cluster)
     folder = RunFolder(place)
@@ -46,7 +32,7 @@ def write_frame(frame: Any, cluster: Any, place: str | None) -> str:
 
 
 def _write_parts(frame: Any, cluster: Any, folder: RunFolder, name: str) -> None:
-    from dask import delayed
+    from dask.delayed import delayed
 
     parts, index = frame.to_delayed(), frame.index.name is not None
     names = [f"{name}/part.{at:05}.parquet" for at in range(len(parts))]
