@@ -129,7 +129,7 @@ def read_part(data: bytes, name: str = "a part") -> list[Row]:
 
 
 def is_of_size(data: bytes, rows: int) -> bool:
-    """Whether a file says that it has so many rows, and can be unpacked; nothing of it is.
+    """Whether a file says that it has this number of rows, and unpacks to what fits.
 
     True for what cannot be read at all: whoever reads it hears why.
     """
