@@ -320,13 +320,14 @@ def compare(
     )
     read: Callable[..., tuple[Document, ...]] = runs.read_documents
     if cluster is not None:
+        from llmwidgets.comparison.cluster.frames import write_frame
         from llmwidgets.comparison.cluster.runs import check_cluster, name_folder, run_on_cluster
         from llmwidgets.comparison.cluster.texts.inputs import read_stored_documents
 
         check_cluster(cluster)
         options = name_folder(options)
-        place = str(options.journal)
-        read = partial(read_stored_documents, cluster=cluster, place=place)
+        write = partial(write_frame, cluster=cluster, place=str(options.journal))
+        read = partial(read_stored_documents, write_frame=write)
     documents = read(schema, texts, truth, group=group, blank=blank)
     rules = runs.read_rules(scoring, documents)
     planned = runs.build_plan(

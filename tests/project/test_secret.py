@@ -143,3 +143,11 @@ def test_overlapping_secrets_are_masked_whole(pieces: list[str]) -> None:
     for secret in secrets:
         assert secret.reveal() not in cleaned
     assert cleaned.replace("••••", "").replace(" and ", "").strip() == ""
+
+
+def test_a_fingerprint_is_no_hash_that_another_process_can_count_out() -> None:
+    """Workers of Dask have all the same seed."""
+    key = "made-up-key-0001"
+
+    assert Secret(key).fingerprint == Secret(key).fingerprint != Secret(f"{key}2").fingerprint
+    assert Secret(key).fingerprint != hash(key)

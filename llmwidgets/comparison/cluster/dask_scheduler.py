@@ -13,7 +13,7 @@ from llmwidgets.providers.urls import is_loopback
 _GUARDED = frozenset({"tls", "wss", "inproc", "gateway"})
 """Ways that are encrypted, or that leave no process; `gateway` is Dask Gateway's, TLS as well."""
 
-_WITH_TLS = (
+WITH_TLS = (
     "Start the scheduler and the workers with --tls-ca-file, --tls-cert and --tls-key, and connect "
     'by Client("tls://HOST:8786", security=Security(tls_ca_file="ca.pem", tls_client_cert='
     '"cert.pem", tls_client_key="key.pem", require_encryption=True)). On one machine: '
@@ -37,7 +37,7 @@ def check_scheduler(client: Any) -> None:
             {"cluster": f"{who} is reached at {exposed} without TLS: others on the network could "
                         "read what is sent, and whoever connects there can read the workers' "
                         "keys."},
-            _WITH_TLS,
+            WITH_TLS,
         )  # fmt: skip
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from llmwidgets.comparison.cluster.sent.connection_spec import (
@@ -75,7 +77,11 @@ class SchemaSpec(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """A run as its workers read it. `files` has the texts by reference, None where by value."""
+    """A run as its workers read it. `files` has the texts by reference, None where by value.
+
+    `mark` is another one in each run: what a worker has read for one run (keys, rules of its
+    policy files) it reads anew for the next.
+    """
 
     variants: tuple[VariantSpec, ...]
     schemas: tuple[SchemaSpec, ...]
@@ -83,6 +89,7 @@ class RunSpec:
     scoring: Mapping[str, Any] | None
     policy: Mapping[str, Any]
     files: TextFiles | None = None
+    mark: str = field(default_factory=partial(secrets.token_hex, 8), compare=False)
 
 
 class TextSpec(NamedTuple):

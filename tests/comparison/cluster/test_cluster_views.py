@@ -248,7 +248,8 @@ def test_another_run_that_ends_later_hides_no_part(ran: Ran, tmp_path: Path, sam
     "harm",
     [
         {"repeats": 0}, {"repeats": 10**9}, {"names": []}, {"kinds": ["nothing"] * 2},
-        {"chunks": []}, {"chunks": [[3, "no"]]}, {"files": [{"place": 1}]}, {"format": "other"},
+        {"names": ["a/b"] * 2}, {"chunks": []}, {"chunks": [[3, "no"]]}, {"files": [{"place": 1}]},
+        {"format": "other"},
     ],
     ids=str,
 )  # fmt: skip
@@ -258,6 +259,43 @@ def test_a_damaged_folder_is_refused(ran: Ran, tmp_path: Path, harm: dict[str, A
     path.write_text(json.dumps(json.loads(path.read_text()) | harm))
 
     with pytest.raises(FieldError, match=r"damaged|not a saved comparison"):
+        lw.load(folder)
+
+
+@pytest.mark.parametrize("name", ["texts", "replies"])
+def test_nothing_outside_of_a_folder_is_read(ran: Ran, tmp_path: Path, name: str) -> None:
+    """What somebody else wrote may name files that would be there."""
+    folder = copy_of(ran, tmp_path / "run")
+    path = folder / "comparison.json"
+    saved = json.loads(path.read_text())
+    if name == "texts":
+        for at, (_, documents) in enumerate(saved["chunks"]):
+            (folder / f"{documents}.json").rename(tmp_path / f"{at}.json")
+        saved["chunks"] = [[size, f"../{at}"] for at, (size, _) in enumerate(saved["chunks"])]
+    else:
+        (folder / "replies" / "variant=a").mkdir()
+        saved["names"] = [f"a/../variant={each}" for each in saved["names"]]
+    path.write_text(json.dumps(saved))
+
+    with pytest.raises(FieldError, match="damaged"):
+        lw.load(folder)
+
+
+def test_more_rows_than_memory_takes_are_refused(ran: Ran, tmp_path: Path) -> None:
+    folder = copy_of(ran, tmp_path / "run")
+    path = folder / "comparison.json"
+    saved = json.loads(path.read_text())
+    few = json.loads((folder / f"{saved['chunks'][0][1]}.json").read_text())[:1]
+    (folder / f"{saved['chunks'][0][1]}.json").write_text(json.dumps(few))
+    variant = saved["variants"][0]
+    saved |= {
+        "variants": [{**variant, "label": f"v{at}"} for at in range(200)],
+        "names": saved["names"][:1] * 200, "kinds": saved["kinds"][:1] * 200,
+        "chunks": [[1, saved["chunks"][0][1]]], "repeats": 1_000_000,
+    }  # fmt: skip
+    path.write_text(json.dumps(saved))
+
+    with pytest.raises(FieldError, match="names and repeats do not fit"):
         lw.load(folder)
 
 

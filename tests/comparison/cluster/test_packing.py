@@ -166,6 +166,11 @@ def known_scorer() -> Callable[[Any, Any], bool]:
     return lambda value, truth: bool(settings) and value == truth
 
 
+def byte_scorer() -> Callable[[Any, Any], bool]:
+    key = bytearray(KEY.encode())
+    return lambda value, truth: bool(key) and value == truth
+
+
 def described() -> Plan:
     fields = [{"name": "customer", "description": f"as {SHAPED}"}]
     text = Document("1", "text", read_schema(fields), None)
@@ -175,6 +180,7 @@ def described() -> Plan:
 WRITTEN: dict[str, tuple[Callable[[], Plan], Callable[[], Any], str]] = {
     "scoring by its shape": (by_reference, shaped_scorer, "scoring"),
     "scoring by its value": (by_reference, known_scorer, "scoring"),
+    "scoring by its bytes": (by_reference, byte_scorer, "scoring"),
     "instructions": (
         lambda: by_reference(instructions=f"Use {KEY}."), str, "instructions of A"),
     "examples": (

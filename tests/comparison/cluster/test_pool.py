@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 import llmwidgets as lw
 from llmwidgets.errors import FieldError
+from llmwidgets.store.age import Identity
 from tests.comparison.cluster.busy_server import (
     SCHEMA,
     BusyServer,
@@ -23,7 +26,7 @@ from tests.comparison.cluster.busy_server import (
 )
 from tests.comparison.cluster.pool_adapter import PoolCluster
 from tests.comparison.cluster.test_driver import figures
-from tests.servers import serving_models
+from tests.servers import FAULTS, OPENAI, ModelServer, Seen, serving_models
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +76,43 @@ def test_a_limited_server_refuses_few_of_all_workers(pool: PoolCluster, tmp_path
     assert server.most_at_once <= 16
     assert any(server.refused), "the limit was met"
     assert sum(later) / len(later) <= 0.05
+
+
+class StrictServer(ModelServer):
+    """It takes the newer of two keys."""
+
+    def answer(self, seen: Seen) -> tuple[int, Any]:
+        if NEWER in str(seen.headers.get("authorization")):
+            return super().answer(seen)
+        return FAULTS[OPENAI]["key"]
+
+
+NEWER = "made-up-key-0002-3fQz7Lm2"
+
+
+def test_a_worker_reads_its_keys_anew_for_each_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was wrong the first time is put right in the store, and the same run goes on."""
+    identity, file = Identity.generate(), tmp_path / "identity"
+    identity.give(lambda spelled: file.write_text(spelled))
+    file.chmod(0o600)
+    monkeypatch.setenv("LLMWIDGETS_STORE_KEY_FILE", str(file))
+    store = lw.Store.create("acme")
+    with (
+        serving_models(StrictServer, record={"name": "Bolt"}) as server,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        ended = []
+        for key in ("made-up-key-0001-3fQz7Lm2", NEWER):
+            connection = lw.Connection(
+                "custom", name="m", endpoint=f"{server.url}/v1", label="mine", api_key=key
+            )
+            store.save(connection, replace=True)
+            result = lw.compare(
+                SCHEMA, texts(2), "mine", store=store, cluster=PoolCluster(threads),
+                journal=str(tmp_path / "run"), progress=False,
+            )  # fmt: skip
+            ended.append({result.row(cell).status for cell in result.rows.cells()})
+
+    assert ended == [{"Unauthorized"}, {"ok"}]

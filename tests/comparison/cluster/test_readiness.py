@@ -8,13 +8,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import create_model
 
 import llmwidgets as lw
-from llmwidgets.comparison.cluster import runs
+from llmwidgets.comparison.cluster import dask_adapter, runs
 from llmwidgets.comparison.cluster.dask_adapter import DaskCluster
 from llmwidgets.comparison.cluster.readiness import (
     Look,
@@ -433,3 +434,21 @@ def test_a_task_whose_workers_have_all_ended_is_given_back(
     assert ended == key
     assert isinstance(error, CancelledError)
     adapter.close()
+
+
+def test_a_worker_that_joins_later_without_tls_is_given_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others on the network could connect to it, and read its keys."""
+    address = "tcp://10.0.0.6:41001"
+    monkeypatch.setattr("distributed.get_worker", lambda: SimpleNamespace(address=address))
+    monkeypatch.setenv(NAME, KEY)
+    asked = written(tmp_path, connected())
+
+    exposed = dask_adapter._call_named(None, look_at_worker, *asked, own_version())
+    address = "tls://10.0.0.6:41001"
+    guarded = dask_adapter._call_named(None, look_at_worker, *asked, own_version())
+
+    assert exposed.reason == "it is reached without TLS."
+    assert "--tls-ca-file" in exposed.hint
+    assert guarded == Look(worker=address)

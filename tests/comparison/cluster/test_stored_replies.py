@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,27 @@ def test_a_harmed_part_leaves_the_others_readable(folder: RunFolder, harm: str) 
     assert states == ["ok"] * 3 + ["InternalError"] * 3 + ["ok"] * 2
     lost = replies.get(rows.id(CellKey(0, 4, 0)))
     assert (lost.code, lost.id) == ("journal", rows.id(CellKey(0, 4, 0)))
+
+
+@pytest.mark.parametrize("large", ["rows", "reply"])
+def test_a_part_that_would_fill_the_memory_is_not_unpacked(
+    folder: RunFolder, large: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few kilobytes that somebody else wrote can be any size."""
+    many = 50_000 if large == "rows" else 3
+    reply = "A" * (1 if large == "rows" else 23_000_000)
+    rows = [Row(key=key(0, at), status="ok", reply=f"{reply}{at}") for at in range(many)]
+    data = pack_part(rows, [""] * many, 1)
+    assert len(data) < 1_000_000
+    folder.write(part_name(NAMES[0], 0), data)
+
+    def unpack(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(stored_replies, "read_part", unpack)
+    replies = StoredReplies(folder, NAMES, SIZES)
+
+    assert replies.get(replies.row_id(0, 0, 0)).status == "InternalError"
 
 
 def test_an_unknown_id_is_a_key_error(folder: RunFolder) -> None:

@@ -29,6 +29,8 @@ _UNSAID = tuple(_DEFAULTS.get(name) for name in _NAMES)
 _FIGURES = ("seconds", "waiting_seconds", "cost")
 _COUNTS = ("tries", "timed_out")
 _LARGEST = 1e11
+_MOST_BYTES, _MOST_BYTES_A_ROW = 64_000_000, 1_000_000
+"""Of a part that is unpacked; models answer less, and whoever else wrote it anything."""
 
 
 def part_name(variant: str, chunk: int) -> str:
@@ -124,6 +126,22 @@ def read_part(data: bytes, name: str = "a part") -> list[Row]:
         raise _broken_part(name, "it has other columns")
     rows = zip(*listed, strict=True)
     return [_read_row(dict(zip(names, each, strict=True)), name) for each in rows]
+
+
+def is_of_size(data: bytes, rows: int) -> bool:
+    """Whether a file says that it has this number of rows, and unpacks to what fits.
+
+    True for what cannot be read at all: whoever reads it hears why.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        about = pq.read_metadata(io.BytesIO(data))
+        groups = (about.row_group(at) for at in range(about.num_row_groups))
+        size = sum(each.total_byte_size for each in groups)
+    except Exception:  # noqa: BLE001 - what reads files raises anything for a damaged one
+        return True
+    return bool(about.num_rows == rows and 0 <= size <= _MOST_BYTES + rows * _MOST_BYTES_A_ROW)
 
 
 def read_text_ids(data: bytes) -> tuple[list[str], int]:

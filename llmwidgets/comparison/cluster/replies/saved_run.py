@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -50,6 +51,11 @@ RUN = "comparison.json"
 ENDED = "ended.json"
 """How the chunks of the newest run ended; without it, what there are parts of was asked."""
 
+_MOST_ROWS_IN_ALL = 100_000_000
+"""Of each there is a number in memory, also where a folder has no part with it."""
+_VARIANT = re.compile(r"[^/\\\0]{1,200}")
+_DOCUMENTS = re.compile(r"documents/part-[0-9]{5,10}-[0-9a-f]{16}")
+"""The names that a driver gives: whoever loads a folder reads nothing outside of it."""
 
 _OF_A_FAILURE = ("status", "at", "message", "hint", "label", "model", "code")
 """What the row of questions that were not asked has."""
@@ -193,6 +199,7 @@ def _read_run(
     where.name = "files"
     files, notes = _read_files(saved["files"])
     where.name, chunks = "chunks", [(int(size), str(name)) for size, name in saved["chunks"]]
+    _refuse_others(_DOCUMENTS, (name for _, name in chunks))
     texts = list(
         chain.from_iterable(json.loads(folder.read(_texts_name(name)) or b"") for _, name in chunks)
     )
@@ -211,12 +218,14 @@ def _read_run(
     whole = {**saved, "texts": [{**each, "text": ""} for each in texts], "rows": ()}
     inputs = read_inputs(whole, where, make)
     names = [str(each) for each in where.entries("names", saved["names"])]
+    _refuse_others(_VARIANT, names)
     dialects = [
         PROVIDERS[each].dialect_for(model)
         for each, model in zip(where.entries("kinds", saved["kinds"]), inputs.models, strict=True)
     ]
     repeats = inputs.saved.repeats
-    if len(names) != len(inputs.variants) or not 0 < repeats <= MOST_ROWS // max(sizes):
+    most = min(MOST_ROWS // max(sizes), _MOST_ROWS_IN_ALL // max(1, len(texts) * len(names)))
+    if len(names) != len(inputs.variants) or not 0 < repeats <= most:
         where.name, where.problem = "names and repeats", "do not fit the variants and the chunks"
         raise ValueError(repeats)
     where.name = "how it ended"
@@ -226,6 +235,12 @@ def _read_run(
         _reader(inputs, dialects), variants=inputs.variants, models=inputs.models,
         texts=inputs.texts, repeats=repeats, **inputs.more,
     )  # fmt: skip
+
+
+def _refuse_others(pattern: re.Pattern[str], names: Iterable[str]) -> None:
+    for name in names:
+        if not pattern.fullmatch(name):
+            raise ValueError(name)
 
 
 def _reader(inputs: Inputs, dialects: Sequence[Any]) -> Callable[[Row, CellKey, bool], Extraction]:
@@ -254,8 +269,8 @@ def _read_files(saved: Any) -> tuple[TextFiles | None, tuple[str, ...]]:
     for each in files:
         if not isinstance(each.place, str) or not isinstance(each.column, str):
             raise TypeError(each.place)
-        # Nothing is asked of an object store that a folder names before somebody looks.
-        if "://" in each.place:
+        # Nothing is asked of a machine that a folder names before somebody looks.
+        if "://" in each.place or each.place.startswith(("//", "\\\\")):
             continue
         try:
             refuse_changed(each)

@@ -15,7 +15,13 @@ from itertools import accumulate
 from typing import Any
 
 from llmwidgets.comparison.cluster.replies.folder import RunFolder
-from llmwidgets.comparison.cluster.replies.parts import as_lost, lost_row, part_name, read_part
+from llmwidgets.comparison.cluster.replies.parts import (
+    as_lost,
+    is_of_size,
+    lost_row,
+    part_name,
+    read_part,
+)
 from llmwidgets.comparison.core import ResultIndex
 from llmwidgets.dialects.types import Enforcement
 from llmwidgets.engine.extraction import OTHERS_BROKE, unenforced_row
@@ -132,7 +138,8 @@ class StoredReplies(Journal):
         name = part_name(self.names[variant], self._first + chunk)
         try:
             data = self.folder.read(name)
-            rows = [] if data is None else read_part(data, name)
+            there = data is not None and is_of_size(data, self.sizes[chunk])
+            rows = read_part(data or b"", name) if there else []
         except LLMWidgetsError as error:
             yield Row.of_failure("", as_lost(error, name))
             return
@@ -154,6 +161,8 @@ class StoredReplies(Journal):
                 keys: list[str] = []
                 with suppress(Exception):
                     data = self.folder.read(part_name(name, chunk)) or b""
+                    if not is_of_size(data, size):
+                        continue
                     columns = pq.read_table(io.BytesIO(data), columns=["key", "status"])
                     keys, states = (columns.column(each).to_pylist() for each in (0, 1))
                 if len(keys) != size:

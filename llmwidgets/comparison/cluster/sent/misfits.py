@@ -118,7 +118,7 @@ def _texts_of(packed: bytes) -> bytes:
     return b"\n".join(
         each.encode("utf-8", "replace") if isinstance(each, str) else each
         for each in found
-        if isinstance(each, str | bytes)
+        if isinstance(each, str | bytes | bytearray)
     )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -37,16 +36,16 @@ _SHARED_STRINGS = 50_000
 
 def read_stored_documents(
     schema: Any, texts: Any, truth: Any = None, *, group: Any = None, blank: Any = None,
-    cluster: Any = None, place: str | None = None,
+    write_frame: Callable[[Any], str] | None = None,
 ) -> tuple[Document, ...]:  # fmt: skip
     """The texts, their words left in their files where they are given by reference.
 
-    The workers of `cluster` write a Dask DataFrame into the run's folder, `place`. FieldError
-    names what misfits, as for texts by value, of which only a few may be.
+    `write_frame` writes a Dask DataFrame, and gives the folder that has its files. FieldError names
+    what misfits, as for texts by value, of which only a few may be.
     """
     notes: tuple[str, ...] = ()
     if is_dask_frame(texts):
-        texts = _write_frame(texts, cluster, place)
+        texts = _write_frame(texts, write_frame)
         notes = (f"The workers wrote the texts of the Dask DataFrame as Parquet into {texts}.",)
     schema = None if schema is None else read_schema(schema)
     fields = columns_of(leaf.path for leaf in schema.leaves) if schema is not None else ()
@@ -116,8 +115,7 @@ def _refuse_large(documents: Sequence[Document]) -> None:
         )  # fmt: skip
 
 
-def _write_frame(frame: Any, cluster: Any, place: str | None) -> str:
-    """Have the workers write a Dask DataFrame; the folder that has its files."""
+def _write_frame(frame: Any, write: Callable[[Any], str] | None) -> str:
     found, unclear = match_names(frame.columns)
     if not unclear and "text" not in found.values():
         unclear, _ = missing_text([dict.fromkeys(frame.columns)])
@@ -126,13 +124,9 @@ def _write_frame(frame: Any, cluster: Any, place: str | None) -> str:
             {"texts": f"the Dask DataFrame {unclear}"},
             'Rename the column with the documents: texts.rename(columns={"…": "text"}).',
         )
-    if cluster is None or place is None:
+    if write is None:
         raise FieldError(
             {"texts": "is a Dask DataFrame, of which nothing is written before a run."},
             'Write it first, texts.to_parquet("texts"), and give the name of the folder.',
         )
-    # Written anew by each run: the same name does not mean the same rows.
-    folder = f"{place.rstrip('/')}/texts/{secrets.token_hex(4)}"
-    with cluster.as_current():
-        frame.to_parquet(folder, write_index=frame.index.name is not None)
-    return folder
+    return write(frame)
