@@ -111,7 +111,7 @@ class ClusterRun:
         self.error: BaseException | None = None
         self.paid_twice: tuple[int, float] = 0, 0.0
         """How many answers were paid twice, and what for in US dollars; known after the end."""
-        self._cluster, self._digest, self._texts = cluster, digest, texts
+        self._cluster, self.digest, self._texts = cluster, digest, texts
         self._budget, (limit, self._whose) = budget, policy.budget(budget)
         self._purse, self._shares = Purse(limit), Shares(concurrency)
         self._strict = concurrency is not None
@@ -339,7 +339,7 @@ class ClusterRun:
         grant = self._grant(column, task)
         if grant is None:
             return False
-        label, place = column.variant.label, (self.folder.place, self._digest, column.number)
+        label, place = column.variant.label, (self.folder.place, self.digest, column.number)
         if (chunk := task.chunk) is None:
             name: tuple[str | int, ...] = (label, "probe", task.attempt)
             key = self._cluster.submit(name, probe_variant, *place, grant, avoid=avoid)
@@ -448,7 +448,7 @@ class ClusterRun:
             unenforced=tuple(column.unenforced), failure=failure,
         )  # fmt: skip
         texts = None if self._texts is None else self._texts(chunk)
-        made = run_chunk(self.folder.place, self._digest, task.variant, chunk, grant, texts)
+        made = run_chunk(self.folder.place, self.digest, task.variant, chunk, grant, texts)
         if made.reused:
             return made
         size = (chunk.stop - chunk.start) * self.plan.repeats

@@ -26,7 +26,7 @@ from llmwidgets.comparison.cluster.replies.saved_run import (
     stored_results,
 )
 from llmwidgets.comparison.cluster.replies.stored_replies import StoredReplies
-from llmwidgets.comparison.cluster.scoring import ScoringRun, describe_answered
+from llmwidgets.comparison.cluster.scoring import ScoringRun
 from llmwidgets.comparison.cluster.spec import (
     Chunk,
     RunSpec,
@@ -42,10 +42,9 @@ from llmwidgets.comparison.cluster.spec import (
 )
 from llmwidgets.comparison.cluster.texts.text_files import StoredDocument, files_of, texts_to_count
 from llmwidgets.comparison.cluster.workers import Cluster
-from llmwidgets.comparison.core import CellKey, ResultData, Results, Rules
+from llmwidgets.comparison.core import ResultData, Results, Rules
 from llmwidgets.comparison.measures.aggregate import adopt_aggregates
 from llmwidgets.comparison.runs import RunOptions, RunPlan, ask_for_budget, watch_run
-from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.request_builder import Document, Plan
 from llmwidgets.errors import FieldError, LLMWidgetsError
@@ -85,9 +84,8 @@ def run_on_cluster(
         run.paid_twice = count_paid_twice(run.folder, run.names)
     results = read_results(kind, run, planned, rules)
     if not run.stopped:
-        spec = describe_answered(run.spec, run.plan)
         # The run has closed what it submitted with.
-        scoring = ScoringRun(_adapt(cluster), run.folder, spec, run.chunks, run.plan.texts)
+        scoring = ScoringRun(_adapt(cluster), run.folder, run.digest, run.chunks, run.plan)
         sums = scoring.run(_end_of(run))
         if sums is not None:
             adopt_aggregates(results, lambda: sums)
@@ -131,7 +129,7 @@ def make_run(planned: RunPlan, rules: Rules, options: RunOptions, cluster: Any) 
     )  # fmt: skip
     # What a loaded folder shows of a run whose driver dies.
     unasked = _results(ResultData, run, planned, rules, RunEnd({}, {}))
-    note_run(folder, unasked, run.names, [each.connection.kind for each in plan.columns], chunks)
+    note_run(folder, unasked, run.names, chunks)
     return run
 
 
@@ -181,14 +179,8 @@ def _results(
     kind: type[Results], run: ClusterRun, planned: RunPlan, rules: Rules, end: RunEnd
 ) -> Results:
     plan = planned.plan
-
-    def read(row: Row, cell: CellKey, again: bool) -> Extraction:
-        column, document = plan.columns[cell.variant], plan.texts[cell.text]
-        return read_extraction(column, document, cell.repeat, row, reused=again)
-
     return stored_results(
-        kind, run.folder, run.names, [each.stop - each.start for each in run.chunks], end, read,
-        variants=planned.variants, models=tuple(each.model for each in plan.columns),
-        texts=plan.texts, repeats=plan.repeats, scoring=rules, notes=planned.notes,
-        columns=plan.columns,
+        kind, run.folder, run.names, [each.stop - each.start for each in run.chunks], end,
+        plan.columns, variants=planned.variants, texts=plan.texts, repeats=plan.repeats,
+        scoring=rules, notes=planned.notes, columns=plan.columns,
     )  # fmt: skip

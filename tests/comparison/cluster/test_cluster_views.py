@@ -232,7 +232,7 @@ def test_a_run_whose_driver_died_shows_the_parts_there_are(ran: Ran, tmp_path: P
 @pytest.mark.parametrize(
     "harm",
     [
-        {"repeats": 0}, {"repeats": 10**9}, {"names": []}, {"kinds": ["nothing"] * 2},
+        {"repeats": 0}, {"repeats": 10**9}, {"names": []}, {"dialects": ["nothing"] * 2},
         {"chunks": []}, {"chunks": [[3, "no"]]}, {"files": [{"place": 1}]}, {"format": "other"},
     ],
     ids=str,

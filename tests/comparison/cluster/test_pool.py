@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 
 import llmwidgets as lw
+from llmwidgets.comparison.cluster.texts.inputs import read_stored_documents
+from llmwidgets.comparison.runs import build_plan
 from tests.comparison.cluster.busy_server import (
     SCHEMA,
     BusyServer,
@@ -56,3 +58,22 @@ def test_a_limited_server_refuses_few_of_all_workers(pool: PoolCluster, tmp_path
     assert server.most_at_once <= 16
     assert any(server.refused), "the limit was met"
     assert sum(later) / len(later) <= 0.05
+
+
+def test_a_loaded_folder_reads_replies_in_the_format_of_the_address(tmp_path, monkeypatch) -> None:
+    """That of a Foundry connection is its address's, which its kind alone does not tell."""
+    monkeypatch.setenv("MADE_UP_KEY", "made-up-key-0001")
+    claude = lw.Connection(
+        "azure_ai_foundry", api_key="env:MADE_UP_KEY", model="claude-sonnet-5",
+        endpoint="https://acme.services.ai.azure.com/anthropic/v1/messages",
+    )  # fmt: skip
+    total = {"type": "number", "minimum": 0}
+    schema = {"type": "object", "properties": {"total": total}, "required": ["total"]}
+    planned = build_plan(read_stored_documents(schema, texts(2)), [claude])
+    with ThreadPoolExecutor(1) as threads:
+        run = cluster_run(planned, PoolCluster(threads), tmp_path / "run")
+    made, loaded = results(run, planned), lw.load(tmp_path / "run")
+
+    assert made.columns[0].dialect.NAME == "anthropic_messages"
+    assert [each.losses for each in loaded] == [each.losses for each in made]
+    assert all(each.losses for each in made), "it is not held to the minimum"
