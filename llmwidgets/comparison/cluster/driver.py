@@ -19,31 +19,31 @@ from llmwidgets.comparison.cluster.chunk_progress import (
 )
 from llmwidgets.comparison.cluster.grants import (
     RESERVED,
-    FailureWords,
     Grant,
     Purse,
     Share,
     Shares,
+)
+from llmwidgets.comparison.cluster.readiness import WorkerLooks
+from llmwidgets.comparison.cluster.replies.capabilities import (
     keep_capability,
     recall_capability,
 )
-from llmwidgets.comparison.cluster.readiness import WorkerLooks
 from llmwidgets.comparison.cluster.replies.folder import RunFolder
+from llmwidgets.comparison.cluster.sent.failure_words import STOPPED, FailureWords
 from llmwidgets.comparison.cluster.spec import Chunk, RunSpec
-from llmwidgets.comparison.cluster.worker import STOPPED, probe_variant, run_chunk
-from llmwidgets.comparison.cluster.workers import Cluster, WorkersLost
+from llmwidgets.comparison.cluster.worker import probe_variant, run_chunk
+from llmwidgets.comparison.cluster.workers import Cluster, WorkersLost, room_for_tasks, slots_of
 from llmwidgets.connections import Policy
 from llmwidgets.dialects.types import Capability
-from llmwidgets.engine.estimate import estimate
-from llmwidgets.engine.event_loop import StuckWait
+from llmwidgets.engine.estimate import estimate, over_budget
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.request_builder import Plan, ResolvedVariant
 from llmwidgets.engine.run import VariantProgress
+from llmwidgets.engine.runs.background import BackgroundRun
 from llmwidgets.errors import FailureCode
 from llmwidgets.formatting import count, dollars
 
-_WAVE = 2
-"""Tasks handed out for each slot: what is not handed out needs no cancel."""
 _TRIES = 3
 """How often a chunk is tried that fails, each time on another worker where there is one."""
 _AGAIN_AT_ONCE = 8
@@ -92,13 +92,11 @@ class _Column:
         return self.variant.connection.label, self.variant.target.url
 
 
-class ClusterRun:
+class ClusterRun(BackgroundRun):
     """A run whose chunks workers ask; it is followed and stopped like a `Run`.
 
     `concurrency` is the most calls at once of each connection over all workers, `budget` in US
     dollars for all of them; the policy's own limit counts if it is smaller.
-
-    >>> run.start(); run.wait(); run.progress[0].done   # doctest: +SKIP
     """
 
     def __init__(
@@ -107,8 +105,7 @@ class ClusterRun:
         budget: float | None = None, texts: Callable[[Chunk], tuple[str, ...]] | None = None,
     ) -> None:  # fmt: skip
         self.plan, self.chunks, self.folder, self.spec = plan, tuple(chunks), folder, spec
-        self.begun = self.stopped = False
-        self.error: BaseException | None = None
+        super().__init__()
         self.paid_twice: tuple[int, float] = 0, 0.0
         """How many answers were paid twice, and what for in US dollars; known after the end."""
         self._cluster, self.digest, self._texts = cluster, digest, texts
@@ -129,7 +126,6 @@ class ClusterRun:
         self._gone: FailureWords | None = None
         self._lease: leases.LeaseKeeper | None = None
         self._starting = threading.Lock()
-        self._finished = threading.Event()
 
     # -- What is told of it, from any thread.
 
@@ -137,11 +133,6 @@ class ClusterRun:
     def names(self) -> tuple[str, ...]:
         """The names under which the variants have their replies in the folder."""
         return tuple(each.name for each in self.spec.variants)
-
-    @property
-    def finished(self) -> bool:
-        """Whether every chunk has ended."""
-        return self._finished.is_set()
 
     @property
     def progress(self) -> tuple[VariantProgress, ...]:
@@ -192,18 +183,6 @@ class ClusterRun:
         """Begin on a thread of its own and return."""
         threading.Thread(target=self._main, name="llmwidgets-cluster", daemon=True).start()
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end; whatever ends the wait stops the run. Whether the run is over."""
-        try:
-            StuckWait().refuse(begun=True)
-            # A wait without an end cannot be interrupted on Windows.
-            while timeout is None and not self._finished.wait(0.5):
-                pass
-            return self._finished.wait(timeout)
-        except BaseException:
-            self.stop()
-            raise
-
     def stop(self) -> None:
         """Have every worker stop; what is open ends as Stopped. Returns at once."""
         with self._starting:
@@ -211,11 +190,6 @@ class ClusterRun:
             self.stopped, lease = True, self._lease
         if lease is not None and not self.finished:
             lease.stop()
-
-    def end(self, patience: float) -> bool:
-        """Stop, and wait at most `patience` seconds for the end. Whether the run is over."""
-        self.stop()
-        return self._finished.wait(patience)
 
     # -- The driver's thread.
 
@@ -265,20 +239,16 @@ class ClusterRun:
         found = self._cluster.workers
         self._looked_at = time.monotonic()
         if found is None:
-            self._gone = FailureWords(
-                "InternalError",
-                "The cluster is gone: its scheduler ended, or the client was closed.",
-                _GO_ON, FailureCode.CLUSTER,
-            )  # fmt: skip
+            self._gone = FailureWords.of_cluster(
+                "The cluster is gone: its scheduler ended, or the client was closed.", _GO_ON
+            )
             return
         self._looks.begin(found)
         self._workers = {at: n for at, n in found.items() if at not in self._looks.unready}
         if (refusal := self._looks.refusal) is not None:
             if not self._attempt:
                 raise refusal
-            self._gone = FailureWords(
-                "InternalError", refusal.message, refusal.hint, FailureCode.CLUSTER
-            )
+            self._gone = FailureWords.of_cluster(refusal.message, refusal.hint)
         if found or not self._slots_at:
             self._slots_at = now
 
@@ -289,10 +259,9 @@ class ClusterRun:
             lease.stop()
         failure = self._gone or STOPPED
         if self.error is not None:
-            failure = FailureWords(
-                "InternalError", "The driver of the run ended by an internal error.", _GO_ON,
-                FailureCode.CLUSTER,
-            )  # fmt: skip
+            failure = FailureWords.of_cluster(
+                "The driver of the run ended by an internal error.", _GO_ON
+            )
         if self._gone is not None and self._under_way:
             # Workers that are still there write what they have.
             time.sleep(2 * leases.LOOK_SECONDS)
@@ -305,13 +274,9 @@ class ClusterRun:
 
     # -- Handing out.
 
-    @property
-    def _slots(self) -> int:
-        return sum(self._workers.values())
-
     def _hand_out(self) -> None:
         """Hand out as much as slots, calls and money allow; the variants take turns."""
-        room = _WAVE * max(1, self._slots) - len(self._under_way)
+        room = room_for_tasks(self._workers, len(self._under_way))
         waiting: list[_Column] = []
         while room > 0:
             ready = [each for each in self._columns if each.left and each not in waiting]
@@ -392,7 +357,7 @@ class ClusterRun:
 
     def _at_once(self, column: _Column) -> int:
         """How many tasks of this connection can run at once, beside those of the others."""
-        slots = max(self._slots, self._cluster.most_slots if self._strict else 0)
+        slots = max(slots_of(self._workers), self._cluster.most_slots if self._strict else 0)
         open_ = {each.connection for each in self._columns if each.left or each.under_way}
         return max(1, -(-slots // max(1, len(open_))))
 
@@ -415,13 +380,9 @@ class ClusterRun:
     def _end_for_money(self, column: _Column) -> None:
         """Nothing more of the variant can be paid: what ran out keeps its rows."""
         if column.over is None:
-            limit, spent = dollars(self._purse.limit or 0.0), dollars(self._purse.spent)
-            column.over = FailureWords(
-                "OverBudget",
-                f"{spent} of {limit} is spent, and the next call could cost more than the rest.",
-                f"The limit is set by {self._whose}: run fewer texts or a cheaper model."
-                if self._whose
-                else "Raise the budget and run it again: what is answered is not paid twice.",
+            limit = self._purse.limit or 0.0
+            column.over = FailureWords.of(
+                over_budget(self._purse.spent, limit, self._whose, "more than the rest")
             )
         self._end_column(column)
 
@@ -562,7 +523,7 @@ class ClusterRun:
         else:
             message = f"{which} of {label} was lost by the cluster ({type(error).__name__})."
             hint = _GO_ON
-        return FailureWords("InternalError", message, hint, FailureCode.CLUSTER)
+        return FailureWords.of_cluster(message, hint)
 
     def _hear(self, news: ChunkProgress) -> None:
         if 0 <= news.variant < len(self._columns):

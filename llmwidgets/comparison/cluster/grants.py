@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections import defaultdict
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from llmwidgets.comparison.cluster.replies.folder import RunFolder
-from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
+from llmwidgets.comparison.cluster.sent.failure_words import FailureWords
+from llmwidgets.dialects.types import Capability
 from llmwidgets.engine.network.pacing import CONCURRENCY_MOST
-from llmwidgets.engine.request_builder import ResolvedVariant
-from llmwidgets.errors import FAILURES, CallError, Failure, FailureCode, InternalError
 
 RESERVED = 1.5
 """How much of its estimate is set aside for a chunk; what it does not use it gives back."""
-
-
-def texts_a_chunk(texts: int, repeats: int, slots: int) -> int:
-    """How many texts a chunk has: some 500 questions, fewer if slots were idle otherwise."""
-    return max(1, min(500 // repeats, -(-texts // max(1, slots))))
-
-
-class FailureWords(NamedTuple):
-    """A failure as it travels between processes: its class by name, never an exception."""
-
-    kind: str
-    message: str
-    hint: str
-    code: str = ""
-
-    @classmethod
-    def of(cls, failure: Failure) -> FailureWords:
-        """The words of a failure."""
-        code = getattr(failure, "code", "")
-        return cls(type(failure).__name__, failure.message, failure.hint, code)
-
-    def failure(self) -> Failure:
-        """The failure; one of the cluster for a class that no extraction ends in."""
-        kind = FAILURES.get(self.kind, InternalError)
-        code = FailureCode.CLUSTER if self.kind not in FAILURES else self.code
-        if issubclass(kind, CallError | InternalError):
-            return kind(self.message, self.hint, code=code)
-        return kind(self.message, self.hint)
 
 
 class Grant(NamedTuple):
@@ -161,30 +128,3 @@ class Purse:
         """A task has ended, and spent so much of what was set aside for it."""
         self._open.pop(task, None)
         self.spent += spent
-
-
-# -- What a model enforces, kept in the folder: a run that goes on need not find it out again.
-
-
-def keep_capability(folder: RunFolder, variant: ResolvedVariant, known: Capability) -> None:
-    """Keep what a probe found; not what it could not tell."""
-    if not known.doubt:
-        said = {"form": known.form, "mode": known.mode, "tried": known.tried}
-        folder.write(_capability_name(variant), json.dumps(said).encode())
-
-
-def recall_capability(folder: RunFolder, variant: ResolvedVariant) -> Capability | None:
-    """What an earlier run found."""
-    data = folder.read(_capability_name(variant))
-    with suppress(ValueError, KeyError, TypeError):
-        said = json.loads(data or b"")
-        tried = tuple(
-            (ResponseFormat(form), str(how), bool(kept)) for form, how, kept in said["tried"]
-        )
-        return Capability(ResponseFormat(said["form"]), Enforcement(said["mode"]), tried)
-    return None
-
-
-def _capability_name(variant: ResolvedVariant) -> str:
-    who = f"{variant.connection.kind} {variant.target.url} {variant.model}"
-    return f"capability/{hashlib.sha256(who.encode()).hexdigest()[:16]}.json"

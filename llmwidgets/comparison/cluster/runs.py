@@ -14,7 +14,6 @@ import platformdirs
 from llmwidgets.comparison.cluster.dask_adapter import DaskCluster
 from llmwidgets.comparison.cluster.dask_scheduler import check_scheduler
 from llmwidgets.comparison.cluster.driver import ClusterRun
-from llmwidgets.comparison.cluster.grants import texts_a_chunk
 from llmwidgets.comparison.cluster.replies.folder import RunFolder
 from llmwidgets.comparison.cluster.replies.manifest import Manifest, claim_folder, identify_texts
 from llmwidgets.comparison.cluster.replies.part_journal import count_paid_twice
@@ -41,7 +40,7 @@ from llmwidgets.comparison.cluster.spec import (
     spec_name,
 )
 from llmwidgets.comparison.cluster.texts.text_files import StoredDocument, files_of, texts_to_count
-from llmwidgets.comparison.cluster.workers import Cluster
+from llmwidgets.comparison.cluster.workers import Cluster, slots_of
 from llmwidgets.comparison.core import ResultData, Results, Rules
 from llmwidgets.comparison.measures.aggregate import adopt_aggregates
 from llmwidgets.comparison.runs import RunOptions, RunPlan, ask_for_budget, watch_run
@@ -113,8 +112,7 @@ def make_run(planned: RunPlan, rules: Rules, options: RunOptions, cluster: Any) 
         variants, schemas.specs, plan.repeats, rules, describe_policy(planned.policy), files
     )
     packed = pack_run(spec, plan)
-    slots = sum((adapter.workers or {}).values())
-    size = texts_a_chunk(len(plan.texts), plan.repeats, slots)
+    size = texts_a_chunk(len(plan.texts), plan.repeats, slots_of(adapter.workers))
     size = claim_folder(folder, Manifest(identify_texts(plan.texts, files), size, plan.repeats))
     chunks = list(_write_chunks(folder, plan, schemas, size))
     folder.write(spec_name(digest_of(packed)), packed)
@@ -139,6 +137,11 @@ def read_results(kind: type[Results], run: ClusterRun, planned: RunPlan, rules: 
     with suppress(LLMWidgetsError):
         note_end(run.folder, end)
     return _results(kind, run, planned, rules, end)
+
+
+def texts_a_chunk(texts: int, repeats: int, slots: int) -> int:
+    """How many texts a chunk has: some 500 questions, fewer if slots were idle otherwise."""
+    return max(1, min(500 // repeats, -(-texts // max(1, slots))))
 
 
 def _write_chunks(folder: RunFolder, plan: Plan, schemas: SchemaNumbers, size: int) -> list[Chunk]:

@@ -18,6 +18,7 @@ from llmwidgets.comparison.cluster.spec import (
 )
 from llmwidgets.comparison.cluster.sums import Names, pack_sums, read_sums
 from llmwidgets.comparison.cluster.worker import RunContext, open_run
+from llmwidgets.comparison.cluster.workers import room_for_tasks, slots_of
 from llmwidgets.comparison.core import ResultData
 from llmwidgets.comparison.measures.aggregate import Accumulator, Aggregates
 from llmwidgets.comparison.measures.text_result import read_all_results
@@ -29,7 +30,7 @@ from llmwidgets.engine.request_builder import Plan
 if TYPE_CHECKING:
     from llmwidgets.comparison.cluster.workers import Cluster
 
-_WAVE, _TRIES = 2, 2
+_TRIES = 2
 
 
 class ChunkSums(NamedTuple):
@@ -122,10 +123,10 @@ class ScoringRun:
         ended: dict[int, ChunkSums | None] = {}
         following = 0
         while following < len(self._chunks):
-            slots = sum((self._cluster.workers or {}).values())
-            if not slots and not under_way:
+            workers = self._cluster.workers
+            if not slots_of(workers) and not under_way:
                 return
-            while left and len(under_way) < _WAVE * max(1, slots):
+            while left and room_for_tasks(workers, len(under_way)) > 0:
                 at = left.popleft()
                 tries[at] += 1
                 chunk = self._chunks[at]

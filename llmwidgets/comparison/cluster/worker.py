@@ -16,10 +16,11 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, cast
 
 from llmwidgets.comparison.cluster.chunk_progress import ChunkProgress, ChunkSummary, ProbeSummary
-from llmwidgets.comparison.cluster.grants import FailureWords, Grant
+from llmwidgets.comparison.cluster.grants import Grant
 from llmwidgets.comparison.cluster.lease import LOOK_SECONDS, LeaseReader
 from llmwidgets.comparison.cluster.replies.folder import RunFolder
 from llmwidgets.comparison.cluster.replies.part_journal import PartJournal
+from llmwidgets.comparison.cluster.sent.failure_words import STOPPED, FailureWords, describe_error
 from llmwidgets.comparison.cluster.spec import (
     Chunk,
     RunSpec,
@@ -37,7 +38,6 @@ from llmwidgets.engine.extraction import Extractor
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run
-from llmwidgets.errors import Failure, FailureCode, LLMWidgetsError, PolicyError
 from llmwidgets.schemas import Schema
 
 if TYPE_CHECKING:
@@ -45,10 +45,6 @@ if TYPE_CHECKING:
     from llmwidgets.engine.journal_rows import Row
 
 Report = Callable[[ChunkProgress], None]
-STOPPED = FailureWords(
-    "Stopped", "The run was stopped before this text was answered.", "Run it again to go on."
-)
-_LOG = "Look into the worker's log, then run it again with the same journal to go on."
 _SPREAD = 0.25
 _opening = threading.Lock()
 
@@ -208,19 +204,6 @@ def run_chunk(
 def worker_name() -> str:
     """This machine and process, where the cluster has no name for its workers."""
     return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def describe_error(error: Exception) -> FailureWords:
-    """The words of an error; of a foreign one its class alone, since it may contain a text."""
-    if isinstance(error, Failure):
-        return FailureWords.of(error)
-    name = type(error).__name__
-    if isinstance(error, PolicyError):
-        return FailureWords("Forbidden", error.message, error.hint, FailureCode.POLICY)
-    if isinstance(error, LLMWidgetsError):
-        return FailureWords(name, error.message, error.hint)
-    why = f": {os.strerror(error.errno)}" if isinstance(error, OSError) and error.errno else ""
-    return FailureWords(name, f"An internal error ({name}{why}) ended this chunk.", _LOG)
 
 
 @dataclass(frozen=True, slots=True)

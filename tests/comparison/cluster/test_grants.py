@@ -15,9 +15,10 @@ from llmwidgets.comparison.cluster.chunk_progress import (
     ChunkSummary,
     ColumnProgress,
 )
-from llmwidgets.comparison.cluster.grants import Purse, Shares, texts_a_chunk
+from llmwidgets.comparison.cluster.grants import Purse, Shares
 from llmwidgets.comparison.cluster.lease import LeaseKeeper, LeaseReader
 from llmwidgets.comparison.cluster.replies.folder import RunFolder
+from llmwidgets.comparison.cluster.runs import texts_a_chunk
 from llmwidgets.comparison.cluster.worker import WorkerPace
 from llmwidgets.engine.network.pacing import CONCURRENCY_MOST, Clock
 from llmwidgets.engine.run import VariantState

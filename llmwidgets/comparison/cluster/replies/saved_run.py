@@ -163,11 +163,6 @@ def stored_results(
     )  # fmt: skip
 
 
-def is_run(place: str) -> bool:
-    """Whether there is a run's comparison in this folder."""
-    return RunFolder(place).read(RUN) is not None
-
-
 def load_run(kind: type[Results], place: str) -> Results:
     """The comparison of a run's folder; records are plain JSON, as in one that was saved.
 

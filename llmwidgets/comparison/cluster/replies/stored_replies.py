@@ -33,7 +33,7 @@ _KEPT_BYTES = 64_000_000
 _ROW_BYTES = 1_500
 """What a row takes in memory besides its reply, about."""
 
-LOOKS = "looks"
+_LOOKS = "looks"
 """The folder with a file for each look at a verdict, by whatever process."""
 
 
@@ -174,7 +174,7 @@ class StoredReplies(Journal):
         listed = [[self._named(rows[key]) for key in each if key in rows] for each in keys]
         data = json.dumps({"scored": scored, "rows": list(filter(None, listed))}).encode()
         with suppress(LLMWidgetsError):
-            self.folder.write_new(f"{LOOKS}/{secrets.token_hex(8)}.json", data)
+            self.folder.write_new(f"{_LOOKS}/{secrets.token_hex(8)}.json", data)
 
     def looks(self, ids: Collection[int]) -> set[int]:
         """On how many texts verdicts were looked at that had these rows in them.
@@ -182,7 +182,7 @@ class StoredReplies(Journal):
         Two variants of a look are enough, or its only one: they were compared.
         """
         looks = set[int]()
-        for name in list(self.folder.names(LOOKS)):
+        for name in list(self.folder.names(_LOOKS)):
             # Anybody may have written it.
             with suppress(LLMWidgetsError, ValueError, TypeError, KeyError, RecursionError):
                 look = json.loads(self.folder.read(name) or b"")
