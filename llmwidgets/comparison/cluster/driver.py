@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,13 +102,13 @@ class ClusterRun(BackgroundRun):
     def __init__(
         self, plan: Plan, chunks: Sequence[Chunk], cluster: Cluster, folder: RunFolder,
         digest: str, *, spec: RunSpec, policy: Policy, concurrency: int | None = None,
-        budget: float | None = None, texts: Callable[[Chunk], tuple[str, ...]] | None = None,
+        budget: float | None = None,
     ) -> None:  # fmt: skip
         self.plan, self.chunks, self.folder, self.spec = plan, tuple(chunks), folder, spec
         super().__init__()
         self.paid_twice: tuple[int, float] = 0, 0.0
         """How many answers were paid twice, and what for in US dollars; known after the end."""
-        self._cluster, self.digest, self._texts = cluster, digest, texts
+        self._cluster, self.digest = cluster, digest
         self._budget, (limit, self._whose) = budget, policy.budget(budget)
         self._purse, self._shares = Purse(limit), Shares(concurrency)
         self._strict = concurrency is not None
@@ -311,13 +311,19 @@ class ClusterRun(BackgroundRun):
             column.progress.probing = True
         else:
             column.left.popleft()
-            words = None if self._texts is None else self._texts(chunk)
+            words = self._words_of(chunk)
             name = (label, chunk.number, task.attempt)
             column.progress.begin(column.number, chunk.number, task.attempt)
             key = self._cluster.submit(name, run_chunk, *place, chunk, grant, words, avoid=avoid)
         self._under_way[key] = task
         column.under_way += 1
         return True
+
+    def _words_of(self, chunk: Chunk) -> tuple[str, ...] | None:
+        """The words of a chunk; None where workers read them in their files."""
+        if self.spec.files is not None:
+            return None
+        return tuple(each.text for each in self.plan.texts[chunk.start : chunk.stop])
 
     def _grant(self, column: _Column, task: _Task) -> Grant | None:
         """What the task may use; None if it has to wait, or the variant's money is used up."""
@@ -408,11 +414,11 @@ class ClusterRun(BackgroundRun):
             "", begun=self._began_at, attempt=task.attempt, capability=column.capability,
             unenforced=tuple(column.unenforced), failure=failure,
         )  # fmt: skip
-        texts = None if self._texts is None else self._texts(chunk)
-        made = run_chunk(self.folder.place, self.digest, task.variant, chunk, grant, texts)
+        words = self._words_of(chunk)
+        made = run_chunk(self.folder.place, self.digest, task.variant, chunk, grant, words)
         if made.reused:
             return made
-        size = (chunk.stop - chunk.start) * self.plan.repeats
+        size = chunk.size * self.plan.repeats
         nothing = ChunkProgress(
             task.variant, chunk.number, done=size, failures={failure.kind: size}
         )
@@ -434,7 +440,7 @@ class ClusterRun(BackgroundRun):
             column.progress.put_back(task.chunk.number)
             # Perhaps more than this task is lost: that is seen before it is handed out again.
             self._looked_at = 0.0
-            words = self._words_of(task, result)
+            words = self._explain(task, result)
             self._try_again(column, task, words, again=not isinstance(result, WorkersLost))
             return
         column.paid += result.spent
@@ -461,7 +467,7 @@ class ClusterRun(BackgroundRun):
             column.capability, column.probe = result.capability, None
             keep_capability(self.folder, column.variant, result.capability)
             return
-        error = self._words_of(task, result)
+        error = self._explain(task, result)
         if isinstance(result, ProbeSummary) and result.error is not None:
             error = result.error
             column.avoid.add(result.worker)
@@ -510,7 +516,7 @@ class ClusterRun(BackgroundRun):
         elsewhere = failure.kind not in _EVERYWHERE and failure.code != FailureCode.POLICY
         return task.tries < _TRIES and elsewhere and bool(others)
 
-    def _words_of(self, task: _Task, error: Any) -> FailureWords:
+    def _explain(self, task: _Task, error: Any) -> FailureWords:
         """Why there is no summary of a task, in words."""
         which = "The probe" if task.chunk is None else f"Chunk {task.chunk.number}"
         label = self._columns[task.variant].variant.label

@@ -117,13 +117,9 @@ def make_run(planned: RunPlan, rules: Rules, options: RunOptions, cluster: Any) 
     chunks = list(_write_chunks(folder, plan, schemas, size))
     folder.write(spec_name(digest_of(packed)), packed)
 
-    def words(chunk: Chunk) -> tuple[str, ...]:
-        return tuple(each.text for each in plan.texts[chunk.start : chunk.stop])
-
     run = ClusterRun(
         plan, chunks, adapter, folder, digest_of(packed), spec=spec, policy=planned.policy,
         concurrency=options.concurrency, budget=options.budget,
-        texts=words if files is None else None,
     )  # fmt: skip
     # What a loaded folder shows of a run whose driver dies.
     unasked = _results(ResultData, run, planned, rules, RunEnd({}, {}))
@@ -183,7 +179,7 @@ def _results(
 ) -> Results:
     plan = planned.plan
     return stored_results(
-        kind, run.folder, run.names, [each.stop - each.start for each in run.chunks], end,
+        kind, run.folder, run.names, [each.size for each in run.chunks], end,
         plan.columns, variants=planned.variants, texts=plan.texts, repeats=plan.repeats,
         scoring=rules, notes=planned.notes, columns=plan.columns,
     )  # fmt: skip

@@ -56,7 +56,7 @@ def score_chunk(place: str, digest: str, chunk: Chunk, end: RunEnd) -> ChunkSums
 
 
 def _score_chunk(run: RunContext, chunk: Chunk, end: RunEnd) -> ChunkSums:
-    spec, texts = run.spec, tuple(run.documents(chunk, repeat("", chunk.stop - chunk.start)))
+    spec, texts = run.spec, tuple(run.documents(chunk, repeat("", chunk.size)))
     answered = [
         AnsweredVariant(
             each.label, each.model, None if each.schema is None else run.schemas[each.schema],

@@ -43,6 +43,11 @@ class Chunk(NamedTuple):
     digest: str
 
     @property
+    def size(self) -> int:
+        """How many texts it has."""
+        return self.stop - self.start
+
+    @property
     def documents(self) -> str:
         """The name of that file in the run's folder."""
         return documents_name(self.number, self.digest)

@@ -27,6 +27,7 @@ from tests.comparison.cluster.busy_server import (
     SCHEMA,
     BusyServer,
     cluster_run,
+    figures,
     plan,
     results,
     texts,
@@ -84,12 +85,6 @@ def server() -> Iterator[BusyServer]:
 def cluster() -> Iterator[ThreadCluster]:
     with ThreadPoolExecutor(2) as pool:
         yield ThreadCluster(pool)
-
-
-def figures(found: lw.Comparison) -> Any:
-    """The scoreboard without how long calls took."""
-    board = found.scoreboard()
-    return board[[each for each in board.columns if "seconds" not in each]]
 
 
 def finished(run: Any) -> None:

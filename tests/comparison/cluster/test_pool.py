@@ -15,6 +15,7 @@ from tests.comparison.cluster.busy_server import (
     SCHEMA,
     BusyServer,
     cluster_run,
+    figures,
     plan,
     results,
     texts,
@@ -22,7 +23,6 @@ from tests.comparison.cluster.busy_server import (
     wait_until,
 )
 from tests.comparison.cluster.pool_adapter import PoolCluster
-from tests.comparison.cluster.test_driver import figures
 from tests.servers import serving_models
 
 

@@ -91,7 +91,7 @@ def note_run(
         "names": list(names),
         # That of a connection can be its address's: its kind alone does not tell.
         "dialects": [each.dialect.NAME for each in results.columns],
-        "chunks": [[each.stop - each.start, each.documents] for each in chunks],
+        "chunks": [[each.size, each.documents] for each in chunks],
         "files": None if files is None else [each._asdict() for each in files.files],
     }
     folder.write(RUN, _dump(saved))
