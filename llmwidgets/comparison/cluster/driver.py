@@ -345,7 +345,7 @@ class ClusterRun(BackgroundRun):
                     self._end_for_money(column)
                 return None
         share = self._shares.take(
-            column.connection, task.attempt, at_once=self._at_once(column),
+            column.connection, task.attempt, at_once=self._at_once(),
             left=sum(len(each.left) for each in self._alike(column)),
             usual=egress.first_concurrency(column.variant.connection),
         )  # fmt: skip
@@ -361,8 +361,8 @@ class ClusterRun(BackgroundRun):
     def _alike(self, column: _Column) -> list[_Column]:
         return [each for each in self._columns if each.connection == column.connection]
 
-    def _at_once(self, column: _Column) -> int:
-        """How many tasks of this connection can run at once, beside those of the others."""
+    def _at_once(self) -> int:
+        """How many tasks of one connection can run at once, beside those of the others."""
         slots = max(slots_of(self._workers), self._cluster.most_slots if self._strict else 0)
         open_ = {each.connection for each in self._columns if each.left or each.under_way}
         return max(1, -(-slots // max(1, len(open_))))

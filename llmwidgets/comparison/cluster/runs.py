@@ -64,9 +64,9 @@ def folder_of(results: ResultData) -> str:
     A folder has the replies of all its texts, and of no others.
     """
     journal = results.journal
-    known = isinstance(journal, StoredReplies) and not results.slice_by
-    place = journal.folder.place if known else name_folder(RunOptions()).journal  # type: ignore[attr-defined]
-    return str(place)
+    if isinstance(journal, StoredReplies) and not results.slice_by:
+        return journal.folder.place
+    return str(name_folder(RunOptions()).journal)
 
 
 def run_on_cluster(

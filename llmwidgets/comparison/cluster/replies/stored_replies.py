@@ -48,7 +48,7 @@ class StoredReplies(Journal):
 
     def __init__(
         self, folder: RunFolder, names: Sequence[str], sizes: Sequence[int],
-        unenforced: Callable[[int, int], bool] | None = None, first: int = 0,
+        unenforced: Callable[[int, int], bool] = lambda _variant, _place: False, first: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(False)
         self.folder, self.names, self.sizes = folder, tuple(names), tuple(sizes)
@@ -112,6 +112,9 @@ class StoredReplies(Journal):
             raise KeyError(id_)
         return variant, chunk, number - 1
 
+    def _part_name(self, variant: int, chunk: int) -> str:
+        return part_name(self.names[variant], self._first + chunk)
+
     def _part(self, variant: int, chunk: int) -> list[Row]:
         """The rows of a part; the one that says why if it is gone, or not what the run wrote."""
         at = variant, chunk
@@ -129,7 +132,7 @@ class StoredReplies(Journal):
         return rows
 
     def _read_part(self, variant: int, chunk: int) -> Iterator[Row]:
-        name = part_name(self.names[variant], self._first + chunk)
+        name = self._part_name(variant, chunk)
         try:
             data = self.folder.read(name)
             rows = [] if data is None else read_part(data, name)
@@ -140,8 +143,8 @@ class StoredReplies(Journal):
             yield lost_row(name)
             return
         for number, row in enumerate(rows):
-            broke = row.mode is Enforcement.SCHEMA and self._unenforced is not None
-            if broke and self._unenforced(variant, self._starts[chunk] + number):  # type: ignore[misc]
+            place = self._starts[chunk] + number
+            if row.mode is Enforcement.SCHEMA and self._unenforced(variant, place):
                 row = unenforced_row(row, OTHERS_BROKE)
             yield replace(row, id=self.row_id(variant, chunk, number))
 
@@ -149,11 +152,11 @@ class StoredReplies(Journal):
         """The id and the key of every row that a model answered; of each part two columns."""
         import pyarrow.parquet as pq
 
-        for variant, name in enumerate(self.names):
+        for variant in range(len(self.names)):
             for chunk, size in enumerate(self.sizes):
                 keys: list[str] = []
                 with suppress(Exception):
-                    data = self.folder.read(part_name(name, chunk)) or b""
+                    data = self.folder.read(self._part_name(variant, chunk)) or b""
                     columns = pq.read_table(io.BytesIO(data), columns=["key", "status"])
                     keys, states = (columns.column(each).to_pylist() for each in (0, 1))
                 if len(keys) != size:
