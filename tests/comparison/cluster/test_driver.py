@@ -409,7 +409,7 @@ def test_a_stop_loses_no_answer_of_an_earlier_run(server, cluster, tmp_path) -> 
     again.folder.write("lease/over", b"stop")
     chunk = again.chunks[0]
     late = run_chunk(
-        again.folder.place, again._digest, 0, chunk, Grant("lease/over", begun=time.time()),
+        again.folder.place, again.digest, 0, chunk, Grant("lease/over", begun=time.time()),
         again._texts(chunk),
     )  # fmt: skip
 
