@@ -19,10 +19,10 @@ from llmwidgets.comparison.cluster.chunk_progress import (
 )
 from llmwidgets.comparison.cluster.grants import (
     RESERVED,
+    CallShare,
     Grant,
-    Purse,
-    Share,
-    Shares,
+    SharedBudget,
+    SharedConcurrency,
 )
 from llmwidgets.comparison.cluster.readiness import WorkerLooks
 from llmwidgets.comparison.cluster.replies.capabilities import (
@@ -110,7 +110,7 @@ class ClusterRun(BackgroundRun):
         """How many answers were paid twice, and what for in US dollars; known after the end."""
         self._cluster, self.digest = cluster, digest
         self._budget, (limit, self._whose) = budget, policy.budget(budget)
-        self._purse, self._shares = Purse(limit), Shares(concurrency)
+        self._money, self._concurrency = SharedBudget(limit), SharedConcurrency(concurrency)
         self._strict = concurrency is not None
         self._columns = [
             _Column(at, each, ColumnProgress(each.label, plan.asked, len(self.chunks)),
@@ -211,7 +211,7 @@ class ClusterRun(BackgroundRun):
 
     def _run(self) -> None:
         while not self._is_over():
-            self._look()
+            self._see_workers()
             if self._gone is not None:
                 return
             if not self.stopped and self._looks.settled:
@@ -223,7 +223,7 @@ class ClusterRun(BackgroundRun):
                 task = self._under_way.pop(key, None)
                 if task is not None:
                     self._columns[task.variant].under_way -= 1
-                    self._take(task, result)
+                    self._handle_result(task, result)
 
     def _is_over(self) -> bool:
         if self.stopped:
@@ -231,7 +231,7 @@ class ClusterRun(BackgroundRun):
             return not (self._under_way and patience)
         return not self._under_way and not any(column.left for column in self._columns)
 
-    def _look(self) -> None:
+    def _see_workers(self) -> None:
         """See which workers there are, now and then."""
         now = time.monotonic()
         if now - self._looked_at < _LOOK_SECONDS:
@@ -270,7 +270,7 @@ class ClusterRun(BackgroundRun):
         for column in self._columns:
             mine = (task for task in self._under_way.values() if task.variant == column.number)
             for task in (*mine, *column.left):
-                self._settle(task, column.over or failure)
+                self._end_unasked(task, column.over or failure)
 
     # -- Handing out.
 
@@ -338,24 +338,24 @@ class ClusterRun(BackgroundRun):
         if task.chunk is None:
             return grant
         reserve = None
-        if self._purse.limit is not None:
-            reserve = self._purse.take(task.attempt, self._wanted(column, task), task.above)
+        if self._money.limit is not None:
+            reserve = self._money.reserve(task.attempt, self._wanted(column, task), task.above)
             if reserve is None:
-                if self._purse.used_up(task.above):
+                if self._money.exhausted(task.above):
                     self._end_for_money(column)
                 return None
-        share = self._shares.take(
+        share = self._concurrency.acquire(
             column.connection, task.attempt, at_once=self._at_once(),
             left=sum(len(each.left) for each in self._alike(column)),
             usual=egress.first_concurrency(column.variant.connection),
         )  # fmt: skip
         if share is None:
-            self._purse.give_back(task.attempt, 0.0)
+            self._money.release(task.attempt, 0.0)
             return None
         task.reserve = reserve
         if task.tries:
             # If it fails here too, few calls will show it.
-            share = Share(min(share.first, _AGAIN_AT_ONCE), min(share.most, _AGAIN_AT_ONCE))
+            share = CallShare(min(share.first, _AGAIN_AT_ONCE), min(share.most, _AGAIN_AT_ONCE))
         return grant._replace(concurrency=share.most, first=share.first, reserve=reserve)
 
     def _alike(self, column: _Column) -> list[_Column]:
@@ -381,23 +381,23 @@ class ClusterRun(BackgroundRun):
         if task.reserve is None:
             return RESERVED * likely
         # It ran out of it once: what one call could cost is more than was left.
-        return max(RESERVED * likely, 2 * task.reserve, self._purse.free / 8)
+        return max(RESERVED * likely, 2 * task.reserve, self._money.free / 8)
 
     def _end_for_money(self, column: _Column) -> None:
         """Nothing more of the variant can be paid: what ran out keeps its rows."""
         if column.over is None:
-            limit = self._purse.limit or 0.0
+            limit = self._money.limit or 0.0
             column.over = FailureWords.of(
-                over_budget(self._purse.spent, limit, self._whose, "more than the rest")
+                over_budget(self._money.spent, limit, self._whose, "more than the rest")
             )
         self._end_column(column)
 
     def _end_column(self, column: _Column) -> None:
         assert column.over is not None
         while column.left:
-            self._settle(column.left.popleft(), column.over)
+            self._end_unasked(column.left.popleft(), column.over)
 
-    def _settle(self, task: _Task, failure: FailureWords) -> None:
+    def _end_unasked(self, task: _Task, failure: FailureWords) -> None:
         """End a chunk without asking: what is answered is in its part, the rest is this failure."""
         if task.chunk is None or task.chunk.number in self._columns[task.variant].progress.ended:
             return
@@ -426,16 +426,16 @@ class ClusterRun(BackgroundRun):
 
     # -- What comes back.
 
-    def _take(self, task: _Task, result: Any) -> None:
+    def _handle_result(self, task: _Task, result: Any) -> None:
         column = self._columns[task.variant]
         if task.chunk is None:
             column.progress.probing = False
-            self._take_probe(column, task, result)
+            self._handle_probe(column, task, result)
             return
-        self._shares.give_back(column.connection, task.attempt)
+        self._concurrency.release(column.connection, task.attempt)
         known = isinstance(result, ChunkSummary)
         # What a lost worker has spent is not known: all that it had counts.
-        self._purse.give_back(task.attempt, result.spent if known else task.reserve or 0.0)
+        self._money.release(task.attempt, result.spent if known else task.reserve or 0.0)
         if not known:
             column.progress.put_back(task.chunk.number)
             # Perhaps more than this task is lost: that is seen before it is handed out again.
@@ -454,7 +454,7 @@ class ClusterRun(BackgroundRun):
             (column.avoid if result.of_worker else task.avoid).add(result.worker)
             self._try_again(column, task, result.error)
         elif result.given_up is not None:
-            self._take_given_up(column, task, result, result.given_up)
+            self._handle_given_up(column, task, result, result.given_up)
         elif result.stopped and not self.stopped:
             # Its worker took this driver for dead, which it was not.
             column.progress.put_back(task.chunk.number, result)
@@ -462,7 +462,7 @@ class ClusterRun(BackgroundRun):
         else:
             column.progress.end(result)
 
-    def _take_probe(self, column: _Column, task: _Task, result: Any) -> None:
+    def _handle_probe(self, column: _Column, task: _Task, result: Any) -> None:
         if isinstance(result, ProbeSummary) and result.capability is not None:
             column.capability, column.probe = result.capability, None
             keep_capability(self.folder, column.variant, result.capability)
@@ -477,13 +477,13 @@ class ClusterRun(BackgroundRun):
         column.over = error
         self._end_column(column)
 
-    def _take_given_up(
+    def _handle_given_up(
         self, column: _Column, task: _Task, result: ChunkSummary, given_up: FailureWords
     ) -> None:
         assert task.chunk is not None
         if given_up.kind == "OverBudget":
             task.above = (task.reserve or 0.0) - result.spent
-            if self._purse.limit is not None and not self._purse.used_up(task.above):
+            if self._money.limit is not None and not self._money.exhausted(task.above):
                 column.progress.put_back(task.chunk.number, result)
                 column.left.appendleft(task)
                 return
@@ -508,7 +508,7 @@ class ClusterRun(BackgroundRun):
         elif again and self._may_try(column, task, failure):
             column.left.append(task)
         else:
-            self._settle(task, failure)
+            self._end_unasked(task, failure)
 
     def _may_try(self, column: _Column, task: _Task, failure: FailureWords) -> bool:
         """Whether another worker could fare better."""

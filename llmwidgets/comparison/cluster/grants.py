@@ -39,23 +39,23 @@ class Grant(NamedTuple):
     failure: FailureWords | None = None
 
 
-class Share(NamedTuple):
+class CallShare(NamedTuple):
     """The calls at once of one task: how many it begins with, and the most."""
 
     first: int
     most: int
 
 
-class Shares:
+class SharedConcurrency:
     """The calls at once of each connection, parted among its tasks that are under way.
 
     With a limit their sum is never above it, whatever workers come and go: a task that would find
     nothing left has to wait. Without one the engine's own start and ceiling are parted.
 
-    >>> shares = Shares(10)
-    >>> [shares.take("a", task, at_once=4, left=9, usual=8).most for task in range(4)]
+    >>> shares = SharedConcurrency(10)
+    >>> [shares.acquire("a", task, at_once=4, left=9, usual=8).most for task in range(4)]
     [3, 3, 2, 2]
-    >>> shares.take("a", 4, at_once=8, left=5, usual=8) is None
+    >>> shares.acquire("a", 4, at_once=8, left=5, usual=8) is None
     True
     """
 
@@ -63,9 +63,9 @@ class Shares:
         self._limit = limit
         self._open: defaultdict[object, dict[int, int]] = defaultdict(dict)
 
-    def take(
+    def acquire(
         self, connection: object, task: int, *, at_once: int, left: int, usual: int
-    ) -> Share | None:
+    ) -> CallShare | None:
         """A task's part if `at_once` tasks of its connection can run, and `left` are to begin.
 
         `usual` is how many calls the engine begins with. None if nothing is left for now.
@@ -74,27 +74,27 @@ class Shares:
         if self._limit is None:
             parts = max(1, at_once)
             under_way[task] = max(1, CONCURRENCY_MOST // parts)
-            return Share(max(1, usual // parts), under_way[task])
+            return CallShare(max(1, usual // parts), under_way[task])
         free = self._limit - sum(under_way.values())
         if free < 1:
             return None
         others = max(1, min(at_once, len(under_way) + left) - len(under_way))
         under_way[task] = most = math.ceil(free / others)
-        return Share(most, most)
+        return CallShare(most, most)
 
-    def give_back(self, connection: object, task: int) -> None:
+    def release(self, connection: object, task: int) -> None:
         """A task has ended."""
         self._open[connection].pop(task, None)
 
 
 @dataclass(slots=True)
-class Purse:
+class SharedBudget:
     """A run's budget in US dollars, parted among tasks: what is spent and set aside is no more.
 
-    >>> purse = Purse(1.0)
-    >>> purse.take(1, 0.7), purse.take(2, 0.7)
+    >>> budget = SharedBudget(1.0)
+    >>> budget.reserve(1, 0.7), budget.reserve(2, 0.7)
     (0.7, None)
-    >>> purse.give_back(1, 0.5); purse.take(2, 0.7)
+    >>> budget.release(1, 0.5); budget.reserve(2, 0.7)
     0.5
     """
 
@@ -109,7 +109,7 @@ class Purse:
             return math.inf
         return max(0.0, self.limit - self.spent - sum(self._open.values()))
 
-    def take(self, task: int, wanted: float, above: float = -1.0) -> float | None:
+    def reserve(self, task: int, wanted: float, above: float = -1.0) -> float | None:
         """Set aside what a task wants, or all that is left if no other task can return anything.
 
         None if there is not more than `above`, or others have to return something first.
@@ -120,11 +120,11 @@ class Purse:
         self._open[task] = reserve
         return reserve
 
-    def used_up(self, above: float) -> bool:
+    def exhausted(self, above: float) -> bool:
         """Whether no more than so much is left, and no other task can return anything."""
         return not any(self._open.values()) and self.free <= above
 
-    def give_back(self, task: int, spent: float) -> None:
+    def release(self, task: int, spent: float) -> None:
         """A task has ended, and spent so much of what was set aside for it."""
         self._open.pop(task, None)
         self.spent += spent

@@ -63,7 +63,7 @@ class WorkerPace(Pace):
 
 
 @dataclass(frozen=True, slots=True)
-class RunTurn:
+class DriverSession:
     """What a process keeps from chunk to chunk of one driver: its lease, and the paces."""
 
     lease: LeaseReader
@@ -102,7 +102,7 @@ class RunContext:
     schemas: tuple[Schema, ...]
     policy: Policy
     variants: dict[int, ResolvedVariant] = field(default_factory=dict)
-    _turns: dict[str, RunTurn] = field(default_factory=dict)
+    _sessions: dict[str, DriverSession] = field(default_factory=dict)
 
     def variant(self, number: int) -> ResolvedVariant:
         """A variant with the connection of this machine, which is looked up once."""
@@ -110,12 +110,12 @@ class RunContext:
             self.variants[number] = resolve_variant(self.spec.variants[number], self.schemas)
         return self.variants[number]
 
-    def turn(self, grant: Grant) -> RunTurn:
+    def session(self, grant: Grant) -> DriverSession:
         """What this process keeps while the driver of this grant lives."""
-        if grant.lease not in self._turns:
+        if grant.lease not in self._sessions:
             lease = LeaseReader(self.folder, grant.lease, grant.lease_seconds)
-            self._turns[grant.lease] = RunTurn(lease)
-        return self._turns[grant.lease]
+            self._sessions[grant.lease] = DriverSession(lease)
+        return self._sessions[grant.lease]
 
     def journal(self, variant: int, chunk: Chunk) -> PartJournal:
         """A journal of this variant's replies to a chunk, for one more attempt."""
@@ -155,7 +155,7 @@ def probe_variant(place: str, digest: str, variant: int, grant: Grant) -> ProbeS
         context.policy.permit(column.connection, column.model)
         extractor = Extractor(column, policy=context.policy, pace=Pace(1))
         found = event_loop.submit_task(extractor.learn())
-        lease = context.turn(grant).lease
+        lease = context.session(grant).lease
         try:
             while not wait([found], LOOK_SECONDS).done:
                 if lease.over():
@@ -222,17 +222,17 @@ class _ChunkWork:
     def run(self, *, alone: bool = False) -> ChunkSummary:
         """Ask it, write the part, and say how it ended."""
         _load_writers()
-        grant, turn = self.grant, self.context.turn(self.grant)
+        grant, session = self.grant, self.context.session(self.grant)
         known = record_of(self.column.connection, self.column.model, self.column.target)
         known.capability = known.capability or grant.capability
         known.unenforced.update(grant.unenforced)
-        settled = grant.failure or (STOPPED if turn.lease.over() else None)
-        run, spent_before = self._ask(turn, settled)
+        settled = grant.failure or (STOPPED if session.lease.over() else None)
+        run, spent_before = self._ask(session, settled)
         spent = run.budget.spent - spent_before
         stopped = run.stopped or (settled is STOPPED)
         if run.stopped and (self.journal.had_part or self.journal.logs):
             # The stop can have come before all that is known was found.
-            run, _ = self._ask(turn, STOPPED)
+            run, _ = self._ask(session, STOPPED)
         written, progress, reused = self._write(run)
         if settled is not None and not (written or alone):
             # Another attempt has written the part meanwhile: what it answered is in there.
@@ -245,14 +245,14 @@ class _ChunkWork:
             worker=worker_name(),
         )  # fmt: skip
 
-    def _ask(self, turn: RunTurn, settled: FailureWords | None) -> tuple[Run, float]:
+    def _ask(self, session: DriverSession, settled: FailureWords | None) -> tuple[Run, float]:
         """The run at its end, and what counted as spent before it."""
         grant, context = self.grant, self.context
-        with turn.shared_pace(self.column, grant) as shares:
+        with session.shared_pace(self.column, grant) as shares:
             run = Run(
                 Plan((self.column,), self.documents, context.spec.repeats),
                 journal=cast("Journal", self.journal), policy=context.policy,
-                concurrency=grant.concurrency, budget=grant.budget, paces=turn.paces,
+                concurrency=grant.concurrency, budget=grant.budget, paces=session.paces,
             )  # fmt: skip
             before = _limit_budget(run, grant, self.journal)
             if settled is not None:
@@ -263,7 +263,7 @@ class _ChunkWork:
                     if self.report is not None:
                         self.report(self._progress(run, len(shares)))
                     # What the folder does not take would be paid and lost.
-                    if (settled is None and turn.lease.over()) or self.journal.trouble[0]:
+                    if (settled is None and session.lease.over()) or self.journal.trouble[0]:
                         run.stop()
             finally:
                 if not run.finished:
