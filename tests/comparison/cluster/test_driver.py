@@ -410,7 +410,7 @@ def test_a_stop_loses_no_answer_of_an_earlier_run(server, cluster, tmp_path) -> 
     chunk = again.chunks[0]
     late = run_chunk(
         again.folder.place, again.digest, 0, chunk, Grant("lease/over", begun=time.time()),
-        again._texts(chunk),
+        tuple(texts(12)[chunk.start : chunk.stop]),
     )  # fmt: skip
 
     assert late.stopped, "a task that begins after the stop"
