@@ -25,7 +25,7 @@ from llmwidgets.comparison.run_settings import describe_asked, describe_changes,
 from llmwidgets.comparison.variants import Variant
 from llmwidgets.dialects.types import Example
 from llmwidgets.engine import journal_runs
-from llmwidgets.engine.extraction import Extraction, facts_of, read_answer
+from llmwidgets.engine.extraction import AnsweredVariant, Extraction, read_extraction
 from llmwidgets.engine.journal_runs import (
     RunFacts,
     RunRecord,
@@ -307,16 +307,13 @@ def results_of_record(
         if rows[at] in there:
             index.put(cell, rows[at] + journal.offset)
 
+    answered = [
+        AnsweredVariant(each.label, each.model, None, PROVIDERS[each.kind].dialect_for(each.model))
+        for each in facts.variants
+    ]
+
     def read(row: Row, cell: CellKey) -> Extraction:
-        variant, text = facts.variants[cell.variant], texts[cell.text]
-        dialect = PROVIDERS[variant.kind].dialect_for(variant.model)
-        compiled = text.schema.compile(dialect.SUBSET)
-        status, data, own, failure = read_answer(row, compiled, text.schema)
-        return Extraction(
-            variant=variant.label, text_id=text.id, repeat=cell.repeat, model=variant.model,
-            status=status, data=data, record=own, failure=failure, reply_text=row.reply,
-            **facts_of(row),
-        )  # fmt: skip
+        return read_extraction(answered[cell.variant], texts[cell.text], cell.repeat, row)
 
     return ResultData(
         variants=tuple(map(stand_in, facts.variants)),

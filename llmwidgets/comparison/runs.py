@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from llmwidgets import formatting
 from llmwidgets.analysis.comparators import check_weights, places_of, read_rule
@@ -39,6 +39,7 @@ from llmwidgets.engine.event_loop import StuckWait
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run, VariantProgress, VariantState
+from llmwidgets.engine.runs.background import BackgroundRun
 from llmwidgets.errors import FieldError, LLMWidgetsError, PolicyError, StoreLocked
 from llmwidgets.formatting import escape_controls, escape_html, join_truncated
 from llmwidgets.schemas import read_schema
@@ -358,20 +359,7 @@ _PATIENCE = 1.5
 """Seconds that an interrupt waits for a run to stop: a validator can go on for longer."""
 
 
-class Watched(Protocol):
-    """What a run is watched by: one of this process, or one of a cluster's workers."""
-
-    begun: bool
-
-    @property
-    def progress(self) -> tuple[VariantProgress, ...]: ...
-    def start(self) -> None: ...
-    def wait(self, timeout: float | None = None) -> bool: ...
-    def stop(self) -> None: ...
-    def end(self, patience: float) -> bool: ...
-
-
-def watch_run(run: Watched, *, shown: bool) -> None:
+def watch_run(run: BackgroundRun, *, shown: bool) -> None:
     """Start the run and wait for its end; an interrupt stops it, and nothing is lost.
 
     What has not ended some moments after the interrupt is left behind, and counts as stopped.
@@ -402,7 +390,7 @@ def _in_notebook() -> bool:
 
 
 @contextmanager
-def _terminal(run: Watched) -> Iterator[Show]:
+def _terminal(run: BackgroundRun) -> Iterator[Show]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 

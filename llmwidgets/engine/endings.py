@@ -20,6 +20,7 @@ from llmwidgets.errors import (
     LLMWidgetsError,
     PolicyError,
     Refused,
+    Stopped,
     Truncated,
     name_call,
 )
@@ -38,6 +39,11 @@ _PARSER_HINT = (
 _VENDOR_HINT = "Lower its thinking, or take another model."
 _NEARLY = 0.9
 """Servers do not count alike: an answer with this share of its limit reached it."""
+
+
+def stopped_early() -> Stopped:
+    """The failure of what is open when a run is stopped."""
+    return Stopped("The run was stopped before this text was answered.", "Run it again to go on.")
 
 
 def find_answer(text: str, mode: Enforcement | None) -> str:

@@ -18,6 +18,7 @@ from llmwidgets.dialects.error_meanings import form_refused, parameter_refused
 from llmwidgets.dialects.types import (
     BEST,
     Capability,
+    Dialect,
     Enforcement,
     HTTPResponse,
     Reply,
@@ -171,17 +172,30 @@ def facts_of(row: Row) -> dict[str, Any]:
     return dict(zip(_COPIED_FROM_ROW, _copied(row), strict=True))
 
 
+class AnsweredVariant(NamedTuple):
+    """What there is to know of a variant whose replies are read: no connection, so no key."""
+
+    label: str
+    model: str
+    schema: Schema | None
+    dialect: Dialect
+
+
 def read_extraction(
-    variant: ResolvedVariant, text: Document, repeat: int, row: Row, *, reused: bool = False,
-    judged: bool = False,
+    variant: ResolvedVariant | AnsweredVariant, text: Document, repeat: int, row: Row, *,
+    reused: bool = False, judged: bool = False,
 ) -> Extraction:  # fmt: skip
     """The extraction that a journal's row contains for this variant and text.
 
-    One that this process has `judged` is not judged a second time.
+    One that this process has `judged` is not judged a second time. It has the request where the
+    variant has a connection.
     """
     schema = choose_schema(variant.schema, text.schema)
     compiled = schema.compile(variant.dialect.SUBSET)
-    status, data, record, failure = read_answer(row, compiled, schema, judged=judged)
+    status, data, record, failure = _read_answer(row, compiled, schema, judged=judged)
+    encoded: Callable[[], dict[str, Any]] = dict
+    if isinstance(variant, ResolvedVariant):
+        encoded = partial(encode_request, variant, text, row)
     return Extraction(
         variant=variant.label,
         text_id=text.id,
@@ -194,13 +208,13 @@ def read_extraction(
         losses=compiled.losses,
         reply_text=row.reply,
         paid_before=row.when if reused else None,
-        encoded=lambda: encode_request(variant, text, row),
+        encoded=encoded,
         **facts_of(row),
     )
 
 
-def read_answer(
-    row: Row, compiled: Compiled, schema: Schema, *, judged: bool = False
+def _read_answer(
+    row: Row, compiled: Compiled, schema: Schema, *, judged: bool
 ) -> tuple[str, Any, Any, Failure | None]:
     """The status, data, record and failure of a row, judged by this schema."""
     status, data, record, failure = row.status, None, None, row.failure()

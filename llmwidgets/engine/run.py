@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sys
-import threading
 from collections import Counter
 from functools import partial
 from importlib import import_module
@@ -22,6 +21,7 @@ from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import CONCURRENCY_MOST, Clock, Pace
 from llmwidgets.engine.request_builder import Plan
+from llmwidgets.engine.runs.background import BackgroundRun
 from llmwidgets.engine.runs.commits import TurnCommits
 from llmwidgets.engine.runs.progress import (
     CellPosition,
@@ -53,7 +53,7 @@ _NEWS_SECONDS = 0.05
 _TICK_SECONDS = 1.0
 
 
-class Run:
+class Run(BackgroundRun):
     """Asks a plan. `start` returns at once; every extraction asked for ends in one row.
 
     The observer is called on the engine's thread, after the rows are committed. `concurrency` is
@@ -78,8 +78,7 @@ class Run:
         self.plan, self.journal, self.policy = plan, journal, policy
         self.reuse, self.observer = reuse, observer
         self.budget = Budget(*policy.budget(budget))
-        self.begun = self.stopped = False
-        self.error: BaseException | None = None
+        super().__init__()
         self._most = concurrency or CONCURRENCY_MOST
         self.commits = TurnCommits(journal)
         clock, columns = clock or Clock(), []
@@ -98,7 +97,6 @@ class Run:
             extractor = Extractor(variant, policy=policy, pace=paces[key], budget=self.budget)
             columns.append(VariantRun(self, extractor, digests, partial(self._note_end, at)))
         self._columns = tuple(columns)
-        self._finished = threading.Event()
         self._news: list[CellPosition] = []
         self._task: asyncio.Task[None] | None = None
         self._has_news = asyncio.Event()
@@ -123,11 +121,6 @@ class Run:
         return tuple(notes)
 
     @property
-    def finished(self) -> bool:
-        """Whether every extraction has ended."""
-        return self._finished.is_set()
-
-    @property
     def given_up(self) -> tuple[Failure | None, ...]:
         """Why a variant was not asked to its end, for each of them; None if it was."""
         return tuple(column.given_up for column in self._columns)
@@ -146,23 +139,6 @@ class Run:
         self.stopped = True
         if not self.finished:
             event_loop.submit_task(self._cancel())
-
-    def end(self, patience: float) -> bool:
-        """Stop, and wait at most `patience` seconds for the end. Whether the run is over."""
-        self.stop()
-        return self._finished.wait(patience)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end; whatever ends the wait stops the run. Whether the run is over."""
-        try:
-            event_loop.StuckWait().refuse(begun=True)
-            # A wait without an end cannot be interrupted on Windows.
-            while timeout is None and not self._finished.wait(0.5):
-                pass
-            return self._finished.wait(timeout)
-        except BaseException:
-            self.stop()
-            raise
 
     def cell(self, column: int, text: int, repeat: int = 0) -> tuple[int, bool]:
         """The journal's id of one extraction, 0 while open; whether an earlier run paid for it."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from llmwidgets.comparison.cluster.grants import FailureWords
+from llmwidgets.comparison.cluster.sent.failure_words import FailureWords
 from llmwidgets.dialects.types import Capability
 from llmwidgets.engine.run import VariantProgress, VariantState
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,32 +19,32 @@ from llmwidgets.comparison.cluster.chunk_progress import (
 )
 from llmwidgets.comparison.cluster.grants import (
     RESERVED,
-    FailureWords,
+    CallShare,
     Grant,
-    Purse,
-    Share,
-    Shares,
+    SharedBudget,
+    SharedConcurrency,
+)
+from llmwidgets.comparison.cluster.readiness import WorkerLooks
+from llmwidgets.comparison.cluster.replies.capabilities import (
     keep_capability,
     recall_capability,
 )
-from llmwidgets.comparison.cluster.readiness import WorkerLooks
 from llmwidgets.comparison.cluster.replies.folder import RunFolder
+from llmwidgets.comparison.cluster.sent.failure_words import STOPPED, FailureWords
 from llmwidgets.comparison.cluster.spec import Chunk, RunSpec
-from llmwidgets.comparison.cluster.worker import STOPPED, probe_variant, run_chunk
-from llmwidgets.comparison.cluster.workers import Cluster, WorkersLost
+from llmwidgets.comparison.cluster.worker import probe_variant, run_chunk
+from llmwidgets.comparison.cluster.workers import Cluster, WorkersLost, room_for_tasks, slots_of
 from llmwidgets.connections import Policy
 from llmwidgets.dialects.types import Capability
-from llmwidgets.engine.estimate import estimate
-from llmwidgets.engine.event_loop import StuckWait
+from llmwidgets.engine.estimate import estimate, over_budget
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.request_builder import Plan, ResolvedVariant
 from llmwidgets.engine.run import VariantProgress
+from llmwidgets.engine.runs.background import BackgroundRun
 from llmwidgets.engine.runs.progress import describe_form
 from llmwidgets.errors import FailureCode
 from llmwidgets.formatting import count, dollars
 
-_WAVE = 2
-"""Tasks handed out for each slot: what is not handed out needs no cancel."""
 _TRIES = 3
 """How often a chunk is tried that fails, each time on another worker where there is one."""
 _AGAIN_AT_ONCE = 8
@@ -93,28 +93,25 @@ class _Column:
         return self.variant.connection.label, self.variant.target.url
 
 
-class ClusterRun:
+class ClusterRun(BackgroundRun):
     """A run whose chunks workers ask; it is followed and stopped like a `Run`.
 
     `concurrency` is the most calls at once of each connection over all workers, `budget` in US
     dollars for all of them; the policy's own limit counts if it is smaller.
-
-    >>> run.start(); run.wait(); run.progress[0].done   # doctest: +SKIP
     """
 
     def __init__(
         self, plan: Plan, chunks: Sequence[Chunk], cluster: Cluster, folder: RunFolder,
         digest: str, *, spec: RunSpec, policy: Policy, concurrency: int | None = None,
-        budget: float | None = None, texts: Callable[[Chunk], tuple[str, ...]] | None = None,
+        budget: float | None = None,
     ) -> None:  # fmt: skip
         self.plan, self.chunks, self.folder, self.spec = plan, tuple(chunks), folder, spec
-        self.begun = self.stopped = False
-        self.error: BaseException | None = None
+        super().__init__()
         self.paid_twice: tuple[int, float] = 0, 0.0
         """How many answers were paid twice, and what for in US dollars; known after the end."""
-        self._cluster, self._digest, self._texts = cluster, digest, texts
+        self._cluster, self.digest = cluster, digest
         self._budget, (limit, self._whose) = budget, policy.budget(budget)
-        self._purse, self._shares = Purse(limit), Shares(concurrency)
+        self._money, self._concurrency = SharedBudget(limit), SharedConcurrency(concurrency)
         self._strict = concurrency is not None
         self._columns = [
             _Column(at, each, ColumnProgress(each.label, plan.asked, len(self.chunks)),
@@ -130,7 +127,6 @@ class ClusterRun:
         self._gone: FailureWords | None = None
         self._lease: leases.LeaseKeeper | None = None
         self._starting = threading.Lock()
-        self._finished = threading.Event()
 
     # -- What is told of it, from any thread.
 
@@ -138,11 +134,6 @@ class ClusterRun:
     def names(self) -> tuple[str, ...]:
         """The names under which the variants have their replies in the folder."""
         return tuple(each.name for each in self.spec.variants)
-
-    @property
-    def finished(self) -> bool:
-        """Whether every chunk has ended."""
-        return self._finished.is_set()
 
     @property
     def progress(self) -> tuple[VariantProgress, ...]:
@@ -201,18 +192,6 @@ class ClusterRun:
         """Begin on a thread of its own and return."""
         threading.Thread(target=self._main, name="llmwidgets-cluster", daemon=True).start()
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end; whatever ends the wait stops the run. Whether the run is over."""
-        try:
-            StuckWait().refuse(begun=True)
-            # A wait without an end cannot be interrupted on Windows.
-            while timeout is None and not self._finished.wait(0.5):
-                pass
-            return self._finished.wait(timeout)
-        except BaseException:
-            self.stop()
-            raise
-
     def stop(self) -> None:
         """Have every worker stop; what is open ends as Stopped. Returns at once."""
         with self._starting:
@@ -220,11 +199,6 @@ class ClusterRun:
             self.stopped, lease = True, self._lease
         if lease is not None and not self.finished:
             lease.stop()
-
-    def end(self, patience: float) -> bool:
-        """Stop, and wait at most `patience` seconds for the end. Whether the run is over."""
-        self.stop()
-        return self._finished.wait(patience)
 
     # -- The driver's thread.
 
@@ -246,7 +220,7 @@ class ClusterRun:
 
     def _run(self) -> None:
         while not self._is_over():
-            self._look()
+            self._see_workers()
             if self._gone is not None:
                 return
             if not self.stopped and self._looks.settled:
@@ -258,7 +232,7 @@ class ClusterRun:
                 task = self._under_way.pop(key, None)
                 if task is not None:
                     self._columns[task.variant].under_way -= 1
-                    self._take(task, result)
+                    self._handle_result(task, result)
 
     def _is_over(self) -> bool:
         if self.stopped:
@@ -266,7 +240,7 @@ class ClusterRun:
             return not (self._under_way and patience)
         return not self._under_way and not any(column.left for column in self._columns)
 
-    def _look(self) -> None:
+    def _see_workers(self) -> None:
         """See which workers there are, now and then."""
         now = time.monotonic()
         if now - self._looked_at < _LOOK_SECONDS:
@@ -274,20 +248,16 @@ class ClusterRun:
         found = self._cluster.workers
         self._looked_at = time.monotonic()
         if found is None:
-            self._gone = FailureWords(
-                "InternalError",
-                "The cluster is gone: its scheduler ended, or the client was closed.",
-                _GO_ON, FailureCode.CLUSTER,
-            )  # fmt: skip
+            self._gone = FailureWords.of_cluster(
+                "The cluster is gone: its scheduler ended, or the client was closed.", _GO_ON
+            )
             return
         self._looks.begin(found)
         self._workers = {at: n for at, n in found.items() if at not in self._looks.unready}
         if (refusal := self._looks.refusal) is not None:
             if not self._attempt:
                 raise refusal
-            self._gone = FailureWords(
-                "InternalError", refusal.message, refusal.hint, FailureCode.CLUSTER
-            )
+            self._gone = FailureWords.of_cluster(refusal.message, refusal.hint)
         if found or not self._slots_at:
             self._slots_at = now
 
@@ -298,10 +268,9 @@ class ClusterRun:
             lease.stop()
         failure = self._gone or STOPPED
         if self.error is not None:
-            failure = FailureWords(
-                "InternalError", "The driver of the run ended by an internal error.", _GO_ON,
-                FailureCode.CLUSTER,
-            )  # fmt: skip
+            failure = FailureWords.of_cluster(
+                "The driver of the run ended by an internal error.", _GO_ON
+            )
         if self._gone is not None and self._under_way:
             # Workers that are still there write what they have.
             time.sleep(2 * leases.LOOK_SECONDS)
@@ -310,17 +279,13 @@ class ClusterRun:
         for column in self._columns:
             mine = (task for task in self._under_way.values() if task.variant == column.number)
             for task in (*mine, *column.left):
-                self._settle(task, column.over or failure)
+                self._end_unasked(task, column.over or failure)
 
     # -- Handing out.
 
-    @property
-    def _slots(self) -> int:
-        return sum(self._workers.values())
-
     def _hand_out(self) -> None:
         """Hand out as much as slots, calls and money allow; the variants take turns."""
-        room = _WAVE * max(1, self._slots) - len(self._under_way)
+        room = room_for_tasks(self._workers, len(self._under_way))
         waiting: list[_Column] = []
         while room > 0:
             ready = [each for each in self._columns if each.left and each not in waiting]
@@ -348,20 +313,26 @@ class ClusterRun:
         grant = self._grant(column, task)
         if grant is None:
             return False
-        label, place = column.variant.label, (self.folder.place, self._digest, column.number)
+        label, place = column.variant.label, (self.folder.place, self.digest, column.number)
         if (chunk := task.chunk) is None:
             name: tuple[str | int, ...] = (label, "probe", task.attempt)
             key = self._cluster.submit(name, probe_variant, *place, grant, avoid=avoid)
             column.progress.probing = True
         else:
             column.left.popleft()
-            words = None if self._texts is None else self._texts(chunk)
+            words = self._words_of(chunk)
             name = (label, chunk.number, task.attempt)
             column.progress.begin(column.number, chunk.number, task.attempt)
             key = self._cluster.submit(name, run_chunk, *place, chunk, grant, words, avoid=avoid)
         self._under_way[key] = task
         column.under_way += 1
         return True
+
+    def _words_of(self, chunk: Chunk) -> tuple[str, ...] | None:
+        """The words of a chunk; None where workers read them in their files."""
+        if self.spec.files is not None:
+            return None
+        return tuple(each.text for each in self.plan.texts[chunk.start : chunk.stop])
 
     def _grant(self, column: _Column, task: _Task) -> Grant | None:
         """What the task may use; None if it has to wait, or the variant's money is used up."""
@@ -376,32 +347,32 @@ class ClusterRun:
         if task.chunk is None:
             return grant
         reserve = None
-        if self._purse.limit is not None:
-            reserve = self._purse.take(task.attempt, self._wanted(column, task), task.above)
+        if self._money.limit is not None:
+            reserve = self._money.reserve(task.attempt, self._wanted(column, task), task.above)
             if reserve is None:
-                if self._purse.used_up(task.above):
+                if self._money.exhausted(task.above):
                     self._end_for_money(column)
                 return None
-        share = self._shares.take(
-            column.connection, task.attempt, at_once=self._at_once(column),
+        share = self._concurrency.acquire(
+            column.connection, task.attempt, at_once=self._at_once(),
             left=sum(len(each.left) for each in self._alike(column)),
             usual=egress.first_concurrency(column.variant.connection),
         )  # fmt: skip
         if share is None:
-            self._purse.give_back(task.attempt, 0.0)
+            self._money.release(task.attempt, 0.0)
             return None
         task.reserve = reserve
         if task.tries:
             # If it fails here too, few calls will show it.
-            share = Share(min(share.first, _AGAIN_AT_ONCE), min(share.most, _AGAIN_AT_ONCE))
+            share = CallShare(min(share.first, _AGAIN_AT_ONCE), min(share.most, _AGAIN_AT_ONCE))
         return grant._replace(concurrency=share.most, first=share.first, reserve=reserve)
 
     def _alike(self, column: _Column) -> list[_Column]:
         return [each for each in self._columns if each.connection == column.connection]
 
-    def _at_once(self, column: _Column) -> int:
-        """How many tasks of this connection can run at once, beside those of the others."""
-        slots = max(self._slots, self._cluster.most_slots if self._strict else 0)
+    def _at_once(self) -> int:
+        """How many tasks of one connection can run at once, beside those of the others."""
+        slots = max(slots_of(self._workers), self._cluster.most_slots if self._strict else 0)
         open_ = {each.connection for each in self._columns if each.left or each.under_way}
         return max(1, -(-slots // max(1, len(open_))))
 
@@ -419,27 +390,23 @@ class ClusterRun:
         if task.reserve is None:
             return RESERVED * likely
         # It ran out of it once: what one call could cost is more than was left.
-        return max(RESERVED * likely, 2 * task.reserve, self._purse.free / 8)
+        return max(RESERVED * likely, 2 * task.reserve, self._money.free / 8)
 
     def _end_for_money(self, column: _Column) -> None:
         """Nothing more of the variant can be paid: what ran out keeps its rows."""
         if column.over is None:
-            limit, spent = dollars(self._purse.limit or 0.0), dollars(self._purse.spent)
-            column.over = FailureWords(
-                "OverBudget",
-                f"{spent} of {limit} is spent, and the next call could cost more than the rest.",
-                f"The limit is set by {self._whose}: run fewer texts or a cheaper model."
-                if self._whose
-                else "Raise the budget and run it again: what is answered is not paid twice.",
+            limit = self._money.limit or 0.0
+            column.over = FailureWords.of(
+                over_budget(self._money.spent, limit, self._whose, "more than the rest")
             )
         self._end_column(column)
 
     def _end_column(self, column: _Column) -> None:
         assert column.over is not None
         while column.left:
-            self._settle(column.left.popleft(), column.over)
+            self._end_unasked(column.left.popleft(), column.over)
 
-    def _settle(self, task: _Task, failure: FailureWords) -> None:
+    def _end_unasked(self, task: _Task, failure: FailureWords) -> None:
         """End a chunk without asking: what is answered is in its part, the rest is this failure."""
         if task.chunk is None or task.chunk.number in self._columns[task.variant].progress.ended:
             return
@@ -456,11 +423,11 @@ class ClusterRun:
             "", begun=self._began_at, attempt=task.attempt, capability=column.capability,
             unenforced=tuple(column.unenforced), failure=failure,
         )  # fmt: skip
-        texts = None if self._texts is None else self._texts(chunk)
-        made = run_chunk(self.folder.place, self._digest, task.variant, chunk, grant, texts)
+        words = self._words_of(chunk)
+        made = run_chunk(self.folder.place, self.digest, task.variant, chunk, grant, words)
         if made.reused:
             return made
-        size = (chunk.stop - chunk.start) * self.plan.repeats
+        size = chunk.size * self.plan.repeats
         nothing = ChunkProgress(
             task.variant, chunk.number, done=size, failures={failure.kind: size}
         )
@@ -468,21 +435,21 @@ class ClusterRun:
 
     # -- What comes back.
 
-    def _take(self, task: _Task, result: Any) -> None:
+    def _handle_result(self, task: _Task, result: Any) -> None:
         column = self._columns[task.variant]
         if task.chunk is None:
             column.progress.probing = False
-            self._take_probe(column, task, result)
+            self._handle_probe(column, task, result)
             return
-        self._shares.give_back(column.connection, task.attempt)
+        self._concurrency.release(column.connection, task.attempt)
         known = isinstance(result, ChunkSummary)
         # What a lost worker has spent is not known: all that it had counts.
-        self._purse.give_back(task.attempt, result.spent if known else task.reserve or 0.0)
+        self._money.release(task.attempt, result.spent if known else task.reserve or 0.0)
         if not known:
             column.progress.put_back(task.chunk.number)
             # Perhaps more than this task is lost: that is seen before it is handed out again.
             self._looked_at = 0.0
-            words = self._words_of(task, result)
+            words = self._explain(task, result)
             self._try_again(column, task, words, again=not isinstance(result, WorkersLost))
             return
         column.paid += result.spent
@@ -496,7 +463,7 @@ class ClusterRun:
             (column.avoid if result.of_worker else task.avoid).add(result.worker)
             self._try_again(column, task, result.error)
         elif result.given_up is not None:
-            self._take_given_up(column, task, result, result.given_up)
+            self._handle_given_up(column, task, result, result.given_up)
         elif result.stopped and not self.stopped:
             # Its worker took this driver for dead, which it was not.
             column.progress.put_back(task.chunk.number, result)
@@ -504,12 +471,12 @@ class ClusterRun:
         else:
             column.progress.end(result)
 
-    def _take_probe(self, column: _Column, task: _Task, result: Any) -> None:
+    def _handle_probe(self, column: _Column, task: _Task, result: Any) -> None:
         if isinstance(result, ProbeSummary) and result.capability is not None:
             column.capability, column.probe = result.capability, None
             keep_capability(self.folder, column.variant, result.capability)
             return
-        error = self._words_of(task, result)
+        error = self._explain(task, result)
         if isinstance(result, ProbeSummary) and result.error is not None:
             error = result.error
             column.avoid.add(result.worker)
@@ -519,13 +486,13 @@ class ClusterRun:
         column.over = error
         self._end_column(column)
 
-    def _take_given_up(
+    def _handle_given_up(
         self, column: _Column, task: _Task, result: ChunkSummary, given_up: FailureWords
     ) -> None:
         assert task.chunk is not None
         if given_up.kind == "OverBudget":
             task.above = (task.reserve or 0.0) - result.spent
-            if self._purse.limit is not None and not self._purse.used_up(task.above):
+            if self._money.limit is not None and not self._money.exhausted(task.above):
                 column.progress.put_back(task.chunk.number, result)
                 column.left.appendleft(task)
                 return
@@ -550,7 +517,7 @@ class ClusterRun:
         elif again and self._may_try(column, task, failure):
             column.left.append(task)
         else:
-            self._settle(task, failure)
+            self._end_unasked(task, failure)
 
     def _may_try(self, column: _Column, task: _Task, failure: FailureWords) -> bool:
         """Whether another worker could fare better."""
@@ -558,7 +525,7 @@ class ClusterRun:
         elsewhere = failure.kind not in _EVERYWHERE and failure.code != FailureCode.POLICY
         return task.tries < _TRIES and elsewhere and bool(others)
 
-    def _words_of(self, task: _Task, error: Any) -> FailureWords:
+    def _explain(self, task: _Task, error: Any) -> FailureWords:
         """Why there is no summary of a task, in words."""
         which = "The probe" if task.chunk is None else f"Chunk {task.chunk.number}"
         label = self._columns[task.variant].variant.label
@@ -571,7 +538,7 @@ class ClusterRun:
         else:
             message = f"{which} of {label} was lost by the cluster ({type(error).__name__})."
             hint = _GO_ON
-        return FailureWords("InternalError", message, hint, FailureCode.CLUSTER)
+        return FailureWords.of_cluster(message, hint)
 
     def _hear(self, news: ChunkProgress) -> None:
         if 0 <= news.variant < len(self._columns):

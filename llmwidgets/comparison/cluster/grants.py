@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections import defaultdict
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from llmwidgets.comparison.cluster.replies.folder import RunFolder
-from llmwidgets.dialects.types import Capability, Enforcement, ResponseFormat
+from llmwidgets.comparison.cluster.sent.failure_words import FailureWords
+from llmwidgets.dialects.types import Capability
 from llmwidgets.engine.network.pacing import CONCURRENCY_MOST
-from llmwidgets.engine.request_builder import ResolvedVariant
-from llmwidgets.errors import FAILURES, CallError, Failure, FailureCode, InternalError
 
 RESERVED = 1.5
 """How much of its estimate is set aside for a chunk; what it does not use it gives back."""
-
-
-def texts_a_chunk(texts: int, repeats: int, slots: int) -> int:
-    """How many texts a chunk has: some 500 questions, fewer if slots were idle otherwise."""
-    return max(1, min(500 // repeats, -(-texts // max(1, slots))))
-
-
-class FailureWords(NamedTuple):
-    """A failure as it travels between processes: its class by name, never an exception."""
-
-    kind: str
-    message: str
-    hint: str
-    code: str = ""
-
-    @classmethod
-    def of(cls, failure: Failure) -> FailureWords:
-        """The words of a failure."""
-        code = getattr(failure, "code", "")
-        return cls(type(failure).__name__, failure.message, failure.hint, code)
-
-    def failure(self) -> Failure:
-        """The failure; one of the cluster for a class that no extraction ends in."""
-        kind = FAILURES.get(self.kind, InternalError)
-        code = FailureCode.CLUSTER if self.kind not in FAILURES else self.code
-        if issubclass(kind, CallError | InternalError):
-            return kind(self.message, self.hint, code=code)
-        return kind(self.message, self.hint)
 
 
 class Grant(NamedTuple):
@@ -72,23 +39,23 @@ class Grant(NamedTuple):
     failure: FailureWords | None = None
 
 
-class Share(NamedTuple):
+class CallShare(NamedTuple):
     """The calls at once of one task: how many it begins with, and the most."""
 
     first: int
     most: int
 
 
-class Shares:
+class SharedConcurrency:
     """The calls at once of each connection, parted among its tasks that are under way.
 
     With a limit their sum is never above it, whatever workers come and go: a task that would find
     nothing left has to wait. Without one the engine's own start and ceiling are parted.
 
-    >>> shares = Shares(10)
-    >>> [shares.take("a", task, at_once=4, left=9, usual=8).most for task in range(4)]
+    >>> shares = SharedConcurrency(10)
+    >>> [shares.acquire("a", task, at_once=4, left=9, usual=8).most for task in range(4)]
     [3, 3, 2, 2]
-    >>> shares.take("a", 4, at_once=8, left=5, usual=8) is None
+    >>> shares.acquire("a", 4, at_once=8, left=5, usual=8) is None
     True
     """
 
@@ -96,9 +63,9 @@ class Shares:
         self._limit = limit
         self._open: defaultdict[object, dict[int, int]] = defaultdict(dict)
 
-    def take(
+    def acquire(
         self, connection: object, task: int, *, at_once: int, left: int, usual: int
-    ) -> Share | None:
+    ) -> CallShare | None:
         """A task's part if `at_once` tasks of its connection can run, and `left` are to begin.
 
         `usual` is how many calls the engine begins with. None if nothing is left for now.
@@ -107,27 +74,27 @@ class Shares:
         if self._limit is None:
             parts = max(1, at_once)
             under_way[task] = max(1, CONCURRENCY_MOST // parts)
-            return Share(max(1, usual // parts), under_way[task])
+            return CallShare(max(1, usual // parts), under_way[task])
         free = self._limit - sum(under_way.values())
         if free < 1:
             return None
         others = max(1, min(at_once, len(under_way) + left) - len(under_way))
         under_way[task] = most = math.ceil(free / others)
-        return Share(most, most)
+        return CallShare(most, most)
 
-    def give_back(self, connection: object, task: int) -> None:
+    def release(self, connection: object, task: int) -> None:
         """A task has ended."""
         self._open[connection].pop(task, None)
 
 
 @dataclass(slots=True)
-class Purse:
+class SharedBudget:
     """A run's budget in US dollars, parted among tasks: what is spent and set aside is no more.
 
-    >>> purse = Purse(1.0)
-    >>> purse.take(1, 0.7), purse.take(2, 0.7)
+    >>> budget = SharedBudget(1.0)
+    >>> budget.reserve(1, 0.7), budget.reserve(2, 0.7)
     (0.7, None)
-    >>> purse.give_back(1, 0.5); purse.take(2, 0.7)
+    >>> budget.release(1, 0.5); budget.reserve(2, 0.7)
     0.5
     """
 
@@ -142,7 +109,7 @@ class Purse:
             return math.inf
         return max(0.0, self.limit - self.spent - sum(self._open.values()))
 
-    def take(self, task: int, wanted: float, above: float = -1.0) -> float | None:
+    def reserve(self, task: int, wanted: float, above: float = -1.0) -> float | None:
         """Set aside what a task wants, or all that is left if no other task can return anything.
 
         None if there is not more than `above`, or others have to return something first.
@@ -153,38 +120,11 @@ class Purse:
         self._open[task] = reserve
         return reserve
 
-    def used_up(self, above: float) -> bool:
+    def exhausted(self, above: float) -> bool:
         """Whether no more than so much is left, and no other task can return anything."""
         return not any(self._open.values()) and self.free <= above
 
-    def give_back(self, task: int, spent: float) -> None:
+    def release(self, task: int, spent: float) -> None:
         """A task has ended, and spent so much of what was set aside for it."""
         self._open.pop(task, None)
         self.spent += spent
-
-
-# -- What a model enforces, kept in the folder: a run that goes on need not find it out again.
-
-
-def keep_capability(folder: RunFolder, variant: ResolvedVariant, known: Capability) -> None:
-    """Keep what a probe found; not what it could not tell."""
-    if not known.doubt:
-        said = {"form": known.form, "mode": known.mode, "tried": known.tried}
-        folder.write(_capability_name(variant), json.dumps(said).encode())
-
-
-def recall_capability(folder: RunFolder, variant: ResolvedVariant) -> Capability | None:
-    """What an earlier run found."""
-    data = folder.read(_capability_name(variant))
-    with suppress(ValueError, KeyError, TypeError):
-        said = json.loads(data or b"")
-        tried = tuple(
-            (ResponseFormat(form), str(how), bool(kept)) for form, how, kept in said["tried"]
-        )
-        return Capability(ResponseFormat(said["form"]), Enforcement(said["mode"]), tried)
-    return None
-
-
-def _capability_name(variant: ResolvedVariant) -> str:
-    who = f"{variant.connection.kind} {variant.target.url} {variant.model}"
-    return f"capability/{hashlib.sha256(who.encode()).hexdigest()[:16]}.json"

@@ -174,16 +174,3 @@ _TRIES = 3
 _PATIENCE_SECONDS = 10.0
 """A worker that is busy with the task of somebody else is not waited for any longer."""
 _UNSEEN = Look("was not looked at yet.")
-
-
-def look_at_workers(cluster: Cluster, place: str, digest: str) -> dict[str, str]:
-    """Every worker that is there, with why it is not ready; FieldError if none is."""
-    looks = WorkerLooks(cluster, place, digest)
-    looks.begin(cluster.workers or ())
-    while looks.waiting:
-        for key, result in cluster.ended(0.2):
-            looks.take(key, result)
-        looks.begin(cluster.workers or ())
-    if looks.refusal is not None:
-        raise looks.refusal
-    return looks.reasons

@@ -14,7 +14,6 @@ import platformdirs
 from llmwidgets.comparison.cluster.dask_adapter import DaskCluster
 from llmwidgets.comparison.cluster.dask_scheduler import check_scheduler
 from llmwidgets.comparison.cluster.driver import ClusterRun
-from llmwidgets.comparison.cluster.grants import texts_a_chunk
 from llmwidgets.comparison.cluster.replies.folder import RunFolder
 from llmwidgets.comparison.cluster.replies.manifest import Manifest, claim_folder, identify_texts
 from llmwidgets.comparison.cluster.replies.part_journal import count_paid_twice
@@ -26,7 +25,7 @@ from llmwidgets.comparison.cluster.replies.saved_run import (
     stored_results,
 )
 from llmwidgets.comparison.cluster.replies.stored_replies import StoredReplies
-from llmwidgets.comparison.cluster.scoring import ScoringRun, describe_answered
+from llmwidgets.comparison.cluster.scoring import ScoringRun
 from llmwidgets.comparison.cluster.spec import (
     Chunk,
     RunSpec,
@@ -41,11 +40,10 @@ from llmwidgets.comparison.cluster.spec import (
     spec_name,
 )
 from llmwidgets.comparison.cluster.texts.text_files import StoredDocument, files_of, texts_to_count
-from llmwidgets.comparison.cluster.workers import Cluster
-from llmwidgets.comparison.core import CellKey, ResultData, Results, Rules
+from llmwidgets.comparison.cluster.workers import Cluster, slots_of
+from llmwidgets.comparison.core import ResultData, Results, Rules
 from llmwidgets.comparison.measures.aggregate import adopt_aggregates
 from llmwidgets.comparison.runs import RunOptions, RunPlan, ask_for_budget, watch_run
-from llmwidgets.engine.extraction import Extraction, read_extraction
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.request_builder import Document, Plan
 from llmwidgets.errors import FieldError, LLMWidgetsError
@@ -77,9 +75,9 @@ def folder_of(results: ResultData, *, reuse: bool = True) -> str:
     A folder has the replies of all its texts, and of no others.
     """
     journal = results.journal
-    known = reuse and isinstance(journal, StoredReplies) and not results.slice_by
-    place = journal.folder.place if known else name_folder(RunOptions()).journal  # type: ignore[attr-defined]
-    return str(place)
+    if reuse and isinstance(journal, StoredReplies) and not results.slice_by:
+        return journal.folder.place
+    return str(name_folder(RunOptions()).journal)
 
 
 def run_on_cluster(
@@ -110,9 +108,8 @@ def check_cluster(cluster: Any) -> None:
 
 def _score(results: ResultData, run: ClusterRun, cluster: Any) -> None:
     """Have the workers score the results, if they can."""
-    spec = describe_answered(run.spec, run.plan)
     # The run has closed what it submitted with.
-    scoring = ScoringRun(_adapt(cluster), run.folder, spec, run.chunks, run.plan.texts)
+    scoring = ScoringRun(_adapt(cluster), run.folder, run.digest, run.chunks, run.plan)
     sums = scoring.run(_end_of(run))
     if sums is not None:
         adopt_aggregates(results, lambda: sums)
@@ -143,23 +140,18 @@ def make_run(planned: RunPlan, rules: Rules, options: RunOptions, cluster: Any) 
         variants, schemas.specs, plan.repeats, rules, describe_policy(planned.policy), files
     )
     packed = pack_run(spec, plan)
-    slots = sum((adapter.workers or {}).values())
-    size = texts_a_chunk(len(plan.texts), plan.repeats, slots)
+    size = texts_a_chunk(len(plan.texts), plan.repeats, slots_of(adapter.workers))
     size = claim_folder(folder, Manifest(identify_texts(plan.texts, files), size, plan.repeats))
     chunks = list(_write_chunks(folder, plan, schemas, size))
     folder.write(spec_name(digest_of(packed)), packed)
 
-    def words(chunk: Chunk) -> tuple[str, ...]:
-        return tuple(each.text for each in plan.texts[chunk.start : chunk.stop])
-
     run = ClusterRun(
         plan, chunks, adapter, folder, digest_of(packed), spec=spec, policy=planned.policy,
         concurrency=options.concurrency, budget=options.budget,
-        texts=words if files is None else None,
     )  # fmt: skip
     # What a loaded folder shows of a run whose driver dies.
     unasked = _results(ResultData, run, planned, rules, RunEnd({}, {}))
-    note_run(folder, unasked, run.names, [each.connection.kind for each in plan.columns], chunks)
+    note_run(folder, unasked, run.names, chunks)
     return run
 
 
@@ -169,6 +161,11 @@ def read_results(kind: type[Results], run: ClusterRun, planned: RunPlan, rules: 
     with suppress(LLMWidgetsError):
         note_end(run.folder, run.names, end)
     return _results(kind, run, planned, rules, end)
+
+
+def texts_a_chunk(texts: int, repeats: int, slots: int) -> int:
+    """How many texts a chunk has: some 500 questions, fewer if slots were idle otherwise."""
+    return max(1, min(500 // repeats, -(-texts // max(1, slots))))
 
 
 def _write_chunks(folder: RunFolder, plan: Plan, schemas: SchemaNumbers, size: int) -> list[Chunk]:
@@ -209,14 +206,8 @@ def _results(
     kind: type[Results], run: ClusterRun, planned: RunPlan, rules: Rules, end: RunEnd
 ) -> Results:
     plan = planned.plan
-
-    def read(row: Row, cell: CellKey, again: bool) -> Extraction:
-        column, document = plan.columns[cell.variant], plan.texts[cell.text]
-        return read_extraction(column, document, cell.repeat, row, reused=again)
-
     return stored_results(
-        kind, run.folder, run.names, [each.stop - each.start for each in run.chunks], end, read,
-        variants=planned.variants, models=tuple(each.model for each in plan.columns),
-        texts=plan.texts, repeats=plan.repeats, scoring=rules, notes=planned.notes,
-        columns=plan.columns,
+        kind, run.folder, run.names, [each.size for each in run.chunks], end,
+        plan.columns, variants=planned.variants, texts=plan.texts, repeats=plan.repeats,
+        scoring=rules, notes=planned.notes, columns=plan.columns,
     )  # fmt: skip

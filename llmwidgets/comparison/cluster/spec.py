@@ -21,7 +21,7 @@ from llmwidgets.comparison.cluster.sent.misfits import name_misfit, pack_or_none
 from llmwidgets.comparison.cluster.texts.text_files import TextFiles
 from llmwidgets.connections import Policy
 from llmwidgets.connections.policy_file import machine_rules
-from llmwidgets.dialects.types import Example, ResponseFormat
+from llmwidgets.dialects.types import Dialect, Example, ResponseFormat
 from llmwidgets.engine.request_builder import (
     Document,
     Plan,
@@ -45,6 +45,11 @@ class Chunk(NamedTuple):
     digest: str
 
     @property
+    def size(self) -> int:
+        """How many texts it has."""
+        return self.stop - self.start
+
+    @property
     def documents(self) -> str:
         """The name of that file in the run's folder."""
         return documents_name(self.number, self.digest)
@@ -64,6 +69,7 @@ class VariantSpec:
     settings: Mapping[str, Any]
     examples: tuple[Example, ...]
     schema: int | None
+    dialect: Dialect
 
 
 class SchemaSpec(NamedTuple):
@@ -263,6 +269,7 @@ def describe_variant(column: ResolvedVariant, name: str, schemas: SchemaNumbers)
         {name: getattr(column, name) for name in SETTINGS},
         column.examples,
         None if column.schema is None else schemas.number(column.schema),
+        column.dialect,
     )
 
 

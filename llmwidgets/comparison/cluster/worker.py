@@ -16,10 +16,11 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, cast
 
 from llmwidgets.comparison.cluster.chunk_progress import ChunkProgress, ChunkSummary, ProbeSummary
-from llmwidgets.comparison.cluster.grants import FailureWords, Grant
+from llmwidgets.comparison.cluster.grants import Grant
 from llmwidgets.comparison.cluster.lease import LOOK_SECONDS, LeaseReader
 from llmwidgets.comparison.cluster.replies.folder import RunFolder
 from llmwidgets.comparison.cluster.replies.part_journal import PartJournal
+from llmwidgets.comparison.cluster.sent.failure_words import STOPPED, FailureWords, describe_error
 from llmwidgets.comparison.cluster.spec import (
     Chunk,
     RunSpec,
@@ -38,7 +39,7 @@ from llmwidgets.engine.extraction import BROKE, Extractor
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run
-from llmwidgets.errors import Failure, FailureCode, LLMWidgetsError, PolicyError
+from llmwidgets.errors import LLMWidgetsError
 from llmwidgets.schemas import Schema
 
 if TYPE_CHECKING:
@@ -46,10 +47,6 @@ if TYPE_CHECKING:
     from llmwidgets.engine.journal_rows import Row
 
 Report = Callable[[ChunkProgress], None]
-STOPPED = FailureWords(
-    "Stopped", "The run was stopped before this text was answered.", "Run it again to go on."
-)
-_LOG = "Look into the worker's log, then run it again with the same journal to go on."
 _SPREAD = 0.25
 _opening = threading.Lock()
 
@@ -68,7 +65,7 @@ class WorkerPace(Pace):
 
 
 @dataclass(frozen=True, slots=True)
-class RunTurn:
+class DriverSession:
     """What a process keeps from chunk to chunk of one driver: its lease, and the paces."""
 
     lease: LeaseReader
@@ -107,7 +104,7 @@ class RunContext:
     schemas: tuple[Schema, ...]
     policy: Policy
     variants: dict[int, ResolvedVariant] = field(default_factory=dict)
-    _turns: dict[str, RunTurn] = field(default_factory=dict)
+    _sessions: dict[str, DriverSession] = field(default_factory=dict)
 
     def variant(self, number: int) -> ResolvedVariant:
         """A variant with the connection of this machine, which is looked up once."""
@@ -115,12 +112,12 @@ class RunContext:
             self.variants[number] = resolve_variant(self.spec.variants[number], self.schemas)
         return self.variants[number]
 
-    def turn(self, grant: Grant) -> RunTurn:
+    def session(self, grant: Grant) -> DriverSession:
         """What this process keeps while the driver of this grant lives."""
-        if grant.lease not in self._turns:
+        if grant.lease not in self._sessions:
             lease = LeaseReader(self.folder, grant.lease, grant.lease_seconds)
-            self._turns[grant.lease] = RunTurn(lease)
-        return self._turns[grant.lease]
+            self._sessions[grant.lease] = DriverSession(lease)
+        return self._sessions[grant.lease]
 
     def journal(self, variant: int, chunk: Chunk) -> PartJournal:
         """A journal of this variant's replies to a chunk, for one more attempt."""
@@ -160,7 +157,7 @@ def probe_variant(place: str, digest: str, variant: int, grant: Grant) -> ProbeS
         context.policy.permit(column.connection, column.model)
         extractor = Extractor(column, policy=context.policy, pace=Pace(1))
         found = event_loop.submit_task(extractor.learn())
-        lease = context.turn(grant).lease
+        lease = context.session(grant).lease
         try:
             while not wait([found], LOOK_SECONDS).done:
                 if lease.over():
@@ -211,19 +208,6 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def describe_error(error: Exception) -> FailureWords:
-    """The words of an error; of a foreign one its class alone, since it may contain a text."""
-    if isinstance(error, Failure):
-        return FailureWords.of(error)
-    name = type(error).__name__
-    if isinstance(error, PolicyError):
-        return FailureWords("Forbidden", error.message, error.hint, FailureCode.POLICY)
-    if isinstance(error, LLMWidgetsError):
-        return FailureWords(name, error.message, error.hint)
-    why = f": {os.strerror(error.errno)}" if isinstance(error, OSError) and error.errno else ""
-    return FailureWords(name, f"An internal error ({name}{why}) ended this chunk.", _LOG)
-
-
 @dataclass(frozen=True, slots=True)
 class _ChunkWork:
     """A chunk as it is asked here; `nothing` is the progress that it begins with."""
@@ -240,17 +224,17 @@ class _ChunkWork:
     def run(self, *, alone: bool = False) -> ChunkSummary:
         """Ask it, write the part, and say how it ended."""
         _load_writers()
-        grant, turn = self.grant, self.context.turn(self.grant)
+        grant, session = self.grant, self.context.session(self.grant)
         known = record_of(self.column.connection, self.column.model, self.column.target)
         known.capability = known.capability or grant.capability
         known.unenforced.update(grant.unenforced)
-        settled = grant.failure or (STOPPED if turn.lease.over() else None)
-        run, spent_before = self._ask(turn, settled)
+        settled = grant.failure or (STOPPED if session.lease.over() else None)
+        run, spent_before = self._ask(session, settled)
         spent = run.budget.spent - spent_before
         stopped = run.stopped or (settled is STOPPED)
         if run.stopped and (self.journal.had_part or self.journal.logs):
             # The stop can have come before all that is known was found.
-            run, _ = self._ask(turn, STOPPED)
+            run, _ = self._ask(session, STOPPED)
         try:
             written, progress, reused = self._write(run)
         except LLMWidgetsError as error:
@@ -268,14 +252,14 @@ class _ChunkWork:
             worker=worker_name(),
         )  # fmt: skip
 
-    def _ask(self, turn: RunTurn, settled: FailureWords | None) -> tuple[Run, float]:
+    def _ask(self, session: DriverSession, settled: FailureWords | None) -> tuple[Run, float]:
         """The run at its end, and what counted as spent before it."""
         grant, context = self.grant, self.context
-        with turn.shared_pace(self.column, grant) as shares:
+        with session.shared_pace(self.column, grant) as shares:
             run = Run(
                 Plan((self.column,), self.documents, context.spec.repeats),
                 journal=cast("Journal", self.journal), policy=context.policy,
-                concurrency=grant.concurrency, budget=grant.budget, paces=turn.paces,
+                concurrency=grant.concurrency, budget=grant.budget, paces=session.paces,
             )  # fmt: skip
             before = _limit_budget(run, grant, self.journal)
             if settled is not None:
@@ -286,7 +270,7 @@ class _ChunkWork:
                 while not run.wait(LOOK_SECONDS):
                     if self.report is not None:
                         self.report(self._progress(run, len(shares)))
-                    if settled is None and turn.lease.over():
+                    if settled is None and session.lease.over():
                         run.stop()
             finally:
                 self.journal.on_trouble = None

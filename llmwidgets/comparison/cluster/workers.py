@@ -45,3 +45,16 @@ class Cluster(Protocol):
 
     def close(self) -> None:
         """Nothing is handed out any more: forget what is open."""
+
+
+def slots_of(workers: Mapping[str, int] | None) -> int:
+    """How many tasks these can run at once."""
+    return sum((workers or {}).values())
+
+
+_WAVE = 2
+
+
+def room_for_tasks(workers: Mapping[str, int] | None, under_way: int) -> int:
+    """How many more tasks to hand out: two a slot, since what is not handed out needs no cancel."""
+    return _WAVE * max(1, slots_of(workers)) - under_way

@@ -300,6 +300,16 @@ def _too_long(texts: tuple[TooLongText, ...]) -> str:
 # -- Budget: what a run may spend; the worst case of a call is set aside before it is sent.
 
 
+def over_budget(spent: float, limit: float, whose: str, worst: str) -> OverBudget:
+    """The failure of what cannot be paid: `worst` is what the next call could cost, in words."""
+    return OverBudget(
+        f"{dollars(spent)} of {dollars(limit)} is spent, and the next call could cost {worst}.",
+        f"The limit is set by {whose}: run fewer texts or a cheaper model."
+        if whose
+        else "Raise the budget and run it again: what is answered is not paid twice.",
+    )
+
+
 @dataclass(slots=True)
 class Reservation:
     """What one call turned out to cost; None until it is known."""
@@ -346,12 +356,6 @@ class Budget:
         # rest really too small.
         while self.spent + self.reserved + worst > limit:
             if self.reserved < 1e-12:
-                raise OverBudget(
-                    f"{dollars(self.spent)} of {dollars(limit)} is spent, and the next call could"
-                    f" cost {dollars(worst)}.",
-                    f"The limit is set by {self.whose}: run fewer texts or a cheaper model."
-                    if self.whose
-                    else "Raise the budget and run it again: what is answered is not paid twice.",
-                )
+                raise over_budget(self.spent, limit, self.whose, dollars(worst))
             self._changed.clear()
             await self._changed.wait()

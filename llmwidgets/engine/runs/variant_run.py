@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 from llmwidgets.analysis.statistics.running_median import RunningMedian
 from llmwidgets.dialects.types import Enforcement, ResponseFormat
-from llmwidgets.engine.endings import FENCED, find_answer, internal_failure, parse_reply, to_failure
+from llmwidgets.engine.endings import (
+    FENCED,
+    find_answer,
+    internal_failure,
+    parse_reply,
+    stopped_early,
+    to_failure,
+)
 from llmwidgets.engine.extraction import (
     BROKE,
     OTHERS_BROKE,
@@ -24,7 +31,7 @@ from llmwidgets.engine.journal import Row
 from llmwidgets.engine.network.pacing import PauseReason
 from llmwidgets.engine.runs.progress import VariantProgress, VariantState
 from llmwidgets.engine.shared_calls import shared_calls
-from llmwidgets.errors import Failure, FailureCode, LLMWidgetsError, Stopped
+from llmwidgets.errors import Failure, FailureCode, LLMWidgetsError
 from llmwidgets.formatting import count
 from llmwidgets.schemas import Schema
 
@@ -150,10 +157,7 @@ class VariantRun:
         self.finished = True
         if 0 in self.rows:
             self.state = VariantState.STOPPED
-            failure = Stopped(
-                "The run was stopped before this text was answered.", "Run it again to go on."
-            )
-            self._end(Row.of_failure("", failure))
+            self._end(Row.of_failure("", stopped_early()))
 
     def _end(self, row: Row) -> None:
         """Finish every open extraction with this row."""

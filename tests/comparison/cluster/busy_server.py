@@ -101,6 +101,12 @@ def results(run: ClusterRun, planned: RunPlan) -> Comparison:
     return read_results(Comparison, run, planned, None)
 
 
+def figures(found: Comparison) -> Any:
+    """The scoreboard without how long calls took."""
+    board = found.scoreboard()
+    return board[[each for each in board.columns if "seconds" not in each]]
+
+
 def wait_until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Wait for the condition; AssertionError if it does not come."""
     ends = time.monotonic() + seconds

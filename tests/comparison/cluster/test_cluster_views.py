@@ -247,7 +247,7 @@ def test_another_run_that_ends_later_hides_no_part(ran: Ran, tmp_path: Path, sam
 @pytest.mark.parametrize(
     "harm",
     [
-        {"repeats": 0}, {"repeats": 10**9}, {"names": []}, {"kinds": ["nothing"] * 2},
+        {"repeats": 0}, {"repeats": 10**9}, {"names": []}, {"dialects": ["nothing"] * 2},
         {"names": ["a/b"] * 2}, {"chunks": []}, {"chunks": [[3, "no"]]}, {"files": [{"place": 1}]},
         {"format": "other"},
     ],

@@ -30,6 +30,7 @@ from tests.comparison.cluster.busy_server import (
     SCHEMA,
     BusyServer,
     cluster_run,
+    figures,
     plan,
     results,
     texts,
@@ -87,12 +88,6 @@ def server() -> Iterator[BusyServer]:
 def cluster() -> Iterator[ThreadCluster]:
     with ThreadPoolExecutor(2) as pool:
         yield ThreadCluster(pool)
-
-
-def figures(found: lw.Comparison) -> Any:
-    """The scoreboard without how long calls took."""
-    board = found.scoreboard()
-    return board[[each for each in board.columns if "seconds" not in each]]
 
 
 def finished(run: Any) -> None:
@@ -459,8 +454,8 @@ def test_a_stop_loses_no_answer_of_an_earlier_run(server, cluster, tmp_path) -> 
     again.folder.write("lease/over", b"stop")
     chunk = again.chunks[0]
     late = run_chunk(
-        again.folder.place, again._digest, 0, chunk, Grant("lease/over", begun=time.time()),
-        again._texts(chunk),
+        again.folder.place, again.digest, 0, chunk, Grant("lease/over", begun=time.time()),
+        tuple(texts(12)[chunk.start : chunk.stop]),
     )  # fmt: skip
 
     assert late.stopped, "a task that begins after the stop"

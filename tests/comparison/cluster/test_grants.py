@@ -15,9 +15,10 @@ from llmwidgets.comparison.cluster.chunk_progress import (
     ChunkSummary,
     ColumnProgress,
 )
-from llmwidgets.comparison.cluster.grants import Purse, Shares, texts_a_chunk
+from llmwidgets.comparison.cluster.grants import SharedBudget, SharedConcurrency
 from llmwidgets.comparison.cluster.lease import LeaseKeeper, LeaseReader
 from llmwidgets.comparison.cluster.replies.folder import RunFolder
+from llmwidgets.comparison.cluster.runs import texts_a_chunk
 from llmwidgets.comparison.cluster.worker import WorkerPace
 from llmwidgets.engine.network.pacing import CONCURRENCY_MOST, Clock
 from llmwidgets.engine.run import VariantState
@@ -29,15 +30,15 @@ STEPS = st.lists(st.tuples(st.sampled_from(["begin", "end"]), st.integers(1, 40)
 
 @given(limit=st.integers(1, 50), steps=STEPS)
 def test_the_sum_of_what_is_given_is_never_above_the_limit(limit, steps) -> None:
-    shares, open_, tasks = Shares(limit), dict[int, int](), iter(range(1000))
+    shares, open_, tasks = SharedConcurrency(limit), dict[int, int](), iter(range(1000))
     for step, slots in steps:
         if step == "end" and open_:
             task = next(iter(open_))
-            shares.give_back("a", task)
+            shares.release("a", task)
             del open_[task]
         elif step == "begin":
             task = next(tasks)
-            share = shares.take("a", task, at_once=slots, left=9, usual=8)
+            share = shares.acquire("a", task, at_once=slots, left=9, usual=8)
             assert share is not None or open_, "where nothing is open, something can begin"
             if share is not None:
                 open_[task] = share.most
@@ -47,19 +48,19 @@ def test_the_sum_of_what_is_given_is_never_above_the_limit(limit, steps) -> None
 
 @given(limit=st.integers(1, 50), slots=st.integers(1, 12), left=st.integers(1, 12))
 def test_as_many_tasks_as_can_run_use_the_whole_limit(limit, slots, left) -> None:
-    shares = Shares(limit)
+    shares = SharedConcurrency(limit)
     given_ = [
-        shares.take("a", task, at_once=slots, left=left - task, usual=8)
+        shares.acquire("a", task, at_once=slots, left=left - task, usual=8)
         for task in range(min(slots, left))
     ]
 
     assert sum(each.most for each in given_ if each) == limit
-    assert shares.take("b", 99, at_once=slots, left=1, usual=8), "another connection has its own"
+    assert shares.acquire("b", 99, at_once=slots, left=1, usual=8), "another connection has its own"
 
 
 @given(slots=st.integers(1, 2000), usual=st.integers(1, 8))
 def test_without_a_limit_start_and_ceiling_of_the_engine_are_parted(slots, usual) -> None:
-    share = Shares(None).take("a", 0, at_once=slots, left=1, usual=usual)
+    share = SharedConcurrency(None).acquire("a", 0, at_once=slots, left=1, usual=usual)
 
     assert share is not None
     assert share.most == max(1, CONCURRENCY_MOST // slots)
@@ -74,28 +75,28 @@ def test_without_a_limit_start_and_ceiling_of_the_engine_are_parted(slots, usual
     steps=st.lists(st.tuples(st.floats(0.0, 50.0), st.floats(0.0, 1.0)), max_size=30),
 )
 def test_what_is_spent_and_set_aside_is_never_above_the_budget(limit, steps) -> None:
-    purse, open_ = Purse(limit), dict[int, float]()
+    budget, open_ = SharedBudget(limit), dict[int, float]()
     for task, (wanted, used) in enumerate(steps):
-        reserve = purse.take(task, wanted)
+        reserve = budget.reserve(task, wanted)
         if reserve is not None:
             open_[task] = reserve
         assert reserve is not None or any(open_.values()), "the last money is not held back"
         if len(open_) > 2 or reserve is None:
             done, had = open_.popitem()
-            purse.give_back(done, had * used)
-        assert purse.spent + sum(open_.values()) <= limit + 1e-9
+            budget.release(done, had * used)
+        assert budget.spent + sum(open_.values()) <= limit + 1e-9
 
 
 def test_a_task_that_ran_out_gets_more_or_nothing() -> None:
-    purse = Purse(1.0)
-    purse.take(1, 0.4)
-    purse.give_back(1, 0.3)
+    budget = SharedBudget(1.0)
+    budget.reserve(1, 0.4)
+    budget.release(1, 0.3)
 
-    assert purse.take(2, 0.5, above=0.1) == 0.5
-    purse.give_back(2, 0.65)
-    assert not purse.used_up(0.04)
-    assert purse.used_up(0.05 + 1e-9)
-    assert purse.take(3, 0.5, above=0.06) is None
+    assert budget.reserve(2, 0.5, above=0.1) == 0.5
+    budget.release(2, 0.65)
+    assert not budget.exhausted(0.04)
+    assert budget.exhausted(0.05 + 1e-9)
+    assert budget.reserve(3, 0.5, above=0.06) is None
 
 
 # -- Chunks.

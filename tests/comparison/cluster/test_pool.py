@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 
 import llmwidgets as lw
+from llmwidgets.comparison.cluster.texts.inputs import read_stored_documents
+from llmwidgets.comparison.runs import build_plan
 from llmwidgets.errors import FieldError
 from llmwidgets.store.age import Identity
 from tests.comparison.cluster.busy_server import (
     SCHEMA,
     BusyServer,
     cluster_run,
+    figures,
     plan,
     results,
     texts,
@@ -25,7 +28,6 @@ from tests.comparison.cluster.busy_server import (
     wait_until,
 )
 from tests.comparison.cluster.pool_adapter import PoolCluster
-from tests.comparison.cluster.test_driver import figures
 from tests.servers import FAULTS, OPENAI, ModelServer, Seen, serving_models
 
 
@@ -116,3 +118,22 @@ def test_a_worker_reads_its_keys_anew_for_each_run(
             ended.append({result.row(cell).status for cell in result.rows.cells()})
 
     assert ended == [{"Unauthorized"}, {"ok"}]
+
+
+def test_a_loaded_folder_reads_replies_in_the_format_of_the_address(tmp_path, monkeypatch) -> None:
+    """That of a Foundry connection is its address's, which its kind alone does not tell."""
+    monkeypatch.setenv("MADE_UP_KEY", "made-up-key-0001")
+    claude = lw.Connection(
+        "azure_ai_foundry", api_key="env:MADE_UP_KEY", model="claude-sonnet-5",
+        endpoint="https://acme.services.ai.azure.com/anthropic/v1/messages",
+    )  # fmt: skip
+    total = {"type": "number", "minimum": 0}
+    schema = {"type": "object", "properties": {"total": total}, "required": ["total"]}
+    planned = build_plan(read_stored_documents(schema, texts(2)), [claude])
+    with ThreadPoolExecutor(1) as threads:
+        run = cluster_run(planned, PoolCluster(threads), tmp_path / "run")
+    made, loaded = results(run, planned), lw.load(tmp_path / "run")
+
+    assert made.columns[0].dialect.NAME == "anthropic_messages"
+    assert [each.losses for each in loaded] == [each.losses for each in made]
+    assert all(each.losses for each in made), "it is not held to the minimum"

@@ -22,7 +22,6 @@ from llmwidgets.comparison.cluster.readiness import (
     Version,
     WorkerLooks,
     look_at_worker,
-    look_at_workers,
     own_version,
 )
 from llmwidgets.comparison.cluster.replies.folder import RunFolder
@@ -238,10 +237,23 @@ def test_each_worker_is_looked_at_once_and_those_that_join_as_well() -> None:
     assert not looks.take("another", object())
 
 
+def look_at_workers(cluster: Any) -> dict[str, str]:
+    """Every worker that is there, with why it is not ready; the error if none is."""
+    looks = WorkerLooks(cluster, "place", "digest")
+    looks.begin(cluster.workers or ())
+    while looks.waiting:
+        for each in cluster.ended(0):
+            looks.take(*each)
+        looks.begin(cluster.workers or ())
+    if looks.refusal is not None:
+        raise looks.refusal
+    return looks.reasons
+
+
 def test_a_worker_without_the_package_is_named() -> None:
     cluster: Any = ScriptedCluster(a=Look(), b=ModuleNotFoundError("No module named 'llmwidgets'"))
 
-    assert look_at_workers(cluster, "place", "digest") == {
+    assert look_at_workers(cluster) == {
         "a": "", "b": "llmwidgets cannot be used there (ModuleNotFoundError)."
     }  # fmt: skip
 
@@ -279,7 +291,7 @@ def test_no_ready_worker_is_an_error_with_the_first_reason_and_what_to_do() -> N
     cluster: Any = ScriptedCluster(a=NO_KEY, b=NO_KEY)
 
     with pytest.raises(FieldError) as refused:
-        look_at_workers(cluster, "place", "digest")
+        look_at_workers(cluster)
 
     assert refused.value.problems == {
         "cluster": "no worker is ready. a: OPENAI_API_KEY is not set. So it is with 1 other."
@@ -293,7 +305,7 @@ def test_no_worker_yet_is_no_error(workers: Any) -> None:
     cluster: Any = ScriptedCluster()
     cluster.workers = workers
 
-    assert look_at_workers(cluster, "place", "digest") == {}
+    assert look_at_workers(cluster) == {}
 
 
 def test_a_worker_that_ended_is_not_waited_for() -> None:

@@ -25,22 +25,31 @@ from llmwidgets.comparison.cluster.replies.folder import RunFolder
 from llmwidgets.comparison.cluster.replies.parts import pack_part, part_name
 from llmwidgets.comparison.cluster.replies.saved_run import RunEnd, stored_results
 from llmwidgets.comparison.cluster.scoring import (
-    AnsweredSpec,
-    AnsweredVariant,
     ScoringRun,
-    ScoringSpec,
     score_chunk,
 )
-from llmwidgets.comparison.cluster.spec import Chunk, SchemaNumbers, describe_text, digest_of, pack
+from llmwidgets.comparison.cluster.spec import (
+    Chunk,
+    RunSpec,
+    SchemaNumbers,
+    VariantSpec,
+    describe_policy,
+    describe_text,
+    digest_of,
+    pack,
+    spec_name,
+)
 from llmwidgets.comparison.cluster.texts.text_files import StoredDocument, TextFile, TextFiles
 from llmwidgets.comparison.core import CellKey, results_of_rows
 from llmwidgets.comparison.measures.aggregate import Aggregates, adopt_aggregates, aggregate
 from llmwidgets.comparison.measures.variant_stats import _JOINED, VariantStats
+from llmwidgets.connections import Policy
 from llmwidgets.demo import invoices
 from llmwidgets.dialects import openai
 from llmwidgets.dialects.types import Enforcement, ResponseFormat, Usage
-from llmwidgets.engine.extraction import Extraction, read_extraction
+from llmwidgets.engine.extraction import AnsweredVariant
 from llmwidgets.engine.journal import Row
+from llmwidgets.engine.request_builder import Plan
 from llmwidgets.errors import FAILURES
 
 if TYPE_CHECKING:
@@ -103,10 +112,16 @@ class Parts:
         own = [each.schema for each in made.variants]
         numbers = [None if each is None else schemas.number(each) for each in own]
         named = list(zip(made.labels, made.models, strict=True))
-        self.spec = ScoringSpec(
-            tuple(AnsweredSpec(*each, at, openai) for each, at in zip(named, numbers, strict=True)),
-            self.names, schemas.specs, repeats, made.scoring,
-        )  # fmt: skip
+        connection: Any = None
+        variants = tuple(
+            VariantSpec(name, label, connection, model, {}, (), at, openai)
+            for name, (label, model), at in zip(self.names, named, numbers, strict=True)
+        )
+        spec = pack(
+            RunSpec(variants, schemas.specs, repeats, made.scoring, describe_policy(Policy()))
+        )
+        self.digest = digest_of(spec)
+        self.folder.write(spec_name(self.digest), spec)
         self._answered = [AnsweredVariant(*each, schema, openai)
                           for each, schema in zip(named, own, strict=True)]  # fmt: skip
 
@@ -123,20 +138,15 @@ class Parts:
 
     def results(self, texts: Any = None) -> Comparison:
         """The results as the driver has them, not scored yet."""
-        texts, answered = texts or self.made.texts, self._answered
-
-        def read(row: Row, cell: CellKey, again: bool) -> Extraction:
-            text = texts[cell.text]
-            return read_extraction(answered[cell.variant], text, cell.repeat, row, reused=again)
-
         return stored_results(
             Comparison, self.folder, self.names, [each.stop - each.start for each in self.chunks],
-            self.end, read, texts=texts, repeats=self.made.repeats, notes=(),
-            models=self.made.models, variants=self.made.variants, scoring=self.made.scoring,
+            self.end, self._answered, texts=texts or self.made.texts, repeats=self.made.repeats,
+            notes=(), variants=self.made.variants, scoring=self.made.scoring,
         )  # fmt: skip
 
     def sums(self, cluster: InThisProcess) -> Aggregates | None:
-        run = ScoringRun(cluster, self.folder, self.spec, self.chunks, self.made.texts)
+        plan: Any = Plan((None,) * len(self.names), self.made.texts)
+        run = ScoringRun(cluster, self.folder, self.digest, self.chunks, plan)
         return run.run(self.end)
 
     def scored(self, cluster: InThisProcess | None = None) -> Comparison:
@@ -363,7 +373,7 @@ def test_an_interrupt_leaves_the_results_to_be_scored_later(tmp_path: Path) -> N
 def test_what_was_changed_since_the_driver_wrote_it_is_not_scored(tmp_path: Path) -> None:
     parts = Parts(made(5), tmp_path, 1)
     chunk = parts.chunks[0]
-    digest = digest_of(pack(parts.spec))
+    digest = parts.digest
     assert parts.sums(InThisProcess()) is not None
     end = parts.end.of_chunk(0)
     assert score_chunk(parts.folder.place, digest, chunk, end) is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -30,7 +30,6 @@ from llmwidgets.comparison.cluster.texts.text_files import (
 )
 from llmwidgets.comparison.core import CellKey, ResultData, Results
 from llmwidgets.comparison.serialization import (
-    Inputs,
     Place,
     SavedText,
     describe_comparison,
@@ -39,9 +38,9 @@ from llmwidgets.comparison.serialization import (
     read_inputs,
     read_saved,
 )
-from llmwidgets.engine.extraction import Extraction, facts_of, read_answer
+from llmwidgets.engine.extraction import AnsweredVariant, Extraction, read_extraction
 from llmwidgets.engine.journal import Row, is_sound
-from llmwidgets.engine.request_builder import Document
+from llmwidgets.engine.request_builder import Document, ResolvedVariant
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count
 from llmwidgets.providers import PROVIDERS
@@ -86,8 +85,7 @@ class RunEnd:
 
 
 def note_run(
-    folder: RunFolder, results: ResultData, names: Sequence[str], kinds: Sequence[str],
-    chunks: Sequence[Chunk],
+    folder: RunFolder, results: ResultData, names: Sequence[str], chunks: Sequence[Chunk]
 ) -> None:  # fmt: skip
     """Note what is asked, before it is: what a comparison needs besides the replies."""
     files = files_of(results.texts)
@@ -97,8 +95,9 @@ def note_run(
     saved = {
         **describe_comparison(results),
         "names": list(names),
-        "kinds": list(kinds),
-        "chunks": [[each.stop - each.start, each.documents] for each in chunks],
+        # That of a connection can be its address's: its kind alone does not tell.
+        "dialects": [each.dialect.NAME for each in results.columns],
+        "chunks": [[each.size, each.documents] for each in chunks],
         "files": None if files is None else [each._asdict() for each in files.files],
     }
     folder.write(RUN, _dump(saved))
@@ -145,35 +144,33 @@ def _text(text: Document) -> dict[str, Any]:
 
 def stored_results(
     kind: type[Results], folder: RunFolder, names: Sequence[str], sizes: Sequence[int],
-    end: RunEnd, read: Callable[[Row, CellKey, bool], Extraction], first: int = 0, **inputs: Any,
+    end: RunEnd, answered: Sequence[ResolvedVariant | AnsweredVariant], first: int = 0,
+    **inputs: Any,
 ) -> Results:  # fmt: skip
     """Results whose replies are read from the parts of a folder when they are looked at.
 
-    `sizes` are the texts of each chunk from `first` on; `read` makes the extraction of a cell,
-    whose reply was paid before or not; `inputs` are what results have besides, with texts, variants
-    and `repeats`.
+    `sizes` are the texts of each chunk from `first` on; `answered` are the variants as replies
+    are read; `inputs` are what results have besides, with texts and `repeats`.
     """
-    texts, variants, repeats = inputs["texts"], inputs["variants"], inputs.pop("repeats")
+    texts, repeats = inputs["texts"], inputs.pop("repeats")
 
     def unenforced(variant: int, place: int) -> bool:
         if variant >= len(end.unenforced) or not end.unenforced[variant]:
             return False
-        schema = choose_schema(variants[variant].schema, texts[place // repeats].schema)
+        schema = choose_schema(answered[variant].schema, texts[place // repeats].schema)
         return schema.digest in end.unenforced[variant]
 
     replies = StoredReplies(folder, names, [each * repeats for each in sizes], unenforced, first)
     rows = index_replies(replies, len(texts), repeats, end.reused, end.rest)
 
-    def read_cell(row: Row, cell: CellKey) -> Extraction:
-        return read(row, cell, rows.reused(cell))
+    def read(row: Row, cell: CellKey) -> Extraction:
+        variant, text = answered[cell.variant], texts[cell.text]
+        return read_extraction(variant, text, cell.repeat, row, reused=rows.reused(cell))
 
-    notes = (*inputs.pop("notes"), *end.notes)
-    return kind(rows=rows, journal=replies, read=read_cell, notes=notes, **inputs)
-
-
-def is_run(place: str) -> bool:
-    """Whether there is a run's comparison in this folder."""
-    return RunFolder(place).read(RUN) is not None
+    return kind(
+        rows=rows, journal=replies, read=read, models=tuple(each.model for each in answered),
+        notes=(*inputs.pop("notes"), *end.notes), **inputs,
+    )  # fmt: skip
 
 
 def load_run(kind: type[Results], place: str) -> Results:
@@ -215,13 +212,15 @@ def _read_run(
             raise IndexError(text.at)
         return StoredDocument(text.id, schema, text.truth, files=files, at=text.at, **more_of(text))
 
+    known = {each.dialect.NAME: each.dialect for each in PROVIDERS.values()}
     whole = {**saved, "texts": [{**each, "text": ""} for each in texts], "rows": ()}
     inputs = read_inputs(whole, where, make)
     names = [str(each) for each in where.entries("names", saved["names"])]
     _refuse_others(_VARIANT, names)
-    dialects = [
-        PROVIDERS[each].dialect_for(model)
-        for each, model in zip(where.entries("kinds", saved["kinds"]), inputs.models, strict=True)
+    dialects = [known[each] for each in where.entries("dialects", saved["dialects"])]
+    answered = [
+        AnsweredVariant(variant.label or "", model, variant.schema, dialect)
+        for variant, model, dialect in zip(inputs.variants, inputs.models, dialects, strict=True)
     ]
     repeats = inputs.saved.repeats
     most = min(MOST_ROWS // max(sizes), _MOST_ROWS_IN_ALL // max(1, len(texts) * len(names)))
@@ -231,9 +230,8 @@ def _read_run(
     where.name = "how it ended"
     end = _read_end(folder, names, len(chunks))
     return stored_results(
-        kind, folder, names, sizes, replace(end, notes=end.notes + notes),
-        _reader(inputs, dialects), variants=inputs.variants, models=inputs.models,
-        texts=inputs.texts, repeats=repeats, **inputs.more,
+        kind, folder, names, sizes, replace(end, notes=end.notes + notes), answered,
+        variants=inputs.variants, texts=inputs.texts, repeats=repeats, **inputs.more,
     )  # fmt: skip
 
 
@@ -241,22 +239,6 @@ def _refuse_others(pattern: re.Pattern[str], names: Iterable[str]) -> None:
     for name in names:
         if not pattern.fullmatch(name):
             raise ValueError(name)
-
-
-def _reader(inputs: Inputs, dialects: Sequence[Any]) -> Callable[[Row, CellKey, bool], Extraction]:
-    def read(row: Row, cell: CellKey, again: bool) -> Extraction:
-        variant, text = inputs.variants[cell.variant], inputs.texts[cell.text]
-        schema = choose_schema(variant.schema, text.schema)
-        compiled = schema.compile(dialects[cell.variant].SUBSET)
-        status, data, record, failure = read_answer(row, compiled, schema)
-        return Extraction(
-            variant=variant.label or "", text_id=text.id, repeat=cell.repeat,
-            model=inputs.models[cell.variant], status=status, data=data, record=record,
-            failure=failure, losses=compiled.losses, reply_text=row.reply,
-            paid_before=row.when if again else None, **facts_of(row),
-        )  # fmt: skip
-
-    return read
 
 
 def _read_files(saved: Any) -> tuple[TextFiles | None, tuple[str, ...]]:

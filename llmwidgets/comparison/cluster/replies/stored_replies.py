@@ -39,7 +39,7 @@ _KEPT_BYTES = 64_000_000
 _ROW_BYTES = 1_500
 """What a row takes in memory besides its reply, about."""
 
-LOOKS = "looks"
+_LOOKS = "looks"
 """The folder with a file for each look at a verdict, by whatever process."""
 
 
@@ -54,7 +54,7 @@ class StoredReplies(Journal):
 
     def __init__(
         self, folder: RunFolder, names: Sequence[str], sizes: Sequence[int],
-        unenforced: Callable[[int, int], bool] | None = None, first: int = 0,
+        unenforced: Callable[[int, int], bool] = lambda _variant, _place: False, first: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(False)
         self.folder, self.names, self.sizes = folder, tuple(names), tuple(sizes)
@@ -118,6 +118,9 @@ class StoredReplies(Journal):
             raise KeyError(id_)
         return variant, chunk, number - 1
 
+    def _part_name(self, variant: int, chunk: int) -> str:
+        return part_name(self.names[variant], self._first + chunk)
+
     def _part(self, variant: int, chunk: int) -> list[Row]:
         """The rows of a part; the one that says why if it is gone, or not what the run wrote."""
         at = variant, chunk
@@ -135,7 +138,7 @@ class StoredReplies(Journal):
         return rows
 
     def _read_part(self, variant: int, chunk: int) -> Iterator[Row]:
-        name = part_name(self.names[variant], self._first + chunk)
+        name = self._part_name(variant, chunk)
         try:
             data = self.folder.read(name)
             there = data is not None and is_of_size(data, self.sizes[chunk])
@@ -147,8 +150,8 @@ class StoredReplies(Journal):
             yield lost_row(name)
             return
         for number, row in enumerate(rows):
-            broke = row.mode is Enforcement.SCHEMA and self._unenforced is not None
-            if broke and self._unenforced(variant, self._starts[chunk] + number):  # type: ignore[misc]
+            place = self._starts[chunk] + number
+            if row.mode is Enforcement.SCHEMA and self._unenforced(variant, place):
                 row = unenforced_row(row, OTHERS_BROKE)
             yield replace(row, id=self.row_id(variant, chunk, number))
 
@@ -156,11 +159,11 @@ class StoredReplies(Journal):
         """The id and the key of every row that a model answered; of each part two columns."""
         import pyarrow.parquet as pq
 
-        for variant, name in enumerate(self.names):
+        for variant in range(len(self.names)):
             for chunk, size in enumerate(self.sizes):
                 keys: list[str] = []
                 with suppress(Exception):
-                    data = self.folder.read(part_name(name, chunk)) or b""
+                    data = self.folder.read(self._part_name(variant, chunk)) or b""
                     if not is_of_size(data, size):
                         continue
                     columns = pq.read_table(io.BytesIO(data), columns=["key", "status"])
@@ -183,7 +186,7 @@ class StoredReplies(Journal):
         listed = [[self._named(rows[key]) for key in each if key in rows] for each in keys]
         data = json.dumps({"scored": scored, "rows": list(filter(None, listed))}).encode()
         with suppress(LLMWidgetsError):
-            self.folder.write_new(f"{LOOKS}/{secrets.token_hex(8)}.json", data)
+            self.folder.write_new(f"{_LOOKS}/{secrets.token_hex(8)}.json", data)
 
     def looks(self, ids: Collection[int]) -> set[int]:
         """On how many texts verdicts were looked at that had these rows in them.
@@ -191,7 +194,7 @@ class StoredReplies(Journal):
         Two variants of a look are enough, or its only one: they were compared.
         """
         looks = set[int]()
-        for name in list(self.folder.names(LOOKS)):
+        for name in list(self.folder.names(_LOOKS)):
             # Anybody may have written it.
             with suppress(LLMWidgetsError, ValueError, TypeError, KeyError, RecursionError):
                 look = json.loads(self.folder.read(name) or b"")

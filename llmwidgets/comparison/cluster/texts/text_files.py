@@ -10,15 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import date
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from llmwidgets.comparison.texts import spread_evenly
 from llmwidgets.comparison.values import decode_text, is_bytes, is_nothing
 from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError
-
-if TYPE_CHECKING:
-    pass
 
 COUNTED = 1_000
 """The texts that are counted for an estimate of more in files."""
