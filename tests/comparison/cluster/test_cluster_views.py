@@ -290,7 +290,7 @@ def test_more_rows_than_memory_takes_are_refused(ran: Ran, tmp_path: Path) -> No
     variant = saved["variants"][0]
     saved |= {
         "variants": [{**variant, "label": f"v{at}"} for at in range(200)],
-        "names": saved["names"][:1] * 200, "kinds": saved["kinds"][:1] * 200,
+        "names": saved["names"][:1] * 200, "dialects": saved["dialects"][:1] * 200,
         "chunks": [[1, saved["chunks"][0][1]]], "repeats": 1_000_000,
     }  # fmt: skip
     path.write_text(json.dumps(saved))

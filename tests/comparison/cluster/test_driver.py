@@ -387,7 +387,7 @@ def test_a_disk_that_becomes_full_ends_what_would_be_paid_and_lost(
 
     asked = server.asked_texts.total()
     assert asked <= 8 + 2 * 4, "what it took, what was under way, and what had begun by then"
-    assert run._purse.spent >= 6 * A_CALL
+    assert run._money.spent >= 6 * A_CALL
     told = {str(each.failure) for each in results(run, planned) if not each.ok}
     assert "no space left on" in str(told)
 

@@ -457,9 +457,9 @@ def test_a_worker_that_joins_later_without_tls_is_given_nothing(
     monkeypatch.setenv(NAME, KEY)
     asked = written(tmp_path, connected())
 
-    exposed = dask_adapter._call_named(None, look_at_worker, *asked, own_version())
+    exposed = dask_adapter._call_named(None, None, look_at_worker, *asked, own_version())
     address = "tls://10.0.0.6:41001"
-    guarded = dask_adapter._call_named(None, look_at_worker, *asked, own_version())
+    guarded = dask_adapter._call_named(None, None, look_at_worker, *asked, own_version())
 
     assert exposed.reason == "it is reached without TLS."
     assert "--tls-ca-file" in exposed.hint
