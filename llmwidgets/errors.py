@@ -25,7 +25,7 @@ from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from types import FunctionType, UnionType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from llmwidgets.formatting import escape_controls
 
@@ -40,6 +40,13 @@ class LLMWidgetsError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
+
+    def __copy__(self) -> Self:
+        # Other packages, Dask among them, register a way to copy exceptions that leaves a copy and
+        # its original with one set of attributes.
+        twin = type(self).__new__(type(self), *self.args)
+        vars(twin).update(vars(self))
+        return twin
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows in place of a traceback: what a user can fix needs none."""

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 
 from llmwidgets.connections import Connection, Policy
@@ -167,7 +168,7 @@ def test_a_run_commits_a_turn_at_once_and_before_it_shows_a_row(far_end, model, 
     end = far_end(all_at_once)
     connection = Connection("custom", name="m", endpoint=end.url, api_key="made-up-key-0001")
     known = ResolvedVariant("m", connection.with_capability("m", KNOWN), "m")
-    journal, shown = Counting(path), []
+    journal, shown, told = Counting(path), [], threading.Event()
 
     def observe(news):
         with closing(sqlite3.connect(path)) as reader:
@@ -175,6 +176,8 @@ def test_a_run_commits_a_turn_at_once_and_before_it_shows_a_row(far_end, model, 
                 row_id, _ = run.cell(*place)
                 found = reader.execute("SELECT status FROM extraction WHERE id = ?", (row_id,))
                 shown.append(found.fetchone())
+        if news.finished:
+            told.set()
 
     texts = tuple(Document(str(n), f"Total {n} of the run.", SCHEMA, None) for n in range(most))
     run = Run(
@@ -184,6 +187,8 @@ def test_a_run_commits_a_turn_at_once_and_before_it_shows_a_row(far_end, model, 
     run.start()
     assert run.wait(30)
     assert run.error is None
+    # The last news are told once the run is over.
+    assert told.wait(30)
     assert shown == [("ok",)] * most
     assert journal.times < most
     assert len(Journal(path)) == most

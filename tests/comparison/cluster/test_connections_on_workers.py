@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from llmwidgets.errors import (
     LLMWidgetsError,
     PolicyError,
     StoreLocked,
+    Unauthorized,
     UnknownConnection,
 )
 from llmwidgets.known_keys import secret_values
@@ -490,6 +492,18 @@ def test_a_policy_file_of_either_side_counts(
     assert policy.budget(10.0) == (2.5, f"the file {file}")
     with pytest.raises(PolicyError, match="not allowed by the file"):
         policy.permit(column.connection, column.model)
+
+
+def test_a_copy_of_an_error_is_its_own_where_dask_is_loaded() -> None:
+    """Calls that share a refusal each name themselves in a copy."""
+    import distributed  # noqa: F401
+
+    error = Unauthorized("No.", "Yes.", label="first", model="m", code="c")
+    other = copy(error)
+    other.label = "second"
+
+    assert (error.label, other.label) == ("first", "second")
+    assert (str(other), other.args, other.code) == (str(error), error.args, "c")
 
 
 def test_an_error_of_a_worker_has_no_key_in_it(tmp_path: Path, move: Callable[..., None]) -> None:

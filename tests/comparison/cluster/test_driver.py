@@ -147,7 +147,7 @@ def test_calls_at_once_are_those_of_the_whole_cluster(server, cluster, tmp_path)
     run = cluster_run(planned, cluster, tmp_path / "run", concurrency=3)
     finished(run)
 
-    assert server.most_at_once == 3
+    assert 1 < server.most_at_once <= 3
     assert all(each.ok for each in results(run, planned))
 
 
