@@ -131,6 +131,11 @@ class ClusterRun(BackgroundRun):
     # -- What is told of it, from any thread.
 
     @property
+    def unready(self) -> frozenset[str]:
+        """The workers that were found not to be ready, and are given nothing."""
+        return self._looks.unready
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names under which the variants have their replies in the folder."""
         return tuple(each.name for each in self.spec.variants)

@@ -89,7 +89,7 @@ class SharedConcurrency:
 
 @dataclass(slots=True)
 class SharedBudget:
-    """A run's budget in US dollars, parted among tasks: what is spent and set aside is no more.
+    """A run's budget in US dollars, divided among tasks: spent and reserved never exceed it.
 
     >>> budget = SharedBudget(1.0)
     >>> budget.reserve(1, 0.7), budget.reserve(2, 0.7)

@@ -109,7 +109,7 @@ def check_cluster(cluster: Any) -> None:
 def _score(results: ResultData, run: ClusterRun, cluster: Any) -> None:
     """Have the workers score the results, if they can."""
     # The run has closed what it submitted with.
-    scoring = ScoringRun(_adapt(cluster), run.folder, run.digest, run.chunks, run.plan)
+    scoring = ScoringRun(_adapt(cluster), run.folder, run.digest, run.chunks, run.plan, run.unready)
     sums = scoring.run(_end_of(run))
     if sums is not None:
         adopt_aggregates(results, lambda: sums)

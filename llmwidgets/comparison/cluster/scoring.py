@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -97,10 +97,10 @@ class ScoringRun:
 
     def __init__(
         self, cluster: Cluster, folder: RunFolder, digest: str, chunks: Sequence[Chunk],
-        plan: Plan,
+        plan: Plan, unready: Collection[str] = (),
     ) -> None:  # fmt: skip
         self._cluster, self._folder, self._digest = cluster, folder, digest
-        self._chunks, self._texts = chunks, plan.texts
+        self._chunks, self._texts, self._unready = chunks, plan.texts, unready
         self._stats = tuple(VariantStats() for _ in plan.columns)
         self._rows = array("I")
 
@@ -137,7 +137,8 @@ class ScoringRun:
                 chunk = self._chunks[at]
                 arguments = self._folder.place, self._digest, chunk, end.of_chunk(chunk.number)
                 name = "score", at, tries[at]
-                under_way[self._cluster.submit(name, score_chunk, *arguments)] = at
+                key = self._cluster.submit(name, score_chunk, *arguments, avoid=self._unready)
+                under_way[key] = at
             for future, result in self._cluster.ended(0.2):
                 if (at := under_way.pop(future, -1)) < 0:
                     continue

@@ -172,15 +172,15 @@ def _request(
     call: Call, proxy: Proxy | None, body: bytes | None, limits: dict[str, float | None]
 ) -> httpx.Request:
     """The request; what it needs besides these headers (host, length) aiohttp adds."""
-    headers = _plain_headers(tuple(call.headers.items()), body is not None).copy()
-    if proxy and call.url.startswith("http:"):
-        headers.update(_proxy_auth(proxy))
-    for each in call.auth:
-        headers[each.name] = each.template.format(each.secret.reveal())
+    plain = _plain_headers(tuple(call.headers.items()), body is not None)
     request = httpx.Request(
         call.method,
         _url(call.url),
-        headers=headers,
+        headers={
+            **plain,
+            **(_proxy_auth(proxy) if proxy and call.url.startswith("http:") else {}),
+            **{each.name: each.template.format(each.secret.reveal()) for each in call.auth},
+        },
         stream=httpx.ByteStream(body or b""),
         extensions={"timeout": limits},
     )

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -72,6 +73,7 @@ class InThisProcess:
 
     def submit(self, _name: Any, work: Any, *args: Any, avoid: Any = ()) -> int:
         self.submitted += 1
+        self.avoided = set(avoid)
         # As a scheduler has it: everything as bytes, on the way there and back.
         sent = pickle.dumps(args)
         found = pickle.dumps(work(*pickle.loads(sent)))
@@ -363,6 +365,17 @@ def test_workers_that_have_all_gone_are_not_waited_for(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(scoring, "_NO_WORKERS_SECONDS", 0.1)
     assert Parts(made(3), tmp_path, 3).sums(Gone()) is None
+
+
+def test_a_worker_that_was_not_ready_scores_nothing(tmp_path: Path) -> None:
+    """Truth and replies are for those alone that were found ready."""
+    parts, cluster = Parts(made(5), tmp_path, 2), InThisProcess()
+    plan = SimpleNamespace(columns=parts.made.variants, texts=parts.made.texts)
+    chunks, unready = parts.chunks, frozenset({"tcp://10.0.0.6:41001"})
+    run = ScoringRun(cluster, parts.folder, parts.digest, chunks, plan, unready)  # type: ignore[arg-type]
+
+    assert run.run(parts.end) is not None
+    assert cluster.avoided == unready
 
 
 def test_an_interrupt_leaves_the_results_to_be_scored_later(tmp_path: Path) -> None:
