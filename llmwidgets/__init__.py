@@ -12,7 +12,6 @@ The names load on first use, so that `import llmwidgets` costs nothing that is n
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,16 +65,31 @@ _HOMES = {
 }
 
 
+_RUN = "compare(schema, texts, models) runs it."
+_CONNECT = "ConnectionPanel() has the forms, Connection(kind, …) is one in code."
+_LIST = "list(Store()) has the saved connections, PROVIDERS the kinds and their models."
+_MEANT = {
+    **dict.fromkeys(("run", "evaluate", "score", "benchmark"), _RUN),
+    **dict.fromkeys(("connect", "login", "configure", "setup"), _CONNECT),
+    **dict.fromkeys(("connections", "models"), _LIST),
+    "from_outputs": "Comparison.from_outputs(schema, texts, outputs) compares what is there.",
+}
+"""What people look for, and what it is called here."""
+
+
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     if name == "errors":
         return import_module("llmwidgets.errors")
     if name not in _HOMES:
-        message = f"module 'llmwidgets' has no attribute {name!r}"
-        raise AttributeError(message)
+        from llmwidgets.errors import no_such_name
+
+        raise no_such_name("llmwidgets", name, __all__, _MEANT)
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__]

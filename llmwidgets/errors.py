@@ -20,8 +20,9 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from types import FunctionType, UnionType
@@ -417,6 +418,23 @@ FAILURES: dict[str, type[Failure]] = {
     )
 }  # fmt: skip
 """Every class an extraction can end in besides `ok`, by name, in the order tables show them."""
+
+
+def no_such_name(
+    owner: str, name: str, known: Iterable[str], meant: Mapping[str, str]
+) -> AttributeError:
+    """The error for a name that an object does not have, with the one that was probably meant.
+
+    `meant` has what people guess, each with what to write instead.
+
+    >>> str(no_such_name("llmwidgets", "Stor", ["Store"], {}))
+    'llmwidgets has no Stor. The nearest is Store.'
+    """
+    near = get_close_matches(name, [each for each in known if each[:1] != "_"], n=1, cutoff=0.6)
+    hint = f" The nearest is {near[0]}." if near else ""
+    if name in meant:
+        hint = f" {meant[name]}"
+    return AttributeError(f"{owner} has no {name}.{hint}", name=name)
 
 
 _T = TypeVar("_T")

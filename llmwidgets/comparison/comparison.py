@@ -26,7 +26,7 @@ from llmwidgets.engine.estimate import Estimate
 from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.engine.event_loop import refuse_await
 from llmwidgets.engine.journal import Journal, open_for_call
-from llmwidgets.errors import FieldError, name_methods
+from llmwidgets.errors import FieldError, name_methods, no_such_name
 from llmwidgets.formatting import count, with_article
 from llmwidgets.report import html
 from llmwidgets.report.scoreboard import render_text
@@ -38,6 +38,22 @@ if TYPE_CHECKING:
     from llmwidgets.engine.extraction import Extraction
     from llmwidgets.engine.request_builder import Document
     from llmwidgets.store.store import Store
+
+
+_MEANT = {
+    "to_json": "save(path) writes JSON that load reads again, to_jsonl(path) a table.",
+    "to_pandas": "to_frame() has a row per value, scoreboard() a row per variant.",
+    "to_dataframe": "to_frame() has a row per value, scoreboard() a row per variant.",
+    "accuracy": "scoreboard() has it for each variant, by_field() for each field.",
+    "cost": "scoreboard() has the cost of each variant.",
+    "plot": "explore() opens the panel, with its charts.",
+    "show": "explore() opens the panel.",
+    "summary": "verdict() says it in words, scoreboard() in figures.",
+    "results": "records(variant) has the records, to_frame() a row per value.",
+    "best": "verdict().recommended is the label to take, or None.",
+    "winner": "verdict().recommended is the label to take, or None.",
+}
+"""What people look for, and what it is called here."""
 
 
 @name_methods
@@ -74,6 +90,17 @@ class Comparison(ResultData):
     def records(self, variant: str) -> pd.DataFrame:
         """One variant's records, one row per text. FieldError for an unknown label."""
         return dataframes.record_frame(self, self._at(variant))
+
+    def __getitem__(self, variant: str) -> pd.DataFrame:
+        """`result["label"]` is `result.records("label")`."""
+        return self.records(variant)
+
+    if not TYPE_CHECKING:  # a type checker knows the names
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            raise no_such_name("A Comparison", name, dir(type(self)), _MEANT)
 
     def _at(self, variant: str) -> int:
         if variant not in self.labels:
@@ -189,10 +216,10 @@ class Comparison(ResultData):
     ) -> Path:
         """Write a file in the format of the path's suffix, or in `format`.
 
-        csv, jsonl and parquet have one `table` with extracted values (fields, scoreboard, errors
-        and others; docs/comparison.md has them all). html is a page, with extracted values and
-        truth only with `values=True`; json is what `save` writes, label_studio what Label Studio
-        imports. FieldError for another format or table.
+        csv, jsonl, parquet and xlsx have one `table` with extracted values (fields, scoreboard,
+        errors and others; docs/comparison.md has them all). html is a page, with extracted values
+        and truth only with `values=True`; json is what `save` writes, label_studio what Label
+        Studio imports. FieldError for another format or table.
         """
         return serialization.export(self, path, table, format, values)
 
@@ -211,6 +238,13 @@ class Comparison(ResultData):
     def to_parquet(self, path: str | os.PathLike[str], table: str = "fields") -> Path:
         """Write a table (see `export`) as Parquet; FieldError if pyarrow is not installed."""
         return self.export(path, table, format="parquet")
+
+    def to_excel(self, path: str | os.PathLike[str], table: str = "fields") -> Path:
+        """Write a table (see `export`) as an Excel workbook in which no cell is a formula.
+
+        FieldError if openpyxl is not installed, or where a sheet has no room for all rows.
+        """
+        return self.export(path, table, format="xlsx")
 
     def to_label_studio(self, path: str | os.PathLike[str]) -> Path:
         """Write every text with each variant's values as predictions that Label Studio imports."""

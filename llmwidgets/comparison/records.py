@@ -13,6 +13,7 @@ from llmwidgets.comparison.files.tables import KEYS, match_names
 from llmwidgets.comparison.values import (
     find_repeated,
     is_empty_cell,
+    is_nothing,
     is_record,
     name_of,
     to_jsonable,
@@ -84,6 +85,22 @@ def read_truth_columns(truth: Any, schemas: Iterable[Schema]) -> Any:
         truth[name] = cells
     truth.attrs["assumed"] = (*truth.attrs.get("assumed", ()), note)
     return truth
+
+
+def label_column(name: str, cells: Iterable[Any], schemas: Iterable[Schema]) -> Any:
+    """A column of the texts as truth: records, or the values of the field it is named like.
+
+    Where the schemas have one field alone, its values may be in a column of any name.
+    """
+    import pandas as pd
+
+    cells = [None if is_nothing(each) else each for each in cells]
+    column = pd.Series(cells, name=name, dtype=object)
+    leaves = [leaf for schema in schemas for leaf in schema.leaves]
+    fields = columns_of(leaf.path for leaf in leaves)
+    if name not in fields and len(fields) == 1 and _is_column(column, leaves):
+        column = column.rename(next(iter(fields)))
+    return column
 
 
 def fields_of_rows(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Any:

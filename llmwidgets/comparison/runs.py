@@ -19,7 +19,7 @@ from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_ru
 from llmwidgets.comparison.files import names_file, read_labels
 from llmwidgets.comparison.history import record_run
 from llmwidgets.comparison.measures.text_result import DOCUBENCH, rule_of, write_rule
-from llmwidgets.comparison.records import follow_ids, read_truth_columns
+from llmwidgets.comparison.records import follow_ids, label_column, read_truth_columns
 from llmwidgets.comparison.texts import read_groups, read_sources
 from llmwidgets.comparison.truth import Blank, read_truth
 from llmwidgets.comparison.variants import (
@@ -143,8 +143,10 @@ def read_documents(
     allow_empty: bool = False,
 ) -> tuple[Document, ...]:
     """The texts with schema, truth and group, each read and checked; FieldError names misfits."""
+    of_file = names_file(truth, "truth")
+    column = truth if isinstance(truth, str) and not of_file else None
     named = group if isinstance(group, str) else None
-    sources = read_sources(texts, allow_empty=allow_empty, group=named)
+    sources = read_sources(texts, allow_empty=allow_empty, group=named, truth=column)
     own = [schema if source.schema is None else source.schema for source in sources]
     bare = next((source for source, each in zip(sources, own, strict=True) if each is None), None)
     if bare is not None:
@@ -156,8 +158,10 @@ def read_documents(
     known = {key: read_schema(each) for key, each in distinct.items()}
     schemas = [known[id(each)] for each in own]
     note = ""
-    if names_file(truth, "truth"):
+    if of_file:
         truth, note = read_labels(truth)
+    elif column is not None:
+        truth = label_column(column, [source.truth for source in sources], known.values())
     truth = follow_ids(truth, known.values(), [each.id for each in sources], "truth", "truth")
     truth = read_truth_columns(truth, list(known.values()))
     assumed = (note, *getattr(truth, "attrs", {}).get("assumed", ()))

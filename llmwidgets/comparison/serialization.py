@@ -32,7 +32,14 @@ from llmwidgets.engine.journal import NO_OUTPUT, Row, current_status, is_sound
 from llmwidgets.engine.request_builder import Document
 from llmwidgets.errors import FieldError, read_json, read_path
 from llmwidgets.formatting import join_truncated
-from llmwidgets.report.writers import write_csv, write_json, write_jsonl, write_parquet, write_text
+from llmwidgets.report.writers import (
+    write_csv,
+    write_excel,
+    write_json,
+    write_jsonl,
+    write_parquet,
+    write_text,
+)
 from llmwidgets.schemas import Schema
 from llmwidgets.schemas.loaders import from_json
 
@@ -472,6 +479,7 @@ WRITERS: dict[str, Writer] = {
     "csv": lambda results, path, table, _: write_csv(read_frames(results, table), path),
     "jsonl": _write_jsonl,
     "parquet": lambda results, path, table, _: write_parquet(read_frames(results, table), path),
+    "xlsx": lambda results, path, table, _: write_excel(read_frames(results, table), path),
     "html": lambda results, path, _, values: write_text(path, render_page(results, values=values)),
     "json": lambda results, path, _table, _values: save(results, path),
     "label_studio": _write_label_studio,

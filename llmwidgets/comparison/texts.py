@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from llmwidgets.engine.request_builder import Document
 
 _PDF_NAME = re.compile(r"[^\n]{1,1000}\.pdf\s*", re.IGNORECASE)
+_LONG_ID = 100
+"""A longer name in a pair is the text, and the other its label."""
 _PDF_HINT = "Give its file as a Path: Path(…). The extra llmwidgets[pdf], pypdfium2, reads it."
 
 
@@ -56,7 +58,7 @@ class TextSource:
 
 
 def read_sources(
-    texts: Any, *, allow_empty: bool = False, group: str | None = None
+    texts: Any, *, allow_empty: bool = False, group: str | None = None, truth: str | None = None
 ) -> tuple[TextSource, ...]:
     """The texts with their ids; FieldError names each misfit.
 
@@ -64,20 +66,22 @@ def read_sources(
     the rows by, unless it only counts them or repeats itself; else text-01, text-02 and so on.
     A path, alone or in a list, is read; so is a string that is the name of a table. Empty texts
     are refused unless `allow_empty` (outputs that were made elsewhere). `group` is the column or
-    key that says which texts belong together.
+    key that says which texts belong together, `truth` the one with the truth of each.
     """
     if isinstance(texts, tuple) and texts and isinstance(texts[0], TextSource):
         return texts  # read before, as a panel does
     rows = _rows(texts, group)
     if not rows:
         raise FieldError({"texts": "is empty."}, "Give at least one text.")
-    if group is not None:
-        _refuse_unknown(group, rows, texts)
+    truth = _kept_name(truth, rows)
+    for argument, name in (("group", group), ("truth", truth)):
+        if name is not None:
+            _refuse_unknown(argument, name, rows, texts)
     problems: dict[str, str] = {}
     sources = []
     likely = ""
     for row, (default, known) in zip(rows, _name_rows(texts, len(rows)), strict=True):
-        source, problem = _source(row, default, group)
+        source, problem = _source(row, default, group, truth)
         if known is not None:
             source = replace(source, row=known)
         if not problem and not source.text.strip() and not allow_empty:
@@ -120,17 +124,24 @@ def file_notes(texts: Iterable[Document]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(note for text in texts for note in text.notes))
 
 
-def _refuse_unknown(group: str, rows: Sequence[Any], texts: Any) -> None:
-    """FieldError, with the nearest name, for a column of groups that no row has."""
+def _kept_name(name: str | None, rows: Sequence[Any]) -> str | None:
+    """The name of a column as the rows have it: those of a file know Truth as truth."""
+    if name is None or any(isinstance(row, Mapping) and name in row for row in rows):
+        return name
+    return next(iter(match_names([name])[0].values()), name)
+
+
+def _refuse_unknown(argument: str, name: str, rows: Sequence[Any], texts: Any) -> None:
+    """FieldError, with the nearest name, for a column that no row has."""
     mappings = [row for row in rows if isinstance(row, Mapping)]
-    if any(group in row for row in mappings):
+    if any(name in row for row in mappings):
         return
-    names = [str(name) for name in getattr(texts, "columns", dict.fromkeys(chain(*mappings)))]
-    near = get_close_matches(group, names, n=1, cutoff=0.5)
+    names = [str(each) for each in getattr(texts, "columns", dict.fromkeys(chain(*mappings)))]
+    near = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]}?" if near else ""
     known = f"Name one of {join_truncated(names)}, or give" if names else "Give"
     raise FieldError(
-        {"group": f"the texts have no column or key {group}.{hint}"},
+        {argument: f"the texts have no column or key {name}.{hint}"},
         f"{known} a list as long as the texts{'' if names else ','} or a dict by id.",
     )
 
@@ -183,8 +194,12 @@ def _match_names(names: tuple[Any, ...]) -> tuple[Mapping[Any, str], str]:
     return match_names(names)
 
 
-def _source(row: Any, default: str, group: str | None) -> tuple[TextSource, str]:
+def _source(row: Any, default: str, group: str | None, label: str | None) -> tuple[TextSource, str]:
     """The row as a source, and what is wrong with it."""
+    if isinstance(row, tuple) and len(row) == 2:
+        if not _is_named_text(*row):
+            return TextSource(default, ""), "is a pair, but not of (id, text)."
+        row = {"id": row[0], "text": row[1]}
     if not isinstance(row, Mapping):
         row = {"text": row}
     found, unclear = _match_names(tuple(row))
@@ -193,7 +208,8 @@ def _source(row: Any, default: str, group: str | None) -> tuple[TextSource, str]
     name = default if name is None or is_empty_cell(name) else name_of(name)
     if unclear or "text" not in named:
         return TextSource(name, ""), unclear or missing_text([row], "key")[0]
-    text, truth, schema = named["text"], named.get("truth"), named.get("schema")
+    text, schema = named["text"], named.get("schema")
+    truth = named.get("truth") if label is None else row.get(label)
     if isinstance(text, PathLike):
         text = read_document(text)
     if is_bytes(text) and not _is_pdf(text):
@@ -205,13 +221,21 @@ def _source(row: Any, default: str, group: str | None) -> tuple[TextSource, str]
         None if is_empty_cell(schema) else schema,
         None if group is None else row.get(group),
         note=getattr(row, "note", ""),
-        metadata=_read_metadata(row, {*found, group}),
+        metadata=_read_metadata(row, {*found, group, label}),
     )
     if _is_pdf(text):
         return source, "is a PDF, not a text."
     if isinstance(text, str) or text is None or is_empty_cell(text):
         return source, ""
     return source, f"is {with_article(type(text).__name__)}, not a text."
+
+
+def _is_named_text(name: Any, text: Any) -> bool:
+    """Whether a pair is an id and its text, and not a text and its label."""
+    if not isinstance(name, str | int) or not isinstance(text, str | PathLike):
+        return False
+    name, length = str(name), len(text) if isinstance(text, str) else _LONG_ID
+    return len(name) <= _LONG_ID and "\n" not in name and (" " not in name or len(name) <= length)
 
 
 def _read_metadata(row: Mapping[Any, Any], taken: Container[Any]) -> Mapping[str, Scalar]:
@@ -244,10 +268,12 @@ def _misfits(problems: Mapping[str, str], likely: str) -> FieldError:
         hint += f'Rename the key: texts = [{{**row, "text": row[{likely}]}} for row in texts].'
     elif any("PDF" in problem for problem in problems.values()):
         hint += _PDF_HINT
+    elif any("a pair" in problem for problem in problems.values()):
+        hint += "A pair is (id, text). Truth goes into truth=, a list as long as the texts."
     elif "is empty." in problems.values():
         hint += "Leave empty texts out, or give their text."
     else:
-        hint += "Each text is a string, or a dict with the key text."
+        hint += "Each text is a string, a pair (id, text), or a dict with the key text."
     return FieldError(shown, hint)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -208,7 +208,7 @@ def _read_fields(provider: Provider, given: Mapping[str, Any]) -> Fields:
         # The errors it lists carry the input unless told otherwise, and so does the error itself.
         for each in error.errors(include_input=False, include_url=False):
             name = str(each["loc"][0]) if each["loc"] else ""
-            said = _sentence(provider, form, name, each["type"], each.get("ctx", {}))
+            said = _sentence(provider, form, name, each["type"], each.get("ctx", {}), filled)
             problems.setdefault(name, said)
     else:
         if not problems:
@@ -230,10 +230,7 @@ def _problems(
             yield name, _other_way(provider, form, provider.all_fields[name].title or name)
             continue
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            nearest = f"its fields are {', '.join(known)}"
-            nearest = f"the nearest is {close[0]}" if close else nearest
-            yield name, f"{provider.title} has no field of this name; {nearest}."
+            yield name, _no_such_field(provider, form, name)
             continue
         title, text = known[name].title or name, value if isinstance(value, str) else ""
         example = _PLACEHOLDER.search(unquote(text)) if name != "ca_bundle" else None
@@ -270,6 +267,30 @@ def unknown_way(provider: Provider, value: object) -> str:
     return f"{provider.title} has no such way to sign in; its {ways}.{nearest}"
 
 
+_MEANT = {
+    "model": ("deployment", "name"),
+    "name": ("deployment", "model"),
+    "deployment": ("model", "name"),
+    "url": ("endpoint", "base_url"),
+    "api_base": ("endpoint", "base_url"),
+    "azure_endpoint": ("endpoint",),
+    "token": ("auth_token", "api_key"),
+    "region_name": ("region",),
+    "credentials_path": ("credentials",),
+}
+"""Names of other kinds and of the vendors' clients, each with the fields that may be meant."""
+
+
+def _no_such_field(provider: Provider, form: type[Fields], name: str) -> str:
+    """That a form has no field of this name, and which one is meant."""
+    known = form.model_fields
+    if meant := next((each for each in _MEANT.get(name, ()) if each in known), None):
+        return f"{provider.title} has the field {meant} for it: write {meant}=."
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    nearest = f"the nearest is {close[0]}" if close else f"its fields are {', '.join(known)}"
+    return f"{provider.title} has no field of this name; {nearest}."
+
+
 def _other_way(provider: Provider, form: type[Fields], title: str) -> str:
     """That a field belongs to the form of another way to sign in than the one that was chosen."""
     way = way_of(form)
@@ -284,10 +305,17 @@ def _no_host(value: str) -> bool:
 
 
 def _sentence(
-    provider: Provider, form: type[Fields], name: str, rule: str, context: Mapping[str, Any]
+    provider: Provider,
+    form: type[Fields],
+    name: str,
+    rule: str,
+    context: Mapping[str, Any],
+    given: Container[str],
 ) -> str:
     field = form.model_fields.get(name)
     title = (field.title if field else None) or name
+    if rule == "missing" and name == "endpoint" and "base_url" in given:
+        return f"{title} is needed: write endpoint= in place of base_url=."
     if rule == "missing":
         page = next((link for link in provider.links if "key" in link.text.lower()), None)
         where = f" Get one at {page.url}" if page and name in provider.secret_fields else ""

@@ -211,6 +211,64 @@ def _json_value(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+_SHEET_ROWS, _CELL = 1_048_576, 32_767
+"""What a sheet of Excel has room for: rows, and characters in a cell."""
+
+
+def write_excel(table: Frames, path: str | os.PathLike[str]) -> Path:
+    """Write the table as an Excel workbook of one sheet, in which nothing is a formula.
+
+    FieldError where openpyxl is not installed, or the table has more rows than a sheet.
+    """
+    if find_spec("openpyxl") is None:
+        raise FieldError(
+            {"path": "Excel needs the package openpyxl."},
+            "Install it with: pip install openpyxl. CSV and JSONL need nothing more.",
+        )
+    return _write_whole(path, lambda file: _write_sheet(_excel_rows(table), file))
+
+
+def _write_sheet(rows: Iterable[list[Any]], file: BinaryIO) -> None:
+    # Its own stubs are not among what this package is checked with.
+    excel: Any = import_module("openpyxl")
+    book = excel.Workbook(write_only=True)
+    sheet = book.create_sheet("llmwidgets")
+    try:
+        for number, row in enumerate(rows, 1):
+            if number > _SHEET_ROWS:
+                raise FieldError(
+                    {"path": f"the table has more than the {_SHEET_ROWS:,} rows of a sheet."},
+                    "Write it as CSV or Parquet.",
+                )
+            sheet.append(row)
+        book.save(file)
+    except BaseException:
+        # It has a temporary file open, and cannot even close it where the disk is full.
+        with suppress(Exception):
+            sheet.close()
+        raise
+
+
+def _excel_rows(table: Frames) -> Iterator[list[Any]]:
+    for number, frame in enumerate(_each_frame(table)):
+        if number == 0:
+            yield [str(name) for name in frame.columns]
+        columns = [frame.iloc[:, at].astype(object) for at in range(frame.shape[1])]
+        yield from ([*map(_excel_cell, row)] for row in zip(*columns, strict=True))
+
+
+def _excel_cell(value: Any) -> Any:
+    """A number, a text safe from formulas, or None; controls that XML cannot write are left out."""
+    value = _json_value(safe_cell(value))
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    shown = _cell_text(value)
+    return _NO_XML.sub("", shown)[:_CELL]
+
+
+_NO_XML = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ud800-\\udfff\\ufffe\\uffff]")
+
+
 def write_parquet(table: Frames, path: str | os.PathLike[str]) -> Path:
     """The table as Parquet, values as JSON text; FieldError where pyarrow is not installed.
 

@@ -55,7 +55,7 @@ def test_public_names_load() -> None:
     }  # fmt: skip
     for name in llmwidgets.__all__:
         assert getattr(llmwidgets, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+    with pytest.raises(AttributeError, match="llmwidgets has no nonsense"):
         llmwidgets.nonsense  # noqa: B018
 
 
