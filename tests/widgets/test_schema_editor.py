@@ -229,6 +229,18 @@ def test_what_is_shown_as_code_is_what_is_used(wire) -> None:
     assert page.widget.schema == json.loads(shown["text"])
 
 
+def test_a_copy_that_is_used_without_an_edit_changes_nothing(wire) -> None:
+    page = panel(wire, schema=invoices.Schema, texts=["one"])
+    page.send("fields.open")
+    page.send("fields.use")
+    assert page.state["screen"] == "setup"
+    assert page.widget.schema is invoices.Schema
+    page.send("fields.open")
+    page.send("fields.edit", row=0, description="As printed")
+    page.send("fields.use")
+    assert page.widget.schema["properties"]["number"]["description"] == "As printed"
+
+
 @pytest.mark.parametrize(
     ("name", "after"),
     [

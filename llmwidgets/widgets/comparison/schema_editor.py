@@ -48,6 +48,7 @@ class FieldsController:
     def __init__(self, page: Page, choices: SetupController) -> None:
         self._page, self._choices = page, choices
         self._draft = FieldDraft()
+        self._copied: list[FieldRow] = []
         self._edition = 0
 
     async def act_open(self, _content: Content) -> None:
@@ -58,6 +59,7 @@ class FieldsController:
             schema = setup.documents[0].schema
         rows = rows_of_schema(schema) if schema is not None else [FieldRow()]
         self._draft = FieldDraft(schema.name if schema is not None else "Record", rows)
+        self._copied = [] if schema is None else [*rows]
         self._choices.screen.name = "fields"
         self._redraw()
 
@@ -97,7 +99,10 @@ class FieldsController:
         self._page.send({"type": "code", "title": title, "text": text, "from": content.get("from")})
 
     async def act_use(self, _content: Content) -> None:
-        """Compare by these fields from now on."""
+        """Compare by these fields from now on; a copy without an edit is the schema it is of."""
+        if self._draft.rows == self._copied:
+            self._choices.show()
+            return
         schema = self._draft.schema()
         self._choices.screen.name = "setup"
         self._choices.take(schema=schema)
