@@ -13,13 +13,14 @@ from llmwidgets.comparison import dataframes, history, run_settings, runs, seria
 from llmwidgets.comparison.cluster.texts.text_files import texts_to_count
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
 from llmwidgets.comparison.files import names_file, read_document
+from llmwidgets.comparison.marked_texts import mark_texts
 from llmwidgets.comparison.measures import aggregate, changes, slices
 from llmwidgets.comparison.measures.doubt import review_frame
 from llmwidgets.comparison.measures.error_kinds import error_frame, kind_frame
 from llmwidgets.comparison.measures.scores import scoreboard_frame, verdict_of
 from llmwidgets.comparison.measures.stability import stability_frame
 from llmwidgets.comparison.plain_code import write_plain_code
-from llmwidgets.comparison.summary import summarize
+from llmwidgets.comparison.summary import render_page, summarize
 from llmwidgets.comparison.texts import row_names
 from llmwidgets.comparison.truth import Blank, correct
 from llmwidgets.engine.estimate import Estimate
@@ -30,6 +31,7 @@ from llmwidgets.errors import FieldError, name_methods, no_such_name
 from llmwidgets.formatting import count, with_article
 from llmwidgets.report import html
 from llmwidgets.report.scoreboard import render_text
+from llmwidgets.report.writers import write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -223,9 +225,23 @@ class Comparison(ResultData):
         """
         return serialization.export(self, path, table, format, values)
 
-    def to_html(self, path: str | os.PathLike[str], values: bool = False) -> Path:
-        """Write a self-contained page; extracted values and truth only with `values=True`."""
-        return self.export(path, format="html", values=values)
+    def to_html(
+        self, path: str | os.PathLike[str], values: bool = False, texts: bool = False
+    ) -> Path:
+        """Write a self-contained page; extracted values and truth only with `values=True`.
+
+        With `texts=True` too it is a page to share: each text, with the values marked where they
+        were found (as many texts as a browser shows at once). FieldError for texts without values.
+
+        >>> result.to_html("invoices.html", values=True, texts=True)   # doctest: +SKIP
+        """
+        if texts and not values:
+            raise FieldError(
+                {"texts": "shows the texts with the values in them, which values=True asks for."},
+                "Write to_html(path, values=True, texts=True), or leave texts out.",
+            )
+        shown = mark_texts(self) if texts else ()
+        return write_text(path, render_page(self, values=values, texts=shown))
 
     def to_csv(self, path: str | os.PathLike[str], table: str = "fields") -> Path:
         """Write a table (see `export`) as CSV with spreadsheet formulas escaped."""

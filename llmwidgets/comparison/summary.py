@@ -40,6 +40,7 @@ from llmwidgets.comparison.measures.stability import measure_stability
 from llmwidgets.comparison.measures.text_result import (
     FLAG_WORDS,
     Difference,
+    FieldResult,
     TextGrounding,
     ground_text,
     rule_text,
@@ -52,6 +53,7 @@ from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FAILURES
 from llmwidgets.formatting import join_truncated
 from llmwidgets.report import html
+from llmwidgets.report.marked_text import MarkedText
 from llmwidgets.report.scoreboard import Cell, Line, ScoreRow, Summary, Wording
 
 _NOTEBOOK_LINES = 20
@@ -135,8 +137,17 @@ def _stability(results: ResultData) -> tuple[str, ...]:
     return (f"Stability, the % of pairs of repeats that say the same: {said}.",)
 
 
-def render_page(results: ResultData, *, values: bool = False, matters: float = MATTERS) -> str:
-    """A self-contained page: the static view, charts, what is right by field, how it was asked."""
+def render_page(
+    results: ResultData,
+    *,
+    values: bool = False,
+    texts: Sequence[MarkedText] = (),
+    matters: float = MATTERS,
+) -> str:
+    """A self-contained page: the static view, charts, what is right by field, how it was asked.
+
+    `texts` are shown after it, with their values marked.
+    """
     summary = summarize(results, values=values, page=True, matters=matters)
     sections = _charts(summary.rows, margin(verdict_of(results, matters)))
     if shares := _by_field(results):
@@ -145,7 +156,15 @@ def render_page(results: ResultData, *, values: bool = False, matters: float = M
         table = html.table(["Field", *letters], rows, right=range(1, len(letters) + 1))
         sections.append(("% right by field", table))
     sections.append(("How each was asked", _asked(results)))
-    return html.page("Comparison", summary, sections)
+    return html.page(_title(results), summary, sections, texts, len(results.texts))
+
+
+def _title(results: ResultData) -> str:
+    """What was compared: the name of the records, the variants and the texts."""
+    names = dict.fromkeys(text.schema.name for text in results.texts)
+    variants = formatting.count(len(results.variants), "variant")
+    texts = formatting.count(len(results.texts), "text")
+    return f"{join_truncated([*names], 3)}: {variants} on {texts}"
 
 
 def _charts(rows: Sequence[ScoreRow], band: tuple[float, float] | None) -> list[tuple[str, str]]:
@@ -190,10 +209,12 @@ def _lines(results: ResultData, differences: Iterable[Difference], values: bool)
     for name, group in groupby(differences, key=lambda each: each.text_id):
         grounds = ground_text(results, texts[name])
         for each in group:
-            yield _line(each, grounds, values)
+            name = f"{each.text_id} · {each.repeat + 1}" if each.repeat else each.text_id
+            yield word_line(name, each, grounds, values=values)
 
 
-def _line(row: Difference, grounds: TextGrounding, values: bool) -> Line:
+def word_line(name: str, row: FieldResult, grounds: TextGrounding, *, values: bool) -> Line:
+    """What each variant has in one field of a text, beside its truth."""
     cells = []
     for variant, own in enumerate(row.values):
         note = formatting.format_count_words(own.failure)
@@ -202,9 +223,8 @@ def _line(row: Difference, grounds: TextGrounding, values: bool) -> Line:
             note = FLAG_WORDS[grounds.flag(own.value, row.pattern, variant)] or page
         shown = values and own.state in ("differ", "invented", "null in words")
         cells.append(Cell(own.state, value_text(own.value) if shown else None, note))
-    labelled = values and row.truth is not NOTHING
-    name = f"{row.text_id} · {row.repeat + 1}" if row.repeat else row.text_id
-    return Line(name, row.path, value_text(row.truth) if labelled else None, tuple(cells))
+    truth = "" if row.truth is NOTHING else value_text(row.truth)
+    return Line(name, row.path, truth if values else None, tuple(cells))
 
 
 def value_text(value: Any) -> str | None:

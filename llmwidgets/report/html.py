@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from llmwidgets import formatting
 from llmwidgets.formatting import escape_html
+from llmwidgets.report.marked_text import MarkedText, direction, mark_text
 from llmwidgets.report.scoreboard import (
     GLYPHS,
     LEGEND,
@@ -36,17 +37,65 @@ def fragment(summary: Summary) -> str:
     return text
 
 
-def page(title: str, summary: Summary, sections: Sequence[tuple[str, str]] = ()) -> str:
+def page(
+    title: str,
+    summary: Summary,
+    sections: Sequence[tuple[str, str]] = (),
+    texts: Sequence[MarkedText] = (),
+    of: int = 0,
+) -> str:
     """A whole document that needs nothing from elsewhere; `sections` are (heading, HTML).
 
-    They come between the scoreboard and the disagreements, which can be long.
+    They come between the scoreboard and the disagreements, which can be long. `texts` are shown
+    at the end with their values marked, `of` how many there are.
     """
-    between = "".join(f"<h2>{escape_html(heading)}</h2>{body}" for heading, body in sections)
+    if texts:
+        between = "".join(_section(*each) for each in sections) + '<div id="disagreements"></div>'
+        names = [*(name for name, _ in sections), "Disagreements", "Texts"]
+        links = "".join(f'<a href="#{_anchor(name)}">{escape_html(name)}</a>' for name in names)
+        nav, documents = f"<nav>{links}</nav>", _documents(summary, texts, of)
+    else:
+        between = "".join(f"<h2>{escape_html(name)}</h2>{body}" for name, body in sections)
+        nav = documents = ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape_html(title)}</title><style>{PAGE}</style></head>"
-        f"<body><h1>{escape_html(title)}</h1>{_fragment(summary, between)}</body></html>\n"
+        f"<body><header><h1>{escape_html(title)}</h1>{nav}</header>"
+        f"<main>{_fragment(summary, between, documents)}</main></body></html>\n"
+    )
+
+
+def _section(name: str, body: str) -> str:
+    return f'<h2 id="{_anchor(name)}">{escape_html(name)}</h2>{body}'
+
+
+def _anchor(name: str) -> str:
+    return "".join(each if each.isalnum() else "-" for each in name.lower())
+
+
+def _documents(summary: Summary, texts: Sequence[MarkedText], of: int) -> str:
+    """Each text with its marks, and beside it what was read."""
+    shown = "" if len(texts) == of else f" The first {len(texts):,} of {of:,} are shown."
+    legend = (
+        "A value is marked where it was found, with the letters of those that gave it (T is the "
+        "truth; no letters: everybody): "
+        '<mark class="lw-agree">as the others or the truth</mark>, '
+        '<mark class="lw-differ">another value</mark>, '
+        f'<mark class="lw-invented">a value where there is none</mark>.{shown}'
+    )
+    documents = "".join(_document(summary, each) for each in texts)
+    return _section("Texts", f'<p class="lw-meta">{legend}</p>{documents}')
+
+
+def _document(summary: Summary, text: MarkedText) -> str:
+    name = escape_html(formatting.shorten(text.name, _LONG))
+    cut = f'<p class="lw-meta">{escape_html(text.cut)}</p>' if text.cut else ""
+    table = _line_table(summary, text.lines, named=False)
+    return (
+        f'<section class="lw-document"><h3>{name}</h3><div class="lw-sides">'
+        f'<div class="lw-text" dir="auto">{mark_text(text.text, text.marks)}{cut}</div>'
+        f"{table}</div></section>"
     )
 
 
@@ -81,13 +130,13 @@ def _cell(tag: str, text: str, right: bool) -> str:
     return f"<{tag}{kind}>{escape_html(text)}</{tag}>"
 
 
-def _fragment(summary: Summary, between: str = "") -> str:
+def _fragment(summary: Summary, between: str = "", after: str = "") -> str:
     notes = "".join(f'<p class="lw-meta">{escape_html(note)}</p>' for note in summary.notes)
     details = f'<p class="lw-details">{escape_html(summary.details)}</p>' if summary.details else ""
     return _static(
         summary.headline,
         f"{details}{_scoreboard(summary)}{between}{_lines(summary)}{notes}"
-        f'<p class="lw-meta">{escape_html(summary.footer)}</p>',
+        f'{after}<p class="lw-meta">{escape_html(summary.footer)}</p>',
     )
 
 
@@ -121,24 +170,31 @@ def _lines(summary: Summary) -> str:
         return ""
     cut = len(summary.lines) < summary.differing
     first = f"the first {len(summary.lines)} of " if cut else ""
-    truth = "<th>Truth</th>" if summary.values else ""
-    names = "".join(
-        f"<th>{escape_html(row.letter)} {escape_html(formatting.shorten(row.variant, 40))}</th>"
-        for row in summary.rows
-    )
-    body = "".join(_line(line, summary.values) for line in summary.lines)
-    head = f"<th>Text</th><th>Field</th>{truth}{names}"
     rows = formatting.count(summary.differing, "row")
     title = f"<p><b>Disagreements</b>, {first}{rows} ({LEGEND})</p>"
-    return title + _table(head, body)
+    return title + _line_table(summary, summary.lines, named=True)
 
 
-def _line(line: Line, values: bool) -> str:
-    truth = f"<td>{_value(line.truth)}</td>" if values else ""
+def _line_table(summary: Summary, lines: Sequence[Line], *, named: bool) -> str:
+    """A row for each field; `named` has the text that it is of, and whose the columns are."""
+    names = "".join(
+        f"<th>{escape_html(row.letter)}{' ' if named else ''}"
+        f"{escape_html(formatting.shorten(row.variant, 40)) if named else ''}</th>"
+        for row in summary.rows
+    )
+    text = "<th>Text</th>" if named else ""
+    truth = "<th>Truth</th>" if summary.values else ""
+    body = "".join(_line(line, summary.values, named) for line in lines)
+    return _table(f"{text}<th>Field</th>{truth}{names}", body)
+
+
+def _line(line: Line, values: bool, named: bool) -> str:
+    truth = f"<td{direction(line.truth or '')}>{_value(line.truth)}</td>" if values else ""
     field = escape_html(formatting.shorten(line.field, _LONG)) or "<i>all fields</i>"
     cells = "".join(_mark(cell, values) for cell in line.cells)
     name = escape_html(formatting.shorten(line.text_id, _LONG))
-    return f'<tr><td class="lw-n">{name}</td><td class="lw-m">{field}</td>{truth}{cells}</tr>'
+    name = f'<td class="lw-n"{direction(line.text_id)}>{name}</td>' if named else ""
+    return f'<tr>{name}<td class="lw-m">{field}</td>{truth}{cells}</tr>'
 
 
 def _mark(cell: Cell, values: bool) -> str:
@@ -146,7 +202,7 @@ def _mark(cell: Cell, values: bool) -> str:
     if cell.state == "null in words":
         words += " null in words"
     if values and cell.state in ("differ", "invented", "null in words"):
-        words += f" <b>{_value(cell.value)}</b>"
+        words += f" <b{direction(cell.value or '')}>{_value(cell.value)}</b>"
     elif cell.state == "missing":
         words += " no value"
     if cell.note:
@@ -302,14 +358,32 @@ FRAGMENT = """
 """
 
 PAGE = """
-:root{color-scheme:light dark;--bg:#fff;--text:#212121}
-@media (prefers-color-scheme:dark){:root{--bg:#212121;--text:#e2e2e2}}
-body{margin:0 auto;padding:16px 24px 48px;max-width:1200px;background:var(--bg);color:var(--text);
+:root{color-scheme:light dark;--bg:#fff;--text:#212121;--line:#e0e0e0}
+@media (prefers-color-scheme:dark){:root{--bg:#212121;--text:#e2e2e2;--line:#424242}}
+html{scroll-padding-top:64px}
+body{margin:0 auto;padding:0 24px 48px;max-width:1200px;background:var(--bg);color:var(--text);
   font:13px/20px system-ui,-apple-system,"Segoe UI",sans-serif}
-h1{font-size:16px;line-height:24px;margin:8px 0}
+header{position:sticky;top:0;z-index:2;display:flex;flex-wrap:wrap;align-items:baseline;
+  gap:0 24px;padding:8px 0;background:var(--bg);border-bottom:1px solid var(--line)}
+nav{display:flex;flex-wrap:wrap;gap:0 16px;font-size:12px}
+nav a{color:inherit}
+h1{font-size:16px;line-height:24px;margin:0}
 h2,.lw-static h2{font-size:14px;line-height:20px;margin:24px 0 8px}
+h3,.lw-static h3{font-size:13px;line-height:20px;margin:0 0 8px}
 pre{white-space:pre-wrap;font-size:12px;line-height:16px}
 summary{cursor:pointer;font-size:12px}
+.lw-static .lw-scroll{max-height:85vh;overflow:auto}
+.lw-static thead th{position:sticky;top:0;background:var(--bg)}
+.lw-document{margin:16px 0 24px;padding-top:12px;border-top:1px solid var(--line)}
+.lw-sides{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:24px}
+.lw-sides td:nth-child(2){max-width:200px}
+.lw-sides .lw-scroll{margin:0}
+.lw-text{white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:plaintext}
+mark{color:inherit;border-radius:2px;padding:0 1px}
+mark.lw-agree{background:color-mix(in srgb,#00897b 18%,transparent)}
+mark.lw-differ{background:color-mix(in srgb,#ef6c00 28%,transparent)}
+mark.lw-invented{background:color-mix(in srgb,#7e57c2 30%,transparent)}
+sup{font-size:10px;line-height:0;opacity:.75;margin:0 2px;unicode-bidi:isolate}
 .lw-chart{max-width:100%;height:auto;font-size:11px}
 .lw-chart text{fill:currentColor}
 .lw-grid{stroke:currentColor;stroke-opacity:.15}
@@ -317,4 +391,9 @@ summary{cursor:pointer;font-size:12px}
 .lw-dot{fill:#1565c0}
 .lw-margin{fill:#1565c0;fill-opacity:.12}
 @media (prefers-color-scheme:dark){.lw-bar{stroke:#90caf9}.lw-dot{fill:#90caf9}}
+@media (max-width:800px){body{padding:0 12px 32px}.lw-sides{grid-template-columns:minmax(0,1fr)}}
+@media print{body{max-width:none;padding:0}header{position:static}nav{display:none}
+  .lw-static .lw-scroll{max-height:none;overflow:visible}thead th{position:static}
+  .lw-static td{min-width:0!important;overflow-wrap:anywhere}tr,mark,h3{break-inside:avoid}
+  mark,td{print-color-adjust:exact}}
 """

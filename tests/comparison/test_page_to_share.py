@@ -1,0 +1,75 @@
+"""The page to share: texts with their values marked, asked for twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llmwidgets.comparison import Comparison, marked_texts
+from llmwidgets.errors import FieldError
+
+SCHEMA = {
+    "title": "Invoice",
+    "type": "object",
+    "properties": {
+        "supplier": {"type": "string"},
+        "total": {"type": "number"},
+        "note": {"type": ["string", "null"]},
+    },
+}
+TEXTS = {
+    "latin": "Larkfield Joinery <b>\nNet 1,000.00\nTotal 1,250.00",
+    "عربي": "شركة النور\nالمجموع 88.50",
+}
+TRUTH = {
+    "latin": {"supplier": "Larkfield Joinery", "total": 1250, "note": None},
+    "عربي": {"supplier": "شركة النور", "total": 88.5},
+}
+
+
+@pytest.fixture
+def result() -> Comparison:
+    right = {**TRUTH, "عربي": {**TRUTH["عربي"], "note": None}}
+    wrong = {**right, "latin": {**TRUTH["latin"], "total": 1000, "note": "Net"}}
+    return Comparison.from_outputs(SCHEMA, TEXTS, {"A": right, "B": wrong}, TRUTH)
+
+
+def test_texts_are_shown_where_they_are_asked_for_with_their_values(
+    result: Comparison, tmp_path: Path
+) -> None:
+    plain = result.to_html(tmp_path / "plain.html").read_text("utf-8")
+    valued = result.to_html(tmp_path / "valued.html", values=True).read_text("utf-8")
+    shared = result.to_html(tmp_path / "shared.html", values=True, texts=True).read_text("utf-8")
+    assert "Larkfield" not in plain
+    assert "Net 1,000.00" not in valued
+    assert "<mark" not in valued
+    for piece in (
+        '<mark class="lw-agree">Larkfield Joinery</mark><sup>supplier</sup> &lt;b&gt;',
+        '<mark class="lw-differ">1,000.00</mark><sup>total B</sup>',
+        '<mark class="lw-agree">1,250.00</mark><sup>total T A</sup>',
+        '<mark class="lw-invented">Net</mark><sup>note B</sup>',
+        '<mark class="lw-agree">شركة النور</mark>',
+        '<td dir="auto">شركة النور</td>',
+        "<title>Invoice: 2 variants on 2 texts</title>",
+    ):
+        assert piece in shared
+    assert "<script" not in shared
+    assert "http" not in shared
+
+
+def test_texts_without_values_are_refused(result: Comparison, tmp_path: Path) -> None:
+    with pytest.raises(FieldError, match="values=True, texts=True"):
+        result.to_html(tmp_path / "page.html", texts=True)
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_a_page_has_as_many_texts_as_a_browser_shows_and_says_so(
+    result: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marked_texts, "MOST_CHARACTERS", 600)
+    monkeypatch.setattr(marked_texts, "_LONGEST", 20)
+    page = result.to_html(tmp_path / "page.html", values=True, texts=True).read_text("utf-8")
+    assert "The first 1 of 2 are shown." in page
+    assert "The first 20 of 49 characters." in page
+    assert "1,250.00</mark>" not in page
