@@ -73,3 +73,24 @@ def test_a_page_has_as_many_texts_as_a_browser_shows_and_says_so(
     assert "The first 1 of 2 are shown." in page
     assert "The first 20 of 49 characters." in page
     assert "1,250.00</mark>" not in page
+
+
+@pytest.mark.browser
+def test_a_shared_page_is_read_on_a_narrow_screen_and_on_paper(
+    result: Comparison, tmp_path: Path, browser
+) -> None:
+    path = result.to_html(tmp_path / "page.html", values=True, texts=True)
+    page = browser.new_page(viewport={"width": 640, "height": 900})
+    page.goto(path.as_uri())
+    wide = "document.documentElement.scrollWidth <= innerWidth"
+    assert page.evaluate(wide)
+    page.get_by_role("link", name="Texts").click()
+    box = page.get_by_role("heading", name="Texts", exact=True).bounding_box()
+    assert box is not None
+    assert page.locator("header").bounding_box()["y"] == 0
+    assert box["y"] >= page.locator("header").bounding_box()["height"]
+    page.emulate_media(media="print")
+    assert page.evaluate(wide)
+    boxes = page.locator(".lw-scroll")
+    assert not boxes.evaluate_all("all => all.some(e => e.scrollHeight > e.clientHeight + 1)")
+    page.close()
