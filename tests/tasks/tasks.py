@@ -165,7 +165,9 @@ def _check_verdict(folder: Path) -> str | None:
         env={**os.environ, **_environment(folder)}, timeout=120,
     )  # fmt: skip
     said = ran.stdout + ran.stderr
-    if ran.returncode or "claims-large is better than claims-small" not in said:
+    # The one where a blank due date is read as "there is none", the other where it is no label.
+    verdicts = ("claims-large is better than claims-small", "Not enough texts to tell")
+    if ran.returncode or not any(each in said for each in verdicts):
         return f"solution.py does not print the verdict: {said[-300:]}"
     return None
 
