@@ -52,6 +52,10 @@ class Task:
 # -- The world of a folder
 
 
+_STARTED: dict[int, subprocess.Popen[str]] = {}
+"""The servers that this process started, and so must wait for."""
+
+
 def serve(folder: Path) -> str:
     """Start the company's server and return its address; `stop` ends it."""
     process = subprocess.Popen(
@@ -61,6 +65,8 @@ def serve(folder: Path) -> str:
     )  # fmt: skip
     assert process.stdout is not None
     url = process.stdout.readline().strip()
+    process.stdout.close()
+    _STARTED[process.pid] = process
     (folder / "server.pid").write_text(str(process.pid))
     (folder / "server.txt").write_text(url + "\n")
     return url
@@ -70,7 +76,10 @@ def stop(folder: Path) -> None:
     """End the folder's server, if it has one."""
     pid = folder / "server.pid"
     if pid.exists():
-        os.kill(int(pid.read_text()), signal.SIGTERM)
+        number = int(pid.read_text())
+        os.kill(number, signal.SIGTERM)
+        if process := _STARTED.pop(number, None):
+            process.wait(10)
         pid.unlink()
 
 
