@@ -23,15 +23,15 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CELL_SECONDS = 120
 
+_YEAR = r"20(?:2[6-9]|[3-9]\d)"
+_MONTH = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 VARYING = tuple(
     (re.compile(pattern), word)
     for pattern, word in (
         (r"\b\d+\.\d\d / \d+\.\d\d(?: s)?\b", "TIMES"),
         (r"\d[\d.,]*\s?(?:ms|s|sec|seconds?|min|minutes?|h|hours?)\b", "TIME"),
-        (r"\b20(?:2[6-9]|[3-9]\d)-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)?)?",
-         "DAY"),
-        (r"\b\d\d? (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* 20(?:2[6-9]|[3-9]\d)\b",
-         "DAY"),
+        (rf"\b{_YEAR}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)?)?", "DAY"),
+        (rf"\b\d\d? (?:{_MONTH})[a-z]* {_YEAR}\b", "DAY"),
         (r"\b\d\d:\d\d(?::\d\d)?\b", "TIME"),
         (r"(127\.0\.0\.1|localhost):\d+", r"\1:PORT"),
         (r"(?:/private)?(?:/var/folders|/tmp)/[^\s\"'<>)]+", "FOLDER"),
@@ -110,7 +110,8 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
-            still = any(_STATIC in each.get("data", {}).get("text/html", "") for each in cell.outputs)
+            pages = [each.get("data", {}).get("text/html", "") for each in cell.outputs]
+            still = any(_STATIC in page for page in pages)
             kept = (_keep(each, count, still=still) for each in cell.outputs)
             cell.outputs = [each for each in kept if each]
     return notebook
