@@ -14,12 +14,13 @@ from llmwidgets.comparison.variants import Variant
 from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.journal_runs import RunRecord, read_runs
+from tests.samples import TEXTS as EIGHT
 
 COPIES = 4
 TEXTS = [
     {"id": f"{copy}-{text['id']}", "text": f"{text['text']}\n({copy})"}
     for copy in range(COPIES)
-    for text in invoices.texts
+    for text in EIGHT
 ]
 TRUTH = {text["id"]: invoices.truth[text["id"].split("-", 1)[1]] for text in TEXTS}
 
@@ -154,7 +155,7 @@ def test_groups_and_lost_replies_are_kept(path) -> None:
     ask(path, "demo-careful", group=group).verdict()
     verdict = history.compare_records(*runs_of(path))
     assert verdict.grouped
-    assert verdict.changes[0].units == len(invoices.texts)
+    assert verdict.changes[0].units == len(EIGHT)
     assert verdict.changes[0].lost_before > 0
 
 

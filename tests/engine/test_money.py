@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -49,13 +50,16 @@ def test_answers_narrow_the_range_and_move_it_to_what_was_paid() -> None:
 @pytest.mark.parametrize("answers", [0, 1])
 def test_one_answer_says_too_little_to_change_the_range(answers: int) -> None:
     tried = [TrialMeasure(text, Usage(500, 30), 0.5) for text in TEXTS[:answers]]
-    assert estimate(PLAN, {"own": tried}) == estimate(PLAN)
+    told, alone = estimate(PLAN, {"own": tried}), estimate(PLAN)
+    # how much memory is free changes from one moment to the next
+    assert replace(told, memory=None) == replace(alone, memory=None)
 
 
 def test_the_actual_cost_lies_in_the_range_a_pilot_gives(pilot: Comparison) -> None:
     variants = list(pilot.variants)
     narrow = estimate_of(invoices.Schema, invoices.texts, variants, after=pilot)
     paid = compare(invoices.Schema, invoices.texts, variants, journal=False, progress=False)
+    assert pilot.notes[0] == "Rule-based demo models, no LLM; prices as given."
     assert narrow.tried == 10
     assert narrow.cost_low <= paid.scoreboard().cost.sum() <= narrow.cost_high
     assert narrow.cost_high / narrow.cost_low < 2
