@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import llmwidgets
-from llmwidgets.cli import NOTEBOOK, find_notebook, main
+from llmwidgets.cli import main
+from llmwidgets.cli.lab import NOTEBOOK, find_notebook
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,7 +83,7 @@ def test_an_installed_wheel_copies_its_notebook_once(folder: Path, tmp_path, mon
 
 def test_without_jupyterlab_it_says_what_to_install(folder: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(
-        "llmwidgets.cli.find_spec",
+        "llmwidgets.cli.lab.find_spec",
         lambda name: None if name == "jupyterlab" else find_spec(name),
     )
     assert main(["lab"]) == 2
