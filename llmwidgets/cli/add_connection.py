@@ -10,6 +10,7 @@ from llmwidgets.cli.asking import can_ask, confirm
 from llmwidgets.cli.checks import report_lines
 from llmwidgets.cli.filling_in import FormAnswers
 from llmwidgets.cli.store_access import (
+    TRIES,
     check_can_make,
     find_open_policy,
     make_store,
@@ -46,10 +47,9 @@ def run_add(options: AddOptions) -> Exit:
     if not store.exists:
         make_store(store)
     store.save(connection, replace=replaced is not None)
-    tested = "Saved" if passed else "Saved untested" if not options.test else "Saved all the same"
-    sys.stdout.write(
-        f"{tested} in {_lower(store.state.name)}. Use it as {_reference(connection)}.\n"
-    )
+    saved = "Saved" if passed else "Saved all the same" if options.test else "Saved untested"
+    place, reference = _lower(store.state.name), _reference(connection)
+    sys.stdout.write(escape_controls(f"{saved} in {place}. Use it as {reference}.") + "\n")
     return Exit.FINE if passed or not options.test else Exit.PROBLEM
 
 
@@ -68,8 +68,8 @@ def _find_replaced(store: Store, new: Connection, options: AddOptions) -> Connec
     if len(alike) == 1:
         if options.replace or (can_ask(options) and confirm(f"{taken.message} Replace it?")):
             return alike[0]
-        hint = "Give this one another --label, or replace that one: --replace."
-        hint = "Replace it: --replace." if single else hint
+        hint = "Replace it: --replace."
+        hint = hint if single else f"Give this one another --label. {hint}"
         raise AlreadyConnected(taken.message, hint)
     raise taken
 
@@ -98,12 +98,11 @@ def _test(
     answers: FormAnswers, connection: Connection, store: Store, options: AddOptions
 ) -> tuple[Connection, bool]:
     """The connection as it was tested, and whether it passed; a fix is tried after a yes."""
-    for _ in range(3):
-        found = check(
-            connection, policy=find_open_policy(store), tell=lambda step: report(f"{step}…")
-        )
+    policy = find_open_policy(store)
+    for _ in range(TRIES):
+        found = check(connection, policy=policy, tell=lambda step: report(f"{step}…"))
         for line in report_lines(found, connection.provider):
-            sys.stdout.write(f"{escape_controls(line)}\n")
+            sys.stdout.write(escape_controls(line) + "\n")
         sys.stdout.flush()
         if found.ok:
             return mark_checked(connection, found), True

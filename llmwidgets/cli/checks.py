@@ -17,6 +17,7 @@ from llmwidgets.connections.connection import naming_model
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import escape_controls
 from llmwidgets.providers.base import Provider
+from llmwidgets.secret import redact
 from llmwidgets.store.store import Store
 
 if TYPE_CHECKING:
@@ -90,8 +91,9 @@ def _describe_check(connection: Connection, result: CheckReport) -> dict[str, An
 
 def report_lines(found: CheckReport, provider: Provider) -> Iterator[str]:
     """A check in lines: what was found, what to do, the fix as options, what was sent."""
-    yield found.sentence
     fix = found.fix or {}
     options = " ".join(f"{option_of(provider, name)} {value}" for name, value in fix.items())
-    said = (found.hint, f"This fixes it: {options}" if fix else "", found.command, found.sent)
-    yield from filter(None, said)
+    fixed = f"This fixes it: {options}" if fix else ""
+    mode = f"Replies: {found.mode.value}." if found.mode else ""
+    said = (found.sentence, mode, found.hint, fixed, found.command, found.sent)
+    yield from (redact(each) for each in said if each)

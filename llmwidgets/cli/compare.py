@@ -101,9 +101,9 @@ def _read_server(options: CompareOptions) -> Connection:
                 "Give --api-key env:NAME or file:PATH.",
             )
         key = ask_secret(f"API key for {options.endpoint} (is not shown): ")
-    fields = {"name": options.name, "endpoint": options.endpoint, "api_key": key or None}
+    fields: dict[str, Any] = {"name": options.name, "endpoint": options.endpoint}
     try:
-        return Connection("custom", **fields)
+        return Connection("custom", **fields, api_key=key or None)
     except FieldError as error:
         problems = {f"--{name.replace('_', '-')}": said for name, said in error.problems.items()}
         wrong = FieldError(problems, error.hint)

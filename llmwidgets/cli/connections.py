@@ -100,7 +100,7 @@ def run_remove(options: RemoveOptions) -> Exit:
             raise FieldError(
                 {options.label: "is not deleted: nobody can be asked here."}, "Give --yes too."
             )
-        if not confirm(f"Delete {options.label} from {store.state.name}?"):
+        if not confirm(f"{store.state.name} has {options.label}. Delete it?"):
             report(f"{options.label} stays.")
             return Exit.PROBLEM
     del store[options.label]

@@ -67,8 +67,8 @@ _COMMANDS = {
     "connections": Command(
         "connections", "run_connections", ConnectionsOptions,
         "list connections without their secrets; add, check, remove, rename one",
-        "Without a further word it lists them. A locked store is asked for on a terminal; elsewhere "
-        "it ends with 2 and says what opens it.",
+        "Without a further word it lists them. For a locked store it asks on a terminal; "
+        "elsewhere it ends with 2 and says what opens it.",
         actions=_ACTIONS,
     ),
     "doctor": Command(

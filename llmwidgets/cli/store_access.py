@@ -30,8 +30,8 @@ HEADLESS = (
     f"one), or {KEY} to the identity itself"
 )
 WAYS = (
-    "Run it on a terminal, which asks for the passphrase; or have the system remember the store, "
-    f'by store.remember("keyring") or in the settings of ConnectionPanel(); or {HEADLESS}.'
+    "Run it on a terminal, where it asks (not with --no-input); or have the system remember the "
+    f'store, by store.remember("keyring") or in the settings of ConnectionPanel(); or {HEADLESS}.'
 )
 
 
@@ -167,7 +167,7 @@ def make_store(store: Store) -> None:
         message = "No store was made: its recovery identity is not kept."
         raise StoreError(message, "Run it again, and keep it on paper or in a password manager.")
     Store.create(store.organization, passphrase=passphrase, path=store.path, recovery=recovery)
-    report(f"{store.state.name} was made.")
+    report(f"{store.state.name} was made. Clear this terminal: what opens it stands above.")
 
 
 def _ask_new_passphrase() -> Secret:
@@ -182,7 +182,8 @@ def _ask_new_passphrase() -> Secret:
         try:
             identity_sources.check_passphrase(first)
         except FieldError as error:
-            problem = f"These are not the six words, and the {error}"
+            wrong = error.problems["passphrase"]
+            problem = f"These are not the six words; as a passphrase of your own it {wrong}"
         else:
             if ask_secret("The same again: ").is_same_as(first):
                 return first
