@@ -56,7 +56,11 @@ class Terminal:
 
     def type(self, words: str) -> None:
         """Type this and Enter."""
-        os.write(self._here, f"{words}\n".encode())
+        self.press(f"{words}\n")
+
+    def press(self, keys: str) -> None:
+        """Press these keys alone: Ctrl-C is \\x03."""
+        os.write(self._here, keys.encode())
 
     def end(self) -> int:
         """The status that the command ends with."""

@@ -65,7 +65,8 @@ def _ending(received: list[int]) -> Iterator[list[subprocess.Popen[bytes]]]:
         for server in servers:
             server.terminate()
 
-    known = [each for each in _SIGNALS if each is not None]
+    # What is ignored stays so: `nohup` is to outlive its terminal.
+    known = [each for each in _SIGNALS if each and signal.getsignal(each) != signal.SIG_IGN]
     before = [signal.signal(each, end) for each in known]
     try:
         yield servers
