@@ -20,7 +20,7 @@ from llmwidgets.cli.store_access import (
 from llmwidgets.connections import Connection
 from llmwidgets.connections.foreign_keys import base_url_of_vendor, foreign_key_error
 from llmwidgets.engine.check import check, mark_checked
-from llmwidgets.errors import AlreadyConnected, FieldError, StoreError
+from llmwidgets.errors import AlreadyConnected, FieldError, LLMWidgetsError, StoreError
 from llmwidgets.formatting import escape_controls
 from llmwidgets.store import document, repository
 from llmwidgets.store.store import Store
@@ -80,13 +80,16 @@ def _settle_doubts(answers: FormAnswers, options: AddOptions) -> Connection:
     own, secret = connection.kind, connection.secret_fields
     warned = [each for each in connection.field_warnings if each.field in secret]
     doubts = [each for each in warned if each.owner != own]
+    asks = can_ask(options)
+    doubtful = {} if asks or options.anyway else {each.field: each.sentence for each in doubts}
+    if doubtful:
+        raise FieldError(doubtful, "Correct it, or go on all the same: --anyway.")
     for said in connection.warnings:
         report(said)
     if not doubts:
         return connection
-    if not options.anyway and not (can_ask(options) and confirm("Go on all the same?")):
-        problems = {each.field: each.sentence for each in doubts}
-        raise FieldError(problems, "Correct it, or go on all the same: --anyway.")
+    if not options.anyway and not confirm("Go on all the same?"):
+        raise LLMWidgetsError("Nothing was sent, and nothing saved.", "Run it again with the key.")
     if foreign_key_error(connection) is not None:
         # The base URL names the vendor's own address, so that runs send the key there as well.
         answers.values["base_url"] = base_url_of_vendor(connection)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from llmwidgets.connections import Connection
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import escape_controls, join_listed
 from llmwidgets.providers import find_provider
+from llmwidgets.providers.base import Preset
 from llmwidgets.providers.presets import find_preset, preset_at
 from llmwidgets.secret import Secret, read_secret_file
 
@@ -36,23 +37,21 @@ class FormAnswers:
         self._secrets = {name: given.pop(name) for name in secret if name in given}
         self.values: dict[str, Any] = given
         self._told = False
-        if options.preset:
-            self._take_preset(options.preset)
+        self._preset = find_preset(options.preset) if options.preset else None
+        if self._preset is not None and "endpoint" not in given:
+            given["endpoint"] = self._complete(self._preset)
 
     @property
     def _form(self) -> Mapping[str, Any]:
         return self.provider.form(self.values.get("sign_in")).model_fields
 
-    def _take_preset(self, name: str) -> None:
-        """The preset's address, unless one was given; what that leaves open is asked for."""
-        preset = find_preset(name)
-        if preset is None or "endpoint" in self.values:
-            return
+    def _complete(self, preset: Preset) -> str:
+        """The preset's address; what that leaves open is asked for."""
         endpoint = preset.endpoint
         for hole in _HOLE.findall(endpoint) if self._asks else ():
             typed = ask_words(f"{hole.capitalize()}, {preset.extra.get(hole, 'your own')}: ")
             endpoint = endpoint.replace(f"{{{hole}}}", typed or f"{{{hole}}}")
-        self.values["endpoint"] = endpoint
+        return endpoint
 
     def fill_plain(self) -> Connection:
         """The connection of the plain fields, with stand-ins for secrets; FieldError."""
@@ -83,27 +82,20 @@ class FormAnswers:
             extra = info.json_schema_extra
             seldom = isinstance(extra, dict) and bool(extra.get("advanced"))
             if given is ASK or (self._asks and not seldom):
-                needed = info.is_required() or given is ASK
+                needed = info.is_required() or given is ASK or self._preset_needs_key(name)
                 self._secrets[name] = self._ask_secret(name, str(info.title), needed=needed)
         for header in [name for name, given in self._headers.items() if given is ASK]:
             self._headers[header] = self._ask_secret("headers", header, needed=True)
-        missing = self._missing_secret()
-        if missing:
-            raise self._named(FieldError({missing: f"{self._form[missing].title} is needed."}))
-
-    def _missing_secret(self) -> str:
-        for name in self.provider.secret_fields:
-            info = self._form.get(name)
-            needed = info is not None and (info.is_required() or self._preset_needs_key(name))
-            if needed and not self._secrets.get(name) and not self._headers:
-                return name
-        return ""
+        key = self.provider.key_field
+        if self._preset_needs_key(key):
+            raise self._named(FieldError({key: f"{self._form[key].title} is needed."}))
 
     def _preset_needs_key(self, name: str) -> bool:
         """Whether calls go to a vendor's own address, which answers nobody without a key."""
         preset = preset_at(str(self.values.get("endpoint") or ""))
         own = preset is not None and bool(preset.variable) and not self.values.get("base_url")
-        return own and name == self.provider.key_field and not any(self._secrets.values())
+        filled = any(self._secrets.values()) or bool(self._headers)
+        return own and name == self.provider.key_field and not filled
 
     def build(self) -> Connection:
         """The connection as it is filled in; FieldError names options."""
@@ -148,16 +140,29 @@ class FormAnswers:
 
     def _question(self, name: str) -> str:
         info = self._form[name]
-        example = f" (such as {info.examples[0]})" if info.examples else ""
-        return f"{info.title}{example}: "
+        example = (info.examples or [""])[0]
+        if self._preset is not None and name == self.provider.model_field:
+            example = self._preset.name
+        return f"{info.title} (such as {example}): " if example else f"{info.title}: "
 
     def _tell_where(self) -> None:
         """Before the first question: where the values are found."""
         if not self._told:
             self._told = True
-            links = (f"{link.text}: {link.url}" for link in self.provider.links)
-            lines = [self.provider.title, *self.provider.steps, *links]
-            sys.stderr.write("\n  ".join(lines) + "\n")
+            sys.stderr.write("\n  ".join(self._places()) + "\n")
+
+    def _places(self) -> Iterator[str]:
+        """The steps and links of the form: those of the preset, or of the way to sign in."""
+        if self._preset is not None:
+            key_page = self._preset.key_page
+            yield from (self._preset.title, *self._preset.steps)
+            yield from [f"Get a key: {key_page}"] if key_page else []
+            return
+        way = self.provider.find_sign_in(str(self.values.get("sign_in") or "key"))
+        yield f"{self.provider.title}, {way.title}" if way else self.provider.title
+        yield from (way and way.steps) or self.provider.steps
+        for link in (way and way.links) or self.provider.links:
+            yield f"{link.text}: {link.url}"
 
     def _named(self, error: FieldError) -> FieldError:
         """The error, with the options that put it right."""

@@ -25,13 +25,13 @@ from llmwidgets.store.store import Store
 
 TRIES = 3
 
-HEADLESS = (
+_HEADLESS = (
     f"set {KEY_FILE} to a file of mode 0600 that contains the identity (the recovery identity is "
     f"one), or {KEY} to the identity itself"
 )
-WAYS = (
+_WAYS = (
     "Run it on a terminal, where it asks (not with --no-input); or have the system remember the "
-    f'store, by store.remember("keyring") or in the settings of ConnectionPanel(); or {HEADLESS}.'
+    f'store, by store.remember("keyring") or in the settings of ConnectionPanel(); or {_HEADLESS}.'
 )
 
 
@@ -76,6 +76,11 @@ def option_words(options: StoreOptions) -> str:
     return " ".join(f"{option} {shlex.quote(str(name))}" for option, name in named if name)
 
 
+def _ways(store: Store) -> str:
+    """What opens it in a shell; one that a key file made has no passphrase."""
+    return _WAYS if store.state.has_passphrase else f"No passphrase opens it: {_HEADLESS}."
+
+
 def unlock(store: Store, options: StoreOptions) -> None:
     """Open it by what is at hand, else by the passphrase of whoever is at the terminal.
 
@@ -87,7 +92,9 @@ def unlock(store: Store, options: StoreOptions) -> None:
     try:
         repository.unlock_store(store.state, None)
     except StoreLocked as error:
-        locked = StoreLocked(error.message, WAYS)
+        # That an identity belongs to another store has a hint of its own.
+        own = error.hint != identity_sources.REMEDIES
+        locked = StoreLocked(error.message, error.hint if own else _ways(store))
     else:
         return
     if not (can_ask(options) and store.state.has_passphrase):

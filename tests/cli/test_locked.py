@@ -11,6 +11,7 @@ import llmwidgets as lw
 from llmwidgets.cli import main
 from llmwidgets.demo import stop_demo
 from llmwidgets.engine import event_loop
+from llmwidgets.store.age import Identity
 from tests.servers import serving_models
 from tests.stores import in_another_process
 from tests.terminals import at_terminal, only_with_terminals
@@ -106,6 +107,24 @@ def test_the_key_file_opens_it_without_a_word(tmp_path, monkeypatch, capsys) -> 
     monkeypatch.setenv("LLMWIDGETS_STORE_KEY_FILE", str(file))
     assert main(["connections", "--json"]) == 0
     assert [row["label"] for row in json.loads(capsys.readouterr().out)] == ["m"]
+
+
+def test_a_store_of_a_key_file_is_asked_no_passphrase(tmp_path, monkeypatch, capsys) -> None:
+    """It has none; and a key file of another store is told as that."""
+    monkeypatch.setattr("getpass.getpass", lambda _: pytest.fail("it asked"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    files = [tmp_path / "one.txt", tmp_path / "other.txt"]
+    for file in files:
+        file.write_text(Identity.generate().secret.reveal())
+        file.chmod(0o600)
+    monkeypatch.setenv("LLMWIDGETS_STORE_KEY_FILE", str(files[0]))
+    lw.Store.create().state.restart()
+    monkeypatch.setenv("LLMWIDGETS_STORE_KEY_FILE", str(files[1]))
+    assert main(["connections"]) == 2
+    assert "does not open with the identity in LLMWIDGETS_STORE_KEY_FILE" in capsys.readouterr().err
+    monkeypatch.delenv("LLMWIDGETS_STORE_KEY_FILE")
+    assert main(["connections"]) == 2
+    assert "No passphrase opens it: set LLMWIDGETS_STORE_KEY_FILE" in capsys.readouterr().err
 
 
 def test_two_stores_cannot_be_named_at_once(capsys) -> None:
