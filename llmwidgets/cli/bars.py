@@ -15,7 +15,8 @@ from rich.text import Text
 from llmwidgets import formatting
 from llmwidgets.analysis.statistics.changes import ChangeVerdict
 from llmwidgets.analysis.statistics.verdict import MATTERS
-from llmwidgets.cli import CompareOptions, print_text
+from llmwidgets.cli import print_text
+from llmwidgets.cli.arguments import CompareOptions
 from llmwidgets.comparison import Comparison, load
 from llmwidgets.comparison.history import compare_with_earlier
 from llmwidgets.comparison.measures.scores import score_rows

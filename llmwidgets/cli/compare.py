@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain, groupby
 from pathlib import Path
@@ -17,9 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from llmwidgets import formatting
-from llmwidgets.cli import CompareOptions, DemoOptions, Exit, print_text, report
+from llmwidgets.cli import Exit, print_text, report
+from llmwidgets.cli.arguments import ASK, CompareOptions, DemoOptions
+from llmwidgets.cli.asking import ask_secret, can_ask
 from llmwidgets.cli.bars import Bars, changes_table
-from llmwidgets.cli.keys import open_store
+from llmwidgets.cli.store_access import find_store, unlock_for
 from llmwidgets.comparison import Comparison, compare
 from llmwidgets.comparison.files import TABLES, read_document, read_texts
 from llmwidgets.comparison.files.tables import Row, match_names
@@ -30,11 +32,13 @@ from llmwidgets.comparison.measures.text_result import read_text_result
 from llmwidgets.comparison.summary import summarize, value_text
 from llmwidgets.comparison.texts import read_sources
 from llmwidgets.comparison.values import is_nothing
+from llmwidgets.connections import Connection
 from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import escape_controls, join_truncated
 from llmwidgets.report.scoreboard import GLYPHS, LEGEND, LOSES, Column, scoreboard_columns
 from llmwidgets.report.writers import refuse_unwritable, write_jsonl
+from llmwidgets.store.store import Store
 
 if TYPE_CHECKING:
     from llmwidgets.report.scoreboard import Summary
@@ -44,7 +48,9 @@ def run_compare(options: CompareOptions) -> Exit:
     """Run the comparison, print its scoreboard and write the files."""
     bars = Bars(options)
     _check_targets(options)
-    result, by = _ask(options)
+    models = _read_models(options)
+    store = _open_store(options)
+    result, by = _ask(options, models, store)
     console = Console(highlight=False)
     scoreboard_table(console, result)
     if by is not None:
@@ -56,12 +62,9 @@ def run_compare(options: CompareOptions) -> Exit:
         changes_table(console, changes)
     if options.junit:
         print_text(console, f"Wrote {bars.write(options.junit, cases, result, changes)}")
-    if options.jsonl:
-        path = write_jsonl(extraction_lines(result), options.jsonl)
-        print_text(console, f"Wrote {path}")
-    if options.html:
-        path = result.to_html(options.html, values=options.values)
-        print_text(console, f"Wrote {path}")
+    for name, write in _WRITERS.items():
+        if path := getattr(options, name):
+            print_text(console, f"Wrote {write(result, path, options)}")
     stopped = any(row.failures["Stopped"] for row in score_rows(result))
     if options.save:
         _save(console, options, result, fine=not missed and not stopped)
@@ -73,7 +76,50 @@ def run_compare(options: CompareOptions) -> Exit:
     return Exit.PROBLEM if missed else Exit.FINE
 
 
-def _ask(options: CompareOptions) -> tuple[Comparison, str | None]:
+def _read_models(options: CompareOptions) -> list[str | Connection]:
+    """The references, and the one server that was named by its address."""
+    models: list[str | Connection] = [*(options.models or [])]
+    if options.endpoint:
+        models.append(_read_server(options))
+    elif options.name or options.api_key:
+        raise FieldError({"--endpoint": "is needed for --name and --api-key."}, "Give all three.")
+    if not models:
+        raise FieldError(
+            {"--models": "or --endpoint is needed: which models are to be compared?"},
+            "Give references such as openai/gpt-6-luna, or demo; or --endpoint URL --name MODEL.",
+        )
+    return models
+
+
+def _read_server(options: CompareOptions) -> Connection:
+    """The server of --endpoint as a connection of this run alone."""
+    key = options.api_key
+    if key is ASK:
+        if not can_ask(options):
+            raise FieldError(
+                {"--api-key": "is to be typed, and nobody can be asked here."},
+                "Give --api-key env:NAME or file:PATH.",
+            )
+        key = ask_secret(f"API key for {options.endpoint} (is not shown): ")
+    fields: dict[str, Any] = {"name": options.name, "endpoint": options.endpoint}
+    try:
+        return Connection("custom", **fields, api_key=key or None)
+    except FieldError as error:
+        problems = {f"--{name.replace('_', '-')}": said for name, said in error.problems.items()}
+        wrong = FieldError(problems, error.hint)
+    raise wrong
+
+
+def _open_store(options: CompareOptions) -> Store | None:
+    """The store that was named, or the default one where a reference needs it, open."""
+    store = find_store(options)
+    unlock_for(options.models or (), store, options)
+    return store if options.store or options.organization else None
+
+
+def _ask(
+    options: CompareOptions, models: list[str | Connection], store: Store | None
+) -> tuple[Comparison, str | None]:
     """The comparison, and the column by which its scoreboard is wanted too."""
     texts = read_texts(options.texts)
     truth = read_truth(options.truth, texts, options.texts) if options.truth else None
@@ -85,13 +131,13 @@ def _ask(options: CompareOptions) -> tuple[Comparison, str | None]:
     result = compare(
         read_schema_source(options.schema),
         sources,
-        options.models,
+        models,
         truth=truth,
         group=options.group,
         blank=options.blank,
         instructions=read_document(options.instructions) if options.instructions else None,
         repeats=options.repeats,
-        store=open_store(organization=options.organization) if options.organization else None,
+        store=store,
         concurrency=options.concurrency,
         budget=options.budget,
         journal=False if options.journal == "none" else options.journal,
@@ -101,15 +147,21 @@ def _ask(options: CompareOptions) -> tuple[Comparison, str | None]:
 
 def _check_targets(options: CompareOptions) -> None:
     """Refuse a file that cannot be written, or that another one would take the place of."""
-    asked = {name: getattr(options, name) for name in ("junit", "jsonl", "html", "save")}
+    asked = {name: getattr(options, name) for name in ("junit", *_WRITERS, "save")}
+    if options.parquet and importlib.util.find_spec("pyarrow") is None:
+        raise FieldError(
+            {"--parquet": "needs the package pyarrow."},
+            "Install it with: pip install pyarrow. CSV and JSONL need nothing more.",
+        )
     named: dict[Path, str] = {}
     for name, path in asked.items():
         if path is None:
             continue
         refuse_unwritable(path)
+        option = f"--{name.replace('_', '-')}"
         if other := named.get(path.resolve()):
-            raise FieldError({f"--{name}": f"{path} is that of --{other} too."}, "Name another.")
-        named[path.resolve()] = name
+            raise FieldError({option: f"{path} is that of {other} too."}, "Name another.")
+        named[path.resolve()] = option
 
 
 def _save(console: Console, options: CompareOptions, result: Comparison, *, fine: bool) -> None:
@@ -138,6 +190,16 @@ def extraction_lines(comparison: Comparison) -> Iterator[dict[str, Any]]:
             "output_tokens": extraction.usage.output_tokens,
             "cost": extraction.cost,
         }
+
+
+_WRITERS: dict[str, Callable[[Comparison, Path, CompareOptions], Path]] = {
+    "jsonl": lambda result, path, _: write_jsonl(extraction_lines(result), path),
+    "csv": lambda result, path, _: result.to_csv(path),
+    "parquet": lambda result, path, _: result.to_parquet(path),
+    "html": lambda result, path, options: result.to_html(path, values=options.values),
+    "label_studio": lambda result, path, _: result.to_label_studio(path),
+}
+"""The files that a run can be written to, by the names of their options."""
 
 
 # -- Schema, texts and truth from the user's files; an error names the file and the line.

@@ -1,4 +1,4 @@
-"""llmwidgets connections: what is connected, without the secrets; a check of one of them."""
+"""llmwidgets connections: what is connected, without the secrets; remove or rename it."""
 
 from __future__ import annotations
 
@@ -12,30 +12,48 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmwidgets.cli import ConnectionsOptions, Exit, print_text, report
-from llmwidgets.cli.keys import list_connections, open_store
-from llmwidgets.connections import Connection, Policy
+from llmwidgets.cli import Exit, print_text, report
+from llmwidgets.cli.arguments import ConnectionsOptions, RemoveOptions, RenameOptions
+from llmwidgets.cli.asking import can_ask, confirm
+from llmwidgets.cli.store_access import find_store, unlock
+from llmwidgets.connections import Connection, environment_connections
 from llmwidgets.connections.catalog import key_notes, local_today
-from llmwidgets.connections.connection import naming_model
-from llmwidgets.errors import FieldError
-from llmwidgets.formatting import format_days_since
+from llmwidgets.errors import FieldError, StoreLocked
+from llmwidgets.formatting import escape_controls, format_days_since
 from llmwidgets.store.store import Store
 
 
 def run_connections(options: ConnectionsOptions) -> Exit:
-    """List the connections, or check the one named."""
-    store = open_store(options.store, options.organization)
-    connections = list_connections(store, "Its connections are not listed.")
-    if options.action == "check":
-        return _check(options, connections, store)
-    rows = [describe_connection(connection) for connection in connections]
+    """List the connections; those of a store that stays locked are not, and that is a mistake."""
+    store, locked = find_store(options), None
+    try:
+        unlock(store, options)
+    except StoreLocked as error:
+        if options.json:
+            raise
+        locked = error
+    rows = [describe_connection(connection) for connection in known_connections(store)]
     if options.json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
     elif rows:
         _print_table(rows)
-    else:
-        report("Nothing is connected. Connect a model in ConnectionPanel(), or try models=demo.")
+    if locked is not None:
+        raise locked
+    if not rows and not options.json:
+        report(_NOTHING)
     return Exit.FINE
+
+
+_NOTHING = (
+    "Nothing is connected. Connect a model: llmwidgets connections add KIND, or in "
+    "ConnectionPanel(); or try --models demo."
+)
+
+
+def known_connections(store: Store) -> list[Connection]:
+    """The connections of the environment, then the store's if it is open."""
+    closed = store.exists and store.locked
+    return [*environment_connections(), *(store.for_session if closed else store)]
 
 
 def describe_connection(connection: Connection) -> dict[str, Any]:
@@ -73,41 +91,33 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             print_text(console, f"{row['label']}: {note}")
 
 
-def _check(options: ConnectionsOptions, connections: list[Connection], store: Store) -> Exit:
-    from llmwidgets.comparison.variants import ConnectionResolver
-    from llmwidgets.engine.check import check
+def run_remove(options: RemoveOptions) -> Exit:
+    """Delete a connection from the store, after a yes."""
+    store = find_store(options)
+    unlock(store, options)
+    if options.label in store and not options.yes:
+        if not can_ask(options):
+            raise FieldError(
+                {options.label: "is not deleted: nobody can be asked here."}, "Give --yes too."
+            )
+        if not confirm(f"{store.state.name} has {options.label}. Delete it?"):
+            report(f"{options.label} stays.")
+            return Exit.PROBLEM
+    del store[options.label]
+    sys.stdout.write(
+        f"Deleted {escape_controls(options.label)}. The store as it was is its newest backup: "
+        f"lw.Store({store.state.argument}).restore() goes back to it.\n"
+    )
+    return Exit.FINE
 
-    by_label = {connection.label: connection for connection in connections}
-    if not options.label:
-        labels = ", ".join(by_label) or "none: nothing is connected"
-        raise FieldError({"LABEL": "Which connection is to be checked?"}, f"One of {labels}.")
-    connection = by_label.get(options.label)
-    policy = store.policy if store.exists and not store.locked else None
-    if connection is None:
-        # Of a store that is locked, it says so.
-        connection, model = ConnectionResolver(store).resolve(options.label)
-        if connection.provider.single:
-            # The check is of the whole connection, and says nothing of a model that it cannot call.
-            (policy or Policy()).permit(connection, model)
-        connection = naming_model(connection, model)
-    result = check(connection, policy=policy, tell=lambda step: report(f"{step}…"))
-    if options.json:
-        fields = {
-            "label": connection.label,
-            "ok": result.ok,
-            "sentence": result.sentence,
-            "hint": result.hint,
-            "mode": result.mode.value if result.mode else None,
-            "asked": result.asked,
-            "tokens": result.tokens,
-            "cost": result.cost,
-            "hosts": result.hosts,
-        }
-        sys.stdout.write(json.dumps(fields, indent=2) + "\n")
-    else:
-        said = " ".join(filter(None, (result.sentence, result.hint, result.sent)))
-        sys.stdout.write(f"{connection.label}: {said}\n")
-    return Exit.FINE if result.ok else Exit.PROBLEM
+
+def run_rename(options: RenameOptions) -> Exit:
+    """Give a connection another label; the model it sends stays as it is."""
+    store = find_store(options)
+    unlock(store, options)
+    store.rename(options.label, options.new)
+    sys.stdout.write(escape_controls(f"{options.label} is called {options.new} now.") + "\n")
+    return Exit.FINE
 
 
 def _format_time(when: datetime | None) -> str | None:

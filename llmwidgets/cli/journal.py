@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmwidgets.cli import Exit, JournalOptions
+from llmwidgets.cli import Exit
+from llmwidgets.cli.arguments import JournalOptions
 from llmwidgets.cli.bars import changes_table
 from llmwidgets.comparison.history import best_words, compare_records, cost_words, texts_words
 from llmwidgets.engine import journal_file

@@ -14,7 +14,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from llmwidgets.cli import DoctorOptions, Exit, ScanOptions, print_text, report
+from llmwidgets.cli import Exit, print_text, report
+from llmwidgets.cli.arguments import DoctorOptions, ScanOptions
+from llmwidgets.cli.asking import can_ask, confirm
+from llmwidgets.cli.store_access import find_store, name_store, option_words
 from llmwidgets.connections import Connection, environment_connections
 from llmwidgets.engine import journal_file
 from llmwidgets.engine.journal_file import reason
@@ -39,7 +42,6 @@ from llmwidgets.keyscan.search import (
     search_files,
 )
 from llmwidgets.known_keys import KnownKey, known_keys
-from llmwidgets.store.repository import check_exists
 from llmwidgets.store.store import Store
 
 
@@ -49,7 +51,7 @@ def run_scan(options: ScanOptions) -> Exit:
         if not given.exists() and not given.is_symlink():
             raise FieldError({"PATH": f"There is no file or folder {given}."}, "Check the path.")
     connections = list_connections(
-        open_store(options.store, options.organization),
+        find_store(options),
         "Its own keys are not searched, only words shaped like a key.",
     )
     known = known_keys(secret for each in connections for secret in each.secrets)
@@ -90,14 +92,6 @@ def _describe(coverage: Coverage) -> str:
     return f"{said} Not looked into: {join_listed(passed)}." if passed else said
 
 
-def open_store(folder: Path | None = None, organization: str | None = None) -> Store:
-    """The store that --store or --organization names, else the default one; StoreError."""
-    store = Store(path=folder) if folder else Store(organization or "default")
-    if folder or organization:
-        check_exists(store.state)
-    return store
-
-
 def list_connections(store: Store, locked: str) -> list[Connection]:
     """The connections of the environment, and the store's if the surroundings unlock it.
 
@@ -117,17 +111,15 @@ def _clean(options: ScanOptions, paths: Sequence[Path], known: Sequence[KnownKey
     if paths and not options.clean:
         report("--clean removes them from notebooks and from IPython's history.")
     for path in paths if options.clean else []:
-        if options.yes or _confirm(path):
+        if options.yes or _confirm(path, options):
             report(f"Cleaned {path}. {clean_file(path, known)}")
 
 
-def _confirm(path: Path) -> bool:
-    if not sys.stdin.isatty():
-        report(f"{path} is not cleaned: nobody can be asked here; --yes cleans without asking.")
-        return False
-    sys.stderr.write(f"Clean {path}? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+def _confirm(path: Path, options: ScanOptions) -> bool:
+    if can_ask(options):
+        return confirm(f"Clean {path}?")
+    report(f"{path} is not cleaned: nobody can be asked here; --yes cleans without asking.")
+    return False
 
 
 # -- llmwidgets doctor: is everything about the store as it should be?
@@ -137,10 +129,8 @@ _MARKS = {"fine": ("ok", "green"), "note": ("note", "cyan"), "problem": ("fix", 
 
 def run_doctor(options: DoctorOptions) -> Exit:
     """Print what is well and what is not."""
-    store = Store(path=options.store) if options.store else Store(options.organization or "default")
-    named = (("--store", options.store), ("--organization", options.organization))
-    words = "".join(f"{option} {shlex.quote(str(name))} " for option, name in named if name)
-    findings = list(examine(store, words))
+    words = option_words(options)
+    findings = list(examine(name_store(options), f"{words} " if words else ""))
     if options.json:
         sys.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2) + "\n")
     else:

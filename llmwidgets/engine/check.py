@@ -200,6 +200,14 @@ async def check_connection(
     )
 
 
+def mark_checked(connection: Connection, report: CheckReport) -> Connection:
+    """The connection as a check that succeeded leaves it: with its time, and what a probe saw."""
+    checked = connection.with_checked_at(datetime.now(UTC))
+    if report.capability and checked.models and not checked.provider.single:
+        checked = checked.with_capability(checked.models[0], report.capability)
+    return checked
+
+
 def _cost(connection: Connection, tally: Tally) -> float | None:
     from llmwidgets.providers.prices import cost
 

@@ -224,6 +224,21 @@ def ask_new_passphrase(organization: str) -> Secret | None:
     return first
 
 
+def show_on_terminal(words: str, secret: Secret) -> None:
+    """Write words, and below them the secret, to the terminal itself.
+
+    What a command writes may go into a file or a log; this never does. StoreError without one.
+    """
+    console = "CONOUT$" if os.name == "nt" else "/dev/tty"
+    try:
+        with open(console, "w", encoding="utf-8") as terminal:
+            terminal.write(f"{words}\n\n    {secret.reveal()}\n\n")
+            return
+    except OSError:
+        message = "There is no terminal that it could be shown on."
+    raise StoreError(message, "Run it in a terminal of your own.")
+
+
 # -- A passphrase of six made-up words that can be spoken, from the system's random source.
 
 WORDS = 6

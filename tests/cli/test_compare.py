@@ -14,11 +14,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import llmwidgets as lw
 from llmwidgets.cli import main
 from llmwidgets.comparison.files import read_texts
 from llmwidgets.demo import demo_url, invoices, stop_demo
 from llmwidgets.report.writers import write_csv
 from llmwidgets.widgets.comparison.setup_controller import read_files
+from tests.servers import serving_models
 
 ROOT = Path(__file__).parents[2]
 KEYS = [
@@ -123,6 +125,46 @@ def test_repeats_and_instructions(files: Path) -> None:
     assert sorted(row["repeat"] for row in lines_of("out.jsonl")) == [0, 0, 0, 1, 1, 1]
 
 
+def test_a_run_is_written_in_every_format(files: Path, capsys) -> None:
+    names = {"--csv": "o.csv", "--jsonl": "o.jsonl", "--parquet": "o.parquet", "--html": "o.html",
+             "--label-studio": "o.json", "--save": "run.json"}  # fmt: skip
+    assert run("--truth", "truth", *(word for each in names.items() for word in each)) == 0
+    printed = capsys.readouterr().out
+    assert all(f"Wrote {name}" in printed for name in names.values())
+    fields, loaded = pd.read_csv("o.csv"), lw.load("run.json")
+    assert list(fields.columns) == list(loaded.to_frame().columns)
+    assert len(fields) == len(pd.read_parquet("o.parquet")) == len(loaded.to_frame())
+    tasks = json.loads(Path("o.json").read_text("utf-8"))
+    assert [each["data"]["id"] for each in tasks] == [row["text_id"] for row in lines_of("o.jsonl")]
+    assert {each["predictions"][0]["model_version"] for each in tasks} == {"demo-careful"}
+    assert run("--csv", "o.csv", "--label-studio", "./o.csv") == 2
+    assert "--label-studio: o.csv is that of --csv too." in told(capsys)
+
+
+def test_without_pyarrow_parquet_is_refused_before_a_call(files, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert run("--parquet", "o.parquet", models="no-such-model") == 2
+    assert "pip install pyarrow" in told(capsys)
+
+
+def test_one_server_is_compared_by_its_address_without_a_store(files, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("THE_KEY", "made-up-key-0001-of-a-server")
+    words = ("compare", "--schema", "schema.json", "--texts", "texts.jsonl", "--journal", "none")
+    with serving_models(record={"number": "A-17", "total": 1}) as server:
+        here = ("--endpoint", f"{server.url}/v1", "--name", "org/m:1", "--api-key", "env:THE_KEY")
+        assert main([*words, *here, "--jsonl", "out.jsonl"]) == 0
+        assert {each.headers["authorization"] for each in server.seen} == {
+            "Bearer made-up-key-0001-of-a-server"
+        }
+        assert {each.body["model"] for each in server.seen if each.method == "POST"} == {"org/m:1"}
+        assert main([*words, *here, "--models", "demo-careful"]) == 0
+    printed = capsys.readouterr()
+    assert "A demo-careful" in printed.out
+    assert "B org/m:1" in printed.out
+    assert "made-up-key" not in printed.out + printed.err
+    assert {row["variant"] for row in lines_of("out.jsonl")} == {"org/m:1"}
+
+
 SHAPES = {
     "texts.csv": "id,text,number\na,Invoice number: A-17,A-17\nb,Invoice number: B-18,\n",
     "texts.json": json.dumps([{"id": "a", "text": "Invoice A-17"}, "Invoice B-18"]),
@@ -181,6 +223,13 @@ def mistakes() -> dict[str, tuple[list[str], str]]:
         "no command": ([], "demo | lab | compare"),
         "an unknown command": (["compere"], "--help"),
         "no models": (["compare", "--schema", "schema.json", "--texts", "texts.jsonl"], "--models"),
+        "a server alone": (["--endpoint", "http://127.0.0.1:9/v1"], "--name: Name is needed"),
+        "a model without a server": (["--name", "m"], "--endpoint: is needed"),
+        "a key in the shell": (["--api-key", "made-up-MANY-VALUE"], "shell's history"),
+        "a key to be typed": (["--endpoint", "http://127.0.0.1:9/v1", "--name", "m", "--api-key"],
+                              "nobody can be asked"),
+        "a server in clear": (["--endpoint", "http://a.example/v1", "--name", "m"],
+                              "--endpoint: http://a.example is plain http"),
         "a share above 1": (["--min-accuracy", "90"], "between 0 and 1"),
         "no number": (["--budget", "much"], "much is not a number"),
         "no such texts": (["--texts", "nothing.jsonl"], "no file nothing.jsonl"),

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
+import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import llmwidgets
-from llmwidgets.cli import NOTEBOOK, find_notebook, main
+from llmwidgets.cli import main
+from llmwidgets.cli.lab import NOTEBOOK, find_notebook
+from tests.terminals import at_terminal, only_with_terminals
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,7 +89,7 @@ def test_an_installed_wheel_copies_its_notebook_once(folder: Path, tmp_path, mon
 
 def test_without_jupyterlab_it_says_what_to_install(folder: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(
-        "llmwidgets.cli.find_spec",
+        "llmwidgets.cli.lab.find_spec",
         lambda name: None if name == "jupyterlab" else find_spec(name),
     )
     assert main(["lab"]) == 2
@@ -91,7 +98,78 @@ def test_without_jupyterlab_it_says_what_to_install(folder: Path, monkeypatch, c
     assert line.count("\n") == 1
 
 
+STAND_IN = """
+import json, os, signal, subprocess, sys, threading
+from pathlib import Path
+
+place = Path(os.environ["JUPYTER_RUNTIME_DIR"])
+(place / "words").write_text(json.dumps(sys.argv[2:]))
+if "--version" in sys.argv:
+    sys.exit(7)
+kernel = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+ended = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: (kernel.kill(), ended.set()))
+signal.signal(signal.SIGINT, lambda *_: print("Shut down this Jupyter server (y/[n])?"))
+(place / f"jpserver-{os.getpid()}.json").write_text(json.dumps({"port": 4321}))
+ended.wait()
+"""
+"""What JupyterLab does with signals, a port and a kernel, without its seconds."""
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> dict[str, str]:
+    """The variables by which a command finds the stand-in."""
+    (tmp_path / "jupyterlab").mkdir()
+    (tmp_path / "jupyterlab" / "__init__.py").write_text("")
+    (tmp_path / "jupyterlab" / "__main__.py").write_text(STAND_IN)
+    return {"JUPYTER_RUNTIME_DIR": str(tmp_path), "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+
+
+@only_with_terminals
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_jupyterlab_ends_with_the_command_whatever_ends_it(tmp_path, places, name: str) -> None:
+    with at_terminal("lab", "--port", "4320", "--no-browser", "--", "--x", **places) as terminal:
+        terminal.wait_for("JupyterLab listens on port 4321; 4320 was taken.")
+        (server,) = (int(each.stem.rpartition("-")[2]) for each in tmp_path.glob("jpserver-*"))
+        if name == "SIGINT":
+            terminal.press("\x03")
+        else:
+            terminal.process.send_signal(getattr(signal, name))
+        assert terminal.end() == 128 + getattr(signal, name)
+    assert "Shut down" not in terminal.shown
+    assert "Traceback" not in terminal.shown
+    with pytest.raises(ProcessLookupError):
+        os.kill(server, 0)
+    words = json.loads((tmp_path / "words").read_text())
+    assert words == ["--port=4320", "--no-browser", "--x"]
+
+
+def test_its_own_end_is_that_of_the_command(folder, tmp_path, places, monkeypatch, capfd) -> None:
+    for variable, value in places.items():
+        monkeypatch.setenv(variable, value)
+    assert main(["lab", "--", "--version"]) == 7
+    assert json.loads((tmp_path / "words").read_text()) == ["--version"]
+    assert "listens" not in capfd.readouterr().err
+
+
+@only_with_terminals
 @pytest.mark.skipif(find_spec("jupyterlab") is None, reason="JupyterLab is not installed")
-def test_what_stands_after_the_dashes_goes_to_jupyterlab(folder: Path, capfd) -> None:
-    assert main(["lab", "--", "--version"]) == 0
-    assert capfd.readouterr().out.strip()[0].isdigit()
+def test_the_real_one_says_its_port_and_leaves_no_kernel(tmp_path: Path) -> None:
+    """On a port that is taken, with a kernel that runs: nothing is left after a SIGTERM."""
+    places = {"JUPYTER_RUNTIME_DIR": str(tmp_path / "run"), "JUPYTER_TOKEN": "made-up-token"}
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        wished = held.getsockname()[1]
+        words = ("lab", "--port", str(wished), "--no-browser", "--", "--allow-root")
+        with at_terminal(*words, **places) as terminal:
+            terminal.wait_for(f"; {wished} was taken.")
+            (port,) = re.findall(r"listens on port (\d+);", terminal.shown)
+            asked = urllib.request.Request(
+                f"http://127.0.0.1:{port}/api/kernels", b"{}",
+                {"Authorization": "token made-up-token", "Content-Type": "application/json"},
+            )  # fmt: skip
+            with urllib.request.urlopen(asked) as reply:
+                kernel = json.load(reply)["id"]
+            terminal.process.terminate()
+            assert terminal.end() == 128 + signal.SIGTERM
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert kernel not in running.stdout

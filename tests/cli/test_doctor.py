@@ -351,14 +351,6 @@ def test_connections_are_listed_without_secrets(store, monkeypatch, capsys) -> N
     assert "sk-proj" not in told
 
 
-def test_a_locked_store_lists_what_needs_none(tmp_path, capsys) -> None:
-    lw.Store.create(path=tmp_path / "shut", passphrase=PASSPHRASE).lock()
-    assert main(["connections", "--store", str(tmp_path / "shut"), "--json"]) == 0
-    told = capsys.readouterr()
-    assert json.loads(told.out) == []
-    assert "is locked" in told.err
-
-
 def test_a_connection_is_checked_by_its_label(store, capsys) -> None:
     with serving_models(record={}) as server:
         store.save(lw.Connection("custom", name="m", label="here", endpoint=f"{server.url}/v1"))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmwidgets.analysis.comparators import _read_rule
-from llmwidgets.cli import _read_arguments
+from llmwidgets.cli.parser import read_arguments
 from llmwidgets.dialects.error_body import ErrorBody
 from llmwidgets.dialects.types import HTTPResponse
 from llmwidgets.dialects.waits import read_wait
@@ -40,7 +40,7 @@ def budget(text: str) -> float | None:
 
 def argument(name: str, text: str) -> object:
     command = ["compare", "--schema", "s.json", "--texts", "t.txt", "--models", "demo"]
-    return getattr(_read_arguments([*command, f"--{name}={text}"])[1], name)
+    return getattr(read_arguments([*command, f"--{name}={text}"])[1], name)
 
 
 READERS = {

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmwidgets.connections.catalog import local_today
@@ -275,17 +274,15 @@ class FormDraft:
 
         `tell` hears what the check waits for.
         """
-        from llmwidgets.engine.check import check_connection
+        from llmwidgets.engine.check import check_connection, mark_checked
         from llmwidgets.engine.network.egress import watch_calls
 
         self.report, self.rows, self.said, self.added, self.refused = None, None, "", "", None
         with watch_calls() as calls:
             report = await check_connection(connection, policy=policy, tell=tell)
         if report.ok:
-            self.checked_at = datetime.now(UTC)
-            connection = connection.with_checked_at(self.checked_at)
-            if report.capability and connection.models and not self.provider.single:
-                connection = connection.with_capability(connection.models[0], report.capability)
+            connection = mark_checked(connection, report)
+            self.checked_at = connection.checked_at
         else:
             kept = self.connection is not None and self.connection.origin in {"store", "policy"}
             self.refused = refused_view(connection, policy or Policy(), kept=kept)

@@ -1,0 +1,127 @@
+"""llmwidgets lab: the notebook in JupyterLab, which ends with this command."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+
+import llmwidgets
+from llmwidgets.cli import report
+from llmwidgets.cli.arguments import LabOptions
+from llmwidgets.errors import LLMWidgetsError
+
+NOTEBOOK = "01_connect_and_compare.ipynb"
+_LOOK_SECONDS = 0.1
+_END_SECONDS = 20
+"""How long JupyterLab has for ending its kernels and itself."""
+_SIGNALS = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
+
+
+def run_lab(options: LabOptions) -> int:
+    """Open the notebook in JupyterLab with the words after --, and return its exit status.
+
+    Ctrl-C, and whatever else ends this command, ends JupyterLab and its kernels: then the status is
+    128 and the signal's number.
+    """
+    if find_spec("jupyterlab") is None:
+        raise LLMWidgetsError(
+            "JupyterLab is not installed.", "Install it with: pip install jupyterlab."
+        )
+    extra = options.more[1:] if options.more[:1] == ["--"] else options.more
+    own = [] if options.port is None else [f"--port={options.port}"]
+    own += ["--no-browser"] if options.no_browser else []
+    notebook = str(find_notebook(Path.cwd()))
+    command = [sys.executable, "-m", "jupyterlab", notebook, *own, *extra]
+    received: list[int] = []
+    with _ending(received) as servers:
+        # Of a session of its own: a Ctrl-C would have it ask whether it is to stop.
+        server = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        servers.append(server)
+        if received:  # before there was a server to end
+            server.terminate()
+        try:
+            _tell_port(server, options.port)
+            status = server.wait()
+        finally:
+            _end(server)
+    return 128 + received[0] if received else status
+
+
+@contextmanager
+def _ending(received: list[int]) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Signals end the servers of the list; the numbers of those that came are kept."""
+    servers: list[subprocess.Popen[bytes]] = []
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        for server in servers:
+            server.terminate()
+
+    # What is ignored stays so: `nohup` is to outlive its terminal.
+    known = [each for each in _SIGNALS if each and signal.getsignal(each) != signal.SIG_IGN]
+    before = [signal.signal(each, end) for each in known]
+    try:
+        yield servers
+    finally:
+        for each, handler in zip(known, before, strict=True):
+            signal.signal(each, handler)
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    if server.poll() is None:
+        server.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(_END_SECONDS)
+        # Its kernels look for their server each second, and end without it.
+        server.kill()
+        server.wait()
+
+
+def _tell_port(server: subprocess.Popen[bytes], wished: int | None) -> None:
+    """Say where it listens once it does; nothing if it ends before."""
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    file = Path(jupyter_runtime_dir()) / f"jpserver-{server.pid}.json"
+    port = None
+    while port is None:
+        try:
+            server.wait(_LOOK_SECONDS)
+        except subprocess.TimeoutExpired:
+            with suppress(OSError, ValueError, KeyError):  # absent, or half written
+                port = json.loads(file.read_text("utf-8"))["port"]
+        else:
+            return
+    taken = f"; {wished} was taken" if wished and port != wished else ""
+    report(f"JupyterLab listens on port {port}{taken}. Ctrl-C ends it, and its kernels.")
+
+
+def find_notebook(folder: Path) -> Path:
+    """The repository's notebook, or a copy of the packaged one in `folder`, made once."""
+    package = Path(llmwidgets.__file__).parent
+    repository = package.parent / "notebooks" / NOTEBOOK
+    if repository.is_file() and (package.parent / "pyproject.toml").is_file():
+        return repository
+    copy = folder / NOTEBOOK
+    if copy.exists():
+        return copy
+    packaged = package / "notebooks" / NOTEBOOK
+    if not packaged.is_file():
+        raise LLMWidgetsError(
+            "The notebook is not in this installation.", "Install llmwidgets from its wheel."
+        )
+    try:
+        shutil.copyfile(packaged, copy)
+    except OSError as error:
+        raise LLMWidgetsError(
+            f"The notebook cannot be copied into {folder}: {error.strerror}.",
+            "Change to a folder that you may write to.",
+        ) from None
+    return copy

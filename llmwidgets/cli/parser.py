@@ -1,0 +1,147 @@
+"""The table of the commands, and the parser that is made from it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, NoReturn
+
+import llmwidgets
+from llmwidgets.cli.arguments import (
+    AddOptions,
+    CheckOptions,
+    Command,
+    CompareOptions,
+    ConnectionsOptions,
+    DemoOptions,
+    DoctorOptions,
+    JournalOptions,
+    LabOptions,
+    RemoveOptions,
+    RenameOptions,
+    ScanOptions,
+    add_options,
+)
+from llmwidgets.errors import FieldError
+from llmwidgets.secret import redact
+
+_ADD = "add"
+_ACTIONS = {
+    _ADD: Command(
+        "add_connection", "run_add", AddOptions, "connect a model: its fields as options",
+        "llmwidgets connections add KIND --help tells the fields of a kind, and where each is "
+        "found. What is missing is asked for on a terminal; a key is never an option's value.",
+    ),
+    "check": Command(
+        "checks", "run_check", CheckOptions, "test connections",
+        "Sends each connection's own host its key and short questions: one, or up to 16 "
+        "where only answers show what a server enforces. It says afterwards what was sent, and to "
+        "whom. Ends with 0 when all of them work, 1 when one does not, 2 for a mistake.",
+        positional=("labels",),
+    ),
+    "remove": Command(
+        "connections", "run_remove", RemoveOptions, "delete a connection from the store",
+        positional=("label",),
+    ),
+    "rename": Command(
+        "connections", "run_rename", RenameOptions, "give a connection another label",
+        positional=("label", "new"),
+    ),
+}  # fmt: skip
+_COMMANDS = {
+    "demo": Command(
+        "compare", "run_demo", DemoOptions, "compare the demo's models on sample invoices, no key"
+    ),
+    "lab": Command(
+        "lab", "run_lab", LabOptions, "open the notebook in JupyterLab", positional=("more",)
+    ),
+    "compare": Command(
+        "compare", "run_compare", CompareOptions, "compare models on your own texts",
+        "Ends with 0 when finished, 1 when a bar (--min-accuracy, --min-valid, --budget, "
+        "--not-worse-than) is not met or a model answered nothing at all, 2 for a mistake or a "
+        "store that stays locked, reported in one line, and 130 when interrupted.",
+    ),
+    "connections": Command(
+        "connections", "run_connections", ConnectionsOptions,
+        "list connections without their secrets; add, check, remove, rename one",
+        "Without a further word it lists them. For a locked store it asks on a terminal; "
+        "elsewhere it ends with 2 and says what opens it.",
+        actions=_ACTIONS,
+    ),
+    "doctor": Command(
+        "keys", "run_doctor", DoctorOptions, "check the health of the store",
+        "Ends with 0 when all is well, 1 when there is something to fix, 2 for a mistake.",
+    ),
+    "scan": Command(
+        "keys", "run_scan", ScanOptions, "search files for keys",
+        "Looks for the keys of the store (raw, base64, URL-encoded) and for everything shaped like "
+        "a key. Ends with 0 when there is none, 1 when one is found, 2 for a mistake or a file "
+        "that cannot be read.", positional=("paths",),
+    ),
+    "journal": Command(
+        "journal", "run_journal", JournalOptions, "show where replies are kept, and earlier runs"
+    ),
+}  # fmt: skip
+
+
+_UNKNOWN = "unrecognized arguments: "
+_WRONG_CHOICE = re.compile(r"invalid choice: '([^']*)'")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a mistake in one line, as every command does."""
+
+    def error(self, message: str) -> NoReturn:
+        # It repeats what was typed, which is a key if words were pasted in a wrong order.
+        head, unknown, words = redact(message).partition(_UNKNOWN)
+        if unknown:
+            named = [word.partition("=")[0] for word in words.split() if word.startswith("-")]
+            head = f"{_UNKNOWN}{' '.join(named) or 'words that are no option'}"
+        elif self.prog.endswith(f" {_ADD}") and (wrong := _WRONG_CHOICE.search(message)):
+            from llmwidgets.cli.field_options import unknown_kind
+
+            raise unknown_kind(wrong[1])
+        raise FieldError(f"{head[:1].upper()}{head[1:]}.", f"See {self.prog} --help.")
+
+
+def read_arguments(arguments: Sequence[str] | None) -> tuple[Command, Any]:
+    """The command and its options; FieldError for a mistake."""
+    words = sys.argv[1:] if arguments is None else arguments
+    parser = _Parser(
+        prog="llmwidgets",
+        description="Which model extracts my fields best from my texts, and what does it cost?",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"llmwidgets {llmwidgets.__version__}"
+    )
+    parsers = parser.add_subparsers(dest="command", required=True, metavar=" | ".join(_COMMANDS))
+    for name, command in _COMMANDS.items():
+        below = parsers.add_parser(name, help=command.help, epilog=command.ends)
+        add_options(below, command)
+        if command.actions:
+            _add_actions(below, command, kinds=_ADD in words)
+    values = vars(parser.parse_args(words))
+    command = _COMMANDS[values["command"]]
+    command = command.actions.get(values.get("action") or "", command)
+    if command.options is AddOptions:
+        from llmwidgets.cli.field_options import take_fields
+
+        values["fields"] = take_fields(values)
+    names = {each.name for each in fields(command.options)}
+    return command, command.options(**{name: values[name] for name in names & values.keys()})
+
+
+def _add_actions(parser: argparse.ArgumentParser, command: Command, *, kinds: bool) -> None:
+    """The words that can follow a command; those of `add` only where they are needed."""
+    parsers = parser.add_subparsers(dest="action", metavar=" | ".join(command.actions))
+    for name, action in command.actions.items():
+        below = parsers.add_parser(name, help=action.help, epilog=action.ends)
+        if action.options is not AddOptions:
+            add_options(below, action, inherits=command.options)
+        elif kinds:
+            from llmwidgets.cli.field_options import add_kinds
+
+            add_kinds(below, action, inherits=command.options)
