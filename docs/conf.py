@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import redirect_stdout, suppress
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 
 import llmwidgets
+from llmwidgets.cli import main
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sphinx.addnodes import pending_xref
     from sphinx.application import Sphinx
 
@@ -18,10 +24,9 @@ copyright = "The llmwidgets developers"
 version = release = llmwidgets.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
-exclude_patterns = ["live.json"]
+# Pygments stumbles over preact's elements and colours the rest.
+suppress_warnings = ["misc.highlighting_failure"]
 myst_heading_anchors = 4
-# A table of figures has an empty corner, a page may begin below its group.
-myst_enable_extensions = ["colon_fence", "fieldlist"]
 
 html_theme = "furo"
 html_title = f"llmwidgets {version}"
@@ -51,8 +56,14 @@ def show_as_code(
 def read_docstring(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
 ) -> None:
-    """Make what docstrings say in plain text good for a page: code, doctests, names of pages."""
-    lines[:] = [_read_line(line) for line in lines]
+    """Make a page of what is plain text in a docstring: code, doctests, names of other pages."""
+    read: list[str] = []
+    for line in lines:
+        begins = line.startswith("    ") and not (read and read[-1])
+        if begins and not any(each.startswith("    ") for each in read[-2:]):
+            read += ["::", ""]
+        read.append(_read_line(line))
+    lines[:] = read
 
 
 def _read_line(line: str) -> str:
@@ -60,14 +71,38 @@ def _read_line(line: str) -> str:
     if line.startswith((" ", ">>>", "...")):
         return line
     line = re.sub(r"\bdocs/(\w+)\.md\b", r":doc:`/\1`", line)
-    # Only what can be a name is looked up: `.attrs["notes"]` is code.
-    return re.sub(r"(?<![:`\w])`(?![\w.]*`)([^`]+)`(?!`)|(?<![:`\w])`(\.[^`]*)`(?!`)", _code, line)
+    return re.sub(r"(?<![:`\w])`([^`]+)`(?!`)", _read_code, line)
 
 
-def _code(found: re.Match[str]) -> str:
-    return f"``{found[1] or found[2]}``"
+def _read_code(found: re.Match[str]) -> str:
+    # Only what can be a name is looked up: `.attrs["notes"]` is code and no more.
+    is_name = re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*(\(\))?", found[1])
+    return found[0] if is_name else f"``{found[1]}``"
+
+
+def show_commands(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Put what each command of the shell prints with `--help` in the place of the comment."""
+    place = re.compile("<!-- every command: .*? -->")
+    source[0] = place.sub(lambda _: "\n".join(_list_commands()), source[0])
+
+
+def _list_commands() -> Iterator[str]:
+    os.environ["COLUMNS"] = "79"
+    first = _read_help()
+    yield f"```text\n{first}```\n"
+    for command in re.search(r"\{?(\w+(?:(?: \| |,)\w+)+)\}?", first)[1].replace(",", " | ").split(" | "):
+        yield f"## llmwidgets {command}\n\n```text\n{_read_help(command)}```\n"
+
+
+def _read_help(*command: str) -> str:
+    """What the shell prints; argparse ends by an exit of its own."""
+    printed = StringIO()
+    with redirect_stdout(printed), suppress(SystemExit):
+        main([*command, "--help"])
+    return printed.getvalue()
 
 
 def setup(app: Sphinx) -> None:
+    app.connect("source-read", show_commands)
     app.connect("missing-reference", show_as_code)
     app.connect("autodoc-process-docstring", read_docstring)
