@@ -5,13 +5,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo lab test lint types javascript pictures benchmarks torture drift live live-local clean
+.PHONY: demo lab docs test lint types javascript pictures benchmarks torture drift live live-local clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/llmwidgets demo
 
 lab: $(VENV)/.installed-lab
 	@$(BIN)/llmwidgets lab
+
+# The documentation site, into build/docs: no network, no warning.
+docs: $(VENV)/.installed-test
+	@$(BIN)/python -m sphinx -W -n --keep-going -q -b html -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
 
 # A file stays on one process: its browser, server and kernel are started once.
 test: $(VENV)/.installed-test

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 project = "llmwidgets"
-copyright = "The llmwidgets developers"
+copyright = "The llmwidgets developers"  # noqa: A001 (what Sphinx calls it)
 version = release = llmwidgets.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
@@ -90,7 +90,7 @@ def _list_commands() -> Iterator[str]:
     os.environ["COLUMNS"] = "79"
     first = _read_help()
     yield f"```text\n{first}```\n"
-    for command in re.search(r"\{?(\w+(?:(?: \| |,)\w+)+)\}?", first)[1].replace(",", " | ").split(" | "):
+    for command in re.findall(r"^    (\w+) ", first, re.MULTILINE):
         yield f"## llmwidgets {command}\n\n```text\n{_read_help(command)}```\n"
 
 

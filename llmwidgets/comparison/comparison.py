@@ -353,7 +353,7 @@ def extract(
     """One text, one model: .record .data .failure .status .mode .usage .seconds .request.
 
     A text is a string, a row with `text`, or the Path of one document. A failure is in `.failure`,
-    not raised; what cannot be asked raises as in `compare`.
+    not raised; what cannot be asked raises as in `compare` (FieldError, say).
 
     >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
     >>> extract(invoices.Schema, invoices.texts[0], "demo-careful").record     # doctest: +SKIP
