@@ -15,7 +15,7 @@ lab: $(VENV)/.installed-lab
 
 # The documentation site, into build/docs: no network, no warning.
 docs: $(VENV)/.installed-test
-	@$(BIN)/python -m sphinx -W -n --keep-going -q -b html -d build/doctrees docs build/docs
+	@$(BIN)/python -m sphinx -E -W -n --keep-going -q -b html -d build/doctrees docs build/docs
 	@echo "build/docs/index.html"
 
 # A file stays on one process: its browser, server and kernel are started once.
