@@ -12,6 +12,7 @@ from docutils import nodes
 
 import llmwidgets
 from llmwidgets.cli import main
+from llmwidgets.errors import FailureCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +71,7 @@ def _read_line(line: str) -> str:
     line = re.sub(r"\s*# doctest: \+SKIP$", "", line)
     if line.startswith((" ", ">>>", "...")):
         return line
-    line = re.sub(r"\bdocs/(\w+)\.md\b", r":doc:`/\1`", line)
+    line = re.sub(r"\bdocs/([\w/]+)\.md\b", r":doc:`/\1`", line)
     return re.sub(r"(?<![:`\w])`([^`]+)`(?!`)", _read_code, line)
 
 
@@ -80,10 +81,15 @@ def _read_code(found: re.Match[str]) -> str:
     return found[0] if is_name else f"``{found[1]}``"
 
 
-def show_commands(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Put what each command of the shell prints with `--help` in the place of the comment."""
-    place = re.compile("<!-- every command: .*? -->")
-    source[0] = place.sub(lambda _: "\n".join(_list_commands()), source[0])
+def put_lists(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Put in the place of a comment what is listed from the code whenever the site is built."""
+    for name, each in {"command": _list_commands, "code": _list_codes}.items():
+        place = re.compile(f"<!-- every {name}: .*? -->")
+        source[0] = place.sub(lambda _, each=each: "\n".join(each()), source[0])
+
+
+def _list_codes() -> Iterator[str]:
+    yield ", ".join(f"`{code}`" for code in FailureCode)
 
 
 def _list_commands() -> Iterator[str]:
@@ -103,6 +109,6 @@ def _read_help(*command: str) -> str:
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("source-read", show_commands)
+    app.connect("source-read", put_lists)
     app.connect("missing-reference", show_as_code)
     app.connect("autodoc-process-docstring", read_docstring)
