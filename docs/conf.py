@@ -92,20 +92,17 @@ def _list_codes() -> Iterator[str]:
     yield ", ".join(f"`{code}`" for code in FailureCode)
 
 
-def _list_commands() -> Iterator[str]:
+def _list_commands(*command: str) -> Iterator[str]:
+    """What a command prints with `--help`, then each of the commands that it has below it."""
     os.environ["COLUMNS"] = "79"
-    first = _read_help()
-    yield f"```text\n{first}```\n"
-    for command in re.findall(r"^    (\w+) ", first, re.MULTILINE):
-        yield f"## llmwidgets {command}\n\n```text\n{_read_help(command)}```\n"
-
-
-def _read_help(*command: str) -> str:
-    """What the shell prints; argparse ends by an exit of its own."""
+    if command:
+        yield f"## {' '.join(('llmwidgets', *command))}\n"
     printed = StringIO()
     with redirect_stdout(printed), suppress(SystemExit):
-        main([*command, "--help"])
-    return printed.getvalue()
+        main([*command, "--help"])  # argparse ends by an exit of its own
+    yield f"```text\n{printed.getvalue()}```\n"
+    for below in re.findall(r"^    (\w+) ", printed.getvalue(), re.MULTILINE):
+        yield from _list_commands(*command, below)
 
 
 def setup(app: Sphinx) -> None:
