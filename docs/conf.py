@@ -9,6 +9,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
+from sphinx.util import inspect
 
 import llmwidgets
 from llmwidgets.cli import main
@@ -81,6 +82,16 @@ def _read_code(found: re.Match[str]) -> str:
     return found[0] if is_name else f"``{found[1]}``"
 
 
+def read_signature(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str, returns: str
+) -> tuple[str, str] | None:
+    """A widget's class hides the arguments of its `__init__` behind traitlets' own."""
+    if what == "class" and signature == "(*args, **kwargs)":
+        own = inspect.signature(obj.__init__, bound_method=True)
+        return inspect.stringify_signature(own, show_annotation=False), returns
+    return None
+
+
 def put_lists(app: Sphinx, docname: str, source: list[str]) -> None:
     """Put in the place of a comment what is listed from the code whenever the site is built."""
     for name, each in {"command": _list_commands, "code": _list_codes}.items():
@@ -107,5 +118,6 @@ def _list_commands(*command: str) -> Iterator[str]:
 
 def setup(app: Sphinx) -> None:
     app.connect("source-read", put_lists)
+    app.connect("autodoc-process-signature", read_signature)
     app.connect("missing-reference", show_as_code)
     app.connect("autodoc-process-docstring", read_docstring)

@@ -1,4 +1,4 @@
-"""The record of what was tried with real keys: `docs/live.json`, which `docs/connections.md` quotes.
+"""The record of what was tried with real keys: `docs/live.json`, which the documents quote.
 
 It has the last try of each kind: its day, the model, how each part ended, what it cost. No key, no
 address, no text.
