@@ -43,7 +43,6 @@ html_theme_options = {"navigation_with_keys": True}
 default_role = "py:obj"
 autodoc_member_order = "alphabetical"
 autodoc_typehints = "none"
-autodoc_preserve_defaults = True
 smartquotes = False
 toc_object_entries_show_parents = "hide"
 

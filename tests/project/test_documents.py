@@ -47,6 +47,11 @@ def test_links_and_pictures_of_the_documents_exist() -> None:
                 assert (ROOT / target).exists(), f"{name} leads to {target}"
 
 
+def test_the_page_of_notebooks_has_each() -> None:
+    page = (ROOT / "docs" / "notebooks.md").read_text("utf-8")
+    assert [path.name for path in NOTEBOOKS if f"| `{path.name}` |" not in page] == []
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
     """Outputs are made where the notebook is run; the repository keeps none."""
