@@ -13,6 +13,7 @@ from sphinx.util import inspect
 
 import llmwidgets
 from llmwidgets.cli import main
+from llmwidgets.engine.troubleshooting import SYMPTOMS
 from llmwidgets.errors import FailureCode
 
 if TYPE_CHECKING:
@@ -93,13 +94,35 @@ def read_signature(
 
 def put_lists(app: Sphinx, docname: str, source: list[str]) -> None:
     """Put in the place of a comment what is listed from the code whenever the site is built."""
-    for name, each in {"command": _list_commands, "code": _list_codes}.items():
+    lists = {"command": _list_commands, "code": _list_codes, "cause": _list_causes}
+    for name, each in lists.items():
         place = re.compile(f"<!-- every {name}: .*? -->")
         source[0] = place.sub(lambda _, each=each: "\n".join(each()), source[0])
 
 
 def _list_codes() -> Iterator[str]:
     yield ", ".join(f"`{code}`" for code in FailureCode)
+
+
+def _list_causes() -> Iterator[str]:
+    """A row for each symptom that has a sentence of its own."""
+    yield "| class | it says | what to do | mended by a click |"
+    yield "|---|---|---|---|"
+    for symptom in SYMPTOMS:
+        if re.search(r"\{(message|no_access|unknown_model|key_problem)\}", symptom.sentence):
+            continue
+        kinds = symptom.error if isinstance(symptom.error, tuple) else (symptom.error,)
+        classes = [symptom.status] if symptom.status else [kind.__name__ for kind in kinds]
+        named = ", ".join(f"`{name}`" for name in classes)
+        sentence, hint = _show_names(symptom.sentence), _show_names(symptom.hint)
+        mended = "yes" if symptom.fixes else ""
+        yield f"| {named} | {sentence} | {hint or 'what the hint says'} | {mended} |"
+
+
+def _show_names(words: str) -> str:
+    """Words with their names in capitals, without what is said in some cases only."""
+    words = re.sub(r" ?\{(ending|near|on|step|instead)\}", "", words)
+    return re.sub(r"\{(\w+)\}", lambda found: f"`{found[1].upper()}`", words).strip()
 
 
 def _list_commands(*command: str) -> Iterator[str]:

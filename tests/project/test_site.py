@@ -155,6 +155,17 @@ def test_everything_in_the_reference_says_what_it_is(site: Path) -> None:
     assert empty == []
 
 
+def test_what_is_listed_from_the_code_is_there(site: Path) -> None:
+    """Commands, codes and causes stand where the page has a comment for them."""
+    commands = (site / "reference" / "command_line.html").read_text("utf-8")
+    for command in ("compare", "connections", "doctor", "journal"):
+        assert f'id="llmwidgets-{command}"' in commands
+    assert "--not-worse-than" in commands
+    codes = (site / "reference" / "errors.html").read_text("utf-8")
+    assert [code for code in errors.FailureCode if f">{code.split()[0]}<" not in codes] == []
+    assert "Something answers at" in (site / "errors.html").read_text("utf-8")
+
+
 def test_a_docstring_names_what_its_function_raises() -> None:
     """Each error that a public function raises itself is in its docstring."""
     silent = []
