@@ -5,18 +5,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo lab docs test lint types javascript pictures benchmarks torture drift live live-local clean
+.PHONY: demo lab test lint types javascript pictures benchmarks torture drift live live-local clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/llmwidgets demo
 
 lab: $(VENV)/.installed-lab
 	@$(BIN)/llmwidgets lab
-
-# The documentation site, into build/docs: no network, no warning.
-docs: $(VENV)/.installed-test
-	@$(BIN)/python -m sphinx -E -W -n --keep-going -q -b html -d build/doctrees docs build/docs
-	@echo "build/docs/index.html"
 
 # A file stays on one process: its browser, server and kernel are started once.
 test: $(VENV)/.installed-test
@@ -35,6 +30,12 @@ javascript:
 
 pictures: $(VENV)/.installed-test
 	$(BIN)/python -m tests.pictures
+
+# The documentation site, into build/docs: no network, no warning.
+.PHONY: docs
+docs: $(VENV)/.installed-test
+	@$(BIN)/python -m sphinx -E -W -n --keep-going -q -b html -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
 
 benchmarks: $(VENV)/.installed-test
 	@for each in benchmarks/*.py; do PYTHONPATH=. $(BIN)/python $$each; done
