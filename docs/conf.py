@@ -92,12 +92,19 @@ def read_signature(
     return None
 
 
-def put_lists(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Put in the place of a comment what is listed from the code whenever the site is built."""
+def read_page(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Links out of docs/ lead to pages of the site; what a comment names is listed from the code."""
+    source[0] = re.sub(r"\]\(((?:\.\./)*)\.\./(\w+)\.md\b", _lead_inside, source[0])
     lists = {"command": _list_commands, "code": _list_codes, "cause": _list_causes}
     for name, each in lists.items():
         place = re.compile(f"<!-- every {name}: .*? -->")
         source[0] = place.sub(lambda _, each=each: "\n".join(each()), source[0])
+
+
+def _lead_inside(found: re.Match[str]) -> str:
+    pages = {"README": "index", "CONTRIBUTING": "contributing", "CHANGELOG": "changelog"}
+    page = pages.get(found[2])
+    return f"]({found[1]}{page}.md" if page else found[0]
 
 
 def _list_codes() -> Iterator[str]:
@@ -139,7 +146,7 @@ def _list_commands(*command: str) -> Iterator[str]:
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("source-read", put_lists)
+    app.connect("source-read", read_page)
     app.connect("autodoc-process-signature", read_signature)
     app.connect("missing-reference", show_as_code)
     app.connect("autodoc-process-docstring", read_docstring)

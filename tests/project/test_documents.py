@@ -49,7 +49,7 @@ def test_links_and_pictures_of_the_documents_exist() -> None:
 
 def test_the_page_of_notebooks_has_each() -> None:
     page = (ROOT / "docs" / "notebooks.md").read_text("utf-8")
-    assert [path.name for path in NOTEBOOKS if f"| `{path.name}` |" not in page] == []
+    assert [path.name for path in NOTEBOOKS if f"](../notebooks/{path.name})" not in page] == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
