@@ -93,7 +93,7 @@ def read_signature(
 
 
 def read_page(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Links out of docs/ lead to pages of the site; what a comment names is listed from the code."""
+    """Lead to pages of the site, not out of docs/; list from the code what a comment names."""
     source[0] = re.sub(r"\]\(((?:\.\./)*)\.\./(\w+)\.md\b", _lead_inside, source[0])
     lists = {"command": _list_commands, "code": _list_codes, "cause": _list_causes}
     for name, each in lists.items():
