@@ -113,7 +113,7 @@ def _list_codes() -> Iterator[str]:
 
 def _list_causes() -> Iterator[str]:
     """A row for each symptom that has a sentence of its own."""
-    yield "| class | it says | what to do | mended by a click |"
+    yield "| class | it says | what to do | fixed by a click |"
     yield "|---|---|---|---|"
     for symptom in SYMPTOMS:
         if re.search(r"\{(message|no_access|unknown_model|key_problem)\}", symptom.sentence):
@@ -122,8 +122,8 @@ def _list_causes() -> Iterator[str]:
         classes = [symptom.status] if symptom.status else [kind.__name__ for kind in kinds]
         named = ", ".join(f"`{name}`" for name in classes)
         sentence, hint = _show_names(symptom.sentence), _show_names(symptom.hint)
-        mended = "yes" if symptom.fixes else ""
-        yield f"| {named} | {sentence} | {hint or 'what the hint says'} | {mended} |"
+        fixed = "yes" if symptom.fixes else ""
+        yield f"| {named} | {sentence} | {hint or 'what the hint says'} | {fixed} |"
 
 
 def _show_names(words: str) -> str:

@@ -64,7 +64,7 @@ def preset_table() -> str:
 
 def variable_table() -> str:
     """The variables that connect a kind or a preset without a store, as a Markdown table."""
-    rows = [("connection", "the key", "beside it")]
+    rows = [("connection", "the key", "also read")]
     for provider in PROVIDERS.values():
         variables = provider.environment
         keys = [*variables.keys, *filter(None, [variables.file]), *variables.signs_in]
