@@ -31,6 +31,12 @@ javascript:
 pictures: $(VENV)/.installed-test
 	$(BIN)/python -m tests.pictures
 
+# The documentation site, into build/docs: no network, no warning.
+.PHONY: docs
+docs: $(VENV)/.installed-test
+	@$(BIN)/python -m sphinx -E -W -n --keep-going -q -b html -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
+
 benchmarks: $(VENV)/.installed-test
 	@for each in benchmarks/*.py; do PYTHONPATH=. $(BIN)/python $$each; done
 

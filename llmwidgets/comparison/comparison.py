@@ -332,16 +332,19 @@ def compare(
     `texts` are strings, dicts with `text` (and `id`, `truth`, `schema`), a DataFrame, or files: the
     Path of a table (CSV, TSV, JSON, JSON lines, Excel, Parquet), of a text, a PDF or a folder of
     these, or a list of Paths. `truth` is a list, a dict by id, a DataFrame or the Path of a table.
+    All forms by example: docs/reference/forms.md.
+
     Blocks with a progress bar; an interrupt stops cleanly and gives what is there. `budget` is
-    in US dollars for new calls; a run estimated above 5 asks for one. `scoring` has rules by
-    field ({"total": "number:0.01"}) and by list: {"lines[]": "key:sku"} pairs rows whose key is
-    right and no others, {"lines[]": "match:0.7"} those with at least that share of fields right.
-    A rule can be a function of (value, truth) that returns True, False or a share from 0 to 1;
-    a function in place of all rules scores whole records. {"total": "number:1% weight:5"} allows
-    1 % of the truth and counts five times; of a function it is {"rule": f, "weight": 5}. `journal`
-    is a path, False for memory, or the user's cache folder. What cannot be asked raises before
-    the first call (FieldError, UnknownConnection, StoreLocked, PolicyError); what fails later is
-    a row.
+    in US dollars for new calls; a run estimated above 5 asks for one. `journal` is a path, False
+    for memory, or the user's cache folder. What cannot be asked raises before the first call
+    (FieldError, UnknownConnection, StoreLocked, PolicyError); what fails later is a row.
+
+    `scoring` has rules by field, `{"total": "number:0.01"}`, and by list: `{"lines[]": "key:sku"}`
+    pairs rows whose key is right and no others, `{"lines[]": "match:0.7"}` those with at least
+    that share of fields right. A rule can be a function of (value, truth) that returns True, False
+    or a share from 0 to 1; a function in place of all rules scores whole records.
+    `{"total": "number:1% weight:5"}` allows 1 % of the truth and counts five times; of a function
+    it is `{"rule": f, "weight": 5}`.
 
     `cluster` is a `dask.distributed.Client`: its workers ask, each with the keys that it finds on
     its own machine, and `journal` is then a folder that all of them reach (docs/scale.md). Texts
@@ -403,7 +406,7 @@ def extract(
     """One text, one model: .record .data .failure .status .mode .usage .seconds .request.
 
     A text is a string, a row with `text`, or the Path of one document. A failure is in `.failure`,
-    not raised; what cannot be asked raises as in `compare`.
+    not raised; what cannot be asked raises as in `compare` (FieldError, say).
 
     >>> from llmwidgets.demo import invoices                                   # doctest: +SKIP
     >>> extract(invoices.Schema, invoices.texts[0], "demo-careful").record     # doctest: +SKIP

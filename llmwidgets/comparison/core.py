@@ -152,18 +152,31 @@ class ResultData:
     """
 
     variants: tuple[Variant, ...]
+    """What was compared: each model and how it was asked."""
     models: tuple[str, ...]
+    """The model id behind each variant."""
     texts: tuple[Document, ...]
+    """The texts, with `.id`, `.text`, `.truth`, `.group` and `.metadata`."""
     rows: ResultIndex
+    """Which row of the journal each extraction is."""
     journal: Journal
+    """Where the replies are kept."""
     read: Callable[[Row, CellKey], Extraction]
+    """Makes an Extraction of a row of the journal."""
     scoring: Rules = None
+    """The rules of scoring by field, as they were given; None for the default rules."""
     notes: tuple[str, ...] = ()
+    """What happened on the way, in sentences."""
     label_log: tuple[Correction, ...] = ()
+    """The labels made since the run, the oldest first."""
     looks: set[int] = field(default_factory=set)
+    """The numbers of scored texts at which a verdict was looked at."""
     columns: tuple[ResolvedVariant, ...] = ()
+    """The variants as they were asked, everything filled in; empty for what was made elsewhere."""
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When the comparison was made, in UTC."""
     slice_by: str = ""
+    """The columns by which `where` chose these texts; empty for all texts."""
     _measured: dict[Callable[..., Any], Any] = field(default_factory=dict, init=False)
     _measuring: threading.RLock = field(default_factory=threading.RLock, init=False)
 

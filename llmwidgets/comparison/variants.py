@@ -52,14 +52,23 @@ class Variant:
     """
 
     model: Model
+    """A reference, a Connection or a pair (Connection, model id)."""
     label: str | None = field(default=None, kw_only=True)
+    """What its column is called; by default the reference and what is set here."""
     instructions: str | None = field(default=None, kw_only=True)
+    """In place of the default instructions."""
     examples: Examples | None = field(default=None, kw_only=True, hash=False)
+    """(text, record) pairs, or a number n to take n labelled texts."""
     effort: Effort | None = field(default=None, kw_only=True)
+    """How much it thinks: least (the default), vendor, low, medium or high."""
     temperature: float | None = field(default=None, kw_only=True)
+    """From 0 to 2; None sends none."""
     max_output_tokens: int | None = field(default=None, kw_only=True)
+    """The most tokens of an answer, thinking included; 1 or more."""
     price: Price | None = field(default=None, kw_only=True, hash=False)
+    """US dollars for a million tokens."""
     schema: Any = field(default=None, kw_only=True)
+    """The same fields in other words."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, str | Connection) and not _is_pair(self.model):

@@ -50,14 +50,19 @@ class Connection:
     kind: Kind
     """The kind of its provider: `openai`."""
     label: str
+    """Its name, by which references find it: `openai/gpt-6-luna`."""
     provider: Provider
+    """What is known of its kind."""
     fields: Fields
+    """What its form holds; secrets stay closed."""
     origin: Origin
+    """Where it comes from: given, store, session, environment, policy or demo."""
     any_model: bool
     """Whether each reference names its deployment, as with a resource of the environment."""
     checked_at: datetime | None
     """When a check last succeeded."""
     saved_at: datetime | None
+    """When it was last saved in a store."""
     keyed_at: datetime | None
     """When its present key was saved first; later saves of the same key leave it as it is."""
     capabilities: Mapping[str, Capability]
@@ -231,6 +236,7 @@ class Connection:
         return replace_parts(self, label=read_label(label, self.provider, self.fields))
 
     def with_origin(self, origin: Origin) -> Connection:
+        """The same connection, as one that comes from elsewhere."""
         return replace_parts(self, origin=origin)
 
     def with_checked_at(self, moment: datetime | None) -> Connection:

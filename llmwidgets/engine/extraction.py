@@ -88,6 +88,9 @@ class Extraction:
     until the reply began is `waiting_seconds`, the rest `answering_seconds`; `cost` is in US
     dollars, None if the price is unknown. `paid_before` is when a reused reply was paid.
     `timed_out` of its `tries` took too long; `asked` is False if the question was never put.
+    `mode` is how far the server held the reply to the schema, `losses` what of the schema it was
+    not sent, `usage` the tokens, `reply_text` the reply as it came; `served_model` is the model
+    that the server says answered, `notes` are sentences on what was odd.
     """
 
     variant: str

@@ -115,7 +115,7 @@ class Store:
     def observe(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Be called after every change in this process, on the thread that made it.
 
-        Returns the function that ends it.
+        Returns the function that ends it. FieldError for what cannot be called.
         """
         if not callable(callback):
             raise FieldError({"callback": "must be a function without arguments."})
@@ -193,7 +193,7 @@ class Store:
         """Keep a connection in the store.
 
         AlreadyConnected if its label, or the one place of its kind, is taken, unless `replace`;
-        StoreLocked if the store is locked.
+        StoreLocked if the store is locked, StoreError for one of the environment or a policy.
         """
         check_type("connection", connection, Connection, _CONNECTION)
         if connection.read_only:
@@ -258,7 +258,7 @@ class Store:
         self._rule(label, model, None)
 
     def informed(self, connection: Connection) -> Connection:
-        """The connection, with what this store knows about its models; as it was while locked."""
+        """Add what this store knows of its models, if it is open; FieldError for another type."""
         if not isinstance(connection, Connection):
             raise FieldError({"connection": f"must be {_CONNECTION}."})
         with suppress(StoreError):
@@ -375,7 +375,7 @@ class Store:
         """Seal the identity by another passphrase; the secret field asks for what is not given.
 
         The old one is not needed if a key file, a variable or the recovery identity opened the
-        store. WrongPassphrase, FieldError for one that is too short; then nothing has changed.
+        store. WrongPassphrase, FieldError if it is too short, StoreLocked if nobody can be asked.
         """
         old, new = close_typed(old), close_typed(new)
         self._folder()

@@ -283,6 +283,7 @@ class ConnectionPanel(Panel):
 
     @property
     def store(self) -> Store:
+        """The store that the panel works on: that of the organization chosen in its head."""
         return self._gate.store
 
     async def hello(self) -> None:
@@ -357,6 +358,7 @@ class ConnectionForm(Panel):
 
     @property
     def store(self) -> Store:
+        """The store that the connection is saved in."""
         return self._gate.store
 
     @property

@@ -41,8 +41,7 @@ def test_the_page_on_files_names_every_kind_that_is_read() -> None:
 
 
 def test_every_public_method_is_on_a_page_for_users() -> None:
-    pages = [PAGE, (ROOT / "README.md").read_text("utf-8")]
-    known = {name for page in pages for name in re.findall(r"\.(\w+)", page)} | {"to_parquet"}
+    known = {*re.findall(r"\.(\w+)", PAGE), "to_parquet"}
     methods = {
         name for name in dir(Comparison) if not name.startswith("_") and not re.match(HELD, name)
     }

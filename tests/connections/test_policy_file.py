@@ -370,10 +370,10 @@ def test_both_panels_say_why_nothing_can_be_called(places):
         comparison.close()
 
 
-def test_the_policy_of_the_readme_is_followed(places, monkeypatch):
+def test_the_policy_of_the_page_is_followed(places, monkeypatch):
     """Each line of it: what it says is what happens."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    places("named", readme.split("```toml\n")[1].split("```")[0])
+    page = (Path(__file__).parents[2] / "docs" / "policy.md").read_text("utf-8")
+    places("named", page.split("```toml\n")[1].split("```")[0])
     monkeypatch.setenv("OPENAI_API_KEY", "sk-proj-a")
     (gateway,) = environment_connections()
     Policy().permit(gateway, "gpt-6-luna")

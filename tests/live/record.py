@@ -1,4 +1,4 @@
-"""The record of what was tried with real keys: `docs/live.json`, which the README quotes.
+"""The record of what was tried with real keys: `docs/live.json`, which the documents quote.
 
 It has the last try of each kind: its day, the model, how each part ended, what it cost. No key, no
 address, no text.
@@ -68,7 +68,7 @@ def write_record(tries: Iterable[Try], path: Path = RECORD) -> None:
 
 
 def last_tried(kind: str, record: dict[str, Try]) -> str:
-    """When a kind was last tried live, for the README: a day, a day and a failure, or never."""
+    """When a kind was last tried live, for the documents: a day, a day and a failure, or never."""
     last = record.get(kind)
     if last is None:
         return "never"

@@ -24,15 +24,17 @@ def _load(name: str, path: Path):
     return module
 
 
-def test_the_provider_table_of_the_readme_is_current() -> None:
+def test_the_tables_of_providers_are_current() -> None:
     """`python -m tests.readme` has been run after the last change of a provider."""
     readme = _load("readme", ROOT / "tests" / "readme.py")
-    text = (ROOT / "README.md").read_text("utf-8")
-    assert readme.written(text) == text
-    assert text.count("| `openai` |") == 1
-    servers = (ROOT / "docs" / "servers.md").read_text("utf-8")
-    assert readme.written(servers) == servers
-    assert servers.count("| Ollama |") == 1
+    for document in readme.DOCUMENTS:
+        text = document.read_text("utf-8")
+        assert readme.written(text) == text, document
+    for name, row in (
+        ("connections.md", "| `openai` |"), ("servers.md", "| Ollama |"),
+        ("reference/environment.md", "| `GROQ_API_KEY` |"),
+    ):  # fmt: skip
+        assert (ROOT / "docs" / name).read_text("utf-8").count(row) == 1
 
 
 def test_links_and_pictures_of_the_documents_exist() -> None:
@@ -41,6 +43,11 @@ def test_links_and_pictures_of_the_documents_exist() -> None:
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             if not target.startswith("https://"):
                 assert (ROOT / target).exists(), f"{name} leads to {target}"
+
+
+def test_the_page_of_notebooks_has_each() -> None:
+    page = (ROOT / "docs" / "notebooks.md").read_text("utf-8")
+    assert [path.name for path in NOTEBOOKS if f"](../notebooks/{path.name})" not in page] == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

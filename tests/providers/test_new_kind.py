@@ -20,7 +20,7 @@ import llmwidgets as lw
 from llmwidgets.connections import environment_connections, find_keys_of_other_tools
 from llmwidgets.keyscan.search import find_leaks
 from llmwidgets import ConnectionForm, ConnectionPanel
-from tests.readme import README, provider_table, written
+from tests.readme import CONNECTIONS, provider_table, written
 from tests.servers import serving_models
 
 KEY = "acme-made-up-0004711-3fQz"
@@ -33,7 +33,7 @@ else:
 
 row = "| Acme | `acme` | API key | one per organization | 1 whitelisted | never |"
 assert row in provider_table()
-assert "`acme`" in written(README.read_text("utf-8"))
+assert "`acme`" in written(CONNECTIONS.read_text("utf-8"))
 
 form = ConnectionForm("acme", lw.Store.in_memory()).state()["form"]
 assert (form["title"], form["groups"][0]["fields"][0]["label"]) == ("Acme", "API key")
@@ -103,7 +103,7 @@ CONTRACTS = (
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tree with the kind that CONTRIBUTING shows, in a file and a line."""
     root = tmp_path_factory.mktemp("tree")
-    copy_tree(root, "llmwidgets", "tests", "README.md", "pyproject.toml")
+    copy_tree(root, "llmwidgets", "tests", "docs", "README.md", "pyproject.toml")
     page = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Add a provider")[2]
     file, line = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[:2]
     providers = root / "llmwidgets" / "providers"
@@ -126,7 +126,7 @@ def run(copy: Path, *command: str) -> None:
 
 
 def test_the_new_kind_works_everywhere(copy: Path) -> None:
-    """Form, check and run against a server, environment, both exits, the search, the README."""
+    """Form, check and run against a server, environment, both exits, the search, the documents."""
     run(copy, "-c", LOOKS)
 
 

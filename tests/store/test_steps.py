@@ -74,7 +74,7 @@ def test_a_store_is_one_thin_class_whose_names_are_told() -> None:
     """
     assert Store.__mro__ == (Store, object)
     root = Path(llmwidgets.__file__).parents[1]
-    pages = [*root.glob("*.md"), *root.glob("docs/*.md"), *root.glob("notebooks/*.ipynb")]
+    pages = [*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("notebooks/*.ipynb")]
     text = "".join(path.read_text("utf-8") for path in (*pages, *root.glob("llmwidgets/cli/*.py")))
     names = {name for name in vars(Store) if not name.startswith("_")} - {"informed"}
     assert {name for name in names if not re.search(rf"\b[Ss]tore\.{name}\b", text)} == set()
