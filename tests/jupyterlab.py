@@ -61,11 +61,8 @@ JUPYTER = (
 _OURS = {"PYTHONPATH": str(REPOSITORY)}
 _FRAMES = """async () => { for (let n = 0; n < 3; n += 1)
   await new Promise(requestAnimationFrame); }"""
-READY = (
-    "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
-)
+READY = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 """The notebook that is open has a kernel, and it rests."""
-
 
 
 @dataclass
@@ -345,7 +342,8 @@ def listen(opened: LabPage) -> None:
     def failed(error: Any) -> None:
         # JupyterLab's own scripts fail at a change of theme; widgets run from blob: addresses.
         # What it still asked of a kernel that ends is refused without a stack.
-        own = "/static/lab/" in (getattr(error, "stack", "") or "")
+        stack = getattr(error, "stack", "") or ""
+        own = "/static/lab/" in stack or "/static/notebook/" in stack
         if not own and "Canceled future" not in str(error):
             opened.troubles.append(str(error))
 
