@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import re
@@ -145,6 +146,18 @@ def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None, Non
     yield
     if nextitem is None or nextitem.path not in _WITH_BROWSER:
         KEPT.end()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two more than there are cores, which waits for pages and servers leave idle; 2 GB for each.
+
+    At most six: each collects all tests and starts a JupyterLab and a Chromium of its own.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = 1 << 40
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # no such question on Windows
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min((cores or 1) + 2, memory >> 31, 6))
 
 
 def pytest_sessionfinish() -> None:
