@@ -112,11 +112,8 @@ def _come_back(opened: LabPage) -> None:
     page = opened.browser_page
     before = page.locator(".jp-OutputArea .lw").count()
     opened.end_kernels()
-    page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext"
-        ".changeKernel({ name: 'python3' }).then(() => undefined)"
-    )
-    page.wait_for_function(READY)
+    # JupyterLab asks its server every ten seconds which kernels there are.
+    page.wait_for_function("window.jupyterapp.shell.currentWidget.sessionContext.hasNoKernel")
     opened.command("notebook:clear-all-cell-outputs")
     opened.run_all()
     shown = ".jp-OutputArea .lw:not([aria-busy='true'])"

@@ -23,6 +23,9 @@ RUNTIME = ROOT / "binder" / "runtime.txt"
 EXTRAS = ("lab", "dask", "excel", "pdf")
 """What the notebooks need, and what reads each kind of file that the panel takes."""
 
+SERVER = "notebook"
+"""Binder's image starts it, in a version of its own that another JupyterLab would break."""
+
 _PIN = re.compile(r"^([\w.-]+)==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -44,10 +47,16 @@ def read_pins(text: str) -> dict[str, str]:
 def requirements(project: dict[str, Any]) -> Iterator[Requirement]:
     """What the locked environment is asked for: the project, its extras, and what builds it."""
     declared = project["project"]
-    wanted = [*declared["dependencies"], *project["build-system"]["requires"]]
-    for extra in EXTRAS:
-        wanted += declared["optional-dependencies"][extra]
-    return map(Requirement, wanted)
+    extras = declared["optional-dependencies"]
+    wanted = [*declared["dependencies"], *(each for extra in EXTRAS for each in extras[extra])]
+    return map(Requirement, [*wanted, *additions(project)])
+
+
+def additions(project: dict[str, Any]) -> list[str]:
+    """What is locked beside the project's own requirements: what builds it, and the server."""
+    tested = project["project"]["optional-dependencies"]["test"]
+    server = [each for each in tested if Requirement(each).name == SERVER]
+    return [*project["build-system"]["requires"], *server]
 
 
 def find_misfits(wanted: Iterable[Requirement], pins: dict[str, str]) -> list[str]:
@@ -63,14 +72,16 @@ def find_misfits(wanted: Iterable[Requirement], pins: dict[str, str]) -> list[st
 def write_lock() -> int:
     """Have uv solve for Binder's Linux and Python; its status."""
     extras = [word for extra in EXTRAS for word in ("--extra", extra)]
-    builds = "\n".join(read_project()["build-system"]["requires"])
+    added = additions(read_project())
     command = [
         sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "-", *extras,
         "--upgrade", "--generate-hashes", "--no-emit-index-url", "--no-annotate",
         "--python-version", read_python(), "--python-platform", "x86_64-manylinux_2_28",
         "--custom-compile-command", "make lock", "--quiet", "--output-file", str(LOCK),
     ]  # fmt: skip
-    return subprocess.run(command, cwd=ROOT, input=builds, text=True, check=False).returncode
+    return subprocess.run(
+        command, cwd=ROOT, input="\n".join(added), text=True, check=False
+    ).returncode
 
 
 if __name__ == "__main__":
