@@ -90,12 +90,14 @@ def cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No second is spent on a wait of a run or of a check."""
+    """No second is spent on a wait of a run or of a check, nor by the demo on seeming a model."""
+    from llmwidgets.demo.models import RuleModel
     from llmwidgets.engine import check, run
     from llmwidgets.engine.network import pacing
 
     for module in (pacing, check, run):
         monkeypatch.setattr(module, "Clock", hurry)
+    monkeypatch.setattr(RuleModel, "seconds", lambda _model, _length: 0.0)
 
 
 @pytest.fixture(autouse=True)
