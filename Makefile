@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo lab test lint types javascript pictures benchmarks torture drift live live-local clean
+.PHONY: demo lab test lint types javascript pictures benchmarks torture drift live live-local lock \
+  release-check clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/llmwidgets demo
@@ -13,9 +14,10 @@ demo: $(VENV)/.installed
 lab: $(VENV)/.installed-lab
 	@$(BIN)/llmwidgets lab
 
-# A file stays on one process: its browser, server and kernel are started once.
+# A file stays on one process: its browser, server and kernel are started once. How many there are
+# says tests/conftest.py.
 test: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format llmwidgets tests benchmarks
@@ -56,6 +58,15 @@ live: $(VENV)/.installed-test
 live-local: $(VENV)/.installed-test build/live/.installed
 	@LLMWIDGETS_LIVE_PYTHON=$(CURDIR)/build/live/bin/python $(BIN)/python -m pytest tests/live -m live
 
+# Binder's environment, from what pyproject.toml asks for today.
+lock: $(VENV)/.installed-release
+	@$(BIN)/python -m tests.release.lock
+
+# All that builds environments: wheel, sdist, oldest and newest Python, Binder, documents.
+# STEPS="wheel Binder" make release-check  runs those whose name has one of these words.
+release-check: $(VENV)/.installed-release
+	@$(BIN)/python -m tests.release.check $(STEPS)
+
 clean:
 	rm -rf $(VENV) build
 
@@ -86,3 +97,8 @@ $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing llmwidgets and its test tools into $(VENV) (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-lab
+
+$(VENV)/.installed-release: pyproject.toml | $(VENV)/.installed-test
+	@echo "Installing what a release is checked with into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,release]"
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-lab $(VENV)/.installed-test

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import re
@@ -89,12 +90,14 @@ def cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No second is spent on a wait of a run or of a check."""
+    """No second is spent on a wait of a run or of a check, nor by the demo on seeming a model."""
+    from llmwidgets.demo.models import RuleModel
     from llmwidgets.engine import check, run
     from llmwidgets.engine.network import pacing
 
     for module in (pacing, check, run):
         monkeypatch.setattr(module, "Clock", hurry)
+    monkeypatch.setattr(RuleModel, "seconds", lambda _model, _length: 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +148,18 @@ def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None, Non
     yield
     if nextitem is None or nextitem.path not in _WITH_BROWSER:
         KEPT.end()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two more than there are cores, which waits for pages and servers leave idle; 2 GB for each.
+
+    At most six: each collects all tests and starts a JupyterLab and a Chromium of its own.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = 1 << 40
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # no such question on Windows
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min((cores or 1) + 2, memory >> 31, 6))
 
 
 def pytest_sessionfinish() -> None:

@@ -23,7 +23,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 PANEL_WIDTH = 1000
-_WINDOW = {"width": 1280, "height": 1400}
+WINDOW = {"width": 1280, "height": 1400}
 
 _SETTINGS: dict[str, dict[str, Any]] = {
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
@@ -51,9 +51,18 @@ CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--font-render-hinting=none",
 ]  # fmt: skip
+JUPYTER = (
+    "--no-browser", "--ip=127.0.0.1", "--port={port}", "--allow-root", "--expose-app-in-browser",
+    "--ServerApp.port_retries=0", "--ServerApp.root_dir={root}",
+    "--IdentityProvider.token={token}",
+)  # fmt: skip
+"""How a Jupyter server is started, as `launch` fills it in."""
+
+_OURS = {"PYTHONPATH": str(REPOSITORY)}
 _FRAMES = """async () => { for (let n = 0; n < 3; n += 1)
   await new Promise(requestAnimationFrame); }"""
-_READY = "app.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+READY = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+"""The notebook that is open has a kernel, and it rests."""
 
 
 @dataclass
@@ -132,7 +141,7 @@ class LabPage:
         else:
             self.close()
             self.command("docmanager:open", path=name)
-        page.wait_for_function(f"(() => {{ const app = window.jupyterapp; return {_READY} }})()")
+        page.wait_for_function(READY)
         if page.evaluate("document.body.dataset.jpThemeLight") == "false":
             self.theme(LIGHT)
         if page.evaluate("!document.querySelector('.jp-SideBar.jp-mod-left .lm-mod-current')"):
@@ -158,9 +167,7 @@ class LabPage:
     def run_all(self) -> LabPage:
         """Run every cell, and wait until the kernel is idle."""
         self.command("notebook:run-all-cells")
-        self.browser_page.wait_for_function(
-            f"(() => {{ const app = window.jupyterapp; return {_READY} }})()"
-        )
+        self.browser_page.wait_for_function(READY)
         return self
 
     def execute(self, code: str) -> None:
@@ -290,7 +297,7 @@ def page(lab: Lab, browser: Any, request: pytest.FixtureRequest) -> Iterator[Lab
     opened = KEPT.loaded.pop() if KEPT.loaded else _new_page(lab, browser)
     for heard in (opened.frames, opened.sent, opened.troubles):
         heard.clear()
-    opened.browser_page.set_viewport_size(_WINDOW)
+    opened.browser_page.set_viewport_size(WINDOW)
     failed = request.session.testsfailed
     yield opened
     if request.session.testsfailed > failed or opened.troubles:
@@ -310,7 +317,7 @@ def fresh_page(lab: Lab, browser: Any) -> Iterator[LabPage]:
 
 
 def _new_page(lab: Lab, browser: Any) -> LabPage:
-    context = browser.new_context(viewport=_WINDOW)
+    context = browser.new_context(viewport=WINDOW)
     opened = LabPage(lab, context.new_page())
     listen(opened)
     return opened
@@ -335,7 +342,8 @@ def listen(opened: LabPage) -> None:
     def failed(error: Any) -> None:
         # JupyterLab's own scripts fail at a change of theme; widgets run from blob: addresses.
         # What it still asked of a kernel that ends is refused without a stack.
-        own = "/static/lab/" in (getattr(error, "stack", "") or "")
+        stack = getattr(error, "stack", "") or ""
+        own = "/static/lab/" in stack or "/static/notebook/" in stack
         if not own and "Canceled future" not in str(error):
             opened.troubles.append(str(error))
 
@@ -344,28 +352,47 @@ def listen(opened: LabPage) -> None:
     opened.browser_page.on("pageerror", failed)
 
 
-def start_lab(home: Path, chromium: str) -> Lab:
-    """Start a server with folders of its own and wait until it answers."""
-    root = home / "notebooks"
-    root.mkdir()
+def start_lab(
+    home: Path,
+    chromium: str,
+    python: Sequence[str] = (sys.executable,),
+    variables: Mapping[str, str] = _OURS,
+) -> Lab:
+    """Start a server with folders of its own and wait until it answers.
+
+    `python` begins the command, and `variables` are set beside those that every server has.
+    """
     for plugin, settings in _SETTINGS.items():
         path = home / "settings" / f"{plugin}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(settings))
+    server = launch(home, chromium, ["jupyterlab", *JUPYTER], python, variables)
+    await_answer(server, "/api/status?token={token}")
+    return server
+
+
+def launch(
+    home: Path,
+    chromium: str,
+    command: Sequence[str],
+    python: Sequence[str] = (sys.executable,),
+    variables: Mapping[str, str] = _OURS,
+) -> Lab:
+    """Start the server of a front end, a module of Python, and wait for nothing.
+
+    `{port}`, `{token}` and `{root}` in the command are those of the Lab that is returned.
+    """
+    root = home / "notebooks"
+    root.mkdir(exist_ok=True)
     token, port = secrets.token_hex(16), _free_port()
     log = home / "server.log"
-    command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
-        "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", "--allow-root",
-        f"--ServerApp.root_dir={root}", "--expose-app-in-browser",
-    ]  # fmt: skip
+    words = [each.format(port=port, token=token, root=root) for each in command]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=root, env=_surroundings(home), stdout=output, stderr=output
-        )
-    server = Lab(root, f"http://127.0.0.1:{port}", token, home, log, chromium, process)
-    _await_answer(server)
-    return server
+            [*python, "-m", *words],
+            cwd=root, env={**_surroundings(home), **variables}, stdout=output, stderr=output,
+        )  # fmt: skip
+    return Lab(root, f"http://127.0.0.1:{port}", token, home, log, chromium, process)
 
 
 def _surroundings(home: Path) -> dict[str, str]:
@@ -381,22 +408,23 @@ def _surroundings(home: Path) -> dict[str, str]:
         "XDG_CONFIG_HOME": str(home / "config"),
         "XDG_CACHE_HOME": str(home / "cache"),
         "XDG_DATA_HOME": str(home / "data"),
-        "PYTHONPATH": str(REPOSITORY),
     }
 
 
-def _await_answer(server: Lab) -> None:
+def await_answer(server: Lab, path: str) -> None:
+    """Wait until a server answers at a path of its address."""
+    address = server.url + path.format(token=server.token)
     ends = time.monotonic() + START_SECONDS
     while time.monotonic() < ends:
         if server.process.poll() is not None:
             break
         try:
-            with urllib.request.urlopen(f"{server.url}/api/status?token={server.token}", timeout=5):
+            with urllib.request.urlopen(address, timeout=5):
                 return
         except (OSError, urllib.error.URLError):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 server.process.wait(0.1)
-    pytest.fail(f"JupyterLab did not start: {server.log.read_text()[-2000:]}")
+    pytest.fail(f"The server did not start: {server.log.read_text()[-2000:]}")
 
 
 def _free_port() -> int:

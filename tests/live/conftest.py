@@ -25,11 +25,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_waits() -> None:
-    """A real server is waited for in real seconds."""
-
-
-@pytest.fixture(autouse=True)
 def fresh_engine() -> Iterator[None]:
     """Each test has an engine of its own, which knows nothing of the server."""
     yield

@@ -19,6 +19,12 @@ from tests.live.server import NAME, PYTHON, RealServer, running
 
 pytestmark = pytest.mark.live
 
+
+@pytest.fixture(autouse=True)
+def no_waits() -> None:
+    """A real server is waited for in real seconds."""
+
+
 BILL = {
     "title": "Bill",
     "type": "object",

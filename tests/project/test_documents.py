@@ -91,14 +91,6 @@ def test_the_three_cells_of_the_readme_run() -> None:
     assert len(result) == len(invoices.texts) * len(result.variants)  # type: ignore[arg-type,attr-defined]
 
 
-def test_the_binder_folder_installs_the_project() -> None:
-    """repo2docker copies the repository first when a requirement is a local path."""
-    lines = (ROOT / "binder" / "requirements.txt").read_text().split()
-    assert lines == [".[lab,dask]"]
-    assert re.fullmatch(r"python-3\.1[1-9]\n", (ROOT / "binder" / "runtime.txt").read_text())
-    assert (ROOT / "binder" / "postBuild").stat().st_mode & 0o111
-
-
 def test_the_notebooks_travel_in_the_wheel() -> None:
     """`llmwidgets lab` finds them and their pictures also where there is no repository."""
     import tomllib

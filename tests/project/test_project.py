@@ -70,13 +70,6 @@ def test_a_wrong_call_names_the_method() -> None:
         assert named - names == set()
 
 
-def test_version_is_the_same_everywhere() -> None:
-    declared = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.M)
-    assert declared is not None
-    assert declared.group(1) == llmwidgets.__version__
-    assert f"## {llmwidgets.__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
-
-
 def test_imports_go_one_way() -> None:
     done = subprocess.run(
         [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],

@@ -146,7 +146,11 @@ function passFocus(root: HTMLElement, held: HTMLElement, own: boolean): void {
   next.focus({ preventScroll: true });
 }
 
-/** The panel keeps its key events, so that the notebook's shortcuts stay asleep inside it. */
+/**
+ * The panel keeps its key events, so that the notebook's shortcuts stay asleep inside it.
+ *
+ * Notebook 7 hears a key before the panel does, and looks for the mark at the focus first.
+ */
 function keepKeys(root: HTMLElement): void {
   for (const kind of ["keydown", "keyup", "keypress"]) {
     root.addEventListener(kind, (event) => {
@@ -163,7 +167,13 @@ function keepKeys(root: HTMLElement): void {
       event.stopPropagation();
     });
   }
-  root.dataset.lmSuppressShortcuts = "true";
+  root.addEventListener(
+    "focusin",
+    (event) => {
+      (event.target as HTMLElement).dataset.lmSuppressShortcuts = "true";
+    },
+    true,
+  );
 }
 
 function makeRoot(label: string): HTMLElement {
@@ -172,6 +182,7 @@ function makeRoot(label: string): HTMLElement {
   root.tabIndex = -1;
   root.setAttribute("aria-label", label);
   root.setAttribute("aria-busy", "true");
+  keepKeys(root);
   for (const kind of [...PERSONAL, "focusin", "focusout", "blur"]) {
     root.addEventListener(
       kind,
@@ -182,7 +193,6 @@ function makeRoot(label: string): HTMLElement {
       true,
     );
   }
-  keepKeys(root);
   followTyping(root);
   return root;
 }
