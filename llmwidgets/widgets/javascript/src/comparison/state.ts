@@ -285,11 +285,12 @@ export type CellState =
   | "failed"
   | "waiting";
 
-/** One field of one text. `t` is the truth, whether it is a value, and where a label came from. */
+/** One field of one text. `t` is the truth, whether it is a value, where a label came from, and the
+    truth that it changed. */
 export interface Row {
   p: string;
   name: string;
-  t: [text: string, kind: "value" | "none" | "blank", made?: string];
+  t: [text: string, kind: "value" | "none" | "blank", made?: string, was?: string];
   c: Cell[];
   /** 1 where the row is folded away until somebody asks for it. */
   q: 0 | 1;
@@ -464,6 +465,8 @@ export interface Point {
   cost: number | null;
   p50: number | null;
   p95: number | null;
+  /** Against cost, and against time. */
+  said: [string, string];
 }
 
 export interface Scores {
@@ -584,6 +587,10 @@ export interface RequestAnswer {
   mode: string;
   line: string;
   request: string;
+  /** Who says what, and which example it is of. */
+  turns: [role: string, said: string, words: string][];
+  schema: string;
+  parameters: [name: string, value: string][];
   why: string;
   losses: string[];
   failure: Sentence | null;

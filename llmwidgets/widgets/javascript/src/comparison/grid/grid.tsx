@@ -15,7 +15,8 @@ import { seenWords } from "../words";
 import { Lines, Texts } from "./cells";
 import { type GridAct, gridAct } from "./keys";
 import type { At, Held, Line, Open, Typing } from "./layout";
-import { CHUNK, Layout, METRICS, measureColumns, scrollInto } from "./layout";
+import { CHUNK, Layout, METRICS, measureColumns, metricsOf, scrollInto } from "./layout";
+import { fitRows, lineHeight } from "./measuring";
 
 /** The turn of the rows that come unasked with a view's first state. */
 const FIRST = "first";
@@ -36,6 +37,8 @@ export class Grid {
   typing: Typing | null = null;
   /** The order of review that is shown, if it has come, and how many of its rows. */
   order: { most: number; order?: number } = { most: 0 };
+  /** The truth that the newest label took the place of. */
+  changedLast: { name: string; was: string } | null = null;
   /** An answer to `ask` is on its way. */
   waits = false;
   #root: HTMLElement | null = null;
@@ -48,10 +51,14 @@ export class Grid {
   #opening: Open | null = null;
   #aim: (At & { enter?: boolean }) | null = null;
   #later: (() => void) | null = null;
+  #labelled: { index: number; path: string } | null = null;
   /** What is to be done once the grid stands in the page again. */
   #next: (() => void) | null = null;
   #top = 0;
   #frame = 0;
+  /** Pixels: of a line of text as this browser draws it, and what the newest layout was asked by. */
+  #lineHeight = METRICS.line;
+  #metrics = METRICS;
   #drawn = new Map<number, VNode>();
   readonly #resized = new ResizeObserver(() => this.#fit());
   readonly #grown = new ResizeObserver(([entry]) => this.#measureDetail(entry!.target));
@@ -141,8 +148,9 @@ export class Grid {
     this.#stays = stays;
     this.waits = true;
     this.#turn = freshName("lw");
-    const { chars, truthChars, failed } = this.columns;
+    const { chars, truthChars, narrow } = this.columns;
     const { filter } = this.view;
+    this.#metrics = metricsOf(this.#lineHeight, narrow);
     const [type, wanted] =
       filter.sort === "review" ? ["review.lay", this.order] : ["grid.lay", filter];
     this.view.send(type, {
@@ -150,7 +158,7 @@ export class Grid {
       turn: this.#turn,
       chars,
       truth_chars: truthChars,
-      metrics: { ...METRICS, failed },
+      metrics: this.#metrics,
     });
   }
 
@@ -161,6 +169,7 @@ export class Grid {
       this.#result!.fields,
       this.variants.length,
       this.truth > 0,
+      this.#lineHeight,
     );
     const { tracks, field, width: whole } = this.columns;
     style.setProperty("--lw-tracks", tracks);
@@ -170,8 +179,12 @@ export class Grid {
 
   #fit(): void {
     if (!this.#root?.clientWidth) return;
-    const { chars } = this.columns;
+    const { chars, tracks } = this.columns;
     this.#measure();
+    if (tracks !== this.columns.tracks) {
+      this.layout.unfit();
+      this.#drawn.clear();
+    }
     if (Math.abs(chars - this.columns.chars) > NEAR && !this.#coming) this.ask(true);
     else this.draw();
   }
@@ -193,7 +206,7 @@ export class Grid {
     this.answer = message;
     const { review } = message;
     if (review) this.order.order = review.order;
-    this.layout = Layout.of(buffers[0]!, review !== null);
+    this.layout = Layout.of(buffers[0]!, review !== null, this.#metrics);
     this.#drawn.clear();
     this.#at = { block: 0, line: 0, col: 1 + this.truth + this.view.column };
     this.view.column = 0;
@@ -209,7 +222,11 @@ export class Grid {
     const { aim } = this.view;
     this.view.aim = null;
     if (aim) this.find(aim.id, aim.path);
-    if (Math.abs(message.chars - this.columns.chars) > NEAR) this.ask(true);
+    const line = (this.#root && lineHeight(this.#canvas)) ?? 0;
+    if (line > this.#lineHeight) {
+      this.#lineHeight = line;
+      this.ask(true);
+    } else if (Math.abs(message.chars - this.columns.chars) > NEAR) this.ask(true);
     requestAnimationFrame(() => this.view.redraw()); // the rows come first, what is around them next
   }
 
@@ -231,6 +248,7 @@ export class Grid {
     const known = blocks.filter(([n]) => this.layout.blocks.has(n));
     const { open } = this.layout;
     for (const [n, block] of known) if (open?.block === n) this.#readAgain(open, block);
+    this.#tellChange(known);
     this.#put(known);
     const line = this.layout.lineOf(this.#at.block, path);
     if (line >= 0) this.#at.line = line;
@@ -238,16 +256,22 @@ export class Grid {
   }
 
   #put(blocks: [number, Block][]): void {
-    const anchor = this.layout.blockAt(this.#scroll);
-    const into = this.#scroll - this.layout.tops[anchor]!;
     for (const [n, block] of blocks) {
       this.layout.put(n, block);
       this.#drawn.delete(n);
     }
-    this.layout.measure();
-    const top = this.layout.tops[anchor]! + into;
-    if (into <= 0 || top === this.#scroll) return;
-    if (this.#root) this.#canvas.style.height = `${this.layout.height}px`;
+    this.#settle();
+  }
+
+  /** Heights have changed: what is in sight stays where it is. */
+  #settle(): void {
+    const { layout } = this;
+    const anchor = layout.blockAt(this.#scroll);
+    const into = this.#scroll - layout.tops[anchor]!;
+    layout.measure();
+    const top = layout.tops[anchor]! + into;
+    if (into < 0 || top === this.#scroll) return;
+    if (this.#root) this.#canvas.style.height = `${layout.height}px`;
     this.#scrollTo(top);
   }
 
@@ -294,6 +318,13 @@ export class Grid {
       </PanelContext.Provider>,
       this.#canvas,
     );
+    const fitted = fitRows(this.#canvas, layout);
+    if (fitted.length) {
+      for (const n of fitted) this.#drawn.delete(n);
+      this.#settle();
+      this.draw(margin);
+      return;
+    }
     for (const chunk of layout.missing(from - CHUNK / 2, to + CHUNK / 2)) {
       this.view.send("grid.blocks", {
         layout: this.answer.layout,
@@ -461,6 +492,7 @@ export class Grid {
     if (before) this.#drawn.delete(before.block);
     this.redraw(n);
     this.askDetail(this.layout.open);
+    this.view.panel.loadPart("views").then(() => this.layout.open?.block === n && this.redraw(n));
   }
 
   /** Ask for the detail that is open, by another of its repeats where one is named. */
@@ -554,12 +586,25 @@ export class Grid {
 
   // ---- truth that grows --------------------------------------------------------------------------
 
+  /** Of what was labelled last, say which truth it changed; gone with the label. */
+  #tellChange(blocks: [number, Block][]): void {
+    const labelled = this.#labelled;
+    for (const [, { index, rows }] of blocks) {
+      if (index !== labelled?.index) continue;
+      const row = rows.find(({ p }) => p === labelled.path);
+      const was = row?.t[3];
+      this.changedLast = was ? { name: row!.name, was } : null;
+      this.view.redraw();
+    }
+  }
+
   /** Send a label for a row, the active one if none is named; rows by themselves are gone through
       from one to the next. */
   label(content: object, row = this.#line?.row): void {
     const block = this.layout.blocks.get(this.#at.block);
     if (!row || !block || row.name === "all fields") return;
     this.#showTruth();
+    this.#labelled = { index: block.index, path: row.p };
     this.view.send("labels.set", { index: block.index, path: row.p, ...content });
     if (this.layout.flat) this.moveTo(this.layout.step(this.#at, 1));
   }
