@@ -100,7 +100,7 @@ def test_it_shows_as_sentences_and_keeps_its_figures():
     said = repr(found)
     assert "Estimate(" not in said
     for part in (
-        f"20 calls, {formatting.duration(found.seconds)}.",
+        f"20 calls, {formatting.time_between(2, found.seconds)} (your own server has not been",
         f"About {formatting.dollars(found.cost)}",
         f"between {formatting.dollars(found.cost_low)} and {formatting.dollars(found.cost_high)}",
         "llama has no known price",

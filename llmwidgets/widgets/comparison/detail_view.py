@@ -250,6 +250,7 @@ def _quote(text: str, start: int, end: int) -> _QuoteState:
     after = _SENTENCE.split(PAGE_BREAK.sub("\n", text[end : end + _QUOTE]))[:2]
     tail = " ".join(part for part in after if part)
     gap = " " if text[:start][-1:].isspace() and lead and not lead[-1:].isspace() else ""
+    tail = f" {tail}" if text[end : end + 1].isspace() and tail and not tail[0].isspace() else tail
     return {
         "before": ("“" if lead == text[:start].strip() else "…") + lead + gap,
         "mark": PAGE_BREAK.sub("\n", text[start:end]),

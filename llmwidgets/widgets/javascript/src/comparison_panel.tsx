@@ -47,7 +47,7 @@ function begin(panel: Panel<State>): void {
   view.hear<GridAnswer & Answer>("grid", (message, buffers) => view.grid?.lay(message, buffers));
   view.hear<GridAnswer & Answer>("blocks", (message) => view.grid?.take(message));
   view.hear<GridAnswer & Answer>("changed", (message) => view.grid?.changed(message as never));
-  view.hear<Detail & Answer>("detail", (message) => view.grid?.detail(message));
+  view.hear<Detail & Answer>("detail", (message) => view.grid?.opened.fill(message));
   view.hear<Answer & { said: string }>("reviewing", ({ said }) => view.set("reviewing", said));
   view.hear<Code>("code", (message) => showCode(view, message));
   view.hear<File>("file", ({ name, mime }, [content]) =>

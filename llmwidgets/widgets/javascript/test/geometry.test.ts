@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Point, Range, Scores } from "../src/comparison/answers";
 import {
   CHART,
   chartName,
@@ -8,11 +9,10 @@ import {
   intervalWords,
   lineScale,
   logScale,
-  shortNumber,
   timePlot,
   yScale,
 } from "../src/comparison/scores/geometry";
-import type { Point, Range, Scores } from "../src/comparison/state";
+import { shortNumber } from "../src/comparison/words";
 
 function point(
   label: string,

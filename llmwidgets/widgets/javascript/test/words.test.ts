@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { FieldScores, Span } from "../src/comparison/answers";
 import { hardest, sortedFields } from "../src/comparison/scores/measures";
-import type { FieldScores, Span } from "../src/comparison/state";
 import { wordsChanged } from "../src/comparison/tabs/request";
-import { trimmed, whole } from "../src/comparison/tabs/scoreboard";
+import { whole } from "../src/comparison/tabs/scoreboard";
 import { cutText } from "../src/comparison/tabs/text";
-import { changed, isolate, seenWords } from "../src/comparison/words";
+import { changed, isolate, seenWords, trimmed } from "../src/comparison/words";
 
 test("what differs from the truth is found between what is the same", () => {
   assert.deepEqual(changed("R-2025/0318", "R-2025/0319"), ["R-2025/031", "9", ""]);

@@ -52,6 +52,17 @@ export function changed(
   return [b.slice(0, start).join(""), b.slice(start, to).join(""), b.slice(to).join("")];
 }
 
+/** Figures that the kernel rounded already (formatting.py), as they are written here: a share in
+    percent, a count, bytes. Nothing else of the comparison's page writes a number of its own. */
+export const percent = (share: number) => share.toFixed(1);
+export const counted = (number: number) => number.toLocaleString("en");
+export const megabytes = (bytes: number) => trimmed(bytes / 1e6);
+/** A mark of an axis. */
+export const shortNumber = (value: number) =>
+  value >= 1000 ? counted(value) : String(Number(value.toPrecision(2)));
+/** A number without a decimal that says nothing. */
+export const trimmed = (value: number) => percent(value).replace(".0", "");
+
 /** Which texts are in sight: "texts 3–7 of 20 with a disagreement". */
 export function seenWords(first: number, last: number, texts: number, said: string): string {
   if (!texts) return "";

@@ -84,7 +84,7 @@ export function Lines({ grid, n, lines }: OfText & { lines: Line[] }) {
       {below && (
         <div
           key={`detail ${open!.path} ${open!.col}`}
-          ref={grid.watch}
+          ref={grid.opened.watch}
           class="lw-detail"
           role="row"
           style={`top:${below.top + below.height}px;width:${grid.sight}px`}
@@ -172,9 +172,9 @@ function TruthCell({ grid, n, line, row }: OfRow) {
       aria-label={`truth of ${isolate(row.name)}: ${isolate(text)}${made ? `, ${made}` : ""}`}
       {...place(grid, n, line.at, 1)}
     >
-      {made && !row.d && (
+      {made && !was && !row.d && (
         <span class="lw-made" aria-hidden="true">
-          {was ? "changed" : "new"}
+          new
         </span>
       )}
       <span class="lw-v" dir="auto">
@@ -182,7 +182,7 @@ function TruthCell({ grid, n, line, row }: OfRow) {
       </span>
       {was && (
         <small>
-          was <bdi>{was}</bdi>
+          <b>changed</b>, was <bdi>{was}</bdi>
         </small>
       )}
       {row.d?.set && <small>{row.d.set}</small>}

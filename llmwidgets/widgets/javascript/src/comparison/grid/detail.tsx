@@ -103,7 +103,7 @@ function Groups({ grid, content: { groups, repeat } }: Omit<Props, "row"> & { co
                     key={each}
                     on={each === repeat}
                     title={`Repeat ${each + 1}`}
-                    onClick={() => grid.askDetail(grid.layout.open!, each)}
+                    onClick={() => grid.opened.ask(grid.layout.open!, each)}
                   >
                     <Spoken>Repeat </Spoken>
                     {each + 1}

@@ -201,14 +201,16 @@ function Filters({ result, view }: Props) {
           ),
       )}
       <Grow />
-      <Select
-        class="in s"
-        aria-label="Field"
-        options={[["", "All fields"], ...result.fields.map((each) => [each, each] as const)]}
-        value={filter.field}
-        onPick={(field) => view.narrow({ field })}
-      />
-      <Order view={view} />
+      <span class="row">
+        <Select
+          class="in s"
+          aria-label="Field"
+          options={[["", "All fields"], ...result.fields.map((each) => [each, each] as const)]}
+          value={filter.field}
+          onPick={(field) => view.narrow({ field })}
+        />
+        <Order view={view} />
+      </span>
     </search>
   );
 }

@@ -1,6 +1,7 @@
 // Where everything stands in the charts: scales, marks, and labels that do not overlap.
 
-import type { Interval, Point, Range, Scores } from "../state";
+import type { Interval, Point, Range, Scores } from "../answers";
+import { shortNumber } from "../words";
 
 export const CHART = { width: 470, height: 252, left: 48, right: 462, top: 24, bottom: 204 };
 const LETTER = 7.2;
@@ -72,10 +73,6 @@ export function logScale(
     x: (value) => from + ((to - from) * Math.log(value / start)) / Math.log(end / start),
     marks: wide ? inside.filter((mark) => Math.abs(Math.log10(mark) % 1) < 1e-9) : inside,
   };
-}
-
-export function shortNumber(value: number): string {
-  return value >= 1000 ? value.toLocaleString("en") : String(Number(value.toPrecision(2)));
 }
 
 /** A label that fits beside its point; the whole one is in the scoreboard. */

@@ -1,6 +1,7 @@
 // Quality against cost and against time: points named directly, unknown prices in a place of their own.
 
 import { Icon } from "../../panel/parts";
+import type { Point, Scores } from "../answers";
 import { Small, Waiting, type Words } from "../parts";
 import {
   CHART,
@@ -14,7 +15,6 @@ import {
 import { AllFields, Stability } from "../scores/measures";
 import { Reliability } from "../scores/reliability";
 import { SliceHead, SlicePictures } from "../scores/slices";
-import type { Point, Scores } from "../state";
 import { Margin, useScores } from "./scoreboard";
 
 export default function Charts() {
@@ -98,8 +98,8 @@ const NoPrice = ({ points }: { points: Point[] }) => (
         : "These models cost nothing, so there is no cost to draw."}
     </h3>
     <p class="muted">
-      Say what a model costs in code: <code>lw.Variant("…", price=(0.25, 2))</code>, US dollars for
-      a million tokens in and out.
+      Say what a model costs in code: <code class="nw">lw.Variant("…", price=(0.25, 2))</code>, US
+      dollars for a million tokens in and out.
     </p>
   </div>
 );

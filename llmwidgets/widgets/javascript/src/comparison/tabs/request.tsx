@@ -1,8 +1,9 @@
 // The exact request of one call, secrets cut, and the reply to it.
 
 import { Button, Failed, Fold } from "../../panel/parts";
+import type { RequestAnswer } from "../answers";
 import { Chip, Facts, Grow, Heading, Letter, Muted, RepeatChoice, Small, Waiting } from "../parts";
-import type { RequestAnswer, Result, Variant } from "../state";
+import type { Result, Variant } from "../state";
 import { useKept, useView } from "../view";
 import { TextSteps } from "./text";
 

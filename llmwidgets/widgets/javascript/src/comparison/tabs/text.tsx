@@ -2,9 +2,10 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "../../panel/parts";
+import type { Span, TextAnswer, ValueGroup } from "../answers";
 import type { Key } from "../grid/keys";
 import { Aside, Chip, Grow, Hints, Letter, RepeatChoice, Small, Status, Waiting } from "../parts";
-import type { Result, Span, TextAnswer, ValueGroup } from "../state";
+import type { Result } from "../state";
 import { useKept, useView } from "../view";
 import { GLYPHS, isolate, stateClass } from "../words";
 
