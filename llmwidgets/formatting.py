@@ -61,7 +61,7 @@ def duration(value: float | None) -> str:
 
 
 def time_between(least: float, most: float) -> str:
-    """How long it takes at least and at most: `between 2 s and 9 min`; one of both if they agree."""
+    """How long at least and at most, `between 2 s and 9 min`; `about 2 s` where both say that."""
     low, high = _in_unit(least), _in_unit(most)
     return f"about {high}" if low == high else f"between {low} and {high}"
 

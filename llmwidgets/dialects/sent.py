@@ -1,4 +1,4 @@
-"""What was asked, read back out of a request's body, whatever its format: turns, schema, the rest."""
+"""What was asked, read back out of a request's body of any format: turns, schema, the rest."""
 
 from __future__ import annotations
 

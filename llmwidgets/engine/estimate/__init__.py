@@ -136,9 +136,7 @@ def estimate(
             each.variant.label for each, price in zip(sums, low, strict=True) if price is None
         ),
         seconds=_seconds(sums),
-        seconds_least=None
-        if all(each.timed for each in sums)
-        else _seconds(sums, least=True),
+        seconds_least=None if all(each.timed for each in sums) else _seconds(sums, least=True),
         hosts=tuple(dict.fromkeys(variant.connection.host for variant in plan.columns)),
         too_long=tuple(text for each in sums for text in each.too_long),
         tried=sum(each.tried for each in sums),
