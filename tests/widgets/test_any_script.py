@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 import llmwidgets as lw
 from llmwidgets import Comparison, ComparisonPanel
 from llmwidgets.demo import invoices
+from tests.pages import clipped
 
 pytestmark = pytest.mark.browser
 
@@ -34,21 +35,6 @@ TEXTS = [
 ]
 SAID = {"A": TRUTH, "B": [{**TRUTH[0], "vendor": WRONG}, {**TRUTH[1], "note": "四月"}, TRUTH[2]]}
 
-CLIPPED = """() => {
-  const root = document.querySelector(".lw"), edge = root.getBoundingClientRect(), found = [];
-  const scrolls = (each) => ["auto", "scroll"].includes(getComputedStyle(each).overflowX);
-  for (const each of [root, ...root.querySelectorAll("*")]) {
-    const look = getComputedStyle(each), box = each.getBoundingClientRect();
-    if (each.closest("svg, .spoken, .i") || look.display === "inline" || !box.width) continue;
-    if (scrolls(each) || look.textOverflow === "ellipsis") continue;
-    let above = each.parentElement, inside = false;
-    for (; above && above !== root; above = above.parentElement) inside ||= scrolls(above);
-    const cut = look.overflowX !== "visible" && each.scrollWidth > each.clientWidth + 1;
-    const out = !inside && (box.right > edge.right + 1 || box.left < edge.left - 1);
-    if (cut || out) found.push(`${each.tagName}.${each.className} ${each.scrollWidth}`);
-  }
-  return found;
-}"""
 TALL = """() => {
   const low = (each) => each.getBoundingClientRect();
   for (const block of document.querySelectorAll(".lw-block")) {
@@ -159,7 +145,7 @@ def test_a_label_in_place_of_a_truth_says_what_was(joined: Any) -> None:
 
 
 def test_at_640_pixels_nothing_is_clipped(joined: Any) -> None:
-    """Before a run, while it runs, and every view of what it gave."""
+    """Before a run, and every view of what it gave."""
     panel = ComparisonPanel(
         invoices.Schema,
         invoices.texts,
@@ -170,16 +156,13 @@ def test_at_640_pixels_nothing_is_clipped(joined: Any) -> None:
     page = joined(panel)
     page.page.set_viewport_size({"width": 656, "height": 900})
     expect(page.page.get_by_text("and to no other host")).to_be_visible()
-    assert page.page.evaluate(CLIPPED) == []
+    assert clipped(page.page) == []
     page.page.locator("button", has_text="calls").last.click()
-    page.settle(settled=False)
-    page.arrive()
-    print("RUNS", page.page.locator(".lw-runs").count())
     page.deliver()
     expect(page.page.locator(".lw-c").first).to_be_visible()
     for tab in ("Differences", "Text", "Scoreboard", "Charts", "Request"):
         open_tab(page, tab)
-        page.page.wait_for_function(f"({CLIPPED})().length === 0", timeout=10_000)
+        assert clipped(page.page) == []
         if tab == "Charts":
             expect(page.page.get_by_text("No price is known, so there is no cost")).to_be_visible()
     turns = page.page.get_by_role("list", name="Messages").get_by_role("listitem")
