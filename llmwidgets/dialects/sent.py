@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 Path = tuple[str | int, ...]
 
@@ -42,7 +42,7 @@ def read_sent(body: Any) -> Sent:
         if isinstance(turn, Mapping):
             role = str(turn.get("role") or "user")
             turns.append((_ROLES.get(role, role), _text(turn.get("content", turn))))
-    schema, path = None, ()
+    schema, path = None, cast("Path", ())
     for each in _SCHEMAS:
         found = _at(body, each)
         if isinstance(found, Mapping):

@@ -200,8 +200,7 @@ function Filters({ result, view }: Props) {
             </Chip>
           ),
       )}
-      <Grow />
-      <span class="row">
+      <span class="row lw-ways">
         <Select
           class="in s"
           aria-label="Field"

@@ -44,10 +44,12 @@ export class Opened {
     this.grid.redraw(open.block);
   }
 
-  /** Follow the height of what is drawn. */
+  /** Follow the height of what is drawn. The one that goes is said after the one that comes, where
+      that stands above it; of what has gone no height is taken. */
   watch = (element: HTMLElement | null): void => {
+    if (!element) return;
     this.#grown.disconnect();
-    if (element) this.#grown.observe(element);
+    this.#grown.observe(element);
   };
 
   #measure(element: Element): void {
