@@ -57,11 +57,19 @@ def seconds(value: float | None) -> str:
 
 def duration(value: float | None) -> str:
     """About how long, in the unit that fits."""
-    if value is None:
-        return "time unknown"
+    return "time unknown" if value is None else f"about {_in_unit(value)}"
+
+
+def time_between(least: float, most: float) -> str:
+    """How long at least and at most, `between 2 s and 9 min`; `about 2 s` where both say that."""
+    low, high = _in_unit(least), _in_unit(most)
+    return f"about {high}" if low == high else f"between {low} and {high}"
+
+
+def _in_unit(value: float) -> str:
     if value < 90:
-        return f"about {max(1, round(value))} s"
-    return f"about {round(value / 60)} min" if value < 5400 else f"about {value / 3600:.1f} h"
+        return f"{max(1, round(value))} s"
+    return f"{round(value / 60)} min" if value < 5400 else f"{value / 3600:.1f} h"
 
 
 def money(value: float | None) -> str:

@@ -135,3 +135,65 @@ result = run(64, luna="demo-quick", haiku="demo-quick", flash="demo-careful")
 result.verdict()
 result.explore()"""
 """Three runs in the usual journal, the last of them shown: `luna` is another model now."""
+
+DECIDED = """import random, llmwidgets as lw
+from dataclasses import replace
+rng = random.Random(11)
+names = ["Ada Lovelace", "Marta Oliveira", "Jan de Vries", "Inês Rocha", "Ravi Patel"]
+fields = {"reporter": {"type": "string"}, "policy": {"type": ["string", "null"]},
+    "amount": {"type": "number", "description": "claimed repair cost"},
+    "day": {"type": "string", "format": "date"}, "cause": {"enum": ["water", "fire", "theft"]},
+    "lines": {"type": "array", "items": {"type": "object", "properties": {
+        "item": {"type": "string"}, "cost": {"type": "number"}}}}}
+schema = {"type": "object", "title": "Claim", "properties": fields}
+truth = [{"reporter": rng.choice(names), "policy": f"HH-{rng.randrange(1000, 9999)}",
+    "amount": rng.randrange(100, 9000), "day": f"2026-10-{n % 28 + 1:02}",
+    "cause": rng.choice(["water", "fire", "theft"]),
+    "lines": [{"item": "floor", "cost": 100 + n}]} for n in range(60)]
+texts = [{"id": f"claim-{n + 1:02}", "text": f"{r['reporter']}, policy {r['policy']}, claims "
+    f"{r['amount']} for {r['cause']} on {r['day']}: floor {r['lines'][0]['cost']}."}
+    for n, r in enumerate(truth)]
+def said(right, wrong):
+    made = {**right, "lines": [dict(each) for each in right["lines"]]}
+    if rng.random() < wrong: made["amount"] = right["amount"] + 1000
+    if rng.random() < wrong: made["policy"] = None
+    if rng.random() < wrong / 2: made["reporter"] = "Grace Hopper"
+    if rng.random() < wrong / 2: made["cause"] = "fire"
+    if rng.random() < wrong: made["lines"][0]["cost"] += 1
+    return made
+outputs = {name: [said(each, wrong) for each in truth] for name, wrong in
+    [("gpt-6-luna", .1), ("claude-haiku-5-5", .07), ("gemini-3.8-flash", .05), ("llama3.2", .4)]}
+example = [("Grace Hopper, policy HH-1, claims 5 for fire.", {"reporter": "Grace Hopper"})]
+def compared(truth):
+    made = lw.Comparison.from_outputs(schema, texts, outputs, truth)
+    return replace(made, variants=tuple(replace(each, examples=tuple(
+        lw.Variant("x", examples=example).examples)) for each in made.variants))
+"""
+
+REPEATED = f"""{DECIDED}
+runs = {{name: [[said(each, wrong) for each in truth] for _ in range(5)] for name, wrong in
+    [("gpt-6-luna", .1), ("claude-haiku-5-5", .07), ("gemini-3.8-flash", .05), ("llama3.2", .4)]}}
+for run in runs["llama3.2"][2:]: run[2] = None
+lw.Comparison.from_outputs(schema, texts, runs, truth[:40] + [None] * 20, repeats=5).explore()"""
+
+LANGUAGES = """import llmwidgets as lw
+schema = {"type": "object", "title": "Invoice", "properties": {
+    name: {"type": "string"} for name in ("vendor", "number", "note")}}
+texts = [
+    {"id": "ar", "text": "فاتورة رقم INV-2041\\nالمورّد: شركة النور للتجارة\\n"
+        "المجموع: 4,180.50 ريال (شامل الضريبة 15%)\\nيُدفع خلال 30 يوماً."},
+    {"id": "he", "text": "חשבונית מס 7731\\nספק: אור בניין, רחוב הרצל 12\\nשוטף + 30"},
+    {"id": "ja", "text": "請求書番号：第２０２６－０３１号\\n株式会社さくら商事\\n期限は四月三十日です。"},
+    {"id": "zh", "text": "发票号码：88120034\\n北京晨光科技有限公司\\n请于三十日内付款。"},
+    {"id": "th", "text": "เลขที่ TH-5519\\nบริษัท สยามพัฒนา จำกัด\\nชำระภายใน 15 วัน"},
+]
+rows = [("شركة النور للتجارة", "INV-2041", "يُدفع خلال 30 يوماً"), ("אור בניין", "7731", "שוטף + 30"),
+    ("株式会社さくら商事", "第２０２６－０３１号", "期限は四月三十日です"),
+    ("北京晨光科技有限公司", "88120034", "请于三十日内付款"),
+    ("บริษัท สยามพัฒนา จำกัด", "TH-5519", "ชำระภายใน 15 วัน")]
+truth = [dict(zip(("vendor", "number", "note"), row)) for row in rows]
+other = [("شركة النور للتجازة", "INV-2014", None), ("אור בנין", "7731", "שוטף + 60"),
+    ("株式会社さくら商社", None, "期限は四月三十一日です"), ("北京晨光科技公司", "8812OO34", None),
+    ("บริษัท สยามพัฒณา จำกัด", "TH-5519", "ชำระภายใน 50 วัน")]
+said = [dict(zip(("vendor", "number", "note"), row)) for row in other]
+lw.Comparison.from_outputs(schema, texts, {"gpt-6-luna": truth, "llama3.2": said}, truth).explore()"""

@@ -143,6 +143,29 @@ class JoinedPage:
         return found
 
 
+_CLIPPED = """() => {
+  const root = document.querySelector(".lw"), edge = root.getBoundingClientRect(), found = [];
+  const scrolls = (each) => ["auto", "scroll"].includes(getComputedStyle(each).overflowX);
+  for (const each of [root, ...root.querySelectorAll("*")]) {
+    const look = getComputedStyle(each), box = each.getBoundingClientRect();
+    if (each.closest("svg, .spoken, .i") || look.display === "inline" || !box.width) continue;
+    if (scrolls(each) || look.textOverflow === "ellipsis") continue;
+    let above = each.parentElement, inside = false;
+    for (; above && above !== root; above = above.parentElement) inside ||= scrolls(above);
+    const cut = look.overflowX !== "visible" && each.scrollWidth > each.clientWidth + 1;
+    const out = !inside && (box.right > edge.right + 1 || box.left < edge.left - 1);
+    if (cut || out) found.push(`${each.tagName}.${each.className} ${each.scrollWidth}`);
+  }
+  return found;
+}"""
+
+
+def clipped(browser_page: Any) -> list[str]:
+    """What of a panel stands outside it or is cut off, where nothing can be scrolled."""
+    found: list[str] = browser_page.evaluate(_CLIPPED)
+    return found
+
+
 @pytest.fixture
 def blank(browser: Any) -> Iterator[Any]:
     """An empty page in which a panel may stand; a script error in it fails the test."""

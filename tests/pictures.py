@@ -32,7 +32,15 @@ from tests.jupyterlab import (
     listen,
     start_lab,
 )
-from tests.outcomes import EARLIER, ERRORS, OUTCOMES, WIDE
+from tests.outcomes import (
+    DECIDED,
+    EARLIER,
+    ERRORS,
+    LANGUAGES,
+    OUTCOMES,
+    REPEATED,
+    WIDE,
+)
 from tests.servers import serving_models
 from tests.sign_ins import SIGN_INS, Cloud, cell, fill_in, write_files
 from tests.tutorial_pictures import tutorials
@@ -81,46 +89,6 @@ from llmwidgets.demo import invoices
 dead = lw.Connection("custom", name="llama3.2", endpoint="http://localhost:9/v1")
 lw.ComparisonPanel(invoices.Schema, invoices.texts, truth=invoices.truth,
     models=[lw.start_demo()[0], dead], store=lw.Store.in_memory())"""
-
-DECIDED = """import random, llmwidgets as lw
-from dataclasses import replace
-rng = random.Random(11)
-names = ["Ada Lovelace", "Marta Oliveira", "Jan de Vries", "Inês Rocha", "Ravi Patel"]
-fields = {"reporter": {"type": "string"}, "policy": {"type": ["string", "null"]},
-    "amount": {"type": "number", "description": "claimed repair cost"},
-    "day": {"type": "string", "format": "date"}, "cause": {"enum": ["water", "fire", "theft"]},
-    "lines": {"type": "array", "items": {"type": "object", "properties": {
-        "item": {"type": "string"}, "cost": {"type": "number"}}}}}
-schema = {"type": "object", "title": "Claim", "properties": fields}
-truth = [{"reporter": rng.choice(names), "policy": f"HH-{rng.randrange(1000, 9999)}",
-    "amount": rng.randrange(100, 9000), "day": f"2026-10-{n % 28 + 1:02}",
-    "cause": rng.choice(["water", "fire", "theft"]),
-    "lines": [{"item": "floor", "cost": 100 + n}]} for n in range(60)]
-texts = [{"id": f"claim-{n + 1:02}", "text": f"{r['reporter']}, policy {r['policy']}, claims "
-    f"{r['amount']} for {r['cause']} on {r['day']}: floor {r['lines'][0]['cost']}."}
-    for n, r in enumerate(truth)]
-def said(right, wrong):
-    made = {**right, "lines": [dict(each) for each in right["lines"]]}
-    if rng.random() < wrong: made["amount"] = right["amount"] + 1000
-    if rng.random() < wrong: made["policy"] = None
-    if rng.random() < wrong / 2: made["reporter"] = "Grace Hopper"
-    if rng.random() < wrong / 2: made["cause"] = "fire"
-    if rng.random() < wrong: made["lines"][0]["cost"] += 1
-    return made
-outputs = {name: [said(each, wrong) for each in truth] for name, wrong in
-    [("gpt-6-luna", .1), ("claude-haiku-5-5", .07), ("gemini-3.8-flash", .05), ("llama3.2", .4)]}
-example = [("Grace Hopper, policy HH-1, claims 5 for fire.", {"reporter": "Grace Hopper"})]
-def compared(truth):
-    made = lw.Comparison.from_outputs(schema, texts, outputs, truth)
-    return replace(made, variants=tuple(replace(each, examples=tuple(
-        lw.Variant("x", examples=example).examples)) for each in made.variants))
-"""
-
-REPEATED = f"""{DECIDED}
-runs = {{name: [[said(each, wrong) for each in truth] for _ in range(5)] for name, wrong in
-    [("gpt-6-luna", .1), ("claude-haiku-5-5", .07), ("gemini-3.8-flash", .05), ("llama3.2", .4)]}}
-for run in runs["llama3.2"][2:]: run[2] = None
-lw.Comparison.from_outputs(schema, texts, runs, truth[:40] + [None] * 20, repeats=5).explore()"""
 
 
 @dataclass
@@ -371,6 +339,21 @@ def decided(camera: Camera) -> None:
     camera.shot("charts")
 
 
+def languages(camera: Camera) -> None:
+    """Values from right to left and in wide letters: the grid, one open, a text in both widths."""
+    panel = camera.open(LANGUAGES)
+    panel.locator(".lw-c.differ").first.wait_for()
+    camera.shot()
+    panel.locator(".lw-c.differ").first.click()
+    panel.locator(".lw-detail .lw-ev").wait_for()
+    camera.shot("open-cell")
+    panel.get_by_role("tab", name="Text").click()
+    panel.locator(".lw-prose").wait_for()
+    camera.shot("text")
+    panel.get_by_role("button", name="Fixed width").click()
+    camera.shot("fixed")
+
+
 def kinds(camera: Camera) -> None:
     """Kinds of error by model with the values behind a count, and by field."""
     panel = camera.open(ERRORS)
@@ -551,8 +534,8 @@ def slices(camera: Camera) -> None:
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
     connections, forms, checks, form, presets, sign_in, store, provided, comparison, decided, kinds,
-    outcomes, slices, review, agreement, described, repeats, runs, questions, running, empty,
-    tutorials,
+    outcomes, slices, review, agreement, described, repeats, languages, runs, questions, running,
+    empty, tutorials,
 )  # fmt: skip
 
 

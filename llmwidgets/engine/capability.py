@@ -43,6 +43,34 @@ class ServerFacts:
 
 NOTHING = ServerFacts()
 
+_REMEMBERED = 200
+"""Calls that a server's pace rests on: what it was before counts less and less."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast a model's server answered this process.
+
+    `seconds` are those of the clock for `calls` answers: with several calls at once it is what lies
+    between one answer and the next, and a rest in which nothing was asked does not count.
+    """
+
+    calls: float = 0
+    seconds: float = 0.0
+    last: float = -math.inf
+
+    def count(self, took: float, now: float) -> None:
+        """One more answer, `took` seconds after it was asked for, `now` on the monotonic clock."""
+        self.seconds += max(0.0, min(took, now - self.last))
+        self.calls, self.last = self.calls + 1, now
+        if self.calls > _REMEMBERED:
+            self.calls, self.seconds = self.calls / 2, self.seconds / 2
+
+    @property
+    def each(self) -> float | None:
+        """Seconds of the clock for one answer; None before the second one."""
+        return self.seconds / self.calls if self.calls > 1 else None
+
 
 @dataclass(slots=True, eq=False)
 class ServerRecord:
@@ -56,6 +84,7 @@ class ServerRecord:
     refused: frozenset[str] = frozenset()
     """What the server refuses of how a reply is asked for, whatever the question (`_STREAMING`)."""
     answered_at: float = -math.inf
+    pace: Pace = field(default_factory=Pace)
 
     def learn_from_reply(self, connection: Connection, served: str | None) -> None:
         """Keep the id by which a reply names its model."""

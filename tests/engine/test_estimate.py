@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmwidgets import formatting
+import llmwidgets as lw
+from llmwidgets import formatting, start_demo
 from llmwidgets.connections import Connection
 from llmwidgets.engine import event_loop
+from llmwidgets.engine.capability import Pace
 from llmwidgets.engine.estimate import estimate
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant, count_tokens_in
 from llmwidgets.schemas import read_schema
@@ -95,12 +98,45 @@ def test_tokens_are_counted_by_characters(text, tokens):
     assert count_tokens_in(text) == tokens
 
 
+def test_after_a_run_the_time_is_that_of_its_server():
+    """A fast server of one's own: between seconds and minutes before, a third to thrice after."""
+    texts = [f"INVOICE {number}\nTotal: {number}.50" for number in range(60)]
+    demo = start_demo()[0]
+    asked = {"journal": False, "progress": False}
+    before = lw.estimate(SCHEMA.json, texts, [demo])
+    assert before.seconds_least is not None
+    assert before.seconds_least < before.seconds
+    assert "not been timed yet" in repr(before)
+    lw.compare(SCHEMA.json, texts, [demo], **asked)
+    likely = lw.estimate(SCHEMA.json, texts, [demo])
+    began = time.monotonic()
+    lw.compare(SCHEMA.json, texts, [demo], **asked)
+    took = time.monotonic() - began
+    assert likely.seconds_least is None
+    assert took / 3 <= likely.seconds <= took * 3
+    assert "timed" not in repr(likely)
+
+
+@given(st.lists(st.floats(0.001, 50), min_size=2, max_size=300), st.integers(1, 16))
+def test_a_pace_is_that_of_the_clock(times, at_once):
+    """Calls one after another take their sum; several at once as much less."""
+    alone, together, now = Pace(), Pace(), 0.0
+    for took in times:
+        now += took
+        alone.count(took, now)
+    assert alone.each == pytest.approx(alone.seconds / alone.calls)
+    assert min(times) - 1e-9 <= alone.each <= max(times) + 1e-9
+    for number in range(200):
+        together.count(1.0, 1.0 + number / at_once)
+    assert together.each * 200 <= 200 / at_once + 1
+
+
 def test_it_shows_as_sentences_and_keeps_its_figures():
     found = estimate(plan(LUNA, LLAMA, words="Grüße, Anna Muster\n" * 20))
     said = repr(found)
     assert "Estimate(" not in said
     for part in (
-        f"20 calls, {formatting.duration(found.seconds)}.",
+        f"20 calls, {formatting.time_between(2, found.seconds)} (your own server has not been",
         f"About {formatting.dollars(found.cost)}",
         f"between {formatting.dollars(found.cost_low)} and {formatting.dollars(found.cost_high)}",
         "llama has no known price",

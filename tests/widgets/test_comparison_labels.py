@@ -67,7 +67,7 @@ def test_a_columns_value_becomes_truth_and_everything_follows(page) -> None:
     page.send("labels.set", index=0, path="amount", column=0)
     block = last(page, "changed")["blocks"][0][1]
     assert [cell[0] for cell in row(block, "amount")["c"]] == ["agree", "differ"]
-    assert row(block, "amount")["t"] == ["4180", "value", "taken from A; before: 4810"]
+    assert row(block, "amount")["t"] == ["4180", "value", "taken from A", "4810"]
     assert page.state["result"]["labels"] == 1
     assert shares(page) == {"A": 0.5, "B": 0.25}
     assert page.widget.comparison.texts[0].truth == {"amount": 4180, "cause": "water"}

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from llmwidgets import Comparison, ComparisonPanel, Store
+from tests.pages import clipped
 
 pytestmark = pytest.mark.browser
 
@@ -219,6 +220,7 @@ def test_the_facts_of_a_run_have_room_where_the_page_is_narrow(page, status) -> 
     assert lines <= 2
     ends = "all => all.map((each) => each.getBoundingClientRect().right)"
     assert max(page.page.locator("header .btn").evaluate_all(ends)) <= 640
+    assert clipped(page.page) == []
 
 
 @pytest.mark.parametrize("width", [620, 800, 880, 1000])

@@ -145,7 +145,7 @@ def test_ticks_letters_and_columns_follow_each_other(wire, store: Store) -> None
     assert page.state["setup"]["run"] == "Run 24 calls"
     page.send("setup.tick", ref="demo-quick", on=False)
     assert letters() == {"demo-careful": "A"}
-    page.send("setup.tick_all", label="custom", on=False)
+    page.send("setup.tick_all", label=page.state["setup"]["groups"][0]["label"], on=False)
     assert page.state["setup"]["missing"] == "Tick a model first."
     assert page.state["setup"]["run"] == "Run"
 

@@ -105,6 +105,17 @@ def test_the_kernel_and_the_page_measure_the_grid_by_the_same_numbers(sources) -
         assert abs(guess.truth_chars - measured["truthChars"]) <= 2
 
 
+_ROUNDING = re.compile(r"\.(?:toFixed|toPrecision|toLocaleString)\(")
+
+
+def test_figures_of_a_comparison_are_written_in_one_place() -> None:
+    """What the kernel rounded (formatting.py) the page writes by words.ts alone."""
+    found = (ROOT / "llmwidgets/widgets/javascript/src/comparison").rglob("*.ts*")
+    assert {each.name for each in found if _ROUNDING.search(each.read_text("utf-8"))} == {
+        "words.ts"
+    }
+
+
 FORBIDDEN = ("import ", "import(", "eval(", "new Function", "fetch(", "http://l")
 FIRST_BYTES = 74_000
 

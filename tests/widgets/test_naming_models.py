@@ -169,8 +169,9 @@ def test_it_stands_apart_from_saved_connections_of_its_kind(
     groups = setup(page)["groups"]
     assert [(each["label"], each["title"]) for each in groups] == [
         ("custom", "Custom"), ("groq", "Groq"),
+        ("the demo server", "Demo: rules on this computer, no LLM"),
     ]  # fmt: skip
-    page.send("setup.tick_all", label="custom", on=False)
+    page.send("setup.tick_all", label="the demo server", on=False)
     page.send("setup.name_model", label="groq", model="qwen3")
     assert [ref for ref, _, ticked in rows(page) if ticked] == ["groq/qwen3"]
 

@@ -120,13 +120,13 @@ ROOTS = [
     (comparison_panel.State, "comparison/state.ts", "State"),
     (grid.GridAnswer, "comparison/state.ts", "GridAnswer"),
     (detail_view.DetailState, "comparison/state.ts", "Detail"),
-    (detail_view.TextAnswer, "comparison/state.ts", "TextAnswer"),
-    (detail_view.RequestAnswer, "comparison/state.ts", "RequestAnswer"),
-    (score_view.ScoresState, "comparison/state.ts", "Scores"),
-    (kinds_view.KindsState, "comparison/state.ts", "Kinds"),
-    (kinds_view.KindRowsState, "comparison/state.ts", "KindRows"),
-    (score_view.GroundingState, "comparison/state.ts", "Grounding"),
-    (doubt_view.DoubtState, "comparison/state.ts", "Doubt"),
+    (detail_view.TextAnswer, "comparison/answers.ts", "TextAnswer"),
+    (detail_view.RequestAnswer, "comparison/answers.ts", "RequestAnswer"),
+    (score_view.ScoresState, "comparison/answers.ts", "Scores"),
+    (kinds_view.KindsState, "comparison/answers.ts", "Kinds"),
+    (kinds_view.KindRowsState, "comparison/answers.ts", "KindRows"),
+    (score_view.GroundingState, "comparison/answers.ts", "Grounding"),
+    (doubt_view.DoubtState, "comparison/answers.ts", "Doubt"),
     (runs_view.FlipsState, "comparison/state.ts", "Flips"),
 ]
 
@@ -142,7 +142,7 @@ def test_kernel_and_page_have_the_same_keys(hint: Any, file: str, name: str) -> 
 
 def test_a_key_too_many_on_either_side_is_found() -> None:
     """The comparison itself: it reads inline types, unions, other files, and says where."""
-    path = SOURCES / "comparison" / "state.ts"
+    path = SOURCES / "comparison" / "answers.ts"
     said = list(
         differences(
             "x", score_view.GroundingRow, [(path, "{ absent: string; copied: string; more: Row }")]

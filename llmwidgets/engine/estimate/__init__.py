@@ -12,7 +12,7 @@ from typing import Literal
 
 from llmwidgets.analysis.statistics.intervals import quantile
 from llmwidgets.dialects.types import Usage
-from llmwidgets.engine.capability import record_of
+from llmwidgets.engine.capability import ServerRecord, record_of
 from llmwidgets.engine.estimate.memory import Memory, free_memory, memory_words, needed_memory
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.request_builder import (
@@ -30,6 +30,7 @@ from llmwidgets.formatting import (
     escape_controls,
     format_day,
     join_listed,
+    time_between,
 )
 from llmwidgets.providers.prices import price_changes
 from llmwidgets.report import html
@@ -40,6 +41,8 @@ ASK_BUDGET_ABOVE = 5.0
 
 _SECONDS_A_CALL = 1.5
 _SECONDS_A_TOKEN = 0.012
+_FASTEST_CALL = 0.05
+"""Seconds: a server of one's own can take that, or as long as any other."""
 _SUREST = 0.05
 """However alike the answers that were tried are, the rest can differ by so much."""
 
@@ -65,7 +68,8 @@ class Estimate:
     `price_changes` are sentences on prices that change within 60 days. `token_hosts` give tokens to
     connections that sign in without a key: no text goes there. `memory` is what the run is likely
     to need, and what is free. `counted` has how many of how many texts were counted, where it was
-    not all of them.
+    not all of them. `seconds_least` is how fast it can be where a server of one's own has not been
+    timed yet: then `seconds` is a bound.
     """
 
     calls: int
@@ -82,6 +86,7 @@ class Estimate:
     token_hosts: tuple[str, ...] = ()
     memory: Memory | None = None
     counted: tuple[int, int] | None = None
+    seconds_least: float | None = None
 
     @property
     def cost(self) -> float | None:
@@ -130,7 +135,8 @@ def estimate(
         unpriced=tuple(
             each.variant.label for each, price in zip(sums, low, strict=True) if price is None
         ),
-        seconds=max((each.seconds for each in sums), default=0.0),
+        seconds=_seconds(sums),
+        seconds_least=None if all(each.timed for each in sums) else _seconds(sums, least=True),
         hosts=tuple(dict.fromkeys(variant.connection.host for variant in plan.columns)),
         too_long=tuple(text for each in sums for text in each.too_long),
         tried=sum(each.tried for each in sums),
@@ -143,6 +149,17 @@ def estimate(
         memory=Memory(needed_memory(plan, counted, journal_on_disk=journal_on_disk), free_memory()),
         counted=None if len(texts) == len(plan.texts) else (len(texts), len(plan.texts)),
     )
+
+
+def _seconds(sums: Sequence[_VariantSums], *, least: bool = False) -> float:
+    """The time of a run: servers answer side by side, and what one is asked adds up."""
+    servers: dict[int, float] = {}
+    for each in sums:
+        seconds = each.seconds_least if least else each.seconds
+        known = servers.get(id(each.record), 0.0)
+        timed = each.record.pace.each is not None
+        servers[id(each.record)] = known + seconds if timed else max(known, seconds)
+    return max(servers.values(), default=0.0)
 
 
 def _sum_known(prices: list[float | None]) -> float | None:
@@ -159,7 +176,8 @@ class _VariantSums:
         texts: Sequence[Document],
     ) -> None:  # fmt: skip
         self.variant, self.calls = variant, plan.asked
-        self.learned = record_of(variant.connection, variant.model, variant.target).facts
+        self.record: ServerRecord = record_of(variant.connection, variant.model, variant.target)
+        self.learned = self.record.facts
         self.tried = 0
         self._seconds_a_call: float | None = None
         self.too_long: list[TooLongText] = []
@@ -222,8 +240,24 @@ class _VariantSums:
         return None if price is None else price * calls
 
     @property
+    def timed(self) -> bool:
+        """Whether it is known how fast the server is: by its answers, or as a vendor's."""
+        return (
+            self.record.pace.each is not None
+            or self._seconds_a_call is not None
+            or not egress.is_local(self.variant.connection)
+        )
+
+    @property
+    def seconds_least(self) -> float:
+        """The time if a server of one's own is as fast as can be."""
+        return self.seconds if self.timed else min(self.seconds, self.calls * _FASTEST_CALL)
+
+    @property
     def seconds(self) -> float:
-        """A rough time: variants run in parallel, so the slowest one counts."""
+        """The time by the pace of earlier answers; a rough one without them."""
+        if (pace := self.record.pace.each) is not None:
+            return self.calls * pace
         guess = _SECONDS_A_CALL + _SECONDS_A_TOKEN * self.tokens_out.likely / max(1, self.calls)
         each = guess if self._seconds_a_call is None else self._seconds_a_call
         at_once = egress.first_concurrency(self.variant.connection)
@@ -254,7 +288,7 @@ def estimate_sentences(likely: Estimate) -> tuple[str, ...]:
     head, rest = cost_words(likely)
     hosts = join_listed(likely.hosts)
     sentences = [
-        f"{count(likely.calls, 'call')}, {duration(likely.seconds)}.",
+        f"{count(likely.calls, 'call')}, {time_words(likely)}.",
         f"{head}{f', {rest}' if rest else ''}.",
         f"The texts go to {hosts}, and to no other host." if hosts else "",
         token_words(likely),
@@ -265,6 +299,14 @@ def estimate_sentences(likely: Estimate) -> tuple[str, ...]:
         *likely.price_changes,
     ]
     return tuple(each for each in sentences if each)
+
+
+def time_words(likely: Estimate) -> str:
+    """About how long, or between what where nobody can know yet."""
+    if likely.seconds_least is None:
+        return duration(likely.seconds)
+    between = time_between(likely.seconds_least, likely.seconds)
+    return f"{between} (your own server has not been timed yet)"
 
 
 def token_words(likely: Estimate) -> str:

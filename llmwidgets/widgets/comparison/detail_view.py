@@ -21,6 +21,7 @@ from llmwidgets.comparison.measures.text_result import (
     ground_text,
 )
 from llmwidgets.dialects.requests import curl_command
+from llmwidgets.dialects.sent import Sent, read_sent
 from llmwidgets.dialects.types import AuthHeader, Call
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS
 from llmwidgets.formatting import count, escape_in_place, format_day
@@ -118,6 +119,9 @@ class RequestAnswer(TypedDict):
     mode: str
     line: str
     request: str
+    turns: list[tuple[str, str, str]]
+    schema: str
+    parameters: list[list[str]]
     why: str
     losses: list[str]
     failure: Sentence | None
@@ -246,6 +250,7 @@ def _quote(text: str, start: int, end: int) -> _QuoteState:
     after = _SENTENCE.split(PAGE_BREAK.sub("\n", text[end : end + _QUOTE]))[:2]
     tail = " ".join(part for part in after if part)
     gap = " " if text[:start][-1:].isspace() and lead and not lead[-1:].isspace() else ""
+    tail = f" {tail}" if text[end : end + 1].isspace() and tail and not tail[0].isspace() else tail
     return {
         "before": ("“" if lead == text[:start].strip() else "…") + lead + gap,
         "mark": PAGE_BREAK.sub("\n", text[start:end]),
@@ -302,6 +307,7 @@ def request_view(index: GridIndex, at: int, column: int, repeat: int = 0) -> Req
     extraction = comparison.extraction(CellKey(column, unit.text, repeat))
     request = extraction.request
     sent = {key: request[key] for key in ("headers", "body") if key in request}
+    read = read_sent(request.get("body"))
     view: RequestAnswer = {
         "index": at,
         "column": column,
@@ -310,6 +316,9 @@ def request_view(index: GridIndex, at: int, column: int, repeat: int = 0) -> Req
         "mode": str(extraction.mode or ""),
         "line": f"{request.get('method', '')} {request.get('url', '')}".strip(),
         "request": json.dumps(sent, indent=2, ensure_ascii=False, default=str) if sent else "",
+        "turns": _turns(read),
+        "schema": _indented(read.schema) if read.schema is not None else "",
+        "parameters": [list(each) for each in read.parameters],
         "why": "This comparison was made from outputs, or the call was never made.",
         "losses": [str(loss) for loss in extraction.losses],
         "failure": failure_view(extraction),
@@ -332,6 +341,19 @@ def request_view(index: GridIndex, at: int, column: int, repeat: int = 0) -> Req
         ),
     }
     return spell_out(view)
+
+
+def _turns(sent: Sent) -> list[tuple[str, str, str]]:
+    """Each turn of a request as (role, what it is, words)."""
+    turns, examples = [], 0
+    spoken = [at for at, (role, _) in enumerate(sent.turns) if role != "system"]
+    for at, (role, words) in enumerate(sent.turns):
+        said = ""
+        if role != "system" and at != spoken[-1]:
+            examples += role == "user"
+            said = f"example {examples}" if role == "user" else f"its answer, example {examples}"
+        turns.append((role, said, words))
+    return turns
 
 
 def _schemas_beside(schemas: list[Schema], usual: Schema) -> list[tuple[str, list[str]]]:

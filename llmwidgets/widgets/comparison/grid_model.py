@@ -107,7 +107,8 @@ class GridIndex:
     `grow` reads texts until its time is up, so that the first rows show while the rest is read;
     what it reads is summed up too, so that no text is scored a second time for the scoreboard.
     `changes` counts what was read. Values are read again from the comparison when a row comes into
-    sight. `labels` says where a truth that was made while reading came from, by text and path.
+    sight. `labels` says where a truth that was made while reading came from, and in place of
+    which, by text and path.
     """
 
     def __init__(self, comparison: Comparison, *, live: bool = False) -> None:
@@ -116,7 +117,7 @@ class GridIndex:
         self.total = len(comparison.texts)
         self._names = [text.id.casefold() for text in comparison.texts]
         self._sums: Counter[str] = Counter()
-        self.labels: dict[tuple[int, str], str] = {}
+        self.labels: dict[tuple[int, str], tuple[str, str]] = {}
         self._patterns: dict[str, None] = {}
         self._kept: dict[int, RepeatedText] = {}
         self._scored = Accumulator(comparison)

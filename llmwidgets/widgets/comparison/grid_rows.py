@@ -105,7 +105,10 @@ class DoubtedState(TypedDict):
 
 
 class RowState(TypedDict):
-    """One field of one text: path, name, truth, cells, whether folded away, height in pixels."""
+    """One field of one text: path, name, truth, cells, whether folded away, height in pixels.
+
+    A truth is its words and its kind; if it was made here, where it came from and which it changed.
+    """
 
     p: str
     name: str
@@ -159,7 +162,7 @@ def block_of(index: GridIndex, each: Shown, metrics: Metrics) -> BlockState:
     ]
     for row in rows:
         if origin := index.labels.get((unit.text, row["p"])):
-            row["t"].append(origin)
+            row["t"] += origin
     opened = sum(row["h"] for row in rows if not row["q"])
     if unit.failed and opened < metrics.failed:
         # The failed cell spans the open rows and needs room for its sentence.

@@ -127,8 +127,11 @@ class LabelController:
         if (index := self._result.index) is None:
             return
         places = {text.id: at for at, text in enumerate(index.comparison.texts)}
+        given = dict[tuple[str, str], Any]()
+        for each in index.comparison.label_log:
+            given.setdefault((each.text_id, each.field), each.old)
         index.labels = {
-            (places[each.text_id], each.field): _origin(each)
+            (places[each.text_id], each.field): _origin(each, given[each.text_id, each.field])
             for each in index.comparison.label_log
             if each.text_id in places
         }
@@ -185,12 +188,13 @@ def _read_label(
     )
 
 
-def _origin(made: Correction) -> str:
-    """Where a label came from, and what was there before."""
+def _origin(made: Correction, old: Any) -> tuple[str, str]:
+    """Where a label came from, and the words of the truth that was given; empty without one."""
     sources = {TYPED: "typed here", EMPTY: "set here", "": "corrected"}
     source = sources.get(made.by, f"taken from {made.by}")
-    before = "no label" if made.old is NOTHING else display_value(made.old, "none")
-    return f"{source}; before: {formatting.shorten(before, 80)}"
+    if old is NOTHING:
+        return source, ""
+    return source, formatting.shorten(display_value(old, "none"), 80)
 
 
 _YES = {"yes": True, "true": True, "no": False, "false": False}

@@ -190,7 +190,7 @@ def review_block(index: GridIndex, each: ReviewRow, place: int, metrics: Metrics
         if cell[0] == "failed":
             cell[1] = failure_of(comparison, variant, at)["name"]
     if origin := index.labels.get((at, each.path)):
-        row["t"].append(origin)
+        row["t"] += origin
     if shown.truth is NOTHING:
         row["t"][0] = "no truth yet"
     row["d"] = {

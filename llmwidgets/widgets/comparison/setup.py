@@ -501,8 +501,11 @@ class Setup:
 def group_of(connection: Connection) -> str:
     """The group of the picker that a connection is in.
 
-    One that lists its models or serves any has a group to itself; the others are grouped by kind.
+    One that lists its models or serves any has a group to itself; the others are grouped by kind,
+    and those of the demo stand apart from what is the user's own.
     """
+    if connection.origin == "demo":
+        return "the demo server"
     names_one = connection.provider.model_field is not None and not connection.any_model
     return connection.kind if names_one else connection.label
 

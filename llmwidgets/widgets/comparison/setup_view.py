@@ -15,11 +15,11 @@ from llmwidgets.comparison.texts import file_notes
 from llmwidgets.comparison.variants import reference_of
 from llmwidgets.connections.connection import example_model, named_by, variables_of
 from llmwidgets.engine import request_builder
-from llmwidgets.engine.estimate import ASK_BUDGET_ABOVE, cost_words, token_words
+from llmwidgets.engine.estimate import ASK_BUDGET_ABOVE, cost_words, time_words, token_words
 from llmwidgets.engine.estimate.memory import memory_words
 from llmwidgets.engine.network import egress, retry
 from llmwidgets.errors import LLMWidgetsError, StoreLocked
-from llmwidgets.formatting import count, duration, format_day, format_days_until
+from llmwidgets.formatting import count, format_day, format_days_until
 from llmwidgets.widgets.comparison.column_view import (
     CopyState,
     PlaceState,
@@ -93,10 +93,9 @@ class ModelGroup(TypedDict):
 def _groups(setup: Setup, cost: CostEstimate) -> list[ModelGroup]:
     """The models that can be ticked; connections that name one model are grouped by kind."""
     policy = setup.policy()
-    # Connections that list their models come first, each with a group of its own.
     groups: dict[str, list[Connection]] = {}
     connections = setup.connections()
-    for each in sorted(connections, key=lambda each: each.provider.model_field is not None):
+    for each in sorted(connections, key=_place):
         groups.setdefault(group_of(each), []).append(each)
     views = []
     for label, members in groups.items():
@@ -116,12 +115,17 @@ def _groups(setup: Setup, cost: CostEstimate) -> list[ModelGroup]:
     return views
 
 
+def _place(connection: Connection) -> tuple[bool, bool]:
+    """The user's own come first, and of those the ones that list their models."""
+    return connection.origin == "demo", connection.provider.model_field is not None
+
+
 def _title(label: str, members: Sequence[Connection]) -> str:
     first = members[0]
+    if first.origin == "demo":
+        return "Demo: rules on this computer, no LLM"
     if first.provider.model_field is None and label != first.kind:
         return label
-    if first.provider.model_field is not None and all(each.origin == "demo" for each in members):
-        return "Demo: rules on this computer, no LLM"
     return first.title if first.any_model else first.provider.title
 
 
@@ -494,7 +498,7 @@ def _estimate_view(setup: Setup, cost: CostEstimate, calls: int) -> _EstimateSta
     product = f"{count(columns, 'column')} × {count(texts, 'text')}"
     if setup.options.repeats > 1:
         product += f" × {count(setup.options.repeats, 'repeat')}"
-    lines = [f"{product} = {count(calls, 'call')} · {duration(likely.seconds)}"]
+    lines = [f"{product} = {count(calls, 'call')} · {time_words(likely)}"]
     if setup.shown:
         lines.append(f"{count(setup.shown, 'text')} shown as examples and left out of scoring.")
     if likely.tried:

@@ -131,6 +131,7 @@ class _Point(TypedDict):
     cost: float | None
     p50: float | None
     p95: float | None
+    said: list[str]
 
 
 class ScoresState(_PairsState):
@@ -327,6 +328,8 @@ def _scale(rows: Sequence[Row], band: tuple[float, float] | None) -> tuple[int, 
 def _point(row: Row) -> _Point:
     interval = _interval(row)
     bounded = interval is not None and interval[0] is not None
+    right = f"{row.variant} {formatting.percent(row.accuracy)}"
+    cost = formatting.dollars(row.cost_per_1000)
     return {
         "letter": row.letter,
         "label": row.variant,
@@ -336,6 +339,11 @@ def _point(row: Row) -> _Point:
         "cost": row.cost_per_1000,
         "p50": row.p50_seconds,
         "p95": row.p95_seconds,
+        "said": [
+            f"{right}, {'price unknown' if row.cost_per_1000 is None else cost}"
+            f"{', recommended' if row.wording.recommended else ''}",
+            f"{right}, {formatting.seconds(row.p50_seconds)} s",
+        ],
     }
 
 

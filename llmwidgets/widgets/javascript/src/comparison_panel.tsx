@@ -2,11 +2,11 @@
 
 import { useLayoutEffect, useReducer } from "preact/hooks";
 import { ResultScreen } from "./comparison/results";
-import { type Code, embed, SheetOver, showCode } from "./comparison/sheet";
+import { type Code, embed, showCode } from "./comparison/sheet";
 import type { Detail, GridAnswer, State } from "./comparison/state";
 import { type Answer, openView, useView } from "./comparison/view";
 import { searchKey } from "./panel/page";
-import { createWidget, getPart, type Panel } from "./panel/panel";
+import { createWidget, getPart, type Panel, usePart } from "./panel/panel";
 import { download } from "./panel/parts";
 import "./comparison/comparison.css";
 
@@ -28,6 +28,7 @@ function Comparison({ state }: { state: State }) {
   });
   const run = getPart<RunPart>("run");
   const views = getPart<ViewsPart>("views");
+  const sheet = usePart<ViewsPart>(view.get("sheet", null) ? "views" : "");
   return (
     <>
       {state.screen === "setup" && <run.SetupScreen {...state} />}
@@ -35,7 +36,7 @@ function Comparison({ state }: { state: State }) {
       {state.screen === "running" && <run.RunningScreen {...state} />}
       {state.screen === "results" && <ResultScreen {...state} />}
       {state.screen === "runs" && <views.RunsScreen {...state} />}
-      <SheetOver view={view} />
+      {sheet && <sheet.SheetOver view={view} />}
     </>
   );
 }
@@ -47,7 +48,7 @@ function begin(panel: Panel<State>): void {
   view.hear<GridAnswer & Answer>("grid", (message, buffers) => view.grid?.lay(message, buffers));
   view.hear<GridAnswer & Answer>("blocks", (message) => view.grid?.take(message));
   view.hear<GridAnswer & Answer>("changed", (message) => view.grid?.changed(message as never));
-  view.hear<Detail & Answer>("detail", (message) => view.grid?.detail(message));
+  view.hear<Detail & Answer>("detail", (message) => view.grid?.opened.fill(message));
   view.hear<Answer & { said: string }>("reviewing", ({ said }) => view.set("reviewing", said));
   view.hear<Code>("code", (message) => showCode(view, message));
   view.hear<File>("file", ({ name, mime }, [content]) =>

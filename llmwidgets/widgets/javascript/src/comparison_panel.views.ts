@@ -3,5 +3,8 @@
 import "./comparison/scores/views.css";
 
 export { default as tabs } from "comparison-tabs";
+export { DetailView } from "./comparison/grid/detail";
+export { Labels } from "./comparison/grid/labels";
 export { ReviewFoot, ReviewHead } from "./comparison/grid/review";
 export { RunsScreen } from "./comparison/runs";
+export { SheetOver } from "./comparison/sheet_over";

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CHUNK, Layout, METRICS, measureColumns, scrollInto } from "../src/comparison/grid/layout";
+import {
+  CHUNK,
+  Layout,
+  METRICS,
+  measureColumns,
+  metricsOf,
+  scrollInto,
+} from "../src/comparison/grid/layout";
 import type { Block, Row } from "../src/comparison/state";
 
 function row(p: string, q: 0 | 1 = 0, h = 25): Row {
@@ -129,7 +136,28 @@ test("columns fill the panel, and scroll where they would be too narrow", () => 
   assert.equal(many.width, 163 + 8 * 150);
   assert.equal(many.fixed, many.field);
   const narrow = measureColumns(640, ["amount"], 3, true);
-  assert.deepEqual([narrow.narrow, narrow.field, narrow.failed], [true, 128, 106]);
+  assert.deepEqual([narrow.narrow, narrow.field], [true, 128]);
+  assert.deepEqual([metricsOf(16, true).failed, METRICS.failed], [106, 74]);
+  const large = measureColumns(960, ["amount"], 2, true, 32);
+  assert.ok(large.chars * 2 <= wide.chars);
+});
+
+test("a row takes the height that it has in the page, and what is below moves", () => {
+  const made = layout();
+  const { rows } = made.blocks.get(0)!;
+  made.fit(0, rows[1]!, 73);
+  made.fit(0, rows[2]!, 57);
+  made.measure();
+  assert.deepEqual([...made.tops], [0, 152, 206, 266]);
+  assert.deepEqual(
+    rows.map((each) => made.fits(each)),
+    [false, true, true],
+  );
+  made.unfolded.add(0);
+  made.measure();
+  assert.deepEqual([...made.tops], [0, 209, 263, 323]);
+  made.unfit();
+  assert.ok(!made.fits(rows[1]!));
 });
 
 test("where rows stand by themselves none has the head of its text above it", () => {

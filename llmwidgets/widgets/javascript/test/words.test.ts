@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { FieldScores, Span } from "../src/comparison/answers";
 import { hardest, sortedFields } from "../src/comparison/scores/measures";
-import type { FieldScores, Span } from "../src/comparison/state";
 import { wordsChanged } from "../src/comparison/tabs/request";
-import { trimmed, whole } from "../src/comparison/tabs/scoreboard";
+import { whole } from "../src/comparison/tabs/scoreboard";
 import { cutText } from "../src/comparison/tabs/text";
-import { changed, seenWords } from "../src/comparison/words";
+import { changed, isolate, seenWords, trimmed } from "../src/comparison/words";
 
 test("what differs from the truth is found between what is the same", () => {
   assert.deepEqual(changed("R-2025/0318", "R-2025/0319"), ["R-2025/031", "9", ""]);
@@ -21,6 +21,14 @@ test("the pieces of what differs make the text again", () => {
       if (parts) assert.equal(parts.join(""), text);
     }
   }
+});
+
+test("letters of any script stay whole, and those from the right stay by themselves", () => {
+  assert.deepEqual(changed("नमस्ते दुनिया", "नमस्तु दुनिया"), ["नम", "स्तु", " दुनिया"]);
+  assert.deepEqual(changed("abc 😀 d", "abc 😁 d"), ["abc ", "😁", " d"]);
+  assert.equal(isolate("R-2025"), "R-2025");
+  assert.equal(isolate("شركة 12"), "\u2068شركة 12\u2069");
+  assert.equal(isolate("日本"), "日本");
 });
 
 function span(s: number, e: number, letters: string): Span {

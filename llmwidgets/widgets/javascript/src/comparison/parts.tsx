@@ -196,6 +196,7 @@ export function SearchBox({ name, label, changed }: SearchProps) {
         class=""
         type="search"
         value={words}
+        dir="auto"
         placeholder={label}
         aria-label={label}
         onInput={(e) => set((e.target as HTMLInputElement).value)}

@@ -5,9 +5,10 @@ import { useMessage, usePanel } from "../panel/panel";
 import { Alert, Button, Failed, TextButton } from "../panel/parts";
 import type { Message } from "../panel/protocol";
 import { Tick } from "../panel/tick";
+import type { Interval } from "./answers";
 import { Aside, Head, Letter, Muted, Scroll, Small, Spoken, VariantName } from "./parts";
 import { Line } from "./scores/pairs";
-import type { Change, Compared, Earlier, Flips, Interval, PastRun, Sentence } from "./state";
+import type { Change, Compared, Earlier, Flips, PastRun, Sentence } from "./state";
 
 interface Props {
   earlier: Earlier;
@@ -244,10 +245,12 @@ function Flipped({ flips, close }: { flips: Flips; close: () => void }) {
                 <th scope="row" class="m">
                   {row.text}
                 </th>
-                <td class="m">{row.field}</td>
-                <td>{row.truth}</td>
-                <td>{row.before}</td>
-                <td>
+                <td class="m">
+                  <bdi>{row.field}</bdi>
+                </td>
+                <td dir="auto">{row.truth}</td>
+                <td dir="auto">{row.before}</td>
+                <td dir="auto">
                   <b>{row.now}</b>
                 </td>
                 <td class={row.right ? "tone-ok nw" : "tone-warn nw"}>

@@ -1,7 +1,7 @@
 // What this computer offers: the environment, other tools' files, local servers.
 
 import type { ComponentChildren } from "preact";
-import { useRef } from "preact/hooks";
+import { ModelNaming } from "../panel/naming";
 import { usePanel } from "../panel/panel";
 import { Button, listWords } from "../panel/parts";
 
@@ -113,18 +113,15 @@ function Row({ what, where, children }: RowProps) {
     behind the label. */
 function FoundRow({ each }: { each: Found }) {
   const { send } = usePanel();
-  const input = useRef<HTMLInputElement>(null);
   const { label, title, source, where, asks, example } = each;
-  const add = () => send("found.add", { label, model: input.current?.value.trim() ?? "" });
-  const button = (
-    <Button small onClick={add}>
-      Add as {title}
-    </Button>
-  );
+  const add = (model = "") => send("found.add", { label, model });
+  const words = `Add as ${title}`;
   if (!asks) {
     return (
       <Row what={<code>{source}</code>} where={where}>
-        {button}
+        <Button small onClick={() => add()}>
+          {words}
+        </Button>
       </Row>
     );
   }
@@ -139,22 +136,7 @@ function FoundRow({ each }: { each: Found }) {
   );
   return (
     <Row what={<code>{source}</code>} where={usage}>
-      <input
-        ref={input}
-        class="in m found-model"
-        type="text"
-        aria-label={`The ${asks} for ${title}`}
-        placeholder={example}
-        autocomplete="off"
-        autocapitalize="off"
-        spellcheck={false}
-        onKeyDown={(e) => {
-          if (e.key !== "Enter" || e.isComposing) return;
-          e.preventDefault();
-          add();
-        }}
-      />
-      {button}
+      <ModelNaming class="in m found-model" {...{ asks, title, example, words, add }} />
     </Row>
   );
 }

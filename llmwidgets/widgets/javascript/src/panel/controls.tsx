@@ -48,7 +48,7 @@ export function Control({ as = "input", value, rev = value, inputRef, ...rest }:
       key={rest.id ?? rest["data-focus"]}
       ref={ref}
       class="in"
-      {...(as === "input" ? { type: "text" } : {})}
+      {...(as === "input" ? { type: "text" } : { dir: "auto" })}
       {...(rest as object)}
       onInput={(event) => {
         typed.current = { field: ref.current, place: Acts.place(acts.newest) };

@@ -3,13 +3,15 @@
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { focused } from "../../panel/page";
+import { getPart } from "../../panel/panel";
 import { Icon, TextButton } from "../../panel/parts";
 import type { Block, Repeats, Row } from "../state";
-import { changed, FLAGS, GLYPHS, SPOKEN, stateClass } from "../words";
-import { DetailView } from "./detail";
+import { changed, FLAGS, GLYPHS, isolate, READING, SPOKEN, stateClass } from "../words";
 import type { Grid } from "./grid";
 import type { Line } from "./layout";
 import { DoubtLine, TextName } from "./order";
+
+type ViewsPart = typeof import("../../comparison_panel.views");
 
 interface OfText {
   grid: Grid;
@@ -50,24 +52,28 @@ export function Texts({ grid, shown }: { grid: Grid; shown: [n: number, lines: V
 export function Lines({ grid, n, lines }: OfText & { lines: Line[] }) {
   const { open, blocks } = grid.layout;
   const block = blocks.get(n);
+  const part = getPart<ViewsPart | undefined>("views");
   const below = block && open?.block === n && lines.find(({ row }) => row?.p === open.path);
   return (
     <>
       {lines.map((line) => {
-        const style = `top:${line.top}px;height:${line.height}px`;
+        const style = `top:${line.top}px`;
         if (!block) return <Unread style={style} />;
         if (line.kind === "group") return <Head {...{ grid, n, block, style }} />;
         if (line.kind === "fold") return <FoldLine {...{ grid, n, block, line, style }} />;
         const row = line.row!;
+        const height = grid.layout.fits(row) ? `;height:${line.height}px` : "";
         return (
-          <div key={row.p} class="lw-grow" role="row" style={style}>
+          <div key={row.p} class="lw-grow" role="row" data-line={line.at} style={style + height}>
             <span
               class="lw-cell lw-f m"
               role="rowheader"
               title={row.p}
               {...place(grid, n, line.at, 0)}
             >
-              {row.name}
+              <span class="lw-name" dir="auto">
+                {row.name}
+              </span>
               {row.d && <TextName doubted={row.d} />}
             </span>
             {grid.truth > 0 && <TruthCell {...{ grid, n, line, row }} />}
@@ -78,13 +84,17 @@ export function Lines({ grid, n, lines }: OfText & { lines: Line[] }) {
       {below && (
         <div
           key={`detail ${open!.path} ${open!.col}`}
-          ref={grid.watch}
+          ref={grid.opened.watch}
           class="lw-detail"
           role="row"
           style={`top:${below.top + below.height}px;width:${grid.sight}px`}
         >
           <div role="gridcell" aria-label="Detail">
-            <DetailView grid={grid} row={below.row!} content={open!.content} />
+            {part ? (
+              <part.DetailView grid={grid} row={below.row!} content={open!.content} />
+            ) : (
+              <p class="muted">{READING}</p>
+            )}
           </div>
         </div>
       )}
@@ -111,10 +121,12 @@ const Head = ({ grid, n, block, style }: OfText & { block: Block; style: string 
       class="lw-wide row"
       role="gridcell"
       {...place(grid, n, 0, 0)}
-      aria-label={`Text ${block.id}, ${block.said}. Enter reads the text.`}
+      aria-label={`Text ${isolate(block.id)}, ${block.said}. Enter reads the text.`}
     >
-      <span class="m b">{block.id}</span>
-      <span class="lw-title">{block.title}</span>
+      <bdi class="m b">{block.id}</bdi>
+      <span class="lw-title" dir="auto">
+        {block.title}
+      </span>
       <span class="grow" />
       <span class="muted nw narrow-hide">{block.said}</span>
       <TextButton tabIndex={-1} class="nw" onClick={() => grid.read(n)}>
@@ -148,23 +160,31 @@ function FoldLine({
 }
 
 function TruthCell({ grid, n, line, row }: OfRow) {
-  const [text, kind, made] = row.t;
+  const [text, kind, source, was] = row.t;
+  const made = source && (was ? `changed, was ${isolate(was)}; ${source}` : source);
   const look = kind === "value" ? "" : row.d && kind === "blank" ? " muted" : " none";
   const typing = grid.typing?.block === n && grid.typing.row.p === row.p;
   return (
     <span
       class={`lw-cell lw-t${look}`}
       role="gridcell"
-      title={made ? `${text} (${made})` : text}
-      aria-label={`truth of ${row.name}: ${text}${made ? `, ${made}` : ""}`}
+      title={made ? `${isolate(text)} (${made})` : text}
+      aria-label={`truth of ${isolate(row.name)}: ${isolate(text)}${made ? `, ${made}` : ""}`}
       {...place(grid, n, line.at, 1)}
     >
-      {made && !row.d && (
+      {made && !was && !row.d && (
         <span class="lw-made" aria-hidden="true">
           new
         </span>
       )}
-      <span class="lw-v">{text}</span>
+      <span class="lw-v" dir="auto">
+        {text}
+      </span>
+      {was && (
+        <small>
+          <b>changed</b>, was <bdi>{was}</bdi>
+        </small>
+      )}
       {row.d?.set && <small>{row.d.set}</small>}
       {typing && <Typing grid={grid} name={row.name} />}
     </span>
@@ -184,6 +204,7 @@ function Typing({ grid, name }: { grid: Grid; name: string }) {
       ref={ref}
       class="lw-typing"
       type="text"
+      dir="auto"
       aria-label={`Truth of ${name}`}
       onKeyDown={(e) => {
         e.stopPropagation();
@@ -210,7 +231,7 @@ function variantCell({ grid, n, block, line, row, col }: OfCell): VNode {
         class="lw-cell lw-c failed"
         role="gridcell"
         aria-rowspan={lines.length}
-        style={`height:${last.top + last.height - line.top}px`}
+        style={`grid-column:${1 + grid.truth + col + 1}${grid.layout.fits(row) ? `;height:${last.top + last.height - line.top}px` : ""}`}
         aria-label={`${label}: failed, ${failed.name}. ${failed.said}`}
         title={failed.said}
         {...at}
@@ -231,18 +252,20 @@ function variantCell({ grid, n, block, line, row, col }: OfCell): VNode {
   const [meant, kind] = row.t;
   const parts = state === "differ" && kind === "value" ? changed(meant, text) : null;
   const none = text === "none" || text === "no value" ? " none" : "";
-  const truth = grid.truth && kind !== "blank" ? `, truth ${meant}` : "";
+  const truth = grid.truth && kind !== "blank" ? `, truth ${isolate(meant)}` : "";
   const doubt = row.d?.doubts[col];
-  const where = row.d ? `${row.name} of ${row.d.text}` : row.name;
+  const where = isolate(row.name) + (row.d ? ` of ${isolate(row.d.text)}` : "");
   return (
     <span
       class={`lw-cell lw-c ${stateClass(state)}${none}`}
       role="gridcell"
       title={text}
-      aria-label={`${where}, ${label}: ${text}, ${SPOKEN[state]}${flag ? `, ${FLAGS[flag]}` : ""}${repeats ? often(repeats) : ""}${doubt ? `, ${doubt} % doubt` : ""}${truth}`}
+      aria-label={`${where}, ${isolate(label)}: ${isolate(text)}, ${SPOKEN[state]}${flag ? `, ${FLAGS[flag]}` : ""}${repeats ? often(repeats) : ""}${doubt ? `, ${doubt} % doubt` : ""}${truth}`}
       {...at}
     >
-      <span class="lw-v">{parts ? [parts[0], <ins>{parts[1]}</ins>, parts[2]] : text}</span>
+      <span class="lw-v" dir="auto">
+        {parts ? [parts[0], <ins>{parts[1]}</ins>, parts[2]] : text}
+      </span>
       {flag > 0 && <span class="lw-nit">{FLAGS[flag]}</span>}
       {doubt && <DoubtLine doubt={doubt} of={repeats?.of} />}
       {repeats && !doubt && (

@@ -3,7 +3,7 @@
 import { Button, Failed, Fold } from "../../panel/parts";
 import { Chip, Facts, Letter, Muted, Spoken } from "../parts";
 import type { Detail, Row } from "../state";
-import { GLYPHS, SPOKEN, stateClass } from "../words";
+import { GLYPHS, isolate, READING, SPOKEN, stateClass } from "../words";
 import type { Grid } from "./grid";
 
 interface Props {
@@ -13,18 +13,20 @@ interface Props {
 }
 
 export function DetailView({ grid, row, content }: Props) {
-  if (!content) return <p class="muted">Reading the reply.</p>;
+  if (!content) return <p class="muted">{READING}</p>;
   const { index, path, column, repeat, quote } = content;
   return (
     <div class="lw-ev">
       <div class="stack t">
         <div class="row wrap">
-          <h3 class="m">{content.name}</h3>
+          <h3 class="m">
+            <bdi>{content.name}</bdi>
+          </h3>
           <Muted>{content.description}</Muted>
         </div>
         {content.failure && <Failed {...content.failure} />}
         {quote && (
-          <p class="lw-quote">
+          <p class="lw-quote" dir="auto">
             {quote.before}
             <mark>{quote.mark}</mark>
             {quote.after}
@@ -33,7 +35,9 @@ export function DetailView({ grid, row, content }: Props) {
         {content.absent && <p class="s tone-inv">{content.absent}</p>}
         {content.reply && (
           <Fold class="s" title="The reply as it came">
-            <pre class="lw-code inside">{content.reply}</pre>
+            <pre class="lw-code inside" dir="auto">
+              {content.reply}
+            </pre>
           </Fold>
         )}
         <div class="row wrap">
@@ -63,7 +67,10 @@ export function DetailView({ grid, row, content }: Props) {
             const letter = name.length === 1;
             return [
               letter ? [<Letter>{name}</Letter>, " ", label] : name,
-              [letter ? <b>{value}</b> : value, said && <Muted> {said}</Muted>],
+              [
+                letter ? <b dir="auto">{value}</b> : <bdi>{value}</bdi>,
+                said && <Muted> {said}</Muted>,
+              ],
             ];
           })}
         />
@@ -86,15 +93,17 @@ function Groups({ grid, content: { groups, repeat } }: Omit<Props, "row"> & { co
               <Spoken>{SPOKEN[state]}, </Spoken>
               {` ${times}`}
             </th>
-            <td class={state === "agree" ? undefined : "b"}>{text}</td>
+            <td class={state === "agree" ? undefined : "b"} dir="auto">
+              {text}
+            </td>
             <td>
-              <div class="row lw-repeats" role="group" aria-label={`Repeats with ${text}`}>
+              <div class="row lw-repeats" role="group" aria-label={`Repeats with ${isolate(text)}`}>
                 {repeats.map((each) => (
                   <Chip
                     key={each}
                     on={each === repeat}
                     title={`Repeat ${each + 1}`}
-                    onClick={() => grid.askDetail(grid.layout.open!, each)}
+                    onClick={() => grid.opened.ask(grid.layout.open!, each)}
                   >
                     <Spoken>Repeat </Spoken>
                     {each + 1}

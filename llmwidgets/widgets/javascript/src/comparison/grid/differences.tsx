@@ -24,10 +24,10 @@ export default function Differences({ result }: { result: Result }) {
   const view = useView();
   view.grid ??= new Grid(view);
   const { grid } = view;
-  const { live, read, texts } = result;
+  const { labels, live, read, texts } = result;
   const { answer } = grid;
   const review = view.filter.sort === "review";
-  const part = usePart<ViewsPart>(review ? "views" : "");
+  const part = usePart<ViewsPart>(review || labels ? "views" : "");
   const loud = live || read === texts || (grid.untouched && read >= 4 * (answer?.read ?? Infinity));
   const more = !review && answer && answer.read < read && loud;
   useLayoutEffect(() => {
@@ -60,7 +60,7 @@ export default function Differences({ result }: { result: Result }) {
       <div hidden={Boolean(answer?.empty)} class="lw-hold">
         <GridElement key={result.edition} grid={grid} />
       </div>
-      <Labels result={result} view={view} />
+      {labels > 0 && part && <part.Labels result={result} grid={grid} />}
       <footer>
         {review ? (
           part && <part.ReviewFoot grid={grid} />
@@ -200,15 +200,16 @@ function Filters({ result, view }: Props) {
             </Chip>
           ),
       )}
-      <Grow />
-      <Select
-        class="in s"
-        aria-label="Field"
-        options={[["", "All fields"], ...result.fields.map((each) => [each, each] as const)]}
-        value={filter.field}
-        onPick={(field) => view.narrow({ field })}
-      />
-      <Order view={view} />
+      <span class="row lw-ways">
+        <Select
+          class="in s"
+          aria-label="Field"
+          options={[["", "All fields"], ...result.fields.map((each) => [each, each] as const)]}
+          value={filter.field}
+          onPick={(field) => view.narrow({ field })}
+        />
+        <Order view={view} />
+      </span>
     </search>
   );
 }
@@ -230,29 +231,6 @@ function NoRows({ nothing, view }: { nothing: Nothing; view: View }) {
           ))}
         </div>
       </div>
-    </div>
-  );
-}
-
-/** How many labels were made here, the way back, and the way out. */
-function Labels({ result: { labels, undo }, view }: Props) {
-  if (!labels) return null;
-  const save = (format: string) => view.send("labels.export", { format });
-  return (
-    <div class="lw-bar row wrap lw-labels">
-      <p class="s" role="status">
-        <b>{labels}</b> {labels === 1 ? "label" : "labels"} made here, after the values were seen
-      </p>
-      <Grow />
-      <Button small bare title={`${undo} (Ctrl+Z)`} send="labels.undo">
-        Undo
-      </Button>
-      <Button small bare onClick={() => save("csv")}>
-        Labels as CSV
-      </Button>
-      <Button small bare onClick={() => save("jsonl")}>
-        JSONL
-      </Button>
     </div>
   );
 }

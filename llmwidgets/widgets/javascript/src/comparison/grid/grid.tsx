@@ -9,13 +9,15 @@ import { render, type VNode } from "preact";
 import { focused, focusIn } from "../../panel/page";
 import { type Panel, PanelContext } from "../../panel/panel";
 import { type Buffers, freshName } from "../../panel/protocol";
-import type { Block, Detail, GridAnswer, Row } from "../state";
+import type { Block, GridAnswer } from "../state";
 import type { View } from "../view";
 import { seenWords } from "../words";
 import { Lines, Texts } from "./cells";
 import { type GridAct, gridAct } from "./keys";
-import type { At, Held, Line, Open, Typing } from "./layout";
-import { CHUNK, Layout, METRICS, measureColumns, scrollInto } from "./layout";
+import type { At, Held, Line, Typing } from "./layout";
+import { CHUNK, Layout, METRICS, measureColumns, metricsOf, scrollInto } from "./layout";
+import { fitRows, lineHeight } from "./measuring";
+import { Opened } from "./opened";
 
 /** The turn of the rows that come unasked with a view's first state. */
 const FIRST = "first";
@@ -36,25 +38,32 @@ export class Grid {
   typing: Typing | null = null;
   /** The order of review that is shown, if it has come, and how many of its rows. */
   order: { most: number; order?: number } = { most: 0 };
+  /** The truth that the newest label took the place of. */
+  changedLast: { name: string; was: string } | null = null;
   /** An answer to `ask` is on its way. */
   waits = false;
+  /** The active cell. */
+  at: At = { block: 0, line: 0, col: 2 };
   #root: HTMLElement | null = null;
-  #at: At = { block: 0, line: 0, col: 2 };
   #moved = false;
   #turn = "";
   #stays = false;
   #keep: Held | null = null;
-  /** The detail that a person opened and that is not filled yet. */
-  #opening: Open | null = null;
   #aim: (At & { enter?: boolean }) | null = null;
   #later: (() => void) | null = null;
+  #labelled: { index: number; path: string } | null = null;
   /** What is to be done once the grid stands in the page again. */
   #next: (() => void) | null = null;
   #top = 0;
   #frame = 0;
+  /** Pixels: of a line of text as this browser draws it, and what the newest layout was asked by. */
+  #lineHeight = METRICS.line;
+  #metrics = METRICS;
   #drawn = new Map<number, VNode>();
   readonly #resized = new ResizeObserver(() => this.#fit());
-  readonly #grown = new ResizeObserver(([entry]) => this.#measureDetail(entry!.target));
+
+  /** The detail of one cell. */
+  readonly opened = new Opened(this);
 
   constructor(readonly view: View) {}
 
@@ -86,8 +95,8 @@ export class Grid {
     return this.#root!.lastElementChild as HTMLElement;
   }
 
-  get #line(): Line | undefined {
-    return this.layout.line(this.#at);
+  get line(): Line | undefined {
+    return this.layout.line(this.at);
   }
 
   focus(): void {
@@ -141,8 +150,9 @@ export class Grid {
     this.#stays = stays;
     this.waits = true;
     this.#turn = freshName("lw");
-    const { chars, truthChars, failed } = this.columns;
+    const { chars, truthChars, narrow } = this.columns;
     const { filter } = this.view;
+    this.#metrics = metricsOf(this.#lineHeight, narrow);
     const [type, wanted] =
       filter.sort === "review" ? ["review.lay", this.order] : ["grid.lay", filter];
     this.view.send(type, {
@@ -150,7 +160,7 @@ export class Grid {
       turn: this.#turn,
       chars,
       truth_chars: truthChars,
-      metrics: { ...METRICS, failed },
+      metrics: this.#metrics,
     });
   }
 
@@ -161,6 +171,7 @@ export class Grid {
       this.#result!.fields,
       this.variants.length,
       this.truth > 0,
+      this.#lineHeight,
     );
     const { tracks, field, width: whole } = this.columns;
     style.setProperty("--lw-tracks", tracks);
@@ -170,10 +181,23 @@ export class Grid {
 
   #fit(): void {
     if (!this.#root?.clientWidth) return;
-    const { chars } = this.columns;
+    const { chars, tracks } = this.columns;
     this.#measure();
-    if (Math.abs(chars - this.columns.chars) > NEAR && !this.#coming) this.ask(true);
-    else this.draw();
+    if (tracks !== this.columns.tracks) {
+      this.layout.unfit();
+      this.#drawn.clear();
+    }
+    const near = Math.abs(chars - this.columns.chars) <= NEAR && !this.#grows();
+    if (near || this.#coming) this.draw();
+    else this.ask(true);
+  }
+
+  /** Reckon with larger letters from now on, if they are drawn larger. */
+  #grows(): boolean {
+    const before = this.#lineHeight;
+    const line = (this.#root && lineHeight(this.#canvas)) ?? before;
+    this.#lineHeight = Math.max(before, line);
+    return line > before;
   }
 
   // ---- what the kernel sends ---------------------------------------------------------------------
@@ -193,13 +217,13 @@ export class Grid {
     this.answer = message;
     const { review } = message;
     if (review) this.order.order = review.order;
-    this.layout = Layout.of(buffers[0]!, review !== null);
+    this.layout = Layout.of(buffers[0]!, review !== null, this.#metrics);
     this.#drawn.clear();
-    this.#at = { block: 0, line: 0, col: 1 + this.truth + this.view.column };
+    this.at = { block: 0, line: 0, col: 1 + this.truth + this.view.column };
     this.view.column = 0;
     if (this.#root) this.#root.scrollTop = 0;
     this.#put(message.blocks.map((block, n) => [n, block]));
-    this.#at.line = Math.max(
+    this.at.line = Math.max(
       0,
       this.layout.lines(0).findIndex((line) => line.kind === "row"),
     );
@@ -209,7 +233,7 @@ export class Grid {
     const { aim } = this.view;
     this.view.aim = null;
     if (aim) this.find(aim.id, aim.path);
-    if (Math.abs(message.chars - this.columns.chars) > NEAR) this.ask(true);
+    if (this.#grows() || Math.abs(message.chars - this.columns.chars) > NEAR) this.ask(true);
     requestAnimationFrame(() => this.view.redraw()); // the rows come first, what is around them next
   }
 
@@ -227,40 +251,40 @@ export class Grid {
   /** Texts whose truth or values changed: their rows are drawn anew, everything else stays. */
   changed({ layout, blocks }: { layout: number; blocks: [number, Block][] }): void {
     if (layout !== this.answer?.layout) return;
-    const path = this.#line?.row?.p;
+    const path = this.line?.row?.p;
     const known = blocks.filter(([n]) => this.layout.blocks.has(n));
     const { open } = this.layout;
-    for (const [n, block] of known) if (open?.block === n) this.#readAgain(open, block);
+    for (const [n, block] of known) if (open?.block === n) this.opened.readAgain(open, block);
+    this.#tellChange(known);
     this.#put(known);
-    const line = this.layout.lineOf(this.#at.block, path);
-    if (line >= 0) this.#at.line = line;
+    const line = this.layout.lineOf(this.at.block, path);
+    if (line >= 0) this.at.line = line;
     this.draw();
   }
 
   #put(blocks: [number, Block][]): void {
-    const anchor = this.layout.blockAt(this.#scroll);
-    const into = this.#scroll - this.layout.tops[anchor]!;
     for (const [n, block] of blocks) {
       this.layout.put(n, block);
       this.#drawn.delete(n);
     }
-    this.layout.measure();
-    const top = this.layout.tops[anchor]! + into;
-    if (into <= 0 || top === this.#scroll) return;
-    if (this.#root) this.#canvas.style.height = `${this.layout.height}px`;
+    this.#settle();
+  }
+
+  /** Heights have changed: what is in sight stays where it is. */
+  #settle(): void {
+    const { layout } = this;
+    const anchor = layout.blockAt(this.#scroll);
+    const into = this.#scroll - layout.tops[anchor]!;
+    layout.measure();
+    const top = layout.tops[anchor]! + into;
+    if (into < 0 || top === this.#scroll) return;
+    if (this.#root) this.#canvas.style.height = `${layout.height}px`;
     this.#scrollTo(top);
   }
 
   #scrollTo(top: number): void {
     this.#top = top;
     if (this.#root) this.#root.scrollTop = top;
-  }
-
-  detail(message: Detail): void {
-    const { open, blocks } = this.layout;
-    if (message.path !== open?.path || message.index !== blocks.get(open.block)?.index) return;
-    open.content = message;
-    this.redraw(open.block);
   }
 
   // ---- drawing -----------------------------------------------------------------------------------
@@ -294,6 +318,13 @@ export class Grid {
       </PanelContext.Provider>,
       this.#canvas,
     );
+    const fitted = fitRows(this.#canvas, layout);
+    if (fitted.length) {
+      for (const n of fitted) this.#drawn.delete(n);
+      this.#settle();
+      this.draw(margin);
+      return;
+    }
     for (const chunk of layout.missing(from - CHUNK / 2, to + CHUNK / 2)) {
       this.view.send("grid.blocks", {
         layout: this.answer.layout,
@@ -323,9 +354,9 @@ export class Grid {
     return made;
   }
 
-  redraw(n: number): void {
+  redraw(...texts: number[]): void {
     this.layout.measure();
-    this.#drawn.delete(n);
+    for (const n of texts) this.#drawn.delete(n);
     this.draw();
   }
 
@@ -340,8 +371,8 @@ export class Grid {
   /** Mark the active cell, and say which it is. */
   #point(): void {
     for (const each of this.#canvas.querySelectorAll(".on")) each.classList.remove("on");
-    const col = this.#line?.kind === "row" ? this.#at.col : 0;
-    const cell = this.#cell({ ...this.#at, col }) ?? this.#cell({ ...this.#at, line: 1, col });
+    const col = this.line?.kind === "row" ? this.at.col : 0;
+    const cell = this.#cell({ ...this.at, col }) ?? this.#cell({ ...this.at, line: 1, col });
     if (!cell) return;
     cell.classList.add("on");
     this.#root!.setAttribute("aria-activedescendant", cell.id);
@@ -353,18 +384,17 @@ export class Grid {
   moveTo(change: Partial<At>): void {
     const { layout } = this;
     if (!layout.count) return;
-    const to = { ...this.#at, ...change };
-    this.#at = { ...to, ...layout.clamp(to) };
-    this.#aim = layout.blocks.has(this.#at.block) ? null : { ...to, block: this.#at.block };
+    const to = { ...this.at, ...change };
+    this.at = { ...to, ...layout.clamp(to) };
+    this.#aim = layout.blocks.has(this.at.block) ? null : { ...to, block: this.at.block };
     if (!this.#root) {
       this.#next = () => this.moveTo({});
       return;
     }
-    const { top, height } = this.#line!;
-    this.#see(this.#at.block, top, height);
-    const cell = this.#cell(this.#at);
+    this.see(this.at.block, () => this.line!);
+    const cell = this.#cell(this.at);
     const { width, fixed } = this.columns;
-    if (!cell || width <= this.#root.clientWidth || this.#at.col <= this.truth) return;
+    if (!cell || width <= this.#root.clientWidth || this.at.col <= this.truth) return;
     this.#root.scrollLeft = scrollInto(
       cell.offsetLeft - fixed,
       cell.offsetWidth,
@@ -380,7 +410,7 @@ export class Grid {
     if (!act && !shut) return;
     e.preventDefault();
     this.#moved = true;
-    if (shut) this.#shut();
+    if (shut) this.opened.shut();
     else this.#act(act!);
   };
 
@@ -388,9 +418,9 @@ export class Grid {
     const wide = this.truth + this.variants.length;
     const page = (this.#root!.clientHeight - 60) * (by ?? 0);
     const acts = {
-      step: () => this.moveTo(this.layout.step(this.#at, by!)),
-      page: () => this.moveTo(this.layout.jump(this.#at, page)),
-      column: () => this.moveTo({ col: Math.max(0, Math.min(wide, this.#at.col + by!)) }),
+      step: () => this.moveTo(this.layout.step(this.at, by!)),
+      page: () => this.moveTo(this.layout.jump(this.at, page)),
+      column: () => this.moveTo({ col: Math.max(0, Math.min(wide, this.at.col + by!)) }),
       home: () => this.moveTo({ col: 0 }),
       end: () => this.moveTo({ col: wide }),
       top: () => this.moveTo({ block: 0, line: 0 }),
@@ -410,20 +440,21 @@ export class Grid {
     if (!cell || target.closest("button, a, input")) return;
     const [block, line, col] = cell.dataset.at!.split(" ").map(Number) as [number, number, number];
     const { open } = this.layout;
-    this.#at = { block, line, col };
+    this.at = { block, line, col };
     this.#moved = true;
     this.focus();
-    if (open?.block === block && open.col === col && this.#line?.row?.p === open.path) this.#shut();
+    if (open?.block === block && open.col === col && this.line?.row?.p === open.path)
+      this.opened.shut();
     else this.#enter();
   };
 
   #enter(): void {
-    const { block, col } = this.#at;
-    const line = this.#line;
+    const { block, col } = this.at;
+    const line = this.line;
     if (this.#aim) this.#aim.enter = true;
     else if (line?.kind === "group") this.read(block);
     else if (line?.kind === "fold") this.#fold(block);
-    else if (line) this.#openDetail(block, line.row!, col);
+    else if (line) this.opened.open(block, line.row!, col);
   }
 
   read(n: number): void {
@@ -439,7 +470,7 @@ export class Grid {
     }
     const { unfolded } = this.layout;
     if (!unfolded.delete(n)) unfolded.add(n);
-    this.#at.line = this.layout.lines(n).length - 1; // the fold is the last line of its text
+    this.at.line = this.layout.lines(n).length - 1; // the fold is the last line of its text
     this.redraw(n);
   }
 
@@ -452,61 +483,21 @@ export class Grid {
     }
   }
 
-  // ---- the detail of one cell --------------------------------------------------------------------
-
-  #openDetail(n: number, row: Row, col: number): void {
-    const before = this.layout.open;
-    this.layout.open = { block: n, path: row.p, col, height: 120, content: null };
-    this.#opening = this.layout.open;
-    if (before) this.#drawn.delete(before.block);
-    this.redraw(n);
-    this.askDetail(this.layout.open);
-  }
-
-  /** Ask for the detail that is open, by another of its repeats where one is named. */
-  askDetail(open: Open, repeat = open.repeat): void {
-    open.repeat = repeat;
-    const { index } = this.layout.blocks.get(open.block)!;
-    const column = Math.max(open.col - 1 - this.truth, -1);
-    this.view.send("grid.detail", { index, path: open.path, column, repeat });
-  }
-
-  #readAgain(open: Open, block: Block): void {
-    if (block.rows.some((row) => row.p === open.path)) this.askDetail(open);
-    else this.layout.open = null;
-  }
-
-  /** Follow the height of the detail that is drawn. */
-  watch = (element: HTMLElement | null): void => {
-    this.#grown.disconnect();
-    if (element) this.#grown.observe(element);
-  };
-
-  #measureDetail(element: Element): void {
-    const { open } = this.layout;
-    const height = Math.ceil(element.getBoundingClientRect().height);
-    if (!open || !height) return;
-    if (height !== open.height) {
-      open.height = height;
-      this.redraw(open.block);
-    }
-    if (this.#opening === open && open.content) this.#seeDetail(open);
-  }
-
-  /** Once it is filled: its row and as much of it as there is room for come into sight. */
-  #seeDetail(open: Open): void {
-    this.#opening = null;
-    const line = this.#line;
-    if (this.#at.block !== open.block || line?.row?.p !== open.path) return;
-    this.#see(open.block, line.top, line.height + open.height);
-  }
-
   /** Bring a part of a text into sight, as far as there is room below the heads of the columns. */
-  #see(block: number, top: number, height: number): void {
+  see(block: number, part: () => { top: number; height: number }): void {
     const root = this.#root!;
     const room = root.clientHeight - (root.firstElementChild as HTMLElement).offsetHeight;
-    const place = this.layout.tops[block]! + top;
-    this.#scrollTo(scrollInto(place, Math.min(height, room), this.#scroll, room));
+    const goal = () => {
+      const { top, height } = part();
+      const place = this.layout.tops[block]! + top;
+      return scrollInto(place, Math.min(height, room), this.#scroll, room);
+    };
+    this.#scrollTo(goal());
+    this.draw();
+    // What came into sight can be taller than was reckoned.
+    const again = goal();
+    if (again === this.#scroll) return;
+    this.#scrollTo(again);
     this.draw();
   }
 
@@ -514,21 +505,14 @@ export class Grid {
     return this.#root!.clientWidth;
   }
 
-  #shut(): void {
-    const { block } = this.layout.open!;
-    this.layout.open = null;
-    this.redraw(block);
-    this.focus();
-  }
-
   // ---- where the person is, from one layout to the next ------------------------------------------
 
   #hold(): Held {
-    const index = this.layout.blocks.get(this.#at.block)?.index;
+    const index = this.layout.blocks.get(this.at.block)?.index;
     return {
-      at: { ...this.#at },
+      at: { ...this.at },
       index,
-      path: this.#line?.row?.p,
+      path: this.line?.row?.p,
       open: this.layout.open,
       top: this.#scroll,
     };
@@ -544,7 +528,7 @@ export class Grid {
     }
     this.#moved = true;
     if (same) {
-      this.#at = { ...at, line };
+      this.at = { ...at, line };
       this.layout.open = open ?? null;
       if (open) this.redraw(open.block);
     }
@@ -554,21 +538,34 @@ export class Grid {
 
   // ---- truth that grows --------------------------------------------------------------------------
 
+  /** Of what was labelled last, say which truth it changed; gone with the label. */
+  #tellChange(blocks: [number, Block][]): void {
+    const labelled = this.#labelled;
+    for (const [, { index, rows }] of blocks) {
+      if (index !== labelled?.index) continue;
+      const row = rows.find(({ p }) => p === labelled.path);
+      const was = row?.t[3];
+      this.changedLast = was ? { name: row!.name, was } : null;
+      this.view.redraw();
+    }
+  }
+
   /** Send a label for a row, the active one if none is named; rows by themselves are gone through
       from one to the next. */
-  label(content: object, row = this.#line?.row): void {
-    const block = this.layout.blocks.get(this.#at.block);
+  label(content: object, row = this.line?.row): void {
+    const block = this.layout.blocks.get(this.at.block);
     if (!row || !block || row.name === "all fields") return;
     this.#showTruth();
+    this.#labelled = { index: block.index, path: row.p };
     this.view.send("labels.set", { index: block.index, path: row.p, ...content });
-    if (this.layout.flat) this.moveTo(this.layout.step(this.#at, 1));
+    if (this.layout.flat) this.moveTo(this.layout.step(this.at, 1));
   }
 
   /** The first label brings the column of truth; the grid is laid out anew around its cell. */
   #showTruth(): void {
     if (this.truth) return;
     this.view.labelling = true;
-    this.#at.col += this.#at.col > 0 ? 1 : 0;
+    this.at.col += this.at.col > 0 ? 1 : 0;
     const { at, index, path } = this.#hold();
     this.#keep = { at, index, path };
     this.#drawn.clear();
@@ -577,11 +574,11 @@ export class Grid {
   }
 
   /** A field in the cell of truth: Enter keeps what is typed, Escape leaves it. */
-  typeTruth(row = this.#line?.row): void {
+  typeTruth(row = this.line?.row): void {
     if (!row || row.name === "all fields") return;
     this.#showTruth();
-    this.typing = { block: this.#at.block, row, was: row.t[1] === "value" ? row.t[0] : "" };
-    this.redraw(this.#at.block);
+    this.typing = { block: this.at.block, row, was: row.t[1] === "value" ? row.t[0] : "" };
+    this.redraw(this.at.block);
   }
 
   /** Keep what was typed, or (null) leave it. */

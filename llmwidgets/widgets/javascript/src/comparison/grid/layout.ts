@@ -5,11 +5,18 @@
 
 import type { Block, Detail, Row } from "../state";
 
-/** Heights in pixels, as the kernel reckons with them. */
-export const METRICS = { line: 16, pad: 9, group: 29, fold: 25, failed: 74 };
-const NARROW_FAILED = 106;
+/** Heights in pixels for text in lines of this height, as the kernel reckons with them. */
+export const metricsOf = (line: number, narrow = false) => ({
+  line,
+  pad: 9,
+  group: line + 13,
+  fold: line + 9,
+  failed: (narrow ? 6 : 4) * line + 10,
+});
+/** Before anything is measured: what a browser draws whose letters nobody made larger. */
+export const METRICS = metricsOf(16);
 const NARROW = 760;
-const LETTER = 7.4;
+const LETTER = 7.4 / METRICS.line;
 
 /** How many texts are asked for at once. */
 export const CHUNK = 10;
@@ -24,7 +31,6 @@ export interface Columns {
   fixed: number;
   width: number;
   tracks: string;
-  failed: number;
 }
 
 /** The columns of a panel of this width; `Metrics.guessed` in Python guesses the same. */
@@ -33,8 +39,10 @@ export function measureColumns(
   fields: string[],
   variants: number,
   labelled: boolean,
+  line = METRICS.line,
 ): Columns {
   const narrow = width <= NARROW;
+  const letter = LETTER * line;
   const longest = Math.max(0, ...fields.map((name) => name.length));
   const field = narrow
     ? 128
@@ -45,11 +53,10 @@ export function measureColumns(
     narrow,
     field,
     fixed: field + truth,
-    chars: Math.max(8, Math.floor((each - (narrow ? 24 : 34)) / LETTER)),
-    truthChars: Math.max(8, Math.floor((truth - 17) / LETTER)),
+    chars: Math.max(8, Math.floor((each - (narrow ? 24 : 34)) / letter)),
+    truthChars: Math.max(8, Math.floor((truth - 17) / letter)),
     width: Math.max(width, field + truth + each * variants),
     tracks: `${field}px ${truth ? `${truth}px ` : ""}repeat(${variants},minmax(${each}px,1fr))`,
-    failed: narrow ? NARROW_FAILED : METRICS.failed,
   };
 }
 
@@ -104,19 +111,25 @@ export class Layout {
   open: Open | null = null;
   tops = new Float64Array(1);
   private asked = new Set<number>();
+  private fitted = new WeakSet<Row>();
 
   /** Of a `flat` one each row stands by itself, without the head of its text. */
   constructor(
     private heights = new Uint32Array(0),
     readonly flat = false,
+    private metrics = METRICS,
   ) {
     this.measure();
   }
 
   /** The layout whose heights came in binary. */
-  static of({ buffer, byteOffset, byteLength }: DataView, flat: boolean): Layout {
+  static of(
+    { buffer, byteOffset, byteLength }: DataView,
+    flat: boolean,
+    metrics: typeof METRICS,
+  ): Layout {
     const heights = buffer.slice(byteOffset, byteOffset + byteLength);
-    return new Layout(new Uint32Array(heights as ArrayBuffer), flat);
+    return new Layout(new Uint32Array(heights as ArrayBuffer), flat, metrics);
   }
 
   get count(): number {
@@ -131,6 +144,23 @@ export class Layout {
     this.blocks.set(n, block);
     this.heights[n] = block.h;
     this.asked.add(Math.floor(n / CHUNK));
+  }
+
+  /** Whether a row has the height that its values take in this page. */
+  fits(row: Row): boolean {
+    return this.fitted.has(row);
+  }
+
+  /** Take the height that a row has in the page. */
+  fit(n: number, row: Row, height: number): void {
+    this.fitted.add(row);
+    if (!row.q) this.heights[n]! += height - row.h;
+    row.h = height;
+  }
+
+  /** Columns became wider or narrower: every height is to be measured anew. */
+  unfit(): void {
+    this.fitted = new WeakSet();
   }
 
   /** Where every text begins; to be called when a height has changed. */
@@ -172,12 +202,12 @@ export class Layout {
       top += height;
       if (row && this.open?.block === n && this.open.path === row.p) top += this.open.height;
     };
-    if (!this.flat || !block) add("group", METRICS.group);
+    if (!this.flat || !block) add("group", this.metrics.group);
     if (!block) return lines;
     for (const quiet of this.unfolded.has(n) && block.fold ? [0, 1] : [0]) {
       for (const row of block.rows) if (row.q === quiet) add("row", row.h, row);
     }
-    if (block.fold) add("fold", METRICS.fold);
+    if (block.fold) add("fold", this.metrics.fold);
     return lines;
   }
 

@@ -72,7 +72,7 @@ export function OneSlice({ view }: { view: View }) {
 export const TextName = ({ doubted: { text, rank } }: { doubted: Doubted }) => (
   <small>
     {rank && <span class="lw-rank"> {rank} </span>}
-    {text}
+    <bdi>{text}</bdi>
   </small>
 );
 

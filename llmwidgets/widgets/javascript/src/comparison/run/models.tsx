@@ -1,6 +1,7 @@
 // The models that can be compared, by connection; each ticked one is a column, and may have copies.
 
 import { useRef } from "preact/hooks";
+import { ModelNaming } from "../../panel/naming";
 import { Button, TextButton, useRoving } from "../../panel/parts";
 import { Tick } from "../../panel/tick";
 import { Grow, Letter, Muted, SearchBox, Status } from "../parts";
@@ -91,11 +92,8 @@ function Group({ group, all }: { group: ModelGroup; all: boolean }) {
 /** A connection that serves any model: one is named here, and ticked for this comparison. */
 function NameModel({ ask, title }: { ask: ModelGroup["asks"][number]; title: string }) {
   const view = useView();
-  const input = useRef<HTMLInputElement>(null);
   const { label, asks, example, source } = ask;
-  const add = () => {
-    const field = input.current!;
-    const model = field.value.trim();
+  const add = (model: string, field: HTMLInputElement) => {
     if (model) view.send("setup.name_model", { label, model });
     field.value = "";
     field.focus();
@@ -105,25 +103,12 @@ function NameModel({ ask, title }: { ask: ModelGroup["asks"][number]; title: str
       <span />
       <span class="row wrap lw-wide lw-name">
         <code>{label}/</code>
-        <input
-          ref={input}
+        <ModelNaming
           class="in m s grow"
-          type="text"
-          aria-label={`The ${asks} for ${title}`}
-          placeholder={example}
-          autocomplete="off"
-          autocapitalize="off"
-          spellcheck={false}
           data-focus={`name:${label}`}
-          onKeyDown={(e) => {
-            if (e.key !== "Enter" || e.isComposing) return;
-            e.preventDefault();
-            add();
-          }}
+          words="Add"
+          {...{ asks, title, example, add }}
         />
-        <Button small aria-label={`Add the ${asks} for ${title}`} onClick={add}>
-          Add
-        </Button>
         <span class="lw-note tone-muted">
           <code>{source}</code> serves any {asks}: name one
         </span>

@@ -8,6 +8,7 @@ import type { PanelError } from "../../panel/protocol";
 import { Aside, Grow, Head, Heading, Heads, Labelled, Matters, Muted, Row, Small } from "../parts";
 import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "../state";
 import { useKept, useView } from "../view";
+import { megabytes } from "../words";
 import { Models } from "./models";
 
 const FIELDS_SHOWN = 6;
@@ -152,7 +153,9 @@ function Schema({ schema: { said, fields, edit, losses, hint } }: { schema: Sche
                     </b>,
                   ]}
                 </td>
-                <td class="muted">{description}</td>
+                <td class="muted" dir="auto">
+                  {description}
+                </td>
               </tr>
             ))}
           </tbody>
@@ -218,8 +221,10 @@ function Texts({ texts, error }: { texts: TextsView; error: Sentence | null }) {
       <ul class="lw-texts">
         {texts.first.map(({ id, line }) => (
           <li key={id}>
-            <code class="muted">{id}</code>
-            <span>{line}</span>
+            <code class="muted">
+              <bdi>{id}</bdi>
+            </code>
+            <span dir="auto">{line}</span>
           </li>
         ))}
       </ul>
@@ -245,7 +250,7 @@ const UNREADABLE: Sentence = {
 };
 
 const tooMuch = (count: number, bytes: number): Sentence => ({
-  sentence: `${count === 1 ? "The file has" : "The files have"} ${(bytes / 1e6).toFixed(1)} MB; a page takes up to ${MOST_BYTES / 1e6} MB at once.`,
+  sentence: `${count === 1 ? "The file has" : "The files have"} ${megabytes(bytes)} MB; a page takes up to ${megabytes(MOST_BYTES)} MB at once.`,
   hint: 'Name the file or its folder in code: lw.ComparisonPanel(schema, Path("…")).',
 });
 

@@ -1,6 +1,7 @@
 // Where everything stands in the charts: scales, marks, and labels that do not overlap.
 
-import type { Interval, Point, Range, Scores } from "../state";
+import type { Interval, Point, Range, Scores } from "../answers";
+import { shortNumber } from "../words";
 
 export const CHART = { width: 470, height: 252, left: 48, right: 462, top: 24, bottom: 204 };
 const LETTER = 7.2;
@@ -74,10 +75,6 @@ export function logScale(
   };
 }
 
-export function shortNumber(value: number): string {
-  return value >= 1000 ? value.toLocaleString("en") : String(Number(value.toPrecision(2)));
-}
-
 /** A label that fits beside its point; the whole one is in the scoreboard. */
 export function chartName({ label, recommended }: Point): string {
   const name = label.length > LONGEST_NAME ? `${label.slice(0, LONGEST_NAME - 1)}…` : label;
@@ -90,46 +87,37 @@ function under(words: string, x: number, y = 224): Words {
 
 // ---- against cost --------------------------------------------------------------------------------
 
-/** Priced models on a log scale; free ones and unknown prices in places of their own. */
-export function costPlot({ points, scale }: Scores): Plot {
+/** Priced models on a log scale; free ones and unknown prices in places of their own. Null where no
+    price is known. */
+export function costPlot({ points, scale }: Scores): Plot | null {
   const known = points.filter((each) => each.right !== null);
   const priced = known.filter((each) => each.cost! > 0);
+  if (!priced.length) return null;
   const aside = [
-    ["free", "no cost", 0],
-    ["unknown", "price unknown", null],
-  ]
-    .map(([short, long, cost]) => ({
-      words: String(priced.length ? short : long),
-      some: known.filter((each) => each.cost === cost),
-    }))
-    .filter(({ some }) => some.length);
-  const right = aside.length && priced.length ? CHART.right - 96 * aside.length : CHART.right;
-  const [y, placed, axis, marks] = [yScale(scale), [] as Box[], [] as Words[], [] as Mark[]];
-  if (priced.length) {
-    const log = logScale(
-      priced.map((each) => each.cost!),
-      CHART.left,
-      right - 18,
-    );
-    axis.push(
-      ...log.marks.map((mark) => under(`$${shortNumber(mark)}`, log.x(mark))),
-      under("cost per 1,000 texts, log scale", (CHART.left + right) / 2, 244),
-    );
-    for (const each of priced)
-      marks.push(tallMark(each, log.x(each.cost!), y, placed, right, false));
-  }
+    { words: "free", some: known.filter((each) => each.cost === 0) },
+    { words: "unknown", some: known.filter((each) => each.cost === null) },
+  ].filter(({ some }) => some.length);
+  const right = CHART.right - 96 * aside.length;
+  const [y, placed] = [yScale(scale), [] as Box[]];
+  const log = logScale(
+    priced.map((each) => each.cost!),
+    CHART.left,
+    right - 18,
+  );
+  const axis = [
+    ...log.marks.map((mark) => under(`$${shortNumber(mark)}`, log.x(mark))),
+    under("cost per 1,000 texts, log scale", (CHART.left + right) / 2, 244),
+  ];
+  const marks = priced.map((each) => tallMark(each, log.x(each.cost!), y, placed, right, false));
   aside.forEach(({ words, some }, n) => {
-    const wide = (CHART.right - CHART.left) / aside.length;
-    const from = priced.length ? right + 12 + 96 * n : CHART.left + wide * n;
-    const to = from + (priced.length ? 84 : wide);
-    axis.push(under(words, (from + to) / 2));
-    const bare = some.length > 1 && priced.length > 0;
+    const from = right + 12 + 96 * n;
+    axis.push(under(words, from + 42));
     for (const [m, each] of some.entries()) {
-      const x = from + ((to - from) * (m + 0.5)) / some.length;
-      marks.push(tallMark(each, x, y, placed, to, bare));
+      const x = from + (84 * (m + 0.5)) / some.length;
+      marks.push(tallMark(each, x, y, placed, from + 84, some.length > 1));
     }
   });
-  return { right, aside: priced.length > 0 && aside.length > 0, axis, marks };
+  return { right, aside: aside.length > 0, axis, marks };
 }
 
 /** A box with its interval upright; its name in the first of five spots that is free. */

@@ -2,9 +2,11 @@
 
 import { Select } from "../../panel/controls";
 import { Icon, TextButton } from "../../panel/parts";
+import type { KindRows, Kinds } from "../answers";
 import { Aside, Grow, Heading, Letter, Scroll, Small, Spoken, Waiting } from "../parts";
-import type { KindRows, Kinds, Variant } from "../state";
+import type { Variant } from "../state";
 import { useKept, useView, type View } from "../view";
+import { counted, isolate } from "../words";
 import { useArrows } from "./measures";
 
 /** What is open: all fields, or one; -1 is all models. */
@@ -137,7 +139,7 @@ function ByKind({ kinds: { kinds, of: whole }, variants }: TableProps) {
           <td class="muted narrow-hide">{whole}</td>
           {columns.map((column) => (
             <td class="r n">
-              <b>{of(totals, column).toLocaleString("en")}</b>
+              <b>{counted(of(totals, column))}</b>
             </td>
           ))}
         </tr>
@@ -183,7 +185,7 @@ function ByField({ kinds: { kinds, fields }, variants, column }: TableProps & { 
                 />
               ))}
               <td class="r">
-                <b>{sum(counts.map((each) => of(each, column))).toLocaleString("en")}</b>
+                <b>{counted(sum(counts.map((each) => of(each, column))))}</b>
               </td>
             </tr>
             <Behind kind="" field={path} variants={variants} span={kinds.length + 2} />
@@ -234,7 +236,7 @@ function Count({ count, open, spoken }: { count: number; open: Open; spoken: str
         onClick={() => setOpen(here ? CLOSED : open)}
         onKeyDown={(e) => here && closes(e) && setOpen(CLOSED)}
       >
-        {count.toLocaleString("en")}
+        {counted(count)}
       </button>
     </td>
   );
@@ -313,21 +315,27 @@ function Errors({ open, setOpen, variants }: ErrorsProps) {
         <tbody>
           {rows.map((row) => (
             <tr>
-              <td class="m">{row.id}</td>
-              <td class="m">{row.name}</td>
+              <td class="m">
+                <bdi>{row.id}</bdi>
+              </td>
+              <td class="m">
+                <bdi>{row.name}</bdi>
+              </td>
               {whose && (
                 <td>
                   <Head {...variants[row.column]!} />
                 </td>
               )}
-              <td>{row.truth}</td>
-              <td class="b">{row.value}</td>
+              <td dir="auto">{row.truth}</td>
+              <td class="b" dir="auto">
+                {row.value}
+              </td>
               <td class="narrow-hide">
                 <Passage row={row} />
               </td>
               <td class="r nw">
                 <TextButton
-                  aria-label={`Open the row: ${row.id}, ${row.name}`}
+                  aria-label={`Open the row: ${isolate(row.id)}, ${isolate(row.name)}`}
                   onClick={() => openRow(view, row)}
                 >
                   Open the row
@@ -339,7 +347,7 @@ function Errors({ open, setOpen, variants }: ErrorsProps) {
       </table>
       {more > 0 && (
         <TextButton onClick={() => setOpen({ ...open, most: rows.length + AT_ONCE })}>
-          {more.toLocaleString("en")} more
+          {counted(more)} more
         </TextButton>
       )}
     </>
@@ -350,7 +358,7 @@ function Passage({ row: { quote, absent } }: { row: KindRows["rows"][number] }) 
   return (
     <>
       {quote && (
-        <span>
+        <span class="lw-passage" dir="auto">
           {quote.before}
           <mark>{quote.mark}</mark>
           {quote.after}

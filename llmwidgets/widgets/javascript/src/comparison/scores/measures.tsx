@@ -4,10 +4,12 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { Select } from "../../panel/controls";
 import { focused } from "../../panel/page";
 import { Icon, TextButton } from "../../panel/parts";
+import type { FieldScores, FieldsTable, Figure, Scores } from "../answers";
 import type { Key } from "../grid/keys";
 import { Heading, Letter, Scroll, Spoken } from "../parts";
-import type { Choice, FieldScores, FieldsTable, Figure, Scores } from "../state";
+import type { Choice } from "../state";
 import { useKept, useView, type View } from "../view";
+import { percent, counted as written } from "../words";
 
 const FIELDS_AT_ONCE = 8;
 
@@ -225,7 +227,7 @@ function Share({ figure, least, counted, spoken, open }: ShareProps) {
       </td>
     );
   }
-  const value = share.toFixed(1);
+  const value = percent(share);
   return (
     <td class="r">
       <button
@@ -236,7 +238,7 @@ function Share({ figure, least, counted, spoken, open }: ShareProps) {
         onClick={() => open(share === 100)}
       >
         {share === least ? <b>{value}</b> : value}
-        {counted && <span class="muted lw-of"> n {of.toLocaleString("en")}</span>}
+        {counted && <span class="muted lw-of"> n {written(of)}</span>}
         <span class="lw-tick">
           <i style={`width:${share}%`} />
         </span>

@@ -1,7 +1,7 @@
 // Each two models: how far they are apart, or without truth how far they say the same.
 
+import type { Interval, Pair, Range, Scores } from "../answers";
 import { Heads, Letter, Muted, Scroll, Small, Spoken } from "../parts";
-import type { Interval, Pair, Range, Scores } from "../state";
 import { intervalWords, lineScale } from "./geometry";
 
 interface LineProps {

@@ -1,8 +1,9 @@
 // The doubt of values as it was said beside what was wrong: near the diagonal it can be believed.
 
+import type { Doubt, DoubtBin } from "../answers";
 import { Heading, Small, Status } from "../parts";
-import type { Doubt, DoubtBin } from "../state";
 import { useView } from "../view";
+import { counted } from "../words";
 import { CHART, yScale } from "./geometry";
 
 const MARKS = [0, 20, 40, 60, 80, 100];
@@ -68,7 +69,7 @@ function Curve({ bins }: { bins: DoubtBin[] }) {
             y={CHART.bottom + 36}
             text-anchor="middle"
           >
-            {bin.values.toLocaleString("en")}
+            {counted(bin.values)}
           </text>
         </>
       ))}

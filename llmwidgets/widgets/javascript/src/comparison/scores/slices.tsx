@@ -2,8 +2,8 @@
 
 import { Select } from "../../panel/controls";
 import { TextButton } from "../../panel/parts";
+import type { Scores, SliceRow, Slices } from "../answers";
 import { Heading, Muted, Scroll, Small, VariantName } from "../parts";
-import type { Scores, SliceRow, Slices } from "../state";
 import { useView, type View } from "../view";
 import { lineScale } from "./geometry";
 import { Line } from "./pairs";

@@ -1,5 +1,7 @@
 // Quality against cost and against time: points named directly, unknown prices in a place of their own.
 
+import { Icon } from "../../panel/parts";
+import type { Point, Scores } from "../answers";
 import { Small, Waiting, type Words } from "../parts";
 import {
   CHART,
@@ -13,7 +15,6 @@ import {
 import { AllFields, Stability } from "../scores/measures";
 import { Reliability } from "../scores/reliability";
 import { SliceHead, SlicePictures } from "../scores/slices";
-import type { Point, Scores } from "../state";
 import { Margin, useScores } from "./scoreboard";
 
 export default function Charts() {
@@ -35,10 +36,7 @@ export default function Charts() {
     );
   }
   const timed = timePlot(scores);
-  const cost = (each: Point) =>
-    `${each.label} ${each.right}, ${each.cost === null ? "price unknown" : `$${each.cost}`}${
-      each.recommended ? ", recommended" : ""
-    }`;
+  const priced = costPlot(scores);
   return (
     <>
       {(scores.slicing.columns.length > 0 || scores.slicing.by) && (
@@ -55,12 +53,16 @@ export default function Charts() {
             scores.band && scores.points.some((each) => each.recommended) && "; ✓ recommended",
           ]}
         >
-          <Chart
-            scores={scores}
-            plot={costPlot(scores)}
-            label="Fields right against cost"
-            said={cost}
-          />
+          {priced ? (
+            <Chart
+              scores={scores}
+              plot={priced}
+              label="Fields right against cost"
+              said={(each) => each.said[0]}
+            />
+          ) : (
+            <NoPrice points={scores.points} />
+          )}
         </Titled>
         <Titled
           title="Quality against time"
@@ -71,7 +73,7 @@ export default function Charts() {
               scores={scores}
               plot={timed}
               label="Fields right against seconds"
-              said={(each) => `${each.label} ${each.right}, ${each.p50} s`}
+              said={(each) => each.said[1]}
             />
           ) : (
             <p class="muted">No reply was timed.</p>
@@ -85,6 +87,22 @@ export default function Charts() {
     </>
   );
 }
+
+/** What stands in the place of a chart that would have nothing on its axis. */
+const NoPrice = ({ points }: { points: Point[] }) => (
+  <div class="note">
+    <Icon name="none" tone="none" />
+    <h3>
+      {points.some((each) => each.cost === null)
+        ? "No price is known, so there is no cost to draw."
+        : "These models cost nothing, so there is no cost to draw."}
+    </h3>
+    <p class="muted">
+      Say what a model costs in code: <code class="nw">lw.Variant("…", price=(0.25, 2))</code>, US
+      dollars for a million tokens in and out.
+    </p>
+  </div>
+);
 
 const Titled = ({ title, about, children }: { title: string; about?: Words; children: Words }) => (
   <div class="body stack t">

@@ -1,8 +1,9 @@
 // The exact request of one call, secrets cut, and the reply to it.
 
 import { Button, Failed, Fold } from "../../panel/parts";
-import { Chip, Facts, Grow, Heading, Letter, RepeatChoice, Small, Waiting } from "../parts";
-import type { RequestAnswer, Result, Variant } from "../state";
+import type { RequestAnswer } from "../answers";
+import { Chip, Facts, Grow, Heading, Letter, Muted, RepeatChoice, Small, Waiting } from "../parts";
+import type { Result, Variant } from "../state";
 import { useKept, useView } from "../view";
 import { TextSteps } from "./text";
 
@@ -53,10 +54,16 @@ export default function RequestView({ result }: { result: Result }) {
 function Exchange({ shown }: { shown: RequestAnswer }) {
   const view = useView();
   const { request, losses, failure, reply } = shown;
+  const [json, setJSON] = useKept("request as JSON", false);
   return (
     <div class="cols lw-halves lw-even">
       <div class="body stack t">
         <Heading title="Request" about={shown.mode}>
+          {shown.turns.length > 0 && (
+            <Chip on={json} title="What is sent, to the letter" onClick={() => setJSON(!json)}>
+              As JSON
+            </Chip>
+          )}
           {request && (
             <Button small data-focus="curl" send="result.curl" content={view.request}>
               Copy as curl
@@ -66,7 +73,7 @@ function Exchange({ shown }: { shown: RequestAnswer }) {
         {request ? (
           <>
             <p class="m lw-line">{shown.line}</p>
-            <Code>{request}</Code>
+            {json || !shown.turns.length ? <Code>{request}</Code> : <Turns shown={shown} />}
           </>
         ) : (
           <p class="muted">{shown.why}</p>
@@ -92,8 +99,47 @@ function Exchange({ shown }: { shown: RequestAnswer }) {
   );
 }
 
+/** The request as it is read: who says what, the schema apart, then what else is asked for. */
+function Turns({ shown: { turns, schema, parameters } }: { shown: RequestAnswer }) {
+  return (
+    <div class="stack t">
+      <ol class="stack t lw-turns" aria-label="Messages">
+        {turns.map(([role, said, words]) => (
+          <li class={`lw-turn ${role}`}>
+            <p class="s">
+              <b>{role}</b> <Muted>{said}</Muted>
+            </p>
+            <div class="lw-words" dir="auto" tabIndex={0}>
+              {words}
+            </div>
+          </li>
+        ))}
+      </ol>
+      {schema && (
+        <Fold class="s" title="Schema" about="sent apart from the messages">
+          <div class="inside">
+            <Code>{schema}</Code>
+          </div>
+        </Fold>
+      )}
+      {parameters.length > 0 && (
+        <Fold class="s" title="Parameters" about={parameters.length}>
+          <div class="inside">
+            <Facts
+              rows={parameters.map(([name, value]) => [
+                <code>{name}</code>,
+                <code class="lw-line">{value}</code>,
+              ])}
+            />
+          </div>
+        </Fold>
+      )}
+    </div>
+  );
+}
+
 const Code = ({ children }: { children: string }) => (
-  <pre class="lw-code" tabIndex={0}>
+  <pre class="lw-code" dir="auto" tabIndex={0}>
     {children}
   </pre>
 );
@@ -141,7 +187,7 @@ function Beside({ what, said, shown, variants }: BesideProps & { what: string; s
           said[other]![n]![1] === words ? null : (
             <div key={name}>
               {name && <Small>{name}</Small>}
-              <p class="lw-code lw-diff">
+              <p class="lw-code lw-diff" dir="auto">
                 {wordsChanged(said[before]![n]![1], said[after]![n]![1]).map(([Kind, each]) =>
                   Kind ? <Kind>{each}</Kind> : each,
                 )}

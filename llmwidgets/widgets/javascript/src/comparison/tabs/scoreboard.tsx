@@ -2,6 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { Button, Icon, plural, TextButton } from "../../panel/parts";
+import type { Grounding, Range, ScoreRow, Scores } from "../answers";
 import {
   Matters,
   Muted,
@@ -18,8 +19,8 @@ import { ErrorKinds } from "../scores/kinds";
 import { HardestFields } from "../scores/measures";
 import { Line, Pairs, Shared } from "../scores/pairs";
 import { SliceHead, SliceTable } from "../scores/slices";
-import type { Grounding, Range, ScoreRow, Scores } from "../state";
 import { useKept, useView } from "../view";
+import { trimmed } from "../words";
 
 const LEADING = ["Precision", "Recall", "F1"];
 /** From more models on, the table of fields needs the whole width. */
@@ -451,11 +452,6 @@ function groundedCell({ absent, title, copied, loud }: Grounding["rows"][string]
       {copied && <Under loud={loud}>{copied}</Under>}
     </>
   );
-}
-
-/** A number without a decimal that says nothing. */
-export function trimmed(value: number): string {
-  return String(Number(value.toFixed(1)));
 }
 
 /** Words of a head that stay on one line. */

@@ -2,11 +2,12 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "../../panel/parts";
+import type { Span, TextAnswer, ValueGroup } from "../answers";
 import type { Key } from "../grid/keys";
-import { Aside, Grow, Hints, Letter, RepeatChoice, Small, Status, Waiting } from "../parts";
-import type { Result, Span, TextAnswer, ValueGroup } from "../state";
-import { useView } from "../view";
-import { GLYPHS, stateClass } from "../words";
+import { Aside, Chip, Grow, Hints, Letter, RepeatChoice, Small, Status, Waiting } from "../parts";
+import type { Result } from "../state";
+import { useKept, useView } from "../view";
+import { GLYPHS, isolate, stateClass } from "../words";
 
 type Shown = TextAnswer["fields"][number];
 
@@ -15,6 +16,7 @@ export default function TextView({ result: { repeats, truth, variants } }: { res
   const { index, path: wanted, repeat = 0 } = view.text;
   const fits = (each: TextAnswer) => each.index === index && each.repeat === repeat;
   const shown = view.need<TextAnswer>("text", { index, repeat }, fits);
+  const [fixed, setFixed] = useKept("fixed width", false);
   const ref = useRef<HTMLDivElement>(null);
   const path = wanted ?? shown?.fields[0]?.path ?? null;
   useLayoutEffect(() => {
@@ -49,6 +51,9 @@ export default function TextView({ result: { repeats, truth, variants } }: { res
       <div class="lw-bar row wrap">
         <TextSteps id={shown.id} index={index} total={shown.total} go={go} />
         <RepeatChoice repeats={repeats} on={repeat} pick={turn} />
+        <Chip on={fixed} title="Tables keep their columns" onClick={() => setFixed(!fixed)}>
+          Fixed width
+        </Chip>
         <Grow />
         <span class="row wrap s lw-letters">
           {truth && (
@@ -72,7 +77,7 @@ export default function TextView({ result: { repeats, truth, variants } }: { res
           aria-label={`Text ${shown.id}`}
           data-focus="doc"
         >
-          <Prose shown={shown} path={path} />
+          <Prose shown={shown} path={path} fixed={fixed} />
           {shown.cut && <Small>{shown.cut}</Small>}
         </div>
         <div class="lw-vals" role="listbox" aria-label="Fields" tabIndex={0}>
@@ -124,9 +129,16 @@ export const TextSteps = ({ id, index, total, go }: StepsProps) => (
   </>
 );
 
-function Prose({ shown: { text, spans }, path }: { shown: TextAnswer; path: string | null }) {
+interface ProseProps {
+  shown: TextAnswer;
+  path: string | null;
+  /** Every letter as wide as another, and lines as they are: tables keep their columns. */
+  fixed: boolean;
+}
+
+function Prose({ shown: { text, spans }, path, fixed }: ProseProps) {
   return (
-    <p class="lw-prose">
+    <p class={fixed ? "lw-prose fixed" : "lw-prose"} dir="auto">
       {cutText(text, spans).map(({ words, spans: here, who }) => {
         if (!here.length) return words;
         const on = here.some((each) => each.path === path) ? " on" : "";
@@ -135,11 +147,15 @@ function Prose({ shown: { text, spans }, path }: { shown: TextAnswer; path: stri
           <>
             <span
               class={`lw-sp${on}${differs}`}
-              title={here.map((each) => `${each.name}: ${each.letters}`).join("\n")}
+              title={here.map((each) => `${isolate(each.name)}: ${each.letters}`).join("\n")}
             >
               {words}
             </span>
-            {who && <span class="lw-who">{who}</span>}
+            {who && (
+              <span class="lw-who">
+                <span>{who}</span>
+              </span>
+            )}
           </>
         );
       })}
@@ -157,17 +173,17 @@ function Values({ field, on, pick }: { field: Shown; on: boolean; pick: (path: s
       onClick={() => pick(field.path)}
     >
       <span class="m lw-fname" title={field.path}>
-        {field.name}
+        <bdi>{field.name}</bdi>
       </span>
       <div class="lw-v4">
         {field.groups.map((each) => (
           <>
             <span class="lw-k">{each.letters}</span>
             <span class={`g ${stateClass(each.state)}`}>{GLYPHS[each.state]}</span>
-            <span class={lookOf(each)}>
+            <span class={lookOf(each)} dir="auto">
               {each.text}
               {each.flag && <span class="lw-nit">{each.flag}</span>}
-              {each.page && <span class="s muted">{` ${each.page}`}</span>}
+              {each.page && <bdi class="s muted">{` ${each.page}`}</bdi>}
             </span>
           </>
         ))}
