@@ -1,35 +1,12 @@
-// A sheet over the panel: code to copy, a question. And the way another panel comes inside this one.
+// A sheet over the panel: code to copy, a question. It is a part of its own, loaded at its first use.
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { focusOn } from "../panel/panel";
 import { Button, copied } from "../panel/parts";
 import { Grow, Row, Small } from "./parts";
-import { type Answer, type Sheet, useKept, type View } from "./view";
+import type { Answer, Sheet, View } from "./view";
 
-interface Manager {
-  get_model(id: string): Promise<unknown>;
-  create_view?(model: unknown): Promise<{ el: HTMLElement }>;
-}
-
-/** Another widget inside this one, where the page has a manager of widgets. */
-export async function embed(view: View, message: Answer & { model: string }): Promise<void> {
-  const manager = view.panel.model.widget_manager as Manager | undefined;
-  if (!manager?.create_view) {
-    openSheet(view, {
-      title: "Connections",
-      from: "connections",
-      text: "lw.ConnectionPanel()",
-      said: "Run this in a cell; what is connected there appears here.",
-      own: view.panel.answers(message),
-    });
-    return;
-  }
-  const { el } = await manager.create_view(await manager.get_model(message.model));
-  view.set("embedded", el);
-  if (view.panel.answers(message)) focusOn(view.panel, "embedded");
-}
-
-export function openSheet(view: View, sheet: Sheet): void {
+function openSheet(view: View, sheet: Sheet): void {
   view.set("sheet", sheet);
 }
 
@@ -75,20 +52,18 @@ export async function showCode(view: View, message: Code): Promise<void> {
   });
 }
 
-export function SheetOver({ view }: { view: View }) {
-  const [sheet, keep] = useKept<Sheet | null>("sheet", null);
+export function SheetOver({ view, sheet }: { view: View; sheet: Sheet }) {
   const ref = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
-    if (!sheet?.own) return;
+    if (!sheet.own) return;
     const target = ref.current!.querySelector<HTMLTextAreaElement>("textarea, .btn:not(.bare)");
     target!.focus();
     target!.select?.();
     target!.scrollTop = 0; // the code is read from its beginning
   }, [sheet]);
-  if (!sheet) return null;
   const { title, from, said, text, actions, others } = sheet;
   const close = () => {
-    keep(null);
+    view.set("sheet", null);
     focusOn(view.panel, from);
   };
   return (

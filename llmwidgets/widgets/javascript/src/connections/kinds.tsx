@@ -61,6 +61,7 @@ interface RowProps {
 
 function Row({ kind, row, name, sub }: RowProps) {
   const open = useOpen(kind);
+  const icon = usePanel().loss ? "none" : row.icon;
   return (
     <li>
       <button
@@ -69,7 +70,7 @@ function Row({ kind, row, name, sub }: RowProps) {
         onClick={open(row.label)}
         aria-current={row.selected ? "true" : undefined}
       >
-        <Icon name={row.icon} tone={row.icon} />
+        <Icon name={icon} tone={icon} />
         <span class="name">{name}</span>
         <span class="spoken">, {TELL[row.icon]}</span>
         {row.fact && <span class="n">{row.fact}</span>}

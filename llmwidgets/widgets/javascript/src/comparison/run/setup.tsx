@@ -1,13 +1,14 @@
 // Before the run: what is asked of whom, what it costs, where it stops.
 
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { Control, FileButton } from "../../panel/controls";
 import { inHand } from "../../panel/page";
 import { Alert, Button, Failed, Fold, TextButton } from "../../panel/parts";
 import type { PanelError } from "../../panel/protocol";
-import { Aside, Grow, Head, Heading, Heads, Labelled, Matters, Muted, Row, Small } from "../parts";
+import { Aside, Head, Heading, Heads, Labelled, Matters, Muted, Row, Small } from "../parts";
 import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "../state";
 import { useKept, useView } from "../view";
+import { Embedded } from "./embedded";
 import { Models } from "./models";
 
 const FIELDS_SHOWN = 6;
@@ -94,29 +95,6 @@ function NoModels({ sentence, hint }: Sentence) {
         </Button>
       </Row>
     </div>
-  );
-}
-
-/** The connection panel, inside this one. */
-function Embedded() {
-  const [inside, keep] = useKept<HTMLElement | null>("embedded", null);
-  const place = useRef<HTMLDivElement>(null);
-  useLayoutEffect(() => {
-    if (inside) place.current!.append(inside);
-  }, [inside]);
-  return (
-    inside && (
-      <div class="lw-embed">
-        <div class="row">
-          <Aside>What is connected here can be ticked below.</Aside>
-          <Grow />
-          <Button small data-focus="embedded" onClick={() => keep(null)}>
-            Done
-          </Button>
-        </div>
-        <div ref={place} />
-      </div>
-    )
   );
 }
 
