@@ -2,7 +2,8 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { Button, copied, Failed, Fold, Note, plural, Table, Tag, TextButton } from "../panel/parts";
+import { Button, copied, Failed, Fold, Note, plural, Tag, TextButton } from "../panel/parts";
+import { Table } from "../panel/table";
 import { Choice } from "../panel/tick";
 import type { FormState, ModelRow, ModeState, ReportState, RequestState } from "./state";
 

@@ -1,7 +1,8 @@
 // Before the run: what is asked of whom, what it costs, where it stops.
 
 import { useRef } from "preact/hooks";
-import { Control, FileButton } from "../../panel/controls";
+import { Control } from "../../panel/controls";
+import { FileButton } from "../../panel/file";
 import { inHand } from "../../panel/page";
 import { Alert, Button, Failed, Fold, TextButton } from "../../panel/parts";
 import type { PanelError } from "../../panel/protocol";
