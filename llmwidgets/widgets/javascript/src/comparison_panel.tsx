@@ -68,6 +68,6 @@ export default createWidget<State>("Comparison", Comparison, {
   kept: ({ screen }) =>
     screen === "setup" || screen === "fields"
       ? "what was chosen here and not run is gone"
-      : "replies that came are in the journal and are not paid for twice; labels that were not saved are gone",
+      : "replies in the journal are not paid for twice; labels not saved are gone",
   needs: ({ screen }) => ({ results: "", runs: "views" })[screen as string] ?? "run",
 });

@@ -16,6 +16,7 @@ interface Kernel {
   disposed?: Signal<unknown>;
   statusChanged?: Signal<string>;
   connectionStatusChanged?: Signal<string>;
+  reconnect?(): Promise<unknown>;
   iopubMessage?: Signal<{ header: { session: string }; content: { execution_state?: string } }>;
 }
 
@@ -27,8 +28,8 @@ const ENDS: Record<string, Loss> = {
   dead: "ended",
   terminating: "ended",
 };
-/** A connection that breaks and is there again at once is nobody's concern. */
-const SILENT_MS = 2000;
+/** JupyterLab gives up after some tries; a server may be away for longer. */
+const AGAIN_MS = 30_000;
 /** Each process of a kernel has a session of its own: behind a silence it may be another one. */
 const OWN = /busy|idle/;
 
@@ -47,8 +48,9 @@ export function watchKernel(model: WidgetModel, hear: (loss: Loss) => void): () 
   follow(kernel?.disposed, () => hear("ended"));
   follow(kernel?.connectionStatusChanged, (status) => {
     clearTimeout(timer);
-    if (status === "connected") hear("");
-    else timer = window.setTimeout(hear, SILENT_MS, "silent");
+    hear(status === "connected" ? "" : "silent");
+    if (status === "disconnected")
+      timer = window.setTimeout(() => kernel?.reconnect?.().catch(() => {}), AGAIN_MS);
   });
   follow(kernel?.iopubMessage, ({ header, content }) => {
     if (!OWN.test(content.execution_state ?? "")) return;

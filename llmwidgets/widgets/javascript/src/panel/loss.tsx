@@ -20,7 +20,7 @@ interface Props {
 export function LossNote({ loss, kept, typed }: Props) {
   const silent = loss === "silent";
   const text = silent
-    ? "What is typed stays. This panel goes on by itself when the server answers again."
+    ? "What is typed stays; this panel goes on by itself when it answers again."
     : `Run this cell again: ${kept}.`;
   return (
     <div class="lw-loss" role="alert">
@@ -29,7 +29,7 @@ export function LossNote({ loss, kept, typed }: Props) {
         <p>
           <span class="b">{TITLES[loss]}</span> {text}
         </p>
-        {typed && <p>A secret that was typed here was not sent: its field is emptied.</p>}
+        {typed && <p>A secret typed here was not sent: its field is emptied.</p>}
       </div>
     </div>
   );

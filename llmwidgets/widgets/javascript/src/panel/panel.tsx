@@ -61,6 +61,9 @@ interface Options<S extends PanelState> {
   kept?(state: S): string;
 }
 
+/** A connection that breaks and is there again at once is nobody's concern; but what is typed meanwhile
+    is not sent. */
+const SILENT_MS = 2000;
 const PERSONAL = ["pointerdown", "keydown", "click", "input", "change", "paste", "drop"];
 const parts = new Map<string, Part>();
 const open = new Map<Panel, Options<PanelState>>();
@@ -178,7 +181,7 @@ function keepKeys(root: HTMLElement): void {
   root.dataset.lmSuppressShortcuts = "true";
 }
 
-function makeRoot(label: string, isLost: () => boolean): HTMLElement {
+function makeRoot(label: string, isDead: (event: Event) => boolean): HTMLElement {
   const root = document.createElement("section");
   root.className = `lw ${OWN}`;
   root.tabIndex = -1;
@@ -188,7 +191,7 @@ function makeRoot(label: string, isLost: () => boolean): HTMLElement {
     root.addEventListener(
       kind,
       (event) => {
-        if (drawing.now || isLost()) event.stopImmediatePropagation();
+        if (drawing.now || isDead(event)) event.stopImmediatePropagation();
         else if (PERSONAL.includes(kind)) acts.begin();
       },
       true,
@@ -207,11 +210,22 @@ export function createWidget<S extends PanelState>(
 ) {
   return {
     render({ model: own, el, load }: View): () => void {
-      const root = makeRoot(label, () => panel.loss !== "");
+      const root = makeRoot(
+        label,
+        ({ type }) => panel.loss !== "" || (waiting && type === "change"),
+      );
       const listeners = new Map<string, Set<(message: never, buffers: Buffers) => void>>();
       let typed = false;
+      let timer = 0;
+      let waiting = false;
       let left: HTMLElement | null = null;
       const gone = () => panel.loss !== "" && panel.loss !== "silent";
+      const hearLoss = (loss: Loss) => {
+        clearTimeout(timer);
+        waiting = loss === "silent";
+        if (waiting) timer = window.setTimeout(lose, SILENT_MS, loss);
+        else lose(loss);
+      };
       const lose = (loss: Loss) => {
         if (loss === panel.loss || (gone() && loss !== "died")) return;
         const back = panel.loss === "silent" && !loss;
@@ -299,10 +313,11 @@ export function createWidget<S extends PanelState>(
       open.set(panel as unknown as Panel, opts as Options<PanelState>);
       opts.begin?.(panel);
       model.on("msg:custom", hear);
-      const leave = watchKernel(model, lose);
+      const leave = watchKernel(model, hearLoss);
       panel.send("hello");
       return () => {
         leave();
+        clearTimeout(timer);
         model.off("msg:custom", hear);
         open.delete(panel as unknown as Panel);
         render(null, root);
