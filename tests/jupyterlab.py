@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -230,6 +231,35 @@ class LabPage:
             page.set_viewport_size({"width": page.viewport_size["width"], "height": tall})
         path.parent.mkdir(parents=True, exist_ok=True)
         panel.screenshot(path=str(path), animations="disabled")
+
+
+class CutConnection:
+    """What joins a page to its kernels, to be cut and mended; made before a notebook is opened."""
+
+    def __init__(self, page: LabPage) -> None:
+        self._page, self._away, self._open = page, False, []  # type: ignore[var-annotated]
+        page.browser_page.route_web_socket(re.compile("/channels"), self._meet)
+
+    def _meet(self, websocket: Any) -> None:
+        if self._away:
+            websocket.close()
+        else:
+            websocket.connect_to_server()
+            self._open.append(websocket)
+
+    def cut(self) -> None:
+        """Cut what is open, and let nothing be opened."""
+        self._away = True
+        for each in self._open:
+            each.close()
+        self._open.clear()
+
+    def mend(self) -> None:
+        """Let the page open it again, and have it try now."""
+        self._away = False
+        self._page.browser_page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.reconnect()"
+        )
 
 
 @pytest.fixture(scope="session")

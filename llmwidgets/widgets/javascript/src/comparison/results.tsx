@@ -22,7 +22,8 @@ export function ResultScreen({ result, again, runs, error }: Props) {
   const tab = view.tab;
   const first = tab === "differences";
   const views = usePart<ViewsPart>(first ? "" : "views");
-  const Open = first ? Differences : views?.tabs[tab];
+  const lost = view.panel.loss && !views; // the view will not come any more
+  const Open = first || lost ? Differences : views?.tabs[tab];
   return (
     <>
       <header>

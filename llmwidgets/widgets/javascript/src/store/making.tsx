@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useState } from "preact/hooks";
 import { give } from "../panel/page";
 import { focusOn, usePanel } from "../panel/panel";
-import { Button, copied, listWords, Note } from "../panel/parts";
+import { Button, copied, Link, listWords, Note } from "../panel/parts";
 import { canSeal, inOrder, sendSecret } from "../panel/sealing";
 import { Choice } from "../panel/tick";
 import { GateField, lastSaid, type OfStore, RememberTick, remembered, typed } from "./fields";
@@ -22,7 +22,8 @@ export function CreateHead({ store }: OfStore) {
       <h2>Create the store for {store.organization}</h2>
       <span class="grow" />
       <span class="s muted narrow-hide">
-        Keys are encrypted on disk. The file also opens with the <code>age</code> tool.
+        Keys are encrypted on disk, in the form of <Link url="https://age-encryption.org">age</Link>
+        , a free tool that opens the file too.
       </span>
     </header>
   );
@@ -179,7 +180,7 @@ function ProposedWords({ shown, given, bits, other, ...props }: ProposedProps) {
           Type my own
         </Button>
         <span class="grow" />
-        <span class="s muted">six made-up words, about {bits} bits</span>
+        <span class="s muted">six words of 2,048, {bits} bits</span>
       </div>
       <GateField
         key="words"
