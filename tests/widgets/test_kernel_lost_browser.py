@@ -81,7 +81,7 @@ def test_a_restart_is_said_in_every_tab_and_run_all_brings_all_back(
 
     page.run_all()
     connections.get_by_text("Unlocked by passphrase").wait_for()
-    expect(connections.get_by_role("button", name="OpenAI")).to_be_visible()
+    expect(connections.get_by_role("button", name="OpenAI").first).to_be_visible()
     expect(page.output(1).get_by_role("grid", name="Differences")).to_be_visible()
     expect(page.browser_page.locator(".lw-loss")).to_have_count(0)
 
@@ -93,7 +93,7 @@ def test_a_server_that_is_away_is_said_and_what_is_typed_stays(lab, fresh_page) 
     lab.notebook("away.ipynb", [MEMORY])
     page.open("away.ipynb").run_all()
     panel = page.output()
-    panel.get_by_role("button", name="OpenAI").click()
+    panel.get_by_role("button", name="OpenAI").first.click()
     field = panel.get_by_label("API key")
     field.press_sequentially(KEY)
     connection.cut()

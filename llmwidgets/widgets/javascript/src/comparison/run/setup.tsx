@@ -28,8 +28,10 @@ interface Props {
 
 export function SetupScreen({ setup, back, runs, error }: Props) {
   const view = useView();
-  const { problems, empty, schema, texts, options } = setup;
+  const { empty, schema, texts, options } = setup;
   const budget = view.panel.root.querySelector<HTMLInputElement>("[data-focus=budget]");
+  const problems = setup.problems.filter(({ where }) => where !== "store");
+  const locked = setup.problems.find(({ where }) => where === "store");
   const ofTexts = OF_TEXTS.includes(error?.of ?? "");
   return (
     <>
@@ -66,6 +68,7 @@ export function SetupScreen({ setup, back, runs, error }: Props) {
           ))}
         </div>
       )}
+      {locked && <Locked {...locked} />}
       <Embedded />
       <div class="cols lw-setup">
         {empty ? <NoModels {...empty} /> : <Models setup={setup} />}
@@ -77,6 +80,23 @@ export function SetupScreen({ setup, back, runs, error }: Props) {
       </div>
       {(!empty || inHand(budget)) && <Foot setup={setup} />}
     </>
+  );
+}
+
+/** A store that is locked is nothing wrong: what is connected without it works. */
+function Locked({ sentence, hint, action }: Setup["problems"][number]) {
+  const view = useView();
+  return (
+    <div class="lw-bar lw-parts" role="note">
+      <p class="s grow">
+        {sentence} <Muted>{hint}</Muted>
+      </p>
+      {action && (
+        <Button small onClick={() => view.send(action.type, action.content)}>
+          {action.label}
+        </Button>
+      )}
+    </div>
   );
 }
 
