@@ -172,6 +172,12 @@ class LabPage:
             code,
         )
 
+    def restart_kernel(self) -> None:
+        """Restart the kernel of the notebook that is open."""
+        self.browser_page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+        )
+
     def end_kernels(self) -> None:
         """End every kernel of the server: what is opened next has none."""
         address = f"{self.lab.url}/api/sessions"

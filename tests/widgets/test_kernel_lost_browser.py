@@ -69,9 +69,7 @@ def test_a_restart_is_said_in_every_tab_and_run_all_brings_all_back(
     field = connections.get_by_label("API key")
     field.press_sequentially(KEY)
 
-    page.browser_page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-    )
+    page.restart_kernel()
     for tab in (page, other_tab):
         first, second = lost(tab)
         expect(first.get_by_role("alert")).to_contain_text("saved connections are safe")

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { NameRow, Select } from "../panel/controls";
+import { FileButton } from "../panel/file";
 import { give } from "../panel/page";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, copied, listWords, Note, plural } from "../panel/parts";
@@ -412,24 +413,43 @@ function ExportPart({ settings }: Settings) {
 
 function ImportPart({ settings }: Settings) {
   const panel = usePanel();
+  /** One of the computer before which the person sits; else one is named where the kernel runs. */
+  const [file, setFile] = useState<File | null>(null);
   const send = () => {
     sendSecret(panel.model, typed(panel, "import"), "import");
-    inOrder(panel.model, () =>
-      panel.send("settings.preview", { path: typed(panel, "import-path").value }),
-    );
+    inOrder(panel.model, async () => {
+      const path = file?.name ?? typed(panel, "import-path").value;
+      panel.send("settings.preview", { path }, file ? [await file.arrayBuffer()] : []);
+    });
   };
   return (
     <>
       <div class="fields">
-        <PlainField
-          name="import-path"
-          label="Exported file"
-          placeholder="~/connections-to-go.age"
-        />
+        {file ? (
+          <div class="field">
+            <span class="label">Exported file</span>
+            <div class="in ro">
+              <span class="grow">{file.name}</span>
+              <Button bare small class="within" onClick={() => setFile(null)}>
+                Clear
+              </Button>
+            </div>
+          </div>
+        ) : (
+          <PlainField
+            name="import-path"
+            label="Exported file, where the kernel runs"
+            placeholder="~/connections-to-go.age"
+          />
+        )}
         <GateField name="import" label="Its passphrase, if it has one" onEnter={send} optional />
       </div>
-      <div class="row">
+      <div class="row wrap">
         <Button onClick={send}>{label(settings, "import", "Look into it", "Opening…")}</Button>
+        <FileButton accept=".age" take={([chosen]) => chosen && setFile(chosen)}>
+          Choose file
+        </FileButton>
+        <span class="s muted">of this computer; it is sealed, and read only by the kernel</span>
       </div>
       <LastStep settings={settings} part="import" />
       {settings.preview && <Preview preview={settings.preview} />}
