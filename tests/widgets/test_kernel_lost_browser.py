@@ -25,7 +25,7 @@ else:
     store = lw.Store.create("acme", path=FOLDER, passphrase=PASSPHRASE)
     store.save(lw.Connection("openai", api_key="sk-proj-made-up-0000-81fc"))
 lw.ConnectionPanel(store)"""
-COMPARISON = """outputs = {"A": [dict(each) for each in invoices.truth]}
+COMPARISON = """outputs = {"A": [{**each, "number": "another"} for each in invoices.truth]}
 lw.Comparison.from_outputs(invoices.Schema, invoices.texts, outputs, invoices.truth).explore()"""
 MEMORY = "import llmwidgets as lw\nlw.ConnectionPanel(lw.Store.in_memory())"
 
@@ -100,8 +100,9 @@ def test_a_server_that_is_away_is_said_and_what_is_typed_stays(lab, fresh_page) 
     connection.mend()
     expect(panel.locator(".lw-loss")).to_have_count(0)
     expect(field).to_be_focused()
+    field.press_sequentially("0")
     field.press("Tab")
-    panel.get_by_text("Received, ends in 3fQz, not saved yet").wait_for()
+    panel.get_by_text("Received, ends in fQz0, not saved yet").wait_for()
 
     page.browser_page.evaluate(
         "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"

@@ -20,6 +20,9 @@ const IDLE = [
   ["0", "never by itself"],
 ] as const;
 const ACTION = { text: "Action", right: true };
+/** More than a notebook server takes in one message would end the connection to it. */
+const MOST_BYTES = 2_000_000;
+const FILE_HELP = "of this computer; it goes to the kernel as it is, sealed";
 const NEW = "\u0000new";
 
 type Settings = { settings: SettingsState };
@@ -415,6 +418,13 @@ function ImportPart({ settings }: Settings) {
   const panel = usePanel();
   /** One of the computer before which the person sits; else one is named where the kernel runs. */
   const [file, setFile] = useState<File | null>(null);
+  const [said, setSaid] = useState(FILE_HELP);
+  const take = (chosen: File | undefined) => {
+    if (!chosen) return;
+    const small = chosen.size <= MOST_BYTES;
+    setSaid(small ? FILE_HELP : `${chosen.name} is larger than 2 MB: no export of a store is.`);
+    if (small) setFile(chosen);
+  };
   const send = () => {
     sendSecret(panel.model, typed(panel, "import"), "import");
     inOrder(panel.model, async () => {
@@ -446,10 +456,12 @@ function ImportPart({ settings }: Settings) {
       </div>
       <div class="row wrap">
         <Button onClick={send}>{label(settings, "import", "Look into it", "Opening…")}</Button>
-        <FileButton accept=".age" take={([chosen]) => chosen && setFile(chosen)}>
+        <FileButton accept=".age" take={([chosen]) => take(chosen)}>
           Choose file
         </FileButton>
-        <span class="s muted">of this computer; it is sealed, and read only by the kernel</span>
+        <span class="s muted" role="status">
+          {said}
+        </span>
       </div>
       <LastStep settings={settings} part="import" />
       {settings.preview && <Preview preview={settings.preview} />}
