@@ -17,7 +17,6 @@ pytestmark = pytest.mark.browser
 PASSPHRASE = "copper orbit quiz harbor velvet maple"
 KEY = "sk-proj-made-up-0004711-3fQz"
 STORE = """import llmwidgets as lw
-from llmwidgets.demo import invoices
 store = lw.Store("acme", path=FOLDER)
 if store.exists:
     store.unlock(PASSPHRASE)
@@ -25,8 +24,10 @@ else:
     store = lw.Store.create("acme", path=FOLDER, passphrase=PASSPHRASE)
     store.save(lw.Connection("openai", api_key="sk-proj-made-up-0000-81fc"))
 lw.ConnectionPanel(store)"""
-COMPARISON = """outputs = {"A": [{**each, "number": "another"} for each in invoices.truth]}
-lw.Comparison.from_outputs(invoices.Schema, invoices.texts, outputs, invoices.truth).explore()"""
+COMPARISON = """schema = {"type": "object", "properties": {"total": {"type": "number"}}}
+outputs = {"A": [{"total": 5}, {"total": 8}]}
+truth = [{"total": 5}, {"total": 7}]
+lw.Comparison.from_outputs(schema, ["total 5", "total 7"], outputs, truth).explore()"""
 MEMORY = "import llmwidgets as lw\nlw.ConnectionPanel(lw.Store.in_memory())"
 
 
