@@ -6,7 +6,7 @@ const TITLES: Record<Loss, string> = {
   "": "",
   silent: "The server does not answer.",
   restarted: "The kernel was restarted.",
-  died: "The kernel died, and another was started.",
+  died: "The kernel died.",
   ended: "The kernel has ended.",
 };
 
@@ -18,10 +18,11 @@ interface Props {
 }
 
 export function LossNote({ loss, kept, typed }: Props) {
+  const way = document.body.dataset.voila ? "Reload the page" : "Run this cell again";
   const silent = loss === "silent";
   const text = silent
     ? "What is typed stays; this panel goes on by itself when it answers again."
-    : `Run this cell again: ${kept}.`;
+    : `${way}: ${kept}.`;
   return (
     <div class="lw-loss" role="alert">
       <div class="note">
