@@ -581,8 +581,8 @@ def slices(camera: Camera) -> None:
 
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
-    connections, forms, checks, form, presets, sign_in, store, lost, provided, comparison, decided, kinds,
-    outcomes, slices, review, agreement, described, repeats, runs, questions, running, empty,
+    connections, forms, checks, form, presets, sign_in, store, lost, provided, comparison, decided,
+    kinds, outcomes, slices, review, agreement, described, repeats, runs, questions, running, empty,
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ export function LossNote({ loss, kept, typed }: Props) {
   const way = document.body.dataset.voila ? "Reload the page" : "Run this cell again";
   const silent = loss === "silent";
   const text = silent
-    ? "What is typed stays; this panel goes on by itself when it answers again."
+    ? "What is typed stays; this panel goes on by itself when it does."
     : `${way}: ${kept}.`;
   return (
     <div class="lw-loss" role="alert">
