@@ -327,6 +327,7 @@ def lost(camera: Camera) -> None:
     code = MANY.replace("FOLDER", folder).replace("PASSPHRASE", PASSPHRASE)
     panel = camera.open(code.replace("URL", "http://localhost:9"))
     panel.locator("nav").get_by_role("button", name="Anthropic").first.click()
+    panel.get_by_role("heading", name="Anthropic", exact=True).wait_for()
     panel.get_by_role("button", name="Replace key").click()
     panel.get_by_label("API key").press_sequentially("sk-ant-made-up-0004711")
     connection.cut()

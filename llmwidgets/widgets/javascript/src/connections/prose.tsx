@@ -1,20 +1,31 @@
 // A sentence of the kernel: commands between backticks in the style of code, addresses that wrap well.
 
+interface AddressProps {
+  children: string;
+  /** What stands right behind it, and stays there. */
+  end?: string;
+}
+
 /** An address wraps behind a slash or before a dot, never within a word. */
-export function Address({ children }: { children: string }) {
+export function Address({ children, end }: AddressProps) {
   return (
-    <code class="address">
-      {children.split(/(?<=[^/]\/)(?=[^/])|(?=\.)/).map((part, n) => (
-        <>
-          {n > 0 && <wbr />}
-          {part}
-        </>
-      ))}
-    </code>
+    <span class="address">
+      <code>
+        {children.split(/(?<=[^/]\/)(?=[^/])|(?=\.)/).map((part, n) => (
+          <>
+            {n > 0 && <wbr />}
+            {part}
+          </>
+        ))}
+      </code>
+      {end}
+    </span>
   );
 }
 
-const MARKED = /(`[^`]+`|https?:\/\/[^\s,;)]*[^\s,;).])/;
+/** A command, or an address and the mark behind it. */
+const MARKED = /(`[^`]+`|https?:\/\/[^\s,;)]*[^\s,;).][,;).]*)/;
+const END = /[,;).]+$/;
 
 export function Prose({ text }: { text: string }) {
   return (
@@ -22,7 +33,7 @@ export function Prose({ text }: { text: string }) {
       {text.split(MARKED).map((part, n) => {
         if (n % 2 === 0) return part;
         if (part.startsWith("`")) return <code>{part.slice(1, -1)}</code>;
-        return <Address>{part}</Address>;
+        return <Address end={part.match(END)?.[0]}>{part.replace(END, "")}</Address>;
       })}
     </>
   );
