@@ -102,7 +102,7 @@ def fill(panel: Any, form: Filled, url: str) -> None:
 
 def proposed_words(panel: Any) -> str:
     """The passphrase that the screen which makes the store proposes."""
-    panel.get_by_text("about 74 bits").wait_for()
+    panel.get_by_text("of 2,048, 66 bits").wait_for()
     listed = panel.get_by_label("Proposed passphrase").get_by_role("listitem")
     listed.filter(has_not_text="…").last.wait_for()
     return " ".join(listed.all_inner_texts())

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -178,6 +179,12 @@ class LabPage:
             code,
         )
 
+    def restart_kernel(self) -> None:
+        """Restart the kernel of the notebook that is open."""
+        self.browser_page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+        )
+
     def end_kernels(self) -> None:
         """End every kernel of the server: what is opened next has none."""
         address = f"{self.lab.url}/api/sessions"
@@ -237,6 +244,35 @@ class LabPage:
             page.set_viewport_size({"width": page.viewport_size["width"], "height": tall})
         path.parent.mkdir(parents=True, exist_ok=True)
         panel.screenshot(path=str(path), animations="disabled")
+
+
+class CutConnection:
+    """What joins a page to its kernels, to be cut and mended; made before a notebook is opened."""
+
+    def __init__(self, page: LabPage) -> None:
+        self._page, self._away, self._open = page, False, []  # type: ignore[var-annotated]
+        page.browser_page.route_web_socket(re.compile("/channels"), self._meet)
+
+    def _meet(self, websocket: Any) -> None:
+        if self._away:
+            websocket.close()
+        else:
+            websocket.connect_to_server()
+            self._open.append(websocket)
+
+    def cut(self) -> None:
+        """Cut what is open, and let nothing be opened."""
+        self._away = True
+        for each in self._open:
+            each.close()
+        self._open.clear()
+
+    def mend(self) -> None:
+        """Let the page open it again, and have it try now."""
+        self._away = False
+        self._page.browser_page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.reconnect()"
+        )
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ from tests.jupyterlab import (
     PANEL_WIDTH,
     PATIENCE_MS,
     REPOSITORY,
+    CutConnection,
     Lab,
     LabPage,
     listen,
@@ -287,6 +288,35 @@ def store(camera: Camera) -> None:
     camera.shot("recovery")
 
 
+def lost(camera: Camera) -> None:
+    """A kernel that was restarted, under both panels; a server that is away."""
+    connection = CutConnection(camera.page)
+    folder = repr(str(camera.page.lab.home / "lost"))
+    code = MANY.replace("FOLDER", folder).replace("PASSPHRASE", PASSPHRASE)
+    panel = camera.open(code.replace("URL", "http://localhost:9"))
+    panel.locator("nav").get_by_role("button", name="Anthropic").first.click()
+    panel.get_by_role("heading", name="Anthropic", exact=True).wait_for()
+    panel.get_by_role("button", name="Replace key").click()
+    panel.get_by_label("API key").press_sequentially("sk-ant-made-up-0004711")
+    connection.cut()
+    panel.get_by_text("The server does not answer.").wait_for()
+    camera.shot("server")
+    connection.mend()
+    panel.get_by_text("Unlocked by passphrase").wait_for()
+    camera.page.restart_kernel()
+    panel.get_by_text("The kernel was restarted.").wait_for()
+    camera.shot("connections")
+    panel = camera.open("import llmwidgets as lw\nlw.ConnectionForm('custom', lw.Store())")
+    camera.page.restart_kernel()
+    panel.get_by_text("The kernel was restarted.").wait_for()
+    camera.shot("form")
+    for name, code in [("setup", DEMO), ("result", f"{DECIDED}compared(truth).explore()")]:
+        panel = camera.open(code)
+        camera.page.restart_kernel()
+        panel.get_by_text("The kernel was restarted.").wait_for()
+        camera.shot(name)
+
+
 def provided(camera: Camera) -> None:
     """A connection that a policy file provides: read-only, with whose it is."""
     policy = camera.page.lab.home / "policy.toml"
@@ -533,9 +563,9 @@ def slices(camera: Camera) -> None:
 
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
-    connections, forms, checks, form, presets, sign_in, store, provided, comparison, decided, kinds,
-    outcomes, slices, review, agreement, described, repeats, languages, runs, questions, running,
-    empty, tutorials,
+    connections, forms, checks, form, presets, sign_in, store, lost, provided, comparison, decided,
+    kinds, outcomes, slices, review, agreement, described, repeats, languages, runs, questions,
+    running, empty, tutorials,
 )  # fmt: skip
 
 

@@ -439,7 +439,7 @@ _NOT_THERE = Meaning(
     "Pin another provider, or none: the page of the model names those that offer it.",
     FailureCode.UPSTREAM,
 )
-_NOT_PULLED = replace(error_meanings.NO_MODEL, hint="Run: ollama pull {model}")
+_NOT_PULLED = replace(error_meanings.NO_MODEL, hint="Run: `ollama pull {model}`")
 _ABOUT_CONTENT = {200, 400, 422}
 _NOT_FOUND = {*_ABOUT_CONTENT, 404}
 _FORM_STATUSES = {*_NOT_FOUND, 501}

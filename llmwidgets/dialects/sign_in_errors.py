@@ -56,7 +56,7 @@ def _lacks(role: str) -> Meaning:
 _OTHER = Meaning(
     Unauthorized,
     "The resource {resource} belongs to another tenant than the sign-in of {principal}.",
-    "Fill in the tenant of the resource, or sign in there: az login --tenant TENANT.",
+    "Fill in the tenant of the resource, or sign in there: `az login --tenant TENANT`.",
     FailureCode.TENANT,
 )
 _WRONG_AUDIENCE = Meaning(
@@ -69,7 +69,7 @@ _WRONG_AUDIENCE = Meaning(
 _REFUSED = Meaning(
     Unauthorized,
     "The sign-in of {principal} was not accepted by {owner}.",
-    "Sign in again (az login), with the tenant of the resource, then test again.",
+    "Sign in again (`az login`), with the tenant of the resource, then test again.",
     FailureCode.TOKEN,
     quote=True,
 )

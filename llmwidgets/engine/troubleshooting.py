@@ -455,7 +455,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
         " check its path."),
     Symptom(Unreachable, lambda case: case.refused_here and case.connection.host.endswith(":11434"),
         "Ollama is not running: nothing is listening at {host}.",
-        "Start it (ollama serve). When the kernel runs in a container or on another computer,"
+        "Start it (`ollama serve`). When the kernel runs in a container or on another computer,"
         " localhost is that computer: give Ollama's outside address."),
     Symptom(Unreachable, lambda case: case.refused_here and case.connection.host.endswith(":1234"),
         "LM Studio's server is not running: nothing is listening at {host}.",

@@ -62,8 +62,8 @@ ClientId = Annotated[
 _STEPS = (
     f"Ask an owner of the resource for the role {OPENAI_ROLE} (for Claude and other models of"
     f" Foundry: {OTHER_ROLE}). {NEW_ROLE}",
-    "Where the kernel runs, install azure-identity (in a cell: %pip install azure-identity) and"
-    " sign in: az login. A server in Azure signs in by its managed identity.",
+    "Where the kernel runs, install azure-identity (in a cell: `%pip install azure-identity`) and"
+    " sign in: `az login`. A server in Azure signs in by its managed identity.",
     "In the Foundry portal open the deployment, then Details: copy the Target URI into Endpoint.",
 )
 

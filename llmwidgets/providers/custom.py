@@ -142,9 +142,9 @@ PROVIDER = Provider(
     steps=(
         "The server speaks the OpenAI format (Ollama, vLLM, sglang, llama.cpp, LM Studio, "
         "Hugging Face, Together, a company gateway) and takes response_format "
-        '{"type": "json_object", "schema": …}. Servers that ignore the schema work too: the '
+        '`{"type": "json_object", "schema": …}`. Servers that ignore the schema work too: the '
         "test finds out what yours enforces, and every reply is checked.",
-        "Ollama: run ollama run llama3.2 in a terminal. Name llama3.2, endpoint "
+        "Ollama: run `ollama run llama3.2` in a terminal. Name llama3.2, endpoint "
         "http://localhost:11434/v1, API key ollama.",
         ELSEWHERE,
         "Hugging Face: name deepseek-ai/DeepSeek-R1, endpoint "

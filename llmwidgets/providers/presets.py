@@ -29,7 +29,7 @@ _KEY = "API key: what --api-key says; without it none is needed."
 
 PRESETS: tuple[Preset, ...] = (
     Preset("Ollama", "http://localhost:11434/v1", "llama3.2", "ollama", (
-        "Install Ollama, then run ollama run llama3.2 in a terminal: it loads the model.",
+        "Install Ollama, then run `ollama run llama3.2` in a terminal: it loads the model.",
         "Name: as ollama list shows it. API key: any word, for example ollama.",
         "It cuts long texts silently: start it with OLLAMA_CONTEXT_LENGTH=32768.",
         ELSEWHERE,
@@ -84,7 +84,7 @@ PRESETS: tuple[Preset, ...] = (
         place_variable="SNOWFLAKE_ACCOUNT",
         hosts=("*.snowflakecomputing.com", "*.snowflakecomputing.cn")),
     Preset("vLLM", "http://localhost:8000/v1", "Qwen/Qwen3-8B", "what --api-key says", (
-        "Run vllm serve Qwen/Qwen3-8B in a terminal.",
+        "Run `vllm serve Qwen/Qwen3-8B` in a terminal.",
         "Name: the model as it was served, or what --served-model-name says.",
         _KEY, ELSEWHERE,
     ), enforces="schema", watch_out="Thinking models need --reasoning-parser."),

@@ -253,7 +253,7 @@ SIGN_INS = (
         GcloudFields,
         (
             _API_STEP,
-            "On the machine where the kernel runs: gcloud auth application-default login.",
+            "On the machine where the kernel runs: `gcloud auth application-default login`.",
             f"The one who logs in needs the role. {_ROLE_STEP}",
         ),
         "No key is kept. gcloud's own file is read at each exchange; tokens stay in memory.",

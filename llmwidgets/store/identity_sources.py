@@ -9,7 +9,6 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
-import math
 import os
 import secrets
 import stat
@@ -239,26 +238,24 @@ def show_on_terminal(words: str, secret: Secret) -> None:
     raise StoreError(message, "Run it in a terminal of your own.")
 
 
-# -- A passphrase of six made-up words that can be spoken, from the system's random source.
+# -- A passphrase of six words that can be remembered, from the system's random source.
 
 WORDS = 6
 
-_CONSONANTS = "bdfgjklmnprstvz"
-_VOWELS = "aeiou"
-_SYLLABLES = tuple(consonant + vowel for consonant in _CONSONANTS for vowel in _VOWELS)
-
-BITS = WORDS * math.log2(len(_SYLLABLES) * (len(_SYLLABLES) - 1))
-"""How many bits a guesser has to try: 74.6, each word being two different syllables of 75."""
+BITS = WORDS * 11
+"""How many bits a guesser has to try: each word is one of 2,048."""
 
 
 def propose_passphrase() -> Secret:
-    """Six words such as `ravo kimu teda solu bipo nafe`, closed; 74.6 bits.
+    """Six words such as `copper orbit quiz harbor velvet maple`, closed; 66 bits.
 
-    The words mean nothing in any language on purpose: a list of real words would have to be
-    shipped and kept, and two syllables are as quick to type.
+    They come from the English list of BIP-39: common words of which no two begin with the same four
+    letters. One may come twice.
     """
-    draw = secrets.SystemRandom().sample
-    return Secret(" ".join("".join(draw(_SYLLABLES, 2)) for _ in range(WORDS)))
+    from mnemonic import Mnemonic
+
+    words = Mnemonic("english").wordlist
+    return Secret(" ".join(secrets.choice(words) for _ in range(WORDS)))
 
 
 def propose_recovery() -> Secret:

@@ -230,22 +230,29 @@ def export_connections(
 
 
 def preview_import(
-    state: StoreState, path: Path, *, passphrase: Secret | None, identity: Secret | None
+    state: StoreState,
+    path: Path,
+    *,
+    passphrase: Secret | None,
+    identity: Secret | None,
+    data: bytes | None = None,
 ) -> ImportPreview:
     """What the file would bring to this store; the secret field asks for a passphrase it needs.
+
+    With its content, `data`, nothing is read and the path is only its name.
 
     DamagedStore, WrongPassphrase, StoreLocked.
     """
     from llmwidgets.store import age
 
-    data, caution = _read(path), ""
+    data, caution = _read(path) if data is None else data, ""
     identities = []
     if identity is not None:
         identities.append(identity_sources.read_given_identity(identity).identity)
     if state.source is not None:
         identities.append(state.source.identity)
         repository.read_store(state)
-    if asks_for_passphrase(path):
+    if asks_for_passphrase(path, data):
         passphrase = passphrase or identity_sources.ask_passphrase("Passphrase of the file: ")
         if passphrase is None:
             message = f"{path} opens with a passphrase, and nobody can be asked for it here."
@@ -272,12 +279,12 @@ def preview_import(
     )
 
 
-def asks_for_passphrase(path: Path) -> bool:
+def asks_for_passphrase(path: Path, data: bytes | None = None) -> bool:
     """Whether a passphrase opens the file; DamagedStore if it is not an age file."""
     from llmwidgets.store import age
 
-    data = _read(path)
     with _naming(path):
+        data = _read(path) if data is None else data
         return age.read_header(data).takes_passphrase
 
 

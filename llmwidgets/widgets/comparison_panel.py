@@ -80,7 +80,7 @@ class ComparisonPanel(Panel):
     belong together) and `blank` are those of `compare`.
     """
 
-    bundle, parts = "comparison_panel", ("run", "views")
+    bundle, parts = "comparison_panel", ("run", "sheet", "views")
     heading = "Comparison"
 
     def __init__(

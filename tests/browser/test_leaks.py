@@ -87,7 +87,7 @@ def _save_a_key(page: LabPage) -> tuple[str, str]:
     expect(key).to_have_value(KEY)
     panel.get_by_role("button", name="Test and save").click()
     panel.get_by_role("button", name="Save anyway").click()
-    panel.get_by_text("about 74 bits").wait_for()
+    panel.get_by_text("of 2,048, 66 bits").wait_for()
     words = proposed_words(panel)
     panel.get_by_label("Type the six words once").press_sequentially(words)
     panel.get_by_role("button", name="Show").click()

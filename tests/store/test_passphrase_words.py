@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+import secrets
+
+from mnemonic import Mnemonic
 
 from llmwidgets.store import identity_sources
 
@@ -13,23 +15,24 @@ def spelled() -> list[str]:
     return identity_sources.propose_passphrase().reveal().split(" ")
 
 
-def test_six_words_of_two_syllables() -> None:
+def test_six_words_of_the_list() -> None:
+    """Short plain words, each told from all others by its first four letters."""
+    known = Mnemonic("english").wordlist
+    assert len({word[:4] for word in known}) == len(known) == 2048
     for _ in range(50):
         assert len(spelled()) == 6
-        assert all(re.fullmatch(r"([b-z][aeiou]){2}", word) for word in spelled())
+        assert all(re.fullmatch(r"[a-z]{3,8}", word) for word in spelled())
+        assert set(spelled()) <= set(known)
     identity_sources.check_passphrase(identity_sources.propose_passphrase())
 
 
-def test_the_bits_that_are_said_are_the_bits_that_are_there() -> None:
-    """At least 70 bits by counting the words that can come, and every one of them does come."""
-    syllables = len(identity_sources._SYLLABLES)
-    assert len(set(identity_sources._SYLLABLES)) == syllables
-    assert identity_sources.BITS >= 70
-    assert math.isclose(identity_sources.BITS, 6 * math.log2(syllables * (syllables - 1)))
-    drawn = Counter(word[:2] for _ in range(2000) for word in spelled())
-    assert len(drawn) == syllables
-    # Even within seven standard deviations of 160: one in a hundred thousand million runs fails.
-    assert all(70 < count < 250 for count in drawn.values())
+def test_the_bits_that_are_said_are_the_bits_that_are_there(monkeypatch) -> None:
+    """At least 64 bits: every word is drawn from the whole list, by the system's random source."""
+    drawn: list[int] = []
+    monkeypatch.setattr(secrets, "choice", lambda words: (drawn.append(len(words)), words[0])[1])
+    spelled()
+    assert drawn == [2048] * 6
+    assert 64 <= identity_sources.BITS == 6 * math.log2(2048)
 
 
 def test_no_two_are_the_same() -> None:

@@ -200,12 +200,12 @@ def test_a_newer_state_does_not_wait_for_the_part_of_an_older_one(page) -> None:
 
 
 def test_a_part_that_no_kernel_sends_leaves_what_is_shown(page) -> None:
-    """The comm ended with its kernel: the page says so."""
+    """The comm ended with its kernel: the page says so, and shows what it has."""
     page.page.evaluate("() => { lwModel.send = () => { throw new Error('closed'); }; }")
     page.page.get_by_role("tab", name="Scoreboard").click()
-    expect(page.page.get_by_role("alert")).to_contain_text("The kernel of this panel has ended.")
-    page.page.get_by_role("tab", name="Differences").click()
-    expect(page.page.get_by_role("grid", name="Differences")).to_be_visible()
+    expect(page.page.get_by_role("alert")).to_contain_text("The kernel has ended.")
+    expect(page.page.locator("header")).to_have_attribute("inert", "")
+    expect(page.page.locator(".lw-grid")).to_be_visible()
 
 
 @pytest.mark.parametrize("status", ["Running", "Stopped"])

@@ -113,6 +113,13 @@ def test_connections_are_carried_to_another_store(page, wire, tmp_path: Path) ->
     other.send("settings.preview", path=str(file))
     [row] = settings(other)["preview"]["rows"]
     assert (row["label"], row["tail"], row["new"]) == ("openai", "3fQz", True)
+    other.type_secret("import", OTHER)
+    other.send("settings.preview", [file.read_bytes()], path="chosen.age")
+    assert settings(other)["preview"]["rows"] == [row]
+    other.send("settings.preview", [b"no export"], path="chosen.age")
+    assert told(other, "import")["sentence"].startswith("chosen.age does not open.")
+    other.type_secret("import", OTHER)
+    other.send("settings.preview", path=str(file))
     other.send("settings.take", labels=[])
     assert told(other, "import")["state"] == "fail"
     other.send("settings.take", labels=["openai"])

@@ -280,13 +280,14 @@ def _sibling_connections(
 
 
 class RowState(TypedDict):
-    """One connection, or the form of one that is not saved."""
+    """One connection, or the form of one that is not saved; those of the demo come last."""
 
     label: str
     name: str
     icon: Icon
     fact: str
     selected: bool
+    demo: bool
 
 
 class _KindState(TypedDict):
@@ -300,6 +301,7 @@ class _KindState(TypedDict):
     icon: NotRequired[Icon]
     fact: NotRequired[str]
     selected: NotRequired[bool]
+    demo: NotRequired[bool]
     count: NotRequired[int]
     rows: NotRequired[list[RowState]]
 
@@ -415,6 +417,7 @@ class ConnectionList:
 
 def _kind(provider: Provider, connections: Sequence[Connection], forms: OpenForms) -> _KindState:
     own = [each for each in connections if each.kind == provider.kind]
+    own.sort(key=lambda each: each.origin == "demo")
     rows = [_row(each, forms) for each in own]
     fresh, shown = f"{provider.kind}/", forms.current
     if shown and shown.provider is provider and shown.connection is None:
@@ -422,7 +425,7 @@ def _kind(provider: Provider, connections: Sequence[Connection], forms: OpenForm
     draft, selected = forms.drafts.get(fresh), fresh == forms.selected
     icon, fact = draft.fact if draft is not None else ("none", "")
     unsaved: RowState = {
-        "label": "", "name": "", "icon": icon, "fact": fact, "selected": selected,
+        "label": "", "name": "", "icon": icon, "fact": fact, "selected": selected, "demo": False,
     }  # fmt: skip
     kind: _KindState = {
         "kind": provider.kind,
@@ -432,7 +435,8 @@ def _kind(provider: Provider, connections: Sequence[Connection], forms: OpenForm
     if provider.single:
         return {**kind, **(rows[0] if rows else unsaved)}
     if draft is not None and selected:
-        rows.append({**unsaved, "name": "New connection", "fact": "not saved"})
+        new: RowState = {**unsaved, "name": "New connection", "fact": "not saved"}
+        rows.insert(sum(not row["demo"] for row in rows), new)
     return {**kind, "count": len(own), "rows": rows}
 
 
@@ -456,4 +460,5 @@ def _row(connection: Connection, forms: OpenForms) -> RowState:
         "icon": icon,
         "fact": fact,
         "selected": key == forms.selected,
+        "demo": connection.origin == "demo",
     }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 from llmwidgets.errors import FieldError, LLMWidgetsError, StoreError, StoreLocked, read_path
 from llmwidgets.formatting import format_moment
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.store.sharing import ImportPreview, asks_for_passphrase
+from llmwidgets.store.sharing import ImportPreview, asks_for_passphrase, preview_import
 from llmwidgets.store.store import Store
 from llmwidgets.widgets.panel import Content, Page, error_sentence
 from llmwidgets.widgets.secret_field import SecretInbox
@@ -217,18 +218,24 @@ class StoreSettings:
         )
 
     async def act_preview(self, content: Content) -> None:
-        """Look what an exported file would bring."""
+        """Look what an exported file would bring: one named here, or one that the page sent."""
         path, passphrase = str(content.get("path") or "").strip(), self._inbox.take("import")
+        sent = [bytes(each) for each in content.get("buffers") or ()]
+        data = sent[0] if sent else None
         self._preview = None
         if not path:
             self._refuse("import", "Name the file that was exported.")
             return
 
         def look() -> None:
-            if passphrase is None and asks_for_passphrase(read_path(path)):
+            file = Path(path) if sent else read_path(path)
+            if passphrase is None and asks_for_passphrase(file, data):
                 message = f"{path} opens with a passphrase."
                 raise StoreLocked(message, "Type the passphrase it was exported with.")
-            self._preview = self._store.preview(path, passphrase=passphrase)
+            state = self._store.state
+            self._preview = preview_import(
+                state, file, passphrase=passphrase, identity=None, data=data
+            )
 
         await self._do("import", look)
 

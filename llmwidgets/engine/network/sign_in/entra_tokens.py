@@ -54,8 +54,8 @@ def fetch_by_chain(request: TokenRequest) -> Token | CallError:
         return request.error(
             Unauthorized,
             "The package azure-identity, by which Microsoft Entra ID signs in, is not installed.",
-            "In a cell, %pip install azure-identity puts it where the kernel runs; then test again."
-            " The extra llmwidgets[entra] has it too.",
+            "In a cell, `%pip install azure-identity` puts it where the kernel runs; then test"
+            " again. The extra llmwidgets[entra] has it too.",
             FailureCode.NO_SIGN_IN,
         )
     wire = _Wire(request, authority)

@@ -42,7 +42,8 @@ _NEW_KEY = (
 )
 _HINTS = {
     "key": _NEW_KEY,
-    "gcloud": "Log in on the machine where the kernel runs: gcloud auth application-default login.",
+    "gcloud": "Log in on the machine where the kernel runs:"
+    " `gcloud auth application-default login`.",
     "federation": "Check the path in Credentials file, or make the file again: gcloud iam"
     " workload-identity-pools create-cred-config.",
 }

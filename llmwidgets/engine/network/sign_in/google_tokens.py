@@ -120,7 +120,7 @@ _REFUSALS: tuple[tuple[str, str, str], ...] = (
     (r"iat|\bexp\b|time ?frame|short-lived", "By Google's time this computer's clock is wrong.",
      "Set the clock of the computer where the kernel runs, then ask again."),
     (r"expired or revoked|rapt|reauth", "The login behind these credentials has ended.",
-     "Log in again (gcloud auth application-default login), or use a service account's key."),
+     "Log in again (`gcloud auth application-default login`), or use a service account's key."),
     (r"invalid_client|unauthorized_client|deleted_client",
      "Google does not know the client of these credentials.", "Log in again, and paste the file."),
     (r"invalid_scope|access_denied|disabled", "Google gives no token for these credentials.",

@@ -3,5 +3,6 @@
 import "./comparison/run/run.css";
 
 export { EditorScreen } from "./comparison/run/editor";
+export { embed } from "./comparison/run/embedded";
 export { RunningScreen } from "./comparison/run/running";
 export { SetupScreen } from "./comparison/run/setup";

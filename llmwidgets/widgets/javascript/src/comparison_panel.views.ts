@@ -7,4 +7,3 @@ export { DetailView } from "./comparison/grid/detail";
 export { Labels } from "./comparison/grid/labels";
 export { ReviewFoot, ReviewHead } from "./comparison/grid/review";
 export { RunsScreen } from "./comparison/runs";
-export { SheetOver } from "./comparison/sheet_over";

@@ -53,7 +53,7 @@ export const Head = ({ title, facts, children }: HeadProps) => (
 /** What is not here yet. */
 export const Waiting = ({ children }: Some) => (
   <p class="body muted" role="status">
-    {children}
+    {useView().panel.loss ? "This had not come yet." : children}
   </p>
 );
 

@@ -5,9 +5,8 @@ import { usePart } from "../panel/panel";
 import { Alert, Button, plural, useRoving } from "../panel/parts";
 import Differences from "./grid/differences";
 import { Grow, Waiting } from "./parts";
-import { askForReport } from "./sheet";
 import type { Result, Sentence } from "./state";
-import { useView } from "./view";
+import { useView, withSheets } from "./view";
 
 type ViewsPart = typeof import("../comparison_panel.views");
 
@@ -23,7 +22,8 @@ export function ResultScreen({ result, again, runs, error }: Props) {
   const tab = view.tab;
   const first = tab === "differences";
   const views = usePart<ViewsPart>(first ? "" : "views");
-  const Open = first ? Differences : views?.tabs[tab];
+  const lost = view.panel.loss && !views; // the view will not come any more
+  const Open = first || lost ? Differences : views?.tabs[tab];
   return (
     <>
       <header>
@@ -40,7 +40,7 @@ export function ResultScreen({ result, again, runs, error }: Props) {
           small
           title="Download a report"
           data-focus="html"
-          onClick={() => askForReport(view)}
+          onClick={() => withSheets(view, (sheets) => sheets.askForReport(view))}
         >
           HTML
         </Button>

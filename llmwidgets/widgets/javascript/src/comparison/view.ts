@@ -3,7 +3,7 @@
 // The state holds what fits in a glance. Everything else (rows, texts, scores, requests) is asked
 // for by message and kept until the result changes.
 
-import { focusOn, type Panel, usePanel } from "../panel/panel";
+import { focusOn, getPart, type Panel, usePanel } from "../panel/panel";
 import type { Buffers, Message } from "../panel/protocol";
 import type { Grid } from "./grid/grid";
 import type { Filter } from "./grid/order";
@@ -175,6 +175,15 @@ export function openView(panel: Panel<State>): View {
 
 export function useView(): View {
   return views.get(usePanel())!;
+}
+
+type SheetPart = typeof import("../comparison_panel.sheet");
+
+/** Do something with the part that opens sheets, once it is here. */
+export async function withSheets(view: View, act: (part: SheetPart) => void): Promise<void> {
+  await view.panel.loadPart("sheet");
+  const part = getPart<SheetPart | undefined>("sheet");
+  if (part) act(part);
 }
 
 /** A choice of the person that outlives its component. */

@@ -2,8 +2,10 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { Button, copied, Failed, Fold, Note, plural, Table, Tag, TextButton } from "../panel/parts";
+import { Button, copied, Failed, Fold, Note, plural, Tag, TextButton } from "../panel/parts";
+import { Table } from "../panel/table";
 import { Choice } from "../panel/tick";
+import { Prose } from "./prose";
 import type { FormState, ModelRow, ModeState, ReportState, RequestState } from "./state";
 
 type OfForm = { form: FormState };
@@ -101,12 +103,16 @@ function GoodNews({ form, report }: OfForm & { report: ReportState }) {
         text={
           <>
             {form.said && `${report.title} `}
-            {report.text}
+            <Prose text={report.text} />
             <span class="muted nw">{seconds(report.seconds)}</span>
           </>
         }
       />
-      {report.hint && <p class="indent muted">{report.hint}</p>}
+      {report.hint && (
+        <p class="indent muted">
+          <Prose text={report.hint} />
+        </p>
+      )}
     </>
   );
 }
@@ -123,7 +129,11 @@ function BadNews({ form, report }: OfForm & { report: ReportState }) {
       {form.said && <Note icon="info" title={form.said} />}
       <div class="callout fail stack t" role="alert">
         <Failed sentence={report.title.replace(/\.$/, "")} hint={report.text}>
-          {report.hint && <p class={report.command ? "muted" : ""}>{report.hint}</p>}
+          {report.hint && (
+            <p class={report.command ? "muted" : ""}>
+              <Prose text={report.hint} />
+            </p>
+          )}
           {fixes && (
             <div class="swap">
               {report.fix.map((each) => (

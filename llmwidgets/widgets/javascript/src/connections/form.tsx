@@ -10,6 +10,7 @@ import { OpenNote } from "../store/making";
 import type { StorePanelState } from "../store/state";
 import { KeepUntested } from "./check";
 import { endpointHelp, PresetAddress } from "./presets";
+import { Address, Prose } from "./prose";
 import { isBrief, SecretField, SecretLine } from "./secret";
 import { BackToKey, SignInChoice, SignInUse } from "./sign_in";
 import type {
@@ -237,7 +238,7 @@ function ReadFromIt({ form }: OfForm) {
       {address && (
         <p class="s read">
           <span class="muted">Calls </span>
-          <code>{address.calls}</code>
+          <Address>{address.calls}</Address>
         </p>
       )}
       {!form.report?.fix.length &&
@@ -452,7 +453,9 @@ export function WhereToFind({ form }: OfForm) {
       {form.steps.length > 0 && (
         <ol>
           {form.steps.map((step) => (
-            <li key={step}>{step}</li>
+            <li key={step}>
+              <Prose text={step} />
+            </li>
           ))}
         </ol>
       )}

@@ -1,5 +1,6 @@
 // The list at the left: every kind, its connections, their state.
 
+import { Fragment } from "preact";
 import { useRef } from "preact/hooks";
 import { usePanel } from "../panel/panel";
 import { Icon, useRoving } from "../panel/parts";
@@ -10,6 +11,7 @@ interface RowState {
   icon: "ok" | "none" | "warn" | "fail";
   fact: string;
   selected: boolean;
+  demo: boolean;
 }
 
 /** A kind that can be connected once is a row itself; the others carry theirs. */
@@ -61,6 +63,7 @@ interface RowProps {
 
 function Row({ kind, row, name, sub }: RowProps) {
   const open = useOpen(kind);
+  const icon = usePanel().loss ? "none" : row.icon;
   return (
     <li>
       <button
@@ -69,7 +72,7 @@ function Row({ kind, row, name, sub }: RowProps) {
         onClick={open(row.label)}
         aria-current={row.selected ? "true" : undefined}
       >
-        <Icon name={row.icon} tone={row.icon} />
+        <Icon name={icon} tone={icon} />
         <span class="name">{name}</span>
         <span class="spoken">, {TELL[row.icon]}</span>
         {row.fact && <span class="n">{row.fact}</span>}
@@ -98,8 +101,13 @@ function Rows({ kind }: { kind: Extract<KindState, { single: false }> }) {
           <Icon name="plus" />
         </button>
       </li>
-      {kind.rows.map((row) => (
-        <Row key={row.label} kind={kind.kind} row={row} name={row.name} sub />
+      {kind.rows.map((row, n) => (
+        <Fragment key={row.label}>
+          {row.demo && !kind.rows[n - 1]?.demo && (
+            <li class="demo">Demo: rules on this computer, no LLM</li>
+          )}
+          <Row kind={kind.kind} row={row} name={row.name} sub />
+        </Fragment>
       ))}
     </>
   );

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { focusOn, usePanel } from "../panel/panel";
 import { Icon, Link, plural, TextButton } from "../panel/parts";
+import { Address } from "./prose";
 import type { FormState, PresetState } from "./state";
 import { readValues } from "./submit";
 
@@ -159,14 +160,7 @@ function Row({ id, preset, active, choose }: RowProps) {
       onClick={choose}
     >
       <span class="b">{preset.title}</span>
-      <code>
-        {preset.endpoint.split(/(?<=[^/]\/)(?=[^/])/).map((part, n) => (
-          <>
-            {n > 0 && <wbr />}
-            {part}
-          </>
-        ))}
-      </code>
+      <Address>{preset.endpoint}</Address>
       <span class="does">
         <Icon name={preset.level} tone={preset.level} />
         <span class="spoken">known to enforce: </span>
@@ -216,7 +210,7 @@ export function PresetAddress({ form }: OfForm) {
   return (
     <p class="s read">
       <span class="muted">What you typed stays. {title}'s own is </span>
-      <code>{endpoint}</code>. <TextButton onClick={take}>Use it</TextButton>
+      <Address>{endpoint}</Address>. <TextButton onClick={take}>Use it</TextButton>
     </p>
   );
 }

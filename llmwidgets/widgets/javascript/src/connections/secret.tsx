@@ -2,7 +2,8 @@
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { Field, FileButton, saidOf } from "../panel/controls";
+import { Field, saidOf } from "../panel/controls";
+import { FileButton } from "../panel/file";
 import { give, inHand } from "../panel/page";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, Icon, Link } from "../panel/parts";

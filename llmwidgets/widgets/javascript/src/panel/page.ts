@@ -18,6 +18,8 @@ export function focusIn(element: Element): HTMLElement | null {
   return element.contains(there) ? there : null;
 }
 
+const SECRETS = "input[type=password], [data-secret], [data-typed]";
+
 type Control = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
 
 /** `kept`: what the kernel gave or has heard; `next`: what it gave meanwhile. */
@@ -39,6 +41,13 @@ export function inHand(field: Control | null): boolean {
   return (
     field.value !== (values.get(field)?.kept ?? "") || (!drawing.own && field === focused(field))
   );
+}
+
+/** Take every secret that is being typed off the page; whether there was one. */
+export function emptySecrets(root: HTMLElement): boolean {
+  const typed = [...root.querySelectorAll<HTMLInputElement>(SECRETS)].filter((each) => each.value);
+  for (const each of typed) give(each, "");
+  return typed.length > 0;
 }
 
 /** What was typed and reported is kept; a value that waited is taken when the field is left. */

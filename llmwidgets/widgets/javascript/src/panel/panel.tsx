@@ -10,11 +10,12 @@
 import { type ComponentType, createContext, options, render } from "preact";
 import { useContext, useLayoutEffect, useState } from "preact/hooks";
 import "./look.css";
-import { acts, drawing, focused, focusIn, followTyping } from "./page";
+import { type Loss, watchKernel } from "./kernel";
+import { LossNote } from "./loss";
+import { acts, drawing, emptySecrets, focused, focusIn, followTyping } from "./page";
 import {
   type Buffers,
   type Content,
-  type ErrorState,
   type Message,
   type PanelState,
   WAITING,
@@ -25,6 +26,8 @@ export interface Panel<S extends PanelState = PanelState> {
   readonly root: HTMLElement;
   readonly model: WidgetModel;
   state: S | null;
+  /** Why nothing here does anything now. */
+  loss: Loss;
   send(type: string, content?: Content, buffers?: (ArrayBuffer | DataView)[]): void;
   /** Whether this answers the newest thing that a person did in the page. */
   answers(message: Message): boolean;
@@ -54,12 +57,13 @@ interface Options<S extends PanelState> {
   after?(panel: Panel<S>, own: boolean): void;
   /** The part that this state is drawn with; the state waits for it. */
   needs?(state: S): string;
+  /** What a new kernel finds and what it does not, behind "Run this cell again: ". */
+  kept?(state: S): string;
 }
 
-const GONE: ErrorState = {
-  sentence: "The kernel of this panel has ended.",
-  hint: "What is shown stays. Run the cell again to go on.",
-};
+/** A connection that breaks and is there again at once is nobody's concern; but what is typed meanwhile
+    is not sent. */
+const SILENT_MS = 2000;
 const PERSONAL = ["pointerdown", "keydown", "click", "input", "change", "paste", "drop"];
 const parts = new Map<string, Part>();
 const open = new Map<Panel, Options<PanelState>>();
@@ -127,10 +131,21 @@ function draw(own: boolean, work: () => void): void {
     work();
     drawing.now = false;
     for (const [root, before] of held) if (before && !focusIn(root)) passFocus(root, before, own);
-    for (const [panel, { after }] of open) if (panel.state) after?.(panel, own);
+    for (const [panel, { after }] of open) {
+      if (!panel.state) continue;
+      rest(panel);
+      after?.(panel, own);
+    }
   } finally {
     Object.assign(drawing, { now: false, own: false });
   }
+}
+
+/** Without a kernel nothing in the panel can be pressed or typed into but what says so. */
+function rest({ root, loss }: Panel): void {
+  root.classList.toggle("lost", loss !== "");
+  for (const each of root.children as Iterable<HTMLElement> & HTMLCollection)
+    (each as HTMLElement).inert = loss !== "" && !each.matches(".lw-loss");
 }
 
 /** From what had the focus and lost it to what comes next. */
@@ -176,7 +191,7 @@ function keepKeys(root: HTMLElement): void {
   );
 }
 
-function makeRoot(label: string): HTMLElement {
+function makeRoot(label: string, isDead: (event: Event) => boolean): HTMLElement {
   const root = document.createElement("section");
   root.className = `lw ${OWN}`;
   root.tabIndex = -1;
@@ -187,7 +202,7 @@ function makeRoot(label: string): HTMLElement {
     root.addEventListener(
       kind,
       (event) => {
-        if (drawing.now) event.stopImmediatePropagation();
+        if (drawing.now || isDead(event)) event.stopImmediatePropagation();
         else if (PERSONAL.includes(kind)) acts.begin();
       },
       true,
@@ -204,24 +219,56 @@ export function createWidget<S extends PanelState>(
   opts: Options<S> = {},
 ) {
   return {
-    render({ model, el, load }: View): () => void {
-      const root = makeRoot(label);
+    render({ model: own, el, load }: View): () => void {
+      const root = makeRoot(
+        label,
+        ({ type }) => panel.loss !== "" || (waiting && type === "change"),
+      );
       const listeners = new Map<string, Set<(message: never, buffers: Buffers) => void>>();
-      // The comm ended with its kernel; whatever else is sent would be lost as well.
-      const end = () => {
-        if (panel.state && panel.state.error !== GONE)
-          queueMicrotask(() => show({ ...panel.state!, act: undefined, error: GONE }));
+      let typed = false;
+      let timer = 0;
+      let waiting = false;
+      let left: HTMLElement | null = null;
+      const gone = () => panel.loss !== "" && panel.loss !== "silent";
+      const hearLoss = (loss: Loss) => {
+        clearTimeout(timer);
+        waiting = loss === "silent";
+        if (waiting) timer = window.setTimeout(lose, SILENT_MS, loss);
+        else lose(loss);
+      };
+      const lose = (loss: Loss) => {
+        if (loss === panel.loss || (gone() && loss !== "died")) return;
+        const back = panel.loss === "silent" && !loss;
+        if (!panel.loss) left = focusIn(root);
+        Object.assign(panel, { loss });
+        if (gone() && emptySecrets(root)) typed = true;
+        if (panel.state) redraw(false);
+        if (left && loss) root.focus({ preventScroll: true });
+        if (!back) return;
+        if (root === focused(root)) left?.focus({ preventScroll: true });
+        panel.send("hello"); // what was sent meanwhile may not have come
+      };
+      // Behind a comm that ended with its kernel everything sent would be lost, and throws.
+      const end = () => queueMicrotask(() => lose("ended"));
+      const model: WidgetModel = {
+        send(...given) {
+          try {
+            if (!gone()) own.send(...given);
+          } catch {
+            end();
+          }
+        },
+        on: (event, hear) => own.on(event, hear),
+        off: (event, hear) => own.off(event, hear),
+        widget_manager: own.widget_manager,
       };
       const panel: Panel<S> = {
         root,
         model,
         state: null,
+        loss: "",
         send(type, content, buffers = []) {
-          try {
-            model.send(acts.mark({ type, ...content }), undefined, buffers);
-          } catch {
-            end();
-          }
+          model.send(acts.mark({ type, ...content }), undefined, buffers);
         },
         answers: (message) => acts.answers(message),
         async loadPart(name) {
@@ -240,10 +287,16 @@ export function createWidget<S extends PanelState>(
         panel.state = state;
         acts.hear(state);
         root.removeAttribute("aria-busy");
-        draw(acts.answers(state), () =>
+        redraw(acts.answers(state));
+      };
+      const redraw = (own: boolean) => {
+        const { loss } = panel;
+        const state = panel.state!;
+        draw(own, () =>
           render(
             <PanelContext.Provider value={panel as unknown as Panel}>
               <App state={state} />
+              {loss && <LossNote loss={loss} kept={opts.kept?.(state) ?? ""} typed={typed} />}
             </PanelContext.Provider>,
             root,
           ),
@@ -251,6 +304,7 @@ export function createWidget<S extends PanelState>(
       };
       let newest: Message;
       const hear = (message: Message, buffers: Buffers) => {
+        if (gone()) return;
         if (message.type !== "state") {
           for (const each of [...(listeners.get(message.type) ?? [])])
             each(message as never, buffers);
@@ -269,8 +323,11 @@ export function createWidget<S extends PanelState>(
       open.set(panel as unknown as Panel, opts as Options<PanelState>);
       opts.begin?.(panel);
       model.on("msg:custom", hear);
+      const leave = watchKernel(model, hearLoss);
       panel.send("hello");
       return () => {
+        leave();
+        clearTimeout(timer);
         model.off("msg:custom", hear);
         open.delete(panel as unknown as Panel);
         render(null, root);

@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { lossAside } from "../panel/loss";
 import { focusOn, usePanel } from "../panel/panel";
 import { Button, Icon, Note, TextButton } from "../panel/parts";
 import { inOrder, sendSecret } from "../panel/sealing";
@@ -11,6 +12,8 @@ import type { StorePanelState, StoreState } from "./state";
 
 /** Right side of a header: open or locked, by what, and what can be done about it. */
 export function StoreStatus({ store, children }: OfStore & { children?: ComponentChildren }) {
+  const { loss } = usePanel();
+  if (loss) return <span class="s muted">{lossAside(loss)}</span>;
   if (store.memory) return null;
   if (!store.exists) {
     return (

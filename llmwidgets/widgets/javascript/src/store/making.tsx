@@ -4,25 +4,25 @@ import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useState } from "preact/hooks";
 import { give } from "../panel/page";
 import { focusOn, usePanel } from "../panel/panel";
-import { Button, copied, listWords, Note } from "../panel/parts";
+import { Button, copied, Link, listWords, Note } from "../panel/parts";
 import { canSeal, inOrder, sendSecret } from "../panel/sealing";
 import { Choice } from "../panel/tick";
 import { GateField, lastSaid, type OfStore, RememberTick, remembered, typed } from "./fields";
 import { saveRecoveryPage } from "./recovery_page";
 import { useShown } from "./shown";
 import type { StoreState } from "./state";
-import { countTyped, missingParts, ownProblem, SHORTEST, spaced, wordsOf } from "./words";
+import { countTyped, missingParts, ownLack, SHORTEST, spaced, wordsOf } from "./words";
 
 const HIDDEN = "•".repeat(44);
 
 /** What stands in the header while the store is made. */
 export function CreateHead({ store }: OfStore) {
   return (
-    <header>
+    <header class="wrap">
       <h2>Create the store for {store.organization}</h2>
-      <span class="grow" />
-      <span class="s muted narrow-hide">
-        Keys are encrypted on disk. The file also opens with the <code>age</code> tool.
+      <span class="s muted apart">
+        Keys are encrypted on disk, in the form of <Link url="https://age-encryption.org">age</Link>
+        , a free tool that opens the file too.
       </span>
     </header>
   );
@@ -62,9 +62,8 @@ export function CreateGate({ store, waits }: { store: StoreState; waits: boolean
   const panel = usePanel();
   const shown = useShown();
   const [own, setOwn] = useState(false);
-  /** The words as they are typed; of a passphrase of one's own only whether there is one. */
+  /** The words as they are typed; of a passphrase of one's own only what it lacks. */
   const [given, setGiven] = useState("");
-  const [problem, setProblem] = useState("");
   const [kept, setKept] = useState(false);
   const [remember, setRemember] = useState(false);
   const making = store.making ?? { count: 0, bits: 0 };
@@ -76,32 +75,29 @@ export function CreateGate({ store, waits }: { store: StoreState; waits: boolean
   const turn = () => {
     give(field(), "");
     setOwn(!own);
-    setGiven("");
-    setProblem("");
+    setGiven(own ? "" : ownLack("", ""));
     focusOn(panel, "passphrase");
   };
   const create = () => {
-    const wrong = own ? ownProblem(field().value, typed(panel, "again").value) : "";
-    setProblem(wrong);
-    if (wrong) focusOn(panel, /same/.test(wrong) ? "again" : "passphrase");
-    if (held || wrong) return;
-    if (own) give(typed(panel, "again"), "");
-    else field().value = spaced(field().value);
+    if (held) return;
+    if (own) {
+      give(typed(panel, "again"), "");
+      setGiven(ownLack("", ""));
+    } else field().value = spaced(field().value);
     sendSecret(panel.model, field(), "passphrase");
     inOrder(panel.model, () =>
       panel.send("store.create", { own, kept, remember: remembered(store, remember) }),
     );
   };
-  const said = problem || lastSaid(store);
   return (
     <>
       <Step title="1. Passphrase" about="Asked for once per session, stored nowhere." class="gate">
         {own ? (
           <OwnWords
-            error={said}
+            error={lastSaid(store)}
             create={create}
             turn={turn}
-            onType={(text) => setGiven(text ? "typed" : "")}
+            onType={() => setGiven(ownLack(field().value, typed(panel, "again").value))}
           />
         ) : (
           <ProposedWords
@@ -179,7 +175,7 @@ function ProposedWords({ shown, given, bits, other, ...props }: ProposedProps) {
           Type my own
         </Button>
         <span class="grow" />
-        <span class="s muted">six made-up words, about {bits} bits</span>
+        <span class="s muted">six words of 2,048, {bits} bits</span>
       </div>
       <GateField
         key="words"
@@ -198,14 +194,13 @@ function ProposedWords({ shown, given, bits, other, ...props }: ProposedProps) {
 
 function OwnWords({ error, create, turn, onType }: WordsProps) {
   const panel = usePanel();
-  const unlike = /same/.test(error);
   return (
     <>
       <GateField
         key="own"
         name="passphrase"
         label="Passphrase"
-        error={unlike ? "" : error}
+        error={error}
         next
         onInput={onType}
         onEnter={() => focusOn(panel, "again")}
@@ -215,7 +210,7 @@ function OwnWords({ error, create, turn, onType }: WordsProps) {
         key="again"
         name="again"
         label="The same again"
-        error={unlike ? error : ""}
+        onInput={onType}
         onEnter={create}
         help="So that a slip of the hand locks nobody out."
       />

@@ -3,10 +3,12 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { NameRow, Select } from "../panel/controls";
+import { FileButton } from "../panel/file";
 import { give } from "../panel/page";
 import { focusOn, usePanel } from "../panel/panel";
-import { Button, copied, listWords, Note, plural, Table } from "../panel/parts";
+import { Button, copied, listWords, Note, plural } from "../panel/parts";
 import { inOrder, sendSecret } from "../panel/sealing";
+import { Table } from "../panel/table";
 import { Choice } from "../panel/tick";
 import { GateField, type OfStore, PlainField, typed } from "./fields";
 import { Step } from "./making";
@@ -18,6 +20,9 @@ const IDLE = [
   ["0", "never by itself"],
 ] as const;
 const ACTION = { text: "Action", right: true };
+/** More than a notebook server takes in one message would end the connection to it. */
+const MOST_BYTES = 2_000_000;
+const FILE_HELP = "of this computer; it goes to the kernel as it is, sealed";
 const NEW = "\u0000new";
 
 type Settings = { settings: SettingsState };
@@ -411,24 +416,52 @@ function ExportPart({ settings }: Settings) {
 
 function ImportPart({ settings }: Settings) {
   const panel = usePanel();
+  /** One of the computer before which the person sits; else one is named where the kernel runs. */
+  const [file, setFile] = useState<File | null>(null);
+  const [said, setSaid] = useState(FILE_HELP);
+  const take = (chosen: File | undefined) => {
+    if (!chosen) return;
+    const small = chosen.size <= MOST_BYTES;
+    setSaid(small ? FILE_HELP : `${chosen.name} is larger than 2 MB: no export of a store is.`);
+    if (small) setFile(chosen);
+  };
   const send = () => {
     sendSecret(panel.model, typed(panel, "import"), "import");
-    inOrder(panel.model, () =>
-      panel.send("settings.preview", { path: typed(panel, "import-path").value }),
-    );
+    inOrder(panel.model, async () => {
+      const path = file?.name ?? typed(panel, "import-path").value;
+      panel.send("settings.preview", { path }, file ? [await file.arrayBuffer()] : []);
+    });
   };
   return (
     <>
       <div class="fields">
-        <PlainField
-          name="import-path"
-          label="Exported file"
-          placeholder="~/connections-to-go.age"
-        />
+        {file ? (
+          <div class="field">
+            <span class="label">Exported file</span>
+            <div class="in ro">
+              <span class="grow">{file.name}</span>
+              <Button bare small class="within" onClick={() => setFile(null)}>
+                Clear
+              </Button>
+            </div>
+          </div>
+        ) : (
+          <PlainField
+            name="import-path"
+            label="Exported file, where the kernel runs"
+            placeholder="~/connections-to-go.age"
+          />
+        )}
         <GateField name="import" label="Its passphrase, if it has one" onEnter={send} optional />
       </div>
-      <div class="row">
+      <div class="row wrap">
         <Button onClick={send}>{label(settings, "import", "Look into it", "Opening…")}</Button>
+        <FileButton accept=".age" take={([chosen]) => take(chosen)}>
+          Choose file
+        </FileButton>
+        <span class="s muted" role="status">
+          {said}
+        </span>
       </div>
       <LastStep settings={settings} part="import" />
       {settings.preview && <Preview preview={settings.preview} />}

@@ -24,6 +24,10 @@ export function createStoreWidget<S extends StorePanelState>(
       tellTyping(panel);
     },
     after: leadOn,
+    kept: ({ store }) =>
+      store.memory
+        ? "this store was kept in memory alone, so its connections are gone"
+        : "saved connections are safe; what was typed and not saved is gone",
   });
 }
 

@@ -30,7 +30,7 @@ export function countTyped(shown: string, given: string): Typed {
   };
 }
 
-/** What is not there yet before a store can be made. */
+/** What is not there yet before a store can be made; of a passphrase of one's own, `given` says it. */
 export function missingParts(own: boolean, shown: string, given: string, kept: boolean): string[] {
   const { of, right, more } = countTyped(shown, given);
   const left = of - right;
@@ -41,13 +41,15 @@ export function missingParts(own: boolean, shown: string, given: string, kept: b
   return [
     !own && left > 0 && words,
     !own && of > 0 && left === 0 && more && "nothing but the six words",
-    own && !given && "the passphrase",
+    own && given,
     !kept && "the tick in step 2",
-  ].filter((each) => typeof each === "string");
+  ].filter((each) => typeof each === "string" && each !== "") as string[];
 }
 
-/** What is wrong with a passphrase of one's own; empty where nothing is. */
-export function ownProblem(first: string, again: string): string {
-  if (first.length < SHORTEST) return `The passphrase has fewer than ${SHORTEST} characters.`;
-  return first === again ? "" : "The two are not the same.";
+/** What a passphrase of one's own lacks; empty where it is long enough and typed the same twice. */
+export function ownLack(first: string, again: string): string {
+  const left = SHORTEST - first.length;
+  if (!first) return "the passphrase";
+  if (left > 0) return `${left} more ${plural(left, "character")}`;
+  return first === again ? "" : "the same passphrase again";
 }

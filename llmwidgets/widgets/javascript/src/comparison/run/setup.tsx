@@ -1,14 +1,16 @@
 // Before the run: what is asked of whom, what it costs, where it stops.
 
-import { useLayoutEffect, useRef } from "preact/hooks";
-import { Control, FileButton } from "../../panel/controls";
+import { useRef } from "preact/hooks";
+import { Control } from "../../panel/controls";
+import { FileButton } from "../../panel/file";
 import { inHand } from "../../panel/page";
 import { Alert, Button, Failed, Fold, TextButton } from "../../panel/parts";
 import type { PanelError } from "../../panel/protocol";
-import { Aside, Grow, Head, Heading, Heads, Labelled, Matters, Muted, Row, Small } from "../parts";
+import { Aside, Head, Heading, Heads, Labelled, Matters, Muted, Row, Small } from "../parts";
 import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "../state";
 import { useKept, useView } from "../view";
 import { megabytes } from "../words";
+import { Embedded } from "./embedded";
 import { Models } from "./models";
 
 const FIELDS_SHOWN = 6;
@@ -27,8 +29,10 @@ interface Props {
 
 export function SetupScreen({ setup, back, runs, error }: Props) {
   const view = useView();
-  const { problems, empty, schema, texts, options } = setup;
+  const { empty, schema, texts, options } = setup;
   const budget = view.panel.root.querySelector<HTMLInputElement>("[data-focus=budget]");
+  const problems = setup.problems.filter(({ where }) => where !== "store");
+  const locked = setup.problems.find(({ where }) => where === "store");
   const ofTexts = OF_TEXTS.includes(error?.of ?? "");
   return (
     <>
@@ -65,6 +69,7 @@ export function SetupScreen({ setup, back, runs, error }: Props) {
           ))}
         </div>
       )}
+      {locked && <Locked {...locked} />}
       <Embedded />
       <div class="cols lw-setup">
         {empty ? <NoModels {...empty} /> : <Models setup={setup} />}
@@ -76,6 +81,23 @@ export function SetupScreen({ setup, back, runs, error }: Props) {
       </div>
       {(!empty || inHand(budget)) && <Foot setup={setup} />}
     </>
+  );
+}
+
+/** A store that is locked is nothing wrong: what is connected without it works. */
+function Locked({ sentence, hint, action }: Setup["problems"][number]) {
+  const view = useView();
+  return (
+    <div class="lw-bar lw-parts" role="note">
+      <p class="s grow">
+        {sentence} <Muted>{hint}</Muted>
+      </p>
+      {action && (
+        <Button small onClick={() => view.send(action.type, action.content)}>
+          {action.label}
+        </Button>
+      )}
+    </div>
   );
 }
 
@@ -95,29 +117,6 @@ function NoModels({ sentence, hint }: Sentence) {
         </Button>
       </Row>
     </div>
-  );
-}
-
-/** The connection panel, inside this one. */
-function Embedded() {
-  const [inside, keep] = useKept<HTMLElement | null>("embedded", null);
-  const place = useRef<HTMLDivElement>(null);
-  useLayoutEffect(() => {
-    if (inside) place.current!.append(inside);
-  }, [inside]);
-  return (
-    inside && (
-      <div class="lw-embed">
-        <div class="row">
-          <Aside>What is connected here can be ticked below.</Aside>
-          <Grow />
-          <Button small data-focus="embedded" onClick={() => keep(null)}>
-            Done
-          </Button>
-        </div>
-        <div ref={place} />
-      </div>
-    )
   );
 }
 

@@ -1,25 +1,69 @@
-// A sheet over the panel, which has the focus while it is open and gives it back.
+// A sheet over the panel: code to copy, a question. It is a part of its own, loaded at its first use.
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { focusOn } from "../panel/panel";
-import { Button } from "../panel/parts";
+import { Button, copied } from "../panel/parts";
 import { Grow, Row, Small } from "./parts";
-import { type Sheet, useKept, type View } from "./view";
+import type { Answer, Sheet, View } from "./view";
 
-export function SheetOver({ view }: { view: View }) {
-  const [sheet, keep] = useKept<Sheet | null>("sheet", null);
+function openSheet(view: View, sheet: Sheet): void {
+  view.set("sheet", sheet);
+}
+
+export function askForReport(view: View): void {
+  const save = (values: boolean) => view.send("result.html", { values });
+  openSheet(view, {
+    title: "Report as HTML",
+    from: "html",
+    said: "Without values it holds scores, marks and field names. With values it also holds what was extracted; never the texts.",
+    actions: [
+      ["Without values", () => save(false)],
+      ["With values", () => save(true)],
+    ],
+    own: true,
+  });
+}
+
+export interface Code extends Answer {
+  title: string;
+  text: string;
+  said?: string;
+  from?: string;
+  /** Columns that can be had as code of their own. */
+  alone?: { column: number; label: string }[];
+}
+
+/** Code to copy, which is in the clipboard already where the page may write there. */
+export async function showCode(view: View, message: Code): Promise<void> {
+  const done = (await copied(message.text)) ? "Copied." : "Select and copy it.";
+  const { title, text, from = "code", said = "", alone = [] } = message;
+  const shown = view.panel.state?.screen === "results" ? alone : [];
+  const choices = shown.map(({ column, label }): [string, () => void] => [
+    label,
+    () => view.send("result.plain", { column }),
+  ]);
+  openSheet(view, {
+    title,
+    text,
+    from,
+    said: `${said} ${done}`.trim(),
+    ...(choices.length && { others: { caption: "One model, without llmwidgets:", choices } }),
+    own: view.panel.answers(message),
+  });
+}
+
+export function SheetOver({ view, sheet }: { view: View; sheet: Sheet }) {
   const ref = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
-    if (!sheet?.own) return;
+    if (!sheet.own) return;
     const target = ref.current!.querySelector<HTMLTextAreaElement>("textarea, .btn:not(.bare)");
     target!.focus();
     target!.select?.();
     target!.scrollTop = 0; // the code is read from its beginning
   }, [sheet]);
-  if (!sheet) return null;
   const { title, from, said, text, actions, others } = sheet;
   const close = () => {
-    keep(null);
+    view.set("sheet", null);
     focusOn(view.panel, from);
   };
   return (

@@ -1,0 +1,46 @@
+"""The connection panel alone in a page: what a narrow one shows, and what it looks like."""
+
+from __future__ import annotations
+
+import pytest
+
+import llmwidgets
+from llmwidgets import PROVIDERS, ConnectionPanel, Store
+
+pytestmark = pytest.mark.browser
+
+NARROW = 640
+OUTSIDE = """root => [...root.querySelectorAll("*")].filter((each) => {
+  const box = each.getBoundingClientRect();
+  return box.width && box.right > root.getBoundingClientRect().right + 1
+    && !each.closest(".spoken, .wire");
+}).map((each) => `${each.className} ${each.textContent.slice(0, 40)}`)"""
+
+
+def test_a_narrow_page_cuts_nothing_off(joined) -> None:
+    """Every kind's form, with its presets and its guide, stands inside a panel of 640 pixels."""
+    page = joined(ConnectionPanel(Store.in_memory()))
+    page.page.set_viewport_size({"width": NARROW + 16, "height": 1200})
+    panel = page.page.locator(".lw")
+    for kind in PROVIDERS:
+        page.page.evaluate(
+            "kind => lwModel.send({ type: 'connections.select', kind, label: '' })", kind
+        )
+        page.deliver()
+        assert page.widget.state()["form"]["kind"] == kind
+        assert panel.evaluate(OUTSIDE) == []
+        assert panel.evaluate("each => each.scrollWidth <= each.clientWidth")
+
+
+def test_the_demo_has_a_heading_below_ones_own(joined) -> None:
+    """Its connections, whenever they came, stand behind what the user connected."""
+    store = Store.in_memory()
+    page = joined(ConnectionPanel(store))
+    page.page.evaluate("lwModel.send({ type: 'connections.demo' })")
+    page.deliver()
+    store.save(llmwidgets.Connection("custom", name="own", endpoint="http://127.0.0.1:9/v1"))
+    page.deliver()
+    rows = page.page.get_by_role("navigation").locator("li.demo, .kind.sub .name")
+    said = rows.all_inner_texts()
+    assert said[:2] == ["own", "Demo: rules on this computer, no LLM"]
+    assert all(each.startswith("demo-") for each in said[2:]), said
