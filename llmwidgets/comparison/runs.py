@@ -15,6 +15,7 @@ from llmwidgets import formatting
 from llmwidgets.analysis.comparators import check_weights, places_of, read_rule
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.rules import RECORD, Rule
+from llmwidgets.comparison.annotations import read_annotated
 from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_run
 from llmwidgets.comparison.files import names_file, read_labels
 from llmwidgets.comparison.history import record_run
@@ -161,6 +162,7 @@ def read_documents(
     truth = follow_ids(truth, known.values(), [each.id for each in sources], "truth", "truth")
     truth = read_truth_columns(truth, list(known.values()))
     assumed = (note, *getattr(truth, "attrs", {}).get("assumed", ()))
+    sources, truth = read_annotated(sources, truth, schemas, blank)
     labels = read_truth(truth, sources, schemas, blank)
     groups = [""] * len(sources) if group is None else read_groups(group, sources)
     return tuple(

@@ -17,6 +17,7 @@ from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from llmwidgets.comparison.files import label_studio
 from llmwidgets.comparison.files.pdf import PDFReader
 from llmwidgets.comparison.files.tables import (
     KEYS,
@@ -336,12 +337,25 @@ def _rows_of(file: File, reader: PDFReader) -> list[Row]:
         row.path = PurePath(file.name)
         return [row]
     table = _table_of(file)
-    rows = [_text_row(row, where, table) for row, where in table.rows]
-    if not rows:
+    listed = list(table.rows)
+    if not listed:
         raise FieldError(f"{file.name} has no rows.", "Name a file with a text in it.")
+    if table.noun == "key" and label_studio.is_export([row for row, _ in listed[:1]]):
+        return _in_depth(file.name, lambda: label_studio.read_tasks(table, listed))
+    rows = [_text_row(row, where, table) for row, where in listed]
     for each in rows if table.note else ():
         each.note = table.note
+    if label_studio.is_flat_export(rows):
+        return _in_depth(file.name, lambda: label_studio.read_flat(table, rows))
     return rows
+
+
+def _in_depth(name: str, read: Callable[[], list[Row]]) -> list[Row]:
+    """What is read; FieldError where it is nested more deeply than can be looked at."""
+    try:
+        return read()
+    except RecursionError:
+        raise FieldError(f"{name} is nested too deeply to be read.", "Correct the file.") from None
 
 
 def _text_row(row: Any, where: str, table: Table) -> Row:
@@ -425,11 +439,29 @@ def read_labels(path: StrPath, key: str = "truth") -> tuple[Any, str]:
     if file.kind == ".json" or not _is_table(file):
         text, note = decode(file)
         whole = read_json(text, file.name)
+        if key == "truth" and isinstance(whole, list) and _is_annotated(whole):
+            return _annotations_by_id(file)
         return (rows_by_id(whole, key, file.name) if isinstance(whole, list) else whole), note
     table = _table_of(file)
+    listed = list(table.rows)
+    if key == "truth" and _is_annotated([row for row, _ in listed[:1]]):
+        return _annotations_by_id(file)
     if table.noun == "column":
-        return table.frame(), table.note
-    return rows_by_id([row for row, _ in table.rows], key, file.name), table.note
+        return replace(table, rows=listed).frame(), table.note
+    return rows_by_id([row for row, _ in listed], key, file.name), table.note
+
+
+def _is_annotated(rows: list[Any]) -> bool:
+    return label_studio.is_export(rows) or label_studio.is_flat_export(rows)
+
+
+def _annotations_by_id(file: File) -> tuple[dict[str, Any], str]:
+    """The annotations of an export of Label Studio by the ids of its tasks."""
+    with PDFReader() as reader:
+        rows = _rows_of(file, reader)
+    if twice := find_repeated(name_of(row["id"]) for row in rows):
+        raise _ids_twice(file.name, twice)
+    return {name_of(row["id"]): row.get("truth") for row in rows}, rows[0].note
 
 
 def rows_by_id(rows: list[Any], key: str, name: str) -> Any:
@@ -444,11 +476,15 @@ def rows_by_id(rows: list[Any], key: str, name: str) -> Any:
         named = {found[each] if found.get(each) in ("id", key) else each: row[each] for each in row}
         labels.append((name_of(named.pop("id")), named.get(key, named)))
     if twice := find_repeated(each for each, _ in labels):
-        raise FieldError(
-            f"{name} has these ids more than once: {join_truncated(twice)}.",
-            "Keep one row for each id.",
-        )
+        raise _ids_twice(name, twice)
     return dict(labels)
+
+
+def _ids_twice(name: str, twice: list[str]) -> FieldError:
+    return FieldError(
+        f"{name} has these ids more than once: {join_truncated(twice)}.",
+        "Keep one row for each id.",
+    )
 
 
 # -- Bytes as text.
