@@ -94,9 +94,7 @@ class _Reading:
                 said = [(each.kind, value) for value in each.values]
                 values.setdefault(name, []).extend(said)
             elif name in leaves:
-                self._refuse(
-                    annotation, name, "is of a row of a list, and of which is not said."
-                )
+                self._refuse(annotation, name, "is of a row of a list, and of which is not said.")
             elif annotation.meant:
                 self._refuse(annotation, each.name, no_such_field(each.name, columns))
         for name, said in values.items():

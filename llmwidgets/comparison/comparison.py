@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.comparison import dataframes, history, run_settings, runs, serialization
 from llmwidgets.comparison.cluster.texts.text_files import texts_to_count
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
-from llmwidgets.comparison.files import names_file, read_document
+from llmwidgets.comparison.files import read_document
+from llmwidgets.comparison.files.names import names_file
 from llmwidgets.comparison.measures import aggregate, changes, slices
 from llmwidgets.comparison.measures.doubt import review_frame
 from llmwidgets.comparison.measures.error_kinds import error_frame, kind_frame

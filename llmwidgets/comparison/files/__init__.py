@@ -6,7 +6,6 @@ import codecs
 import gzip
 import io
 import os
-import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +17,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from llmwidgets.comparison.files import label_studio
+from llmwidgets.comparison.files.names import (
+    FOR_GLOB,
+    PDF,
+    TABLES,
+    TEXTS,
+    is_glob,
+    kind_of,
+    names_one,
+    refuse_url,
+)
 from llmwidgets.comparison.files.pdf import PDFReader
 from llmwidgets.comparison.files.tables import (
     KEYS,
@@ -41,10 +50,6 @@ from llmwidgets.formatting import file_size, join_truncated
 
 StrPath = str | os.PathLike[str]
 
-_PDF = ".pdf"
-_TEXTS = (".txt", ".md")
-"""What a folder has texts in, besides PDFs; a file that is named may end in anything."""
-
 _BY_TEXT: dict[str, Callable[[str, str], Table]] = {
     ".csv": read_delimited,
     ".tsv": read_tabbed,
@@ -58,9 +63,6 @@ _BY_BYTES: dict[str, Callable[[bytes, str], Table]] = {
     ".xlsm": read_excel,
     ".parquet": read_parquet,
 }
-TABLES = (*_BY_TEXT, *_BY_BYTES)
-"""The suffixes of tables; those of text may have .gz behind them."""
-
 _PANDOC = "pandoc {name} -t plain -o {stem}.txt"
 _OFFICE = "soffice --headless --convert-to {to} {name}"
 _UNPACK = "Unpack it and name what is in it."
@@ -102,12 +104,7 @@ class File:
     @property
     def kind(self) -> str:
         """The suffix in small letters, without .gz."""
-        return _kind_of(self.name)
-
-
-def _kind_of(name: str) -> str:
-    name = name.casefold()
-    return PurePath(name.removesuffix(".gz")).suffix or PurePath(name).suffix
+        return kind_of(self.name)
 
 
 def open_file(path: StrPath) -> File:
@@ -127,7 +124,7 @@ _TIMES = {".json": 5, ".jsonl": 5, ".ndjson": 5, ".parquet": 4, ".xlsx": 0, ".xl
 
 
 def _tell_of_memory(path: Path) -> None:
-    kind = _kind_of(path.name)
+    kind = kind_of(path.name)
     if kind in TABLES:
         size = parquet_size(path) if kind == ".parquet" else path.stat().st_size
         tell_of_memory(size * _TIMES.get(kind, 7), str(path))
@@ -136,7 +133,7 @@ def _tell_of_memory(path: Path) -> None:
 def _existing(path: StrPath) -> Path:
     read = read_path(path, "texts")
     if not os.path.exists(read):
-        hint = _FOR_GLOB.format(name=str(path)) if _is_glob(str(path)) else "Check the path."
+        hint = FOR_GLOB.format(name=str(path)) if is_glob(str(path)) else "Check the path."
         raise FieldError(f"There is no file {path}.", hint)
     return read
 
@@ -161,96 +158,6 @@ def _unpack(data: bytes, name: str) -> bytes:
     return whole
 
 
-# -- What a value names: nothing is read of a text that only looks like the name of a file.
-
-
-_URL = re.compile(r"(?:s3|gs|gcs|abfss?|hdfs|file)://\S{1,1000}")
-_GLOB = re.compile(r"[^\n]{0,1000}[*?\[][^\n]{0,1000}")
-
-
-def names_data_set(value: Any) -> bool:
-    """Whether this names Parquet files that a cluster reads: a glob, or the URL of any.
-
-    So is a list of nothing else.
-    """
-    if isinstance(value, list | tuple):
-        return bool(value) and all(map(names_data_set, value))
-    if not isinstance(value, str | os.PathLike):
-        return False
-    name = os.fspath(value)
-    if not isinstance(name, str) or _URL.fullmatch(name.strip()):
-        return isinstance(name, str)
-    is_glob = _kind_of(name.strip()) == ".parquet" and _GLOB.fullmatch(name) is not None
-    return is_glob and not os.path.exists(os.path.expanduser(name))
-
-
-def _refuse_data_set(value: Any, argument: str) -> None:
-    if argument not in ("texts", "truth") or not names_data_set(value):
-        return
-    name = os.fspath(value[0] if isinstance(value, list | tuple) else value).strip()
-    refuse_other_table(name, argument)
-    read = f"pd.read_parquet({name!r})"
-    if not _URL.fullmatch(name):
-        read = f"pd.concat(map(pd.read_parquet, sorted(glob.glob({name!r}))))"
-    raise FieldError(
-        {argument: f"{name} names files that are read where a cluster asks."},
-        f"Give cluster=, a dask.distributed.Client (docs/scale.md), or a DataFrame: {read}.",
-    )
-
-
-def refuse_other_table(url: str, argument: str) -> None:
-    """FieldError for the URL of a table or of texts that are not Parquet."""
-    kind = _kind_of(url)
-    if kind in (*TABLES, *_TEXTS, _PDF) and kind != ".parquet":
-        raise FieldError(
-            {argument: f"{url} is not Parquet, and nothing else is read from a URL."},
-            "Write it as Parquet, frame.to_parquet(…), or give it as a DataFrame.",
-        )
-
-
-def _is_glob(name: str) -> bool:
-    return _GLOB.fullmatch(name) is not None
-
-
-_FOR_GLOB = (
-    "A glob names Parquet files alone. Give a list of Paths: "
-    "[Path(each) for each in sorted(glob.glob({name!r}))]."
-)
-
-
-def names_file(value: Any, argument: str) -> bool:
-    """Whether what a user gave is a path, or as a string the name of a table or of a PDF.
-
-    FieldError for such a name without a file, for a string that is the name of a folder or
-    of another file: it may be meant as either; and for what only a cluster reads.
-    """
-    _refuse_data_set(value, argument)
-    if not isinstance(value, str):
-        return isinstance(value, os.PathLike)
-    bare = value.strip()
-    if not bare or len(value) > 1000 or "\n" in bare:
-        return False
-    there = os.path.exists(os.path.expanduser(value))
-    instead = {"texts": "the text in a list", "text": 'a row, {"text": "…"}'}.get(
-        argument, "a list as long as the texts"
-    )
-    is_name = _kind_of(bare) in (*TABLES, _PDF)
-    if is_name and not there:
-        named = value if value == bare else repr(value)
-        raise FieldError(
-            {argument: f"is a str, and there is no file {named}."},
-            _FOR_GLOB.format(name=bare)
-            if _is_glob(bare) and argument == "texts"
-            else f"Check the path, or give {instead}.",
-        )
-    if there and not is_name:
-        raise FieldError(
-            {argument: f"is a str, and {value} is the name of a file or folder as well."},
-            f"Give a Path(…) to read what it names, or {instead}.",
-        )
-    return is_name
-
-
 # -- Texts.
 
 
@@ -260,12 +167,28 @@ def read_texts(path: StrPath) -> list[Row]:
 
 
 def read_paths(given: Iterable[Any]) -> list[Any]:
-    """The list, with the texts of each path in place of the path."""
+    """The list, with the texts of each path in place of the path.
+
+    FieldError for a string that is the name of a file, or a glob of tables: a list has texts.
+    """
     with PDFReader() as reader:
-        parts = [
-            _read(Path(each), reader) if isinstance(each, os.PathLike) else [each] for each in given
-        ]
+        parts = [_read_entry(each, at, reader) for at, each in enumerate(given, 1)]
     return _tell_apart(list(chain.from_iterable(parts)))
+
+
+def _read_entry(entry: Any, at: int, reader: PDFReader) -> list[Any]:
+    if isinstance(entry, os.PathLike):
+        refuse_url(entry, "texts")
+        return _read(Path(entry), reader)
+    if isinstance(entry, str) and len(entry) <= 1000 and names_one(entry.strip()):
+        glob = is_glob(entry)
+        hint = f"Give Paths, [Path({entry.strip()!r})], or the text itself."
+        raise FieldError(
+            {"texts": f"entry {at} of the list is a str, and {entry.strip()} is the name of "
+             f"{'files' if glob else 'a file'}."},
+            FOR_GLOB.format(name=entry.strip()) if glob else hint,
+        )  # fmt: skip
+    return [entry]
 
 
 def _tell_apart(rows: list[Any]) -> list[Any]:
@@ -307,12 +230,12 @@ def _list_folder(folder: Path) -> list[Path]:
         files = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
     except OSError as error:
         raise _unreadable(folder, error) from None
-    if unread := [each.name for each in files if _kind_of(each.name) in _OF_A_FOLDER]:
+    if unread := [each.name for each in files if kind_of(each.name) in _OF_A_FOLDER]:
         raise FieldError(
             f"The folder {folder} contains texts that cannot be read: {join_truncated(unread)}.",
             _hint_for(unread[0]),
         )
-    texts = [each for each in files if _kind_of(each.name) in (*_TEXTS, _PDF) and each.is_file()]
+    texts = [each for each in files if kind_of(each.name) in (*TEXTS, PDF) and each.is_file()]
     if not texts:
         raise FieldError(
             f"The folder {folder} contains no .txt, .md or .pdf file.", _hint_for_folder(folder)
@@ -403,7 +326,7 @@ def _document(file: File, reader: PDFReader) -> str:
 
 
 def _is_pdf(file: File) -> bool:
-    return file.kind == _PDF or file.data[:1024].lstrip().startswith(b"%PDF")
+    return file.kind == PDF or file.data[:1024].lstrip().startswith(b"%PDF")
 
 
 def _is_table(file: File) -> bool:
@@ -512,7 +435,7 @@ def decode(file: File) -> tuple[str, str]:
         if data.startswith(mark):
             raise FieldError(f"{file.name} is not text: it is {noun}.", hint)
     if _is_pdf(file):
-        hint = "Name a table." if file.kind == _PDF else "Call it .pdf."
+        hint = "Name a table." if file.kind == PDF else "Call it .pdf."
         raise FieldError(f"{file.name} is a PDF, not a table.", hint)
     try:
         text = data.decode(_encoding_of(data))
@@ -557,4 +480,4 @@ def _not_utf8(file: File) -> FieldError:
 
 def _hint_for(name: str) -> str:
     path = PurePath(name)
-    return _UNREAD[_kind_of(name)][1].format(name=name, stem=path.stem, path=f'"{name}"')
+    return _UNREAD[kind_of(name)][1].format(name=name, stem=path.stem, path=f'"{name}"')
