@@ -60,8 +60,8 @@ ALL = [
     {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right"},
 ]
 RECORD = {
-    "number": "R-7", "total": 1250, "day": "2026-03-03", "kind": "invoice", "paid": True, "stars": 4,
-    "tags": ["pens", "ink"], "vendor": {"name": "Ada Lovelace"},
+    "number": "R-7", "total": 1250, "day": "2026-03-03", "kind": "invoice", "paid": True,
+    "stars": 4, "tags": ["pens", "ink"], "vendor": {"name": "Ada Lovelace"},
     "lines": [{"name": "ink", "total": 8.5}],
 }  # fmt: skip
 
@@ -207,7 +207,7 @@ def test_the_short_exports_are_read_by_the_names_of_fields(tmp_path) -> None:
 
 
 def test_what_is_exported_comes_back_as_truth(tmp_path) -> None:
-    """Our tasks, annotated by accepting a prediction as Label Studio does: spans with their meta."""
+    """Our tasks, annotated by accepting a prediction: spans that keep their meta."""
     said = {"number": "R-7", "total": 1250, "lines": [{"name": "pens", "total": 1250},
             {"name": "ink", "total": 8.5}]}  # fmt: skip
     result = lw.Comparison.from_outputs(Bill, {"a": TEXT}, {"A": {"a": said}})

@@ -27,6 +27,7 @@ from llmwidgets.comparison.files.names import (
     names_one,
     refuse_url,
 )
+from llmwidgets.comparison.files.outputs import ToolOutputs, read_outputs
 from llmwidgets.comparison.files.pdf import PDFReader
 from llmwidgets.comparison.files.tables import (
     KEYS,
@@ -408,6 +409,19 @@ def _ids_twice(name: str, twice: list[str]) -> FieldError:
         f"{name} has these ids more than once: {join_truncated(twice)}.",
         "Keep one row for each id.",
     )
+
+
+def read_tool_outputs(given: Any) -> ToolOutputs | None:
+    """What another tool wrote, of the path of its file or a list of paths; else None."""
+    paths = [given] if isinstance(given, os.PathLike) else given
+    if not isinstance(paths, list | tuple) or not paths:
+        return None
+    if not all(isinstance(each, os.PathLike) for each in paths):
+        return None
+    for each in paths:
+        refuse_url(each, "outputs")
+    files = [open_file(each) for each in paths]
+    return read_outputs([(file.name.removesuffix(".gz"), file.data) for file in files])
 
 
 # -- Bytes as text.
