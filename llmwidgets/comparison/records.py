@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.files import rows_by_id
@@ -162,23 +161,24 @@ def read_truth_columns(truth: Any, schemas: Iterable[Schema]) -> Any:
     return truth
 
 
-def fields_of_rows(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Any:
-    """The columns of rows of texts that are named like a field, as truth; None if there are none.
+def truth_of_rows(
+    rows: Sequence[Mapping[str, Any]], fields: Mapping[str, str], assumed: Sequence[str]
+) -> Any:
+    """Some columns of rows of texts, each as the truth of a field; None if there are none.
 
-    A note names them, since nobody said that they are.
+    A note names those of which nobody said that they are.
     """
     import pandas as pd
 
-    known = columns_of(leaf.path for leaf in schema.leaves)
-    names = [each for each in dict.fromkeys(chain(*rows)) if each in known and each not in KEYS]
-    if not names:
+    if not fields:
         return None
-    cells = [{name: row.get(name) for name in names} for row in rows]
-    frame = pd.DataFrame(cells, columns=names, dtype=object)
+    cells = [{field: row.get(name) for name, field in fields.items()} for row in rows]
+    frame = pd.DataFrame(cells, columns=[*fields.values()], dtype=object)
     said = "The column {} was read as truth: it is named like a field."
-    if len(names) > 1:
+    if len(assumed) > 1:
         said = "The columns {} were read as truth: they are named like fields."
-    frame.attrs["assumed"] = (said.format(join_listed(names)),)
+    if assumed:
+        frame.attrs["assumed"] = (said.format(join_listed(assumed)),)
     return frame
 
 

@@ -77,9 +77,7 @@ def test_a_column_of_a_data_set_is_the_field_that_it_is_named_like() -> None:
 
 
 def test_splits_and_streams_are_told() -> None:
-    with pytest.raises(
-        FieldError, match=r"train, test\. Give one of them: texts\['train'\]"
-    ):
+    with pytest.raises(FieldError, match=r"train, test\. Give one of them: texts\['train'\]"):
         texts_of(DatasetDict({"train": DATA, "test": DATA}))
     with pytest.raises(FieldError, match="truth: is an IterableDataset, whose rows are not here"):
         texts_of(["a", "b"], DATA.to_iterable_dataset())
@@ -124,9 +122,7 @@ def test_nothing_is_fetched(url: Any) -> None:
 def test_names_of_files_in_a_list_of_texts_are_told(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("claim.txt").write_text("A claim", "utf-8")
-    with pytest.raises(
-        FieldError, match=r"entry 2 of the list is a str, and claim\.txt is"
-    ):
+    with pytest.raises(FieldError, match=r"entry 2 of the list is a str, and claim\.txt is"):
         texts_of(["A text", "claim.txt"])
     with pytest.raises(FieldError, match=r"claims/\*\.csv is the name of files.*list of Paths"):
         texts_of(["claims/*.csv"])

@@ -212,18 +212,24 @@ def read_document(path: StrPath) -> str:
         return _document(file, reader)
 
 
-def read_uploads(uploads: Iterable[tuple[str, bytes]]) -> list[Row]:
-    """The texts of files that came through the page."""
+def read_uploads(uploads: Iterable[tuple[str, bytes]], *, own_names: bool = False) -> list[Row]:
+    """The texts of files that came through the page.
+
+    With `own_names` the rows of a table are as it has them, whatever its columns are called.
+    """
+    read = _own_row if own_names else _text_row
     with PDFReader() as reader:
-        parts = [_rows_of(File(name, _unpack(data, name)), reader) for name, data in uploads]
+        parts = [_rows_of(File(name, _unpack(data, name)), reader, read) for name, data in uploads]
     return _tell_apart(list(chain.from_iterable(parts)))
 
 
 def _read(path: Path, reader: PDFReader) -> list[Row]:
     folder = _existing(path)
     if not folder.is_dir():
-        return _rows_of(open_file(path), reader)
-    return [row for each in _list_folder(folder) for row in _rows_of(open_file(each), reader)]
+        return _rows_of(open_file(path), reader, _text_row)
+    return [
+        row for each in _list_folder(folder) for row in _rows_of(open_file(each), reader, _text_row)
+    ]
 
 
 def _list_folder(folder: Path) -> list[Path]:
@@ -255,7 +261,8 @@ def _hint_for_folder(folder: Path) -> str:
     return "Name a folder with one such file for each text, or name a table."
 
 
-def _rows_of(file: File, reader: PDFReader) -> list[Row]:
+def _rows_of(file: File, reader: PDFReader, read: Callable[[Any, str, Table], Row]) -> list[Row]:
+    """The texts of a file; `read` makes one of a row of a table."""
     if not _is_table(file):
         row = Row(id=PurePath(file.name.removesuffix(".gz")).stem, text=_document(file, reader))
         row.path = PurePath(file.name)
@@ -266,7 +273,7 @@ def _rows_of(file: File, reader: PDFReader) -> list[Row]:
         raise FieldError(f"{file.name} has no rows.", "Name a file with a text in it.")
     if table.noun == "key" and label_studio.is_export([row for row, _ in listed[:1]]):
         return _in_depth(file.name, lambda: label_studio.read_tasks(table, listed))
-    rows = [_text_row(row, where, table) for row, where in listed]
+    rows = [read(row, where, table) for row, where in listed]
     for each in rows if table.note else ():
         each.note = table.note
     if label_studio.is_flat_export(rows):
@@ -280,6 +287,12 @@ def _in_depth(name: str, read: Callable[[], list[Row]]) -> list[Row]:
         return read()
     except RecursionError:
         raise FieldError(f"{name} is nested too deeply to be read.", "Correct the file.") from None
+
+
+def _own_row(row: Any, where: str, table: Table) -> Row:
+    if isinstance(row, Mapping):
+        return Row({name: each for name, each in row.items() if name != ""})
+    return _text_row(row, where, table)
 
 
 def _text_row(row: Any, where: str, table: Table) -> Row:
@@ -382,7 +395,7 @@ def _is_annotated(rows: list[Any]) -> bool:
 def _annotations_by_id(file: File) -> tuple[dict[str, Any], str]:
     """The annotations of an export of Label Studio by the ids of its tasks."""
     with PDFReader() as reader:
-        rows = _rows_of(file, reader)
+        rows = _rows_of(file, reader, _text_row)
     if twice := find_repeated(name_of(row["id"]) for row in rows):
         raise _ids_twice(file.name, twice)
     return {name_of(row["id"]): row.get("truth") for row in rows}, rows[0].note

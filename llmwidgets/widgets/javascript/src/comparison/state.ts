@@ -78,6 +78,16 @@ export interface TextsView {
   notes: string[];
   first: { id: string; line: string }[];
   samples: { name: string; label: string }[];
+  columns: TableColumn[];
+  uses: [use: string, words: string][];
+}
+
+/** A column of a table that was chosen, and what it is used as. */
+export interface TableColumn {
+  name: string;
+  sample: string;
+  use: string;
+  misfits: string;
 }
 
 export interface OptionsView {
