@@ -291,9 +291,11 @@ def compare(
 ) -> Comparison:
     """Ask every model about every text, and compare the records.
 
-    `texts` are strings, dicts with `text` (and `id`, `truth`, `schema`), a DataFrame, or files: the
-    Path of a table (CSV, TSV, JSON, JSON lines, Excel, Parquet), of a text, a PDF or a folder of
-    these, or a list of Paths. `truth` is a list, a dict by id, a DataFrame or the Path of a table.
+    `texts` are strings, dicts with `text` (and `id`, `truth`, `schema`), a DataFrame, a data set of
+    Hugging Face, or files: the Path of a table (CSV, TSV, JSON, JSON lines, Excel, Parquet), of a
+    text, a PDF or a folder of these, of an export of Label Studio, or a list of Paths. `truth` is a
+    list, a dict by id, a DataFrame, a data set or the Path of a table; the same thing as the texts
+    where its columns are named like fields.
     Blocks with a progress bar; an interrupt stops cleanly and gives what is there. `budget` is
     in US dollars for new calls; a run estimated above 5 asks for one. `scoring` has rules by
     field ({"total": "number:0.01"}) and by list: {"lines[]": "key:sku"} pairs rows whose key is
