@@ -74,7 +74,7 @@ def is_flat_export(rows: Sequence[Any]) -> bool:
 def read_tasks(table: Table, listed: Sequence[tuple[Any, str]]) -> list[Row]:
     """A row for each task: its text, its id and the annotation that counts; a note says which.
 
-    The id is that of the data, else of the task. FieldError names the task that is none.
+    The id is that of the data, else of the task. FieldError names an entry that is not a task.
     """
     for row, where in listed:
         if not _is_task(row):
@@ -130,7 +130,7 @@ Chosen = tuple[Mapping[str, Any] | None, int, bool]
 
 
 def _choose(annotations: Sequence[Any], where: str) -> Chosen:
-    """The one marked as ground truth, else the latest; what was skipped is none."""
+    """The one marked as ground truth, else the latest; what was skipped does not count."""
     if not all(isinstance(each, dict) for each in annotations):
         raise FieldError(f"{where} has an annotation that is not an object.", _AGAIN)
     said = [each for each in annotations if not each.get("was_cancelled")]
@@ -198,7 +198,7 @@ def _results(
         else:
             raise FieldError(
                 {f"task {name_of(task.get('id', where))}, {name}": f"is of the kind {kind}, which "
-                 "is no value of a field."},
+                 "no field can take."},
                 f"Read are {join_listed(list(_VALUES))} and labels of text; take the control "
                 f"{name} out of the export.",
             )  # fmt: skip

@@ -80,7 +80,7 @@ class ToolOutputs:
 
 
 def read_outputs(files: Sequence[tuple[str, bytes]]) -> ToolOutputs:
-    """What tools wrote, by the shape of each file; FieldError for what is none of theirs.
+    """What tools wrote, by the shape of each file; FieldError for any other file.
 
     A label that several files have is told apart by the name of its file.
     """

@@ -2,6 +2,7 @@
 
 import type { PanelState } from "../panel/protocol";
 import type { Doubted, Filter, Review } from "./grid/order";
+import type { TableColumn } from "./run/columns";
 
 /** What happened, and what to do now. */
 export interface Sentence {
@@ -80,14 +81,6 @@ export interface TextsView {
   samples: { name: string; label: string }[];
   columns: TableColumn[];
   uses: [use: string, words: string][];
-}
-
-/** A column of a table that was chosen, and what it is used as. */
-export interface TableColumn {
-  name: string;
-  sample: string;
-  use: string;
-  misfits: string;
 }
 
 export interface OptionsView {

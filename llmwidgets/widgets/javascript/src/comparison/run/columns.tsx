@@ -3,8 +3,16 @@
 import { Select } from "../../panel/controls";
 import { Fold } from "../../panel/parts";
 import { Heads } from "../parts";
-import type { TableColumn, TextsView } from "../state";
+import type { TextsView } from "../state";
 import { useView } from "../view";
+
+/** A column of a table that was chosen, and what it is used as. */
+export interface TableColumn {
+  name: string;
+  sample: string;
+  use: string;
+  misfits: string;
+}
 
 export function Columns({ columns, uses }: TextsView) {
   return (
