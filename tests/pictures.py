@@ -562,10 +562,36 @@ def slices(camera: Camera) -> None:
     camera.shot("rows")
 
 
+CHOOSING = """import llmwidgets as lw
+leaf = {"type": ["number", "null"]}
+named = {"type": ["string", "null"]}
+policy = {"type": "object", "properties": {"number": named}}
+schema = {"type": "object", "properties": {"total": leaf, "currency": named, "policy": policy}}
+lw.ComparisonPanel(schema, models="demo", store=lw.Store.in_memory())"""
+CHOSEN = """Nr;Brief;total;currency;Police;Versicherer;Bearbeitet
+R-7;Tischlerei Groß, zu zahlen 1.234,50 EUR zu Vertrag HH-1001;1234.50;EUR;HH-1001;Mutua;ja
+R-8;Bäckerei Weiß, zu zahlen 89,90 EUR zu Vertrag HH-1002;neunundachtzig;EUR;HH-1002;Mutua;ja
+"""
+
+
+def columns(camera: Camera) -> None:
+    """A table was chosen: its columns before the text is known; chosen, and a cell misfits."""
+    panel = camera.open(CHOOSING)
+    panel.get_by_role("button", name="Choose", exact=True).click()
+    file = {"name": "briefe.csv", "mimeType": "text/csv", "buffer": CHOSEN.encode()}
+    panel.locator("input[type=file]").set_input_files([file])
+    panel.get_by_label("Use Brief as").wait_for()
+    camera.shot("asked")
+    for name, use in {"Brief": "Text", "Nr": "Id", "Police": "Truth: policy.number"}.items():
+        panel.get_by_label(f"Use {name} as").select_option(use)
+    panel.get_by_text("“neunundachtzig”").wait_for()
+    camera.shot("misfit")
+
+
 SCENES: tuple[Callable[[Camera], None], ...] = (
     connections, forms, checks, form, presets, sign_in, store, lost, provided, comparison, decided,
     kinds, outcomes, slices, review, agreement, described, repeats, languages, runs, questions,
-    running, empty, tutorials,
+    running, empty, columns, tutorials,
 )  # fmt: skip
 
 

@@ -23,12 +23,14 @@ from llmwidgets.cli.asking import ask_secret, can_ask
 from llmwidgets.cli.bars import Bars, changes_table
 from llmwidgets.cli.store_access import find_store, unlock_for
 from llmwidgets.comparison import Comparison, compare
-from llmwidgets.comparison.files import TABLES, read_document, read_texts
+from llmwidgets.comparison.files import read_document, read_texts
+from llmwidgets.comparison.files.names import TABLES
 from llmwidgets.comparison.files.tables import Row, match_names
 from llmwidgets.comparison.measures.kept_scores import VariantValue
 from llmwidgets.comparison.measures.scores import score_rows
 from llmwidgets.comparison.measures.slices import GROUP, column_names, read_names
 from llmwidgets.comparison.measures.text_result import read_text_result
+from llmwidgets.comparison.records import only_fields
 from llmwidgets.comparison.summary import summarize, value_text
 from llmwidgets.comparison.texts import read_sources
 from llmwidgets.comparison.values import is_nothing
@@ -38,6 +40,7 @@ from llmwidgets.errors import FieldError
 from llmwidgets.formatting import escape_controls, join_truncated
 from llmwidgets.report.scoreboard import GLYPHS, LEGEND, LOSES, Column, scoreboard_columns
 from llmwidgets.report.writers import refuse_unwritable, write_jsonl
+from llmwidgets.schemas import read_schema
 from llmwidgets.store.store import Store
 
 if TYPE_CHECKING:
@@ -122,14 +125,15 @@ def _ask(
 ) -> tuple[Comparison, str | None]:
     """The comparison, and the column by which its scoreboard is wanted too."""
     texts = read_texts(options.texts)
-    truth = read_truth(options.truth, texts, options.texts) if options.truth else None
+    schema = read_schema_source(options.schema)
+    truth = read_truth(options.truth, texts, options.texts, schema) if options.truth else None
     sources = read_sources(texts, group=options.group)
     # The column of the groups is no metadata: it is known as "group".
     by = GROUP if options.group and options.by == options.group else options.by
     if by is not None:
         read_names(by, column_names(sources))  # before anything is paid for
     result = compare(
-        read_schema_source(options.schema),
+        schema,
         sources,
         models,
         truth=truth,
@@ -224,13 +228,19 @@ def read_schema_source(name: str) -> Any:
         ) from None
 
 
-def read_truth(name: str, texts: list[Row], path: Path) -> Any:
-    """The truth that `--truth` names: a file, or a key of the texts' rows, taken out of them."""
+def read_truth(name: str, texts: list[Row], path: Path, schema: Any) -> Any:
+    """The truth that `--truth` names: a file, or a key of the texts' rows, taken out of them.
+
+    Of the file of the texts it is the columns that are named like a field.
+    """
     import pandas as pd
 
     if Path(name).suffix.lower() in TABLES or Path(name).is_file():
         _check_exists(Path(name))
-        return Path(name)
+        own = path.is_file() and path.samefile(name) and not any("truth" in row for row in texts)
+        if not own:
+            return Path(name)
+        return only_fields(pd.DataFrame(texts, dtype=object), [read_schema(schema)])
     key = next(iter(match_names([name])[0].values()), name)
     if not any(key in row for row in texts):
         raise FieldError(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets.comparison import dataframes, history, run_settings, runs, serialization
 from llmwidgets.comparison.cluster.texts.text_files import texts_to_count
 from llmwidgets.comparison.core import Missing, ResultData, Scoring, results_of_outputs
-from llmwidgets.comparison.files import names_file, read_document
+from llmwidgets.comparison.files import read_document, read_tool_outputs
+from llmwidgets.comparison.files.names import names_file
 from llmwidgets.comparison.marked_texts import mark_texts
 from llmwidgets.comparison.measures import aggregate, changes, slices
 from llmwidgets.comparison.measures.doubt import review_frame
@@ -178,7 +179,7 @@ class Comparison(ResultData):
         cls,
         schema: Any,
         texts: Any,
-        outputs: Mapping[str, Any],
+        outputs: Any,
         truth: Any = None,
         scoring: Scoring = None,
         *,
@@ -198,15 +199,26 @@ class Comparison(ResultData):
         With `repeats=3` each label has a list of 3 runs, each of them outputs as above:
         {"A": [run_1, run_2, run_3]}. A list (or dict by id) with 3 outputs for each text is read
         too; what can be either is read as runs. Give None for an output that is missing.
+
+        The Path of a file of promptfoo, Inspect or OpenAI Evals, or a list of such, is read as
+        well (docs/other_tools.md): its models are the labels, and with texts=None its texts are
+        the texts.
+
+        >>> Comparison.from_outputs(Invoice, None, Path("results.json"))   # doctest: +SKIP
         """
         repeats = runs.read_repeats(repeats)
+        tool = read_tool_outputs(outputs)
+        texts = list(tool.texts) if tool is not None and texts is None else texts
         documents = runs.read_documents(
             schema, texts, truth, group=group, blank=blank, allow_empty=True
         )
         rules = runs.read_rules(scoring, documents)
-        return results_of_outputs(
+        if tool is not None:
+            outputs, repeats = tool.outputs_for(documents, repeats)
+        results = results_of_outputs(
             cls, documents, outputs, rules, missing, row_names(texts), repeats
         )
+        return results if tool is None else replace(results, notes=(*results.notes, tool.note))
 
     def export(
         self,
@@ -329,10 +341,12 @@ def compare(
 ) -> Comparison:
     """Ask every model about every text, and compare the records.
 
-    `texts` are strings, dicts with `text` (and `id`, `truth`, `schema`), a DataFrame, or files: the
-    Path of a table (CSV, TSV, JSON, JSON lines, Excel, Parquet), of a text, a PDF or a folder of
-    these, or a list of Paths. `truth` is a list, a dict by id, a DataFrame or the Path of a table.
-    All forms by example: docs/reference/forms.md.
+    `texts` are strings, dicts with `text` (and `id`, `truth`, `schema`), pairs (id, text), a
+    DataFrame, a data set of Hugging Face, or files: the Path of a table (CSV, TSV, JSON, JSON
+    lines, Excel, Parquet), of a text, a PDF or a folder of these, of an export of Label Studio, or
+    a list of Paths. `truth` is a list, a dict by id, a DataFrame, a data set, the Path of a table
+    or the name of a column of the texts; the same thing as the texts where its columns are named
+    like fields. All forms by example: docs/reference/forms.md.
 
     Blocks with a progress bar; an interrupt stops cleanly and gives what is there. `budget` is
     in US dollars for new calls; a run estimated above 5 asks for one. `journal` is a path, False

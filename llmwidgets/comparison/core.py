@@ -14,8 +14,9 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, cast, get_args
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.files import names_file, read_labels
-from llmwidgets.comparison.records import follow_ids, is_frame, read_records
+from llmwidgets.comparison.files import read_labels
+from llmwidgets.comparison.files.names import has_table_name, names_file
+from llmwidgets.comparison.records import follow_ids, is_frame, read_data_set, read_records
 from llmwidgets.comparison.texts import TextNames, align, file_notes, pandas_index, row_names
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.values import (
@@ -402,10 +403,11 @@ def _outputs_by_label(
     for label, given in outputs.items():
         runs = listed[whole_text(str(label))] = []
         several = repeats == 1 and isinstance(given, list) and len(given) > 0
-        runs_given = several and all(_may_be_run(each, (), "outputs") for each in given)
+        runs_given = several and all(_may_be_run(each, ()) for each in given)
         way = f"If these are runs, say repeats={len(given)}. {hint}" if runs_given else hint
         for at, each in enumerate(_runs(given, label, names, repeats, assumed)):
             name = f"outputs of {label}{f', run {at + 1}' if repeats > 1 else ''}"
+            each = read_data_set(each, name)
             if names_file(each, name):
                 each, note = read_labels(each, "output")
                 assumed |= dict.fromkeys([note] if note else [])
@@ -437,7 +439,7 @@ def _runs(
         found = f"is {with_article(type(given).__name__)}, and repeats={repeats}"
     else:
         entries = list(given.values() if isinstance(given, Mapping) else given)
-        runs = not by_id and all(_may_be_run(each, names.ids, name) for each in entries)
+        runs = not by_id and all(_may_be_run(each, names.ids) for each in entries)
         by_text = all(_is_missing(each) or _is_list(each, repeats) for each in entries)
         if runs and len(entries) == repeats:
             if by_text and len(names.ids) == repeats:
@@ -459,10 +461,10 @@ def _runs(
     )
 
 
-def _may_be_run(entry: Any, ids: Sequence[str], name: str) -> bool:
+def _may_be_run(entry: Any, ids: Sequence[str]) -> bool:
     """Whether this can be the outputs of all texts, and not one output."""
     if isinstance(entry, str):
-        return names_file(entry, name)
+        return has_table_name(entry)
     if isinstance(entry, Mapping):
         return not entry or not set(map(name_of, entry)).isdisjoint(ids)
     return isinstance(entry, Iterable | PathLike) and not isinstance(entry, bytes)

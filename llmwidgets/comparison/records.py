@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.files import rows_by_id
@@ -39,6 +38,82 @@ def is_dask_frame(value: Any) -> bool:
     """Whether this is a DataFrame of Dask, of which no row is here."""
     module = type(value).__module__.partition(".")[0]
     return module in ("dask", "dask_expr") and hasattr(value, "columns")
+
+
+_NOT_WORDS = ("Image", "Audio", "Video", "Pdf", "Nifti")
+"""The features of Hugging Face that are neither text nor a value; reading decodes them."""
+
+
+def is_data_set(value: Any) -> bool:
+    """Whether this is one of Hugging Face's `datasets`, which need not be installed."""
+    return type(value).__module__.partition(".")[0] == "datasets"
+
+
+def read_data_set(value: Any, argument: str) -> Any:
+    """A data set of Hugging Face as a DataFrame, one column of it as a Series; else the value.
+
+    A class label is its name, an object inside a row the columns of its fields. FieldError for a
+    dict of splits and for a data set that streams.
+    """
+    if not is_data_set(value):
+        return value
+    kind = type(value).__name__
+    if isinstance(value, Mapping):
+        splits = [*map(str, value)]
+        raise FieldError(
+            {argument: f"is a {kind}, with the splits {join_truncated(splits)}."},
+            f"Give one of them: {argument}[{splits[0] if splits else 'train'!r}].",
+        )
+    if kind.startswith("Iterable"):
+        raise FieldError(
+            {argument: f"is an {kind}, whose rows are not here."},
+            f"Take the rows that are meant: datasets.Dataset.from_list(list({argument}.take(1000)),"
+            f" features={argument}.features).",
+        )
+    if hasattr(value, "column_name"):
+        whole = getattr(value, "source", None)
+        if whole is not None and hasattr(whole, "select_columns"):
+            return read_data_set(whole.select_columns(value.column_name), argument).iloc[:, 0]
+        return value
+    return _frame_of(value) if hasattr(value, "flatten") else value
+
+
+def _frame_of(data_set: Any) -> Any:
+    import pandas as pd
+
+    features = dict(data_set.features)
+    kept = [name for name, each in features.items() if type(each).__name__ not in _NOT_WORDS]
+    # As Python's own values, whatever format was set for training.
+    flat = data_set.with_format(None).select_columns(kept).flatten()
+    cells = flat[:]
+    return pd.DataFrame(
+        {name: pd.Series([_with_names(each, feature) for each in cells[name]], dtype=object)
+         for name, feature in flat.features.items()},
+    )  # fmt: skip
+
+
+def _with_names(cell: Any, feature: Any) -> Any:
+    """The cell with the name of a class in place of its number; an unlabelled one is None."""
+    if cell is None:
+        return None
+    if type(feature).__name__ == "ClassLabel":
+        return feature.names[cell] if 0 <= cell < len(feature.names) else None
+    if isinstance(feature, Mapping) and isinstance(cell, Mapping):
+        return {name: _with_names(each, feature.get(name)) for name, each in cell.items()}
+    inner = getattr(feature, "feature", None)
+    if isinstance(feature, list) and feature:
+        inner = feature[0]
+    if inner is not None and isinstance(cell, list):
+        return [_with_names(each, inner) for each in cell]
+    half = getattr(feature, "dtype", "") in ("float16", "float32")
+    return to_jsonable(_single(cell)) if half and isinstance(cell, float) else cell
+
+
+def _single(number: float) -> Any:
+    """A number of half the digits as numpy has it, which is then written with no more."""
+    import numpy as np
+
+    return np.float32(number)
 
 
 def rows_of(frame: Any) -> list[dict[str, Any]]:
@@ -103,24 +178,62 @@ def label_column(name: str, cells: Iterable[Any], schemas: Iterable[Schema]) -> 
     return column
 
 
-def fields_of_rows(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Any:
-    """The columns of rows of texts that are named like a field, as truth; None if there are none.
+def truth_of_rows(
+    rows: Sequence[Mapping[str, Any]], fields: Mapping[str, str], assumed: Sequence[str]
+) -> Any:
+    """Some columns of rows of texts, each as the truth of a field; None if there are none.
 
-    A note names them, since nobody said that they are.
+    A note names those of which nobody said that they are.
     """
     import pandas as pd
 
-    known = columns_of(leaf.path for leaf in schema.leaves)
-    names = [each for each in dict.fromkeys(chain(*rows)) if each in known and each not in KEYS]
-    if not names:
+    if not fields:
         return None
-    cells = [{name: row.get(name) for name in names} for row in rows]
-    frame = pd.DataFrame(cells, columns=names, dtype=object)
+    cells = [{field: row.get(name) for name, field in fields.items()} for row in rows]
+    frame = pd.DataFrame(cells, columns=[*fields.values()], dtype=object)
     said = "The column {} was read as truth: it is named like a field."
-    if len(names) > 1:
+    if len(assumed) > 1:
         said = "The columns {} were read as truth: they are named like fields."
-    frame.attrs["assumed"] = (said.format(join_listed(names)),)
+    if assumed:
+        frame.attrs["assumed"] = (said.format(join_listed(assumed)),)
     return frame
+
+
+def only_fields(given: Any, schemas: Sequence[Schema]) -> Any:
+    """Of what is given as texts and as truth, the columns or keys that are named like a field.
+
+    A note says which were not, since one may be misspelled. FieldError if none is.
+    """
+    known = columns_of(leaf.path for schema in schemas for leaf in schema.leaves)
+    if not is_frame(given):
+        return _only_keys(given, {steps[0] for steps in known.values()})
+    columns = {each: key for each, key in match_names(given.columns)[0].items() if key != "schema"}
+    fields = [each for each in given.columns if str(each) in known and each not in columns]
+    others = [each for each in given.columns if each not in fields and each not in columns]
+    if "truth" in columns.values():
+        return None
+    if not fields:
+        raise FieldError(
+            {"truth": f"has no field among its columns, {join_truncated(map(str, others))}."},
+            f"The fields are {join_truncated(known)}. Rename the columns, or leave truth out.",
+        )
+    ids = [each for each, key in columns.items() if key == "id"]
+    truth = given[[*ids, *fields]].copy()
+    if others:
+        note = f"Read as truth: {join_listed([*map(str, fields)])}. Not named like a field: "
+        truth.attrs["assumed"] = (f"{note}{join_truncated(map(str, others))}.",)
+    return truth
+
+
+def _only_keys(rows: Any, fields: Container[str]) -> Any:
+    def only(row: Any) -> Any:
+        if not isinstance(row, dict):
+            return row
+        return row.get("truth", {key: each for key, each in row.items() if key in fields}) or None
+
+    if isinstance(rows, dict):
+        return {key: only(row) for key, row in rows.items()}
+    return [only(row) for row in rows] if isinstance(rows, list) else rows
 
 
 def _is_column(truth: Any, leaves: Iterable[Leaf]) -> bool:

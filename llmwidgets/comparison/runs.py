@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from numbers import Integral
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +17,21 @@ from llmwidgets import formatting
 from llmwidgets.analysis.comparators import check_weights, places_of, read_rule
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.rules import RECORD, Rule
+from llmwidgets.comparison.annotations import read_annotated
 from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_run
-from llmwidgets.comparison.files import names_file, read_labels
+from llmwidgets.comparison.files import read_labels
+from llmwidgets.comparison.files.names import names_file
 from llmwidgets.comparison.history import record_run
 from llmwidgets.comparison.measures.text_result import DOCUBENCH, rule_of, write_rule
-from llmwidgets.comparison.records import follow_ids, label_column, read_truth_columns
+from llmwidgets.comparison.records import (
+    follow_ids,
+    is_data_set,
+    is_frame,
+    label_column,
+    only_fields,
+    read_data_set,
+    read_truth_columns,
+)
 from llmwidgets.comparison.texts import read_groups, read_sources
 from llmwidgets.comparison.truth import Blank, read_truth
 from llmwidgets.comparison.variants import (
@@ -46,6 +58,7 @@ from llmwidgets.schemas import read_schema
 
 if TYPE_CHECKING:
     from llmwidgets.comparison.variants import Examples
+    from llmwidgets.schemas import Schema
     from llmwidgets.store.store import Store
 
 
@@ -151,8 +164,7 @@ def read_documents(
     allow_empty: bool = False,
 ) -> tuple[Document, ...]:
     """The texts with schema, truth and group, each read and checked; FieldError names misfits."""
-    of_file = names_file(truth, "truth")
-    column = truth if isinstance(truth, str) and not of_file else None
+    column = truth if isinstance(truth, str) and not names_file(truth, "truth") else None
     named = group if isinstance(group, str) else None
     sources = read_sources(texts, allow_empty=allow_empty, group=named, truth=column)
     own = [schema if source.schema is None else source.schema for source in sources]
@@ -165,14 +177,10 @@ def read_documents(
     distinct = {id(each): each for each in (schema, *own) if each is not None}
     known = {key: read_schema(each) for key, each in distinct.items()}
     schemas = [known[id(each)] for each in own]
-    note = ""
-    if of_file:
-        truth, note = read_labels(truth)
-    elif column is not None:
+    if column is not None:
         truth = label_column(column, [source.truth for source in sources], known.values())
-    truth = follow_ids(truth, known.values(), [each.id for each in sources], "truth", "truth")
-    truth = read_truth_columns(truth, list(known.values()))
-    assumed = (note, *getattr(truth, "attrs", {}).get("assumed", ()))
+    truth, assumed = _read_given(truth, texts, list(known.values()), [each.id for each in sources])
+    sources, truth = read_annotated(sources, truth, schemas, blank)
     labels = read_truth(truth, sources, schemas, blank)
     groups = [""] * len(sources) if group is None else read_groups(group, sources)
     return tuple(
@@ -183,6 +191,29 @@ def read_documents(
         )
         for at, source in enumerate(sources)
     )  # fmt: skip
+
+
+def _read_given(
+    truth: Any, texts: Any, schemas: Sequence[Schema], ids: Sequence[str]
+) -> tuple[Any, tuple[str, ...]]:
+    """The truth out of its file, table or data set, and what was assumed when it was read."""
+    note = ""
+    is_own = _is_same(texts, truth)
+    if names_file(truth, "truth"):
+        truth, note = read_labels(truth)
+    truth = read_data_set(truth, "truth")
+    truth = only_fields(truth, schemas) if is_own else truth
+    truth = follow_ids(truth, schemas, ids, "truth", "truth")
+    truth = read_truth_columns(truth, schemas)
+    return truth, (note, *getattr(truth, "attrs", {}).get("assumed", ()))
+
+
+def _is_same(texts: Any, truth: Any) -> bool:
+    """Whether the truth is in the columns of what the texts are."""
+    if isinstance(texts, str | PathLike) and isinstance(truth, str | PathLike):
+        with suppress(OSError, ValueError):
+            return bool(os.path.samefile(texts, truth))
+    return truth is texts and (is_frame(texts) or is_data_set(texts))
 
 
 def read_rules(scoring: Any, texts: Sequence[Document]) -> dict[str, Any] | None:

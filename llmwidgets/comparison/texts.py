@@ -11,9 +11,10 @@ from itertools import chain
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from llmwidgets.comparison.files import names_file, read_document, read_paths, read_texts
+from llmwidgets.comparison.files import read_document, read_paths, read_texts
+from llmwidgets.comparison.files.names import names_file
 from llmwidgets.comparison.files.tables import match_names, missing_text
-from llmwidgets.comparison.records import is_dask_frame, rows_of
+from llmwidgets.comparison.records import is_dask_frame, read_data_set, rows_of
 from llmwidgets.comparison.values import (
     Scalar,
     decode_text,
@@ -70,6 +71,7 @@ def read_sources(
     """
     if isinstance(texts, tuple) and texts and isinstance(texts[0], TextSource):
         return texts  # read before, as a panel does
+    texts = read_data_set(texts, "texts")
     rows = _rows(texts, group)
     if not rows:
         raise FieldError({"texts": "is empty."}, "Give at least one text.")

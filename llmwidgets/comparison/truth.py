@@ -441,7 +441,7 @@ def set_at_path(truth: Any, path: str, value: Any) -> Any:
     if not steps:
         return value
     whole = copy.deepcopy(truth) if isinstance(truth, dict | list) else _empty(steps[0])
-    _set(whole, steps, value)
+    put_at_path(whole, steps, value)
     return whole
 
 
@@ -450,7 +450,8 @@ def _empty(step: str | int) -> Any:
     return {} if isinstance(step, str) else []
 
 
-def _set(parent: Any, steps: Sequence[str | int], value: Any) -> None:
+def put_at_path(parent: Any, steps: Sequence[str | int], value: Any) -> None:
+    """Set one value in this truth itself; see `set_at_path`."""
     step, *rest = steps
     if not isinstance(parent, type(_empty(step))):
         return
@@ -460,7 +461,7 @@ def _set(parent: Any, steps: Sequence[str | int], value: Any) -> None:
         empty = _empty(rest[0])
         if not isinstance(child, type(empty)):
             child = empty
-        _set(child, rest, value)
+        put_at_path(child, rest, value)
         value = child
     elif value is NOTHING or (value is None and isinstance(step, int)):
         if known:

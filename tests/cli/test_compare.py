@@ -16,10 +16,9 @@ import pytest
 
 import llmwidgets as lw
 from llmwidgets.cli import main
-from llmwidgets.comparison.files import read_texts
+from llmwidgets.comparison.files import read_texts, read_uploads
 from llmwidgets.demo import demo_url, invoices, stop_demo
 from llmwidgets.report.writers import write_csv
-from llmwidgets.widgets.comparison.setup_controller import read_files
 from tests.servers import serving_models
 
 ROOT = Path(__file__).parents[2]
@@ -436,7 +435,7 @@ def test_what_a_csv_of_ours_marks_is_read_as_it_was(tmp_path: Path) -> None:
     path = write_csv(pd.DataFrame(rows), tmp_path / "marked.csv")
     assert "'=1+1" in path.read_text("utf-8")
     assert read_texts(path) == rows
-    assert read_files([(path.name, path.read_bytes())]) == rows
+    assert read_uploads([(path.name, path.read_bytes())]) == rows
 
 
 def test_a_column_of_one_field_is_its_truth(files: Path, capsys) -> None:

@@ -1,16 +1,19 @@
-"""The how-to of a comparison runs, and names every public method; the page on files runs too."""
+"""The how-to of a comparison runs, and names every public method; the pages on files run too."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
+
 from llmwidgets.comparison import Comparison
-from llmwidgets.comparison.files import TABLES
+from llmwidgets.comparison.files.names import TABLES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "comparison.md").read_text("utf-8")
 FILES = (ROOT / "docs" / "files.md").read_text("utf-8")
+OTHER_TOOLS = (ROOT / "docs" / "other_tools.md").read_text("utf-8")
 
 HELD = "made_at|label_log|looks|columns|scoring|notes"
 """What a comparison has, beside what it can do."""
@@ -28,10 +31,11 @@ def test_the_page_runs_as_it_is(tmp_path, monkeypatch, demo) -> None:
     assert files == {".json", ".html", ".csv", ".jsonl"}
 
 
-def test_the_page_on_files_runs_as_it_is(tmp_path, monkeypatch, demo) -> None:
+@pytest.mark.parametrize("page", [FILES, OTHER_TOOLS], ids=["files", "other tools"])
+def test_the_pages_on_files_run_as_they_are(tmp_path, monkeypatch, demo, page) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    for block in re.findall(r"```python\n(.*?)```", FILES, re.DOTALL):
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
         exec(block, names)
 
 

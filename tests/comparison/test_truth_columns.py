@@ -12,11 +12,11 @@ from hypothesis import given as for_any
 from hypothesis import strategies as st
 
 from llmwidgets.comparison.files import read_uploads
-from llmwidgets.comparison.records import fields_of_rows
 from llmwidgets.comparison.runs import read_documents
 from llmwidgets.comparison.texts import file_notes
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import read_schema
+from llmwidgets.widgets.comparison.table_columns import TableColumns
 
 NUMBER = {"type": ["number", "null"]}
 SCHEMA = {
@@ -138,13 +138,14 @@ def test_columns_beside_the_texts_are_truth_where_they_are_named_like_a_field() 
     """A note says which; without one there is no truth."""
     schema = read_schema(SCHEMA)
     rows = read_uploads([("a.csv", b"id;text;Betrag;Ort\n1;One;2,5;Ulm\n"), ("b.txt", b"Two")])
-    frame = fields_of_rows(rows, schema)
-    documents = read_documents(schema, rows, frame)
+    documents = read_documents(schema, rows, TableColumns(rows).truth(schema))
     assert documents[0].truth == {"Betrag": 2.5}
     assert file_notes(documents) == (
         "The column Betrag was read as truth: it is named like a field.",
         COMMAS,
     )
-    assert fields_of_rows(read_uploads([("a.csv", b"id,text,Ort\n1,One,Ulm\n")]), schema) is None
-    two = fields_of_rows(read_uploads([("a.csv", b"text,Betrag,Nummer\nOne,1,2\n")]), schema)
+    bare = TableColumns(read_uploads([("a.csv", b"id,text,Ort\n1,One,Ulm\n")]))
+    assert bare.truth(schema) is None
+    rows = read_uploads([("a.csv", b"text,Betrag,Nummer\nOne,1,2\n")])
+    two = TableColumns(rows).truth(schema)
     assert re.match("The columns Betrag and Nummer were read", two.attrs["assumed"][0])

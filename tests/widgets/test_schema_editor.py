@@ -15,6 +15,7 @@ from hypothesis import given as for_any
 from hypothesis import strategies as st
 
 from llmwidgets import ComparisonPanel, Store
+from llmwidgets.comparison.files import read_uploads
 from llmwidgets.demo import emails, invoices, jobs
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import read_schema
@@ -27,7 +28,7 @@ from llmwidgets.widgets.comparison.schema_editor import (
     rows_of_schema,
     usable,
 )
-from llmwidgets.widgets.comparison.setup_controller import read_files, read_pasted
+from llmwidgets.widgets.comparison.setup_controller import read_pasted
 
 EXAMPLE = json.dumps(
     {
@@ -300,6 +301,57 @@ def test_what_was_read_of_files_is_said_before_the_run(wire) -> None:
     assert "1, all with truth" in page.state["setup"]["texts"]["said"]
 
 
+TABLE = b"""Nr;Brief;total;Summe;Haus
+7;Zu zahlen 12;12;12,5;A
+8;Zu zahlen 7;sieben;7,0;A
+"""
+
+
+def test_the_columns_of_a_table_are_chosen(wire) -> None:
+    """Which is the text, the id, the truth of which field, the group; misfits with their value."""
+    leaf = {"type": ["number", "null"]}
+    policy = {"type": "object", "properties": {"sum": leaf}}
+    page = panel(wire, schema={"type": "object", "properties": {"total": leaf, "policy": policy}})
+
+    def use(name: str, use: str) -> dict[str, Any]:
+        page.send("setup.column", name=name, use=use)
+        return page.state["setup"]["texts"]
+
+    page.send("setup.files", [TABLE], names=["briefe.csv"])
+    texts = page.state["setup"]["texts"]
+    assert [(each["name"], each["sample"], each["use"]) for each in texts["columns"]] == [
+        ("Nr", "7", ""), ("Brief", "Zu zahlen 12", ""), ("total", "12", "field:total"),
+        ("Summe", "12,5", ""), ("Haus", "A", ""),
+    ]  # fmt: skip
+    assert ["field:policy.sum", "Truth: policy.sum"] in texts["uses"]
+    assert page.state["setup"]["missing"] == "Fix the texts above first."
+    use("Nr", "id")
+    texts = use("Brief", "text")
+    assert [each["id"] for each in texts["first"]] == ["7", "8"]
+    assert texts["columns"][2]["misfits"] == "8: “sieben” must be null or a number."
+    [problem] = page.state["setup"]["problems"]
+    assert "sieben" not in problem["sentence"] + problem["hint"]
+    texts = use("total", "unused")
+    assert texts["said"].startswith("2, without truth")
+    assert texts["columns"][2]["misfits"] == ""
+    texts = use("Summe", "field:policy.sum")
+    assert texts["said"].startswith("2, all with truth")
+    assert texts["notes"] == ["Decimal commas were read in the truth of policy.sum."]
+    use("Haus", "group")
+    documents = page.widget._setup.documents
+    assert [each.truth for each in documents] == [{"policy": {"sum": 12.5}}, {"policy": {"sum": 7}}]
+    assert [(each.group, dict(each.metadata)) for each in documents] == [
+        ("A", {"Summe": "12,5"}), ("A", {"Summe": "7,0"}),
+    ]  # fmt: skip
+    # What only one column can be, the other is no more.
+    texts = use("total", "group")
+    assert [each["use"] for each in texts["columns"]][-1] == ""
+    page.send("setup.column", name="not there", use="text")
+    page.send("setup.paste", text="One")
+    assert page.state["setup"]["texts"]["columns"] == []
+    assert page.widget._setup.documents[0].group == ""
+
+
 @pytest.mark.parametrize(
     "begin", ["\f[page 1]\n", "[page 1]\n", "\n", "\f[page 1]\n\n\f[page 2]\n"]
 )
@@ -311,8 +363,8 @@ def test_the_mark_of_a_page_is_not_the_title_of_a_text(wire, begin) -> None:
 def test_what_is_no_text_is_refused() -> None:
     """Nothing pasted, a table without texts, a line that is no JSON: each says what to do."""
     assert read_pasted("a\n---\n\n----\nb") == [{"text": "a"}, {"text": "b"}]
-    for given in (lambda: read_pasted(" \n"), lambda: read_files([("a.csv", b"id\n1\n")]),
-                  lambda: read_files([("a.jsonl", b"{")])):  # fmt: skip
+    for given in (lambda: read_pasted(" \n"), lambda: read_uploads([("a.csv", b"id\n1\n")]),
+                  lambda: read_uploads([("a.jsonl", b"{")])):  # fmt: skip
         with pytest.raises(FieldError) as raised:
             given()
         assert raised.value.hint
@@ -322,10 +374,10 @@ def test_lines_of_files_end_where_the_file_says() -> None:
     """A line separator inside a JSON string, a line end in a quoted cell, a cell of 200 kB; the
     limit on a cell is one that every platform takes."""
     told = json.dumps({"text": "a\u2028b"}, ensure_ascii=False)
-    assert read_files([("a.jsonl", f"{told}\r\n{told}\n".encode())]) == [{"text": "a\u2028b"}] * 2
+    assert read_uploads([("a.jsonl", f"{told}\r\n{told}\n".encode())]) == [{"text": "a\u2028b"}] * 2
     long = "x" * 200_000
     table = f'id,text\r\n1,"a\r\nb"\r\n2,{long}\r\n'
-    assert read_files([("a.csv", table.encode())]) == [
+    assert read_uploads([("a.csv", table.encode())]) == [
         {"id": "1", "text": "a\r\nb"},
         {"id": "2", "text": long},
     ]

@@ -76,6 +76,35 @@ def test_files_of_a_german_office_are_read_and_said_before_the_run(panel, tmp_pa
     panel.locator(".lw-doc").get_by_text("[page 2]").wait_for()
 
 
+LETTERS = "Nr;Brief;Summe;Haus\n7;Zu zahlen 12,50 EUR;12.5;A\n8;Zu zahlen 7 EUR;sieben;A\n"
+
+
+def test_the_columns_of_a_table_are_chosen_by_keyboard(panel, page, tmp_path) -> None:
+    """Text, id and truth of a table that calls them otherwise; a misfit is named at its column."""
+    table = tmp_path / "briefe.csv"
+    table.write_text(LETTERS, "utf-8")
+    choose(panel, table)
+    panel.get_by_text("Which column has the texts is not known.").wait_for()
+    text = panel.get_by_label("Use Brief as")
+    text.focus()
+    page.browser_page.keyboard.press("T")  # as in any list: the first that begins so
+    expect(text).to_have_value("text")
+    panel.get_by_text("2, without truth").wait_for()
+    expect(text).to_be_focused()
+    panel.get_by_label("Use Nr as").select_option("Id")
+    panel.get_by_label("Use Summe as").select_option("Truth: total")
+    amount = panel.get_by_label("Use Summe as")
+    expect(amount).to_have_attribute("aria-invalid", "true")
+    misfit = "8: “sieben” must be null or a number."
+    expect(amount).to_have_accessible_description(misfit)
+    expect(panel.get_by_text(misfit)).to_be_visible()
+    panel.get_by_label("Use Haus as").select_option("Group: texts that belong together")
+    panel.get_by_role("button", name="Compare without truth").click()
+    expect(amount).to_have_value("")
+    expect(panel.get_by_label("Use Haus as")).to_have_value("group")
+    panel.get_by_text("2, without truth").wait_for()
+
+
 def test_an_error_of_a_file_is_shown_where_it_was_chosen(panel, tmp_path) -> None:
     """Beside the chooser, which stays; the texts that were there stay too; a good file ends it."""
     paper, text = tmp_path / "scan.pdf", tmp_path / "a.txt"

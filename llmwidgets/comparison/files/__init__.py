@@ -6,7 +6,6 @@ import codecs
 import gzip
 import io
 import os
-import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +16,18 @@ from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from llmwidgets.comparison.files import label_studio
+from llmwidgets.comparison.files.names import (
+    FOR_GLOB,
+    PDF,
+    TABLES,
+    TEXTS,
+    is_glob,
+    kind_of,
+    names_one,
+    refuse_url,
+)
+from llmwidgets.comparison.files.outputs import ToolOutputs, read_outputs
 from llmwidgets.comparison.files.pdf import PDFReader
 from llmwidgets.comparison.files.tables import (
     KEYS,
@@ -40,10 +51,6 @@ from llmwidgets.formatting import file_size, join_truncated
 
 StrPath = str | os.PathLike[str]
 
-_PDF = ".pdf"
-_TEXTS = (".txt", ".md")
-"""What a folder has texts in, besides PDFs; a file that is named may end in anything."""
-
 _BY_TEXT: dict[str, Callable[[str, str], Table]] = {
     ".csv": read_delimited,
     ".tsv": read_tabbed,
@@ -57,9 +64,6 @@ _BY_BYTES: dict[str, Callable[[bytes, str], Table]] = {
     ".xlsm": read_excel,
     ".parquet": read_parquet,
 }
-TABLES = (*_BY_TEXT, *_BY_BYTES)
-"""The suffixes of tables; those of text may have .gz behind them."""
-
 _PANDOC = "pandoc {name} -t plain -o {stem}.txt"
 _OFFICE = "soffice --headless --convert-to {to} {name}"
 _UNPACK = "Unpack it and name what is in it."
@@ -101,12 +105,7 @@ class File:
     @property
     def kind(self) -> str:
         """The suffix in small letters, without .gz."""
-        return _kind_of(self.name)
-
-
-def _kind_of(name: str) -> str:
-    name = name.casefold()
-    return PurePath(name.removesuffix(".gz")).suffix or PurePath(name).suffix
+        return kind_of(self.name)
 
 
 def open_file(path: StrPath) -> File:
@@ -126,7 +125,7 @@ _TIMES = {".json": 5, ".jsonl": 5, ".ndjson": 5, ".parquet": 4, ".xlsx": 0, ".xl
 
 
 def _tell_of_memory(path: Path) -> None:
-    kind = _kind_of(path.name)
+    kind = kind_of(path.name)
     if kind in TABLES:
         size = parquet_size(path) if kind == ".parquet" else path.stat().st_size
         tell_of_memory(size * _TIMES.get(kind, 7), str(path))
@@ -135,7 +134,7 @@ def _tell_of_memory(path: Path) -> None:
 def _existing(path: StrPath) -> Path:
     read = read_path(path, "texts")
     if not os.path.exists(read):
-        hint = _FOR_GLOB.format(name=str(path)) if _is_glob(str(path)) else "Check the path."
+        hint = FOR_GLOB.format(name=str(path)) if is_glob(str(path)) else "Check the path."
         raise FieldError(f"There is no file {path}.", hint)
     return read
 
@@ -160,96 +159,6 @@ def _unpack(data: bytes, name: str) -> bytes:
     return whole
 
 
-# -- What a value names: nothing is read of a text that only looks like the name of a file.
-
-
-_URL = re.compile(r"(?:s3|gs|gcs|abfss?|hdfs|file)://\S{1,1000}")
-_GLOB = re.compile(r"[^\n]{0,1000}[*?\[][^\n]{0,1000}")
-
-
-def names_data_set(value: Any) -> bool:
-    """Whether this names Parquet files that a cluster reads: a glob, or the URL of any.
-
-    So is a list of nothing else.
-    """
-    if isinstance(value, list | tuple):
-        return bool(value) and all(map(names_data_set, value))
-    if not isinstance(value, str | os.PathLike):
-        return False
-    name = os.fspath(value)
-    if not isinstance(name, str) or _URL.fullmatch(name.strip()):
-        return isinstance(name, str)
-    is_glob = _kind_of(name.strip()) == ".parquet" and _GLOB.fullmatch(name) is not None
-    return is_glob and not os.path.exists(os.path.expanduser(name))
-
-
-def _refuse_data_set(value: Any, argument: str) -> None:
-    if argument not in ("texts", "truth") or not names_data_set(value):
-        return
-    name = os.fspath(value[0] if isinstance(value, list | tuple) else value).strip()
-    refuse_other_table(name, argument)
-    read = f"pd.read_parquet({name!r})"
-    if not _URL.fullmatch(name):
-        read = f"pd.concat(map(pd.read_parquet, sorted(glob.glob({name!r}))))"
-    raise FieldError(
-        {argument: f"{name} names files that are read where a cluster asks."},
-        f"Give cluster=, a dask.distributed.Client (docs/scale.md), or a DataFrame: {read}.",
-    )
-
-
-def refuse_other_table(url: str, argument: str) -> None:
-    """FieldError for the URL of a table or of texts that are not Parquet."""
-    kind = _kind_of(url)
-    if kind in (*TABLES, *_TEXTS, _PDF) and kind != ".parquet":
-        raise FieldError(
-            {argument: f"{url} is not Parquet, and nothing else is read from a URL."},
-            "Write it as Parquet, frame.to_parquet(…), or give it as a DataFrame.",
-        )
-
-
-def _is_glob(name: str) -> bool:
-    return _GLOB.fullmatch(name) is not None
-
-
-_FOR_GLOB = (
-    "A glob names Parquet files alone. Give a list of Paths: "
-    "[Path(each) for each in sorted(glob.glob({name!r}))]."
-)
-
-
-def names_file(value: Any, argument: str) -> bool:
-    """Whether what a user gave is a path, or as a string the name of a table or of a PDF.
-
-    FieldError for such a name without a file, for a string that is the name of a folder or
-    of another file: it may be meant as either; and for what only a cluster reads.
-    """
-    _refuse_data_set(value, argument)
-    if not isinstance(value, str):
-        return isinstance(value, os.PathLike)
-    bare = value.strip()
-    if not bare or len(value) > 1000 or "\n" in bare:
-        return False
-    there = os.path.exists(os.path.expanduser(value))
-    instead = {"texts": "the text in a list", "text": 'a row, {"text": "…"}'}.get(
-        argument, "a list as long as the texts"
-    )
-    is_name = _kind_of(bare) in (*TABLES, _PDF)
-    if is_name and not there:
-        named = value if value == bare else repr(value)
-        raise FieldError(
-            {argument: f"is a str, and there is no file {named}."},
-            _FOR_GLOB.format(name=bare)
-            if _is_glob(bare) and argument == "texts"
-            else f"Check the path, or give {instead}.",
-        )
-    if there and not is_name:
-        raise FieldError(
-            {argument: f"is a str, and {value} is the name of a file or folder as well."},
-            f"Give a Path(…) to read what it names, or {instead}.",
-        )
-    return is_name
-
-
 # -- Texts.
 
 
@@ -259,12 +168,28 @@ def read_texts(path: StrPath) -> list[Row]:
 
 
 def read_paths(given: Iterable[Any]) -> list[Any]:
-    """The list, with the texts of each path in place of the path."""
+    """The list, with the texts of each path in place of the path.
+
+    FieldError for a string that is the name of a file, or a glob of tables: a list has texts.
+    """
     with PDFReader() as reader:
-        parts = [
-            _read(Path(each), reader) if isinstance(each, os.PathLike) else [each] for each in given
-        ]
+        parts = [_read_entry(each, at, reader) for at, each in enumerate(given, 1)]
     return _tell_apart(list(chain.from_iterable(parts)))
+
+
+def _read_entry(entry: Any, at: int, reader: PDFReader) -> list[Any]:
+    if isinstance(entry, os.PathLike):
+        refuse_url(entry, "texts")
+        return _read(Path(entry), reader)
+    if isinstance(entry, str) and len(entry) <= 1000 and names_one(entry.strip()):
+        glob = is_glob(entry)
+        hint = f"Give Paths, [Path({entry.strip()!r})], or the text itself."
+        raise FieldError(
+            {"texts": f"entry {at} of the list is a str, and {entry.strip()} is the name of "
+             f"{'files' if glob else 'a file'}."},
+            FOR_GLOB.format(name=entry.strip()) if glob else hint,
+        )  # fmt: skip
+    return [entry]
 
 
 def _tell_apart(rows: list[Any]) -> list[Any]:
@@ -287,18 +212,24 @@ def read_document(path: StrPath) -> str:
         return _document(file, reader)
 
 
-def read_uploads(uploads: Iterable[tuple[str, bytes]]) -> list[Row]:
-    """The texts of files that came through the page."""
+def read_uploads(uploads: Iterable[tuple[str, bytes]], *, own_names: bool = False) -> list[Row]:
+    """The texts of files that came through the page.
+
+    With `own_names` the rows of a table are as it has them, whatever its columns are called.
+    """
+    read = _own_row if own_names else _text_row
     with PDFReader() as reader:
-        parts = [_rows_of(File(name, _unpack(data, name)), reader) for name, data in uploads]
+        parts = [_rows_of(File(name, _unpack(data, name)), reader, read) for name, data in uploads]
     return _tell_apart(list(chain.from_iterable(parts)))
 
 
 def _read(path: Path, reader: PDFReader) -> list[Row]:
     folder = _existing(path)
     if not folder.is_dir():
-        return _rows_of(open_file(path), reader)
-    return [row for each in _list_folder(folder) for row in _rows_of(open_file(each), reader)]
+        return _rows_of(open_file(path), reader, _text_row)
+    return [
+        row for each in _list_folder(folder) for row in _rows_of(open_file(each), reader, _text_row)
+    ]
 
 
 def _list_folder(folder: Path) -> list[Path]:
@@ -306,12 +237,12 @@ def _list_folder(folder: Path) -> list[Path]:
         files = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
     except OSError as error:
         raise _unreadable(folder, error) from None
-    if unread := [each.name for each in files if _kind_of(each.name) in _OF_A_FOLDER]:
+    if unread := [each.name for each in files if kind_of(each.name) in _OF_A_FOLDER]:
         raise FieldError(
             f"The folder {folder} contains texts that cannot be read: {join_truncated(unread)}.",
             _hint_for(unread[0]),
         )
-    texts = [each for each in files if _kind_of(each.name) in (*_TEXTS, _PDF) and each.is_file()]
+    texts = [each for each in files if kind_of(each.name) in (*TEXTS, PDF) and each.is_file()]
     if not texts:
         raise FieldError(
             f"The folder {folder} contains no .txt, .md or .pdf file.", _hint_for_folder(folder)
@@ -330,18 +261,38 @@ def _hint_for_folder(folder: Path) -> str:
     return "Name a folder with one such file for each text, or name a table."
 
 
-def _rows_of(file: File, reader: PDFReader) -> list[Row]:
+def _rows_of(file: File, reader: PDFReader, read: Callable[[Any, str, Table], Row]) -> list[Row]:
+    """The texts of a file; `read` makes one of a row of a table."""
     if not _is_table(file):
         row = Row(id=PurePath(file.name.removesuffix(".gz")).stem, text=_document(file, reader))
         row.path = PurePath(file.name)
         return [row]
     table = _table_of(file)
-    rows = [_text_row(row, where, table) for row, where in table.rows]
-    if not rows:
+    listed = list(table.rows)
+    if not listed:
         raise FieldError(f"{file.name} has no rows.", "Name a file with a text in it.")
+    if table.noun == "key" and label_studio.is_export([row for row, _ in listed[:1]]):
+        return _in_depth(file.name, lambda: label_studio.read_tasks(table, listed))
+    rows = [read(row, where, table) for row, where in listed]
     for each in rows if table.note else ():
         each.note = table.note
+    if label_studio.is_flat_export(rows):
+        return _in_depth(file.name, lambda: label_studio.read_flat(table, rows))
     return rows
+
+
+def _in_depth(name: str, read: Callable[[], list[Row]]) -> list[Row]:
+    """What is read; FieldError where it is nested more deeply than can be looked at."""
+    try:
+        return read()
+    except RecursionError:
+        raise FieldError(f"{name} is nested too deeply to be read.", "Correct the file.") from None
+
+
+def _own_row(row: Any, where: str, table: Table) -> Row:
+    if isinstance(row, Mapping):
+        return Row({name: each for name, each in row.items() if name != ""})
+    return _text_row(row, where, table)
 
 
 def _text_row(row: Any, where: str, table: Table) -> Row:
@@ -389,7 +340,7 @@ def _document(file: File, reader: PDFReader) -> str:
 
 
 def _is_pdf(file: File) -> bool:
-    return file.kind == _PDF or file.data[:1024].lstrip().startswith(b"%PDF")
+    return file.kind == PDF or file.data[:1024].lstrip().startswith(b"%PDF")
 
 
 def _is_table(file: File) -> bool:
@@ -425,11 +376,29 @@ def read_labels(path: StrPath, key: str = "truth") -> tuple[Any, str]:
     if file.kind == ".json" or not _is_table(file):
         text, note = decode(file)
         whole = read_json(text, file.name)
+        if key == "truth" and isinstance(whole, list) and _is_annotated(whole):
+            return _annotations_by_id(file)
         return (rows_by_id(whole, key, file.name) if isinstance(whole, list) else whole), note
     table = _table_of(file)
+    listed = list(table.rows)
+    if key == "truth" and _is_annotated([row for row, _ in listed[:1]]):
+        return _annotations_by_id(file)
     if table.noun == "column":
-        return table.frame(), table.note
-    return rows_by_id([row for row, _ in table.rows], key, file.name), table.note
+        return replace(table, rows=listed).frame(), table.note
+    return rows_by_id([row for row, _ in listed], key, file.name), table.note
+
+
+def _is_annotated(rows: list[Any]) -> bool:
+    return label_studio.is_export(rows) or label_studio.is_flat_export(rows)
+
+
+def _annotations_by_id(file: File) -> tuple[dict[str, Any], str]:
+    """The annotations of an export of Label Studio by the ids of its tasks."""
+    with PDFReader() as reader:
+        rows = _rows_of(file, reader, _text_row)
+    if twice := find_repeated(name_of(row["id"]) for row in rows):
+        raise _ids_twice(file.name, twice)
+    return {name_of(row["id"]): row.get("truth") for row in rows}, rows[0].note
 
 
 def rows_by_id(rows: list[Any], key: str, name: str) -> Any:
@@ -444,11 +413,28 @@ def rows_by_id(rows: list[Any], key: str, name: str) -> Any:
         named = {found[each] if found.get(each) in ("id", key) else each: row[each] for each in row}
         labels.append((name_of(named.pop("id")), named.get(key, named)))
     if twice := find_repeated(each for each, _ in labels):
-        raise FieldError(
-            f"{name} has these ids more than once: {join_truncated(twice)}.",
-            "Keep one row for each id.",
-        )
+        raise _ids_twice(name, twice)
     return dict(labels)
+
+
+def _ids_twice(name: str, twice: list[str]) -> FieldError:
+    return FieldError(
+        f"{name} has these ids more than once: {join_truncated(twice)}.",
+        "Keep one row for each id.",
+    )
+
+
+def read_tool_outputs(given: Any) -> ToolOutputs | None:
+    """What another tool wrote, of the path of its file or a list of paths; else None."""
+    paths = [given] if isinstance(given, os.PathLike) else given
+    if not isinstance(paths, list | tuple) or not paths:
+        return None
+    if not all(isinstance(each, os.PathLike) for each in paths):
+        return None
+    for each in paths:
+        refuse_url(each, "outputs")
+    files = [open_file(each) for each in paths]
+    return read_outputs([(file.name.removesuffix(".gz"), file.data) for file in files])
 
 
 # -- Bytes as text.
@@ -476,7 +462,7 @@ def decode(file: File) -> tuple[str, str]:
         if data.startswith(mark):
             raise FieldError(f"{file.name} is not text: it is {noun}.", hint)
     if _is_pdf(file):
-        hint = "Name a table." if file.kind == _PDF else "Call it .pdf."
+        hint = "Name a table." if file.kind == PDF else "Call it .pdf."
         raise FieldError(f"{file.name} is a PDF, not a table.", hint)
     try:
         text = data.decode(_encoding_of(data))
@@ -521,4 +507,4 @@ def _not_utf8(file: File) -> FieldError:
 
 def _hint_for(name: str) -> str:
     path = PurePath(name)
-    return _UNREAD[_kind_of(name)][1].format(name=name, stem=path.stem, path=f'"{name}"')
+    return _UNREAD[kind_of(name)][1].format(name=name, stem=path.stem, path=f'"{name}"')

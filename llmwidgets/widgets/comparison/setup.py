@@ -8,9 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, TypedDict, TypeVar
 
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.comparison.files.tables import Row
 from llmwidgets.comparison.measures.text_result import is_free_name
-from llmwidgets.comparison.records import fields_of_rows
 from llmwidgets.comparison.run_settings import CompareScript, find_sample, shared_schema
 from llmwidgets.comparison.runs import RunPlan, build_plan, read_documents
 from llmwidgets.comparison.texts import TextSource, read_sources
@@ -31,6 +29,7 @@ from llmwidgets.formatting import parse_number
 from llmwidgets.schemas import Schema, read_schema
 from llmwidgets.schemas.difference import find_changes
 from llmwidgets.store.store import Store
+from llmwidgets.widgets.comparison.table_columns import TableColumns
 from llmwidgets.widgets.connection.check_view import is_liftable
 
 if TYPE_CHECKING:
@@ -187,7 +186,8 @@ class Setup:
 
     `documents` is what the texts were read to; empty while schema or texts are wrong. `named` is
     the store that code named: its rules hold, so it must be open; None is the default one. `picks`
-    are the columns in the order of their letters. `named_models` are the models, each behind a
+    are the columns in the order of their letters. `table` has the texts where files that came
+    through the page are tables. `named_models` are the models, each behind a
     label, that were named here for connections that serve any.
     """
 
@@ -205,6 +205,7 @@ class Setup:
     problems: list[SetupProblem] = field(default_factory=list)
     given: list[Connection] = field(default_factory=list)
     named_models: list[tuple[str, str]] = field(default_factory=list)
+    table: TableColumns | None = None
     _keys: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def read_material(self) -> None:
@@ -215,6 +216,8 @@ class Setup:
             self.schema = self._read("schema", lambda: read_schema(self.schema_given))
             if self.schema is None:
                 return
+        if self.table is not None and not self._take_table(self.table):
+            return
         if self.texts_given is None:
             return
         # Files are read once, also where their truth does not fit.
@@ -225,17 +228,28 @@ class Setup:
         self.documents = self._read("texts", lambda: self._documents(sources, {})) or ()
         if self.documents:
             truth = self._read("truth", lambda: self._documents(sources, self.truth))
+            if self.table is not None and self.schema is not None:
+                self.table.misfits = {}
+                if truth is None:
+                    self.table.find_misfits(self.schema)
             self.documents = truth or self.documents
+
+    def _take_table(self, table: TableColumns) -> bool:
+        """Take the texts and their group out of the table; False where none is known to be them."""
+        self.texts_given, self.group = table.texts(self.schema), table.group(self.schema)
+        if table.has_text(self.schema):
+            return True
+        sentence = "Which column has the texts is not known."
+        self.problems.append(SetupProblem("texts", sentence, "Choose it below, under Columns."))
+        return False
 
     @property
     def truth(self) -> Any:
-        """The truth that was given; of files that came through the page, columns of fields too."""
-        given, texts = self.truth_given, self.texts_given
-        if given is not None or self.schema is None or not isinstance(texts, list):
+        """The truth that was given; of a table that came through the page, its columns."""
+        given, table = self.truth_given, self.table
+        if given is not None or self.schema is None or table is None:
             return given
-        if not all(isinstance(each, Row) and "truth" not in each for each in texts):
-            return given
-        return fields_of_rows(texts, self.schema)
+        return table.truth(self.schema)
 
     def _documents(self, sources: tuple[TextSource, ...], truth: Any) -> tuple[Document, ...]:
         return read_documents(self.schema, sources, truth, group=self.group, blank=self.blank)

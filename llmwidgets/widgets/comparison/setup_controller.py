@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets import formatting
 from llmwidgets.comparison.files import read_uploads
+from llmwidgets.comparison.files.label_studio import Annotation
 from llmwidgets.comparison.runs import measure_trial
 from llmwidgets.connections.catalog import own_price
 from llmwidgets.engine.estimate import Estimate, cost_words, estimate
@@ -22,6 +23,7 @@ from llmwidgets.widgets.comparison.labels import LabelController
 from llmwidgets.widgets.comparison.results import ShownResult
 from llmwidgets.widgets.comparison.setup import Screen, Setup
 from llmwidgets.widgets.comparison.setup_view import SAMPLES, SetupState, setup_view
+from llmwidgets.widgets.comparison.table_columns import TableColumns
 from llmwidgets.widgets.panel import Content, Page, words_in
 
 if TYPE_CHECKING:
@@ -129,8 +131,13 @@ class SetupController:
 
     def take(self, **material: Any) -> None:
         """Take another `schema`, `texts` or `truth`, and what belongs to it, and read them."""
+        if "texts" in material:
+            self.setup.table = None
         for name, value in material.items():
             setattr(self.setup, name if name == "group" else f"{name}_given", read_once(value))
+        self._read()
+
+    def _read(self) -> None:
         self._labels.forget()
         self.setup.read_material()
         self._show_choice()
@@ -211,10 +218,23 @@ class SetupController:
         self._reading = f"reading {names[0] if len(names) == 1 else count(len(names), 'file')}…"
         self._page.push()
         try:
-            texts = await asyncio.to_thread(read_files, files)
+            texts = await asyncio.to_thread(read_uploads, files, own_names=True)
         finally:
             self._reading = ""
-        self.take(texts=texts, truth=None, group=None)
+        annotated = any(isinstance(each.get("truth"), Annotation) for each in texts)
+        if annotated or all(each.path for each in texts):
+            self.take(texts=texts, truth=None, group=None)
+            return
+        self.setup.table, self.setup.truth_given = TableColumns(texts), None
+        self._read()
+
+    async def act_column(self, content: Content) -> None:
+        """A column of the table is used as something else."""
+        table, use = self.setup.table, content.get("use")
+        if table is None or content.get("name") not in table.samples or not isinstance(use, str):
+            return
+        table.choose(str(content.get("name")), use)
+        self._read()
 
     async def act_sample(self, content: Content) -> None:
         name = content.get("name")
@@ -226,7 +246,9 @@ class SetupController:
 
     async def act_drop_truth(self, _content: Content) -> None:
         """Compare without the truth that does not fit."""
-        self.take(truth={})
+        if self.setup.table is not None:
+            self.setup.table.drop_truth(self.setup.schema)
+        self.take(truth={} if self.setup.table is None else None)
 
     def _show_choice(self) -> None:
         self.estimate()
@@ -271,11 +293,3 @@ def read_pasted(words: str) -> list[dict[str, str]]:
     if not parts:
         raise FieldError({"texts": "Nothing was pasted."}, "Paste a text; write --- between two.")
     return [{"text": part} for part in parts]
-
-
-def read_files(files: Iterable[tuple[str, bytes]]) -> list[Any]:
-    """The texts of files that came through the page, a table's row by row."""
-    texts = read_uploads(files)
-    if not texts:
-        raise FieldError({"texts": "The files have no text."}, "Choose texts, PDFs or tables.")
-    return texts

@@ -35,6 +35,7 @@ from llmwidgets.widgets.comparison.setup import (
     SetupProblem,
     group_of,
 )
+from llmwidgets.widgets.comparison.table_columns import ColumnState, list_uses
 from llmwidgets.widgets.panel import Sentence
 
 if TYPE_CHECKING:
@@ -242,6 +243,8 @@ class _TextsView(TypedDict):
     notes: list[str]
     first: list[_TextLine]
     samples: list[_SampleState]
+    columns: list[ColumnState]
+    uses: list[list[str]]
 
 
 class _OptionsView(TypedDict):
@@ -434,13 +437,22 @@ def _losses(setup: Setup) -> dict[str, Loss]:
 
 def _texts_view(setup: Setup) -> _TextsView:
     texts = setup.documents
+    columns = setup.table.view(setup.schema) if setup.table is not None else []
+    uses = list_uses(setup.schema, columns)
     if not texts:
         samples: list[_SampleState] = [
             {"name": name, "label": f"Use the sample {name}"} for name in SAMPLES
         ]
         wrong = any(each.where in ("schema", "texts") for each in setup.problems)
         shown = [] if wrong else samples
-        return {"said": "none yet", "notes": [], "first": [], "samples": shown}
+        return {
+            "said": "none yet",
+            "notes": [],
+            "first": [],
+            "samples": shown,
+            "columns": columns,
+            "uses": uses,
+        }
     labelled = sum(text.truth is not NOTHING for text in texts)
     truth = "all with truth" if labelled == len(texts) else f"{labelled:,} with truth"
     if not labelled:
@@ -453,6 +465,8 @@ def _texts_view(setup: Setup) -> _TextsView:
         "notes": list(file_notes(texts)),
         "first": [{"id": text.id, "line": text_title(text)} for text in texts[:_LINES]],
         "samples": [],
+        "columns": columns,
+        "uses": uses,
     }
 
 

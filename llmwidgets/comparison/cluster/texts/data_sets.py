@@ -25,7 +25,7 @@ from llmwidgets.comparison.cluster.texts.text_files import (
     reading,
     refuse_changed,
 )
-from llmwidgets.comparison.files import names_data_set, refuse_other_table
+from llmwidgets.comparison.files.names import names_data_set, refuse_other_table
 from llmwidgets.comparison.files.tables import match_names, missing_text
 from llmwidgets.comparison.values import is_blank, is_empty_cell
 from llmwidgets.errors import FieldError

@@ -3,6 +3,7 @@
 import type { PanelState } from "../panel/protocol";
 import type { Range } from "./answers";
 import type { Doubted, Filter, Review } from "./grid/order";
+import type { TableColumn } from "./run/columns";
 
 /** What happened, and what to do now. */
 export interface Sentence {
@@ -79,6 +80,8 @@ export interface TextsView {
   notes: string[];
   first: { id: string; line: string }[];
   samples: { name: string; label: string }[];
+  columns: TableColumn[];
+  uses: [use: string, words: string][];
 }
 
 export interface OptionsView {

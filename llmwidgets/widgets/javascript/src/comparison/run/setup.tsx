@@ -11,12 +11,13 @@ import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "../sta
 import { useKept, useView } from "../view";
 import { megabytes } from "../words";
 import { Embedded } from "./embedded";
+import { Columns } from "./columns";
 import { Models } from "./models";
 
 const FIELDS_SHOWN = 6;
 /** What a notebook server takes in one message is 10 MiB; beyond, it hangs up without a word. */
 const MOST_BYTES = 10_000_000;
-const OF_TEXTS = ["setup.files", "setup.paste"];
+const OF_TEXTS = ["setup.files", "setup.paste", "setup.column"];
 const FILES =
   ".txt,.md,.pdf,.csv,.tsv,.tab,.json,.jsonl,.ndjson,.gz,.xlsx,.xlsm,.parquet,text/plain";
 
@@ -217,6 +218,7 @@ function Texts({ texts, error }: { texts: TextsView; error: Sentence | null }) {
       </Heading>
       <Alert error={refused} />
       {open && <Chooser read={read} paste={(text) => send("setup.paste", { text })} />}
+      {texts.columns.length > 0 && <Columns {...texts} />}
       <ul class="lw-texts">
         {texts.first.map(({ id, line }) => (
           <li key={id}>
@@ -285,8 +287,9 @@ function Chooser({
         <Small>or drop them here</Small>
       </Row>
       <Small>
-        A .txt, .md or .pdf file is one text. A table (.csv, .tsv, .xlsx, .json, .jsonl, .parquet)
-        has a column text; its columns id, truth and those named like a field are read as well.
+        A .txt, .md or .pdf file is one text. Of a table (.csv, .tsv, .xlsx, .json, .jsonl,
+        .parquet) you choose below which column is the text, the id, and the truth of which field.
+        An export of Label Studio has its annotations as truth.
       </Small>
     </div>
   );
