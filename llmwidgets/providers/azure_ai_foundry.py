@@ -121,7 +121,7 @@ _PORTAL = Portal(
         Part("tabs", "Details||", "Details", step=2),
         Part("value", "Name", "mistral-large-3", step=3),
         Part("heading", "Endpoint"),
-        Part("value", "Target URI", "https://acme.services.ai.azure.com/models/…", step=4),
+        Part("value", "Target URI", "https://acme.services.ai.azure.com/…", step=4),
         Part("value", "Key", "••••••••••••••••••••", step=5),
     ),
     menu=("Model catalogue", "", "Deployments", ""),

@@ -38,16 +38,30 @@ OUTSIDE = Route(
     "outside_address",
     "A server of your own, used by a kernel that runs elsewhere",
     (
-        Step("Start the server so that it asks for a token (vLLM, llama.cpp: --api-key)."),
-        Step("Give it an outside address with https: a tunnel, or a host of your own."),
-        Step("That address, with /v1 at its end.", "endpoint"),
-        Step("The token.", "auth_token"),
+        Step(
+            "Let nobody in without a token: --api-key of vLLM, llama.cpp and sglang. Ollama has "
+            "none, so let the tunnel ask for one."
+        ),
+        Step("Give the server an outside address with https: a tunnel, or a host of your own."),
+        Step("Copy that address, with /v1 at its end.", "endpoint"),
+        Step("Copy the token.", "auth_token"),
     ),
-    kernel=("Where the kernel runs", "JupyterHub, Binder, Colab,", "a container"),
-    server=("Your computer", "server of models", "localhost:11434"),
-    between=("Outside address", "https://llm.acme.example", "tunnel or own host"),
-    dead=("http://localhost:11434/v1", "is this machine: nobody answers"),
-    link="Authorization: Bearer …",
+    kernel=(
+        Part("heading", "Kernel elsewhere"),
+        Part("text", "JupyterHub, Binder,"),
+        Part("text", "Colab, a container"),
+    ),
+    outside=(
+        Part("heading", "Outside address", step=2),
+        Part("reply", "https://llm.acme.example", step=3),
+        Part("reply", "token ••••••••", step=4),
+    ),
+    server=(
+        Part("heading", "Your computer"),
+        Part("reply", "localhost:11434"),
+        Part("reply", "token ••••••••", step=1),
+    ),
+    dead=("http://localhost:11434/v1", "is the kernel's own machine, where nobody answers"),
 )
 """What ELSEWHERE says, as a picture."""
 

@@ -322,7 +322,7 @@ _PORTAL = Portal(
         Step("Open the account that has the role Vertex AI User."),
         Step("Go to its Keys."),
         Step("Choose Add key → Create new key → JSON."),
-        Step("Choose the file that was downloaded; that happens once.", "credentials"),
+        Step("Choose the file that was downloaded.", "credentials"),
     ),
     (
         Part("heading", "Service accounts"),

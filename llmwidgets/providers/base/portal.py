@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Look = Literal[
+    "heading", "button", "choice", "value", "row", "tabs", "tick", "file", "line", "reply", "text"
+]  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -21,12 +25,10 @@ class Part:
     A `heading` has `button` and `choice` that follow it at its right. `value` is a text that can be
     copied, with its label; `row` one line of a table, a gray bar where a cell is empty; `tabs` are
     separated by `|`, the open one is `value`; `tick` is a permission that is ticked, `file` what is
-    downloaded, `line` what is typed into a terminal, and `reply` what that answers.
+    downloaded, `line` what is typed into a terminal, `reply` what that answers, `text` a remark.
     """
 
-    look: Literal[
-        "heading", "button", "choice", "value", "row", "tabs", "tick", "file", "line", "reply"
-    ]
+    look: Look
     text: str
     value: str = ""
     step: int = 0
@@ -53,18 +55,16 @@ class Portal:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How a kernel that runs elsewhere reaches a server of one's own: the way that fails, and one
-    that works.
+    """How a kernel that runs elsewhere reaches a server of one's own.
 
-    `kernel` and `server` are what stands at either end, a name and lines below it; `dead` is the
-    address that leads nowhere from there, `between` what gives the server an outside address.
+    `kernel`, `outside` and `server` are boxes, each a `heading` with `text` and `reply` below it.
+    `dead` is the address that leads nowhere from the kernel, and why.
     """
 
     name: str
     title: str
     steps: tuple[Step, ...]
-    kernel: tuple[str, ...]
-    server: tuple[str, ...]
-    between: tuple[str, ...]
+    kernel: tuple[Part, ...]
+    outside: tuple[Part, ...]
+    server: tuple[Part, ...]
     dead: tuple[str, str]
-    link: str

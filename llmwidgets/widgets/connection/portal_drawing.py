@@ -7,32 +7,33 @@ scheme of the page that shows it. It says at its end that it is a sketch.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from html import escape
+from itertools import pairwise
 
-from llmwidgets.formatting import join_listed
 from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import Part, Portal, Preset, Provider, Route, Step
 
 Picture = Portal | Route
 
 WIDTH = 640
-_LETTER, _BOLD, _MONO = 6.9, 7.3, 7.3
+_LETTER, _BOLD, _MONO = 7.4, 8.6, 7.3
 """How wide a letter is at most on average, at the sizes of the style."""
-_MENU, _LEFT, _HEAD = 148, 24, 34
+_MENU, _LEFT, _HEAD = 172, 24, 34
+_EDGE = 14
 _STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#262b33}.b{font-weight:600}"
     ".m{font:12px ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace}"
-    ".q{fill:#5b6470}.s{font-size:12px}.n{font-size:12px;font-weight:700;fill:#fff;text-anchor:middle}"
+    ".q{fill:#5b6470}.s{font-size:12px}.i{text-anchor:middle}"
+    ".n{font-size:12px;font-weight:700;fill:#fff;text-anchor:middle}"
     ".p{fill:#fff;stroke:#c3cad3}.h{fill:#f1f3f6;stroke:#c3cad3}.g{fill:#dde2e8}.o{fill:#f1f3f6}"
-    ".l{stroke:#c3cad3;fill:none}.u{fill:#5b6470}.w{fill:#fff}"
+    ".l{stroke:#c3cad3;fill:none}.u{fill:#5b6470}.w,.a{fill:#fff}"
     ".r{fill:none;stroke:#b8410a;stroke-width:2}.c{fill:#b8410a}.k{fill:#b8410a;font-weight:600}"
-    "@media(prefers-color-scheme:dark){text{fill:#e4e7eb}.q{fill:#a3abb6}.n,.w{fill:#1b1e22}"
+    "@media(prefers-color-scheme:dark){text{fill:#e4e7eb}.q{fill:#a3abb6}.n,.w,.a{fill:#1b1e22}"
     ".p{fill:#1b1e22;stroke:#4b535d}.h{fill:#272b31;stroke:#4b535d}.g{fill:#363c44}.o{fill:#272b31}"
     ".l{stroke:#4b535d}.u{fill:#a3abb6}.r{stroke:#ffa05c}.c,.k{fill:#ffa05c}}"
 )
 _SKETCH = "A sketch, not the page itself: words and places there can differ."
-_ROUTE_SKETCH = "A sketch. Names and addresses are examples."
 
 
 def pictures_of(preset: Preset | None, provider: Provider) -> tuple[Picture, ...]:
@@ -68,15 +69,17 @@ def draw_picture(picture: Picture, provider: Provider) -> str:
     else:
         _draw_route(canvas, picture)
     _draw_steps(canvas, picture.steps, _titles(provider))
-    sketch = _SKETCH if isinstance(picture, Portal) else _ROUTE_SKETCH
-    canvas.text(0, canvas.y + 14, sketch, "q s")
-    height = round(canvas.y + 20)
+    page = isinstance(picture, Portal) and "." in picture.address
+    canvas.text(0, canvas.y + 14, _SKETCH if page else "A sketch.", "q s")
+    width, height = WIDTH + 2 * _EDGE, round(canvas.y + 20) + 2 * _EDGE
+    # A ground of its own: it can be read on a page that follows another scheme.
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
-        f'viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="t d">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="-{_EDGE} -{_EDGE} {width} {height}" role="img" aria-labelledby="t d">'
         f'<title id="t">{escape(picture.title)}</title>'
         f'<desc id="d">{escape(describe_picture(picture, provider))}</desc>'
-        f"<style>{_STYLE}</style>{''.join(canvas.shapes)}</svg>\n"
+        f'<style>{_STYLE}</style><rect x="-{_EDGE}" y="-{_EDGE}" width="{width}" '
+        f'height="{height}" rx="6" class="a"/>{"".join(canvas.shapes)}</svg>\n'
     )
 
 
@@ -151,7 +154,9 @@ def _draw_window(canvas: _Canvas, portal: Portal, height: float) -> None:
     if portal.menu:
         canvas.path(f"M1 {_HEAD}h{_MENU - 1}v{height - _HEAD - 1:g}H6a5 5 0 0 1-5-5z", "o")
         canvas.path(f"M{_MENU + 0.5} {_HEAD}v{height - _HEAD - 1:g}", "l")
-    canvas.path(f"M.5 {_HEAD + 0.5}V6A5.5 5.5 0 0 1 6 .5H634a5.5 5.5 0 0 1 5.5 5.5V{_HEAD + 0.5}z", "h")
+    canvas.path(
+        f"M.5 {_HEAD + 0.5}V6A5.5 5.5 0 0 1 6 .5H634a5.5 5.5 0 0 1 5.5 5.5V{_HEAD + 0.5}z", "h"
+    )
     canvas.shapes += (f'<circle cx="{x}" cy="17" r="4" class="g"/>' for x in (18, 32, 46))
     if "." not in portal.address:
         canvas.text(64, 21.5, portal.address, "q")
@@ -164,13 +169,13 @@ def _draw_menu(canvas: _Canvas, portal: Portal) -> None:
     y = _HEAD + 20.0
     for entry, width in zip(portal.menu, (72, 88, 60, 80, 68), strict=False):
         if not entry:
-            canvas.bar(20, y + 6, width)
+            canvas.bar(28, y + 6, width)
         elif entry == portal.at:
-            canvas.box(12, y - 3, _MENU - 24, 26, "g", 4)
-            canvas.text(20, y + 14.5, entry, "b")
-            canvas.ring(12, y - 3, _MENU - 24, 26, portal.menu_step)
+            canvas.box(18, y - 3, _MENU - 32, 26, "g")
+            canvas.text(28, y + 14.5, entry, "b")
+            canvas.ring(18, y - 3, _MENU - 32, 26, portal.menu_step)
         else:
-            canvas.text(20, y + 14.5, entry, "q")
+            canvas.text(28, y + 14.5, entry, "q")
         y += 36
     canvas.y = y + 2 if portal.menu else 0
 
@@ -190,7 +195,8 @@ def _draw_beside(canvas: _Canvas, part: Part) -> None:
     width = _wide(words) + (40 if choice else 28)
     x, y = WIDTH - _LEFT - width, canvas.y - 26
     canvas.box(x, y, width, 28, "h" if choice else "u")
-    canvas.text(x + 14, y + 18.5, words, "" if choice else "w")
+    middle = x + (width - (14 if choice else 0)) / 2
+    canvas.text(middle, y + 18.5, words, "i" if choice else "w i")
     if choice:
         canvas.path(f"M{x + width - 20:g} {y + 12:g}l4 4 4-4", "l")
     canvas.ring(x, y, width, 28, part.step)
@@ -269,17 +275,22 @@ def _file(canvas: _Canvas, part: Part, x: float) -> float:
 def _line(canvas: _Canvas, part: Part, x: float) -> float:
     y = canvas.y
     canvas.text(x, y + 16, "$", "m q")
-    canvas.text(x + 16, y + 16, part.text, "m b")
-    canvas.ring(x + 10, y, _wide(part.text, _MONO) + 14, 24, part.step)
-    return 26
+    canvas.text(x + 24, y + 16, part.text, "m b")
+    canvas.ring(x + 18, y, _wide(part.text, _MONO) + 12, 22, part.step)
+    return 24
 
 
 def _reply(canvas: _Canvas, part: Part, x: float) -> float:
     y = canvas.y
-    canvas.text(x + 16, y + 16, part.text, "m")
+    canvas.text(x + 24, y + 16, part.text, "m")
     canvas.text(x + 176, y + 16, part.value, "m q")
-    canvas.ring(x + 10, y, _wide(part.text, _MONO) + 14, 24, part.step)
-    return 26
+    canvas.ring(x + 18, y, _wide(part.text, _MONO) + 12, 22, part.step)
+    return 24
+
+
+def _text(canvas: _Canvas, part: Part, x: float) -> float:
+    canvas.text(x, canvas.y + 16, part.text, "q")
+    return 22
 
 
 _DRAWN = {
@@ -291,37 +302,42 @@ _DRAWN = {
     "file": _file,
     "line": _line,
     "reply": _reply,
+    "text": _text,
 }
 
 
+_TOP, _TALL = 70, 128
+_BOXES = ((0, 172), (212, 232), (484, 156))
+"""Where the boxes of a route begin, and how wide they are."""
+
+
 def _draw_route(canvas: _Canvas, route: Route) -> None:
-    """Three boxes; above them the address that leads nowhere, between them the way that works."""
-    ends = ((0, 184, route.kernel), (248, 184, route.between), (496, 144, route.server))
-    top = 74
-    for x, width, (title, *lines) in ends:
-        canvas.box(x, top, width, 92, "h" if x != 248 else "p", 6)
-        canvas.text(x + 14, top + 26, title, "b")
-        for at, line in enumerate(lines):
-            mono = any(mark in line for mark in (":", "://"))
-            canvas.text(x + 14, top + 50 + 20 * at, line, "m" if mono else "q")
+    """Three boxes: above them the address that leads nowhere, between them the way that works."""
+    for (x, width), parts in zip(_BOXES, (route.kernel, route.outside, route.server), strict=True):
+        _draw_end(canvas, x, width, parts)
     address, why = route.dead
     # From the kernel's machine back to itself.
-    canvas.path(f"M40 {top}V28a8 8 0 0 1 8-8H52", "u0")
-    canvas.shapes.pop()
-    canvas.path(f"M40.5 {top}V22.5h22", "l")
-    canvas.path("M66 16l13 13m0-13l-13 13", "r")
-    canvas.text(90, 20, address, "m")
-    canvas.text(90, 38, why, "q s")
-    y = top + 46
-    for x, end in ((184, 248), (432, 496)):
-        canvas.path(f"M{x + 4} {y + 0.5}H{end - 10}", "r")
-        canvas.path(f"M{end - 12} {y - 5}l9 5.5-9 5.5z", "c")
-    canvas.number(568, top, 1)
-    canvas.number(340, top, 2)
-    canvas.y = top + 92
-    canvas.number(216, y - 20, 3)
-    canvas.number(216, y + 22, 4)
-    canvas.text(184, canvas.y + 22, route.link, "m")
+    canvas.path(f"M60.5 {_TOP}V28.5a6 6 0 0 1 6-6H84", "l")
+    canvas.path("M88 16l13 13m0-13l-13 13", "r")
+    canvas.text(112, 19, address, "m")
+    canvas.text(112, 37, why, "q s")
+    y = _TOP + _TALL // 2
+    for (x, width), (end, _) in pairwise(_BOXES):
+        canvas.path(f"M{x + width + 4} {y}H{end - 12}", "r")
+        canvas.path(f"M{end - 14} {y - 6}l11 6-11 6z", "c")
+    canvas.y = _TOP + _TALL
+
+
+def _draw_end(canvas: _Canvas, x: int, width: int, parts: tuple[Part, ...]) -> None:
+    heading, *lines = parts
+    canvas.box(x, _TOP, width, _TALL, "r" if heading.step else "h", 6)
+    canvas.text(x + 18, _TOP + 27, heading.text, "b")
+    if heading.step:
+        canvas.number(x + 1, _TOP + 1, heading.step)
+    for line, y in zip(lines, (_TOP + 44, _TOP + 84), strict=False):
+        at = y if line.look == "reply" else _TOP + 40 + (y - _TOP - 44) // 2
+        canvas.text(x + 18, at + 16, line.text, "m" if line.look == "reply" else "q")
+        canvas.ring(x + 13, at, _wide(line.text, _MONO) + 10, 23, line.step)
 
 
 def _draw_steps(canvas: _Canvas, steps: tuple[Step, ...], titles: Mapping[str, str]) -> None:
@@ -335,8 +351,8 @@ def _draw_steps(canvas: _Canvas, steps: tuple[Step, ...], titles: Mapping[str, s
         for at, line in enumerate(lines):
             canvas.text(30, canvas.y + 14.5 + 18 * at, line)
         if title:
-            width = _wide(title, _BOLD) + 20
-            canvas.text(WIDTH - width - 34, canvas.y + 14.5, "into", "q s")
-            canvas.box(WIDTH - width, canvas.y - 1, width, 22, "r", 4)
-            canvas.text(WIDTH - width + 10, canvas.y + 14.5, title, "k")
+            x, width = WIDTH - _wide(title, _BOLD) - 21, _wide(title, _BOLD) + 20
+            canvas.text(x - 34, canvas.y + 14.5, "into", "q s")
+            canvas.box(x, canvas.y - 1, width, 22, "r")
+            canvas.text(x + width / 2, canvas.y + 14.5, title, "k i")
         canvas.y += 10 + 18 * len(lines)
