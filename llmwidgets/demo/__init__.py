@@ -179,7 +179,7 @@ class Job(BaseModel):
 
 
 class Task(ModuleType):
-    """A task to compare models on: a schema, eight texts with their ids, and the truth by id.
+    """A task to compare models on: a schema, its texts with their ids, and the truth by id.
 
     Each text has its `language` too, which `scoreboard(by="language")` takes.
 
@@ -216,7 +216,7 @@ class Task(ModuleType):
 
 
 invoices = Task("invoices", Invoice)
-"""Invoices from six countries: header fields and the list of lines."""
+"""Sixteen invoices in eight languages: header fields and the list of lines."""
 emails = Task("emails", Email)
 """E-mails to a shop: who writes, what they want, by when, about which products."""
 jobs = Task("jobs", Job)

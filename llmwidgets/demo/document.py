@@ -53,8 +53,8 @@ _SENTENCE_END = re.compile(
 _REACH = 300
 _SHORT_LINE = 60
 _LABEL = re.compile(
-    r"(?:^|\|)[ \t>*-]*(?P<label>[^\W\d][^\n:|=]{1,38}?)"
-    r"(?:[ \t]*+:[ \t]++|[ \t]{3,}+)(?P<value>[^\n|]*\S)",
+    r"(?:^|\|)[ \t>*-]*(?P<label>[^\W\d][^\n:：|=]{1,38}?)"
+    r"(?:[ \t]*+:[ \t]++|：[ \t]*+|[ \t]{3,}+)(?P<value>[^\n|]*\S)",
     re.M,
 )
 
@@ -286,7 +286,7 @@ def _read_number(figure: str) -> float:
     return float(bare.replace(",", "."))
 
 
-# -- Dates in the forms people write: 2025-03-14, 14.03.2025, 14 March 2025, June 15th, 2025.
+# -- Dates in the forms people write: 2025-03-14, 14.03.2025, 14 March 2025, 2025年3月14日.
 
 _MONTHS = (
     "jan january januar janvier enero gennaio januari ene gen",
@@ -308,6 +308,7 @@ _MOST_DATES = 500
 _DATES = (
     re.compile(r"(?<!\d)(?P<year>\d{4})-(?P<month>\d\d?)-(?P<day>\d\d?)(?!\d)"),
     re.compile(r"(?<!\d)(?P<year>\d{4})/(?P<month>\d\d?)/(?P<day>\d\d?)(?!\d)"),
+    re.compile(r"(?<!\d)(?P<year>\d{4})年\s?(?P<month>\d\d?)月\s?(?P<day>\d\d?)日"),
     re.compile(r"(?<![\d.])(?P<day>\d\d?)\.\s?(?P<month>\d\d?)\.\s?(?P<year>\d{4}|\d\d)(?![\d])"),
     re.compile(r"(?<![\d-])(?P<day>\d\d?)-(?P<month>\d\d?)-(?P<year>\d{4})(?!\d)"),
     re.compile(rf"(?<!\d)(?P<day>\d\d?)(?:st|nd|rd|th|er|\.|º)?\s+(?:de\s+|of\s+)?{_MONTH}"

@@ -77,11 +77,11 @@ def test_the_three_cells_of_the_readme_run() -> None:
     namespace: dict[str, object] = {}
     for cell in cells:
         exec(compile(cell, "README.md", "exec"), namespace)  # the README is the fixture
-    from llmwidgets.demo import stop_demo
+    from llmwidgets.demo import invoices, stop_demo
 
     stop_demo()
     result = namespace["result"]
-    assert len(result) == 8 * len(result.variants)  # type: ignore[arg-type,attr-defined]
+    assert len(result) == len(invoices.texts) * len(result.variants)  # type: ignore[arg-type,attr-defined]
 
 
 def test_the_binder_folder_installs_the_project() -> None:
