@@ -1,8 +1,8 @@
 """Pictures of every screen of both panels: `python -m tests.pictures [WORD …]`.
 
 Each screen is drawn in JupyterLab as a user meets it, in light, in dark, and 640 pixels wide, into
-`build/pictures/`; the one the README shows goes to `notebooks/pictures/differences.png`. With
-words, only scenes whose name holds one of them are drawn.
+`build/pictures/`; those of the README and the notebooks (`tutorials`) go to `notebooks/pictures/`.
+With words, only scenes whose name holds one of them are drawn.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from tests.jupyterlab import (
 from tests.outcomes import EARLIER, ERRORS, OUTCOMES, WIDE
 from tests.servers import serving_models
 from tests.sign_ins import SIGN_INS, Cloud, cell, fill_in, write_files
+from tests.tutorial_pictures import tutorials
 from tests.widgets.ten_questions import QUESTIONS, find
 
 BUILD = REPOSITORY / "build" / "pictures"
-README = REPOSITORY / "notebooks" / "pictures" / "differences.png"
 NARROW = 640
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 PASSPHRASE = "copper lantern orbit mellow harbor quiz"
@@ -341,10 +341,8 @@ def comparison(camera: Camera) -> None:
     panel = camera.open(DEMO)
     panel.get_by_text("and to no other host").wait_for()
     camera.shot("before")
-    panel.get_by_role("button", name="Run 32 calls").click()
+    panel.get_by_role("button", name=re.compile(r"^Run \d+ calls")).click()
     panel.get_by_role("grid").get_by_text("druckerei-de").first.wait_for()
-    camera.page.widen(PANEL_WIDTH)
-    camera.page.picture(README)
     camera.shot("differences")
     panel.locator(".lw-c.differ").first.click()
     panel.locator(".lw-detail").wait_for()
@@ -558,6 +556,7 @@ def slices(camera: Camera) -> None:
 SCENES: tuple[Callable[[Camera], None], ...] = (
     connections, forms, checks, form, presets, sign_in, store, provided, comparison, decided, kinds,
     outcomes, slices, review, agreement, described, repeats, runs, questions, running, empty,
+    tutorials,
 )  # fmt: skip
 
 
