@@ -112,7 +112,7 @@ _PORTAL = Portal(
     (
         Step("In the model catalogue choose a chat model and deploy it; then open it."),
         Step("Go to Details."),
-        Step("The model's name.", "model"),
+        Step("Copy the model's name.", "model"),
         Step("Under Endpoint copy the whole Target URI.", "endpoint"),
         Step("Copy the Key next to it.", "api_key"),
     ),
