@@ -23,15 +23,15 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CELL_SECONDS = 120
 
+_YEAR = r"20(?:2[6-9]|[3-9]\d)"
+_MONTH = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 VARYING = tuple(
     (re.compile(pattern), word)
     for pattern, word in (
         (r"\b\d+\.\d\d / \d+\.\d\d(?: s)?\b", "TIMES"),
         (r"\d[\d.,]*\s?(?:ms|s|sec|seconds?|min|minutes?|h|hours?)\b", "TIME"),
-        (r"\b20(?:2[6-9]|[3-9]\d)-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)?)?",
-         "DAY"),
-        (r"\b\d\d? (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* 20(?:2[6-9]|[3-9]\d)\b",
-         "DAY"),
+        (rf"\b{_YEAR}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)?)?", "DAY"),
+        (rf"\b\d\d? (?:{_MONTH})[a-z]* {_YEAR}\b", "DAY"),
         (r"\b\d\d:\d\d(?::\d\d)?\b", "TIME"),
         (r"(127\.0\.0\.1|localhost):\d+", r"\1:PORT"),
         (r"(?:/private)?(?:/var/folders|/tmp)/[^\s\"'<>)]+", "FOLDER"),
@@ -49,6 +49,7 @@ _KEPT_METADATA = {
 }
 # A page without the kernel has no widget to draw: it would show "model not found" in its place.
 _LIVE = "application/vnd.jupyter.widget-view+json"
+_STATIC = "llmwidgets-static"
 _LOOPBACK_ALONE = '''"""Refuses every host but loopback, in the kernel and in what it starts."""
 import sys
 
@@ -109,18 +110,26 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
-            cell.outputs = [kept for each in cell.outputs if (kept := _keep(each, count))]
+            pages = [each.get("data", {}).get("text/html", "") for each in cell.outputs]
+            still = any(_STATIC in page for page in pages)
+            kept = (_keep(each, count, still=still) for each in cell.outputs)
+            cell.outputs = [each for each in kept if each]
     return notebook
 
 
-def _keep(output: nbformat.NotebookNode, count: int) -> nbformat.NotebookNode | None:
-    """The output as it is saved; None if nothing is left of it."""
+def _keep(
+    output: nbformat.NotebookNode, count: int, *, still: bool
+) -> nbformat.NotebookNode | None:
+    """The output as it is saved; None if nothing is left of it.
+
+    `still`: the cell has a static output, which says what the widget's own words say.
+    """
     if "data" in output:
-        output.data = nbformat.from_dict(
-            {kind: data for kind, data in output.data.items() if kind != _LIVE}
-        )
-        if not any(output.data.values()):
+        live = _LIVE in output.data
+        left = {kind: data for kind, data in output.data.items() if kind != _LIVE}
+        if not any(left.values()) or (live and still and left.keys() == {"text/plain"}):
             return None
+        output.data = nbformat.from_dict(left)
     if output.output_type == "execute_result":
         output.execution_count = count
     return output

@@ -122,7 +122,7 @@ lw.Comparison.from_outputs(schema, texts, outputs, truth).explore()
 EARLIER = """import llmwidgets as lw
 from llmwidgets.demo import invoices
 texts = [dict(text, id=f"{n}-{text['id']}", text=f"{text['text']}\\nCopy {n}")
-    for n in range(8) for text in invoices.texts]
+    for n in range(8) for text in invoices.texts[:8]]
 truth = {text["id"]: invoices.truth[text["id"].split("-", 1)[1]] for text in texts}
 def run(count, **models):
     named = [lw.Variant(model, label=label.replace("_", "-")) for label, model in models.items()]

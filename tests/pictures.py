@@ -66,7 +66,7 @@ lw.ComparisonPanel(
 )"""
 SLOW = """import llmwidgets as lw
 from llmwidgets.demo import invoices
-texts = [dict(text, id=f"{n}-{text['id']}") for n in range(40) for text in invoices.texts]
+texts = [dict(text, id=f"{n}-{text['id']}") for n in range(20) for text in invoices.texts]
 lw.ComparisonPanel(invoices.Schema, texts, models="demo", store=lw.Store.in_memory())"""
 NOTHING = "import llmwidgets as lw\nlw.ComparisonPanel(store=lw.Store.in_memory())"
 WRONG = """import llmwidgets as lw

@@ -26,9 +26,15 @@ lw.ComparisonPanel(
 )"""
 HALF_LABELLED = """import llmwidgets as lw
 from llmwidgets.demo import invoices
-known = {text["id"]: invoices.truth[text["id"]] for text in invoices.texts[:10]}
-lw.compare(invoices.Schema, invoices.texts, ["demo-careful", "demo-quick", "demo-hasty"],
-    truth=known, journal=False, progress=False).explore()"""
+careful, quick, hasty, flaky = lw.start_demo()
+models = [
+    lw.Variant(careful, price={"input": 2.0, "output": 8.0}),
+    lw.Variant(quick, price={"input": 0.2, "output": 0.8}),
+    lw.Variant(hasty, price={"input": 0.1, "output": 0.4}),
+]
+known = {text["id"]: invoices.truth[text["id"]] for text in invoices.texts[:12]}
+lw.compare(invoices.Schema, invoices.texts, models, truth=known, journal=False,
+    progress=False).explore()"""
 EDITED = """import llmwidgets as lw
 lw.ComparisonPanel([
     {"name": "number", "type": "string", "description": "Invoice number, as written"},
@@ -49,10 +55,11 @@ def tutorials(camera: Camera) -> None:
     panel.get_by_role("button", name=re.compile(r"^Run \d+ calls")).click()
     panel.get_by_role("grid").get_by_text("druckerei-de").first.wait_for()
     keep(camera, "differences")
+    panel = camera.open(HALF_LABELLED)
     panel.get_by_role("tab", name="Scoreboard").click()
     panel.get_by_role("heading", name="In pairs").wait_for()
     keep(camera, "scoreboard")
-    panel = camera.open(HALF_LABELLED)
+    panel.get_by_role("tab", name="Differences").click()
     panel.get_by_label("Order").select_option("review")
     panel.get_by_text("chance that the value is wrong").wait_for()
     panel.get_by_role("grid").focus()

@@ -306,10 +306,7 @@ def run_lab(options: LabOptions) -> int:
 
 
 def find_notebook(folder: Path) -> Path:
-    """The repository's notebook, or a copy of the packaged one in `folder`, made once.
-
-    Its pictures are copied with it: they stand in its text.
-    """
+    """The repository's notebook, or a copy of the packaged one in `folder`, made once."""
     package = Path(llmwidgets.__file__).parent
     repository = package.parent / "notebooks" / NOTEBOOK
     if repository.is_file() and (package.parent / "pyproject.toml").is_file():
@@ -323,9 +320,6 @@ def find_notebook(folder: Path) -> Path:
             "The notebook is not in this installation.", "Install llmwidgets from its wheel."
         )
     try:
-        pictures = packaged.with_name("pictures")
-        if pictures.is_dir():
-            shutil.copytree(pictures, folder / "pictures", dirs_exist_ok=True)
         shutil.copyfile(packaged, copy)
     except OSError as error:
         raise LLMWidgetsError(

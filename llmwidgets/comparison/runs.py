@@ -87,11 +87,19 @@ def build_plan(
     notes = list(
         dict.fromkeys(note for each in columns for note in model_notes(each.connection, each.model))
     )
-    if any(each.connection.origin == "demo" for each in columns):
-        notes.insert(0, "Rule-based demo models, no LLM; cost unknown.")
+    notes[:0] = _demo_notes(columns)
     if pool:
         notes.append(f"Shown as examples and left out: {join_truncated(text.id for text in pool)}.")
     return RunPlan(Plan(tuple(columns), rest, repeats), tuple(variants), policy, tuple(notes))
+
+
+def _demo_notes(columns: Sequence[ResolvedVariant]) -> list[str]:
+    """What the demo's models are; they have no price but one that the user gives."""
+    demo = [each for each in columns if each.connection.origin == "demo"]
+    if not demo:
+        return []
+    priced = all(each.price is not None for each in demo)
+    return [f"Rule-based demo models, no LLM; {'prices as given' if priced else 'cost unknown'}."]
 
 
 def _read_policy(resolver: ConnectionResolver, columns: Sequence[ResolvedVariant]) -> Policy:

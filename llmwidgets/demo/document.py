@@ -366,7 +366,8 @@ _PLACE = re.compile(rf"\b(?:in|at|à|bei|en|a|te)[ ](?P<name>{_WORD}(?:[ ]{_WORD
 _AFTER_COMMA = re.compile(rf",[ ](?P<name>{_WORD}(?:[ ]{_WORD})?)[ ]*$", re.M)
 _CLOSING = re.compile(
     r"^\s*(?:(?:kind|best|warm)(?: regards| wishes)?|regards|yours \w+|thanks|thank you|cheers|"
-    r"sincerely|mit freundlichen gru(?:ss|ß)en|viele gru(?:ss|ß)e|freundliche gru(?:ss|ß)e|"
+    r"sincerely|mit freundlichen gru(?:ss|ß)en|"
+    r"(?:viele|freundliche|herzliche|liebe|beste) gru(?:ss|ß)e|"
     r"cordialement|bien a vous|saludos|un saludo|atentamente|distinti saluti|cordiali saluti|"
     r"met vriendelijke groet|groeten)[\s,!.]*$"
 )

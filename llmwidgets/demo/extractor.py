@@ -306,7 +306,9 @@ def _find_company(search: Search) -> str | None:
     for match in search.cues("party").own.finditer(document.folded):
         if name := _FOLLOWS.match(document.text, match.end()):
             return name["name"]
-    return next((line for line in document.signature[1:] if "@" not in line), None)
+    signed = next((line for line in document.signature[1:] if "@" not in line), None)
+    by_mail = "supplier" in search.concepts("party")
+    return signed or (document.header_name if by_mail else None)
 
 
 def _find_place(search: Search) -> str | None:

@@ -14,12 +14,13 @@ from llmwidgets.comparison.variants import Variant
 from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.journal_runs import RunRecord, read_runs
+from tests.samples import TEXTS as EIGHT
 
 COPIES = 4
 TEXTS = [
     {"id": f"{copy}-{text['id']}", "text": f"{text['text']}\n({copy})"}
     for copy in range(COPIES)
-    for text in invoices.texts
+    for text in EIGHT
 ]
 TRUTH = {text["id"]: invoices.truth[text["id"].split("-", 1)[1]] for text in TEXTS}
 

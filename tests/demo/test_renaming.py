@@ -31,7 +31,10 @@ NAMES = {
         Larkfield Otterbourne Brightwater Quay Ellery Sawmill Tallgrass Prairie Kestrel Moorgate
         Hollerbach Neustedt Ahrens Tessmer Lindenallee Bergholm Ruprecht Verlaine Tanneurs Aubrac
         Whitcombe Jonas Peverell Zellweger Seestrasse Obermatten Bachtaler Robledal Molino
-        Villarreal Pinar Altamira Oosterveld Havenkade Walcheren Dijkgraaf Femke Belles Rives""",
+        Villarreal Pinar Altamira Oosterveld Havenkade Walcheren Dijkgraaf Femke Belles Rives
+        Belvaldo Mulini Castelrosso Montecalvo Tideway Ropeworks Skelby Seidlhofer Vinzenz
+        Copperleaf Juniper Grandvallon Roseaux Valmont Tresálamos Fragua Bermejo Remedios
+        霧笛翻訳工房株式会社 ظلال الغيمة الياسمين الندى""",
     "emails": """
         Maren Oakhurst Postbox Norla Standing Desk Brandreth Lindenmail Harrow Fellside Tent
         Kestrel Sleeping Bag Tobias Annegret Wiesinger Sommer Küchenmaschine Brella Moorpost Lumo
@@ -53,7 +56,7 @@ MONTHS = {
     "dicembre",
     "nl": "januari februari maart april mei juni juli augustus september oktober november december",
 }
-LANGUAGE = {"ch": "de", "us": "en"}
+LANGUAGE = {"at": "de", "ch": "de", "us": "en"}
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,12 @@ class Renaming:
 
         text = re.sub(r"(\d\d)\.(\d\d)\.(\d{4})", lambda m: keep(self._dotted(m)), text)
         text = re.sub(r"(\d\d)/(\d\d)/(\d{4})", lambda m: keep(self._slashed(m)), text)
+        text = re.sub(r"(\d{4})年(\d\d?)月(\d\d?)日", lambda m: keep(self._counted(m)), text)
         names = "|".join(self.months)
         day_first = rf"(\d\d?)(\.?(?: de)?) ({names}|[A-Z][a-z]{{2}})( de)? (\d{{4}})"
         text = re.sub(day_first, lambda m: keep(self._spelled(m)), text)
-        text = re.sub(rf"({names}) (\d\d?)th, (\d{{4}})", lambda m: keep(self._american(m)), text)
+        american = rf"({names}) (\d\d?)(?:th)?, (\d{{4}})"
+        text = re.sub(american, lambda m: keep(self._american(m)), text)
         text = re.sub(r"[^\W\d_\ue000-\uf8ff]+", self._word, text.translate(self.digits))
         return re.sub(r"[\ue000-\uf8ff]", lambda m: dates[ord(m[0]) - 0xE000], text)
 
@@ -128,6 +133,10 @@ class Renaming:
         if self.month_first:
             return f"{self._moved(match[3], int(match[1]), match[2]):%m/%d/%Y}"
         return f"{self._moved(match[3], int(match[2]), match[1]):%d/%m/%Y}"
+
+    def _counted(self, match: re.Match[str]) -> str:
+        day = self._moved(match[1], int(match[2]), match[3])
+        return f"{day.year}年{day.month}月{day.day}日"
 
     def _spelled(self, match: re.Match[str]) -> str:
         short = match[3] not in self.months

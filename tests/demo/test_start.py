@@ -67,13 +67,13 @@ def test_a_forked_child_starts_its_own_server() -> None:
         stop_demo()
 
 
-@pytest.mark.parametrize("name", ["emails", "invoices", "jobs"])
-def test_a_task_is_imported_like_any_module(name: str) -> None:
+@pytest.mark.parametrize(("name", "texts"), [("emails", 8), ("invoices", 16), ("jobs", 8)])
+def test_a_task_is_imported_like_any_module(name: str, texts: int) -> None:
     """By its name, in a process that has imported nothing of it yet."""
     code = (
         f"from llmwidgets.demo.{name} import Schema, texts, truth\n"
         f"import llmwidgets.demo.{name} as task\n"
         f"from llmwidgets.demo import {name}\n"
-        f"assert task is {name} and texts is {name}.texts and len(texts) == len(truth) == 8"
+        f"assert task is {name} and texts is {name}.texts and len(texts) == len(truth) == {texts}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

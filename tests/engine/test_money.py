@@ -56,6 +56,7 @@ def test_the_actual_cost_lies_in_the_range_a_pilot_gives(pilot: Comparison) -> N
     variants = list(pilot.variants)
     narrow = estimate_of(invoices.Schema, invoices.texts, variants, after=pilot)
     paid = compare(invoices.Schema, invoices.texts, variants, journal=False, progress=False)
+    assert pilot.notes[0] == "Rule-based demo models, no LLM; prices as given."
     assert narrow.tried == 10
     assert narrow.cost_low <= paid.scoreboard().cost.sum() <= narrow.cost_high
     assert narrow.cost_high / narrow.cost_low < 2

@@ -61,7 +61,7 @@ invoices have no truth."""
 DESCRIBED = """import llmwidgets as lw
 from llmwidgets.demo import invoices
 texts = [dict(text, id=f"{n}-{text['id']}", text=f"{text['text']}\\nCopy {n}")
-    for n in range(4) for text in invoices.texts]
+    for n in range(4) for text in invoices.texts[:8]]
 known = [invoices.truth[text["id"].split("-", 1)[1]] for text in texts]
 truth = [{"number": each["number"], "amount": each["total"], "due_date": each["due_date"]}
     for each in known]

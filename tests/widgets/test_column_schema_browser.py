@@ -40,7 +40,7 @@ def test_a_description_is_edited_run_and_seen_beside_the_other(lab, page) -> Non
     panel.get_by_role("button", name="Reset to the comparison's").click()
     expect(total).to_have_value("Total amount to pay, with tax")
     total.fill("Net amount of the invoice, without tax")
-    panel.get_by_role("button", name="Run 16 calls").click()
+    panel.get_by_role("button", name="Run 32 calls").click()
     panel.get_by_role("grid").wait_for()
     panel.get_by_role("tab", name="Scoreboard").click()
     panel.get_by_text("schema: 1 description differs").wait_for()

@@ -26,6 +26,7 @@ from llmwidgets.widgets.comparison import setup_controller
 from llmwidgets.widgets.comparison.grid import Layout
 from llmwidgets.widgets.comparison.grid_model import Filter, GridIndex
 from llmwidgets.widgets.comparison.grid_rows import Metrics, heights
+from tests.samples import TEXTS, TRUTH
 
 MARKER = "Larkfield Joinery"
 PASSPHRASE = "copper lantern orbit mellow"
@@ -44,7 +45,7 @@ def store() -> Store:
 
 
 def panel(store: Store, **more: Any) -> ComparisonPanel:
-    given = {"schema": invoices.Schema, "texts": invoices.texts, "truth": invoices.truth, **more}
+    given = {"schema": invoices.Schema, "texts": TEXTS, "truth": TRUTH, **more}
     return ComparisonPanel(store=store, **given)
 
 
@@ -58,9 +59,9 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     journal = tmp_path_factory.mktemp("journal") / "replies.sqlite"
     return compare(
         invoices.Schema,
-        invoices.texts,
+        TEXTS,
         "demo",
-        truth=invoices.truth,
+        truth=TRUTH,
         journal=journal,
         progress=False,
     )
@@ -373,7 +374,7 @@ def test_instructions_by_name_cross_with_the_models(wire, store: Store) -> None:
 
 def test_texts_that_can_be_read_once_are_read_once(wire, store: Store) -> None:
     """A generator of texts serves the panel and the run."""
-    page = wire(panel(store, texts=(each for each in invoices.texts), models=["demo-quick"]))
+    page = wire(panel(store, texts=(each for each in TEXTS), models=["demo-quick"]))
     assert page.state["setup"]["run"] == "Run 8 calls"
 
 
@@ -942,7 +943,7 @@ def test_the_code_makes_the_same_comparison(finished) -> None:
     """Copied code runs as it is and gives the same labels and the same records."""
     finished.send("result.code")
     code = last(finished, "code")["text"]
-    names = {"Invoice": invoices.Schema, "texts": invoices.texts, "truth": invoices.truth}
+    names = {"Invoice": invoices.Schema, "texts": TEXTS, "truth": TRUTH}
     exec(code, names)
     made = names["result"]
     assert made.labels == finished.widget.comparison.labels
@@ -970,7 +971,7 @@ def test_what_is_chosen_is_copied_before_a_run_and_what_is_shown_after_it(wire, 
     page.send("setup.budget", budget="1.5")
     page.send("result.code")
     before = last(page, "code")["text"]
-    names = {"Invoice": invoices.Schema, "texts": invoices.texts, "truth": invoices.truth}
+    names = {"Invoice": invoices.Schema, "texts": TEXTS, "truth": TRUTH}
     assert "    invoices.Schema,\n" in before
     for words in ("repeats=2", "concurrency=3", "budget=1.5", "🧾"):
         assert words in before

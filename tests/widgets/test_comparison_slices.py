@@ -191,5 +191,5 @@ def test_the_samples_can_be_sliced_by_their_language(wire) -> None:
         invoices.Schema, invoices.texts, {"A": invoices.truth}, invoices.truth
     )
     assert list(result.scoreboard(by="language").language) == [
-        "English", "German", "Dutch", "French", "Spanish"
+        "English", "German", "French", "Spanish", "Arabic", "Dutch", "Italian", "Japanese"
     ]  # fmt: skip

@@ -203,7 +203,7 @@ def test_a_model_is_named_by_the_keyboard_and_asked(lab: Any, page: Any) -> None
     expect(shown.get_by_role("button", name="Add the model for Groq")).to_be_focused()
     keyboard.press("Enter")
     expect(shown.get_by_role("checkbox", name="groq/gpt-oss-120b")).to_be_checked()
-    expect(shown.get_by_role("button", name="Run 16 calls")).to_be_enabled()
+    expect(shown.get_by_role("button", name="Run 32 calls")).to_be_enabled()
     shown.get_by_label("Search models").fill("oss")
     expect(shown.get_by_role("checkbox", name="groq/qwen3")).to_have_count(0)
     expect(field).to_have_count(0)

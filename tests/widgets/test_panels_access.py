@@ -90,7 +90,7 @@ def test_every_screen_of_the_comparison_panel_is_accessible(lab, page) -> None:
     audit.screen("fields")
     panel.get_by_role("button", name="Cancel").click()
     panel.get_by_role("button", name="Remove column").click()
-    panel.get_by_role("button", name="Run 32 calls").click()
+    panel.get_by_role("button", name="Run 64 calls").click()
     grid = panel.get_by_role("grid")
     grid.wait_for()
     panel.get_by_text("druckerei-de").first.wait_for()

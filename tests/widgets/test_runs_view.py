@@ -10,11 +10,12 @@ from playwright.sync_api import expect
 
 from llmwidgets import ComparisonPanel, Store, Variant, compare
 from llmwidgets.demo import invoices, stop_demo
+from tests.samples import TEXTS as EIGHT
 
 TEXTS = [
     {"id": f"{copy}-{text['id']}", "text": f"{text['text']}\n({copy})"}
     for copy in range(3)
-    for text in invoices.texts
+    for text in EIGHT
 ]
 TRUTH = {text["id"]: invoices.truth[text["id"].split("-", 1)[1]] for text in TEXTS}
 

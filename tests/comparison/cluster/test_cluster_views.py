@@ -21,6 +21,7 @@ from llmwidgets.demo import invoices
 from llmwidgets.engine.journal import Row
 from llmwidgets.errors import FieldError, Stopped
 from tests.comparison.cluster.conftest import WORKERS
+from tests.samples import TEXTS, TRUTH
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
@@ -37,7 +38,7 @@ class Ran:
     def __init__(self, folder: Path, client: Client) -> None:
         rows = [
             {**row, "vendor": VENDORS[at % 2], "text": f"\n{row['text']}\n{MARKER}"}
-            for at, row in enumerate(invoices.texts)
+            for at, row in enumerate(TEXTS)
         ]
         # Hidden from what the file says of its least text: that begins with a line end.
         rows.append({"id": "blank", "text": BLANK, "vendor": "ACME"})
@@ -45,11 +46,11 @@ class Ran:
         self.texts = folder / "texts.parquet"
         pd.DataFrame(rows).to_parquet(self.texts, row_group_size=3)
         self.result = lw.compare(
-            invoices.Schema, self.texts, MODELS, truth=invoices.truth, cluster=client,
+            invoices.Schema, self.texts, MODELS, truth=TRUTH, cluster=client,
             journal=self.folder, progress=False,
         )  # fmt: skip
         self.alone = lw.compare(
-            invoices.Schema, rows[:-1], MODELS, truth=invoices.truth, journal=False, progress=False
+            invoices.Schema, rows[:-1], MODELS, truth=TRUTH, journal=False, progress=False
         )
 
 
