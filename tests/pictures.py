@@ -189,6 +189,10 @@ def form(camera: Camera) -> None:
     """The form of one kind by itself, before and after its test."""
     panel = camera.open(CUSTOM)
     camera.shot()
+    panel.get_by_role("option", name="Ollama").click()
+    panel.get_by_text("Show where this is").click()
+    panel.get_by_role("img", name="1.").nth(1).wait_for()
+    camera.shot("pictures")
     with serving_models(fault="ignore", models=("acme-gateway",)) as server:
         panel.get_by_label("Name", exact=True).fill("acme-gateway")
         panel.get_by_label("Endpoint", exact=True).fill(f"{server.url}/v1/chat/completions")

@@ -18,7 +18,10 @@ from llmwidgets.providers.base import (
     KeyPrefix,
     Link,
     ModelFacts,
+    Part,
+    Portal,
     Provider,
+    Step,
     base_url_field,
 )
 from llmwidgets.providers.urls import cut_route, read_address, trim_route
@@ -135,6 +138,27 @@ def _sdk(_fields: Fields, target: Target) -> SDK:
     )
 
 
+_PORTAL = Portal(
+    "anthropic",
+    "Anthropic: where the API key is made in the Claude Console",
+    "platform.claude.com/settings/keys",
+    (
+        Step("Under Settings open API keys."),
+        Step("Choose Create key."),
+        Step("Copy the key at once: it is shown only this one time.", "api_key"),
+    ),
+    (
+        Part("heading", "API keys"),
+        Part("button", "Create key", step=2),
+        Part("row", ""),
+        Part("row", ""),
+        Part("value", "Your key", "sk-ant-api03-…", step=3),
+    ),
+    menu=("Settings", "", "API keys", "Billing", "Workspaces"),
+    at="API keys",
+    menu_step=1,
+)
+
 PROVIDER = Provider(
     kind="anthropic",
     title="Anthropic",
@@ -149,6 +173,7 @@ PROVIDER = Provider(
         "Add credit under Settings → Billing: without it every call is refused.",
         "Under Settings → API keys choose Create key and copy it: it is shown only once.",
     ),
+    portals=(_PORTAL,),
     dialect=anthropic,
     target=_target,
     sdk=_sdk,

@@ -21,7 +21,10 @@ from llmwidgets.providers.base import (
     Environment,
     Fields,
     Link,
+    Part,
+    Portal,
     Provider,
+    Step,
     Way,
     sign_in_field,
 )
@@ -102,6 +105,30 @@ def _ended(model: str) -> Ended | None:
     return gone or (Ended(None, successor, ANTHROPIC.title) if successor else None)
 
 
+_PORTAL = Portal(
+    "azure_ai_foundry",
+    "Azure AI Foundry: a deployed model, Details, Endpoint",
+    "ai.azure.com",
+    (
+        Step("In the model catalogue choose a chat model and deploy it; then open it."),
+        Step("Go to Details."),
+        Step("Copy the model's name.", "model"),
+        Step("Under Endpoint copy the whole Target URI.", "endpoint"),
+        Step("Copy the Key next to it.", "api_key"),
+    ),
+    (
+        Part("heading", "mistral-large-3"),
+        Part("tabs", "Details||", "Details", step=2),
+        Part("value", "Name", "mistral-large-3", step=3),
+        Part("heading", "Endpoint"),
+        Part("value", "Target URI", "https://acme.services.ai.azure.com/…", step=4),
+        Part("value", "Key", "••••••••••••••••••••", step=5),
+    ),
+    menu=("Model catalogue", "", "Deployments", ""),
+    at="Model catalogue",
+    menu_step=1,
+)
+
 PROVIDER = Provider(
     kind="azure_ai_foundry",
     title="Azure AI Foundry",
@@ -118,6 +145,7 @@ PROVIDER = Provider(
         "Key into API key, and the model's name into Model.",
         "One connection serves one model: add another connection for another model.",
     ),
+    portals=(_PORTAL,),
     dialect=openai,
     target=_target,
     sdk=_sdk,

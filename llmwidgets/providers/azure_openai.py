@@ -29,8 +29,11 @@ from llmwidgets.providers.base import (
     Fields,
     Link,
     ModelFacts,
+    Part,
+    Portal,
     Provider,
     SignInFields,
+    Step,
     Way,
     openai_sdk,
     sign_in_field,
@@ -317,6 +320,31 @@ def _sdk(fields: Fields, target: Target) -> SDK:
     return replace(sdk, variables={**origin, **sdk.variables})
 
 
+_PORTAL = Portal(
+    "azure_openai",
+    "Azure OpenAI: resource, deployment, then Details",
+    "ai.azure.com",
+    (
+        Step("In the resource (here acme) open Deployments."),
+        Step("Open the deployment: its own name counts.", "deployment"),
+        Step("Go to Details."),
+        Step("Copy the whole Target URI, in any form.", "endpoint"),
+        Step("Copy the Key.", "api_key"),
+    ),
+    (
+        Part("heading", "Deployments"),
+        Part("button", "Deploy model"),
+        Part("row", "gpt-6-luna", step=2),
+        Part("row", ""),
+        Part("tabs", "Details||", "Details", step=3),
+        Part("value", "Target URI", "https://acme.openai.azure.com/openai/…", step=4),
+        Part("value", "Key", "••••••••••••••••••••", step=5),
+    ),
+    menu=("acme", "", "Deployments", "", ""),
+    at="Deployments",
+    menu_step=1,
+)
+
 PROVIDER = Provider(
     kind="azure_openai",
     title="Azure OpenAI",
@@ -338,6 +366,7 @@ PROVIDER = Provider(
         "API key.",
         "One connection serves one deployment: add another connection for another model.",
     ),
+    portals=(_PORTAL,),
     dialect=openai,
     target=make_target,
     sdk=_sdk,

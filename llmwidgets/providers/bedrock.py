@@ -27,7 +27,10 @@ from llmwidgets.providers.base import (
     KeyPrefix,
     Link,
     ModelFacts,
+    Part,
+    Portal,
     Provider,
+    Step,
     base_url_field,
     openai_sdk,
     spelled,
@@ -219,6 +222,30 @@ _LASTING, _SIGNED = BEDROCK_SHAPES
 _ACCESS_KEY = "the id of an AWS access key"
 _NEW_KEY = "Make a new key in the Amazon Bedrock console, under API keys."
 
+_PORTAL = Portal(
+    "bedrock",
+    "Amazon Bedrock: region and API key",
+    "console.aws.amazon.com/bedrock",
+    (
+        Step("Choose the region that is to answer; texts go there.", "region"),
+        Step("Under Model access request the models."),
+        Step("Open API keys."),
+        Step("Generate a key."),
+        Step("Copy the key at once: it is shown only this one time.", "api_key"),
+    ),
+    (
+        Part("heading", "Amazon Bedrock"),
+        Part("choice", "Region", "eu-west-1", step=1),
+        Part("row", "Model access", step=2),
+        Part("heading", "API keys"),
+        Part("button", "Generate", step=4),
+        Part("value", "API key", "ABSK…", step=5),
+    ),
+    menu=("", "", "API keys", "", ""),
+    at="API keys",
+    menu_step=3,
+)
+
 PROVIDER = Provider(
     kind="bedrock",
     title="Amazon Bedrock",
@@ -236,6 +263,7 @@ PROVIDER = Provider(
         "Models have the ids of the endpoint bedrock-mantle, without a region in front or a "
         "version behind: anthropic.claude-opus-5-5.",
     ),
+    portals=(_PORTAL,),
     dialect=anthropic,
     speaks=_speaks,
     target=_target,

@@ -12,6 +12,7 @@ from llmwidgets.dialects.types import AuthHeader, Target
 from llmwidgets.providers.base import EndpointFields, Fields, Link, Provider
 from llmwidgets.providers.presets import (
     ELSEWHERE,
+    OUTSIDE,
     PRESETS,
     complete_endpoint,
     hands_on,
@@ -153,6 +154,7 @@ PROVIDER = Provider(
         "The API key is tied to an account; the auth token gives access at the server level. "
         "Both are optional.",
     ),
+    portals=(OUTSIDE,),
     dialect=openai,
     target=_target,
     model_field="name",

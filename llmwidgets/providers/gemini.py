@@ -19,7 +19,10 @@ from llmwidgets.providers.base import (
     KeyPrefix,
     Link,
     ModelFacts,
+    Part,
+    Portal,
     Provider,
+    Step,
     base_url_field,
 )
 from llmwidgets.providers.urls import read_address
@@ -171,6 +174,26 @@ def _sdk(fields: Fields, _target: Target) -> SDK:
     )
 
 
+_PORTAL = Portal(
+    "gemini",
+    "Gemini: where the API key is made in Google AI Studio",
+    "aistudio.google.com/apikey",
+    (
+        Step("Choose Get API key."),
+        Step("Choose Create API key."),
+        Step("Copy the key; it starts with AQ.", "api_key"),
+    ),
+    (
+        Part("heading", "API keys"),
+        Part("button", "Create API key", step=2),
+        Part("row", ""),
+        Part("value", "API key", "AQ.…", step=3),
+    ),
+    menu=("", "", "", "Get API key"),
+    at="Get API key",
+    menu_step=1,
+)
+
 PROVIDER = Provider(
     kind="gemini",
     title="Gemini",
@@ -184,6 +207,7 @@ PROVIDER = Provider(
         "Choose Get API key → Create API key and copy it; it starts with AQ.",
         "Without billing the free tier applies: few calls a day, and Google may read the texts.",
     ),
+    portals=(_PORTAL,),
     dialect=gemini,
     target=_target,
     sdk=_sdk,

@@ -17,7 +17,10 @@ from llmwidgets.providers.base import (
     KeyPrefix,
     Link,
     ModelFacts,
+    Part,
+    Portal,
     Provider,
+    Step,
     base_url_field,
     openai_sdk,
 )
@@ -152,6 +155,27 @@ def _target(fields: Fields, model: str) -> Target:
     )
 
 
+_PORTAL = Portal(
+    "openai",
+    "OpenAI: where the API key is made",
+    "platform.openai.com/api-keys",
+    (
+        Step("Open API keys."),
+        Step("Choose Create new secret key."),
+        Step("Copy the key at once: it is shown only this one time.", "api_key"),
+    ),
+    (
+        Part("heading", "API keys"),
+        Part("button", "Create new secret key", step=2),
+        Part("row", ""),
+        Part("row", ""),
+        Part("value", "New key", "sk-proj-…", step=3),
+    ),
+    menu=("", "", "API keys", "", ""),
+    at="API keys",
+    menu_step=1,
+)
+
 PROVIDER = Provider(
     kind="openai",
     title="OpenAI",
@@ -167,6 +191,7 @@ PROVIDER = Provider(
         "Under API keys choose Create new secret key and copy it: it is shown only once.",
         "Paste it here. A restricted key needs the permission Model capabilities: Request.",
     ),
+    portals=(_PORTAL,),
     dialect=openai,
     target=_target,
     sdk=lambda fields, target: replace(openai_sdk(fields, target), sends_auth=False),

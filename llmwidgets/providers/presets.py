@@ -15,7 +15,14 @@ from functools import lru_cache
 from typing import Any
 
 from llmwidgets.dialects.types import ResponseFormat
-from llmwidgets.providers.base import Preset, spell_slug
+from llmwidgets.providers.base import (
+    Part,
+    Portal,
+    Preset,
+    Route,
+    Step,
+    spell_slug,
+)
 from llmwidgets.providers.urls import host_of, is_loopback, read_address
 
 ELSEWHERE = (
@@ -27,13 +34,85 @@ _WITH_TOOL = (
 )  # fmt: skip
 _KEY = "API key: what --api-key says; without it none is needed."
 
+OUTSIDE = Route(
+    "outside_address",
+    "A server of your own, used by a kernel that runs elsewhere",
+    (
+        Step(
+            "Let nobody in without a token: --api-key of vLLM, llama.cpp and sglang. Ollama has "
+            "none, so let the tunnel ask for one."
+        ),
+        Step("Give the server an outside address with https: a tunnel, or a host of your own."),
+        Step("Copy that address, with /v1 at its end.", "endpoint"),
+        Step("Copy the token.", "auth_token"),
+    ),
+    kernel=(
+        Part("heading", "Kernel elsewhere"),
+        Part("text", "JupyterHub, Binder,"),
+        Part("text", "Colab, a container"),
+    ),
+    outside=(
+        Part("heading", "Outside address", step=2),
+        Part("reply", "https://llm.acme.example", step=3),
+        Part("reply", "token ••••••••", step=4),
+    ),
+    server=(
+        Part("heading", "Your computer"),
+        Part("reply", "localhost:11434"),
+        Part("reply", "token ••••••••", step=1),
+    ),
+    dead=("http://localhost:11434/v1", "is the kernel's own machine, where nobody answers"),
+)
+"""What ELSEWHERE says, as a picture."""
+
+_OLLAMA = Portal(
+    "ollama",
+    "Ollama: the terminal, the model's name and the address",
+    "Terminal",
+    (
+        Step("Load the model and start it."),
+        Step("The name, as the list shows it.", "name"),
+        Step("The address at which Ollama always answers.", "endpoint"),
+        Step("Any word: nobody checks it.", "api_key"),
+    ),
+    (
+        Part("line", "ollama run llama3.2", step=1),
+        Part("line", "ollama list"),
+        Part("reply", "llama3.2", "2.0 GB", step=2),
+        Part("value", "Address", "http://localhost:11434/v1", step=3),
+        Part("value", "Key", "ollama", step=4),
+    ),
+)
+_HUGGING_FACE = Portal(
+    "hugging_face",
+    "Hugging Face: where the token is made",
+    "huggingface.co/settings/tokens",
+    (
+        Step("Under Settings open Access Tokens."),
+        Step("Make a new token."),
+        Step("Tick this permission."),
+        Step("Copy the token.", "api_key"),
+    ),
+    (
+        Part("heading", "Access Tokens"),
+        Part("button", "Create new token", step=2),
+        Part("tick", "Make calls to Inference Providers", step=3),
+        Part("tick", ""),
+        Part("value", "Token", "hf_…", step=4),
+    ),
+    menu=("Settings", "", "", "Access Tokens", ""),
+    at="Access Tokens",
+    menu_step=1,
+)
+
 PRESETS: tuple[Preset, ...] = (
     Preset("Ollama", "http://localhost:11434/v1", "llama3.2", "ollama", (
         "Install Ollama, then run `ollama run llama3.2` in a terminal: it loads the model.",
         "Name: as ollama list shows it. API key: any word, for example ollama.",
         "It cuts long texts silently: start it with OLLAMA_CONTEXT_LENGTH=32768.",
         ELSEWHERE,
-    ), enforces="schema", watch_out="A text longer than the context is cut silently."),
+    ), enforces="schema", watch_out="A text longer than the context is cut silently.",
+        portals=(_OLLAMA, OUTSIDE)),
     Preset("Groq", "https://api.groq.com/openai/v1", "llama-3.3-70b-versatile", "gsk_…", (
         "Make a key in the console, under API Keys.",
         "Name: the model's id, as the console's list of models shows it.",
@@ -87,24 +166,28 @@ PRESETS: tuple[Preset, ...] = (
         "Run `vllm serve Qwen/Qwen3-8B` in a terminal.",
         "Name: the model as it was served, or what --served-model-name says.",
         _KEY, ELSEWHERE,
-    ), enforces="schema", watch_out="Thinking models need --reasoning-parser."),
+    ), enforces="schema", watch_out="Thinking models need --reasoning-parser.",
+        portals=(OUTSIDE,)),
     Preset("llama.cpp", "http://localhost:8080/v1", "qwen3-8b", "what --api-key says", (
         "Run llama-server -m MODEL.gguf --port 8080 in a terminal.",
         "Name: any; the server has the one model, and lists it by its file's name.",
         _KEY, ELSEWHERE,
-    ), enforces="schema", watch_out="Whatever the name is, its one model answers."),
+    ), enforces="schema", watch_out="Whatever the name is, its one model answers.",
+        portals=(OUTSIDE,)),
     Preset("sglang", "http://localhost:30000/v1", "Qwen/Qwen3-8B", "what --api-key says", (
         "Run python -m sglang.launch_server --model-path Qwen/Qwen3-8B --port 30000.",
         "Name: the model's path, or what --served-model-name says.",
         _KEY, ELSEWHERE,
-    ), enforces="schema", watch_out="Thinking models need --reasoning-parser."),
+    ), enforces="schema", watch_out="Thinking models need --reasoning-parser.",
+        portals=(OUTSIDE,)),
     Preset("LiteLLM", "http://localhost:4000/v1", "gpt-4o", "sk-…", (
         "Run litellm --config CONFIG.yaml in a terminal; a company's proxy has its own address.",
         "Name: the model_name of its configuration. API key: a virtual key, or the master key.",
         ELSEWHERE,
     ), key_page="https://docs.litellm.ai/docs/proxy/virtual_keys",
         enforces="schema, by model", level="warn",
-        watch_out="With drop_params it drops a schema silently."),
+        watch_out="With drop_params it drops a schema silently.",
+        portals=(OUTSIDE,)),
     Preset("xAI", "https://api.x.ai/v1", "grok-4", "xai-…", (
         "Make a key in the console, under API Keys.",
         "Name: the model's id, as the console shows it.",
@@ -153,12 +236,14 @@ PRESETS: tuple[Preset, ...] = (
     ), key_page="https://huggingface.co/settings/tokens", variable="HF_TOKEN",
         public_list=True,
         enforces="schema, by provider", level="warn",
-        watch_out="The provider can change: name one (MODEL:together)."),
+        watch_out="The provider can change: name one (MODEL:together).",
+        portals=(_HUGGING_FACE,)),
     Preset("LM Studio", "http://localhost:1234/v1", "qwen3-8b", "none needed", (
         "Load a model, open Developer and start the server.",
         "Name: the model's API identifier, which is shown next to it.",
         ELSEWHERE,
-    ), enforces="schema", watch_out="A model loads with a short context: raise it there."),
+    ), enforces="schema", watch_out="A model loads with a short context: raise it there.",
+        portals=(OUTSIDE,)),
 )  # fmt: skip
 """Servers by their default address, the most connected first."""
 

@@ -23,9 +23,12 @@ from llmwidgets.providers.base import (
     KeyPrefix,
     Link,
     ModelFacts,
+    Part,
+    Portal,
     Provider,
     SignIn,
     SignInFields,
+    Step,
     Way,
     base_url_field,
     sign_in_field,
@@ -310,6 +313,30 @@ def _warn(field: str, value: str) -> str | None:
     return None
 
 
+_PORTAL = Portal(
+    "vertex_ai",
+    "Vertex AI: where the credentials file of a service account is made",
+    "console.cloud.google.com/iam-admin/serviceaccounts",
+    (
+        Step("Under IAM & Admin open Service accounts."),
+        Step("Open the account that has the role Vertex AI User."),
+        Step("Go to its Keys."),
+        Step("Choose Add key → Create new key → JSON."),
+        Step("Choose the file that was downloaded.", "credentials"),
+    ),
+    (
+        Part("heading", "Service accounts"),
+        Part("row", "extractor@acme-claims-123456…", step=2),
+        Part("tabs", "||Keys", "Keys", step=3),
+        Part("heading", "Keys"),
+        Part("button", "Add key → Create new key → JSON", step=4),
+        Part("file", "acme-claims-123456-….json", step=5),
+    ),
+    menu=("IAM & Admin", "IAM", "", "Service accounts", ""),
+    at="Service accounts",
+    menu_step=1,
+)
+
 PROVIDER = Provider(
     kind="vertex_ai",
     title="Vertex AI",
@@ -327,6 +354,7 @@ PROVIDER = Provider(
         "Choose that file here, or paste its content. Project ID and location are optional: the "
         "file names the project, and global serves every model.",
     ),
+    portals=(_PORTAL,),
     dialect=gemini_content,
     target=_target,
     sdk=_sdk,

@@ -99,7 +99,8 @@ def test_the_notebooks_travel_in_the_wheel() -> None:
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["sources"] == {"notebooks": "llmwidgets/notebooks"}
     named = {path for each in wheel["include"] for path in ROOT.glob(each.removeprefix("/"))}
-    assert {*NOTEBOOKS, *(ROOT / "notebooks" / "pictures").iterdir()} <= named
+    pictures = (ROOT / "notebooks" / "pictures").rglob("*.*")
+    assert {*NOTEBOOKS, *pictures} <= named
 
 
 def test_the_readme_installs_from_the_clone_alone() -> None:

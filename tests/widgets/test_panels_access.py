@@ -227,11 +227,15 @@ def test_each_outcome_of_a_verdict_is_accessible(lab, page, name: str) -> None:
 
 
 def test_the_connection_panel_is_accessible(lab, page) -> None:
-    """The list of kinds and an open form."""
+    """The list of kinds, an open form, and by keyboard the picture of where its key is found."""
     panel = opened(lab, page, "access-connections.ipynb", CONNECTIONS)
     audit = Audit(page, panel)
     audit.screen("kinds")
     panel.get_by_role("button", name="OpenAI").first.click()
     panel.get_by_label("API key").first.wait_for()
     audit.screen("form")
+    panel.locator("summary").get_by_text("Show where this is").locator("..").focus()
+    page.browser_page.keyboard.press("Enter")
+    panel.get_by_role("img", name="OpenAI: where the API key is made. 1.").wait_for()
+    audit.screen("picture")
     assert audit.found == {}

@@ -23,6 +23,7 @@ from llmwidgets.providers.base.models import (
     is_amount,
     is_price,
 )
+from llmwidgets.providers.base.portal import Part, Portal, Route, Step
 from llmwidgets.providers.base.provider import (
     Advice,
     FieldWarning,
@@ -35,7 +36,8 @@ from llmwidgets.providers.base.provider import (
 
 __all__ = [
     "OPENAI_VARIABLES", "PRICES", "SDK", "Advice", "DatedPrice", "Ended", "EndpointFields",
-    "Environment", "FieldWarning", "Fields", "KeyPrefix", "Kind", "Link", "ModelFacts", "Preset",
-    "Provider", "SignIn", "SignInFields", "Status", "Way", "base_url_field", "is_amount",
-    "is_price", "openai_sdk", "read_day", "sign_in_field", "spell_slug", "spelled", "way_of",
+    "Environment", "FieldWarning", "Fields", "KeyPrefix", "Kind", "Link", "ModelFacts", "Part",
+    "Portal", "Preset", "Provider", "Route", "SignIn", "SignInFields", "Status", "Step", "Way",
+    "base_url_field", "is_amount", "is_price", "openai_sdk", "read_day", "sign_in_field",
+    "spell_slug", "spelled", "way_of",
 ]  # fmt: skip

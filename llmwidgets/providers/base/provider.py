@@ -14,6 +14,7 @@ from llmwidgets.dialects.types import Dialect, Target
 from llmwidgets.providers.base.clients import SDK, Environment, openai_sdk
 from llmwidgets.providers.base.fields import Fields, Link, SignIn
 from llmwidgets.providers.base.models import Ended, ModelFacts
+from llmwidgets.providers.base.portal import Portal, Route
 from llmwidgets.secret import Secret
 
 Kind = str
@@ -77,7 +78,7 @@ class Preset:
     `extra` are the placeholders in the endpoint, with what to put there; `place_variable` is the
     variable that contains it. `hosts` are the patterns of its hosts, if the endpoint's is not the
     only one, `paths` the other paths where it speaks the format. With `public_list` its list of
-    models proves no key.
+    models proves no key. `portals` are the pictures of where things are found.
     """
 
     title: str
@@ -98,6 +99,7 @@ class Preset:
     hosts: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     public_list: bool = False
+    portals: tuple[Portal | Route, ...] = ()
 
     @property
     def key_start(self) -> str:
@@ -129,6 +131,7 @@ class Provider:
     it. `sdk` is the vendor's own client for the same fields.
 
     `fields` is the form that signs in by a key, called `key_title`; `sign_ins` are the other ways.
+    `portals` are the pictures of where what it asks is found; a kind can have none.
 
     `single` kinds exist once per organization and have a whitelist; the others name one model each,
     in the field `model_field`. `lists` means that the live list has what a key may call, `probes`
@@ -186,6 +189,7 @@ class Provider:
     ended: Callable[[str], Ended | None] = lambda _model: None
     snapshots: Literal["", "%Y-%m-%d", "%Y%m%d"] = ""
     presets: tuple[Preset, ...] = ()
+    portals: tuple[Portal | Route, ...] = ()
     no_access: Advice | None = None
     unknown_model: Advice | None = None
     rotation: str = ""

@@ -20,7 +20,8 @@ from llmwidgets.widgets.connection.form_draft import (
     connection_fact,
     may_list_upstreams,
 )
-from llmwidgets.widgets.connection.form_view import FormState, form_view
+from llmwidgets.widgets.connection.form_view import FormState, find_pictures, form_view
+from llmwidgets.widgets.connection.portal_drawing import describe_picture, draw_picture
 from llmwidgets.widgets.connection.store_gate import StoreGate
 from llmwidgets.widgets.panel import Content, Page, values_in, words_in
 from llmwidgets.widgets.secret_field import open_secret
@@ -76,6 +77,18 @@ class FormController:
             self._page.push()
 
     act_preset = act_edit
+
+    async def act_picture(self, content: Content) -> None:
+        """A picture was opened: send it, drawn anew, with what it says in words."""
+        draft = self._forms.find_addressed(content, change=False)
+        if draft is None:
+            return
+        for picture in find_pictures(draft):
+            if picture.name == content.get("name"):
+                drawn = draw_picture(picture, draft.provider)
+                said = describe_picture(picture, draft.provider)
+                sent = {"type": "picture", "name": picture.name, "svg": drawn, "said": said}
+                self._page.send(sent)
 
     async def act_upstreams(self, content: Content) -> None:
         """Read who offers the model of the form, where its server hands calls on to others."""

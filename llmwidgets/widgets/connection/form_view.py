@@ -30,6 +30,7 @@ from llmwidgets.widgets.connection.check_view import (
     report_view,
 )
 from llmwidgets.widgets.connection.form_draft import FormDraft, Intent, may_list_upstreams
+from llmwidgets.widgets.connection.portal_drawing import Picture, pictures_of
 from llmwidgets.widgets.connection.preset_view import ChosenState, PresetState
 from llmwidgets.widgets.connection.sending_view import describe_sending
 from llmwidgets.widgets.connection.sign_in_view import (
@@ -115,6 +116,13 @@ class _LinkState(TypedDict):
     url: str
 
 
+class _PictureState(TypedDict):
+    """A picture of where things are found; it is sent when the page asks for it."""
+
+    name: str
+    title: str
+
+
 class _OwnerState(TypedDict):
     kind: str
     title: str
@@ -166,6 +174,7 @@ class _FormFields(TypedDict):
     hint: str
     links: list[_LinkState]
     steps: list[str]
+    pictures: list[_PictureState]
     doubts: list[str]
     owners: list[_OwnerState]
 
@@ -245,6 +254,7 @@ def _fields(draft: FormDraft) -> _FormFields:
             if preset is None or preset.title in link.text
         ],
         "steps": list(preset.steps if preset else sign_in_steps(draft)),
+        "pictures": [{"name": each.name, "title": each.title} for each in find_pictures(draft)],
         "doubts": [each.sentence for each in draft.doubts],
         "owners": [
             {"kind": each.owner, "title": PROVIDERS[each.owner].title}
@@ -252,6 +262,13 @@ def _fields(draft: FormDraft) -> _FormFields:
             if each.owner in PROVIDERS
         ],
     }
+
+
+def find_pictures(draft: FormDraft) -> list[Picture]:
+    """The pictures of where things are found that the form asks for as it signs in now."""
+    preset, asked = draft.presets.current(draft.values), {*draft.asked}
+    pictures = pictures_of(preset, draft.provider)
+    return [each for each in pictures if asked & {step.field for step in each.steps}]
 
 
 def _warnings(draft: FormDraft, preview: Connection | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 import { CheckDetails, CheckVerdict } from "./connections/check";
 import { FormBody, FormButtons, GuideFold, WhereToFind } from "./connections/form";
+import { Pictures } from "./connections/pictures";
 import { Presets } from "./connections/presets";
 import { SignInUse } from "./connections/sign_in";
 import type { FormState } from "./connections/state";
@@ -61,6 +62,11 @@ function ConnectionForm({ state }: { state: State }) {
               </div>
             )}
           </div>
+        </div>
+      )}
+      {!gate && form.pictures.length > 0 && (
+        <div class="body below">
+          <Pictures form={form} />
         </div>
       )}
     </>

@@ -5,6 +5,7 @@ import { CheckResult } from "./connections/check";
 import { FormBody, GuideFold, WhereToFind } from "./connections/form";
 import { DemoButton, FoundHere, type FoundState } from "./connections/found";
 import { type KindState, KindsList } from "./connections/kinds";
+import { Pictures } from "./connections/pictures";
 import { Presets } from "./connections/presets";
 import type { FormState } from "./connections/state";
 import { NameRow } from "./panel/controls";
@@ -131,6 +132,7 @@ function OpenForm({ form }: { form: FormState }) {
           </aside>
         )}
       </div>
+      <Pictures form={form} />
     </>
   );
 }

@@ -185,6 +185,7 @@ export interface FormState {
   hint: string;
   links: { text: string; url: string }[];
   steps: string[];
+  pictures: { name: string; title: string }[];
   doubts: string[];
   owners: { kind: string; title: string }[];
   report: ReportState | null;

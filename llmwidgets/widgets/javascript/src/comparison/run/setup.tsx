@@ -10,8 +10,8 @@ import { Aside, Head, Heading, Heads, Labelled, Matters, Muted, Row, Small } fro
 import type { OptionsView, SchemaView, Sentence, Setup, TextsView } from "../state";
 import { useKept, useView } from "../view";
 import { megabytes } from "../words";
-import { Embedded } from "./embedded";
 import { Columns } from "./columns";
+import { Embedded } from "./embedded";
 import { Models } from "./models";
 
 const FIELDS_SHOWN = 6;
