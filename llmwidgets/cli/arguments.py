@@ -94,7 +94,9 @@ class CompareOptions(StoreOptions):
     by: Annotated[str | None, "a key of the texts: the scoreboard for each value", _NAME] = None
     instructions: Annotated[Path | None, "a text that replaces the default one"] = None
     html: Annotated[Path | None, "write a self-contained page"] = None
+    share: Annotated[Path | None, "write a page of the texts, their values marked in them"] = None
     csv: Annotated[Path | None, "write every field, with its value, as CSV"] = None
+    excel: Annotated[Path | None, "write every field, with its value, as an Excel workbook"] = None
     jsonl: Annotated[Path | None, "write one extraction per line"] = None
     parquet: Annotated[Path | None, "write every field, with its value, as Parquet"] = None
     label_studio: Annotated[Path | None, "write texts and records for Label Studio, as JSON"] = None

@@ -152,11 +152,12 @@ def _ask(
 def _check_targets(options: CompareOptions) -> None:
     """Refuse a file that cannot be written, or that another one would take the place of."""
     asked = {name: getattr(options, name) for name in ("junit", *_WRITERS, "save")}
-    if options.parquet and importlib.util.find_spec("pyarrow") is None:
-        raise FieldError(
-            {"--parquet": "needs the package pyarrow."},
-            "Install it with: pip install pyarrow. CSV and JSONL need nothing more.",
-        )
+    for name, package in (("parquet", "pyarrow"), ("excel", "openpyxl")):
+        if asked[name] and importlib.util.find_spec(package) is None:
+            raise FieldError(
+                {f"--{name}": f"needs the package {package}."},
+                f"Install it with: pip install {package}. CSV and JSONL need nothing more.",
+            )
     named: dict[Path, str] = {}
     for name, path in asked.items():
         if path is None:
@@ -199,8 +200,10 @@ def extraction_lines(comparison: Comparison) -> Iterator[dict[str, Any]]:
 _WRITERS: dict[str, Callable[[Comparison, Path, CompareOptions], Path]] = {
     "jsonl": lambda result, path, _: write_jsonl(extraction_lines(result), path),
     "csv": lambda result, path, _: result.to_csv(path),
+    "excel": lambda result, path, _: result.to_excel(path),
     "parquet": lambda result, path, _: result.to_parquet(path),
     "html": lambda result, path, options: result.to_html(path, values=options.values),
+    "share": lambda result, path, _: result.to_html(path, values=True, texts=True),
     "label_studio": lambda result, path, _: result.to_label_studio(path),
 }
 """The files that a run can be written to, by the names of their options."""

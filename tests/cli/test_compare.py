@@ -126,13 +126,17 @@ def test_repeats_and_instructions(files: Path) -> None:
 
 def test_a_run_is_written_in_every_format(files: Path, capsys) -> None:
     names = {"--csv": "o.csv", "--jsonl": "o.jsonl", "--parquet": "o.parquet", "--html": "o.html",
-             "--label-studio": "o.json", "--save": "run.json"}  # fmt: skip
+             "--label-studio": "o.json", "--save": "run.json", "--excel": "o.xlsx",
+             "--share": "share.html"}  # fmt: skip
     assert run("--truth", "truth", *(word for each in names.items() for word in each)) == 0
     printed = capsys.readouterr().out
     assert all(f"Wrote {name}" in printed for name in names.values())
     fields, loaded = pd.read_csv("o.csv"), lw.load("run.json")
     assert list(fields.columns) == list(loaded.to_frame().columns)
     assert len(fields) == len(pd.read_parquet("o.parquet")) == len(loaded.to_frame())
+    assert len(fields) == len(pd.read_excel("o.xlsx"))
+    assert "<mark" in Path("share.html").read_text("utf-8")
+    assert "<mark" not in Path("o.html").read_text("utf-8")
     tasks = json.loads(Path("o.json").read_text("utf-8"))
     assert [each["data"]["id"] for each in tasks] == [row["text_id"] for row in lines_of("o.jsonl")]
     assert {each["predictions"][0]["model_version"] for each in tasks} == {"demo-careful"}
@@ -140,10 +144,13 @@ def test_a_run_is_written_in_every_format(files: Path, capsys) -> None:
     assert "--label-studio: o.csv is that of --csv too." in told(capsys)
 
 
-def test_without_pyarrow_parquet_is_refused_before_a_call(files, capsys, monkeypatch) -> None:
+@pytest.mark.parametrize(("option", "package"), [("parquet", "pyarrow"), ("excel", "openpyxl")])
+def test_a_format_whose_package_is_missing_is_refused_before_a_call(
+    files, capsys, monkeypatch, option: str, package: str
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    assert run("--parquet", "o.parquet", models="no-such-model") == 2
-    assert "pip install pyarrow" in told(capsys)
+    assert run(f"--{option}", "out", models="no-such-model") == 2
+    assert f"pip install {package}" in told(capsys)
 
 
 def test_one_server_is_compared_by_its_address_without_a_store(files, capsys, monkeypatch) -> None:
