@@ -141,7 +141,7 @@ def _list_commands(*command: str) -> Iterator[str]:
     with redirect_stdout(printed), suppress(SystemExit):
         main([*command, "--help"])  # argparse ends by an exit of its own
     yield f"```text\n{printed.getvalue()}```\n"
-    for below in re.findall(r"^    (\w+) ", printed.getvalue(), re.MULTILINE):
+    for below in re.findall(r"^    (\w+)(?: |$)", printed.getvalue(), re.MULTILINE):
         yield from _list_commands(*command, below)
 
 

@@ -45,7 +45,7 @@ def test_the_page_on_files_names_every_kind_that_is_read() -> None:
 
 
 def test_every_public_method_is_on_a_page_for_users() -> None:
-    known = {*re.findall(r"\.(\w+)", PAGE), "to_parquet"}
+    known = {*re.findall(r"\.(\w+)", PAGE), "to_parquet", "to_excel"}
     methods = {
         name for name in dir(Comparison) if not name.startswith("_") and not re.match(HELD, name)
     }

@@ -7,9 +7,10 @@ import shlex
 import subprocess
 import tomllib
 from collections.abc import Iterator
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from io import StringIO
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -86,11 +87,11 @@ def test_few_blocks_are_left_out_and_each_says_why() -> None:
 
 
 @cache
-def options(command: str) -> frozenset[str]:
-    """The options that a command of the shell says it has."""
+def options(*command: str) -> frozenset[str]:
+    """The options that a command of the shell says it has; none if it does not know it."""
     printed = StringIO()
-    with redirect_stdout(printed), suppress(SystemExit):
-        assert cli.main([command, "--help"]) == 0
+    with redirect_stdout(printed), redirect_stderr(StringIO()), suppress(SystemExit):
+        cli.main([*command, "--help"])
     return frozenset(re.findall(r"--[a-z][a-z-]*", printed.getvalue()))
 
 
@@ -100,7 +101,10 @@ def check_line(words: list[str]) -> None:
         words = words[1:]
     if words[0] == "llmwidgets":
         given = {word.partition("=")[0] for word in words[2:] if word.startswith("--")}
-        assert given - {"--"} <= options(words[1]), words
+        command = list(takewhile(lambda word: not word.startswith("-"), words[1:]))
+        known = [options(*command[:end]) for end in range(1, len(command) + 1)]
+        assert known[0], words
+        assert given - {"--"} <= frozenset().union(*known), words
     if words[0] == "make":
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     if words[:2] == ["pip", "install"]:
