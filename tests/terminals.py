@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SECONDS = 20
+SECONDS = 60
 
 only_with_terminals = pytest.mark.skipif(os.name == "nt", reason="there are no pty here")
 

@@ -152,7 +152,7 @@ class FormAnswers:
             sys.stderr.write("\n  ".join(self._places()) + "\n")
 
     def _places(self) -> Iterator[str]:
-        """The steps and links of the form: those of the preset, or of the way to sign in."""
+        """The steps and links of the form: those of the preset, or of how it signs in."""
         if self._preset is not None:
             key_page = self._preset.key_page
             yield from (self._preset.title, *self._preset.steps)
