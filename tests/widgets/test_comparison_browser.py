@@ -16,8 +16,10 @@ pytestmark = pytest.mark.browser
 
 DEMO = """import llmwidgets as lw
 from llmwidgets.demo import invoices
+texts = invoices.texts[:8]
+truth = {text["id"]: invoices.truth[text["id"]] for text in texts}
 panel = lw.ComparisonPanel(
-    invoices.Schema, invoices.texts, truth=invoices.truth, models="demo", store=lw.Store.in_memory()
+    invoices.Schema, texts, truth=truth, models="demo", store=lw.Store.in_memory()
 )
 panel"""
 SCORED = """import llmwidgets as lw
@@ -52,7 +54,7 @@ def opened(lab: Any, page: Any, name: str, cell: str) -> Any:
 
 
 def run(panel: Any) -> None:
-    panel.get_by_role("button", name="Run 64 calls").click()
+    panel.get_by_role("button", name="Run 32 calls").click()
     panel.get_by_role("grid").wait_for()
 
 
@@ -215,7 +217,7 @@ def test_models_are_connected_inside_the_panel(lab, page) -> None:
     inside.get_by_role("button", name="Use the demo server, no key needed").click()
     panel.get_by_role("checkbox", name="demo-careful").check()
     panel.get_by_role("button", name="Done").click()
-    panel.get_by_role("button", name="Run 16 calls").wait_for()
+    panel.get_by_role("button", name="Run 8 calls").wait_for()
 
 
 def test_a_panel_looks_the_same_beside_others(lab, page) -> None:
