@@ -183,7 +183,7 @@ texts = [
     {"id": "ar", "text": "فاتورة رقم INV-2041\\nالمورّد: شركة النور للتجارة\\n"
         "المجموع: 4,180.50 ريال (شامل الضريبة 15%)\\nيُدفع خلال 30 يوماً."},
     {"id": "he", "text": "חשבונית מס 7731\\nספק: אור בניין, רחוב הרצל 12\\nשוטף + 30"},
-    {"id": "ja", "text": "請求書番号：第２０２６－０３１号\\n株式会社さくら商事\\n期限は四月三十日です。"},
+    {"id": "ja", "text": "請求書第２０２６－０３１号\\n株式会社さくら商事\\n期限は四月三十日です"},
     {"id": "zh", "text": "发票号码：88120034\\n北京晨光科技有限公司\\n请于三十日内付款。"},
     {"id": "th", "text": "เลขที่ TH-5519\\nบริษัท สยามพัฒนา จำกัด\\nชำระภายใน 15 วัน"},
 ]
@@ -196,4 +196,5 @@ other = [("شركة النور للتجازة", "INV-2014", None), ("אור בנ
     ("株式会社さくら商社", None, "期限は四月三十一日です"), ("北京晨光科技公司", "8812OO34", None),
     ("บริษัท สยามพัฒณา จำกัด", "TH-5519", "ชำระภายใน 50 วัน")]
 said = [dict(zip(("vendor", "number", "note"), row)) for row in other]
-lw.Comparison.from_outputs(schema, texts, {"gpt-6-luna": truth, "llama3.2": said}, truth).explore()"""
+outputs = {"gpt-6-luna": truth, "llama3.2": said}
+lw.Comparison.from_outputs(schema, texts, outputs, truth).explore()"""

@@ -536,7 +536,8 @@ def slices(camera: Camera) -> None:
 
 SCENES: tuple[Callable[[Camera], None], ...] = (
     connections, forms, checks, form, presets, sign_in, store, provided, comparison, decided, kinds,
-    outcomes, slices, review, agreement, described, repeats, languages, runs, questions, running, empty,
+    outcomes, slices, review, agreement, described, repeats, languages, runs, questions,
+    running, empty,
 )  # fmt: skip
 
 
