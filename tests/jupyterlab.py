@@ -240,7 +240,7 @@ class LabPage:
 
 
 class CutConnection:
-    """What joins a page to its kernels, to be cut and mended; JupyterLab is loaded anew behind it."""
+    """What joins a page to its kernels, to be cut and mended; JupyterLab is loaded anew."""
 
     def __init__(self, page: LabPage) -> None:
         self._page, self._away, self._open = page, False, []  # type: ignore[var-annotated]
