@@ -247,10 +247,11 @@ class LabPage:
 
 
 class CutConnection:
-    """What joins a page to its kernels, to be cut and mended; made before a notebook is opened."""
+    """What joins a page to its kernels, to be cut and mended; JupyterLab is loaded anew."""
 
     def __init__(self, page: LabPage) -> None:
         self._page, self._away, self._open = page, False, []  # type: ignore[var-annotated]
+        page.browser_page.goto("about:blank")
         page.browser_page.route_web_socket(re.compile("/channels"), self._meet)
 
     def _meet(self, websocket: Any) -> None:

@@ -290,6 +290,9 @@ def store(camera: Camera) -> None:
     camera.shot("wrong")
     panel.get_by_role("button", name="Use the recovery identity").click()
     camera.shot("recovery")
+    panel = camera.open(DEMO.replace("lw.Store.in_memory()", "lw.Store('acme')"))
+    panel.get_by_text("The store is locked").wait_for()
+    camera.shot("locked-comparison")
 
 
 def lost(camera: Camera) -> None:

@@ -22,7 +22,7 @@ def test_a_narrow_page_cuts_nothing_off(joined) -> None:
     page = joined(ConnectionPanel(Store.in_memory()))
     page.page.set_viewport_size({"width": NARROW + 16, "height": 1200})
     panel = page.page.locator(".lw")
-    for kind in PROVIDERS:
+    for kind in sorted(PROVIDERS, key=lambda kind: kind == "custom"):
         page.page.evaluate(
             "kind => lwModel.send({ type: 'connections.select', kind, label: '' })", kind
         )
@@ -30,6 +30,11 @@ def test_a_narrow_page_cuts_nothing_off(joined) -> None:
         assert page.widget.state()["form"]["kind"] == kind
         assert panel.evaluate(OUTSIDE) == []
         assert panel.evaluate("each => each.scrollWidth <= each.clientWidth")
+    guide = page.page.locator(".guide li", has_text="in a terminal")
+    assert guide.locator("code").all_inner_texts() == [
+        "ollama run llama3.2", "http://localhost:11434/v1"
+    ]  # fmt: skip
+    assert "llama3.2, endpoint http://localhost:11434/v1, API" in guide.inner_text()
 
 
 def test_the_demo_has_a_heading_below_ones_own(joined) -> None:
