@@ -17,7 +17,6 @@ from llmwidgets import formatting
 from llmwidgets.analysis.comparators import check_weights, places_of, read_rule
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.rules import RECORD, Rule
-from llmwidgets.comparison.annotations import read_annotated
 from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_run
 from llmwidgets.comparison.files import read_labels
 from llmwidgets.comparison.files.names import names_file
@@ -29,6 +28,7 @@ from llmwidgets.comparison.records import (
     is_frame,
     label_column,
     only_fields,
+    read_annotated,
     read_data_set,
     read_truth_columns,
 )

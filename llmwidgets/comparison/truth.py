@@ -15,11 +15,13 @@ from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.records import (
     ITEM,
     Table,
+    empty_for,
     is_frame,
     no_such_field,
     parse_cell,
     parse_path,
     put_at,
+    put_at_path,
     read_cell,
     read_columns,
     rows_of,
@@ -440,34 +442,6 @@ def set_at_path(truth: Any, path: str, value: Any) -> Any:
     steps = parse_path(path)
     if not steps:
         return value
-    whole = copy.deepcopy(truth) if isinstance(truth, dict | list) else _empty(steps[0])
+    whole = copy.deepcopy(truth) if isinstance(truth, dict | list) else empty_for(steps[0])
     put_at_path(whole, steps, value)
     return whole
-
-
-def _empty(step: str | int) -> Any:
-    """What a step leads into: an object by a name, a list by a number."""
-    return {} if isinstance(step, str) else []
-
-
-def put_at_path(parent: Any, steps: Sequence[str | int], value: Any) -> None:
-    """Set one value in this truth itself; see `set_at_path`."""
-    step, *rest = steps
-    if not isinstance(parent, type(_empty(step))):
-        return
-    known = step in parent if isinstance(step, str) else step < len(parent)
-    if rest:
-        child = parent[step] if known else None
-        empty = _empty(rest[0])
-        if not isinstance(child, type(empty)):
-            child = empty
-        put_at_path(child, rest, value)
-        value = child
-    elif value is NOTHING or (value is None and isinstance(step, int)):
-        if known:
-            del parent[step]
-        return
-    if known or isinstance(step, str):
-        parent[step] = value
-    else:
-        parent.append(value)

@@ -51,9 +51,10 @@ def test_files_of_a_german_office_are_read_and_said_before_the_run(panel, tmp_pa
         "r.csv is not in UTF-8 and was read as Windows-1252, the encoding of Excel.",
         "The column total was read as truth: it is named like a field.",
         "Decimal commas were read in the truth of total.",
-        "Tischlerei Groß",
     ):
         expect(panel.get_by_text(said)).to_be_visible()
+    expect(panel.locator(".lw-texts")).to_contain_text("Tischlerei Groß")
+    expect(panel.get_by_label("Use total as")).to_have_value("field:total")
     sheets = Workbook()
     sheets.active.title = "Rechnungen"
     for row in [("Text", "total"), ("Zu zahlen 12,00 €", 12), ("Zu zahlen 7 €", 7)]:
