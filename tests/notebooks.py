@@ -50,6 +50,8 @@ _KEPT_METADATA = {
 # A page without the kernel has no widget to draw: it would show "model not found" in its place.
 _LIVE = "application/vnd.jupyter.widget-view+json"
 _STATIC = "llmwidgets-static"
+# What a library logs depends on how busy the machine is: a worker that ends slowly, say.
+_LOGGED = re.compile(r"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ - [\w.]+ - [A-Z]+ - .*\n?)+")
 _LOOPBACK_ALONE = '''"""Refuses every host but loopback, in the kernel and in what it starts."""
 import sys
 
@@ -124,6 +126,8 @@ def _keep(
 
     `still`: the cell has a static output, which says what the widget's own words say.
     """
+    if output.output_type == "stream" and _LOGGED.fullmatch(output.text):
+        return None
     if "data" in output:
         live = _LIVE in output.data
         left = {kind: data for kind, data in output.data.items() if kind != _LIVE}
