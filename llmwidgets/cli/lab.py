@@ -104,12 +104,15 @@ def _tell_port(server: subprocess.Popen[bytes], wished: int | None) -> None:
 
 
 def find_notebook(folder: Path) -> Path:
-    """The repository's notebook, or a copy of the packaged one in `folder`, made once."""
+    """The repository's first notebook, or that of a copy of the packaged ones in `folder`.
+
+    All are copied, once, with their pictures: they lead to each other.
+    """
     package = Path(llmwidgets.__file__).parent
     repository = package.parent / "notebooks" / NOTEBOOK
     if repository.is_file() and (package.parent / "pyproject.toml").is_file():
         return repository
-    copy = folder / NOTEBOOK
+    copy = folder / "llmwidgets-notebooks" / NOTEBOOK
     if copy.exists():
         return copy
     packaged = package / "notebooks" / NOTEBOOK
@@ -118,10 +121,10 @@ def find_notebook(folder: Path) -> Path:
             "The notebook is not in this installation.", "Install llmwidgets from its wheel."
         )
     try:
-        shutil.copyfile(packaged, copy)
+        shutil.copytree(packaged.parent, copy.parent, dirs_exist_ok=True)
     except OSError as error:
         raise LLMWidgetsError(
-            f"The notebook cannot be copied into {folder}: {error.strerror}.",
+            f"The notebooks cannot be copied into {folder}: {error.strerror or 'some failed'}.",
             "Change to a folder that you may write to.",
         ) from None
     return copy

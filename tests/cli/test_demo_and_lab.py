@@ -78,11 +78,13 @@ def test_the_repositorys_notebook_is_opened_where_there_is_one(folder: Path) -> 
 
 def test_an_installed_wheel_copies_its_notebook_once(folder: Path, tmp_path, monkeypatch) -> None:
     package = tmp_path / "site-packages" / "llmwidgets"
-    (package / "notebooks").mkdir(parents=True)
+    (package / "notebooks" / "pictures").mkdir(parents=True)
     (package / "notebooks" / NOTEBOOK).write_text("{}")
+    (package / "notebooks" / "pictures" / "panel.png").write_bytes(b"made up")
     monkeypatch.setattr(llmwidgets, "__file__", str(package / "__init__.py"))
     copy = find_notebook(folder)
-    assert copy == folder / NOTEBOOK
+    assert copy == folder / "llmwidgets-notebooks" / NOTEBOOK
+    assert (copy.parent / "pictures" / "panel.png").read_bytes() == b"made up"
     copy.write_text("my own words")
     assert find_notebook(folder).read_text() == "my own words"
 

@@ -128,7 +128,7 @@ def open_form(page: Page) -> None:
 
 def run_demo(page: Page) -> Any:
     """Press *Run* by the keyboard, and wait for a value of the grid."""
-    page.get_by_role("button", name="Run 32 calls").press("Enter")
+    page.get_by_role("button", name="Run 64 calls").press("Enter")
     page.get_by_text("druckerei-de").first.wait_for()
     return page.get_by_role("grid")
 
