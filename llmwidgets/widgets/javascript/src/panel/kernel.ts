@@ -17,7 +17,6 @@ interface Kernel {
   statusChanged?: Signal<string>;
   connectionStatusChanged?: Signal<string>;
   reconnect?(): Promise<unknown>;
-  iopubMessage?: Signal<{ header: { session: string }; content: { execution_state?: string } }>;
 }
 
 /** `starting` is all that another page hears of a restart. */
@@ -30,8 +29,6 @@ const ENDS: Record<string, Loss> = {
 };
 /** JupyterLab gives up after some tries; a server may be away for longer. */
 const AGAIN_MS = 30_000;
-/** Each process of a kernel has a session of its own: behind a silence it may be another one. */
-const OWN = /busy|idle/;
 
 /** Hear of each loss, and of each return; returns what ends it. */
 export function watchKernel(model: WidgetModel, hear: (loss: Loss) => void): () => void {
@@ -43,7 +40,6 @@ export function watchKernel(model: WidgetModel, hear: (loss: Loss) => void): () 
     ends.push(() => signal?.disconnect(slot));
   };
   let timer = 0;
-  let session = "";
   follow(kernel?.statusChanged, (status) => ENDS[status] && hear(ENDS[status]));
   follow(kernel?.disposed, () => hear("ended"));
   follow(kernel?.connectionStatusChanged, (status) => {
@@ -51,11 +47,6 @@ export function watchKernel(model: WidgetModel, hear: (loss: Loss) => void): () 
     hear(status === "connected" ? "" : "silent");
     if (status === "disconnected")
       timer = window.setTimeout(() => kernel?.reconnect?.().catch(() => {}), AGAIN_MS);
-  });
-  follow(kernel?.iopubMessage, ({ header, content }) => {
-    if (!OWN.test(content.execution_state ?? "")) return;
-    if (session && session !== header.session) hear("restarted");
-    session = header.session;
   });
   return () => {
     clearTimeout(timer);
