@@ -373,9 +373,9 @@ export class Grid {
     for (const each of this.#canvas.querySelectorAll(".on")) each.classList.remove("on");
     const col = this.line?.kind === "row" ? this.at.col : 0;
     const cell = this.#cell({ ...this.at, col }) ?? this.#cell({ ...this.at, line: 1, col });
-    if (!cell) return;
-    cell.classList.add("on");
-    this.#root!.setAttribute("aria-activedescendant", cell.id);
+    cell?.classList.add("on");
+    if (cell) this.#root!.setAttribute("aria-activedescendant", cell.id);
+    else this.#root!.removeAttribute("aria-activedescendant"); // scrolled away, it is not drawn
   }
 
   // ---- moving about ------------------------------------------------------------------------------
