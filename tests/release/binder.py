@@ -108,12 +108,12 @@ def _open_first(opened: LabPage) -> float:
 
 
 def _come_back(opened: LabPage) -> None:
-    """End the kernel as an idle one is ended; a new one brings back every screen."""
+    """End the kernel as an idle one is ended, and reload: *Run All* brings back every screen."""
     page = opened.browser_page
     before = page.locator(".jp-OutputArea .lw").count()
     opened.end_kernels()
-    # JupyterLab asks its server every ten seconds which kernels there are.
-    page.wait_for_function("window.jupyterapp.shell.currentWidget.sessionContext.hasNoKernel")
+    page.reload()
+    page.wait_for_function(READY)
     opened.command("notebook:clear-all-cell-outputs")
     opened.run_all()
     shown = ".jp-OutputArea .lw:not([aria-busy='true'])"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+import traceback
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -146,7 +147,7 @@ def main(words: list[str]) -> int:
             found = step()
         except Exception as error:  # noqa: BLE001 - the next step is to be seen as well
             failed, found = True, "FAILED: " + str(error).partition("\n")[0]
-            print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201
+            print("".join(traceback.format_exception(error)), flush=True)  # noqa: T201
         rows.append((name, time.monotonic() - began, found))
     print("\n| step | seconds | result |\n|---|---:|---|")  # noqa: T201
     for name, seconds, found in rows:
