@@ -30,16 +30,15 @@ from llmwidgets.comparison.measures.kept_scores import VariantValue
 from llmwidgets.comparison.measures.scores import score_rows
 from llmwidgets.comparison.measures.slices import GROUP, column_names, read_names
 from llmwidgets.comparison.measures.text_result import read_text_result
-from llmwidgets.comparison.records import only_fields
+from llmwidgets.comparison.records import label_column, only_fields
 from llmwidgets.comparison.summary import summarize, value_text
 from llmwidgets.comparison.texts import read_sources
-from llmwidgets.comparison.values import is_nothing
 from llmwidgets.connections import Connection
 from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import escape_controls, join_truncated
 from llmwidgets.report.scoreboard import GLYPHS, LEGEND, LOSES, Column, scoreboard_columns
-from llmwidgets.report.writers import refuse_unwritable, write_jsonl
+from llmwidgets.report.writers import refuse_unwritable, refuse_without_package, write_jsonl
 from llmwidgets.schemas import read_schema
 from llmwidgets.store.store import Store
 
@@ -153,11 +152,8 @@ def _check_targets(options: CompareOptions) -> None:
     """Refuse a file that cannot be written, or that another one would take the place of."""
     asked = {name: getattr(options, name) for name in ("junit", *_WRITERS, "save")}
     for name, package in (("parquet", "pyarrow"), ("excel", "openpyxl")):
-        if asked[name] and importlib.util.find_spec(package) is None:
-            raise FieldError(
-                {f"--{name}": f"needs the package {package}."},
-                f"Install it with: pip install {package}. CSV and JSONL need nothing more.",
-            )
+        if asked[name]:
+            refuse_without_package(package, f"--{name}")
     named: dict[Path, str] = {}
     for name, path in asked.items():
         if path is None:
@@ -236,14 +232,15 @@ def read_truth(name: str, texts: list[Row], path: Path, schema: Any) -> Any:
 
     Of the file of the texts it is the columns that are named like a field.
     """
-    import pandas as pd
-
+    schemas = [read_schema(schema)]
     if Path(name).suffix.lower() in TABLES or Path(name).is_file():
         _check_exists(Path(name))
         own = path.is_file() and path.samefile(name) and not any("truth" in row for row in texts)
         if not own:
             return Path(name)
-        return only_fields(pd.DataFrame(texts, dtype=object), [read_schema(schema)])
+        import pandas as pd
+
+        return only_fields(pd.DataFrame(texts, dtype=object), schemas)
     key = next(iter(match_names([name])[0].values()), name)
     if not any(key in row for row in texts):
         raise FieldError(
@@ -251,8 +248,7 @@ def read_truth(name: str, texts: list[Row], path: Path, schema: Any) -> Any:
             f"{join_truncated(dict.fromkeys(chain(*texts)), 12)}.",
             "Give --truth a key of the texts, or a table or .json file.",
         )
-    cells = [None if is_nothing(each := row.pop(key, None)) else each for row in texts]
-    return pd.Series(cells, name=key, dtype=object)
+    return label_column(key, [row.pop(key, None) for row in texts], schemas)
 
 
 def _check_exists(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -159,13 +158,6 @@ def take_fields(values: dict[str, Any]) -> dict[str, Any]:
     if "price" in taken:
         taken["price"] = dict(zip(("input", "output"), taken["price"], strict=True))
     return taken
-
-
-def required_names(provider: Provider, way: str) -> Iterator[str]:
-    """The fields that this way to sign in needs."""
-    for name, info in provider.form(way).model_fields.items():
-        if info.is_required():
-            yield name
 
 
 def unknown_kind(word: str) -> FieldError:

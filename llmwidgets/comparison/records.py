@@ -27,6 +27,8 @@ from llmwidgets.formatting import count, join_listed, join_truncated
 from llmwidgets.schemas.canonical import find_meant
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from llmwidgets.comparison.texts import TextSource
     from llmwidgets.schemas import Leaf, Schema
 
@@ -186,7 +188,7 @@ def label_column(name: str, cells: Iterable[Any], schemas: Iterable[Schema]) -> 
 
 def truth_of_rows(
     rows: Sequence[Mapping[str, Any]], fields: Mapping[str, str], assumed: Sequence[str]
-) -> Any:
+) -> pd.DataFrame | None:
     """Some columns of rows of texts, each as the truth of a field; None if there are none.
 
     A note names those of which nobody said that they are.
