@@ -183,7 +183,7 @@ def test_keys_in_ipythons_history(store, tmp_path, capsys) -> None:
     assert (status, said["history"]["fix"]) == (1, fix)
     assert "api_key of m" in said["history"]["said"]
     # The command does what the finding says, for a key of no known shape.
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute("CREATE TABLE output_history (output text)")
     database.close()
     assert main([*shlex.split(fix)[1:], "--yes"]) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -309,7 +310,7 @@ def test_a_run_that_is_not_there_is_a_mistake(files: Path, capsys) -> None:
 def test_clearing_takes_old_runs_and_what_later_ones_have_of_the_rows(files, capsys) -> None:
     assert journaled() == 0
     assert journaled() == 0
-    with sqlite3.connect("journal.sqlite") as database:
+    with closing(sqlite3.connect("journal.sqlite")) as database, database:
         database.execute("UPDATE extraction SET at = 1000000000")
         database.execute("UPDATE run SET at = 1000000000 WHERE id = 1")
     assert journal("--clear-before", "2020-01-01") == 0
@@ -323,7 +324,7 @@ def test_clearing_takes_old_runs_and_what_later_ones_have_of_the_rows(files, cap
 def test_a_journal_without_runs_is_read_and_gets_them(files: Path, capsys) -> None:
     """One of an older version has no such table."""
     assert journaled() == 0
-    with sqlite3.connect("journal.sqlite") as database:
+    with closing(sqlite3.connect("journal.sqlite")) as database, database:
         database.execute("DROP TABLE run")
     capsys.readouterr()
     assert journal() == 0

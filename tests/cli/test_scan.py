@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import closing
 from html import escape
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -595,7 +596,7 @@ def test_rows_and_unused_pages_of_a_history_are_searched(store, folder, capsys) 
     history(path, ["1 + 1", f"k = {KEY!r}"])
     assert scan(store, path) == 1
     assert "history, row 2: api_key of box" in capsys.readouterr().out
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute("PRAGMA secure_delete = OFF")
         for table in ("history", "output_history"):
             database.execute(f"DELETE FROM {table} WHERE line = 2")
@@ -767,7 +768,7 @@ def test_what_stands_behind_a_key_of_two_connections_stays(store, folder) -> Non
     assert scan(store, folder, "--clean", "--yes") == 1
     clean = "k = 'key-removed'  # and much more stands behind it"
     assert json.loads(path.read_text())["cells"][0]["source"] == clean
-    with sqlite3.connect(folder / "history.sqlite") as database:
+    with closing(sqlite3.connect(folder / "history.sqlite")) as database, database:
         assert database.execute("SELECT source FROM history").fetchall() == [(clean,)]
     database.close()
 
@@ -792,7 +793,7 @@ def test_cleaning_a_history(store, folder, capsys) -> None:
     assert scan(store, path, "--clean", "--yes") == 1
     assert scan(store, path) == 0
     assert SHAPED.encode() not in path.read_bytes()
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         rows = [row for (row,) in database.execute("SELECT source FROM history ORDER BY line")]
     database.close()
     assert rows == ["1 + 1", 'k = "key-removed"', "x = 'key-removed'"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def test_a_saved_comparison_is_written_as_it_was(tmp_path) -> None:
 def test_a_journal_answers_again_without_a_server(tmp_path) -> None:
     """The same question has the same key, and its row is read as the reply it was."""
     journal = tmp_path / "journal.sqlite"
-    with sqlite3.connect(journal) as file:
+    with closing(sqlite3.connect(journal)) as file, file:
         file.executescript((FROZEN / "journal-1.sql").read_text("utf-8"))
     file.close()
     saved = json.loads((FROZEN / "comparison-of-run-1.json").read_text("utf-8"))

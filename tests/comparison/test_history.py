@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_a_single_call_is_no_comparison(path) -> None:
 
 def test_neither_text_nor_truth_nor_instructions_are_in_a_record(path) -> None:
     ask(path, instructions="Extract with MARKED words.").verdict()
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         rows = database.execute("SELECT * FROM run").fetchall()
     ((*facts,),) = rows
     whole = "".join(repr(each) for each in facts)
@@ -182,7 +183,7 @@ def test_what_was_asked_otherwise_is_known_by_hashes(path) -> None:
 
 def test_rows_that_are_gone_were_not_asked(path) -> None:
     result = ask(path)
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute("DELETE FROM extraction WHERE id = 1")
     (record,) = runs_of(path)
     again = history.results_of_record(record, Journal(path), result.texts, None)
@@ -224,7 +225,7 @@ def test_a_disk_that_takes_nothing_costs_the_record_alone(path, monkeypatch) -> 
 def test_a_record_broken_by_hand_is_left_out(path, change) -> None:
     ask(path, texts=TEXTS[:12]).verdict()
     ask(path, "demo-hasty", texts=TEXTS[:12]).verdict()
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute("PRAGMA ignore_check_constraints = ON")
         try:
             database.execute(f"UPDATE run SET {change} WHERE id = 1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -194,7 +195,7 @@ def test_replies_in_memory_are_counted_within_the_comparison_alone(models):
 
 def test_the_journal_keeps_no_text_and_no_value(models, journal):
     ask(models[:2], 12, journal).verdict()
-    with sqlite3.connect(journal) as database:
+    with closing(sqlite3.connect(journal)) as database, database:
         rows = database.execute("SELECT * FROM look").fetchall()
     database.close()
     assert len(rows) == 1

@@ -93,7 +93,7 @@ def test_a_scored_failure_is_an_answer_and_a_failure_of_the_way_is_none(journal)
 def test_a_row_of_another_version_is_read_as_far_as_it_is_known(tmp_path):
     journal = Journal(tmp_path / "j.sqlite")
     row_id = journal.put(FULL)
-    with sqlite3.connect(tmp_path / "j.sqlite") as other:
+    with closing(sqlite3.connect(tmp_path / "j.sqlite")) as other, other:
         write_as_before(other, journal.get(row_id))
         other.execute(
             "UPDATE extraction SET facts = json_remove(json_set(facts, '$.later', 1), '$.tries')"
@@ -166,7 +166,7 @@ def test_a_file_that_is_no_journal_is_refused_and_stays(tmp_path, name, data):
 
 def test_a_database_of_another_program_gets_no_table_of_ours(tmp_path):
     path = tmp_path / "photos.sqlite"
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         other.execute("CREATE TABLE photo (id INTEGER PRIMARY KEY)")
     other.close()
     before = path.read_bytes()
@@ -203,7 +203,7 @@ def test_a_row_of_another_hand_is_told_and_asked_again(tmp_path, capsys, column,
     journal = Journal(path)
     at = journal.put(Row(key="k", status="ok", reply="{}"))
     journal.close()
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         other.execute(f"UPDATE extraction SET {column} = {value}")
         other.execute("INSERT INTO look (scored, keys) VALUES (5, 5)")
     other.close()
@@ -237,7 +237,7 @@ def test_a_journal_that_another_process_is_just_making_is_one(tmp_path):
 
 def test_somebody_elses_database_is_kept_and_not_written_to(tmp_path):
     path = tmp_path / "j.sqlite"
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         other.execute("CREATE TABLE extraction (id INTEGER PRIMARY KEY, mine TEXT)")
     other.close()
     journal = Journal(path)
