@@ -61,12 +61,11 @@ def _marks(field: FieldResult, grounds: TextGrounding) -> Iterator[Mark]:
 
     def add(value: object, letter: str, state: MarkState) -> None:
         grounding = grounds.locate(value, field.pattern)
-        span = grounding and grounding.span
-        if span is None:
+        if grounding is None or grounding.span is None:
             return
-        known, letters = found.get(span, ("agree", []))
+        known, letters = found.get(grounding.span, ("agree", []))
         stronger = state if known == "agree" else known
-        found[span] = stronger, [*letters, letter]
+        found[grounding.span] = stronger, [*letters, letter]
 
     if field.truth is not NOTHING:
         add(field.truth, "T", "agree")
