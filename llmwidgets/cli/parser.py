@@ -101,9 +101,9 @@ class _Parser(argparse.ArgumentParser):
             named = [word.partition("=")[0] for word in words.split() if word.startswith("-")]
             head = f"{_UNKNOWN}{' '.join(named) or 'words that are no option'}"
         elif self.prog.endswith(f" {_ADD}") and (wrong := _WRONG_CHOICE.search(message)):
-            from llmwidgets.cli.field_options import unknown_kind
+            from llmwidgets.cli.field_options import refuse_kind
 
-            raise unknown_kind(wrong[1])
+            refuse_kind(wrong[1])
         raise FieldError(f"{head[:1].upper()}{head[1:]}.", f"See {self.prog} --help.")
 
 
