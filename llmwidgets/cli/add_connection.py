@@ -22,6 +22,7 @@ from llmwidgets.connections.foreign_keys import base_url_of_vendor, foreign_key_
 from llmwidgets.engine.check import check, mark_checked
 from llmwidgets.errors import AlreadyConnected, FieldError, LLMWidgetsError, StoreError
 from llmwidgets.formatting import escape_controls
+from llmwidgets.providers import find_provider
 from llmwidgets.store import document, repository
 from llmwidgets.store.store import Store
 
@@ -34,8 +35,10 @@ def run_add(options: AddOptions) -> Exit:
         check_can_make(store, options)
     elif store.read_only:
         raise StoreError(f"{store.state.name} is read-only: nothing can be saved.", store.notice)
-    answers = FormAnswers(options)
-    replaced = _find_replaced(store, answers.fill_plain(), options)
+    answers = FormAnswers(options, _find_earlier(store, options))
+    plain = answers.fill_plain()
+    replaced = _find_replaced(store, plain, options)
+    answers.keep_secrets(plain)
     answers.fill_secrets()
     connection = _settle_doubts(answers, options)
     passed = False
@@ -51,6 +54,19 @@ def run_add(options: AddOptions) -> Exit:
     place, reference = _lower(store.state.name), _reference(connection)
     sys.stdout.write(escape_controls(f"{saved} in {place}. Use it as {reference}.") + "\n")
     return Exit.FINE if passed or not options.test else Exit.PROBLEM
+
+
+def _find_earlier(store: Store, options: AddOptions) -> Connection | None:
+    """The connection that --replace changes, if it can be told without its fields."""
+    if not options.replace:
+        return None
+    single = find_provider(options.kind).single
+    label = options.label
+    alike = [
+        each for each in store
+        if each.kind == options.kind and (each.label == label if label else single)
+    ]  # fmt: skip
+    return alike[0] if len(alike) == 1 else None
 
 
 def _find_replaced(store: Store, new: Connection, options: AddOptions) -> Connection | None:

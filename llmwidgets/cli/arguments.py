@@ -35,8 +35,13 @@ REFERENCE = "env:NAME|file:PATH"
 
 
 def read_reference(text: str) -> Secret:
-    """The secret that env:NAME or file:PATH names; what is a key itself is refused."""
+    """The secret that env:NAME or file:PATH names; what is a key itself is refused.
+
+    A path is kept from the root on: it is read at each use, in whichever folder that is.
+    """
     source, _, name = text.partition(":")
+    if source == "file" and name and not name.startswith("~"):
+        return Secret(f"file:{Path(name).absolute()}")
     if source in ("env", "file") and name:
         return Secret(text)
     del text
@@ -108,6 +113,7 @@ class CompareOptions(StoreOptions):
     margin: Annotated[float | None, "a loss under this is allowed; default: 0.05", _MARGIN] = None
     junit: Annotated[Path | None, "write which bars were met, as JUnit XML"] = None
     save: Annotated[Path | None, "write the whole comparison, for a later run or load()"] = None
+    estimate: Annotated[bool, "say what it would take, and call nothing"] = False
     budget: Annotated[float | None, "most US dollars for new calls", _MONEY] = None
     journal: Annotated[str | None, 'where replies are kept; "none" keeps them in memory'] = None
     concurrency: Annotated[int | None, "most calls at a time for each connection", _COUNT] = None
@@ -144,7 +150,9 @@ class AddOptions(StoreOptions):
         bool, "test it before it is saved", {"action": argparse.BooleanOptionalAction}
     ] = True
     anyway: Annotated[bool, "save it although a key looks wrong, or the test fails"] = False
-    replace: Annotated[bool, "take the place of the one that is there"] = False
+    replace: Annotated[
+        bool, "take the place of the one that is there; what is not given stays as it was"
+    ] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

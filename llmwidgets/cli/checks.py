@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ def run_check(options: CheckOptions) -> Exit:
         sys.stdout.write(json.dumps(said, indent=2) + "\n")
     else:
         for connection, result in found:
-            lines = " ".join(report_lines(result, connection.provider))
+            lines = " ".join(report_lines(result, connection.provider, connection))
             sys.stdout.write(escape_controls(f"{connection.label}: {lines}") + "\n")
     return Exit.FINE if all(result.ok for _, result in found) else Exit.PROBLEM
 
@@ -89,10 +90,21 @@ def _describe_check(connection: Connection, result: CheckReport) -> dict[str, An
     }
 
 
-def report_lines(found: CheckReport, provider: Provider) -> Iterator[str]:
-    """A check in lines: what was found, what to do, the fix as options, what was sent."""
+def report_lines(
+    found: CheckReport, provider: Provider, saved: Connection | None = None
+) -> Iterator[str]:
+    """A check in lines: what was found, what to do, the fix as options, what was sent.
+
+    Of a connection that is saved, the fix is a command.
+    """
     fix = found.fix or {}
-    options = " ".join(f"{option_of(provider, name)} {value}" for name, value in fix.items())
+    options = " ".join(
+        f"{option_of(provider, name)} {shlex.quote(str(value))}" for name, value in fix.items()
+    )
+    if saved is not None and saved.origin == "store":
+        label = shlex.quote(saved.label)
+        add = f"llmwidgets connections add {provider.kind} --label {label} --replace"
+        options = f"{add} {options}"
     fixed = f"This fixes it: {options}" if fix else ""
     mode = f"Replies: {found.mode.value}." if found.mode else ""
     said = (found.sentence, mode, found.hint, fixed, found.command, found.sent)

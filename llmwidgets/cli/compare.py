@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.text import Text
@@ -25,7 +25,7 @@ from llmwidgets.cli.tables import (
     side_by_side_table,
     slices_table,
 )
-from llmwidgets.comparison import Comparison, compare
+from llmwidgets.comparison import Comparison, compare, estimate
 from llmwidgets.comparison.files import read_document, read_texts
 from llmwidgets.comparison.files.names import TABLES
 from llmwidgets.comparison.files.tables import Row, match_names
@@ -37,9 +37,12 @@ from llmwidgets.connections import Connection
 from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import join_truncated
+from llmwidgets.providers import PROVIDERS
 from llmwidgets.report.writers import refuse_unwritable, refuse_without_package, write_jsonl
 from llmwidgets.schemas import read_schema
 from llmwidgets.store.store import Store
+
+T = TypeVar("T")
 
 
 def run_compare(options: CompareOptions) -> Exit:
@@ -48,8 +51,11 @@ def run_compare(options: CompareOptions) -> Exit:
     _check_targets(options)
     models = _read_models(options)
     store = _open_store(options)
-    result, by = _ask(options, models, store)
     console = Console(highlight=False)
+    if options.estimate:
+        print_text(console, str(_ask(options, models, store, estimate)[0]))
+        return Exit.FINE
+    result, by = _ask(options, models, store, compare)
     scoreboard_table(console, result)
     if by is not None:
         slices_table(console, result, by)
@@ -110,15 +116,21 @@ def _read_server(options: CompareOptions) -> Connection:
 
 def _open_store(options: CompareOptions) -> Store | None:
     """The store that was named, or the default one where a reference needs it, open."""
-    store = find_store(options)
-    unlock_for(options.models or (), store, options)
+    store, named = find_store(options), options.models or ()
+    if options.estimate:
+        # An estimate of a vendor's model needs no connection.
+        named = [each for each in named if each.partition("/")[0] not in PROVIDERS]
+    unlock_for(named, store, options)
     return store if options.store or options.organization else None
 
 
 def _ask(
-    options: CompareOptions, models: list[str | Connection], store: Store | None
-) -> tuple[Comparison, str | None]:
-    """The comparison, and the column by which its scoreboard is wanted too."""
+    options: CompareOptions,
+    models: list[str | Connection],
+    store: Store | None,
+    call: Callable[..., T],
+) -> tuple[T, str | None]:
+    """What `compare` or `estimate` returns, and the column that the scoreboard is wanted by."""
     texts = read_texts(options.texts)
     schema = read_schema_source(options.schema)
     truth = read_truth(options.truth, texts, options.texts, schema) if options.truth else None
@@ -127,7 +139,7 @@ def _ask(
     by = GROUP if options.group and options.by == options.group else options.by
     if by is not None:
         read_names(by, column_names(sources))  # before anything is paid for
-    result = compare(
+    result = call(
         schema,
         sources,
         models,

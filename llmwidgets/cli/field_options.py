@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -142,11 +143,20 @@ def _words(provider: Provider, name: str) -> dict[str, Any]:
 
 
 def _read_header(text: str) -> tuple[str, Secret | Any]:
-    """A header's name, and where its value is: `X-Team=env:TEAM`, or a name alone."""
+    """A header's name, and where its value is: `X-Team=env:TEAM`, or a name alone.
+
+    A short word of letters is a value too: nobody's key is one.
+    """
     name, parts, _ = text.partition("=") if "=" in text else text.partition(":")
     if not parts:
         return name.strip(), ASK
+    if _ORDINARY.fullmatch(text, len(name) + 1) and not _OF_A_SECRET.search(name):
+        return name.strip(), Secret(text[len(name) + 1 :].strip(), literal=True)
     return name.strip(), read_reference(text[len(name) + 1 :].strip())
+
+
+_ORDINARY = re.compile(r"\s*[A-Za-z]{1,12}(?:[ -][A-Za-z]{1,12})?\s*")
+_OF_A_SECRET = re.compile(r"auth|key|token|secret|pass|sign|cookie", re.IGNORECASE)
 
 
 def take_fields(values: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ _HOLE = re.compile(r"\{(\w+)\}")
 class FormAnswers:
     """The fields of one kind as they were given; who is at the terminal is asked for the rest."""
 
-    def __init__(self, options: AddOptions) -> None:
+    def __init__(self, options: AddOptions, earlier: Connection | None = None) -> None:
         self.provider, self._options = find_provider(options.kind), options
         self._asks = can_ask(options)
         given = dict(options.fields)
@@ -36,10 +36,35 @@ class FormAnswers:
         secret = self.provider.secret_fields
         self._secrets = {name: given.pop(name) for name in secret if name in given}
         self.values: dict[str, Any] = given
+        self._earlier = earlier
+        if earlier is not None:
+            self._keep_plain(earlier)
         self._told = False
         self._preset = find_preset(options.preset) if options.preset else None
         if self._preset is not None and "endpoint" not in given:
             given["endpoint"] = self._complete(self._preset)
+
+    def _keep_plain(self, earlier: Connection) -> None:
+        """What was not given is as it was; of another way to sign in, what that has too."""
+        was = {name: getattr(earlier.fields, name) for name in type(earlier.fields).model_fields}
+        kept = {**was, **self.values}
+        form = self.provider.form(kept.get("sign_in")).model_fields
+        secret = {"headers", *self.provider.secret_fields}
+        self.values = {
+            name: value for name, value in kept.items()
+            if name in self.values or (name in form and name not in secret and value is not None)
+        }  # fmt: skip
+
+    def keep_secrets(self, plain: Connection) -> None:
+        """The earlier key and headers, where the plain fields lead to the same host as before."""
+        earlier = self._earlier
+        if earlier is None or plain.address != earlier.address:
+            return
+        for name in self.provider.secret_fields:
+            secret = getattr(earlier.fields, name, None)
+            if secret and name in self._form:
+                self._secrets.setdefault(name, secret)
+        self._headers = {**earlier.fields.headers, **self._headers}
 
     @property
     def _form(self) -> Mapping[str, Any]:
@@ -81,7 +106,8 @@ class FormAnswers:
                 continue
             extra = info.json_schema_extra
             seldom = isinstance(extra, dict) and bool(extra.get("advanced"))
-            if given is ASK or (self._asks and not seldom):
+            other = any(each for each in self._secrets.values() if each is not ASK)
+            if given is ASK or (self._asks and not seldom and (not other or info.is_required())):
                 needed = info.is_required() or given is ASK or self._preset_needs_key(name)
                 self._secrets[name] = self._ask_secret(name, str(info.title), needed=needed)
         for header in [name for name, given in self._headers.items() if given is ASK]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn
 
@@ -87,7 +87,6 @@ _COMMANDS = {
 }  # fmt: skip
 
 
-_UNKNOWN = "unrecognized arguments: "
 _WRONG_CHOICE = re.compile(r"invalid choice: '([^']*)'")
 
 
@@ -96,11 +95,8 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         # It repeats what was typed, which is a key if words were pasted in a wrong order.
-        head, unknown, words = redact(message).partition(_UNKNOWN)
-        if unknown:
-            named = [word.partition("=")[0] for word in words.split() if word.startswith("-")]
-            head = f"{_UNKNOWN}{' '.join(named) or 'words that are no option'}"
-        elif self.prog.endswith(f" {_ADD}") and (wrong := _WRONG_CHOICE.search(message)):
+        head = redact(message)
+        if self.prog.endswith(f" {_ADD}") and (wrong := _WRONG_CHOICE.search(message)):
             from llmwidgets.cli.field_options import refuse_kind
 
             refuse_kind(wrong[1])
@@ -123,7 +119,10 @@ def read_arguments(arguments: Sequence[str] | None) -> tuple[Command, Any]:
         add_options(below, command)
         if command.actions:
             _add_actions(below, command, kinds=_ADD in words)
-    values = vars(parser.parse_args(words))
+    parsed, unknown = parser.parse_known_args(words)
+    values = vars(parsed)
+    if unknown:
+        raise _unrecognized(unknown, values)
     command = _COMMANDS[values["command"]]
     command = command.actions.get(values.get("action") or "", command)
     if command.options is AddOptions:
@@ -132,6 +131,16 @@ def read_arguments(arguments: Sequence[str] | None) -> tuple[Command, Any]:
         values["fields"] = take_fields(values)
     names = {each.name for each in fields(command.options)}
     return command, command.options(**{name: values[name] for name in names & values.keys()})
+
+
+def _unrecognized(words: Sequence[str], values: Mapping[str, Any]) -> FieldError:
+    """The error for words that belong to no option: only what looks like one is repeated."""
+    named = [redact(word.partition("=")[0]) for word in words if word.startswith("-")]
+    asked = filter(None, (values.get(each) for each in ("command", "action", "kind")))
+    return FieldError(
+        f"Unrecognized arguments: {' '.join(named) or 'words that are no option'}.",
+        f"See {' '.join(('llmwidgets', *asked))} --help.",
+    )
 
 
 def _add_actions(parser: argparse.ArgumentParser, command: Command, *, kinds: bool) -> None:

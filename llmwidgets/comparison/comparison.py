@@ -24,11 +24,12 @@ from llmwidgets.comparison.plain_code import write_plain_code
 from llmwidgets.comparison.summary import render_page, summarize
 from llmwidgets.comparison.texts import row_names
 from llmwidgets.comparison.truth import Blank, correct
+from llmwidgets.comparison.variants import with_stand_ins
 from llmwidgets.engine.estimate import Estimate
 from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.engine.event_loop import refuse_await
 from llmwidgets.engine.journal import Journal, open_for_call
-from llmwidgets.errors import FieldError, name_methods, no_such_name
+from llmwidgets.errors import FieldError, StoreLocked, UnknownConnection, name_methods, no_such_name
 from llmwidgets.formatting import count, with_article
 from llmwidgets.report import html
 from llmwidgets.report.scoreboard import render_text
@@ -469,6 +470,8 @@ def estimate(
 ) -> Estimate:
     """What the same `compare` would take: tokens, dollars, seconds, hosts, memory; calls nothing.
 
+    A vendor that is not connected yet can be named all the same: "openai/gpt-6-luna".
+
     `after` is a comparison of a few of the texts on the same variants, which narrows the range. Of
     more than 1,000 texts in files, which a run on a `cluster` reads, 1,000 are counted.
     """
@@ -479,10 +482,14 @@ def estimate(
         from llmwidgets.comparison.cluster.texts.inputs import read_stored_documents as read
     documents = read(schema, texts, truth, group=group, blank=blank)
     runs.read_rules(scoring, documents)
-    planned = runs.build_plan(
-        documents, models, instructions=instructions, examples=examples, repeats=repeats,
+    plan = partial(
+        runs.build_plan, documents, instructions=instructions, examples=examples, repeats=repeats,
         store=store,
     )  # fmt: skip
+    try:
+        planned = plan(models)
+    except (UnknownConnection, StoreLocked):
+        planned = plan(with_stand_ins(models))
     tried = None if after is None else runs.measure_trial(after, planned.plan)
     counted, on_disk = texts_to_count(planned.plan.texts), journal is not False
     return estimate_plan(planned.plan, tried, counted, journal_on_disk=on_disk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -353,9 +354,10 @@ class _Reading:
         leaves = {leaf.path: leaf for leaf in schema.leaves}
         columns = columns_of(leaves)
         record: dict[str, Any] = {}
-        if self._nulls:
-            for name in filter(annotation.names.__contains__, columns):
-                put_at(record, columns[name], None)
+        # As a blank cell of a table is: no label, which a note counts, or null.
+        for name in filter(annotation.names.__contains__, columns):
+            if self._nulls or name in leaves:
+                put_at(record, columns[name], None if self._nulls else math.nan)
         values: dict[str, list[tuple[str, Any]]] = {}
         placed = []
         for each in annotation.results:

@@ -47,7 +47,6 @@ from llmwidgets.comparison.measures.text_result import (
 )
 from llmwidgets.comparison.measures.variant_stats import VariantStats
 from llmwidgets.comparison.texts import file_notes
-from llmwidgets.comparison.truth import blank_note
 from llmwidgets.comparison.variants import own_schema_words
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS
 from llmwidgets.errors import FAILURES
@@ -253,7 +252,6 @@ def side_notes(results: ResultData) -> tuple[str, ...]:
         + caveat_sentences(results)
         + _labels_apart(results)
         + not_in_full(results)
-        + blank_note(results.texts)
         + file_notes(results.texts)
         + results.notes
     )

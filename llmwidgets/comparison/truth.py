@@ -298,7 +298,8 @@ def blank_note(texts: Sequence[Document]) -> tuple[str, ...]:
         return ()
     labels = count(blanks, "label is", "labels are")
     return (
-        f'{labels} blank and not scored; blank="null" reads a blank as “the text has no value”.',
+        f'{labels} blank and not scored; blank="null" (in a shell --blank null) reads a blank as '
+        "“the text has no value”.",
     )
 
 

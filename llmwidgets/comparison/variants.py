@@ -16,6 +16,7 @@ from llmwidgets.dialects.types import Effort, Example
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS, EFFORT, ResolvedVariant
 from llmwidgets.errors import FieldError, StoreError, StoreLocked, UnknownConnection
 from llmwidgets.formatting import count, join_listed, join_truncated, with_article
+from llmwidgets.providers import PROVIDERS
 from llmwidgets.providers.base import PRICES
 from llmwidgets.schemas import read_schema
 from llmwidgets.schemas.difference import ORDER, SPELLING, find_changes, find_misfits
@@ -458,6 +459,27 @@ class ConnectionResolver:
                 self._locked, stored = error, store.for_session
             self._known = [*stored, *environment_connections()]
         return self._known
+
+
+def with_stand_ins(models: Any) -> Any:
+    """The models with a connection of no key for each whitelisted vendor that is only named.
+
+    It is for what calls nothing.
+    """
+    named = [models] if isinstance(models, str) else models
+    return [_stand_in(each) for each in named] if isinstance(named, list | tuple) else models
+
+
+def _stand_in(model: Any) -> Any:
+    kind, slash, name = model.partition("/") if isinstance(model, str) else ("", "", "")
+    provider = PROVIDERS.get(kind)
+    if provider is None or not slash or not provider.single or not provider.environment.keys:
+        return model
+    key = f"env:{provider.environment.keys[0]}"
+    try:
+        return Connection(kind, **{provider.key_field: key}), name
+    except FieldError:  # its form asks for more than a key
+        return model
 
 
 def _unset(reference: str, error: UnknownConnection) -> UnknownConnection:

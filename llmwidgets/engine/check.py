@@ -130,9 +130,14 @@ class CheckReport:
 
 
 def check(
-    connection: Connection, *, policy: Policy | None = None, tell: ProgressCallback | None = None
+    connection: Connection | str,
+    *,
+    policy: Policy | None = None,
+    tell: ProgressCallback | None = None,
 ) -> CheckReport:
     """Whether the connection works, by its own path; never raises for what a server does.
+
+    A connection of the default store, or of the environment, is named by its label.
 
     Its host is sent the key and one short question, or several where only answers show what it
     enforces (at most 16, also if it is busy); Vertex AI's is sent a word to count, and no question.
@@ -142,18 +147,28 @@ def check(
 
     The rules are those of `policy`, else of the default store and this machine. A server that is
     overloaded or starting is asked again for about 20 seconds; `tell` hears of each wait.
-    FieldError for what is not a connection, such as a reference.
+    FieldError for what is not a connection, UnknownConnection and StoreLocked for a label.
 
     >>> check(Connection("openai", api_key="env:OPENAI_API_KEY")).sentence   # doctest: +SKIP
     'Key accepted. 12 of 14 whitelisted models can be used.'
     """
     event_loop.refuse_await("check")
+    if isinstance(connection, str):
+        connection = _of_label(connection)
     if not isinstance(connection, Connection):
         raise FieldError(
             {"connection": f"{connection!r:.60} is not a connection."},
             'Give one: store["openai"], or Connection("openai", api_key="env:OPENAI_API_KEY").',
         )
     return event_loop.run_blocking(check_connection(connection, policy=policy, tell=tell))
+
+
+def _of_label(label: str) -> Connection:
+    from llmwidgets.connections.discovery import environment_connections
+    from llmwidgets.store.store import Store
+
+    found = {each.label: each for each in environment_connections()}
+    return found.get(label) or Store()[label]
 
 
 async def check_connection(

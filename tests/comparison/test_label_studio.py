@@ -124,7 +124,9 @@ def test_of_several_annotations_one_counts_and_it_is_said(tmp_path) -> None:
 def test_a_control_that_was_left_empty_says_null_where_blanks_do(tmp_path) -> None:
     number = {"result": [result_of("number", "textarea", ["R-7"])]}
     path = written(tmp_path, task(number), task({"result": ALL[1:2]}, number=2))
-    assert [text.truth for text in read(path)] == [{"number": "R-7"}, {"total": 1250}]
+    plainly = read(path)
+    assert [text.truth for text in plainly] == [{"number": "R-7"}, {"total": 1250}]
+    assert [text.blanks for text in plainly] == [1, 1]
     assert [text.truth for text in read(path, blank="null")] == [
         {"number": "R-7", "total": None}, {"number": None, "total": 1250},
     ]  # fmt: skip

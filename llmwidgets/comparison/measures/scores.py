@@ -42,6 +42,7 @@ from llmwidgets.comparison.measures.text_result import (
 )
 from llmwidgets.comparison.measures.variant_stats import VariantStats
 from llmwidgets.comparison.texts import spread_evenly
+from llmwidgets.comparison.truth import blank_note
 from llmwidgets.comparison.variants import own_schema_words
 from llmwidgets.engine.journal_runs import RunScores, digest, has_runs, put_scores, token_of
 from llmwidgets.errors import FAILURES
@@ -70,8 +71,8 @@ def scoreboard_frame(results: ResultData, by: By | None = None) -> pd.DataFrame:
     `paid_now` what this run paid: a reply that was there already costs nothing now. `stability`
     is the share of pairs of repeats that say the same (see `stability()`), NaN with one repeat.
     `.attrs["notes"]` has a sentence for each rule that a file could not keep, for each variant
-    that was not compared in full, and where most fields have no value or texts and fields differ
-    in their figures.
+    that was not compared in full, for blank labels, and where most fields have no value or texts
+    and fields differ in their figures.
 
     `by` is a column or key of the texts, "group", or a list of them: then there is one row per
     slice and variant, with the slice first and every figure of its texts alone. More than 12
@@ -90,6 +91,7 @@ def scoreboard_frame(results: ResultData, by: By | None = None) -> pd.DataFrame:
         lost_functions(results),
         not_in_full(results),
         caveat_sentences(results),
+        blank_note(results.texts),
     )
     frame.attrs["notes"] = list(chain(*notes))
     return frame
@@ -236,7 +238,8 @@ def verdict_of(results: ResultData, matters: float = MATTERS) -> Verdict:
     """
     share, known = read_matters(matters), tested(results)
     if known is not None:
-        return known.conclude(share)
+        verdict = known.conclude(share)
+        return replace(verdict, notes=(*verdict.notes, *blank_note(results.texts)))
     sums = aggregate(results)
     return conclude_unscored(
         valid=sum(stats.statuses["ok"] for stats in sums.stats),
