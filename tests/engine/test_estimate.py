@@ -99,7 +99,7 @@ def test_tokens_are_counted_by_characters(text, tokens):
 
 
 def test_after_a_run_the_time_is_that_of_its_server():
-    """A fast server of one's own: between seconds and minutes before, a third to thrice after."""
+    """A fast server of one's own: between seconds and minutes before, what it took after."""
     texts = [f"INVOICE {number}\nTotal: {number}.50" for number in range(60)]
     demo = start_demo()[0]
     asked = {"journal": False, "progress": False}
@@ -107,13 +107,12 @@ def test_after_a_run_the_time_is_that_of_its_server():
     assert before.seconds_least is not None
     assert before.seconds_least < before.seconds
     assert "not been timed yet" in repr(before)
-    lw.compare(SCHEMA.json, texts, [demo], **asked)
-    likely = lw.estimate(SCHEMA.json, texts, [demo])
     began = time.monotonic()
     lw.compare(SCHEMA.json, texts, [demo], **asked)
     took = time.monotonic() - began
+    likely = lw.estimate(SCHEMA.json, texts, [demo])
     assert likely.seconds_least is None
-    assert took / 3 <= likely.seconds <= took * 3
+    assert 0 < likely.seconds <= took
     assert "timed" not in repr(likely)
 
 
