@@ -1,4 +1,4 @@
-# demo, lab, test, lint, and pictures for the README: all of them make their own .venv.
+# What needs Python makes its own .venv; CONTRIBUTING.md says when to run what.
 # PYTHON=python3.12 make demo  takes another interpreter.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo lab test lint types javascript pictures benchmarks torture drift live live-local lock \
-  release-check clean
+  release-check docs clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/llmwidgets demo
@@ -34,7 +34,6 @@ pictures: $(VENV)/.installed-test
 	$(BIN)/python -m tests.pictures
 
 # The documentation site, into build/docs: no network, no warning.
-.PHONY: docs
 docs: $(VENV)/.installed-test
 	@$(BIN)/python -m sphinx -E -W -n --keep-going -q -b html -d build/doctrees docs build/docs
 	@echo "build/docs/index.html"
@@ -52,7 +51,7 @@ drift: $(VENV)/.installed-test
 # Against the vendors' own servers, with the keys that are here: costs at most 1 US dollar.
 # MODELS="azure_openai/gpt-6-luna" make live  tries these alone.
 live: $(VENV)/.installed-test
-	@$(BIN)/python -m tests.live.keys $(MODELS); tried=$$?; $(BIN)/python -m tests.readme; exit $$tried
+	@$(BIN)/python -m tests.live.keys $(MODELS); tried=$$?; $(BIN)/python -m tests.tables; exit $$tried
 
 # Against llama.cpp with a model made here: the first time its server is built, for some minutes.
 live-local: $(VENV)/.installed-test build/live/.installed

@@ -150,6 +150,7 @@ def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None, Non
         KEPT.end()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Two more than there are cores, which waits for pages and servers leave idle; 2 GB for each.
 

@@ -68,6 +68,11 @@ class Grounding:
     end: int | None = None
     page: int | None = None
 
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """`start` and `end`; None if the value does not occur."""
+        return None if self.start is None or self.end is None else (self.start, self.end)
+
 
 _ABSENT = Grounding("absent")
 _NOT_APPLICABLE = Grounding("not applicable")

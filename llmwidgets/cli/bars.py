@@ -1,4 +1,4 @@
-"""The bars of llmwidgets compare: which were not met and why, in the terminal and as JUnit XML."""
+"""The bars of llmwidgets compare: which were not met and why, in a line and as JUnit XML."""
 
 from __future__ import annotations
 
@@ -7,21 +7,14 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from llmwidgets import formatting
 from llmwidgets.analysis.statistics.changes import ChangeVerdict
 from llmwidgets.analysis.statistics.verdict import MATTERS
-from llmwidgets.cli import print_text
 from llmwidgets.cli.arguments import CompareOptions
 from llmwidgets.comparison import Comparison, load
 from llmwidgets.comparison.history import compare_with_earlier
 from llmwidgets.comparison.measures.scores import score_rows
 from llmwidgets.errors import FAILURES, CallError, FieldError
-from llmwidgets.formatting import escape_controls, percent
 from llmwidgets.report.junit import TestCase, write_junit
 from llmwidgets.report.scoreboard import ScoreRow
 
@@ -147,37 +140,3 @@ def _figures(row: ScoreRow) -> Iterator[tuple[str, str]]:
 
 def _number(value: float | None) -> str:
     return formatting.UNKNOWN if value is None else f"{round(value, 9) + 0.0:.6g}"
-
-
-# -- The same in the terminal.
-
-
-def changes_table(console: Console, verdict: ChangeVerdict) -> None:
-    """One row per variant that both runs have, then the verdict."""
-    then, now = verdict.days
-    heads = (f"{then}, % right", f"{now}, % right", "Change in 100", "95 % interval")
-    table = Table(
-        title=f"Since {then}", title_justify="left", box=SIMPLE_HEAD, collapse_padding=True,
-        pad_edge=False,
-    )  # fmt: skip
-    table.add_column("", overflow="fold")
-    for head in (*heads, "To wrong", "To right"):
-        table.add_column(head, justify="right")
-    for each in verdict.changes:
-        known = each.low is not None and each.high is not None
-        points = (
-            "–" if each.change is None else formatting.signed_points(round(100 * each.change, 1))
-        )
-        ends = f"{_points(each.low)} to {_points(each.high)}" if known else "–"
-        cells = (percent(each.before), percent(each.now), points, ends)
-        table.add_row(
-            Text(escape_controls(each.label)), *cells, f"{each.to_wrong:,}", f"{each.to_right:,}"
-        )
-    if verdict.changes:
-        console.print(table)
-    print_text(console, verdict.headline, "bold")
-    print_text(console, verdict.details, "dim")
-
-
-def _points(share: float | None) -> str:
-    return formatting.signed_points(round(100 * (share or 0.0), 1))

@@ -6,46 +6,41 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from itertools import chain, groupby
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from llmwidgets import formatting
 from llmwidgets.cli import Exit, print_text, report
 from llmwidgets.cli.arguments import ASK, CompareOptions, DemoOptions
 from llmwidgets.cli.asking import ask_secret, can_ask
-from llmwidgets.cli.bars import Bars, changes_table
+from llmwidgets.cli.bars import Bars
 from llmwidgets.cli.store_access import find_store, unlock_for
+from llmwidgets.cli.tables import (
+    changes_table,
+    scoreboard_table,
+    side_by_side_table,
+    slices_table,
+)
 from llmwidgets.comparison import Comparison, compare, estimate
 from llmwidgets.comparison.files import read_document, read_texts
 from llmwidgets.comparison.files.names import TABLES
 from llmwidgets.comparison.files.tables import Row, match_names
-from llmwidgets.comparison.measures.kept_scores import VariantValue
 from llmwidgets.comparison.measures.scores import score_rows
 from llmwidgets.comparison.measures.slices import GROUP, column_names, read_names
-from llmwidgets.comparison.measures.text_result import read_text_result
-from llmwidgets.comparison.records import only_fields
-from llmwidgets.comparison.summary import summarize, value_text
+from llmwidgets.comparison.records import label_column, only_fields
 from llmwidgets.comparison.texts import read_sources
-from llmwidgets.comparison.values import is_nothing
 from llmwidgets.connections import Connection
 from llmwidgets.demo import invoices, stop_demo
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import escape_controls, join_truncated
+from llmwidgets.formatting import join_truncated
 from llmwidgets.providers import PROVIDERS
-from llmwidgets.report.scoreboard import GLYPHS, LEGEND, LOSES, Column, scoreboard_columns
-from llmwidgets.report.writers import refuse_unwritable, write_jsonl
+from llmwidgets.report.writers import refuse_unwritable, refuse_without_package, write_jsonl
 from llmwidgets.schemas import read_schema
 from llmwidgets.store.store import Store
-
-if TYPE_CHECKING:
-    from llmwidgets.report.scoreboard import Summary
 
 T = TypeVar("T")
 
@@ -165,11 +160,8 @@ def _check_targets(options: CompareOptions) -> None:
     """Refuse a file that cannot be written, or that another one would take the place of."""
     asked = {name: getattr(options, name) for name in ("junit", *_WRITERS, "save")}
     for name, package in (("parquet", "pyarrow"), ("excel", "openpyxl")):
-        if asked[name] and importlib.util.find_spec(package) is None:
-            raise FieldError(
-                {f"--{name}": f"needs the package {package}."},
-                f"Install it with: pip install {package}. CSV and JSONL need nothing more.",
-            )
+        if asked[name]:
+            refuse_without_package(package, f"--{name}")
     named: dict[Path, str] = {}
     for name, path in asked.items():
         if path is None:
@@ -248,14 +240,15 @@ def read_truth(name: str, texts: list[Row], path: Path, schema: Any) -> Any:
 
     Of the file of the texts it is the columns that are named like a field.
     """
-    import pandas as pd
-
+    schemas = [read_schema(schema)]
     if Path(name).suffix.lower() in TABLES or Path(name).is_file():
         _check_exists(Path(name))
         own = path.is_file() and path.samefile(name) and not any("truth" in row for row in texts)
         if not own:
             return Path(name)
-        return only_fields(pd.DataFrame(texts, dtype=object), [read_schema(schema)])
+        import pandas as pd
+
+        return only_fields(pd.DataFrame(texts, dtype=object), schemas)
     key = next(iter(match_names([name])[0].values()), name)
     if not any(key in row for row in texts):
         raise FieldError(
@@ -263,8 +256,7 @@ def read_truth(name: str, texts: list[Row], path: Path, schema: Any) -> Any:
             f"{join_truncated(dict.fromkeys(chain(*texts)), 12)}.",
             "Give --truth a key of the texts, or a table or .json file.",
         )
-    cells = [None if is_nothing(each := row.pop(key, None)) else each for row in texts]
-    return pd.Series(cells, name=key, dtype=object)
+    return label_column(key, [row.pop(key, None) for row in texts], schemas)
 
 
 def _check_exists(path: Path) -> None:
@@ -313,118 +305,3 @@ def run_demo(_: DemoOptions) -> Exit:
     console.print(Text(f"\nAll {rows}, as a page: {page}"))
     console.print(Text("The same by clicking: make lab, or llmwidgets lab"))
     return Exit.FINE
-
-
-# -- Tables for a terminal: the scoreboard, and one text side by side.
-
-_STYLES = {
-    "agree": "dim", "differ": "yellow", "missing": "italic", "invented": "magenta",
-    "null in words": "magenta italic", "failed": "red",
-}  # fmt: skip
-
-
-def scoreboard_table(console: Console, comparison: Comparison) -> None:
-    """One row per variant under the name of its group, then the verdict."""
-    shown = summarize(comparison)
-    columns = _fit_columns(shown, console.width)
-    console.print(Text("Scoreboard", style="italic"))
-    for at, (group, rows) in enumerate(groupby(shown.ranked, key=lambda row: row.wording.group)):
-        if group and at:
-            console.print(Text(group, style="bold"))
-        table = _table(group if group and not at else "")
-        table.show_header = not at
-        for head, column in columns:
-            table.add_column(
-                head, justify="right" if column.right else "left", width=column.width,
-                min_width=column.least, overflow="fold",
-            )  # fmt: skip
-        for row in rows:
-            table.add_row(*(Text(escape_controls(column.cell(row))) for _, column in columns))
-        console.print(table)
-    console.print(Text(escape_controls(shown.headline), style="bold"))
-    for more in (shown.details, *shown.notes, shown.footer):
-        if more:
-            console.print(Text(escape_controls(more), style="" if more is shown.details else "dim"))
-
-
-def slices_table(console: Console, comparison: Comparison, by: str) -> None:
-    """One row per variant for each slice of the texts, and what to know of slices."""
-    frame = comparison.scoreboard(by=by)
-    table = _table(f"By {by}")
-    table.add_column(by, overflow="fold", max_width=24)
-    table.add_column("Variant", overflow="fold")
-    for head in ("% right", "95 %", "Scored", "Lost", "Valid, %"):
-        table.add_column(head, justify="right", no_wrap=True)
-    last = None
-    for row in frame.astype(object).where(frame.notna(), None).to_dict("records"):
-        name = str(row[frame.columns[0]])
-        cells = (
-            "" if name == last else name,
-            row["variant"],
-            formatting.percent(row["accuracy"]),
-            formatting.interval(row["accuracy_low"], row["accuracy_high"]),
-            f"{row['scored']} of {row['texts']}",
-            str(row["lost"]),
-            formatting.percent(row["valid"]),
-        )
-        table.add_row(*(Text(escape_controls(cell)) for cell in cells))
-        last = name
-    console.print(table)
-    for note in frame.attrs["notes"]:
-        console.print(Text(escape_controls(note), style="dim"))
-
-
-def _fit_columns(shown: Summary, width: int) -> list[tuple[str, Column]]:
-    """The columns; where variants are scored they are as wide in each group."""
-    columns = scoreboard_columns(shown, "terminal")
-    if not any(column.width == LOSES for _, column in columns if not column.right):
-        return columns
-    (head, name), *others = columns
-    fixed = sum(2 + (column.width or 0) for _, column in others) + 2
-    longest = max(len(line) for row in shown.rows for line in name.cell(row).split("\n"))
-    first = max(name.least or 0, min(longest, width - fixed))
-    spare = min(16, max(0, width - fixed - first))
-    return [
-        (head, replace(name, width=first)),
-        *((each, column if column.right else replace(column, width=LOSES + spare))
-          for each, column in others),
-    ]  # fmt: skip
-
-
-def _table(title: str) -> Table:
-    return Table(
-        title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False
-    )
-
-
-def side_by_side_table(console: Console, comparison: Comparison, at: int) -> None:
-    """One text, field by field, with values: for texts that may be shown."""
-    answers = read_text_result(comparison, at, 0)
-    table = _table(formatting.shorten(f"Side by side: {answers.document.id}", 80))
-    table.add_column("Field", overflow="ellipsis", no_wrap=True, min_width=20)
-    table.add_column("Truth", overflow="ellipsis", no_wrap=True, max_width=16)
-    for variant in range(len(comparison.variants)):
-        table.add_column(
-            formatting.variant_letter(variant), overflow="ellipsis", no_wrap=True, min_width=4
-        )
-    for field in answers.fields:
-        truth = _plain(value_text(field.truth) or "none")
-        table.add_row(_plain(field.path), truth, *map(_mark, field.values))
-    console.print(table)
-    letters = (
-        f"{formatting.variant_letter(at)} {label}" for at, label in enumerate(comparison.labels)
-    )
-    console.print(Text(escape_controls(f"{', '.join(letters)}\n{LEGEND}"), style="dim"))
-
-
-def _mark(given: VariantValue) -> Text:
-    # Agreement is quiet: its value is in the same row, under Truth.
-    value = formatting.format_count_words(given.failure)
-    if given.state in ("differ", "invented", "null in words"):
-        value = value_text(given.value) or "none"
-    shown = f"{GLYPHS[given.state]} {value}"
-    return Text(formatting.shorten(shown, 40), style=_STYLES[given.state])
-
-
-def _plain(text: str) -> Text:
-    return Text(formatting.shorten(text, 40))

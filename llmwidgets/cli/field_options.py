@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -171,23 +170,17 @@ def take_fields(values: dict[str, Any]) -> dict[str, Any]:
     return taken
 
 
-def required_names(provider: Provider, way: str) -> Iterator[str]:
-    """The fields that this way to sign in needs."""
-    for name, info in provider.form(way).model_fields.items():
-        if info.is_required():
-            yield name
-
-
-def unknown_kind(word: str) -> FieldError:
-    """The error for a word that names no kind, with the nearest, or the preset of that name."""
+def refuse_kind(word: str) -> None:
+    """FieldError for a word that names no kind, with the nearest, or the preset of that name."""
     preset = find_preset(word) if shown_kind(word) else None
-    if preset is not None and word not in PROVIDERS:
-        return FieldError(
+    if preset is not None:
+        raise FieldError(
             {"KIND": f"{preset.title} is connected as custom."},
             f"Write: llmwidgets connections add custom --preset {preset.slug} --name MODEL.",
         )
     try:
         find_provider(word)
+        return
     except FieldError as error:
-        return FieldError({"KIND": error.problems["kind"]}, error.hint)
-    return FieldError({"KIND": "is not a kind."})  # pragma: no cover
+        unknown = FieldError({"KIND": error.problems["kind"]}, error.hint)
+    raise unknown

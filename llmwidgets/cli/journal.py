@@ -17,7 +17,7 @@ from rich.text import Text
 
 from llmwidgets.cli import Exit
 from llmwidgets.cli.arguments import JournalOptions
-from llmwidgets.cli.bars import changes_table
+from llmwidgets.cli.tables import changes_table
 from llmwidgets.comparison.history import best_words, compare_records, cost_words, texts_words
 from llmwidgets.engine import journal_file
 from llmwidgets.engine.journal_file import (

@@ -97,9 +97,9 @@ class _Parser(argparse.ArgumentParser):
         # It repeats what was typed, which is a key if words were pasted in a wrong order.
         head = redact(message)
         if self.prog.endswith(f" {_ADD}") and (wrong := _WRONG_CHOICE.search(message)):
-            from llmwidgets.cli.field_options import unknown_kind
+            from llmwidgets.cli.field_options import refuse_kind
 
-            raise unknown_kind(wrong[1])
+            refuse_kind(wrong[1])
         raise FieldError(f"{head[:1].upper()}{head[1:]}.", f"See {self.prog} --help.")
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, cast, get_a
 
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.files import read_labels
+from llmwidgets.comparison.files.hugging_face import read_data_set
 from llmwidgets.comparison.files.names import has_table_name, names_file
-from llmwidgets.comparison.records import follow_ids, is_frame, read_data_set, read_records
+from llmwidgets.comparison.records import follow_ids, is_frame, read_records
 from llmwidgets.comparison.texts import TextNames, align, file_notes, pandas_index, row_names
 from llmwidgets.comparison.truth import Correction
 from llmwidgets.comparison.values import (

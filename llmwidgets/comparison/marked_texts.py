@@ -60,19 +60,18 @@ def _marks(field: FieldResult, grounds: TextGrounding) -> Iterator[Mark]:
     found: dict[tuple[int, int], tuple[MarkState, list[str]]] = {}
 
     def add(value: object, letter: str, state: MarkState) -> None:
-        span = grounds.locate(value, field.pattern)
-        if span is None or span.start is None or span.end is None:
+        grounding = grounds.locate(value, field.pattern)
+        if grounding is None or grounding.span is None:
             return
-        known, letters = found.get((span.start, span.end), ("agree", []))
+        known, letters = found.get(grounding.span, ("agree", []))
         stronger = state if known == "agree" else known
-        found[span.start, span.end] = stronger, [*letters, letter]
+        found[grounding.span] = stronger, [*letters, letter]
 
     if field.truth is not NOTHING:
         add(field.truth, "T", "agree")
     for at, own in enumerate(field.values):
         if own.state in ("agree", "differ", "invented"):
-            state: MarkState = "agree" if own.state == "agree" else own.state
-            add(own.value, formatting.variant_letter(at), state)
+            add(own.value, formatting.variant_letter(at), own.state)
     everybody = len(field.values) + (field.truth is not NOTHING)
     for (start, end), (state, letters) in found.items():
         whose = "" if len(letters) == everybody else f" {' '.join(letters)}"

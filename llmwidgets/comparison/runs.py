@@ -19,17 +19,16 @@ from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.rules import RECORD, Rule
 from llmwidgets.comparison.core import ResultData, Results, Rules, results_of_run
 from llmwidgets.comparison.files import read_labels
+from llmwidgets.comparison.files.hugging_face import is_data_set, read_data_set
 from llmwidgets.comparison.files.names import names_file
 from llmwidgets.comparison.history import record_run
 from llmwidgets.comparison.measures.text_result import DOCUBENCH, rule_of, write_rule
 from llmwidgets.comparison.records import (
     follow_ids,
-    is_data_set,
     is_frame,
     label_column,
     only_fields,
     read_annotated,
-    read_data_set,
     read_truth_columns,
 )
 from llmwidgets.comparison.texts import read_groups, read_sources

@@ -450,17 +450,18 @@ def _spans(text: Document, variant: int, extraction: Extraction) -> Iterator[dic
     leaves = {leaf.path: leaf for leaf in text.schema.leaves}
     for path, pattern, value in leaves_of(text.schema, extraction.data):
         grounding = ground(value, source, leaves.get(pattern))
-        if grounding.start is None or grounding.end is None:
+        if grounding.span is None:
             continue
+        start, end = grounding.span
         yield {
             "id": f"{variant}-{path}",
             "from_name": "label",
             "to_name": "text",
             "type": "labels",
             "value": {
-                "start": grounding.start,
-                "end": grounding.end,
-                "text": text.text[grounding.start : grounding.end],
+                "start": start,
+                "end": end,
+                "text": text.text[start:end],
                 "labels": [pattern or "value"],
             },
             "meta": {"field": path, "value": value, "found": grounding.kind}

@@ -12,9 +12,10 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison.files import read_document, read_paths, read_texts
+from llmwidgets.comparison.files.hugging_face import read_data_set
 from llmwidgets.comparison.files.names import names_file
 from llmwidgets.comparison.files.tables import match_names, missing_text
-from llmwidgets.comparison.records import is_dask_frame, read_data_set, rows_of
+from llmwidgets.comparison.records import is_dask_frame, rows_of
 from llmwidgets.comparison.values import (
     Scalar,
     decode_text,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -45,6 +44,7 @@ from llmwidgets.schemas.canonical import (
     display_path,
     find_meant,
     item_path,
+    pattern_of,
     prefixes,
     property_path,
 )
@@ -218,7 +218,7 @@ class Misfit:
     @property
     def sentence(self) -> str:
         """What is wrong in all texts with this misfit."""
-        place, meant = (re.sub(r"\[\d+\]", ITEM, each) for each in (self.path, self.meant))
+        place, meant = map(pattern_of, (self.path, self.meant))
         return f"{place} → {meant}" if meant else f"{display_path(place)}: {self.rule}"
 
 

@@ -44,11 +44,11 @@ class ServerFacts:
 NOTHING = ServerFacts()
 
 _REMEMBERED = 200
-"""Calls that a server's pace rests on: what it was before counts less and less."""
+"""Calls that a server's throughput rests on: what it was before counts less and less."""
 
 
 @dataclass(slots=True)
-class Pace:
+class Throughput:
     """How fast a model's server answered this process.
 
     `seconds` are those of the clock for `calls` answers: with several calls at once it is what lies
@@ -67,7 +67,7 @@ class Pace:
             self.calls, self.seconds = self.calls / 2, self.seconds / 2
 
     @property
-    def each(self) -> float | None:
+    def seconds_each(self) -> float | None:
         """Seconds of the clock for one answer; None before the second one."""
         return self.seconds / self.calls if self.calls > 1 else None
 
@@ -84,7 +84,7 @@ class ServerRecord:
     refused: frozenset[str] = frozenset()
     """What the server refuses of how a reply is asked for, whatever the question (`_STREAMING`)."""
     answered_at: float = -math.inf
-    pace: Pace = field(default_factory=Pace)
+    throughput: Throughput = field(default_factory=Throughput)
 
     def learn_from_reply(self, connection: Connection, served: str | None) -> None:
         """Keep the id by which a reply names its model."""

@@ -503,7 +503,7 @@ class Extractor:
                 " asked with the vendor's own thinking, and the other texts are asked with the"
                 " level that was chosen.",
             )
-        self.record.pace.count(response.seconds, time.monotonic())
+        self.record.throughput.count(response.seconds, time.monotonic())
         row = Row(
             status="ok",
             reply=reply.explanation if reply.ending == "refused" else reply.text,

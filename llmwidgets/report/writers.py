@@ -211,6 +211,15 @@ def _json_value(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def refuse_without_package(package: str, argument: str, needs: str = "needs") -> None:
+    """FieldError, about `argument`, where a package that some formats need is not installed."""
+    if find_spec(package) is None:
+        raise FieldError(
+            {argument: f"{needs} the package {package}."},
+            f"Install it with: pip install {package}. CSV and JSONL need nothing more.",
+        )
+
+
 _SHEET_ROWS, _CELL = 1_048_576, 32_767
 """What a sheet of Excel has room for: rows, and characters in a cell."""
 
@@ -220,11 +229,7 @@ def write_excel(table: Frames, path: str | os.PathLike[str]) -> Path:
 
     FieldError where openpyxl is not installed, or the table has more rows than a sheet.
     """
-    if find_spec("openpyxl") is None:
-        raise FieldError(
-            {"path": "Excel needs the package openpyxl."},
-            "Install it with: pip install openpyxl. CSV and JSONL need nothing more.",
-        )
+    refuse_without_package("openpyxl", "path", "Excel needs")
     return _write_whole(path, lambda file: _write_sheet(_excel_rows(table), file))
 
 
@@ -274,11 +279,7 @@ def write_parquet(table: Frames, path: str | os.PathLike[str]) -> Path:
 
     Each frame is a group of rows.
     """
-    if find_spec("pyarrow") is None:
-        raise FieldError(
-            {"path": "Parquet needs the package pyarrow."},
-            "Install it with: pip install pyarrow. CSV and JSONL need nothing more.",
-        )
+    refuse_without_package("pyarrow", "path", "Parquet needs")
     return _write_whole(path, lambda file: _write_groups(_each_frame(table), file))
 
 

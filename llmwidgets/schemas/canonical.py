@@ -49,6 +49,18 @@ def item_path(path: str, index: int | None = None) -> str:
     return f"{path}[]" if index is None else f"{path}[{index}]"
 
 
+_NUMBERED = re.compile(r"\[\d+\]")
+
+
+def pattern_of(path: str) -> str:
+    """The schema's path of a place in a record.
+
+    >>> pattern_of("lines[2].total")
+    'lines[].total'
+    """
+    return _NUMBERED.sub(item_path(""), path)
+
+
 def any_name(path: str) -> str:
     """The place of every property of the open object at `path`: `totals.*`."""
     return f"{path}.*" if path else "*"

@@ -148,7 +148,7 @@ def test_a_run_is_written_in_every_format(files: Path, capsys) -> None:
 def test_a_format_whose_package_is_missing_is_refused_before_a_call(
     files, capsys, monkeypatch, option: str, package: str
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("llmwidgets.report.writers.find_spec", lambda _: None)
     assert run(f"--{option}", "out", models="no-such-model") == 2
     assert f"pip install {package}" in told(capsys)
 

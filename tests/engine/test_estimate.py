@@ -15,7 +15,7 @@ import llmwidgets as lw
 from llmwidgets import formatting, start_demo
 from llmwidgets.connections import Connection
 from llmwidgets.engine import event_loop
-from llmwidgets.engine.capability import Pace
+from llmwidgets.engine.capability import Throughput
 from llmwidgets.engine.estimate import estimate
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant, count_tokens_in
 from llmwidgets.schemas import read_schema
@@ -118,17 +118,17 @@ def test_after_a_run_the_time_is_that_of_its_server():
 
 
 @given(st.lists(st.floats(0.001, 50), min_size=2, max_size=300), st.integers(1, 16))
-def test_a_pace_is_that_of_the_clock(times, at_once):
+def test_a_throughput_is_that_of_the_clock(times, at_once):
     """Calls one after another take their sum; several at once as much less."""
-    alone, together, now = Pace(), Pace(), 0.0
+    alone, together, now = Throughput(), Throughput(), 0.0
     for took in times:
         now += took
         alone.count(took, now)
-    assert alone.each == pytest.approx(alone.seconds / alone.calls)
-    assert min(times) - 1e-9 <= alone.each <= max(times) + 1e-9
+    assert alone.seconds_each == pytest.approx(alone.seconds / alone.calls)
+    assert min(times) - 1e-9 <= alone.seconds_each <= max(times) + 1e-9
     for number in range(200):
         together.count(1.0, 1.0 + number / at_once)
-    assert together.each * 200 <= 200 / at_once + 1
+    assert together.seconds_each * 200 <= 200 / at_once + 1
 
 
 def test_it_shows_as_sentences_and_keeps_its_figures():

@@ -6,7 +6,7 @@ The keys are those of variables and policy files. Of each connection the cheapes
 or the one that a reference names (`azure_openai/gpt-6-luna`, where variables name a server alone).
 A call is made only if its worst case fits into what is left, so a model without a known price is
 not asked; `[facts.KIND."MODEL"] price` in a policy file gives it one. Results are written to
-`docs/live.json`; then `python -m tests.readme` quotes them.
+`docs/live.json`; then `python -m tests.tables` quotes them.
 """
 
 from __future__ import annotations

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from tests import tables
 from tests.notebooks import NOTEBOOKS, clean, compared, execute
 
 ROOT = Path(__file__).parents[2]
 
 
-def _load(name: str, path: Path):
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_tables_of_providers_are_current() -> None:
-    """`python -m tests.readme` has been run after the last change of a provider."""
-    readme = _load("readme", ROOT / "tests" / "readme.py")
-    for document in readme.DOCUMENTS:
+    """`python -m tests.tables` has been run after the last change of a provider."""
+    for document in tables.DOCUMENTS:
         text = document.read_text("utf-8")
-        assert readme.written(text) == text, document
+        assert tables.written(text) == text, document
     for name, row in (
         ("connections.md", "| `openai` |"), ("servers.md", "| Ollama |"),
         ("reference/environment.md", "| `GROQ_API_KEY` |"),

@@ -20,7 +20,7 @@ import llmwidgets as lw
 from llmwidgets.connections import environment_connections, find_keys_of_other_tools
 from llmwidgets.keyscan.search import find_leaks
 from llmwidgets import ConnectionForm, ConnectionPanel
-from tests.readme import CONNECTIONS, provider_table, written
+from tests.tables import CONNECTIONS, provider_table, written
 from tests.servers import serving_models
 
 KEY = "acme-made-up-0004711-3fQz"

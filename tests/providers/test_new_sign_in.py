@@ -14,7 +14,7 @@ PRESET = """
 import os
 import llmwidgets as lw
 from llmwidgets.connections import environment_connections
-from tests.readme import preset_table
+from tests.tables import preset_table
 
 os.environ["ACME_API_KEY"] = "made-up-0004711-3fQz"
 (found,) = [each for each in environment_connections() if each.any_model]

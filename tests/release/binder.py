@@ -19,6 +19,7 @@ MOST_SECONDS = 60.0
 
 PUBLIC = {"BINDER_SERVICE_HOST": "127.0.0.1", "BINDER_REPO_URL": "https://example.org/binder"}
 FIRST = "01_connect_and_compare.ipynb"
+CHROMIUM = "/usr/bin/chromium"
 _LOOPBACK = """import fcntl, os, socket, struct, sys
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
     fcntl.ioctl(one, 0x8914, struct.pack("16sH22x", b"lo", 0x41))  # SIOCSIFFLAGS: up, running
@@ -70,17 +71,17 @@ def run_notebooks(folder: Path) -> str:
     return f"{len(notebooks)} notebooks, loopback alone"
 
 
-def time_first_panel(folder: Path, chromium: str = "/usr/bin/chromium") -> str:
+def time_first_panel(folder: Path) -> str:
     """The first notebook in JupyterLab: warned of, quick on one core, back after a cull."""
     home = folder / "lab"
     shutil.rmtree(home, ignore_errors=True)
     shutil.copytree(folder / "repository" / "notebooks", home / "notebooks")
     python = str(folder / "environment" / "bin" / "python")
-    lab = start_lab(home, chromium, ("taskset", "--cpu-list", "0", python), PUBLIC)
+    lab = start_lab(home, CHROMIUM, ("taskset", "--cpu-list", "0", python), PUBLIC)
     ours, browser = os.sched_getaffinity(0), KeptBrowser()
     os.sched_setaffinity(0, ours - {0} or ours)
     try:
-        opened = LabPage(lab, browser.start(chromium).new_context().new_page(), FIRST)
+        opened = LabPage(lab, browser.start(CHROMIUM).new_context().new_page(), FIRST)
         listen(opened)
         seconds = _open_first(opened)
         memory = _measure_memory(lab.process.pid)

@@ -23,7 +23,7 @@ from rich.console import Console
 import llmwidgets as lw
 from llmwidgets import formatting
 from llmwidgets.cli import main
-from llmwidgets.cli.compare import scoreboard_table, side_by_side_table
+from llmwidgets.cli.tables import scoreboard_table, side_by_side_table
 from llmwidgets.formatting import escape_controls, escape_html, escape_in_place
 from llmwidgets.widgets.panel import error_sentence
 from tests.security.test_canaries_in_replies import (

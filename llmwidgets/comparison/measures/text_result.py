@@ -41,6 +41,7 @@ from llmwidgets.comparison.values import to_jsonable
 from llmwidgets.dialects.types import Example
 from llmwidgets.errors import FAILURES, FieldError
 from llmwidgets.report.scoreboard import State
+from llmwidgets.schemas.canonical import pattern_of
 from llmwidgets.schemas.python_code import python_name
 
 if TYPE_CHECKING:
@@ -202,8 +203,6 @@ def is_free_name(name: str) -> bool:
 DISAGREEING = frozenset({"differ", "missing", "invented", "null in words"})
 """The states of a value that is not the truth, or not what the other variants have."""
 
-_INDEX = re.compile(r"\[\d+\]")
-
 
 @dataclass(frozen=True, slots=True)
 class FieldResult:
@@ -219,7 +218,7 @@ class FieldResult:
     @property
     def pattern(self) -> str:
         """The schema's path: `lines[].total` for `lines[2].total`."""
-        return _INDEX.sub("[]", self.path)
+        return pattern_of(self.path)
 
     @property
     def disagreeing(self) -> int:

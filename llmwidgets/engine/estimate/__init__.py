@@ -157,7 +157,7 @@ def _seconds(sums: Sequence[_VariantSums], *, least: bool = False) -> float:
     for each in sums:
         seconds = each.seconds_least if least else each.seconds
         known = servers.get(id(each.record), 0.0)
-        timed = each.record.pace.each is not None
+        timed = each.record.throughput.seconds_each is not None
         servers[id(each.record)] = known + seconds if timed else max(known, seconds)
     return max(servers.values(), default=0.0)
 
@@ -243,7 +243,7 @@ class _VariantSums:
     def timed(self) -> bool:
         """Whether it is known how fast the server is: by its answers, or as a vendor's."""
         return (
-            self.record.pace.each is not None
+            self.record.throughput.seconds_each is not None
             or self._seconds_a_call is not None
             or not egress.is_local(self.variant.connection)
         )
@@ -256,8 +256,8 @@ class _VariantSums:
     @property
     def seconds(self) -> float:
         """The time by the pace of earlier answers; a rough one without them."""
-        if (pace := self.record.pace.each) is not None:
-            return self.calls * pace
+        if (paced := self.record.throughput.seconds_each) is not None:
+            return self.calls * paced
         guess = _SECONDS_A_CALL + _SECONDS_A_TOKEN * self.tokens_out.likely / max(1, self.calls)
         each = guess if self._seconds_a_call is None else self._seconds_a_call
         at_once = egress.first_concurrency(self.variant.connection)

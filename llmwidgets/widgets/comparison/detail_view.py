@@ -228,18 +228,18 @@ def add_evidence(
     column = view["column"]
     cell = field.values[column] if 0 <= column < len(field.values) else None
     value = cell.value if cell is not None else field.truth
-    span = grounds.locate(value, field.pattern)
-    if span is not None and span.start is not None and span.end is not None:
-        view["quote"] = _quote(text.text, span.start, span.end)
+    grounding = grounds.locate(value, field.pattern)
+    if grounding is not None and grounding.span is not None:
+        view["quote"] = _quote(text.text, *grounding.span)
         return
     view["absent"] = ""
-    if span is not None and span.kind == "absent":
+    if grounding is not None and grounding.kind == "absent":
         view["absent"] = f"{formatting.shorten(display_value(value), 80)} is not in the text."
         if cell is not None and grounding_flag(field, column, grounds) == "copied":
             view["absent"] += " It is in an example that this column was shown: copied."
     truth = grounds.locate(field.truth, field.pattern)
-    if truth is not None and truth.start is not None and truth.end is not None:
-        view["quote"] = _quote(text.text, truth.start, truth.end)
+    if truth is not None and truth.span is not None:
+        view["quote"] = _quote(text.text, *truth.span)
         view["absent"] += " This is where the truth is." if view["absent"] else ""
 
 
@@ -523,13 +523,16 @@ def _spans(
 ) -> list[_SpanState]:
     spans: list[_SpanState] = []
     for group, value in groups:
-        span = grounds.locate(value, field.pattern)
-        if span is None or span.start is None or span.end is None or span.end > LONGEST_TEXT:
+        grounding = grounds.locate(value, field.pattern)
+        if grounding is None or grounding.span is None:
+            continue
+        start, end = grounding.span
+        if end > LONGEST_TEXT:
             continue
         spans.append(
             {
-                "s": _utf16(text.text, span.start),
-                "e": _utf16(text.text, span.end),
+                "s": _utf16(text.text, start),
+                "e": _utf16(text.text, end),
                 "letters": group["letters"],
                 "path": field.path,
                 "name": field.path or "value",

@@ -26,7 +26,6 @@ TEXT, ID, TRUTH, GROUP, SLICE, UNUSED = "text", "id", "truth", "group", "", "unu
 FIELD = "field:"
 """Before the name of the field whose truth a column has."""
 
-_ONCE = (TEXT, ID, TRUTH, GROUP)
 _SHOWN = 3
 _LONGEST = 40
 
@@ -115,8 +114,7 @@ class TableColumns:
         fields = {name: use.removeprefix(FIELD) for name, use in uses.items()
                   if use.startswith(FIELD)}  # fmt: skip
         assumed = [name for name in fields if name not in self.chosen]
-        frame: pd.DataFrame | None = truth_of_rows(self.rows, fields, assumed)
-        return frame
+        return truth_of_rows(self.rows, fields, assumed)
 
     def find_misfits(self, schema: Schema) -> None:
         """Note the first cells of each column of truth that do not fit, each with its value."""

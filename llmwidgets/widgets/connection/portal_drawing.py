@@ -133,7 +133,6 @@ def _draw_page(canvas: _Canvas, portal: Portal) -> None:
     frame = len(canvas.shapes)
     left = (_MENU if portal.menu else 0) + _LEFT
     canvas.y = _HEAD + 20
-    end = float(left)
     for before, part in zip((None, *portal.parts), portal.parts, strict=False):
         if part.look in {"button", "choice"}:
             _draw_beside(canvas, part)
