@@ -68,7 +68,7 @@ def run_scan(options: ScanOptions) -> Exit:
                 leaks.append(leak)
                 sys.stdout.write(f"{leak}\n")
     sys.stdout.flush()
-    report(_describe(coverage))
+    report(_describe(coverage) + ("" if leaks else " No key was found."))
     if not leaks:
         return Exit.MISTAKE if unread else Exit.FINE
     leaky = list(dict.fromkeys(leak.path for leak in leaks))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -38,8 +40,10 @@ def run_lab(options: LabOptions) -> int:
     extra = options.more[1:] if options.more[:1] == ["--"] else options.more
     own = [] if options.port is None else [f"--port={options.port}"]
     own += ["--no-browser"] if options.no_browser else []
-    notebook = str(find_notebook(Path.cwd()))
-    command = [sys.executable, "-m", "jupyterlab", notebook, *own, *extra]
+    notebook = find_notebook(Path.cwd())
+    # The address that it prints, for where no browser opens by itself, leads to the notebook too.
+    start = f"--LabApp.default_url=/lab/tree/{notebook.name}"
+    command = [sys.executable, "-m", "jupyterlab", str(notebook), start, *own, *extra]
     received: list[int] = []
     with _ending(received) as servers:
         # Of a session of its own: a Ctrl-C would have it ask whether it is to stop.
@@ -48,10 +52,15 @@ def run_lab(options: LabOptions) -> int:
         if received:  # before there was a server to end
             server.terminate()
         try:
-            _tell_port(server, options.port)
+            listened = _tell_port(server, options.port)
             status = server.wait()
         finally:
             _end(server)
+    if status and not listened and _is_root() and "--allow-root" not in extra:
+        again = shlex.join(
+            [sys.executable, "-m", "llmwidgets", "lab", "--", *extra, "--allow-root"]
+        )
+        report(f"JupyterLab runs as root only if it is told to. In a container: {again}")
     return 128 + received[0] if received else status
 
 
@@ -85,8 +94,12 @@ def _end(server: subprocess.Popen[bytes]) -> None:
         server.wait()
 
 
-def _tell_port(server: subprocess.Popen[bytes], wished: int | None) -> None:
-    """Say where it listens once it does; nothing if it ends before."""
+def _is_root() -> bool:
+    return getattr(os, "geteuid", lambda: 1)() == 0
+
+
+def _tell_port(server: subprocess.Popen[bytes], wished: int | None) -> bool:
+    """Say where it listens once it does, and return whether it did: it may end before."""
     from jupyter_core.paths import jupyter_runtime_dir
 
     file = Path(jupyter_runtime_dir()) / f"jpserver-{server.pid}.json"
@@ -98,9 +111,10 @@ def _tell_port(server: subprocess.Popen[bytes], wished: int | None) -> None:
             with suppress(OSError, ValueError, KeyError):  # absent, or half written
                 port = json.loads(file.read_text("utf-8"))["port"]
         else:
-            return
+            return False
     taken = f"; {wished} was taken" if wished and port != wished else ""
     report(f"JupyterLab listens on port {port}{taken}. Ctrl-C ends it, and its kernels.")
+    return True
 
 
 def find_notebook(folder: Path) -> Path:

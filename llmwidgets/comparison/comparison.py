@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from llmwidgets.comparison import dataframes, history, run_settings, runs, serialization
 from llmwidgets.comparison.cluster.texts.text_files import texts_to_count
@@ -105,6 +105,19 @@ class Comparison(ResultData):
             if name.startswith("_"):
                 raise AttributeError(name)
             raise no_such_name("A Comparison", name, dir(type(self)), _MEANT)
+
+    def __copy__(self) -> Comparison:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Comparison:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        message = (
+            "A comparison cannot be pickled: result.save(path) writes it to a file, and "
+            "lw.load(path) reads that."
+        )
+        raise TypeError(message)
 
     def _at(self, variant: str) -> int:
         if variant not in self.labels:

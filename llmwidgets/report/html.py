@@ -362,12 +362,12 @@ PAGE = """
 @media (prefers-color-scheme:dark){:root{--bg:#212121;--text:#e2e2e2;--line:#424242}}
 html{scroll-padding-top:64px}
 body{margin:0 auto;padding:0 24px 48px;max-width:1200px;background:var(--bg);color:var(--text);
-  font:13px/20px system-ui,-apple-system,"Segoe UI",sans-serif}
+  font:13px/20px system-ui,-apple-system,"Segoe UI",sans-serif;overflow-wrap:break-word}
 header{position:sticky;top:0;z-index:2;display:flex;flex-wrap:wrap;align-items:baseline;
   gap:0 24px;padding:8px 0;background:var(--bg);border-bottom:1px solid var(--line)}
 nav{display:flex;flex-wrap:wrap;gap:0 16px;font-size:12px}
 nav a{color:inherit}
-h1{font-size:16px;line-height:24px;margin:0}
+h1{font-size:16px;line-height:24px;margin:0;min-width:0}
 h2,.lw-static h2{font-size:14px;line-height:20px;margin:24px 0 8px}
 h3,.lw-static h3{font-size:13px;line-height:20px;margin:0 0 8px}
 pre{white-space:pre-wrap;font-size:12px;line-height:16px}

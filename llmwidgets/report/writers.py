@@ -305,6 +305,8 @@ def _with_json_text(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _json_text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    # As in every other file, half a pair of surrogates has no bytes.
+    return text.encode("utf-8", "replace").decode()

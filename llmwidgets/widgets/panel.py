@@ -168,6 +168,11 @@ class Panel(anywidget.AnyWidget):
         self.on_msg(self._arrive)
         super().__init__()
 
+    def open(self) -> None:
+        """Open what joins the widget to its pages."""
+        super().open()
+        _hear_every_page(self.comm)
+
     @cached_property
     def page(self) -> Page:
         """The page of this widget, for its controllers."""
@@ -255,6 +260,22 @@ class Panel(anywidget.AnyWidget):
         data["text/plain"] = escape_controls("\n".join(lines))
         data["text/html"] = self.static_html()
         return data, metadata
+
+
+def _hear_every_page(comm: Any) -> None:
+    """Take each message on the subshell that its page names, or on the main one.
+
+    ipykernel takes it on the subshell of the page that was answered last, and refuses it if that
+    one has ended: with a tab that was closed, or with the kernel before a restart.
+    """
+    if not hasattr(comm, "_reply_subshell_for"):
+        return
+    threads = getattr(comm.kernel, "shell_channel_thread", None)
+
+    def route(_data: object, named: str | None) -> str | None:
+        return named if threads and named in threads.manager.list_subshell() else None
+
+    comm._reply_subshell_for = route
 
 
 async def _on_account_of(kind: str, act: object, work: Awaitable[None]) -> None:

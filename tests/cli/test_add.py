@@ -347,3 +347,59 @@ class Typing:
 
     def readline(self) -> str:
         return f"{self._line()}\n"
+
+
+# -- What people type who have read the README alone.
+
+
+def saved_at(label: str) -> lw.Connection:
+    return lw.Store()[label]
+
+
+def test_a_path_holds_in_every_folder_and_a_plain_word_is_a_header(
+    identity, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("gateway.token").write_text(KEY)
+    Path("gateway.token").chmod(0o600)
+    with serving_models() as server:
+        words = ("--api-key", "file:gateway.token", "--header", "X-Team=claims")
+        assert add_custom(server.url, *words, "--label", "gate") == 0
+        monkeypatch.chdir("/")
+        assert main(["connections", "check", "gate"]) == 0
+        assert server.seen[-1].headers["x-team"] == "claims"
+        assert server.seen[-1].headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("header", ["X-Api-Key=claims", "X-Team=sk-ab12", "X-Pass: hunter"])
+def test_a_header_that_may_be_a_secret_is_no_plain_word(identity, header: str, capsys) -> None:
+    assert add_custom("http://127.0.0.1:9", "--header", header, "--no-test") == 2
+    assert "env:NAME or file:PATH" in capsys.readouterr().err
+
+
+def test_what_replace_is_not_given_stays_but_no_key_goes_to_another_host(
+    identity, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("THE_KEY", KEY)
+    words = ("--label", "gate", "--api-key", "env:THE_KEY", "--price", "1", "2", "--no-test")
+    models = ("claims-large",)
+    with serving_models(models=models) as server, serving_models(models=models) as other:
+        at = ("--name", "claim-large", "--endpoint", f"{server.url}/v1")
+        assert add("custom", *at, *words, "--header", "X-Team=billing") == 0
+        server.fault, server.faulty = "model", '"claim-large"'
+        assert main(["connections", "check", "gate"]) == 1
+        command = "llmwidgets connections add custom --label gate --replace --name claims-large"
+        assert command in capsys.readouterr().out
+        assert main(command.split()[1:]) == 0
+        fields = saved_at("gate").fields
+        assert (fields.name, fields.price) == ("claims-large", {"input": 1, "output": 2})
+        assert server.seen[-1].headers["authorization"] == f"Bearer {KEY}"
+        assert server.seen[-1].headers["x-team"] == "billing"
+        assert add("custom", "--label", "gate", "--replace", "--endpoint", f"{other.url}/v1") == 0
+        assert "authorization" not in other.seen[-1].headers
+        assert "x-team" not in other.seen[-1].headers
+
+
+def test_a_wrong_option_leads_to_the_help_of_its_command(identity, capsys) -> None:
+    assert add("custom", "--nope") == 2
+    assert "--nope. See llmwidgets connections add custom --help." in capsys.readouterr().err

@@ -505,3 +505,11 @@ def test_groups_and_blanks_are_those_of_compare(files, capsys) -> None:
     assert "Did you mean mail?" in told(capsys)
     assert run("--blank", "zero", texts="texts.csv") == 2
     assert "blank" in told(capsys)
+
+
+def test_an_estimate_of_a_vendor_needs_no_connection(files, capsys) -> None:
+    assert run("--estimate", models="openai/gpt-6-luna") == 0
+    printed = capsys.readouterr().out
+    assert "3 calls" in printed
+    assert "api.openai.com" in printed
+    assert run("--estimate", models="openai/no-such-model") == 2

@@ -21,6 +21,7 @@ from llmwidgets.cli.lab import NOTEBOOK, find_notebook
 from tests.terminals import at_terminal, only_with_terminals
 
 ROOT = Path(__file__).parents[2]
+START = f"--LabApp.default_url=/lab/tree/{NOTEBOOK}"
 
 
 @pytest.fixture
@@ -143,15 +144,28 @@ def test_jupyterlab_ends_with_the_command_whatever_ends_it(tmp_path, places, nam
     with pytest.raises(ProcessLookupError):
         os.kill(server, 0)
     words = json.loads((tmp_path / "words").read_text())
-    assert words == ["--port=4320", "--no-browser", "--x"]
+    assert words == [START, "--port=4320", "--no-browser", "--x"]
 
 
 def test_its_own_end_is_that_of_the_command(folder, tmp_path, places, monkeypatch, capfd) -> None:
     for variable, value in places.items():
         monkeypatch.setenv(variable, value)
     assert main(["lab", "--", "--version"]) == 7
-    assert json.loads((tmp_path / "words").read_text()) == ["--version"]
+    assert json.loads((tmp_path / "words").read_text()) == [START, "--version"]
     assert "listens" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("more", "told"), [([], True), (["--allow-root"], False)])
+def test_root_is_told_how_to_allow_it(
+    folder, places, monkeypatch, capfd, more: list[str], told: bool
+) -> None:
+    """The stand-in ends before it listens, as JupyterLab does for root."""
+    for variable, value in places.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
+    assert main(["lab", "--", "--version", *more]) == 7
+    asked = f"{sys.executable} -m llmwidgets lab -- --version --allow-root"
+    assert (asked in capfd.readouterr().err) is told
 
 
 @only_with_terminals

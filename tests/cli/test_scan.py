@@ -150,7 +150,8 @@ def test_clean_files_end_with_0(store, folder, capsys) -> None:
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err == (
-        "llmwidgets: Looked at 2 files (0.2 kB), among them 1 notebook with 1 cell and 0 outputs.\n"
+        "llmwidgets: Looked at 2 files (0.2 kB), among them 1 notebook with 1 cell and 0 outputs. "
+        "No key was found.\n"
     )
 
 

@@ -16,9 +16,11 @@ from llmwidgets.errors import (
     QuotaExhausted,
     RateLimited,
     Unauthorized,
+    UnknownConnection,
     UnknownModel,
     Unreachable,
 )
+from tests.servers import serving_models
 
 CANARY = "canary-key-7c1f0e9d55aa"
 
@@ -340,7 +342,17 @@ def test_what_a_server_says_is_escaped_in_a_notebook():
     assert "\x1b" not in repr(told) + told._repr_html_()
 
 
-@pytest.mark.parametrize("given", ["openai", None, 3])
+def test_a_connection_of_the_environment_is_named_by_its_label(monkeypatch):
+    with serving_models() as server:
+        monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
+        assert check("openai").hosts
+        assert server.seen
+    with pytest.raises(UnknownConnection):
+        check("opnai")
+
+
+@pytest.mark.parametrize("given", [None, 3])
 def test_what_is_not_a_connection_is_refused_in_a_sentence(given):
     with pytest.raises(FieldError, match="is not a connection"):
         check(given)

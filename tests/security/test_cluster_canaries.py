@@ -365,7 +365,7 @@ def test_the_run_was_one_in_which_all_of_it_was_used(asked: tuple[Cluster, lw.Co
     cluster, result = asked
     rows = [result.row(cell) for cell in result.rows.cells()]
 
-    assert {row.status for row in rows} == {"ok", "Unauthorized"}
+    assert {row.status for row in rows} == {"ok", "Unauthorized"}, {row.failure for row in rows}
     assert sum(row.status == "ok" for row in rows) == 12
     assert not [row for row in rows if BY_VARIABLE in repr(row)]
     stored = b"".join(each.read_bytes() for each in (cluster.folder / "run").rglob("*.parquet"))

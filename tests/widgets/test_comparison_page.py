@@ -237,3 +237,14 @@ def test_the_step_of_a_part_stands_at_the_right_of_its_title(joined, width) -> N
         (step.top + step.bottom - title.top - title.bottom) / 2);
     })"""
     assert max(heads.evaluate_all(apart)) <= 9
+
+
+def test_a_locked_store_is_a_note_over_a_panel_that_works(joined: Any) -> None:
+    """Nothing is wrong: no alert, no colour of a failure, and the models of code can be run."""
+    Store.create(passphrase="made up words of a test").lock()
+    page = joined(ComparisonPanel(SCHEMA, TEXTS[:2], models="demo"))
+    note = page.page.get_by_role("note").filter(has_text="The store is locked")
+    expect(note.get_by_role("button", name="Open connections")).to_be_visible()
+    expect(page.page.locator("[role=alert]:not(:empty)")).to_have_count(0)
+    expect(page.page.locator(".tone-fail")).to_have_count(0)
+    expect(page.page.get_by_role("button", name="Run 8 calls")).to_be_enabled()

@@ -116,6 +116,15 @@ def test_figures_of_a_comparison_are_written_in_one_place() -> None:
     }
 
 
+def test_files_are_chosen_by_a_button_of_ours() -> None:
+    """The chooser of a browser, in its own language and look, is hidden behind it."""
+    sources = (ROOT / "llmwidgets/widgets/javascript/src").rglob("*.tsx")
+    found = {each.name: each.read_text("utf-8") for each in sources}
+    choosers = {name for name, text in found.items() if 'type="file"' in text}
+    assert choosers == {"file.tsx"}
+    assert re.search(r'type="file"[^>]*\n\s*hidden\n', found["file.tsx"])
+
+
 FORBIDDEN = ("import ", "import(", "eval(", "new Function", "fetch(", "http://l")
 FIRST_BYTES = 74_000
 

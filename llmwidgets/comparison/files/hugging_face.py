@@ -22,7 +22,7 @@ def read_data_set(value: Any, argument: str) -> Any:
     """A data set of Hugging Face as a DataFrame, one column of it as a Series; else the value.
 
     A class label is its name, an object inside a row the columns of its fields. FieldError for a
-    dict of splits and for a data set that streams.
+    dict of splits, for a data set that streams and for one whose rows are computed when looked at.
     """
     if not is_data_set(value):
         return value
@@ -44,7 +44,15 @@ def read_data_set(value: Any, argument: str) -> Any:
         if whole is not None and hasattr(whole, "select_columns"):
             return read_data_set(whole.select_columns(value.column_name), argument).iloc[:, 0]
         return value
-    return _frame_of(value) if hasattr(value, "flatten") else value
+    if not hasattr(value, "flatten"):
+        return value
+    if value.format["type"] == "custom":
+        raise FieldError(
+            {argument: "has a transform of its own (with_transform), which is not run here."},
+            f"Give {argument}.map(…) with the same function, or {argument}.with_format(None) for "
+            "the rows without it.",
+        )
+    return _frame_of(value)
 
 
 def _frame_of(data_set: Any) -> Any:

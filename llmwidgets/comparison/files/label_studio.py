@@ -129,9 +129,9 @@ Chosen = tuple[Mapping[str, Any] | None, int, bool]
 """The annotation that counts, how many there are, and whether another says something else."""
 
 
-def _choose(annotations: Sequence[Any], where: str) -> Chosen:
+def _choose(annotations: Any, where: str) -> Chosen:
     """The one marked as ground truth, else the latest; what was skipped does not count."""
-    if not all(isinstance(each, dict) for each in annotations):
+    if not isinstance(annotations, list) or not all(isinstance(each, dict) for each in annotations):
         raise FieldError(f"{where} has an annotation that is not an object.", _AGAIN)
     said = [each for each in annotations if not each.get("was_cancelled")]
     if not said:
@@ -189,8 +189,8 @@ def _results(
         if kind == "relation":
             continue
         name = each.get("from_name") if isinstance(each, dict) else None
-        if not isinstance(name, str) or not isinstance(value, dict):
-            raise FieldError(f"{where} has a result without from_name or value.", _AGAIN)
+        if not (isinstance(name, str) and isinstance(kind, str) and isinstance(value, dict)):
+            raise FieldError(f"{where} has a result without from_name, type or value.", _AGAIN)
         if kind in _SPANS:
             yield from _span(each, kind, value, text)
         elif kind in _VALUES:

@@ -20,6 +20,9 @@ interface Code {
   url: string;
 }
 
+/** After which an unanswered question is asked again; then after twice as long, and so on. */
+const AGAIN_MS = 500;
+
 /** By the widget's class: anywidget gives each view a model object of its own. */
 const loading = new Map<string, Promise<Code>>();
 
@@ -28,17 +31,29 @@ function load(model: Model, part = ""): Promise<Code> {
   const id = `${model.get("_anywidget_id")} ${part}`;
   const there = loading.get(id);
   if (there) return there;
-  const code = new Promise<Code>((resolve) => {
+  const code = new Promise<Code>((resolve, reject) => {
     const hear: Hear = async (message: Message & { part?: string }, buffers) => {
       if (message.type !== "module" || (message.part ?? "") !== part) return;
       model.off("msg:custom", hear);
+      clearTimeout(timer);
       const [text, style] = buffers.map((each) => new TextDecoder().decode(each));
       const whole = part ? text!.replace(/"lw"/, JSON.stringify((await load(model)).url)) : text!;
       const url = URL.createObjectURL(new Blob([whole], { type: "text/javascript" }));
       resolve({ module: await import(url), style: style!, url });
     };
     model.on("msg:custom", hear);
-    model.send({ type: "module", part });
+    // JupyterLab gives a new panel its way past the cells that run a moment after the panel is
+    // there: what is asked first may wait for all of them, what is asked again does not.
+    let timer = 0;
+    const ask = (pause: number) => {
+      try {
+        model.send({ type: "module", part });
+        timer = window.setTimeout(ask, pause, 2 * pause);
+      } catch (error) {
+        reject(error);
+      }
+    };
+    ask(AGAIN_MS);
   });
   loading.set(id, code);
   return code;

@@ -1,5 +1,6 @@
 // While it runs: how far each variant is, who waits for what, what it cost, and Stop.
 
+import { usePanel } from "../../panel/panel";
 import { Alert, Button, Icon, Note } from "../../panel/parts";
 import { Grow, Head, Scroll, Small, Status, VariantName } from "../parts";
 import type { Progress, Running, Sentence } from "../state";
@@ -10,15 +11,18 @@ interface Props {
 }
 
 export function RunningScreen({ running: run, error }: Props) {
+  const { loss } = usePanel(); // what goes on now is not known then
   return (
     <>
       <Head
         title="Comparison"
         facts={
-          <>
-            <b>{run.status}</b>
-            <Status>{run.said}</Status>
-          </>
+          !loss && (
+            <>
+              <b>{run.status}</b>
+              <Status>{run.said}</Status>
+            </>
+          )
         }
       >
         {run.again && (
@@ -87,6 +91,7 @@ export function RunningScreen({ running: run, error }: Props) {
 }
 
 function ProgressRow({ column }: { column: Progress }) {
+  const { loss } = usePanel();
   const { letter, label, done, failed, total, now, ...said } = column;
   const share = (part: number) => `width:${total ? (100 * part) / total : 0}%`;
   return (
@@ -112,10 +117,12 @@ function ProgressRow({ column }: { column: Progress }) {
       <td class="r nw">{said.median}</td>
       <td class={said.cost === "unknown" ? "r muted" : "r nw"}>{said.cost}</td>
       <td>
-        <span class={`row top tone-${now.tone}`}>
-          {now.icon && <Icon name={now.icon} />}
-          <span>{now.text}</span>
-        </span>
+        {!loss && (
+          <span class={`row top tone-${now.tone}`}>
+            {now.icon && <Icon name={now.icon} />}
+            <span>{now.text}</span>
+          </span>
+        )}
       </td>
     </tr>
   );

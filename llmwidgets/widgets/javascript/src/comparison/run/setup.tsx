@@ -354,10 +354,12 @@ function Foot({ setup }: { setup: Setup }) {
           <span role="status">{expected}</span>
         </div>
       )}
-      <div class="grow lw-estimate" role="status">
-        <p>
-          <b>{estimate.head}</b> <Muted>{estimate.rest}</Muted>
-        </p>
+      <div class={estimate.head ? "grow lw-estimate" : "grow"} role="status">
+        {estimate.head && (
+          <p>
+            <b>{estimate.head}</b> <Muted>{estimate.rest}</Muted>
+          </p>
+        )}
         {estimate.lines.map((each) => (
           <Small>{each}</Small>
         ))}

@@ -182,7 +182,7 @@ function FieldTable(props: Props) {
                   aria-label={`${row.name}: show its rows`}
                   onClick={() => openField(view, row.path, 0, false, states)}
                 >
-                  {row.name}
+                  {row.name.split(/(?<=\.)/).map((part, n) => [n > 0 && <wbr />, part])}
                 </button>
               </th>
               {row.cells.map((cell, n) => (
