@@ -30,13 +30,20 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from llmwidgets.formatting import escape_controls
 
+_LONGEST = 4_000
+"""Characters of a message: a name out of a file can be as long as the file."""
+
+
+def _sentence(text: str) -> str:
+    return escape_controls(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
+
 
 class LLMWidgetsError(Exception):
     """What happened, and what to do now; words from elsewhere with their controls spelled out."""
 
     def __init__(self, message: str, hint: str = "") -> None:
-        self.message = escape_controls(message)
-        self.hint = escape_controls(hint)
+        self.message = _sentence(message)
+        self.hint = _sentence(hint)
         super().__init__(self.message, self.hint)
 
     def __str__(self) -> str:
@@ -90,9 +97,7 @@ class FieldError(LLMWidgetsError):
 
     def __init__(self, problems: Mapping[str, str] | str, hint: str = "") -> None:
         by_field = {"": problems} if isinstance(problems, str) else problems
-        self.problems = {
-            escape_controls(name): escape_controls(each) for name, each in by_field.items()
-        }
+        self.problems = {_sentence(name): _sentence(each) for name, each in by_field.items()}
         sentences = (f"{name}: {each}" if name else each for name, each in self.problems.items())
         super().__init__(" ".join(sentences), hint)
 

@@ -142,7 +142,15 @@ def join_truncated(names: Iterable[str], most: int = 5) -> str:
     """The first names, and how many more there are."""
     listed = [str(name) for name in names]
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more
+    return ", ".join(map(_cut, listed[:most])) + more
+
+
+def _cut(name: str) -> str:
+    """The name, without the rest of a text that stands in the place of one."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+_LONGEST_NAME = 100
 
 
 def format_thousands(number: int | None) -> str:

@@ -48,7 +48,7 @@ def run_add(options: AddOptions) -> Exit:
             report(f"{connection.label} was not saved.")
             return Exit.PROBLEM
     if not store.exists:
-        make_store(store)
+        make_store(store, options)
     store.save(connection, replace=replaced is not None)
     saved = "Saved" if passed else "Saved all the same" if options.test else "Saved untested"
     place, reference = _lower(store.state.name), _reference(connection)

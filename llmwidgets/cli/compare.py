@@ -110,8 +110,15 @@ def _read_server(options: CompareOptions) -> Connection:
         return Connection("custom", **fields, api_key=key or None)
     except FieldError as error:
         problems = {f"--{name.replace('_', '-')}": said for name, said in error.problems.items()}
-        wrong = FieldError(problems, error.hint)
+        wrong = FieldError(problems, _PLAIN_HTTP if _PLAIN in error.hint else error.hint)
     raise wrong
+
+
+_PLAIN = "allow_plain_http"
+_PLAIN_HTTP = (
+    "Use https; or save it, for a network you trust, by llmwidgets connections add custom "
+    "--allow-plain-http, and name it in --models."
+)
 
 
 def _open_store(options: CompareOptions) -> Store | None:

@@ -153,11 +153,27 @@ def check_can_make(store: Store, options: StoreOptions) -> None:
     )
 
 
-def make_store(store: Store) -> None:
+def make_store(store: Store, options: StoreOptions) -> None:
     """Make it, sealed by what is at hand, else by a passphrase that is asked for.
 
-    StoreError if its recovery identity is not kept, since nobody could help later.
+    One that another command has made meanwhile is opened. StoreError if its recovery identity is
+    not kept, since nobody could help later.
     """
+    try:
+        _make(store)
+    except StoreError:
+        if not store.exists:
+            raise
+    else:
+        return
+    report(
+        f"{store.state.name} was made meanwhile by another command, and is used: no words and no "
+        "identity that this one showed open it."
+    )
+    unlock(store, options)
+
+
+def _make(store: Store) -> None:
     if identity_sources.find_headless_identity() is not None:
         Store.create(store.organization, path=store.path)
         report(f"{store.state.name} was made; {store.unlocked_by} opens it.")

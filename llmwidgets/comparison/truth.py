@@ -37,6 +37,7 @@ from llmwidgets.comparison.values import (
     is_record,
     name_of,
     to_jsonable,
+    too_deep,
 )
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import count, join_truncated, with_article
@@ -126,12 +127,15 @@ def _align(
 
 
 def _refuse_secrets(rows: Sequence[Any], sources: Sequence[TextSource]) -> None:
-    problems = {
-        f"truth of {source.id}, {display_path(path)}": f"is a secret ({kind})."
-        for source, row in zip(sources, rows, strict=True)
-        if row is not None
-        for path, kind in find_secrets(row)
-    }
+    try:
+        problems = {
+            f"truth of {source.id}, {display_path(path)}": f"is a secret ({kind})."
+            for source, row in zip(sources, rows, strict=True)
+            if row is not None
+            for path, kind in find_secrets(row)
+        }
+    except RecursionError:
+        raise too_deep() from None
     if problems:
         raise FieldError(
             dict(list(problems.items())[:_SHOWN]),

@@ -28,8 +28,21 @@ _PLAIN_TYPES = frozenset({str, int, bool, type(None)})
 def to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
     """The value as JSON; a key whose cell is blank (NaN, NaT, NA) is left out as not labelled.
 
-    `keep_blanks` leaves such cells as they are.
+    `keep_blanks` leaves such cells as they are. FieldError for a value that contains itself.
     """
+    try:
+        return _to_jsonable(value, keep_blanks=keep_blanks)
+    except RecursionError:
+        raise too_deep() from None
+
+
+def too_deep() -> FieldError:
+    """The error for a value whose end is not found."""
+    message = "A value is nested too deeply to be read, or it contains itself."
+    return FieldError(message, "Give a value as JSON has them, with fewer levels.")
+
+
+def _to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
     if type(value) in _PLAIN_TYPES:
         return value
     if type(value) is float and value == value:
@@ -38,12 +51,12 @@ def to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
         # Most of what a record has is JSON as it is.
         return {
             key if type(key) is str else str(key):
-                each if type(each) in _PLAIN_TYPES else to_jsonable(each, keep_blanks=keep_blanks)
+                each if type(each) in _PLAIN_TYPES else _to_jsonable(each, keep_blanks=keep_blanks)
             for key, each in value.items()
             if type(each) in _PLAIN_TYPES or keep_blanks or not is_empty_cell(each)
         }  # fmt: skip
     if isinstance(value, Enum):
-        return to_jsonable(value.value)
+        return _to_jsonable(value.value)
     if value is None or isinstance(value, bool):
         return value
     if keep_blanks and is_empty_cell(value):
@@ -56,19 +69,19 @@ def to_jsonable(value: Any, *, keep_blanks: bool = False) -> Any:
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < _EXACT else float(value)
     if type(value) is not dict and isinstance(value, BaseModel):
-        return to_jsonable(_as_json(value))
+        return _to_jsonable(_as_json(value))
     if type(value) is not dict and _is_dataclass(value):
-        return to_jsonable(dataclasses.asdict(value))  # type: ignore[arg-type]
+        return _to_jsonable(dataclasses.asdict(value))  # type: ignore[arg-type]
     if isinstance(value, Mapping) or _is_row(value):
         return {
-            str(key): to_jsonable(each, keep_blanks=keep_blanks)
+            str(key): _to_jsonable(each, keep_blanks=keep_blanks)
             for key, each in value.items()
             if keep_blanks or not is_empty_cell(each)
         }
     if isinstance(value, list | tuple | set | frozenset):
         return [
             None if is_empty_cell(each) and not keep_blanks
-            else to_jsonable(each, keep_blanks=keep_blanks)
+            else _to_jsonable(each, keep_blanks=keep_blanks)
             for each in value
         ]  # fmt: skip
     return _scalar(value)

@@ -240,6 +240,22 @@ def test_without_a_terminal_a_new_store_says_how_it_is_made(monkeypatch, capsys)
         assert part in said
 
 
+def test_a_store_that_another_command_makes_meanwhile_is_used(
+    identity, monkeypatch, capsys
+) -> None:
+    """Two commands that find none make one, and neither loses what was typed."""
+    make = lw.Store.create
+
+    def both(*words: Any, **more: Any) -> Any:
+        make(*words, **more)
+        return make(*words, **more)
+
+    monkeypatch.setattr(lw.Store, "create", both)
+    assert add("custom", "--name", "m", "--endpoint", "http://127.0.0.1:9/v1", "--no-test") == 0
+    assert "was made meanwhile" in capsys.readouterr().err
+    assert [each.label for each in lw.Store()] == ["m"]
+
+
 # -- At a terminal.
 
 

@@ -235,7 +235,7 @@ def mistakes() -> dict[str, tuple[list[str], str]]:
         "a key to be typed": (["--endpoint", "http://127.0.0.1:9/v1", "--name", "m", "--api-key"],
                               "nobody can be asked"),
         "a server in clear": (["--endpoint", "http://a.example/v1", "--name", "m"],
-                              "--endpoint: http://a.example is plain http"),
+                              "http://a.example is plain http.*add custom --allow-plain-http"),
         "a share above 1": (["--min-accuracy", "90"], "between 0 and 1"),
         "no number": (["--budget", "much"], "much is not a number"),
         "no such texts": (["--texts", "nothing.jsonl"], "no file nothing.jsonl"),

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
+import llmwidgets as lw
 from llmwidgets import ComparisonPanel, compare, extract
 from llmwidgets.comparison import Comparison
 from llmwidgets.comparison import files as reading
@@ -570,3 +571,18 @@ def test_the_line_that_reads_a_table_in_another_way_works(encoding, begin, name)
     code = re.search(r"pd\..*\)", raised.value.hint)
     frame = eval(code[0], {"pd": pd})
     assert list(frame["text"]) == ["Größe; zwei Worte"]
+
+
+def test_a_name_as_long_as_a_text_is_cut_in_a_message(tmp_path: Path) -> None:
+    """Of a table without a header the first text is where the names of the columns are."""
+    file = tmp_path / "bare.csv"
+    file.write_text(f'7,"{"Dear Sir, " * 5000}Ada Byron"\n8,"Dear Madam"\n')
+    with pytest.raises(FieldError, match="no column text") as caught:
+        lw.Comparison.from_outputs(SCHEMA, file, {"A": [None]})
+    assert len(str(caught.value)) < 500
+    assert "Ada Byron" not in str(caught.value)
+    file = tmp_path / "twice.json"
+    file.write_text(f'[{{"text": "a", "{"k" * 99_999}": 1, "{"k" * 99_999}": 2}}]')
+    with pytest.raises(FieldError, match="has the key k") as caught:
+        lw.Comparison.from_outputs(SCHEMA, file, {"A": [None]})
+    assert len(str(caught.value)) < 5000

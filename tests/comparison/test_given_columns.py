@@ -83,6 +83,13 @@ def test_splits_and_streams_are_told() -> None:
         texts_of(["a", "b"], DATA.to_iterable_dataset())
 
 
+def test_a_data_set_with_a_transform_is_not_read_without_it() -> None:
+    shouting = DATA.with_transform(lambda rows: {"text": [each.upper() for each in rows["text"]]})
+    with pytest.raises(FieldError, match=r"has a transform.*texts\.map\(…\).*with_format\(None\)"):
+        texts_of(shouting)
+    assert [each.text for each in texts_of(shouting.with_format(None))] == ["One", "Two"]
+
+
 def test_of_one_table_the_columns_named_like_a_field_are_truth(tmp_path: Path) -> None:
     """Given twice, by whatever path; the other columns tell texts apart."""
     table = pd.DataFrame(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +152,14 @@ def test_a_column_that_is_no_truth_is_answered(truth: str, said: str) -> None:
     with pytest.raises(lw.errors.FieldError) as error:
         result(rows, truth)
     assert said in str(error.value)
+
+
+def test_a_comparison_is_copied_as_itself_and_saved_by_save() -> None:
+    """No secret and no journal travels in a pickle, which joblib, multiprocessing and Dask make."""
+    compared = result()
+    assert copy.copy(compared) is copy.deepcopy(compared) is compared
+    with pytest.raises(TypeError, match=r"save\(path\).*lw\.load\(path\)"):
+        pickle.dumps(compared)
 
 
 def test_a_workbook_has_the_table_and_no_formula(tmp_path: Path) -> None:

@@ -154,6 +154,15 @@ HOSTILE: dict[str, Any] = {
     "no text": [{"id": 1, "data": {"a": "x", "b": "y"}, "annotations": []}],
     "no task": [task(), {"id": 2}],
     "no object": [{**task(), "annotations": ["x"]}],
+    "no list": [{**task(), "annotations": 1.5, "predictions": []}],
+    "no name of a kind": [
+        {
+            **task(),
+            "annotations": [
+                {"result": [{**result_of("number", "textarea", ["a"]), "type": ["textarea"]}]}
+            ],
+        }
+    ],
     "no results": [{**task(), "annotations": [{"result": "x"}]}],
     "no result": [{**task(), "annotations": [{"result": [1]}]}],
 }

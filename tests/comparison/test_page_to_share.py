@@ -79,10 +79,14 @@ def test_a_page_has_as_many_texts_as_a_browser_shows_and_says_so(
 def test_a_shared_page_is_read_on_a_narrow_screen_and_on_paper(
     result: Comparison, tmp_path: Path, browser
 ) -> None:
-    path = result.to_html(tmp_path / "page.html", values=True, texts=True)
-    page = browser.new_page(viewport={"width": 640, "height": 900})
-    page.goto(path.as_uri())
     wide = "document.documentElement.scrollWidth <= innerWidth"
+    page = browser.new_page(viewport={"width": 640, "height": 900})
+    named = {**SCHEMA, "title": "T" * 300}
+    long = Comparison.from_outputs(named, {"x" * 300: "y"}, {"A" * 300: [{"supplier": "s" * 300}]})
+    page.goto(long.to_html(tmp_path / "long.html", values=True, texts=True).as_uri())
+    assert page.evaluate(wide)
+    path = result.to_html(tmp_path / "page.html", values=True, texts=True)
+    page.goto(path.as_uri())
     assert page.evaluate(wide)
     page.get_by_role("link", name="Texts").click()
     box = page.get_by_role("heading", name="Texts", exact=True).bounding_box()

@@ -185,3 +185,21 @@ def test_a_file_whose_name_is_not_utf_8_is_named_in_every_view(tmp_path):
         assert [each.id for each in saved.texts] == [each.id for each in made.texts]
         if given is folder:
             assert {each.id for each in made.texts} == {"caf\\udce9", "caf\\udce8"}
+
+
+def test_a_value_that_contains_itself_is_told() -> None:
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+    around: list[Any] = []
+    around.append(around)
+    deep: Any = "x"
+    for _ in range(3000):
+        deep = {"name": deep}
+    for given in (around, deep):
+        for how in (
+            {"truth": [{"name": given}]}, {"group": [given]}, {"outputs": {"A": [{"name": given}]}},
+            {"truth": pd.DataFrame({"name": pd.Series([given], dtype=object)})},
+        ):  # fmt: skip
+            with pytest.raises(FieldError, match="contains itself"):
+                lw.Comparison.from_outputs(schema, ["a"], **{"outputs": {"A": [None]}, **how})
+    with pytest.raises(FieldError):
+        lw.Comparison.from_outputs(schema, around, {"A": [None]})

@@ -145,6 +145,9 @@ def test_an_old_file_is_replaced_whole(tmp_path) -> None:
 def test_half_a_pair_of_surrogates_is_written_as_a_question_mark(tmp_path) -> None:
     """A text may hold one, and no file has bytes for it."""
     assert write_text(tmp_path / "out", "a\ud800 é").read_text("utf-8") == "a? é"
+    frame = pd.DataFrame({"value": pd.Series(["a\ud800 é", ["\ud800"]], dtype=object)})
+    path = write_parquet(frame, tmp_path / "out.parquet")
+    assert pd.read_parquet(path)["value"].tolist() == ["a? é", '["?"]']
 
 
 @pytest.mark.parametrize(

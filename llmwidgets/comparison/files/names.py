@@ -35,7 +35,9 @@ def names_data_set(value: Any) -> bool:
     So is a list of nothing else.
     """
     if isinstance(value, list | tuple):
-        return bool(value) and all(map(names_data_set, value))
+        return bool(value) and all(
+            isinstance(each, str | os.PathLike) and names_data_set(each) for each in value
+        )
     if not isinstance(value, str | os.PathLike):
         return False
     name = os.fspath(value)

@@ -109,7 +109,12 @@ def missing_text(rows: Sequence[Mapping[Any, Any]], noun: str = "column") -> tup
     names = f"; it has {join_truncated(lengths, 12)}" if lengths else ""
     lengths = Counter({name: n for name, n in lengths.items() if n and name not in known})
     likely = lengths.most_common(1)
-    return f"has no {noun} text{names}.", _as_python(likely[0][0]) if likely else ""
+    code = _as_python(likely[0][0]) if likely else ""
+    return f"has no {noun} text{names}.", code if len(code) <= _LONGEST_NAME else ""
+
+
+_LONGEST_NAME = 100
+"""A longer name is a text: that of a table without a header."""
 
 
 def _as_python(name: Any) -> str:
