@@ -149,7 +149,7 @@ def test_notebook_7_runs_the_demo_by_keyboard(visit) -> None:
     page.locator(".lw-detail").wait_for(state="detached")
     becomes(grid, "each => each === document.activeElement")
     expect(page.locator(".jp-OutputArea .lw")).to_have_count(2)
-    opened.static("Not enough texts to tell")
+    opened.static("demo-careful is better than")
     assert not opened.troubles, opened.troubles
 
 
