@@ -57,10 +57,8 @@ def run_lab(options: LabOptions) -> int:
         finally:
             _end(server)
     if status and not listened and _is_root() and "--allow-root" not in extra:
-        again = shlex.join(
-            [sys.executable, "-m", "llmwidgets", "lab", "--", *extra, "--allow-root"]
-        )
-        report(f"JupyterLab runs as root only if it is told to. In a container: {again}")
+        words = [sys.executable, "-m", "llmwidgets", "lab", "--", *extra, "--allow-root"]
+        report(f"JupyterLab runs as root only if it is told to. In a container: {shlex.join(words)}")
     return 128 + received[0] if received else status
 
 
