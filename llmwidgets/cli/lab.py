@@ -57,8 +57,10 @@ def run_lab(options: LabOptions) -> int:
         finally:
             _end(server)
     if status and not listened and _is_root() and "--allow-root" not in extra:
-        words = [sys.executable, "-m", "llmwidgets", "lab", "--", *extra, "--allow-root"]
-        report(f"As root JupyterLab wants to be told so. In a container: {shlex.join(words)}")
+        again = shlex.join(
+            [sys.executable, "-m", "llmwidgets", "lab", "--", *extra, "--allow-root"]
+        )
+        report(f"JupyterLab runs as root only if it is told to. In a container: {again}")
     return 128 + received[0] if received else status
 
 
