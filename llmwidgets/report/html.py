@@ -158,7 +158,9 @@ def _scoreboard(summary: Summary) -> str:
         if words.group != group:
             group = words.group
             title = f"<b>{escape_html(words.title)}</b>{escape_html(words.more)}"
-            body.append(f'<tr><th class="lw-group" colspan="{len(columns)}">{title}</th></tr>')
+            # JupyterLab drops the <style> of a notebook that it does not trust, not this.
+            left = 'class="lw-group" style="text-align:left"'
+            body.append(f'<tr><th {left} colspan="{len(columns)}">{title}</th></tr>')
         kind = ' class="lw-rec"' if words.recommended else ""
         cells = "".join(_cell("td", each.cell(row), each.right) for _, each in columns)
         body.append(f"<tr{kind}>{cells}</tr>")
