@@ -144,7 +144,14 @@ def test_a_label_in_place_of_a_truth_says_what_was(joined: Any) -> None:
     expect(bar).to_have_count(0)
 
 
-def test_at_640_pixels_nothing_is_clipped(joined: Any) -> None:
+def fits(page: Any) -> None:
+    """Nothing is clipped at 640 pixels, and nothing at 320."""
+    for width in (336, 656):
+        page.page.set_viewport_size({"width": width, "height": 900})
+        assert clipped(page.page) == []
+
+
+def test_on_a_small_screen_nothing_is_clipped(joined: Any) -> None:
     """Before a run, and every view of what it gave."""
     panel = ComparisonPanel(
         invoices.Schema,
@@ -154,15 +161,14 @@ def test_at_640_pixels_nothing_is_clipped(joined: Any) -> None:
         store=lw.Store.in_memory(),
     )
     page = joined(panel)
-    page.page.set_viewport_size({"width": 656, "height": 900})
     expect(page.page.get_by_text("and to no other host")).to_be_visible()
-    assert clipped(page.page) == []
+    fits(page)
     page.page.locator("button", has_text="calls").last.click()
     page.deliver()
     expect(page.page.locator(".lw-c").first).to_be_visible()
     for tab in ("Differences", "Text", "Scoreboard", "Charts", "Request"):
         open_tab(page, tab)
-        assert clipped(page.page) == []
+        fits(page)
         if tab == "Charts":
             expect(page.page.get_by_text("No price is known, so there is no cost")).to_be_visible()
     turns = page.page.get_by_role("list", name="Messages").get_by_role("listitem")
