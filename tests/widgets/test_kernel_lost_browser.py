@@ -48,7 +48,7 @@ def lost(page: LabPage) -> list[Any]:
     for panel in panels:
         expect(panel.get_by_role("alert").filter(has_text="Run this cell again")).to_be_visible()
         becomes(panel, "each => each.querySelectorAll(':scope > :not([inert])').length === 1")
-        assert "nlocked" not in panel.inner_text()
+        expect(panel).not_to_contain_text("nlocked")
     return panels
 
 

@@ -28,7 +28,7 @@ function watched() {
   return { kernel, heard, leave };
 }
 
-test("a kernel that works, or in which a cell blocks, is no loss", () => {
+test("a kernel that works or is busy is not called lost", () => {
   const { kernel, heard } = watched();
   for (const each of ["unknown", "busy", "idle", "busy"]) kernel.statusChanged.say(each);
   assert.deepEqual(heard, []);
