@@ -145,7 +145,7 @@ def test_more_than_a_server_takes_at_once_is_refused_by_name(panel, tmp_path) ->
     large = tmp_path / "large.txt"
     large.write_bytes(b"a" * 10_000_001)
     choose(panel, large)
-    panel.get_by_text("The file has 10.0 MB; a page takes up to 10 MB at once.").wait_for()
+    panel.get_by_text("The file has 10.1 MB; a page takes up to 10 MB at once.").wait_for()
     large.write_bytes(b"a" * 9_999_999)
     choose(panel, large)
     panel.get_by_text("1, without truth").wait_for()

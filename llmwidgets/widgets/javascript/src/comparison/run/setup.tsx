@@ -251,7 +251,7 @@ const UNREADABLE: Sentence = {
 };
 
 const tooMuch = (count: number, bytes: number): Sentence => ({
-  sentence: `${count === 1 ? "The file has" : "The files have"} ${megabytes(bytes)} MB; a page takes up to ${megabytes(MOST_BYTES)} MB at once.`,
+  sentence: `${count === 1 ? "The file has" : "The files have"} ${megabytes(Math.ceil(bytes / 1e5) * 1e5)} MB; a page takes up to ${megabytes(MOST_BYTES)} MB at once.`,
   hint: 'Name the file or its folder in code: lw.ComparisonPanel(schema, Path("…")).',
 });
 
