@@ -7,6 +7,7 @@ needs a package index, Linux and Chromium, so it is no part of the tests. All is
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -108,6 +109,21 @@ def run_wheel_tests(version: str) -> str:
     return said.strip().splitlines()[-1]
 
 
+def run_notebooks() -> str:
+    """All notebooks by nbval, away from the repository and from the user's own files."""
+    folder = BUILD / "nbval"
+    shutil.rmtree(folder, ignore_errors=True)
+    copy_tracked(folder, "notebooks")
+    said = run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax",
+         "--nbval-current-env", "--nbval-cell-timeout", "120", "-c", os.devnull,
+         "--rootdir", str(folder), str(folder / "notebooks")],
+        cwd=folder,
+        env=clean_surroundings(folder / "home"),
+    )  # fmt: skip
+    return said.strip().splitlines()[-1]
+
+
 def build_documents() -> str:
     """The pages, without a warning."""
     run(["make", "docs"])
@@ -127,7 +143,8 @@ def list_steps() -> list[Step]:
             (f"Python {version}: wheel", lambda v=version, p=python: try_wheel(v, p)),
             (f"Python {version}: wheel tests", lambda v=version: run_wheel_tests(v)),
         ]
-    return [*steps, *binder.steps(ROOT / "build" / "binder"), ("documents", build_documents)]
+    steps += [("notebooks by nbval", run_notebooks), ("documents", build_documents)]
+    return [*steps, *binder.steps(ROOT / "build" / "binder")]
 
 
 def _minor(version: str) -> int:
