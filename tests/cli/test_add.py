@@ -379,11 +379,11 @@ def test_a_path_holds_in_every_folder_and_a_plain_word_is_a_header(
     Path("gateway.token").write_text(KEY)
     Path("gateway.token").chmod(0o600)
     with serving_models() as server:
-        words = ("--api-key", "file:gateway.token", "--header", "X-Team=claims")
+        words = ("--api-key", "file:gateway.token", "--header", "X-Team=billing")
         assert add_custom(server.url, *words, "--label", "gate") == 0
         monkeypatch.chdir("/")
         assert main(["connections", "check", "gate"]) == 0
-        assert server.seen[-1].headers["x-team"] == "claims"
+        assert server.seen[-1].headers["x-team"] == "billing"
         assert server.seen[-1].headers["authorization"] == f"Bearer {KEY}"
 
 
@@ -398,17 +398,17 @@ def test_what_replace_is_not_given_stays_but_no_key_goes_to_another_host(
 ) -> None:
     monkeypatch.setenv("THE_KEY", KEY)
     words = ("--label", "gate", "--api-key", "env:THE_KEY", "--price", "1", "2", "--no-test")
-    models = ("claims-large",)
+    models = ("ledger-large",)
     with serving_models(models=models) as server, serving_models(models=models) as other:
-        at = ("--name", "claim-large", "--endpoint", f"{server.url}/v1")
+        at = ("--name", "ledge-large", "--endpoint", f"{server.url}/v1")
         assert add("custom", *at, *words, "--header", "X-Team=billing") == 0
-        server.fault, server.faulty = "model", '"claim-large"'
+        server.fault, server.faulty = "model", '"ledge-large"'
         assert main(["connections", "check", "gate"]) == 1
-        command = "llmwidgets connections add custom --label gate --replace --name claims-large"
+        command = "llmwidgets connections add custom --label gate --replace --name ledger-large"
         assert command in capsys.readouterr().out
         assert main(command.split()[1:]) == 0
         fields = saved_at("gate").fields
-        assert (fields.name, fields.price) == ("claims-large", {"input": 1, "output": 2})
+        assert (fields.name, fields.price) == ("ledger-large", {"input": 1, "output": 2})
         assert server.seen[-1].headers["authorization"] == f"Bearer {KEY}"
         assert server.seen[-1].headers["x-team"] == "billing"
         assert add("custom", "--label", "gate", "--replace", "--endpoint", f"{other.url}/v1") == 0

@@ -72,4 +72,4 @@ def test_nbconvert_shows_both_panels_as_still_pages(book) -> None:
     panels = seen.split('<div class="llmwidgets-static">')[1:]
     assert len(panels) == 2
     assert all("Run this cell to open the panel." in each for each in panels)
-    assert seen.count("Not enough texts to tell") == 1
+    assert seen.count("demo-careful is better than") == 1

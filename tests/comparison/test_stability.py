@@ -290,7 +290,7 @@ def test_what_can_be_either_is_read_as_runs() -> None:
         ({"a": {"name": "a0"}}, "is a dict, and does not have a list of 3 outputs for each text."),
         ({"a": [{}, {}]}, "is a dict, and does not have a list of 3 outputs for each text."),
         ("a0", "outputs of M: is a str, and repeats=3."), (None, "is a NoneType, and repeats=3."),
-        (["a.csv", "b.csv", "c.csv"], "outputs of M: is a str, and there is no file a.csv."),
+        (["a.csv", "b.csv", "c.csv"], "outputs of M, run 1: is a str, and there is no file a.csv."),
         (pd.Series([{}, {}], index=["a", "b"]), "is a Series, and does not have a list of 3"),
     ],
 )  # fmt: skip

@@ -132,7 +132,7 @@ def test_a_policy_that_forbids_variables_is_named(monkeypatch, tmp_path, referen
     monkeypatch.setenv("LLMWIDGETS_POLICY", str(file))
     monkeypatch.setenv(variable, "made-up-0001")
     with pytest.raises(UnknownConnection) as caught:
-        lw.estimate(BILL, ["x"], models=reference, store=Store.in_memory())
+        lw.compare(BILL, ["x"], models=reference, store=Store.in_memory(), journal=False)
     assert f"{variable} is set, but the file {file}" in caught.value.message
     assert f"et {variable}" not in caught.value.hint
 

@@ -120,7 +120,9 @@ def test_hostile_names_and_values_are_text() -> None:
             "name",
             "content",
             "colspan",
+            "style",
         }
+        assert {value for name, value in read.attributes if name == "style"} <= {"text-align:left"}
         assert "<script>alert(1)</script>" in words(page)
 
 

@@ -160,8 +160,8 @@ def show(page: Any, screen: str, **state: Any) -> None:
 
 
 def parts(page: Any) -> list[str]:
-    """The parts of the code that the page has asked for."""
-    return [each["part"] for each in page.sent("module")]
+    """The parts of the code that the page has asked for; one that is long in coming, again."""
+    return list(dict.fromkeys(each["part"] for each in page.sent("module")))
 
 
 def test_a_view_that_is_not_here_yet_says_so_and_may_be_left(page) -> None:

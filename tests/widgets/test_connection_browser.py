@@ -323,20 +323,6 @@ _LOW_CONTRAST = """panel => {
 }"""
 
 
-def test_a_panel_whose_kernel_was_restarted_says_so(lab, page) -> None:
-    """What is pressed then reaches nobody: the panel says what to do, and the page has no error."""
-    lab.notebook("restarted.ipynb", [PANEL])
-    panel = page.open("restarted.ipynb").run_all().output()
-    panel.locator("header").wait_for()
-    page.browser_page.evaluate(
-        "window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()"
-    )
-    panel.get_by_role("button", name="Use the demo server, no key needed").click()
-    alert = panel.get_by_role("alert")
-    expect(alert).to_contain_text("The kernel of this panel has ended.")
-    expect(alert).to_contain_text("Run the cell again to go on.")
-
-
 def test_a_long_word_in_an_error_stays_inside_the_panel(lab, page) -> None:
     """An address, a path or a key has no space to break at."""
     lab.notebook("word.ipynb", [f"{PANEL.replace('lw.Conn', 'panel = lw.Conn')}\npanel"])
