@@ -29,6 +29,8 @@ VARYING = tuple(
     (re.compile(pattern), word)
     for pattern, word in (
         (r"\b\d+\.\d\d / \d+\.\d\d(?: s)?\b", "TIMES"),
+        # Tokens: whether a flaky model's schema stands in a prompt depends on what came before.
+        (r"\b\d{1,3}(?:,\d{3})* / \d{1,3}(?:,\d{3})*\b", "TOKENS"),
         (r"\d[\d.,]*\s?(?:ms|s|sec|seconds?|min|minutes?|h|hours?)\b", "TIME"),
         (rf"\b{_YEAR}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)?)?", "DAY"),
         (rf"\b\d\d? (?:{_MONTH})[a-z]* {_YEAR}\b", "DAY"),

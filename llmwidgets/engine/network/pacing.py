@@ -34,7 +34,8 @@ class Clock:
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    jitter: Callable[[], float] = random.random
+    # Not the generator that a user seeds, and whose numbers are counted on.
+    jitter: Callable[[], float] = random.Random().random
 
 
 class PauseReason(Enum):
