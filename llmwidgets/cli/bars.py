@@ -122,6 +122,17 @@ def _finished(row: ScoreRow) -> TestCase:
     return TestCase(row.variant, "finished", reason)
 
 
+def explain_silence(comparison: Comparison) -> Iterator[str]:
+    """Why a variant answered nothing at all, and what to do: its first failure."""
+    silent = {row.variant for row in filter(_unanswered, score_rows(comparison))}
+    for extraction in comparison if silent else ():
+        if extraction.variant in silent and extraction.failure is not None:
+            silent.discard(extraction.variant)
+            yield f"{extraction.variant}: {extraction.failure}"
+        if not silent:
+            return
+
+
 def _unanswered(row: ScoreRow) -> bool:
     """Whether no call reached the model: its connection does not work."""
     return 0 < row.asked == sum(row.failures[name] for name in _NOT_REACHED)

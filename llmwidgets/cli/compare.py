@@ -17,7 +17,7 @@ from llmwidgets import formatting
 from llmwidgets.cli import Exit, print_text, report
 from llmwidgets.cli.arguments import ASK, CompareOptions, DemoOptions
 from llmwidgets.cli.asking import ask_secret, can_ask
-from llmwidgets.cli.bars import Bars
+from llmwidgets.cli.bars import Bars, explain_silence
 from llmwidgets.cli.store_access import find_store, unlock_for
 from llmwidgets.cli.tables import (
     changes_table,
@@ -76,7 +76,7 @@ def run_compare(options: CompareOptions) -> Exit:
         report("Interrupted; what was answered is kept. Run the same command again to go on.")
         return Exit.INTERRUPTED
     if missed:
-        report(f"Not met: {'; '.join(missed)}.")
+        report(" ".join([f"Not met: {'; '.join(missed)}.", *explain_silence(result)]))
     return Exit.PROBLEM if missed else Exit.FINE
 
 

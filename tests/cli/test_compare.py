@@ -318,7 +318,9 @@ def test_a_model_that_answered_nothing_at_all_is_not_fine(
     options = ("--models", "openai/gpt-6-luna", *beside, "--junit", "bars.xml")
     words = ("compare", "--schema", "schema.json", "--texts", "texts.jsonl", "--journal", "none")
     assert main([*words, *options]) == 1
-    assert "Not met: any answer from openai/gpt-6-luna (3 unreachable)." in told(capsys)
+    said = told(capsys)
+    assert "Not met: any answer from openai/gpt-6-luna (3 unreachable)." in said
+    assert "openai/gpt-6-luna: Nothing is listening at http://127.0.0.1" in said
     report = Path("bars.xml").read_text()
     assert (report.count("<failure"), "no answer: 3 unreachable" in report) == (1, True)
 
