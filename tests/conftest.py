@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import re
@@ -17,11 +16,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+from tests.lock_order import watch_locks
+
+LOCKS = watch_locks("llmwidgets")  # those of every module that is loaded from here on
+
 from llmwidgets.providers.presets import PRESETS
 from tests.clocks import hurry
 from tests.jupyterlab import (
     KEPT,
     browser,  # noqa: F401
+    find_chromium,
     fresh_page,  # noqa: F401
     lab,  # noqa: F401
     page,  # noqa: F401
@@ -31,6 +35,7 @@ from tests.pages import (
     blank,  # noqa: F401
     joined,  # noqa: F401
 )
+from tests.schedule import HalfForTheBrowser, count_processes, needs_browser
 
 if TYPE_CHECKING:
     from tests.google_cloud import GoogleCloud
@@ -69,6 +74,14 @@ def clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(home / "etc"))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+
+
+@pytest.fixture(autouse=True)
+def one_order_of_locks() -> Iterator[None]:
+    """No two locks are taken both ways round, in whatever order threads came this time."""
+    yield
+    if LOCKS.inversions:
+        pytest.fail("Two threads can wait for each other.\n" + LOCKS.inversions.pop())
 
 
 @pytest.fixture(autouse=True)
@@ -124,10 +137,6 @@ def _refuse_strangers(address: object) -> None:
             raise AssertionError(message)
 
 
-_WITH_BROWSER: set[Path] = set()
-"""The files with tests of the browser."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that take longest come first: they would else be waited for at the end.
 
@@ -138,29 +147,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if odd := [item.nodeid for item in items if re.search(r" at 0x[0-9a-f]+", item.nodeid)]:
         raise pytest.UsageError(f"Name this case, whose id has an address in it: {odd[0]}")
     long = {item.path for item in items if item.get_closest_marker("long")}
-    _WITH_BROWSER.update(item.path for item in items if item.get_closest_marker("browser"))
-    items.sort(key=lambda item: (item.path not in long, item.path not in _WITH_BROWSER))
+    items.sort(key=lambda item: (item.path not in long, not needs_browser(item.path)))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None, None, None]:
     """The browser ends where the next file has no test of it."""
     yield
-    if nextitem is None or nextitem.path not in _WITH_BROWSER:
+    if nextitem is None or not needs_browser(nextitem.path):
         KEPT.end()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are cores, which waits for pages and servers leave idle; 2 GB for each.
+    return count_processes()
 
-    At most six: each collects all tests and starts a JupyterLab and a Chromium of its own.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    memory = 1 << 40
-    with contextlib.suppress(AttributeError, OSError, ValueError):  # no such question on Windows
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min((cores or 1) + 2, memory >> 31, 6))
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For `--dist loadfile`, which is what `make test` says."""
+    return HalfForTheBrowser(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_sessionfinish() -> None:
@@ -184,9 +190,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # Hundreds of processes load the package: it is compiled once, whatever the shell says.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
-    # A shell that ignores Ctrl-C hands that down; tests interrupt themselves and their children.
+    # A shell that ignores Ctrl-C, or nohup, hands that down; tests send such signals themselves.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
     def connect(self: socket.socket, address: object) -> None:
         _refuse_strangers(address)
@@ -211,13 +219,12 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The browser's path; a missing browser fails on CI and skips elsewhere."""
-    for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"):
-        if Path(path).exists():
-            return path
-    message = "Chromium is not installed; on Debian: apt-get install chromium"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
+    try:
+        return find_chromium()
+    except FileNotFoundError as missing:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(missing))
 
 
 @pytest.fixture

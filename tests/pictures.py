@@ -30,6 +30,7 @@ from tests.jupyterlab import (
     CutConnection,
     Lab,
     LabPage,
+    find_chromium,
     listen,
     start_lab,
 )
@@ -49,7 +50,6 @@ from tests.widgets.ten_questions import QUESTIONS, find
 
 BUILD = REPOSITORY / "build" / "pictures"
 NARROW = 640
-CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 PASSPHRASE = "copper lantern orbit mellow harbor quiz"
 
 MEMORY = "import llmwidgets as lw\nstore = lw.Store.in_memory()\nlw.ConnectionPanel(store)"
@@ -607,9 +607,7 @@ def started() -> Iterator[LabPage]:
     """A page of a fresh JupyterLab."""
     from playwright.sync_api import sync_playwright
 
-    chromium = next((path for path in CHROMIUM if Path(path).exists()), None)
-    if chromium is None:
-        raise SystemExit("Chromium is not installed; on Debian: apt-get install chromium")
+    chromium = find_chromium()
     home = Path(tempfile.mkdtemp(prefix="llmwidgets-pictures-"))
     lab: Lab = start_lab(home, chromium)
     try:

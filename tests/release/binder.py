@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.jupyterlab import READY, KeptBrowser, LabPage, listen, start_lab
+from tests.jupyterlab import READY, KeptBrowser, LabPage, find_chromium, listen, start_lab
 from tests.release.lock import ROOT, read_python
 from tests.release.steps import Environment, Failed, copy_tracked, find_python, run
 
@@ -19,7 +19,6 @@ MOST_SECONDS = 60.0
 
 PUBLIC = {"BINDER_SERVICE_HOST": "127.0.0.1", "BINDER_REPO_URL": "https://example.org/binder"}
 FIRST = "01_connect_and_compare.ipynb"
-CHROMIUM = "/usr/bin/chromium"
 _LOOPBACK = """import fcntl, os, socket, struct, sys
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
     fcntl.ioctl(one, 0x8914, struct.pack("16sH22x", b"lo", 0x41))  # SIOCSIFFLAGS: up, running
@@ -77,11 +76,12 @@ def time_first_panel(folder: Path) -> str:
     shutil.rmtree(home, ignore_errors=True)
     shutil.copytree(folder / "repository" / "notebooks", home / "notebooks")
     python = str(folder / "environment" / "bin" / "python")
-    lab = start_lab(home, CHROMIUM, ("taskset", "--cpu-list", "0", python), PUBLIC)
+    chromium = find_chromium()
+    lab = start_lab(home, chromium, ("taskset", "--cpu-list", "0", python), PUBLIC)
     ours, browser = os.sched_getaffinity(0), KeptBrowser()
     os.sched_setaffinity(0, ours - {0} or ours)
     try:
-        opened = LabPage(lab, browser.start(CHROMIUM).new_context().new_page(), FIRST)
+        opened = LabPage(lab, browser.start(chromium).new_context().new_page(), FIRST)
         listen(opened)
         seconds = _open_first(opened)
         memory = _measure_memory(lab.process.pid)

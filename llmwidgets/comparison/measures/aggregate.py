@@ -155,10 +155,12 @@ def read_differences(results: ResultData) -> Iterator[Difference]:
 
 
 def adopt_aggregates(results: ResultData, sums: Callable[[], Aggregates]) -> None:
-    """Have these sums as those of the results, unless it has some already: no text is read."""
-    with results._measuring:
-        if aggregate not in results._measured:
-            results._measured[aggregate] = sums()
+    """Have these sums as those of the results, unless it has some already: no text is read.
+
+    They are made before anything is locked: who counts them may have a lock of its own.
+    """
+    if aggregate not in results._measured:
+        results._measured.setdefault(aggregate, sums())
 
 
 def relabel(
