@@ -7,7 +7,7 @@ import random
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.analysis.alignment import align
@@ -296,6 +296,9 @@ def sums(result) -> tuple:
     return result.labelled, result.right, result.invented, result.missed
 
 
+# Two rows count for as much, and by the one alone the lists around them are the same.
+@example([[None, [None, 2, "1.25"]]], [[[None, "1.25"], False, True, [None, 2]]], 0)
+@example([[[None, 2, "1.25"]]], [[False, [None, False, "1.25"], [None, 2]]], 0)
 @given(labelled_json, labelled_json, st.integers(0, 999))
 @settings(max_examples=150, deadline=None)
 def test_permuting_lists_changes_no_score(value, truth, seed):
