@@ -105,9 +105,9 @@ SCENARIOS = (
     Scenario(
         "ten perfect texts each",
         lambda: [column("haiku", [1.0] * 10, 0.31), column("luna", [1.0] * 10, 0.16)],
-        "Not enough texts to tell: luna leads. 10 texts can show differences of about 25 in "
-        "100 or more; about 49 would show 5. No variant is recommended yet. Run-to-run noise "
-        "is inside (1 repeat).",
+        "Not enough texts to tell: luna and haiku are equal so far. 10 texts can show "
+        "differences of about 25 in 100 or more; about 49 would show 5. No variant is "
+        "recommended yet. Run-to-run noise is inside (1 repeat).",
     ),
     Scenario(
         "as good and cheaper",

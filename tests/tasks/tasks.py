@@ -390,12 +390,19 @@ def _say(words: str) -> None:
     sys.stdout.write(words + "\n")
 
 
-def main(command: str, *arguments: str) -> int:
-    """Run a command of the module's docstring; returns its status."""
-    if command == "stop":
-        stop(Path(arguments[0]))
-        return 0
-    task, folder = TASKS[arguments[0]], Path(arguments[1]).resolve()
+def main(*words: str) -> int:
+    """Run a command of the module's docstring, or show them; returns its status."""
+    match words:
+        case "stop", folder:
+            stop(Path(folder))
+            return 0
+        case ("start" | "check") as command, name, folder if name in TASKS:
+            return _try(command, TASKS[name], Path(folder).resolve())
+    _say(f"{__doc__}\nThe tasks: {', '.join(TASKS)}.")
+    return 2
+
+
+def _try(command: str, task: Task, folder: Path) -> int:
     if command == "start":
         folder.mkdir(parents=True)
         task.start(folder)

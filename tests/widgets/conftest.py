@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from typing import Any
 
 import pytest
@@ -68,9 +68,9 @@ class Wire:
         return next(each for each in reversed(self.messages) if each["type"] == answer)
 
     def settle(self) -> None:
-        """Wait until nothing that was submitted is under way."""
+        """Wait until nothing that was submitted is under way; a minute without an end is a hang."""
         while under_way := set(self.widget.page.under_way):
-            wait(under_way, timeout=30)
+            assert wait(under_way, timeout=60, return_when=FIRST_COMPLETED).done, under_way
 
     def type_secret(self, field: str, value: str, **content: Any) -> None:
         """Seal a value to the kernel's key and send it, as the page does."""

@@ -396,7 +396,7 @@ def _not_enough(verdict: Verdict) -> tuple[str, str]:
     best = verdict.standings[0]
     if not best.accuracy and verdict.texts >= FEWEST_TEXTS:
         return "No variant got a field right.", "No variant is recommended."
-    headline = f"Not enough texts to tell: {best.label} leads."
+    headline = f"Not enough texts to tell: {_ahead(verdict)}."
     if verdict.can_show is None:
         verb = "is" if verdict.texts == 1 else "are"
         few = f"Only {_texts(verdict.texts)} {verb}" if verdict.texts else "No text is"
@@ -414,6 +414,16 @@ def _not_enough(verdict: Verdict) -> tuple[str, str]:
     if needed and needed > (verdict.groups or verdict.texts):
         details += f"; about {needed:,} would show {margin(verdict.matters)}"
     return headline, f"{details}. No variant is recommended yet."
+
+
+def _ahead(verdict: Verdict) -> str:
+    """Who leads so far, or who are equal."""
+    best = verdict.standings[0]
+    equal = [each.label for each in verdict.standings if each.accuracy == best.accuracy]
+    if len(equal) == 1:
+        return f"{best.label} leads"
+    named = join_listed(equal) if len(equal) <= _MANY else f"the first {len(equal)}"
+    return f"{named} are equal so far"
 
 
 _OUTCOMES = {
