@@ -121,7 +121,7 @@ def _test(
     for _ in range(TRIES):
         found = check(connection, policy=policy, tell=lambda step: report(f"{step}…"))
         for line in report_lines(found, connection.provider):
-            sys.stdout.write(escape_controls(line) + "\n")
+            sys.stdout.write(line + "\n")
         sys.stdout.flush()
         if found.ok:
             return mark_checked(connection, found), True

@@ -40,8 +40,10 @@ def run_check(options: CheckOptions) -> Exit:
         sys.stdout.write(json.dumps(said, indent=2) + "\n")
     else:
         for connection, result in found:
-            lines = " ".join(report_lines(result, connection.provider, connection))
-            sys.stdout.write(escape_controls(f"{connection.label}: {lines}") + "\n")
+            lines = [*report_lines(result, connection.provider, connection)]
+            # A command stands in a line of its own, to be copied.
+            told = ("\n  " if result.fix or result.command else " ").join(lines)
+            sys.stdout.write(f"{connection.label}: {told}\n")
     return Exit.FINE if all(result.ok for _, result in found) else Exit.PROBLEM
 
 
@@ -108,4 +110,4 @@ def report_lines(
     fixed = f"This fixes it: {options}" if fix else ""
     mode = f"Replies: {found.mode.value}." if found.mode else ""
     said = (found.sentence, mode, found.hint, fixed, found.command, found.sent)
-    yield from (redact(each) for each in said if each)
+    yield from (escape_controls(redact(each)) for each in said if each)

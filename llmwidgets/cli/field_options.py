@@ -134,7 +134,7 @@ def _words(provider: Provider, name: str) -> dict[str, Any]:
     if name in provider.secret_fields:
         return dict(SECRET)
     if name == "headers":
-        return {"action": "append", "type": _read_header, "metavar": f"NAME[={REFERENCE}]"}
+        return {"action": "append", "type": _read_header, "metavar": f"NAME[=WORD|{REFERENCE}]"}
     if name == "price":
         return dict(_DOLLARS)
     if info.annotation is bool:

@@ -174,8 +174,12 @@ def _check_verdict(folder: Path) -> str | None:
         env={**os.environ, **_environment(folder)}, timeout=120,
     )  # fmt: skip
     said = ran.stdout + ran.stderr
-    # The one where a blank due date is read as "there is none", the other where it is no label.
-    verdicts = ("claims-large is better than claims-small", "Not enough texts to tell")
+    # The last one where a blank due date is no label; else where it says that there is none.
+    verdicts = (
+        "claims-large is better than claims-small",
+        "claims-large leads, and nothing cheaper is shown to be as good",
+        "Not enough texts to tell",
+    )
     if ran.returncode or not any(each in said for each in verdicts):
         return f"solution.py does not print the verdict: {said[-300:]}"
     return None
