@@ -78,8 +78,9 @@ _COMMANDS = {
     "scan": Command(
         "keys", "run_scan", ScanOptions, "search files for keys",
         "Looks for the keys of the store (raw, base64, URL-encoded) and for everything shaped like "
-        "a key. Ends with 0 when there is none, 1 when one is found, 2 for a mistake or a file "
-        "that cannot be read.", positional=("paths",),
+        "a key. Ends with 0 when there is none, 1 when one is found, cleaned or not (it is to be "
+        "revoked all the same), 2 for a mistake or a file that cannot be read.",
+        positional=("paths",),
     ),
     "journal": Command(
         "journal", "run_journal", JournalOptions, "show where replies are kept, and earlier runs"
