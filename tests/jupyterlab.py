@@ -32,6 +32,8 @@ from typing import Any
 
 import pytest
 
+from tests.kernels import forked_kernels
+
 REPOSITORY = Path(__file__).parents[1]
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 PANEL_WIDTH = 1000
@@ -291,9 +293,10 @@ class CutConnection:
 def lab(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Lab]:
     """One JupyterLab for the session; widget state is saved into notebooks."""
     home = tmp_path_factory.mktemp("lab")
-    server = start_lab(home, chromium)
-    yield server
-    server.stop()
+    with forked_kernels(home, {**_surroundings(home), **_OURS}) as theirs:
+        server = start_lab(home, chromium, variables={**_OURS, **theirs})
+        yield server
+        server.stop()
 
 
 class KeptBrowser:
