@@ -63,6 +63,9 @@ class Audit:
         self.themes = [LIGHT, DARK]
         script = resources.files("axe_playwright_python") / "axe.min.js"
         page.browser_page.evaluate(script.read_text("utf-8"))
+        # JupyterLab's body hides what overflows it and has no height: axe would take all text
+        # for hidden, and judge no contrast.
+        page.browser_page.evaluate("document.body.style.height = '100vh'")
 
     def screen(self, name: str) -> None:
         """Look at what is shown now, in both themes, in that first which is there."""
