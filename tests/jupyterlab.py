@@ -232,10 +232,11 @@ class LabPage:
     def theme(self, name: str) -> None:
         """Change JupyterLab's theme, and wait until the page wears it."""
         self.command("apputils:change-theme", theme=name)
-        light = "true" if "Light" in name else "false"
+        light, other = ("true", "#212121") if "Light" in name else ("false", "white")
         self.browser_page.wait_for_function(
-            f"document.body.dataset.jpThemeLight === '{light}'"
-            " && getComputedStyle(document.body).getPropertyValue('--jp-layout-color1') !== ''"
+            # The attribute changes before the colours do.
+            f"document.body.dataset.jpThemeLight === '{light}' && !['', '{other}'].includes("
+            "getComputedStyle(document.body).getPropertyValue('--jp-layout-color1').trim())"
         )
 
     def widen(self, width: int = PANEL_WIDTH, height: int = 1400) -> None:
