@@ -32,6 +32,8 @@ from typing import Any
 
 import pytest
 
+from tests.kernels import forked_kernels
+
 REPOSITORY = Path(__file__).parents[1]
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 PANEL_WIDTH = 1000
@@ -230,10 +232,11 @@ class LabPage:
     def theme(self, name: str) -> None:
         """Change JupyterLab's theme, and wait until the page wears it."""
         self.command("apputils:change-theme", theme=name)
-        light = "true" if "Light" in name else "false"
+        light, other = ("true", "#212121") if "Light" in name else ("false", "white")
         self.browser_page.wait_for_function(
-            f"document.body.dataset.jpThemeLight === '{light}'"
-            " && getComputedStyle(document.body).getPropertyValue('--jp-layout-color1') !== ''"
+            # The attribute changes before the colours do.
+            f"document.body.dataset.jpThemeLight === '{light}' && !['', '{other}'].includes("
+            "getComputedStyle(document.body).getPropertyValue('--jp-layout-color1').trim())"
         )
 
     def widen(self, width: int = PANEL_WIDTH, height: int = 1400) -> None:
@@ -291,9 +294,10 @@ class CutConnection:
 def lab(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Lab]:
     """One JupyterLab for the session; widget state is saved into notebooks."""
     home = tmp_path_factory.mktemp("lab")
-    server = start_lab(home, chromium)
-    yield server
-    server.stop()
+    with forked_kernels(home, {**_surroundings(home), **_OURS}) as theirs:
+        server = start_lab(home, chromium, variables={**_OURS, **theirs})
+        yield server
+        server.stop()
 
 
 class KeptBrowser:

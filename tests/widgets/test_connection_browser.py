@@ -71,11 +71,11 @@ def test_a_typed_key_is_in_the_store_and_nowhere_else(lab, page, openai: ModelSe
     notebook = json.dumps(page.save())
     assert "ConnectionPanel(default" in notebook
     assert "application/vnd.jupyter.widget-state+json" in notebook
+    written = [each.read_bytes() for each in lab.home.rglob("*") if each.is_file()]
     for secret in (CANARY, PASSPHRASE):
         assert secret not in notebook
         assert frames_with(page, secret) == 0
-        written = [each for each in lab.home.rglob("*") if each.is_file()]
-        assert not [each for each in written if secret.encode() in each.read_bytes()]
+        assert not [each for each in written if secret.encode() in each]
     assert (lab.home / "config/llmwidgets/default/connections.age").stat().st_mode & 0o777 == 0o600
 
 

@@ -53,7 +53,8 @@ def leaks(lab: Any, page: Any) -> list[str]:
     found = [
         path.name
         for path in lab.home.rglob("*")
-        if path.is_file() and any(each in path.read_bytes() for each in needles)
+        if path.is_file() and (content := path.read_bytes())
+        if any(each in content for each in needles)
     ]
     for frame in page.frames:
         raw = frame.encode() if isinstance(frame, str) else frame
