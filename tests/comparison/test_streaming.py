@@ -134,11 +134,18 @@ WRITES: dict[str, Callable[[lw.Comparison, Path], object]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def few_and_many() -> tuple[lw.Comparison, lw.Comparison]:
+    return made(200), made(1_000)
+
+
 @pytest.mark.parametrize("name", WRITES)
-def test_five_times_the_texts_take_no_more_memory(name: str, tmp_path) -> None:
+def test_five_times_the_texts_take_no_more_memory(
+    few_and_many: tuple[lw.Comparison, lw.Comparison], name: str, tmp_path
+) -> None:
     """Written whole, it would be five times as much; Python clears up after itself now and then."""
     path = tmp_path / "file"
-    few, many = made(200), made(1_000)
+    few, many = few_and_many
     for result in (few, many):  # what is kept of them is kept by now
         WRITES[name](result, path)
     assert peak(lambda: WRITES[name](many, path)) < 3 * peak(lambda: WRITES[name](few, path))
