@@ -37,10 +37,10 @@ SCHEMA = {
 TRUTH = {"sender": "Ada", "total": 3, "lines": [{"name": "a", "total": 1}], "tags": ["x"]}
 """What is labelled; the unit stands in the replies, in the text and in one label."""
 SIMILAR = {"sender": "similar:0.8", "tags[]": "exact", "lines[].name": "similar:0.5"}
-SIZES = (3_000, 30_000)
-SIZES_OF_TEXTS = (800, 8_000)
-SIZES_OF_DEMO = (2_000, 20_000)
-"""An expression that backtracks shows at these sizes: 4 s at the whole, 0.04 s at the tenth."""
+SIZES = (6_000, 60_000)
+SIZES_OF_TEXTS = (1_200, 12_000)
+SIZES_OF_DEMO = (2_600, 26_000)
+"""As small as they can be for one search that backtracks, or one list that is searched, to show."""
 
 
 class _Handler(Handler):

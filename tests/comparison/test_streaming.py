@@ -128,15 +128,15 @@ def peak(write: Callable[[], object]) -> int:
 WRITES: dict[str, Callable[[lw.Comparison, Path], object]] = {
     "save": lambda result, path: result.save(path),
     "label_studio": lambda result, path: result.to_label_studio(path),
-    "csv": lambda result, path: write_csv(read_frames(result, "fields", 500), path),
-    "differences": lambda result, path: write_csv(read_frames(result, "differences", 100), path),
-    "parquet": lambda result, path: write_parquet(read_frames(result, "fields", 500), path),
+    "csv": lambda result, path: write_csv(read_frames(result, "fields", 200), path),
+    "differences": lambda result, path: write_csv(read_frames(result, "differences", 60), path),
+    "parquet": lambda result, path: write_parquet(read_frames(result, "fields", 200), path),
 }
 
 
 @pytest.fixture(scope="module")
 def few_and_many() -> tuple[lw.Comparison, lw.Comparison]:
-    return made(200), made(1_000)
+    return made(120), made(600)
 
 
 @pytest.mark.parametrize("name", WRITES)
