@@ -37,14 +37,20 @@ class Amount(Candidate[float]):
 
 def fold(text: str) -> str:
     """Lower case without accents, letter by letter, so that positions stay the same."""
-    return "".join(_fold_letter(letter) for letter in text)
+    return text.lower() if text.isascii() else text.translate(_FOLDED)
 
 
-def _fold_letter(letter: str) -> str:
-    if letter < "\x80":
-        return letter.lower()
-    base = unicodedata.normalize("NFD", letter)[0].lower()
-    return base if len(base) == 1 else letter
+class _Folded(dict[int, str]):
+    """Each letter as it is folded, worked out when it is met first."""
+
+    def __missing__(self, point: int) -> str:
+        letter = chr(point)
+        base = unicodedata.normalize("NFD", letter)[0].lower()
+        self[point] = base if len(base) == 1 else letter
+        return self[point]
+
+
+_FOLDED = _Folded()
 
 
 _SENTENCE_END = re.compile(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, Literal
 
 from llmwidgets import formatting
@@ -106,10 +107,14 @@ class Figures:
         return columns
 
     @staticmethod
-    def is_number(name: str) -> bool:
-        """Whether a column may hold fractions, or a number that is unknown."""
-        types = {each.name: str(each.type) for each in fields(Figures)}
-        return types.get(name, "int") not in ("int", "str")
+    @cache
+    def numbers() -> frozenset[str]:
+        """The columns that may hold fractions, or a number that is unknown."""
+        return frozenset(
+            each.name
+            for each in fields(Figures)
+            if each.name != "failures" and str(each.type) not in ("int", "str")
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,11 @@
 """Takes the CPU time of the public calls on repeated units of text: run by test_linear_time.
 
-    python -m tests.comparison.linear_time replies|scoring|demo|texts < UNITS
+    python -m tests.comparison.linear_time < UNITS
 
-Reads units as JSON, one on each line, and writes for each the CPU seconds at a tenth of the size
-and at the whole; for `texts` a unit is the name of a way to give many texts. It is a process of
-its own: an expression that backtracks holds the interpreter, and no time-out of a test could end
-it.
+Reads lines of JSON, each a phase (replies, scoring, demo, texts) with a unit, and writes for each
+both of them and the CPU seconds at a tenth of the size and at the whole; for `texts` a unit is the
+name of a way to give many texts. It is a process of its own: an expression that backtracks holds
+the interpreter, and no time-out of a test could end it.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ SCHEMA = {
 TRUTH = {"sender": "Ada", "total": 3, "lines": [{"name": "a", "total": 1}], "tags": ["x"]}
 """What is labelled; the unit stands in the replies, in the text and in one label."""
 SIMILAR = {"sender": "similar:0.8", "tags[]": "exact", "lines[].name": "similar:0.5"}
-SIZES = (15_000, 150_000)
-SIZES_OF_TEXTS = (2_000, 20_000)
-SIZES_OF_DEMO = (3_900, 39_000)
-"""The demo's models refuse a longer document."""
+SIZES = (6_000, 60_000)
+SIZES_OF_TEXTS = (1_200, 12_000)
+SIZES_OF_DEMO = (2_600, 26_000)
+"""As small as they can be for one search that backtracks, or one list that is searched, to show."""
 
 
 class _Handler(Handler):
@@ -51,6 +51,9 @@ class _Handler(Handler):
         message = {"role": "assistant", "content": self.said}
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         self.reply(200, {"id": "r", "model": "m", "choices": [choice]})
+
+
+Work = Callable[[str, int], Callable[[], None]]
 
 
 def replies_of(text: str) -> list[Any]:
@@ -151,30 +154,33 @@ def seconds_of(work: Callable[[], None]) -> float:
     return time.process_time() - started
 
 
-def main(phase: str) -> None:
+def works(folder: Path, connection: lw.Connection) -> dict[str, tuple[tuple[int, int], Work]]:
+    """The sizes of each phase, and what it does with a unit at a size."""
+
+    def of_text(work: Callable[[str], None]) -> Work:
+        work("warm ")
+        return lambda unit, size: partial(work, unit * (size // len(unit)))
+
+    return {
+        "replies": (SIZES, of_text(lambda text: ask_replies(text, connection))),
+        "scoring": (SIZES, of_text(lambda text: score_replies(text, folder))),
+        "demo": (SIZES_OF_DEMO, of_text(ask_demo)),
+        "texts": (SIZES_OF_TEXTS, lambda unit, size: partial(give_texts, unit, size)),
+    }
+
+
+def main() -> None:
     """Measure each unit of the standard input."""
     with listening(_Handler) as http, tempfile.TemporaryDirectory() as folder:
         here = f"http://127.0.0.1:{http.server_address[1]}/v1"
-        connection = lw.Connection("custom", name="m", endpoint=here)
-        works: dict[str, Callable[[str], None]] = {
-            "replies": lambda text: ask_replies(text, connection),
-            "scoring": lambda text: score_replies(text, Path(folder)),
-            "demo": ask_demo,
-        }
-        if phase in works:
-            works[phase]("warm ")
+        known = works(Path(folder), lw.Connection("custom", name="m", endpoint=here))
         for line in sys.stdin:
-            unit = json.loads(line)
-            if phase == "texts":
-                took = [seconds_of(partial(give_texts, unit, size)) for size in SIZES_OF_TEXTS]
-                sys.stdout.write(json.dumps([unit, *took]) + "\n")
-                continue
-            sizes = SIZES_OF_DEMO if phase == "demo" else SIZES
-            texts = [unit * (size // len(unit)) for size in sizes]
-            took = [seconds_of(lambda text=text: works[phase](text)) for text in texts]
-            sys.stdout.write(json.dumps([unit, *took]) + "\n")
+            phase, unit = json.loads(line)
+            sizes, work = known[phase]
+            took = [seconds_of(work(unit, size)) for size in sizes]
+            sys.stdout.write(json.dumps([phase, unit, *took]) + "\n")
             sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

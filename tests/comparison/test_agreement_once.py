@@ -39,7 +39,7 @@ def every_two_records(
 
 
 @given(made())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_agreement_is_that_of_every_two_records(comparison: Comparison) -> None:
     """Lists, blanks, words for nothing, rules of one's own, and records without truth included."""
     pairs = measure_agreement(comparison).pairs

@@ -271,15 +271,23 @@ ODD = [
 ]  # fmt: skip
 
 
-@given(st.data())
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_a_file_that_was_changed_by_hand_is_refused_or_can_be_used(result, tmp_path, data) -> None:
-    """Whatever stands where: no view fails over it later, and loading fails in words."""
+@pytest.fixture
+def whole(result, tmp_path) -> str:
+    """A saved comparison with a label and rules of one's own."""
     made = result.correct("text-01", "amount", 3)
     made = made.rescore({"amount": "number:0.1", "sender": _any})
-    content = json.loads(made.save(tmp_path / "whole.json").read_text("utf-8"))
+    return made.save(tmp_path / "whole.json").read_text("utf-8")
+
+
+@given(st.data())
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_a_file_that_was_changed_by_hand_is_refused_or_can_be_used(
+    result, whole, tmp_path, data
+) -> None:
+    """Whatever stands where: no view fails over it later, and loading fails in words."""
+    content = json.loads(whole)
     content["variants"][0]["examples"] = [{"text": "x", "record": {"name": "Ada"}}]
     content["rows"][0] |= {"reused": True, "usage": {"input_tokens": 3}}
     *way, last = data.draw(st.sampled_from(list(_places(content))))

@@ -383,7 +383,8 @@ def test_whatever_a_file_holds_it_is_read_or_refused(suffix: str) -> None:
     known = samples()
 
     @given(st.data())
-    @settings(max_examples=60, deadline=None)
+    # What reads a PDF is a process of its own, and PDFs have tests of their own.
+    @settings(max_examples=20 if suffix == ".pdf" else 60, deadline=None)
     def holds(data) -> None:
         content = data.draw(st.one_of(st.binary(max_size=40), st.sampled_from(known)))
         begin, end = sorted(data.draw(st.tuples(*[st.integers(0, len(content))] * 2)))

