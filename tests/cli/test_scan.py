@@ -566,17 +566,17 @@ def test_it_says_what_it_looked_at_and_what_not(folder, capsys) -> None:
 
 
 def test_the_search_by_name_takes_a_time_that_grows_with_the_text_alone() -> None:
-    """No text makes it go back and forth: twenty times as much takes far less than the square."""
+    """No text makes it go back and forth: it takes far less than by the square."""
     for piece in (b"api_key=", b"key: ", b"token " * 3, b'api_key="' + b"a" * 500, b"key" * 9):
         begun = time.process_time()
-        find_leaks(piece * (2_000_000 // len(piece)), [])
-        assert time.process_time() - begun < 20
+        find_leaks(piece * (500_000 // len(piece)), [])
+        assert time.process_time() - begun < 2
 
 
 def test_a_key_across_the_chunks_of_a_big_file_is_found_once(store, folder, capsys) -> None:
     size = 1 << 20
     for at in (size - 1, size - 10, size - 8192, size - 8192 - 5, 2 * size - 3):
-        text = bytearray(b"some words of a log line.......\n" * (3 * size // 32))
+        text = bytearray(b"some words of a log line.......\n" * (at // 32 + 1_000))
         text[at : at + len(KEY)] = KEY.encode()
         (folder / "big.log").write_bytes(text)
         line = bytes(text[:at]).count(b"\n") + 1
