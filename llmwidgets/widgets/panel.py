@@ -327,7 +327,7 @@ class StaticOutput:
 def _publish(data: dict[str, Any], **options: Any) -> None:
     from IPython import display
 
-    display.display(data, raw=True, **options)  # type: ignore[no-untyped-call]
+    display.display(data, raw=True, **options)
 
 
 def _bundle(fragment: str) -> dict[str, Any]:

@@ -566,24 +566,23 @@ def test_it_says_what_it_looked_at_and_what_not(folder, capsys) -> None:
 
 
 def test_the_search_by_name_takes_a_time_that_grows_with_the_text_alone() -> None:
-    """No text makes it go back and forth: twenty times as much takes far less than the square."""
+    """No text makes it go back and forth: it takes far less than by the square."""
     for piece in (b"api_key=", b"key: ", b"token " * 3, b'api_key="' + b"a" * 500, b"key" * 9):
         begun = time.process_time()
-        find_leaks(piece * (2_000_000 // len(piece)), [])
-        assert time.process_time() - begun < 20
+        find_leaks(piece * (500_000 // len(piece)), [])
+        assert time.process_time() - begun < 2
 
 
 def test_a_key_across_the_chunks_of_a_big_file_is_found_once(store, folder, capsys) -> None:
     size = 1 << 20
-    for at in (size - 1, size - 10, size - 8192, size - 8192 - 5, 2 * size - 3):
-        text = bytearray(b"some words of a log line.......\n" * (3 * size // 32))
+    for at in (size - 1, size - len(KEY) // 2, size - 8192, size - 8192 - 5, 2 * size - 3):
+        text = bytearray(b"some words of a log line.......\n" * (at // 32 + 1_000))
         text[at : at + len(KEY)] = KEY.encode()
         (folder / "big.log").write_bytes(text)
         line = bytes(text[:at]).count(b"\n") + 1
         assert scan(store, folder) == 1
-        assert [each.split(": ")[1] for each in capsys.readouterr().out.splitlines()] == [
-            f"line {line}"
-        ]
+        (said,) = capsys.readouterr().out.splitlines()
+        assert f": line {line}: api_key of box" in said, "the whole key, not what looks like one"
 
 
 def test_a_log_with_a_key_on_every_line_is_searched_in_its_length(folder) -> None:

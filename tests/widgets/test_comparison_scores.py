@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmwidgets import Comparison, Variant, formatting
@@ -248,6 +248,7 @@ def test_texts_without_truth_can_be_labelled_and_are_found_in_the_grid(wire) -> 
     assert page.ask("grid", only="unlabelled")["texts"] == 27
 
 
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(
