@@ -137,6 +137,24 @@ def test_of_many_writers_at_once_one_is_the_first(tmp_path) -> None:
     assert os.listdir(tmp_path / "run") == ["part"]
 
 
+def test_a_folder_that_another_thread_makes_meanwhile_is_no_disk_that_is_gone(
+    tmp_path, monkeypatch
+) -> None:
+    folder, seen = RunFolder(tmp_path / "run"), list[Path]()
+    is_dir = Path.is_dir
+
+    def slow(path: Path) -> bool:
+        found = is_dir(path)
+        if path == tmp_path / "run" and not seen:
+            seen.append(path)
+            folder.write("part", b"by another")
+        return found
+
+    monkeypatch.setattr(Path, "is_dir", slow)
+    folder.write("other", b"1")
+    assert sorted(os.listdir(tmp_path / "run")) == ["other", "part"]
+
+
 def test_a_disk_without_links_has_a_first_writer_too(tmp_path, monkeypatch) -> None:
     def link(*_: object) -> None:
         raise OSError(errno.EPERM, "no links here")

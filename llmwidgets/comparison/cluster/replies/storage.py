@@ -192,9 +192,10 @@ class LocalStorage:
         raise AssertionError
 
     def _make_folder(self, folder: Path) -> None:
+        was_there = self._was_there  # asked first: another thread may make it in between
         if folder.is_dir():
             return
-        if folder == self._root and self._was_there:
+        if folder == self._root and was_there:
             # A disk that is gone: its folder made anew would be on this machine alone.
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if folder != folder.parent:
