@@ -74,7 +74,7 @@ def against(value: list[Any], truth: list[Any], rule: dict[str, str] | None) -> 
 
 
 @given(replies(), RULES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_a_wrong_value_turned_right_costs_nothing(pair, rule):
     truth, value = pair
     before = against(value, truth, rule)
@@ -88,7 +88,7 @@ def test_a_wrong_value_turned_right_costs_nothing(pair, rule):
 
 
 @given(replies(), RULES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_an_invented_row_left_out_costs_nothing(pair, rule):
     truth, value = pair
     before = against(value, truth, rule)
@@ -101,7 +101,7 @@ def test_an_invented_row_left_out_costs_nothing(pair, rule):
 
 
 @given(replies(), RULES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_a_missed_row_given_costs_nothing(pair, rule):
     truth, value = pair
     before = against(value, truth, rule)
@@ -112,7 +112,7 @@ def test_a_missed_row_given_costs_nothing(pair, rule):
 
 
 @given(NESTED, NESTED)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_row_of_truth_in_place_of_an_invented_one_costs_nothing(truth, value):
     before = score(None, {"l": value}, {"l": truth})
     for at in range(len(value)):
@@ -143,7 +143,7 @@ SCHEMA = {
 
 
 @given(replies(), RULES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_rows_add_up_for_whoever_asks(pair, rule):
     truth, value = pair
     value = [row for row in value if any(each is not None for each in row.values())]
