@@ -61,8 +61,7 @@ def _by_minima(cost: Sequence[Sequence[int]]) -> dict[int, int] | None:
 _MOST_SHARED = 1_000_000
 """The most pairs sharing a value that are counted, those of the rarest values first."""
 
-_MOST_SHAPES = 16
-_TRIED = 4
+_MOST_SHAPES, _TRIED = 16, 4
 
 
 class PairCounts(NamedTuple):
@@ -338,8 +337,7 @@ def _ranked(groups: Sequence[tuple[list[int], list[int]]], width: int) -> Iterat
 _RELATIVE = 0.8
 """A value is one of the telling ones of its row if it weighs nearly as much as the heaviest."""
 
-_NAMED = 0.55
-_HALF, _MOST = 0.5, 0.75
+_NAMED, _HALF, _MOST = 0.55, 0.5, 0.75
 _NEAR, _OTHER_DIGIT, _UNSAID = 0.6, 0.4, 0.25
 """How much of its weight counts for a text nearly right, for one with another digit (codes of one
 list are often that similar), and against a row for a value that is missing."""
@@ -356,10 +354,8 @@ _FEW = 2
 _PART, _PART_OF = 6, 0.3
 """A text of this many letters that is this large a part of a longer one means the same."""
 
-_LONG = 200
+_LONG, _CODE = 200, 5
 _IDEOGRAPHS = "\u2e80"
-_CODE = 5
-
 
 _Answer = Literal["yes", "no", "by near texts"]
 _Kind = Literal["text", "day", "other"]
@@ -411,6 +407,7 @@ class Items:
     compared: Callable[[Any, Any], Sequence[LabelledLeaf]]
     fields: Callable[[Any], Sequence[tuple[Any, str, Any]]]
     _known: dict[tuple[int, int], _Answer] = field(default_factory=dict)
+    _weights: dict[tuple[str, type, Any], tuple[int, _Kind]] = field(default_factory=dict)
 
     @cached_property
     def keys(self) -> frozenset[str]:
@@ -480,17 +477,23 @@ class Items:
         return _is_named(own or weighed) or _is_alike(weighed)
 
     def _weigh(self, leaf: LabelledLeaf, all_near: bool) -> _Weighed:
-        others = self._shared.get((leaf.pattern, _key(leaf.truth)), 1) - 1
-        shown = leaf.truth[:_LONG] if isinstance(leaf.truth, str) else leaf.truth
-        chance, kind = _known_of(shown, leaf.pattern in self.categories)
-        chance = (others + _OF_A_KIND * chance) / (len(self.truth) - 1 + _OF_A_KIND)
-        weight = round(-100 * math.log2(min(0.95, chance)))
+        weight, kind = self._weight_of(leaf.pattern, leaf.truth)
         agrees = weight if leaf.right else 0
         wrong = leaf.answered and not leaf.right
         if wrong and kind == "text" and (all_near or self._is_near(leaf)):
             alike = all_near or digits(str(leaf.truth)) == digits(str(leaf.value))
             agrees = round((_NEAR if alike else _OTHER_DIGIT) * weight)
         return _Weighed(weight, agrees, leaf.right, leaf.answered, kind != "other")
+
+    def _weight_of(self, pattern: str, truth: Any) -> tuple[int, _Kind]:
+        at = pattern, type(truth), truth
+        if at not in self._weights:
+            others = self._shared.get((pattern, _key(truth)), 1) - 1
+            shown = truth[:_LONG] if isinstance(truth, str) else truth
+            chance, kind = _known_of(shown, pattern in self.categories)
+            chance = (others + _OF_A_KIND * chance) / (len(self.truth) - 1 + _OF_A_KIND)
+            self._weights[at] = round(-100 * math.log2(min(0.95, chance))), kind
+        return self._weights[at]
 
     def _is_near(self, leaf: LabelledLeaf) -> bool:
         """A slip of the pen, and not the value of another row of truth."""

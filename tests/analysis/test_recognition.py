@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.analysis.comparators import read_scoring
+from llmwidgets.analysis.pairing import Items
 from llmwidgets.analysis.scoring import TextScore, score
 from llmwidgets.errors import FieldError
 from llmwidgets.schemas import read_schema
@@ -268,3 +269,19 @@ def test_a_short_word_inside_another_is_no_row():
     truth = {"lines": [{"description": "ham", "amount": 3.1}]}
     value = {"lines": [{"description": "hammer drill", "amount": 129.0}]}
     assert score(None, value, truth).rows_missed == 1
+
+
+def test_what_a_value_weighs_depends_on_no_value_that_was_weighed_before():
+    values = ["Haemoglobin", "X", 5, 5.0, 1, True, "1", None, "2024-03-01"]
+
+    def items() -> Items:
+        rows = [{"a": each} for each in ["X", "X", 5, *values]]
+        none = lambda *_: []  # noqa: E731
+        return Items(rows, [], "l[]", None, frozenset(), lambda row: [("l[].a", row["a"])],
+                     none, none)  # fmt: skip
+
+    one = items()
+    weights = [one._weight_of("l[].a", each) for each in values]
+    assert weights == [items()._weight_of("l[].a", each) for each in values]
+    assert weights[0] > weights[1]
+    assert weights[4] != weights[5]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import warnings
+from functools import lru_cache
 from re import _constants as kinds  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
 
@@ -19,10 +20,7 @@ _ANY = "abcdefgABC0123456789-_./: "
 def text_for(pattern: str, choose: random.Random, length: int = 0) -> str:
     """A text for the pattern, of at least that length where repetition allows; else "x"."""
     try:
-        # Sets that later versions of Python may read otherwise are warned of.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            parsed = _parser.parse(pattern.replace(r"\p{L}", "a"))
+        parsed = _parse(pattern)
     except re.error:
         return "x"
     more = 0
@@ -31,6 +29,14 @@ def text_for(pattern: str, choose: random.Random, length: int = 0) -> str:
         if len(text) >= length or more > length:
             return text
         more += 1 + length // 3
+
+
+@lru_cache(maxsize=256)
+def _parse(pattern: str) -> list[tuple]:
+    # Sets that later versions of Python may read otherwise are warned of.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return list(_parser.parse(pattern.replace(r"\p{L}", "a")))
 
 
 def _make(part: tuple, choose: random.Random, more: int) -> str:

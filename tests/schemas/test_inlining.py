@@ -6,7 +6,7 @@ import json
 
 import jsonschema_rs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmwidgets.dialects import openai
@@ -52,6 +52,7 @@ def refers(schema: dict) -> bool:
 
 
 @given(schemas(), st.integers(0, 9))
+@settings(max_examples=50)
 def test_it_means_the_same(schema, seed):
     before = json.dumps(schema)
     whole = inline_definitions(schema)

@@ -18,6 +18,14 @@ from llmwidgets.schemas import read_schema
 from llmwidgets.schemas.loaders import load_schema
 from llmwidgets.schemas.schema import Schema
 
+
+@pytest.fixture(scope="module", autouse=True)
+def only_what_is_made_here() -> None:
+    """What other tests left behind is not looked through by each collection."""
+    gc.collect()
+    gc.freeze()
+
+
 ROWS = [{"name": "total", "type": "number"}]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -53,6 +54,14 @@ def written(folder: Path) -> dict[str, Written]:
 @cache
 def instances(folder: Path) -> dict[str, list]:
     return {name: valid_instances(each) for name, each in schemas(folder).items()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_kept() -> Iterator[None]:
+    """Later files of this process do not drag hundreds of schemas along."""
+    yield
+    for each in (schemas, written, instances):
+        each.cache_clear()
 
 
 def test_the_schema_with_a_remote_reference_is_refused_by_name(shared_data):

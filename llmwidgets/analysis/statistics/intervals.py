@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
 
 _NORMAL = NormalDist()
-_CLOSE, _TINY = 1e-12, 1e-30
+_CLOSE, _ROOT, _TINY = 1e-12, 1e-11, 1e-30
 _STEPS = 22
 _NEAREST, _FARTHEST = -34.0, 16.0
 """The range searched for the saddlepoint: the logarithm of its distance to the worst text."""
@@ -105,6 +105,8 @@ def loss_interval(lost: int, of: int, level: float = 0.05) -> tuple[float, float
 
 def _rate(lost: int, of: int, level: float) -> float:
     """The rate at which at most `lost` losses happen in a share `level` of cases."""
+    if not lost:
+        return float(1 - level ** (1 / of))
     low, high = lost / of, 1.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -136,24 +138,32 @@ class _Sample:
     def __init__(self, values: Any, worst: Any) -> None:
         import numpy as np
 
-        self.values, self.worst = np.asarray(values, float), np.asarray(worst, float)
-        self.top = np.maximum(self.values.max(axis=-1), self.worst.max(axis=-1))
-        low = np.minimum(self.values.min(axis=-1), self.worst.min(axis=-1))
-        self.flat = self.top - low < _CLOSE
-        self.mass = pseudo_mass(self.values.shape[-1])
+        values, worst = np.asarray(values, float), np.asarray(worst, float)
+        texts, bad = values.shape[-1], worst.shape[-1]
+        self.all = np.concatenate([values, worst], axis=-1)
+        self.weights = np.repeat([1.0, pseudo_mass(texts) / bad], [texts, bad])
+        self.total = texts + pseudo_mass(texts)
+        self.top = self.all.max(axis=-1)
+        self.flat = self.top - self.all.min(axis=-1) < _CLOSE
 
     def root(self, difference: Callable[[Numbers], Numbers]) -> Numbers:
-        """Where a difference that falls with the distance is 0, by the Illinois method."""
+        """Where a difference that falls with the distance is 0, by the Illinois method.
+
+        A row that is there stays as it is, so that no row depends on what it is computed with.
+        """
         import numpy as np
 
         near, far = np.full(self.top.shape, _NEAREST), np.full(self.top.shape, _FARTHEST)
         above, below = difference(near), difference(far)
-        side = np.zeros(self.top.shape)
-        at = far
+        side, at = np.zeros(self.top.shape), np.where(above > 0, far, near)
+        open_ = (above > 0) & (below < 0) & ~self.flat
         for _ in range(_STEPS):
-            gap = np.where(below == above, -1.0, below - above)
-            at = np.clip(far - below * (far - near) / gap, near, far)
+            if not open_.any():
+                break
+            gap = np.where(open_, below - above, -1.0)
+            at = np.where(open_, far - below * (far - near) / gap, at)
             height = difference(at)
+            open_ &= np.abs(height) > _ROOT
             up = height > 0
             # An end that stays twice in a row is drawn halfway in.
             above = np.where(up, height, np.where(side < 0, above / 2, above))
@@ -170,14 +180,12 @@ class _Sample:
         """
         import numpy as np
 
-        share = self.mass / self.worst.shape[-1]
-        total = self.values.shape[-1] + self.mass
         eta = self.top + np.exp(distance)
-        gaps, others = eta[..., None] - self.values, eta[..., None] - self.worst
-        t = ((1 / gaps).sum(axis=-1) + share * (1 / others).sum(axis=-1)) / total
-        gaps, others = gaps * t[..., None], others * t[..., None]
-        logs = np.log(gaps).sum(axis=-1) + share * np.log(others).sum(axis=-1)
-        spread = ((1 / gaps - 1) ** 2).sum(axis=-1) + share * ((1 / others - 1) ** 2).sum(axis=-1)
+        gaps = eta[..., None] - self.all
+        t = (self.weights / gaps).sum(axis=-1) / self.total
+        gaps *= t[..., None]
+        logs = (self.weights * np.log(gaps)).sum(axis=-1)
+        spread = (self.weights * (1 / gaps - 1) ** 2).sum(axis=-1)
         w = np.sqrt(np.maximum(2 * logs, _TINY))
         u = np.sqrt(np.maximum(spread, _TINY))
         return eta - 1 / t, np.where(w < 1e-4, 0.0, w + np.log(u / w) / w)
