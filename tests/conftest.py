@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import re
@@ -35,7 +36,6 @@ from tests.pages import (
     blank,  # noqa: F401
     joined,  # noqa: F401
 )
-from tests.schedule import HalfForTheBrowser, count_processes, needs_browser
 
 if TYPE_CHECKING:
     from tests.google_cloud import GoogleCloud
@@ -137,6 +137,10 @@ def _refuse_strangers(address: object) -> None:
             raise AssertionError(message)
 
 
+_WITH_BROWSER: set[Path] = set()
+"""The files with tests of the browser."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that take longest come first: they would else be waited for at the end.
 
@@ -147,26 +151,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if odd := [item.nodeid for item in items if re.search(r" at 0x[0-9a-f]+", item.nodeid)]:
         raise pytest.UsageError(f"Name this case, whose id has an address in it: {odd[0]}")
     long = {item.path for item in items if item.get_closest_marker("long")}
-    items.sort(key=lambda item: (item.path not in long, not needs_browser(item.path)))
+    _WITH_BROWSER.update(item.path for item in items if item.get_closest_marker("browser"))
+    items.sort(key=lambda item: (item.path not in long, item.path not in _WITH_BROWSER))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None, None, None]:
     """The browser ends where the next file has no test of it."""
     yield
-    if nextitem is None or not needs_browser(nextitem.path):
+    if nextitem is None or nextitem.path not in _WITH_BROWSER:
         KEPT.end()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    return count_processes()
+    """Two more than there are cores, which waits for pages and servers leave idle; 2 GB for each.
 
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """For `--dist loadfile`, which is what `make test` says."""
-    return HalfForTheBrowser(config, log) if config.getvalue("dist") == "loadfile" else None
+    At most six: each collects all tests and starts a JupyterLab and a Chromium of its own.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = 1 << 40
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # no such question on Windows
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min((cores or 1) + 2, memory >> 31, 6))
 
 
 def pytest_sessionfinish() -> None:

@@ -32,8 +32,6 @@ from typing import Any
 
 import pytest
 
-from tests.kernels import forked_kernels
-
 REPOSITORY = Path(__file__).parents[1]
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 PANEL_WIDTH = 1000
@@ -50,6 +48,8 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 }
 # A busy machine is slow, which is not a failure; on a quick one nothing here takes that long.
 PATIENCE_MS = 60_000
+POLL_MS = 50
+"""How often a page is asked while it waits: asked at each frame, it would draw all the time."""
 START_SECONDS = 200
 CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -151,11 +151,11 @@ class LabPage:
         page = self.browser_page
         if page.evaluate("window.jupyterapp === undefined"):
             page.goto(f"{self.lab.url}/lab/tree/{name}?token={self.lab.token}&reset")
-            page.wait_for_function("window.jupyterapp !== undefined")
+            page.wait_for_function("window.jupyterapp !== undefined", polling=POLL_MS)
         else:
             self.close()
             self.command("docmanager:open", path=name)
-        page.wait_for_function(READY)
+        page.wait_for_function(READY, polling=POLL_MS)
         if page.evaluate("document.body.dataset.jpThemeLight") == "false":
             self.theme(LIGHT)
         if page.evaluate("!document.querySelector('.jp-SideBar.jp-mod-left .lm-mod-current')"):
@@ -181,7 +181,7 @@ class LabPage:
     def run_all(self) -> LabPage:
         """Run every cell, and wait until the kernel is idle."""
         self.command("notebook:run-all-cells")
-        self.browser_page.wait_for_function(READY)
+        self.browser_page.wait_for_function(READY, polling=POLL_MS)
         return self
 
     def execute(self, code: str) -> None:
@@ -294,10 +294,9 @@ class CutConnection:
 def lab(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Lab]:
     """One JupyterLab for the session; widget state is saved into notebooks."""
     home = tmp_path_factory.mktemp("lab")
-    with forked_kernels(home, {**_surroundings(home), **_OURS}) as theirs:
-        server = start_lab(home, chromium, variables={**_OURS, **theirs})
-        yield server
-        server.stop()
+    server = start_lab(home, chromium)
+    yield server
+    server.stop()
 
 
 class KeptBrowser:

@@ -90,7 +90,7 @@ def test_what_is_given_as_options_is_what_is_saved(kind, identity, tmp_path, mon
     given = filled_in(kind)
     secret = provider.key_field
     monkeypatch.setenv("THE_KEY", given[secret])
-    Path(tmp_path / "team").write_text("claims")
+    Path(tmp_path / "team").write_text("made-up-team")
     words = [word for name, value in given.items() if name != secret
              for word in (option_of(provider, name), str(value))]  # fmt: skip
     words += [option_of(provider, secret), "env:THE_KEY", "--price", "0.5", "2", "--no-test"]
