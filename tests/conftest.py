@@ -165,7 +165,7 @@ def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None, Non
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are cores, which waits for pages and servers leave idle; 2 GB for each.
+    """One more than there are cores, which waits for pages and servers leave idle; 2 GB for each.
 
     At most six: each collects all tests and starts a JupyterLab and a Chromium of its own.
     """
@@ -173,7 +173,7 @@ def pytest_xdist_auto_num_workers() -> int:
     memory = 1 << 40
     with contextlib.suppress(AttributeError, OSError, ValueError):  # no such question on Windows
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min((cores or 1) + 2, memory >> 31, 6))
+    return max(1, min((cores or 1) + 1, memory >> 31, 6))
 
 
 def pytest_sessionfinish() -> None:

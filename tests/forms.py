@@ -91,7 +91,9 @@ def fill(panel: Any, form: Filled, url: str) -> None:
         panel.get_by_label(label, exact=True).fill(said)
     name, place = form.place
     if name == "Base URL":
-        panel.locator("summary").filter(has_text="Base URL").click()
+        # A state may open it at any moment, and a click would close it then.
+        folded = panel.locator("details").filter(has_text="Base URL")
+        folded.evaluate("each => { each.open = true; }")
     panel.get_by_label(re.compile(f"^{name}( optional)?$")).fill(place.replace("{url}", url))
     label, secret = form.secret
     field_ = panel.get_by_role("textbox", name=label) if not secret else panel.get_by_label(label)

@@ -227,5 +227,5 @@ def test_the_list_is_accessible_and_fits_narrow_cells(lab, page) -> None:
                 "each => [...each.querySelectorAll('[role=option]')]"
                 ".every((one) => one.offsetHeight <= 48)",
             )
-            audit.screen("narrow")
+            audit.screen("narrow", narrow=True)
     assert audit.found == {}

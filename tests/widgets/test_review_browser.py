@@ -56,7 +56,7 @@ def test_values_are_labelled_by_keys_in_the_order_of_review(lab, page) -> None:
     rows_are(panel, f"String(rows.slice(0, 8)) === String({json.dumps(first[:8])})")
     audit.screen("review")
     page.widen(640)
-    audit.screen("review, narrow")
+    audit.screen("review, narrow", narrow=True)
     page.widen(1000)
     # Read the text, and come back to the same row of the same order.
     grid.press("Enter")
