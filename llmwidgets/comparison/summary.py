@@ -81,7 +81,7 @@ def summarize(
         )
     return Summary(
         headline=verdict.headline,
-        details=verdict.details,
+        details=" ".join(filter(None, (verdict.caveat, verdict.details))),
         worse=worse_head(verdict),
         sparse=find_sparse(results) is not None,
         rows=rows,

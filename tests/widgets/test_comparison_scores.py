@@ -53,6 +53,18 @@ def page(wire) -> Any:
     return wire(made().explore())
 
 
+@pytest.mark.parametrize("outputs", [{"good": GOOD}, {"good": GOOD, "wrong": WRONG}])
+def test_labels_that_are_blank_are_said_right_behind_the_headline(wire, outputs: Any) -> None:
+    """Once each, for the panel as for the sentence: what is not scored can decide who leads."""
+    blank = made([{**each, "name": ""} for each in TRUTH], **outputs)
+    said = "40 labels are blank and not scored"
+    scores = wire(blank.explore()).ask("scores")
+    verdict = blank.verdict()
+    assert scores["details"].startswith(said)
+    assert verdict.sentence.startswith(f"{verdict.headline} {said}")
+    assert repr(blank).count(said) == verdict.sentence.count(said) == 1
+
+
 # -- fields by model -------------------------------------------------------------------------------
 
 

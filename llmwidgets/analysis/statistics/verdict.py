@@ -167,17 +167,19 @@ class Verdict:
     looks: tuple[int, ...] = ()
     weighted: bool = False
     notes: tuple[str, ...] = ()
+    caveat: str = ""
+    """What was not scored and can decide who leads: said right behind the headline."""
 
     @property
     def sentence(self) -> str:
         """The whole verdict, for a reader who decides by it."""
-        return _joined(self.headline, self.details, *self.notes)
+        return _joined(self.headline, self.caveat, self.details, *self.notes)
 
     def __repr__(self) -> str:
         return self.sentence
 
     def _repr_html_(self) -> str:
-        rest = _joined(self.details, *self.notes)
+        rest = _joined(self.caveat, self.details, *self.notes)
         return f"<p><b>{escape(self.headline)}</b></p>" + (f"<p>{escape(rest)}</p>" if rest else "")
 
 
@@ -323,9 +325,10 @@ def brief(verdict: Verdict) -> str:
     The sentences about the leader and the recommended one are never cut.
     """
     if verdict.outcome is None:
-        return verdict.details
+        return _joined(verdict.caveat, verdict.details)
     _, details = _OUTCOMES[verdict.outcome](verdict)
-    return _joined(details, _losses_in_brief(verdict), *_unanswered(_concerned(verdict)))
+    losses = _losses_in_brief(verdict)
+    return _joined(verdict.caveat, details, losses, *_unanswered(_concerned(verdict)))
 
 
 # -- the three outcomes ----------------------------------------------------------------------------

@@ -250,10 +250,7 @@ def verdict_of(results: ResultData, matters: float = MATTERS) -> Verdict:
     """
     share, known = read_matters(matters), tested(results)
     if known is not None:
-        verdict = known.conclude(share)
-        # Right behind the headline: what is not scored can decide who leads.
-        details = " ".join(filter(None, (*blank_note(results.texts), verdict.details)))
-        return replace(verdict, details=details)
+        return replace(known.conclude(share), caveat=" ".join(blank_note(results.texts)))
     sums = aggregate(results)
     return conclude_unscored(
         valid=sum(stats.statuses["ok"] for stats in sums.stats),
