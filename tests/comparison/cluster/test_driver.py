@@ -19,9 +19,11 @@ import llmwidgets as lw
 from llmwidgets.comparison.cluster import driver
 from llmwidgets.comparison.cluster.grants import Grant
 from llmwidgets.comparison.cluster.replies import storage
+from llmwidgets.comparison.cluster.replies.parts import read_log
 from llmwidgets.comparison.cluster.worker import open_run, run_chunk
 from llmwidgets.comparison.cluster.workers import WorkersLost
 from llmwidgets.comparison.runs import watch_run
+from llmwidgets.engine.journal_rows import Row
 from llmwidgets.engine.run import VariantState
 from llmwidgets.errors import FieldError
 from tests.comparison.cluster.busy_server import (
@@ -367,17 +369,18 @@ def test_workers_that_come_later_get_the_work(server, cluster, tmp_path) -> None
 def test_a_disk_that_becomes_full_ends_what_would_be_paid_and_lost(
     server, cluster, tmp_path, monkeypatch
 ) -> None:
-    append, taken = storage._FileLog.append, []
+    append, kept = storage._FileLog.append, list[Row]()
 
     def full(*_: Any, **__: Any) -> Any:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def append_some(log: Any, data: bytes) -> None:
-        taken.append(data)
-        if len(taken) > 8:
+        if len(kept) >= 6:
             monkeypatch.setattr(storage.LocalStorage, "write_new", full)
             full()
         append(log, data)
+        # On a busy machine an entry has several answers, which came in one turn of the loop.
+        kept.extend(read_log(data))
 
     server.seconds = 0.05
     planned = plan(80, server.variant(price=PRICE))
@@ -386,8 +389,8 @@ def test_a_disk_that_becomes_full_ends_what_would_be_paid_and_lost(
     finished(run)
 
     asked = server.asked_texts.total()
-    assert asked <= 8 + 2 * 4, "what it took, what was under way, and what had begun by then"
-    assert run._money.spent >= 6 * A_CALL
+    assert asked <= len(kept) + 2 * 4, "besides what it took: what was under way, or had begun"
+    assert run._money.spent >= len(kept) * A_CALL
     told = {str(each.failure) for each in results(run, planned) if not each.ok}
     assert "no space left on" in str(told)
 
