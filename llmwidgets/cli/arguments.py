@@ -245,6 +245,15 @@ def add_options(
         target.add_argument(f"--{option.name.replace('_', '-')}", **words)
 
 
+def option_names(command: Command) -> dict[str, bool]:
+    """The options of a command as they are written, each with whether it takes a value."""
+    return {
+        f"--{option.name.replace('_', '-')}": words.get("action") != "store_true"
+        for option, words in _options_of(command)
+        if option.name not in command.positional
+    }
+
+
 def _options_of(command: Command) -> Iterator[tuple[Field[Any], dict[str, Any]]]:
     """Each field that has a help line, with its arguments for argparse."""
     hints = get_type_hints(command.options, include_extras=True)

@@ -6,7 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, NoReturn
 
 import llmwidgets
@@ -23,7 +23,9 @@ from llmwidgets.cli.arguments import (
     RemoveOptions,
     RenameOptions,
     ScanOptions,
+    StoreOptions,
     add_options,
+    option_names,
 )
 from llmwidgets.errors import FieldError
 from llmwidgets.secret import redact
@@ -88,6 +90,9 @@ _COMMANDS = {
 }  # fmt: skip
 
 
+_TOP = Command("", "", StoreOptions, "")
+"""What may be said in front of every command, as well as behind it."""
+
 _WRONG_CHOICE = re.compile(r"invalid choice: '([^']*)'")
 
 
@@ -114,10 +119,12 @@ def read_arguments(arguments: Sequence[str] | None) -> tuple[Command, Any]:
     parser.add_argument(
         "--version", action="version", version=f"llmwidgets {llmwidgets.__version__}"
     )
+    add_options(parser, _TOP)
+    _refuse_early(words)
     parsers = parser.add_subparsers(dest="command", required=True, metavar=" | ".join(_COMMANDS))
     for name, command in _COMMANDS.items():
         below = parsers.add_parser(name, help=command.help, epilog=command.ends)
-        add_options(below, command)
+        add_options(below, command, inherits=StoreOptions)
         if command.actions:
             _add_actions(below, command, kinds=_ADD in words)
     parsed, unknown = parser.parse_known_args(words)
@@ -126,12 +133,61 @@ def read_arguments(arguments: Sequence[str] | None) -> tuple[Command, Any]:
         raise _unrecognized(unknown, values)
     command = _COMMANDS[values["command"]]
     command = command.actions.get(values.get("action") or "", command)
+    _refuse_unused(command, values)
     if command.options is AddOptions:
         from llmwidgets.cli.field_options import take_fields
 
         values["fields"] = take_fields(values)
     names = {each.name for each in fields(command.options)}
     return command, command.options(**{name: values[name] for name in names & values.keys()})
+
+
+def _refuse_early(words: Sequence[str]) -> None:
+    """FieldError for an option in front of the word that it belongs to, which is named."""
+    left, path, command = list(words), "llmwidgets", replace(_TOP, actions=_COMMANDS)
+    while left:
+        word, *left = left
+        name, _, value = word.partition("=")
+        known = option_names(_TOP if command.options is AddOptions else command)
+        if word in command.actions:
+            path, command = f"{path} {word}", command.actions[word]
+        elif name in known:
+            left = left[1:] if known[name] and not value else left
+        else:
+            if home := _find_home(name, left, command):
+                name = redact(name)
+                raise FieldError({name: f"goes behind {home}."}, f"Write {path} {home} {name}.")
+            return
+
+
+def _find_home(name: str, later: Sequence[str], command: Command) -> str:
+    """The words below the command that an option belongs to, those typed first; "" for none."""
+    if command.options is AddOptions:
+        from llmwidgets.providers import PROVIDERS
+
+        kind = next((each for each in later if each in PROVIDERS), "KIND")
+        return kind if name.startswith("--") and name != "--help" else ""
+    word = next((each for each in later if each in command.actions), "")
+    if not word:
+        homes = (word for word, each in command.actions.items() if name in option_names(each))
+        return next(homes, "")
+    below = command.actions[word]
+    if below.options is not AddOptions and name in option_names(below):
+        return word
+    rest = _find_home(name, later[later.index(word) + 1 :], below)
+    return f"{word} {rest}" if rest else ""
+
+
+def _refuse_unused(command: Command, values: Mapping[str, Any]) -> None:
+    """FieldError for an option of the words before that would be ignored; asking nothing never is.
+
+    What asks nothing anyway takes --no-input too.
+    """
+    own = {each.name for each in fields(command.options)} | {"no_input"}
+    for name in (each.name for each in fields(ConnectionsOptions)):
+        if name not in own and values.get(name):
+            path = " ".join(filter(None, (values["command"], values.get("action"))))
+            raise FieldError({f"--{name}": f"means nothing to llmwidgets {path}."}, "Leave it out.")
 
 
 def _unrecognized(words: Sequence[str], values: Mapping[str, Any]) -> FieldError:
@@ -151,7 +207,9 @@ def _add_actions(parser: argparse.ArgumentParser, command: Command, *, kinds: bo
         below = parsers.add_parser(name, help=action.help, epilog=action.ends)
         if action.options is not AddOptions:
             add_options(below, action, inherits=command.options)
-        elif kinds:
+            continue
+        add_options(below, _TOP, inherits=command.options)
+        if kinds:
             from llmwidgets.cli.field_options import add_kinds
 
             add_kinds(below, action, inherits=command.options)
