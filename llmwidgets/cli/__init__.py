@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run = getattr(import_module(f".{command.module}", __name__), command.function)
         return int(run(options))
     except LLMWidgetsError as error:
-        _report_error(error, as_json=getattr(options, "json", False))
+        _report_error(error, options, as_json=getattr(options, "json", False))
         return Exit.MISTAKE
     except KeyboardInterrupt:
         report("Interrupted.")
@@ -60,8 +60,10 @@ _CONNECT = (
 )
 
 
-def _report_error(error: LLMWidgetsError, *, as_json: bool) -> None:
+def _report_error(error: LLMWidgetsError, options: Any, *, as_json: bool) -> None:
     hint = error.hint
+    if hasattr(options, "store"):
+        hint = import_module(".store_access", __name__).shell_words(hint, options)
     if isinstance(error, UnknownConnection):
         hint = f"{hint} {_CONNECT}".strip()
     if as_json:

@@ -15,6 +15,7 @@ from llmwidgets.cli.store_access import (
     find_open_policy,
     make_store,
     name_store,
+    shell_words,
     unlock,
 )
 from llmwidgets.connections import Connection
@@ -121,7 +122,7 @@ def _test(
     for _ in range(TRIES):
         found = check(connection, policy=policy, tell=lambda step: report(f"{step}…"))
         for line in report_lines(found, connection.provider):
-            sys.stdout.write(line + "\n")
+            sys.stdout.write(shell_words(line, options) + "\n")
         sys.stdout.flush()
         if found.ok:
             return mark_checked(connection, found), True

@@ -172,6 +172,11 @@ class RenameOptions(StoreOptions):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreOptions(StoreOptions):
+    """`llmwidgets connections restore`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorOptions(StoreOptions):
     """`llmwidgets doctor`, which never asks."""
 

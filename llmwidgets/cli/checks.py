@@ -6,13 +6,20 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llmwidgets.cli import Exit, report
 from llmwidgets.cli.arguments import CheckOptions
 from llmwidgets.cli.connections import known_connections
 from llmwidgets.cli.field_options import option_of
-from llmwidgets.cli.store_access import find_open_policy, find_store, unlock, unlock_for
+from llmwidgets.cli.store_access import (
+    find_open_policy,
+    find_store,
+    shell_words,
+    unlock,
+    unlock_for,
+)
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.connections.connection import naming_model
 from llmwidgets.errors import FieldError
@@ -33,7 +40,10 @@ def run_check(options: CheckOptions) -> Exit:
     else:
         unlock(store, options)
     chosen = _choose(options.labels, store)
-    found = [(each, _check(each, store, alone=len(chosen) == 1)) for each in chosen]
+    checked = ((each, _check(each, store, alone=len(chosen) == 1)) for each in chosen)
+    found = [
+        (each, replace(result, hint=shell_words(result.hint, options))) for each, result in checked
+    ]
     if options.json:
         rows = [_describe_check(*each) for each in found]
         said = rows[0] if len(options.labels) == 1 else rows

@@ -13,9 +13,20 @@ from rich.table import Table
 from rich.text import Text
 
 from llmwidgets.cli import Exit, print_text, report
-from llmwidgets.cli.arguments import ConnectionsOptions, RemoveOptions, RenameOptions
+from llmwidgets.cli.arguments import (
+    ConnectionsOptions,
+    RemoveOptions,
+    RenameOptions,
+    RestoreOptions,
+)
 from llmwidgets.cli.asking import can_ask, confirm
-from llmwidgets.cli.store_access import find_store, unlock
+from llmwidgets.cli.store_access import (
+    find_store,
+    name_store,
+    shell_words,
+    unlock,
+    with_passphrase,
+)
 from llmwidgets.connections import Connection, environment_connections
 from llmwidgets.connections.catalog import key_notes, local_today
 from llmwidgets.errors import FieldError, StoreLocked
@@ -104,9 +115,21 @@ def run_remove(options: RemoveOptions) -> Exit:
             report(f"{options.label} stays.")
             return Exit.PROBLEM
     del store[options.label]
+    back = shell_words("store.restore() goes back to it.", options)
     sys.stdout.write(
         f"Deleted {escape_controls(options.label)}. The store as it was is its newest backup: "
-        f"lw.Store({store.state.argument}).restore() goes back to it.\n"
+        f"{back}\n"
+    )
+    return Exit.FINE
+
+
+def run_restore(options: RestoreOptions) -> Exit:
+    """Go back to the newest backup that opens; what is there now becomes a backup."""
+    # Not `find_store`, which refuses a store whose file was lost.
+    store = name_store(options)
+    backup = with_passphrase(store, options, lambda typed: store.restore(passphrase=typed))
+    sys.stdout.write(
+        escape_controls(f"Back to {backup}. What was there is a backup now, and kept.") + "\n"
     )
     return Exit.FINE
 

@@ -7,7 +7,7 @@ import shlex
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from rich.text import Text
 from llmwidgets.cli import Exit, print_text, report
 from llmwidgets.cli.arguments import DoctorOptions, ScanOptions
 from llmwidgets.cli.asking import can_ask, confirm
-from llmwidgets.cli.store_access import find_store, name_store, option_words
+from llmwidgets.cli.store_access import find_store, name_store, option_words, shell_words
 from llmwidgets.connections import Connection, environment_connections
 from llmwidgets.engine import journal_file
 from llmwidgets.engine.journal_file import reason
@@ -130,7 +130,10 @@ _MARKS = {"fine": ("ok", "green"), "note": ("note", "cyan"), "problem": ("fix", 
 def run_doctor(options: DoctorOptions) -> Exit:
     """Print what is well and what is not."""
     words = option_words(options)
-    findings = list(examine(name_store(options), f"{words} " if words else ""))
+    findings = [
+        replace(finding, fix=shell_words(finding.fix, options))
+        for finding in examine(name_store(options), f"{words} " if words else "")
+    ]
     if options.json:
         sys.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2) + "\n")
     else:

@@ -22,6 +22,7 @@ from llmwidgets.cli.arguments import (
     LabOptions,
     RemoveOptions,
     RenameOptions,
+    RestoreOptions,
     ScanOptions,
     StoreOptions,
     add_options,
@@ -52,6 +53,11 @@ _ACTIONS = {
         "connections", "run_rename", RenameOptions, "give a connection another label",
         positional=("label", "new"),
     ),
+    "restore": Command(
+        "connections", "run_restore", RestoreOptions, "go back to what was saved before",
+        "Takes the newest backup that opens, also where the store is damaged or its file is gone. "
+        "What is there now is kept as a backup.",
+    ),
 }  # fmt: skip
 _COMMANDS = {
     "demo": Command(
@@ -68,7 +74,7 @@ _COMMANDS = {
     ),
     "connections": Command(
         "connections", "run_connections", ConnectionsOptions,
-        "list connections without their secrets; add, check, remove, rename one",
+        "list connections without their secrets; add, check, remove, rename one; restore them",
         "Without a further word it lists them. For a locked store it asks on a terminal; "
         "elsewhere it ends with 2 and says what opens it.",
         actions=_ACTIONS,

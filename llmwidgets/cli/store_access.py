@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from llmwidgets.cli import report
 from llmwidgets.cli.arguments import StoreOptions
@@ -23,6 +25,7 @@ from llmwidgets.store import identity_sources, repository
 from llmwidgets.store.identity_sources import KEY, KEY_FILE
 from llmwidgets.store.store import Store
 
+T = TypeVar("T")
 TRIES = 3
 
 _HEADLESS = (
@@ -76,6 +79,20 @@ def option_words(options: StoreOptions) -> str:
     return " ".join(f"{option} {shlex.quote(str(name))}" for option, name in named if name)
 
 
+_RESTORE = "store.restore()"
+_CALL = re.compile(r"\bstore\.\w+\(")
+
+
+def shell_words(text: str, options: StoreOptions) -> str:
+    """A hint as somebody in a shell can follow it: a command, else what `store` is in Python."""
+    if _RESTORE in text:
+        words = f"llmwidgets connections restore {option_words(options)}".rstrip()
+        text = text.replace(_RESTORE, words)
+    if not _CALL.search(text):
+        return text
+    return f"{text} In Python, store is lw.Store({name_store(options).state.argument})."
+
+
 def _ways(store: Store) -> str:
     """What opens it in a shell; one that a key file made has no passphrase."""
     return _WAYS if store.state.has_passphrase else f"No passphrase opens it: {_HEADLESS}."
@@ -87,16 +104,18 @@ def unlock(store: Store, options: StoreOptions) -> None:
     A store that is not made yet needs nothing. StoreLocked with what opens it in a shell,
     WrongPassphrase after three tries.
     """
-    if not store.exists:
-        return
+    if store.exists:
+        with_passphrase(store, options, lambda typed: repository.unlock_store(store.state, typed))
+
+
+def with_passphrase(store: Store, options: StoreOptions, call: Callable[[Secret | None], T]) -> T:
+    """What `call` returns without a passphrase, else with the one that is asked for."""
     try:
-        repository.unlock_store(store.state, None)
+        return call(None)
     except StoreLocked as error:
         # That an identity belongs to another store has a hint of its own.
         own = error.hint != identity_sources.REMEDIES
         locked = StoreLocked(error.message, error.hint if own else _ways(store))
-    else:
-        return
     if not (can_ask(options) and store.state.has_passphrase):
         raise locked
     for left in reversed(range(TRIES)):
@@ -105,14 +124,15 @@ def unlock(store: Store, options: StoreOptions) -> None:
         if not passphrase:
             raise locked
         try:
-            repository.unlock_store(store.state, passphrase)
+            done = call(passphrase)
         except WrongPassphrase as error:
             if not left:
                 raise
             report(f"{error} {count(left, 'try', 'tries')} left.")
         else:
             store.state.notify()
-            return
+            return done
+    raise locked
 
 
 def unlock_for(references: Iterable[str], store: Store, options: StoreOptions) -> None:

@@ -61,7 +61,7 @@ def examine_files(store: Store) -> list[Finding]:
         findings = [Finding("store", "note", said)]
         for backup in sorted(folder.glob(f"{CONNECTIONS}.bak*"))[:1]:
             said = f"connections.age is missing, and {backup.name} is there."
-            fix = f"cp {_quote(backup)} {_quote(folder / CONNECTIONS)}"
+            fix = "store.restore() goes back to it."
             findings.append(Finding("backups", "problem", said, fix))
         return findings
     examinations = (

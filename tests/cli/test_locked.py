@@ -179,3 +179,57 @@ def test_a_comparison_at_a_terminal_opens_the_store_and_removes_what_was_said_ye
     assert len(store) == 0
     store.restore()
     assert [each.label for each in store] == ["m"], "as the command says"
+
+
+def test_a_damaged_store_is_told_the_command_that_goes_back_and_it_does(
+    shut, capsys, monkeypatch
+) -> None:
+    shut.unlock(PASSPHRASE)
+    shut.save(lw.Connection("openai", api_key="env:OPENAI_API_KEY"))
+    shut.lock()
+    (shut.path / "connections.age").write_bytes(b"age-encryption.org/v1\n broken")
+    assert main(["connections", "restore"]) == 2
+    assert "LLMWIDGETS_STORE_KEY_FILE" in capsys.readouterr().err, "it is locked"
+    typed = iter([PASSPHRASE, "made-up wrong words", PASSPHRASE])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda _: next(typed))
+    assert main(["connections"]) == 2
+    said = capsys.readouterr().err
+    assert "llmwidgets connections restore goes back to it" in said
+    assert "store.restore" not in said
+    assert main(["connections", "restore"]) == 0
+    told = capsys.readouterr()
+    assert "Back to connections.age.bak" in told.out
+    assert "2 tries left" in told.err
+    assert main(["connections", "--json"]) == 0
+    assert [row["label"] for row in json.loads(capsys.readouterr().out)] == ["m"]
+
+
+def test_a_store_whose_file_is_gone_is_restored_too(
+    shut, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    shut.unlock(PASSPHRASE)
+    shut.rename("m", "n")
+    (shut.path / "connections.age").unlink()
+    assert main(["doctor"]) == 1
+    assert "llmwidgets connections restore goes back to it" in capsys.readouterr().out
+    assert main(["connections", "restore"]) == 0
+    assert main(["connections"]) == 0
+    assert " m " in capsys.readouterr().out
+
+
+def test_restoring_where_there_is_nothing_says_so(tmp_path: Path, capsys) -> None:
+    folder = str(tmp_path / "none")
+    assert main(["connections", "restore", "--store", folder]) == 2
+    assert "does not exist yet" in capsys.readouterr().err
+
+
+def test_what_only_python_can_do_says_which_store_is_meant(shut, capsys) -> None:
+    """Where the hint is a call of the store, a shell has no name `store` yet."""
+    shut.unlock(PASSPHRASE)
+    shut.save(lw.Connection("openai", api_key="env:OPENAI_API_KEY"))
+    words = ["--models", "openai/no-such-model", "--organization", "default"]
+    assert main([*COMPARE, *words]) == 2
+    said = capsys.readouterr().err
+    assert 'store.allow("openai", "no-such-model")' in said
+    assert 'In Python, store is lw.Store("default").' in said

@@ -138,7 +138,9 @@ def test_a_store_whose_file_was_lost_is_not_called_missing(store, folder, capsys
         assert (
             main([command, "--store", str(store.path), *([str(folder)] * (command == "scan"))]) == 2
         )
-        assert re.search(r"The file is missing.*store\.restore\(\)", capsys.readouterr().err)
+        assert re.search(
+            r"The file is missing.*llmwidgets connections restore --store ", capsys.readouterr().err
+        )
 
 
 def test_clean_files_end_with_0(store, folder, capsys) -> None:

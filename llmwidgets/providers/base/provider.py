@@ -223,6 +223,16 @@ class Provider:
         """The way to sign in of this name; None for the key and for what is not one."""
         return next((each for each in self.sign_ins if each.name == name), None)
 
+    def steps_for(self, sign_in: str) -> tuple[str, ...]:
+        """What to do first to sign in in this way; those of the kind if it has none of its own."""
+        way = self.find_sign_in(sign_in)
+        return (way.steps if way else ()) or self.steps
+
+    def links_for(self, sign_in: str) -> tuple[Link, ...]:
+        """The pages that this way needs; those of the kind if it has none of its own."""
+        way = self.find_sign_in(sign_in)
+        return (way.links if way else ()) or self.links
+
     def form(self, sign_in: object) -> type[Fields]:
         """The fields of the form that signs in in this way; of an unknown one, by the key."""
         return self.forms.get(sign_in, self.fields) if isinstance(sign_in, str) else self.fields
