@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from llmwidgets.cli.arguments import (
 from llmwidgets.errors import FieldError
 from llmwidgets.formatting import parse_number
 from llmwidgets.providers import PROVIDERS, find_provider, shown_kind
-from llmwidgets.providers.base import Provider
+from llmwidgets.providers.base import Preset, Provider
 from llmwidgets.providers.presets import find_preset
 from llmwidgets.secret import Secret
 
@@ -60,10 +61,20 @@ class _Lines(argparse.HelpFormatter):
                          for line in text.split("\n"))  # fmt: skip
 
 
+def where_found(
+    provider: Provider, sign_in: str = "key", preset: Preset | None = None
+) -> Iterator[str]:
+    """Where the values are found: the steps and pages of the preset, or of the way to sign in."""
+    steps = provider.steps_for(sign_in) if preset is None else preset.steps
+    yield from (f"{at}. {step}" for at, step in enumerate(steps, 1))
+    if preset is None:
+        yield from (f"{link.text}: {link.url}" for link in provider.links_for(sign_in))
+    elif preset.key_page:
+        yield f"Get a key: {preset.key_page}"
+
+
 def _where(provider: Provider) -> str:
-    """Where its values are found: the steps and links of its form."""
-    steps = [f"{at}. {step}" for at, step in enumerate(provider.steps, 1)]
-    lines = [*steps, *(f"{link.text}: {link.url}" for link in provider.links)]
+    lines = [*where_found(provider)]
     if provider.presets:
         lines.append(f"Presets: {', '.join(each.slug for each in provider.presets)}.")
     return "\n".join(lines).replace("%", "%%")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from llmwidgets.cli.arguments import ASK, AddOptions
 from llmwidgets.cli.asking import ask_secret, ask_words, can_ask
-from llmwidgets.cli.field_options import option_of
+from llmwidgets.cli.field_options import option_of, where_found
 from llmwidgets.cli.store_access import TRIES
 from llmwidgets.connections import Connection
 from llmwidgets.errors import FieldError
@@ -175,20 +175,12 @@ class FormAnswers:
         """Before the first question: where the values are found."""
         if not self._told:
             self._told = True
-            sys.stderr.write("\n  ".join(self._places()) + "\n")
-
-    def _places(self) -> Iterator[str]:
-        """The steps and links of the form: those of the preset, or of how it signs in."""
-        if self._preset is not None:
-            key_page = self._preset.key_page
-            yield from (self._preset.title, *self._preset.steps)
-            yield from [f"Get a key: {key_page}"] if key_page else []
-            return
-        way = self.provider.find_sign_in(str(self.values.get("sign_in") or "key"))
-        yield f"{self.provider.title}, {way.title}" if way else self.provider.title
-        yield from (way and way.steps) or self.provider.steps
-        for link in (way and way.links) or self.provider.links:
-            yield f"{link.text}: {link.url}"
+            sign_in = str(self.values.get("sign_in") or "key")
+            way = self.provider.find_sign_in(sign_in)
+            title = f"{self.provider.title}, {way.title}" if way else self.provider.title
+            head = title if self._preset is None else self._preset.title
+            lines = (head, *where_found(self.provider, sign_in, self._preset))
+            sys.stderr.write("\n  ".join(lines) + "\n")
 
     def _named(self, error: FieldError) -> FieldError:
         """The error, with the options that put it right."""

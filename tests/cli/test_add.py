@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import llmwidgets as lw
-from llmwidgets import PROVIDERS
+from llmwidgets import PROVIDERS, cli
 from llmwidgets.cli import main
-from llmwidgets.cli.field_options import fields_of, option_of
+from llmwidgets.cli.field_options import fields_of, option_of, where_found
 from llmwidgets.engine import event_loop
 from llmwidgets.secret import Secret
 from llmwidgets.store.age import Identity
@@ -81,6 +81,29 @@ def test_the_help_of_a_kind_is_its_form(kind: str, capsys) -> None:
     others = {option_of(each, name) for each in PROVIDERS.values() for name in fields_of(each)}
     own = {option_of(provider, name) for name in fields_of(provider)}
     assert not (others - own - {"--name", "--organization", "--endpoint"}) & options
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_steps_of_every_way_to_sign_in_are_those_of_the_form(kind: str) -> None:
+    provider = PROVIDERS[kind]
+    for way in provider.ways:
+        found = provider.find_sign_in(way)
+        steps = (found.steps if found else ()) or provider.steps
+        links = (found.links if found else ()) or provider.links
+        lines = list(where_found(provider, way))
+        assert lines[: len(steps)] == [f"{at}. {step}" for at, step in enumerate(steps, 1)]
+        assert lines[len(steps) :] == [f"{link.text}: {link.url}" for link in links]
+    for preset in provider.presets:
+        lines = list(where_found(provider, preset=preset))
+        assert [line.partition(" ")[2] for line in lines[: len(preset.steps)]] == [*preset.steps]
+        assert any(preset.key_page in line for line in lines) or not preset.key_page
+
+
+def test_the_shell_writes_them_out_in_one_place() -> None:
+    read = re.compile(r"\.(steps|links)\b|\b(steps|links)_for\(")
+    files = Path(cli.__file__).parent.glob("*.py")
+    homes = [path.name for path in files if read.search(path.read_text("utf-8"))]
+    assert homes == ["field_options.py"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -36,8 +36,6 @@ from llmwidgets.widgets.connection.sending_view import describe_sending
 from llmwidgets.widgets.connection.sign_in_view import (
     SignInState,
     own_fields,
-    sign_in_links,
-    sign_in_steps,
     sign_in_view,
 )
 from llmwidgets.widgets.secret_field import SecretField, SecretState
@@ -250,10 +248,10 @@ def _fields(draft: FormDraft) -> _FormFields:
         "hint": draft.hint,
         "links": [
             {"text": link.text, "url": link.url}
-            for link in sign_in_links(draft)
+            for link in draft.provider.links_for(draft.way)
             if preset is None or preset.title in link.text
         ],
-        "steps": list(preset.steps if preset else sign_in_steps(draft)),
+        "steps": list(preset.steps if preset else draft.provider.steps_for(draft.way)),
         "pictures": [{"name": each.name, "title": each.title} for each in find_pictures(draft)],
         "doubts": [each.sentence for each in draft.doubts],
         "owners": [

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from llmwidgets.connections.connection import Connection
 from llmwidgets.formatting import with_article
-from llmwidgets.providers.base import Link, Provider, SignIn
+from llmwidgets.providers.base import Provider, SignIn
 from llmwidgets.secret import Secret, redact
 from llmwidgets.widgets.connection.form_draft import FormDraft
 
@@ -63,18 +63,6 @@ def sign_in_view(draft: FormDraft, preview: Connection | None) -> SignInState | 
         "back": f"Use {_name_key(provider)}" if chosen else "",
         "dropped": _dropped(draft),
     }
-
-
-def sign_in_steps(draft: FormDraft) -> tuple[str, ...]:
-    """What to do first for the chosen way; those of the kind if it has none of its own."""
-    chosen = draft.provider.find_sign_in(draft.way)
-    return (chosen.steps if chosen else ()) or draft.provider.steps
-
-
-def sign_in_links(draft: FormDraft) -> tuple[Link, ...]:
-    """The pages that the chosen way needs; those of the kind if it has none of its own."""
-    chosen = draft.provider.find_sign_in(draft.way)
-    return (chosen.links if chosen else ()) or draft.provider.links
 
 
 def own_fields(draft: FormDraft) -> set[str]:
