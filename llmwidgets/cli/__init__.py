@@ -1,4 +1,4 @@
-"""The commands: llmwidgets demo, lab, compare, connections, doctor, scan and journal."""
+"""The commands: llmwidgets demo, lab, compare, show, connections, doctor, scan and journal."""
 
 from __future__ import annotations
 

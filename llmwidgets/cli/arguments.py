@@ -77,8 +77,35 @@ class StoreOptions:
     no_input: Annotated[bool, "ask nothing, also on a terminal"] = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """What is shown of a comparison, and the files that it is written to.
+
+    Without slots, so that it can be a second base; its options are the last of a command.
+    """
+
+    by: Annotated[str | None, "a key of the texts: the scoreboard for each value", _NAME] = None
+    html: Annotated[Path | None, "write a self-contained page"] = None
+    share: Annotated[Path | None, "write a page of the texts, their values marked in them"] = None
+    csv: Annotated[Path | None, "write every field, with its value, as CSV"] = None
+    excel: Annotated[Path | None, "write every field, with its value, as an Excel workbook"] = None
+    jsonl: Annotated[Path | None, "write one extraction per line"] = None
+    parquet: Annotated[Path | None, "write every field, with its value, as Parquet"] = None
+    label_studio: Annotated[Path | None, "write texts and records for Label Studio, as JSON"] = None
+    values: Annotated[bool, "show extracted values and truth in the page"] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowOptions(OutputOptions):
+    """`llmwidgets show RUN`."""
+
+    run: Annotated[
+        str, "what --save or save() wrote, or the folder of a run on a cluster", {"metavar": "RUN"}
+    ]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompareOptions(StoreOptions):
+class CompareOptions(OutputOptions, StoreOptions):
     """`llmwidgets compare`."""
 
     schema: Annotated[str, "a JSON Schema (.json), or file.py:Class, module:Class"]
@@ -96,16 +123,7 @@ class CompareOptions(StoreOptions):
     blank: Annotated[
         Literal["null"] | None, "a blank label says: no value", {"choices": ["null"]}
     ] = None
-    by: Annotated[str | None, "a key of the texts: the scoreboard for each value", _NAME] = None
     instructions: Annotated[Path | None, "a text that replaces the default one"] = None
-    html: Annotated[Path | None, "write a self-contained page"] = None
-    share: Annotated[Path | None, "write a page of the texts, their values marked in them"] = None
-    csv: Annotated[Path | None, "write every field, with its value, as CSV"] = None
-    excel: Annotated[Path | None, "write every field, with its value, as an Excel workbook"] = None
-    jsonl: Annotated[Path | None, "write one extraction per line"] = None
-    parquet: Annotated[Path | None, "write every field, with its value, as Parquet"] = None
-    label_studio: Annotated[Path | None, "write texts and records for Label Studio, as JSON"] = None
-    values: Annotated[bool, "show extracted values and truth in the page"] = False
     repeats: Annotated[int, "how often to ask each text; default: 1", _COUNT] = 1
     min_accuracy: Annotated[float | None, "0 to 1, for every variant", _SHARE] = None
     min_valid: Annotated[float | None, "0 to 1, for every variant", _SHARE] = None
@@ -262,7 +280,8 @@ def option_names(command: Command) -> dict[str, bool]:
 def _options_of(command: Command) -> Iterator[tuple[Field[Any], dict[str, Any]]]:
     """Each field that has a help line, with its arguments for argparse."""
     hints = get_type_hints(command.options, include_extras=True)
-    for option in fields(command.options):
+    last = {each.name for each in fields(OutputOptions)}
+    for option in sorted(fields(command.options), key=lambda each: each.name in last):
         kind, help_text, *more = (*get_args(hints[option.name]), None, None)[:3]
         if not isinstance(help_text, str):
             continue

@@ -1,4 +1,4 @@
-"""llmwidgets compare, the main job on the user's own files, and llmwidgets demo."""
+"""llmwidgets compare, the main job on the user's own files; llmwidgets show and demo."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from llmwidgets import formatting
 from llmwidgets.cli import Exit, print_text, report
-from llmwidgets.cli.arguments import ASK, CompareOptions, DemoOptions
+from llmwidgets.cli.arguments import ASK, CompareOptions, DemoOptions, OutputOptions, ShowOptions
 from llmwidgets.cli.asking import ask_secret, can_ask
 from llmwidgets.cli.bars import Bars, explain_silence
 from llmwidgets.cli.store_access import find_store, unlock_for
@@ -25,7 +25,7 @@ from llmwidgets.cli.tables import (
     side_by_side_table,
     slices_table,
 )
-from llmwidgets.comparison import Comparison, compare, estimate
+from llmwidgets.comparison import Comparison, compare, estimate, load
 from llmwidgets.comparison.files import read_document, read_texts
 from llmwidgets.comparison.files.names import TABLES
 from llmwidgets.comparison.files.tables import Row, match_names
@@ -48,7 +48,7 @@ T = TypeVar("T")
 def run_compare(options: CompareOptions) -> Exit:
     """Run the comparison, print its scoreboard and write the files."""
     bars = Bars(options)
-    _check_targets(options)
+    _check_targets(options, junit=options.junit, save=options.save)
     models = _read_models(options)
     store = _open_store(options)
     console = Console(highlight=False)
@@ -56,9 +56,7 @@ def run_compare(options: CompareOptions) -> Exit:
         print_text(console, str(_ask(options, models, store, estimate)[0]))
         return Exit.FINE
     result, by = _ask(options, models, store, compare)
-    scoreboard_table(console, result)
-    if by is not None:
-        slices_table(console, result, by)
+    _print_scores(console, result, by)
     cases, changes = bars.judge(result)
     missed = list(bars.missed(cases, result))
     if changes is not None:
@@ -66,9 +64,7 @@ def run_compare(options: CompareOptions) -> Exit:
         changes_table(console, changes)
     if options.junit:
         print_text(console, f"Wrote {bars.write(options.junit, cases, result, changes)}")
-    for name, write in _WRITERS.items():
-        if path := getattr(options, name):
-            print_text(console, f"Wrote {write(result, path, options)}")
+    _write_files(console, result, options)
     stopped = any(row.failures["Stopped"] for row in score_rows(result))
     if options.save:
         _save(console, options, result, fine=not missed and not stopped)
@@ -78,6 +74,30 @@ def run_compare(options: CompareOptions) -> Exit:
     if missed:
         report(" ".join([f"Not met: {'; '.join(missed)}.", *explain_silence(result)]))
     return Exit.PROBLEM if missed else Exit.FINE
+
+
+def run_show(options: ShowOptions) -> Exit:
+    """Show a comparison that was saved, and write it to the files that are asked for."""
+    _check_targets(options, options.run)
+    result = load(options.run)
+    if options.by is not None:
+        read_names(options.by, column_names(result.texts))
+    console = Console(highlight=False)
+    _print_scores(console, result, options.by)
+    _write_files(console, result, options)
+    return Exit.FINE
+
+
+def _print_scores(console: Console, result: Comparison, by: str | None) -> None:
+    scoreboard_table(console, result)
+    if by is not None:
+        slices_table(console, result, by)
+
+
+def _write_files(console: Console, result: Comparison, options: OutputOptions) -> None:
+    for name, write in _WRITERS.items():
+        if path := getattr(options, name):
+            print_text(console, f"Wrote {write(result, path, options)}")
 
 
 def _read_models(options: CompareOptions) -> list[str | Connection]:
@@ -163,13 +183,16 @@ def _ask(
     return result, by
 
 
-def _check_targets(options: CompareOptions) -> None:
-    """Refuse a file that cannot be written, or that another one would take the place of."""
-    asked = {name: getattr(options, name) for name in ("junit", *_WRITERS, "save")}
+def _check_targets(options: OutputOptions, source: str = "", **more: Path | None) -> None:
+    """Refuse a file that cannot be written, or that another one would take the place of.
+
+    `source` is the saved run that is read: no output may take its place.
+    """
+    asked = {**{name: getattr(options, name) for name in _WRITERS}, **more}
     for name, package in (("parquet", "pyarrow"), ("excel", "openpyxl")):
         if asked[name]:
             refuse_without_package(package, f"--{name}")
-    named: dict[Path, str] = {}
+    named = {Path(source).resolve(): "the run"} if source else {}
     for name, path in asked.items():
         if path is None:
             continue
@@ -208,7 +231,7 @@ def extraction_lines(comparison: Comparison) -> Iterator[dict[str, Any]]:
         }
 
 
-_WRITERS: dict[str, Callable[[Comparison, Path, CompareOptions], Path]] = {
+_WRITERS: dict[str, Callable[[Comparison, Path, OutputOptions], Path]] = {
     "jsonl": lambda result, path, _: write_jsonl(extraction_lines(result), path),
     "csv": lambda result, path, _: result.to_csv(path),
     "excel": lambda result, path, _: result.to_excel(path),

@@ -24,6 +24,7 @@ from llmwidgets.cli.arguments import (
     RenameOptions,
     RestoreOptions,
     ScanOptions,
+    ShowOptions,
     StoreOptions,
     add_options,
     option_names,
@@ -71,6 +72,11 @@ _COMMANDS = {
         "Ends with 0 when finished, 1 when a bar (--min-accuracy, --min-valid, --budget, "
         "--not-worse-than) is not met or a model answered nothing at all, 2 for a mistake or a "
         "store that stays locked, reported in one line, and 130 when interrupted.",
+    ),
+    "show": Command(
+        "compare", "run_show", ShowOptions, "show a saved run, and write it to other files",
+        "Asks no model and needs no key: everything comes from what was saved.",
+        positional=("run",),
     ),
     "connections": Command(
         "connections", "run_connections", ConnectionsOptions,

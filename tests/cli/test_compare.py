@@ -226,7 +226,7 @@ def test_a_class_as_schema(files: Path) -> None:
 
 def mistakes() -> dict[str, tuple[list[str], str]]:
     return {
-        "no command": ([], "demo | lab | compare"),
+        "no command": ([], "demo | lab | compare | show"),
         "an unknown command": (["compere"], "--help"),
         "no models": (["compare", "--schema", "schema.json", "--texts", "texts.jsonl"], "--models"),
         "a server alone": (["--endpoint", "http://127.0.0.1:9/v1"], "--name: Name is needed"),
