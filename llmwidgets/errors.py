@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -28,7 +29,7 @@ from pathlib import Path
 from types import FunctionType, UnionType
 from typing import Any, ClassVar, Self, TypeVar
 
-from llmwidgets.formatting import escape_controls
+from llmwidgets.formatting import escape_controls, file_size
 
 _LONGEST = 4_000
 """Characters of a message: a name out of a file can be as long as the file."""
@@ -117,6 +118,28 @@ def read_path(path: str | os.PathLike[str], name: str = "path") -> Path:
         if b"\0" not in os.fsencode(read):
             return read
     raise FieldError({name: f"{path} does not name a file or folder."}, "Check how it is written.")
+
+
+_STREAM = 200_000_000
+"""Bytes that a pipe may bring."""
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file, or all that a pipe brings until it ends; OSError as reading has it.
+
+    FieldError for one that does not end, such as /dev/zero. A pipe can be read once.
+    """
+    parts, size = [], 0
+    with path.open("rb") as file:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return file.read()
+        while size <= _STREAM and (part := file.read(1 << 20)):
+            parts.append(part)
+            size += len(part)
+    if size > _STREAM:
+        hint = "Save what is needed of it as a file, and name that."
+        raise FieldError(f"{path} brings more than {file_size(_STREAM)}.", hint)
+    return b"".join(parts)
 
 
 def read_json(

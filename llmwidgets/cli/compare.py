@@ -251,7 +251,7 @@ def read_schema_source(name: str) -> Any:
     home, colon, attribute = name.rpartition(":")
     if not colon or not attribute.isidentifier():
         _check_exists(Path(name))
-        return Path(name)
+        return read_schema(Path(name))  # once: it may be a pipe
     try:
         module = _import_file(Path(home)) if home.endswith(".py") else _import_module(home)
         return getattr(module, attribute)
@@ -271,9 +271,11 @@ def read_truth(name: str, texts: list[Row], path: Path, schema: Any) -> Any:
     Of the file of the texts it is the columns that are named like a field.
     """
     schemas = [read_schema(schema)]
-    if Path(name).suffix.lower() in TABLES or Path(name).is_file():
-        _check_exists(Path(name))
-        own = path.is_file() and path.samefile(name) and not any("truth" in row for row in texts)
+    given = Path(name)
+    if given.suffix.lower() in TABLES or (given.exists() and not given.is_dir()):
+        _check_exists(given)
+        # A pipe has been read already, and is not read twice.
+        own = not path.is_dir() and path.samefile(name) and not any("truth" in row for row in texts)
         if not own:
             return Path(name)
         import pandas as pd

@@ -30,7 +30,7 @@ from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.dialects.types import Example
 from llmwidgets.engine.journal import NO_OUTPUT, Row, current_status, is_sound
 from llmwidgets.engine.request_builder import Document
-from llmwidgets.errors import FieldError, read_json, read_path
+from llmwidgets.errors import FieldError, read_file, read_json, read_path
 from llmwidgets.formatting import join_truncated
 from llmwidgets.report.writers import (
     write_csv,
@@ -143,7 +143,7 @@ def load(kind: type[Results], path: StrPath) -> Results:
     """
     place = read_path(path)
     try:
-        data = place.read_bytes()
+        data = read_file(place)
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise FieldError(f"{path} cannot be read: {why}.", "Check the path.") from None

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import secrets
+import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -76,6 +77,7 @@ def _json_parts(value: Any, margin: str = "\n") -> Iterator[str]:
 def _write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> Path:
     """Write a file next to the target, then put it in its place; on failure the old one stays."""
     target = read_path(path)
+    _refuse_no_file(target)
     part = _part_of(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -93,6 +95,7 @@ def _write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], objec
 def refuse_unwritable(path: str | os.PathLike[str]) -> None:
     """FieldError if no file can be written there, known before anything is paid for."""
     target = read_path(path)
+    _refuse_no_file(target)
     part = _part_of(target)
     try:
         if target.is_dir():
@@ -104,6 +107,21 @@ def refuse_unwritable(path: str | os.PathLike[str]) -> None:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _refuse_no_file(target: Path) -> None:
+    """FieldError for a pipe or a device, such as /dev/null: a new file would take its place."""
+    try:
+        mode = target.stat().st_mode
+        # /dev/stdout leads there, also where what is behind it is a file.
+        leads = target.is_symlink() and os.readlink(target).startswith("/proc/")
+    except OSError:
+        return  # said where it is written
+    if leads or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise FieldError(
+            {"path": f"{target} is a pipe or a device, and a new file would take its place."},
+            "Name a file.",
+        )
 
 
 def _part_of(target: Path) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
-from llmwidgets.errors import FieldError, read_json
+from llmwidgets.errors import FieldError, read_file, read_json
 from llmwidgets.formatting import join_listed
 from llmwidgets.schemas.canonical import KEYWORDS, REMARKS, listed_types
 
@@ -64,10 +64,10 @@ def _from_file(path: Path) -> LoadedSchema:
     hint = "Give the path of a .json file with a JSON Schema in it."
     if path.suffix == ".py" and path.is_file():
         raise _python_file(path)
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         raise FieldError(f"There is no schema file {path}.", hint)
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_file(path).decode("utf-8-sig")
     except (UnicodeDecodeError, OSError):
         message = f"The schema file {path} cannot be read as UTF-8 text."
         raise FieldError(message, hint) from None

@@ -24,6 +24,7 @@ from llmwidgets.comparison.files.names import (
     TEXTS,
     is_glob,
     kind_of,
+    kind_of_stream,
     names_one,
     refuse_url,
 )
@@ -46,7 +47,7 @@ from llmwidgets.comparison.files.tables import (
 )
 from llmwidgets.comparison.values import find_repeated, is_nothing, name_of
 from llmwidgets.engine.estimate.memory import tell_of_memory
-from llmwidgets.errors import FieldError, read_json, read_path
+from llmwidgets.errors import FieldError, read_file, read_json, read_path
 from llmwidgets.formatting import file_size, join_truncated
 
 StrPath = str | os.PathLike[str]
@@ -96,27 +97,34 @@ _UTF8 = "Save it as UTF-8."
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """The bytes of a file by the name that messages say; `path` is where they are as they are."""
+    """The bytes of a file by the name that messages say; `path` is where they are as they are.
+
+    `streamed` is what a pipe brought, as the suffix of it: the name of a pipe has none, mostly.
+    """
 
     name: str
     data: bytes
     path: Path | None = None
+    streamed: str = ""
 
     @property
     def kind(self) -> str:
         """The suffix in small letters, without .gz."""
-        return kind_of(self.name)
+        return kind_of(self.name) or self.streamed
 
 
 def open_file(path: StrPath) -> File:
     """The file, unpacked if it is packed with gzip; FieldError says why it cannot be read."""
     read = _existing(path)
     try:
-        _tell_of_memory(read)
-        data = read.read_bytes()
+        if is_file := read.is_file():
+            _tell_of_memory(read)
+        data = read_file(read)
     except OSError as error:
         raise _unreadable(path, error) from None
     whole = _unpack(data, str(path))
+    if not is_file:
+        return File(str(path), whole, streamed=kind_of_stream(whole))
     return File(str(path), whole, read if whole is data else None)
 
 
@@ -206,6 +214,7 @@ def _tell_apart(rows: list[Any]) -> list[Any]:
 def read_document(path: StrPath) -> str:
     """The text of one file that is one text; FieldError if it is not."""
     file = open_file(path)
+    file = replace(file, streamed="")  # a text may read like a table
     if _is_table(file):
         raise FieldError(f"{path} is a table, not one text.", "Give its path as the texts.")
     with PDFReader() as reader:
@@ -264,7 +273,10 @@ def _hint_for_folder(folder: Path) -> str:
 def _rows_of(file: File, reader: PDFReader, read: Callable[[Any, str, Table], Row]) -> list[Row]:
     """The texts of a file; `read` makes one of a row of a table."""
     if not _is_table(file):
-        row = Row(id=PurePath(file.name.removesuffix(".gz")).stem, text=_document(file, reader))
+        # The number of a pipe is another one each time.
+        unnamed = file.streamed and not kind_of(file.name)
+        name = "stdin" if unnamed else PurePath(file.name.removesuffix(".gz")).stem
+        row = Row(id=name, text=_document(file, reader))
         row.path = PurePath(file.name)
         return [row]
     table = _table_of(file)

@@ -25,6 +25,32 @@ def kind_of(name: str) -> str:
     return PurePath(name.removesuffix(".gz")).suffix or PurePath(name).suffix
 
 
+_JSON_LIST = re.compile(rb"\[\s*[\[{\"\]]")
+_SIGNS = ((b"PAR1", ".parquet"), (b"PK\x03\x04", ".xlsx"), (b"%PDF", PDF))
+
+
+def kind_of_stream(data: bytes) -> str:
+    """The suffix that what a pipe brought would have as a file: told by how it begins.
+
+    A table without braces needs a column called text, and a row; everything else is a text.
+    """
+    data = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    for sign, kind in _SIGNS:
+        if data.startswith(sign):
+            return kind
+    if _JSON_LIST.match(data):
+        return ".json"
+    first, _, rest = data.partition(b"\n")
+    if first.startswith(b"{"):
+        return ".jsonl" if rest.strip() and first.rstrip().endswith(b"}") else ".json"
+    for mark, kind in ((b"\t", ".tsv"), (b",", ".csv"), (b";", ".csv")):
+        if rest.strip() and b"text" in (
+            each.strip(b' \r"').lower() for each in first[:4096].split(mark)
+        ):
+            return kind
+    return ".txt"
+
+
 _URL = re.compile(r"(?:s3|gs|gcs|abfss?|hdfs|file)://\S{1,1000}")
 _GLOB = re.compile(r"[^\n]{0,1000}[*?\[][^\n]{0,1000}")
 
