@@ -27,7 +27,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from types import FunctionType, UnionType
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
 from llmwidgets.formatting import escape_controls, file_size
 
@@ -463,6 +463,25 @@ def no_such_name(
     if name in meant:
         hint = f" {meant[name]}"
     return AttributeError(f"{owner} has no {name}.{hint}", name=name)
+
+
+class Unpicklable:
+    """What is joined to this process or to a secret: its copy is itself, and it is never pickled.
+
+    `_no_pickle` says why, and what to do.
+    """
+
+    __slots__ = ()
+    _no_pickle: ClassVar[str]
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(self._no_pickle)
 
 
 _T = TypeVar("_T")

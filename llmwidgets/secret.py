@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
-from llmwidgets.errors import FieldError, LLMWidgetsError
+from llmwidgets.errors import FieldError, LLMWidgetsError, Unpicklable
 
 _MASK = "••••"
 _PUBLIC_PARTS = frozenset({"type", "project_id", "quota_project_id"})
@@ -38,7 +38,7 @@ _SALT = os.urandom(16).hex()
 _unopened: weakref.WeakSet[Iterable[object]] = weakref.WeakSet()
 
 
-class Secret:
+class Secret(Unpicklable):
     """A key, token or passphrase that no repr, pickle, comparison or traceback shows.
 
     The value lives in a closure outside the object, so `vars`, `__slots__` and a debugger's list
@@ -56,6 +56,7 @@ class Secret:
     """
 
     __slots__ = ("__weakref__", "reference")
+    _no_pickle = "A Secret cannot be pickled; save the connection in a store instead."
 
     reference: str | None
     """`env:NAME` or `file:PATH` where the value is looked up at use; None for a value itself."""
@@ -188,16 +189,6 @@ class Secret:
 
     def __format__(self, spec: str) -> str:
         return format(repr(self), spec)
-
-    def __copy__(self) -> Secret:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
-        return self
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        message = "A Secret cannot be pickled; save the connection in a store instead."
-        raise TypeError(message)
 
     @classmethod
     def __get_pydantic_core_schema__(

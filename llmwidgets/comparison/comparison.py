@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from llmwidgets.comparison import dataframes, history, run_settings, runs, serialization
 from llmwidgets.comparison.cluster.texts.text_files import texts_to_count
@@ -29,7 +29,14 @@ from llmwidgets.engine.estimate import Estimate
 from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.engine.event_loop import refuse_await
 from llmwidgets.engine.journal import Journal, open_for_call
-from llmwidgets.errors import FieldError, StoreLocked, UnknownConnection, name_methods, no_such_name
+from llmwidgets.errors import (
+    FieldError,
+    StoreLocked,
+    UnknownConnection,
+    Unpicklable,
+    name_methods,
+    no_such_name,
+)
 from llmwidgets.formatting import count, with_article
 from llmwidgets.report import html
 from llmwidgets.report.scoreboard import render_text
@@ -62,7 +69,7 @@ _MEANT = {
 
 @name_methods
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Comparison(ResultData):
+class Comparison(Unpicklable, ResultData):
     """Every text asked of every variant, scored where there is truth.
 
     Shares are 0–1, money US dollars, times seconds. Nothing is held in memory but row ids: the
@@ -71,6 +78,11 @@ class Comparison(ResultData):
     >>> result = compare(Invoice, texts, models="demo", truth=truth)   # doctest: +SKIP
     >>> result.scoreboard()[["variant", "accuracy", "cost"]]           # doctest: +SKIP
     """
+
+    _no_pickle = (
+        "A comparison cannot be pickled: result.save(path) writes it to a file, and "
+        "lw.load(path) reads that."
+    )
 
     # What is measured, each documented where it is made.
     scoreboard = scoreboard_frame
@@ -105,19 +117,6 @@ class Comparison(ResultData):
             if name.startswith("_"):
                 raise AttributeError(name)
             raise no_such_name("A Comparison", name, dir(type(self)), _MEANT)
-
-    def __copy__(self) -> Comparison:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Comparison:
-        return self
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        message = (
-            "A comparison cannot be pickled: result.save(path) writes it to a file, and "
-            "lw.load(path) reads that."
-        )
-        raise TypeError(message)
 
     def _at(self, variant: str) -> int:
         if variant not in self.labels:

@@ -19,7 +19,7 @@ from llmwidgets.connections.validation import (
     read_origin,
 )
 from llmwidgets.dialects.types import AuthHeader, Capability, Dialect, Target, exchange_of
-from llmwidgets.errors import FieldError, UnknownConnection, name_methods
+from llmwidgets.errors import FieldError, UnknownConnection, Unpicklable, name_methods
 from llmwidgets.formatting import count, join_listed
 from llmwidgets.known_keys import warn_if_typed
 from llmwidgets.providers import PROVIDERS, find_warning, owner_of_whole_key, shown_kind
@@ -32,7 +32,7 @@ Origin = Literal["given", "store", "session", "environment", "policy", "demo"]
 
 
 @name_methods
-class Connection:
+class Connection(Unpicklable):
     """A provider's fields, filled in and named: what a store keeps and a run calls.
 
     FieldError names each field that is not right, never its value. Secrets take `env:NAME` and
@@ -46,6 +46,7 @@ class Connection:
         "__weakref__", "any_model", "capabilities", "checked_at", "declared", "fields",
         "keyed_at", "kind", "label", "origin", "provider", "saved_at",
     )  # fmt: skip
+    _no_pickle = "A connection cannot be pickled: save it in a store and refer to it by its label."
 
     kind: Kind
     """The kind of its provider: `openai`."""
@@ -253,16 +254,6 @@ class Connection:
         ends = f", key ends in {self.tail}" if self.tail else ""
         ends = f", signs in with {self.signed_in_by}" if self.signed_in_by else ends
         return f"Connection({self.kind!r}, label={self.label!r}, host={self.host!r}{ends})"
-
-    def __copy__(self) -> Connection:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Connection:
-        return self
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        message = "A connection cannot be pickled: save it in a store and refer to it by its label."
-        raise TypeError(message)
 
 
 def naming_model(connection: Connection, model: str) -> Connection:

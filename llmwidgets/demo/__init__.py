@@ -15,6 +15,7 @@ import os
 import sys
 import threading
 from functools import cached_property
+from importlib import import_module
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from types import ModuleType
@@ -190,6 +191,9 @@ class Task(ModuleType):
         super().__init__(f"{__name__}.{name}")
         self.name, self.Schema = name, schema
         sys.modules[self.__name__] = self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return import_module, (self.__name__,)  # as a module it is what this name imports
 
     @cached_property
     def texts(self) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import partial
 from operator import attrgetter, is_not
@@ -117,6 +117,11 @@ class Extraction:
     paid_before: datetime | None = None
     encoded: Callable[[], dict[str, Any]] = field(default=dict, repr=False, compare=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What encodes it has a connection; the request itself has every secret cut.
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return _restore, (values | {"encoded": None}, self.request)
+
     @property
     def ok(self) -> bool:
         """Whether there is a valid record."""
@@ -142,6 +147,11 @@ class Extraction:
             parts.append(f"{formatting.seconds(self.seconds)} s")
         parts.append("cost unknown" if self.cost is None else formatting.dollars(self.cost))
         return escape_controls(f"Extraction({', '.join(parts)})")
+
+
+def _restore(values: dict[str, Any], request: dict[str, Any]) -> Extraction:
+    """The extraction of a pickle or of a copy."""
+    return Extraction(**values | {"encoded": partial(dict, request)})
 
 
 class RecordLater(NamedTuple):

@@ -165,12 +165,18 @@ def from_json(schema: dict[str, Any], name: str = "", adapter: Any = None) -> Lo
     return LoadedSchema(copy, name or UNNAMED, adapter)
 
 
-def _from_type(source: Any) -> LoadedSchema:
+def adapter_of(source: Any) -> Any:
+    """What reads values as a Python type."""
     from pydantic import TypeAdapter
+
+    return TypeAdapter[Any](readable_by_pydantic(source))
+
+
+def _from_type(source: Any) -> LoadedSchema:
     from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
     try:
-        adapter = TypeAdapter[Any](readable_by_pydantic(source))
+        adapter = adapter_of(source)
         schema, judge = _generate(adapter)
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError, NameError) as error:
         reason = f"{_name(source)} cannot be turned into a JSON Schema ({type(error).__name__})."

@@ -29,7 +29,7 @@ from llmwidgets.schemas.canonical import (
     subschemas,
 )
 from llmwidgets.schemas.compiler import compile_schema
-from llmwidgets.schemas.loaders import LoadedSchema, load_schema
+from llmwidgets.schemas.loaders import LoadedSchema, adapter_of, load_schema
 from llmwidgets.schemas.mapping import Compiled
 from llmwidgets.schemas.passes import SchemaSubset
 from llmwidgets.schemas.validation import (
@@ -227,6 +227,16 @@ class Schema:
     def __repr__(self) -> str:
         return f"Schema({self.name!r}, {count(len(self.leaves), 'field')})"
 
+    def __copy__(self) -> Schema:
+        twin = Schema.__new__(Schema)
+        vars(twin).update(vars(self))
+        return twin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Validators are compiled, adapters made again; the type goes by its name.
+        judged = None if self.canonical.formats else self.judged
+        return _restore, (self.json, self.name, judged, self._type)
+
     @cached_property
     def leaves(self) -> tuple[Leaf, ...]:
         """Every scalar place in the order of the schema; a recursive part ends in `other`."""
@@ -347,6 +357,12 @@ def read_schema(source: Any) -> Schema:
     'Invoice'
     """
     return source if isinstance(source, Schema) else _schema_of(load_schema(source))
+
+
+def _restore(whole: dict[str, Any], name: str, judged: dict[str, Any] | None, kind: Any) -> Schema:
+    """The schema of a pickle or of a deep copy."""
+    adapter = None if kind is None else adapter_of(kind)
+    return Schema(LoadedSchema(whole, name, adapter, judged, kind))
 
 
 def _schema_of(loaded: LoadedSchema) -> Schema:

@@ -14,7 +14,14 @@ from enum import Enum
 from pathlib import Path
 
 from llmwidgets.connections.connection import Connection
-from llmwidgets.errors import AlreadyConnected, FieldError, StoreLocked, check_type, read_path
+from llmwidgets.errors import (
+    AlreadyConnected,
+    FieldError,
+    StoreLocked,
+    Unpicklable,
+    check_type,
+    read_path,
+)
 from llmwidgets.formatting import count
 from llmwidgets.secret import Secret
 from llmwidgets.store import identity_sources, trust
@@ -42,7 +49,16 @@ class Status(Enum):
     LOCKED_WHEN_IDLE = "locked when idle"
 
 
-class StoreState:
+class ProcessBound(Unpicklable):
+    """A store, or what all Stores of a folder share: each process has its own."""
+
+    _no_pickle = (
+        "A store cannot be pickled: it is joined to this process, and what opens it stays here. "
+        "Name it where it is needed: lw.Store(organization), or lw.Store(path=FOLDER)."
+    )
+
+
+class StoreState(ProcessBound):
     """What all Stores of one folder share in this process; `folder` is None in memory.
 
     `source` is the identity that opened it. `document` is the newest that was read, valid while

@@ -26,7 +26,7 @@ from concurrent.futures import Future
 from functools import cached_property, lru_cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Any, TypedDict
+from typing import Any, NoReturn, TypedDict
 
 import anywidget
 
@@ -167,6 +167,20 @@ class Panel(anywidget.AnyWidget):
     def __init__(self) -> None:
         self.on_msg(self._arrive)
         super().__init__()
+
+    def __copy__(self) -> NoReturn:
+        name = type(self).__name__
+        message = (
+            f"A {name} cannot be copied or pickled: it is joined to its pages and to this process. "
+            f"Make another by lw.{name}(…)."
+        )
+        raise TypeError(message)
+
+    def __deepcopy__(self, memo: object) -> NoReturn:
+        self.__copy__()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        self.__copy__()
 
     def open(self) -> None:
         """Open what joins the widget to its pages."""

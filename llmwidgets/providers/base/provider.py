@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic.fields import FieldInfo
 
 from llmwidgets.dialects.types import Dialect, Target
+from llmwidgets.errors import Unpicklable
 from llmwidgets.providers.base.clients import SDK, Environment, openai_sdk
 from llmwidgets.providers.base.fields import Fields, Link, SignIn
 from llmwidgets.providers.base.models import Ended, ModelFacts
@@ -123,7 +124,7 @@ def spell_slug(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Provider:
+class Provider(Unpicklable):
     """A kind of connection: its form, its address, the models it may call.
 
     `target(fields, model)` is where a model answers. `dialect` is a module of
@@ -154,6 +155,11 @@ class Provider:
     key may not use a model that exists, `unknown_model` if the server has no such model,
     `rotation` is how an old key is replaced.
     """
+
+    _no_pickle = (
+        "A provider cannot be pickled: it is functions of this package. Its kind says which one "
+        "it is, and lw.PROVIDERS[kind] is it."
+    )
 
     kind: Kind
     title: str
