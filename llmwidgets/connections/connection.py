@@ -401,22 +401,31 @@ def _preset_unconnected(sentence: str, preset: Preset, model: str) -> UnknownCon
 
 
 def nearest_reference(reference: str, known: Iterable[Connection]) -> str:
-    """What is spelled most like this reference: connected, else a model that can be connected."""
-    spelled = _spellings(list(known))
+    """What is spelled most like this reference: connected, else a model that can be connected.
+
+    What is not connected is named only if it is surely meant: any word is a bit like some model.
+    """
+    spelled, others = _spellings(list(known))
     ends = [each for each in spelled if each.endswith(f"/{reference}")]
     if reference in spelled or ends:
         return spelled[reference if reference in spelled else ends[0]]
     best, nearest = _ALIKE, ""
     for each, meant in spelled.items():
-        share = _likeness(reference, each, best)
+        least = max(best, _SURELY) if each in others else best
+        share = _likeness(reference, each, least)
         # Of two that are spelled as much alike, the one that is connected.
-        if share > best:
+        if share > least:
             best, nearest = share, meant
-    return nearest
+    # A word of a model's name, such as `haiku`.
+    word = f"-{reference.casefold()}-"
+    return nearest or next((meant for each, meant in spelled.items() if word in f"-{each}-"), "")
 
 
-def _spellings(known: list[Connection]) -> dict[str, str]:
-    """What a reference can be meant by, with the reference; what is connected comes first."""
+def _spellings(known: list[Connection]) -> tuple[dict[str, str], set[str]]:
+    """What a reference can be meant by, with the reference; and what of it is not connected.
+
+    What is connected comes first.
+    """
     spelled = {"demo": "demo"}
     for each in known:
         alone = len(each.models) == 1
@@ -426,12 +435,16 @@ def _spellings(known: list[Connection]) -> dict[str, str]:
         for model in each.models:
             reference = each.label if alone else f"{each.label}/{model}"
             spelled |= {f"{each.label}/{model}": reference, f"{each.kind}/{model}": reference}
+    connected = set(spelled)
     for provider in PROVIDERS.values():
         models = [facts.id for facts in provider.models if provider.single]
         if models and not any(each.kind == provider.kind for each in known):
             whole = {f"{provider.kind}/{model}": f"{provider.kind}/{model}" for model in models}
-            spelled = {**spelled, provider.kind: next(iter(whole)), **whole, **spelled}
-    return spelled
+            # A model by its id alone, unless a connection has it.
+            own = [each for each in models if not any(n.endswith(f"/{each}") for n in connected)]
+            bare = {model: f"{provider.kind}/{model}" for model in own}
+            spelled = {**spelled, provider.kind: next(iter(whole)), **whole, **bare, **spelled}
+    return spelled, spelled.keys() - connected
 
 
 _ALIKE, _SURELY = 0.5, 0.8

@@ -116,6 +116,7 @@ def test_the_rule_of_references_holds_for_every_label(labels, reference):
 
 
 WORK = OPENAI.with_label("work")
+VERTEX = Connection("vertex_ai", credentials="env:CREDENTIALS", project="made-up-project")
 
 
 @pytest.mark.parametrize(
@@ -135,6 +136,16 @@ WORK = OPENAI.with_label("work")
         ("openai", [WORK], "work", ""),
         ("custom/llama3.2", [LAPTOP], "laptop", ""),
         ("nothing like it at all", [LAPTOP], "", ""),
+        # A bit like a vendor, and surely not meant for it.
+        ("nope", [LAPTOP], "", ""),
+        ("nope", [], "", ""),
+        ("laptop", [], "", ""),
+        ("claims", [WORK], "", ""),
+        ("openai/nope", [LAPTOP], "", "OpenAI"),
+        ("gemini-3.8-flash", [VERTEX], "vertex_ai/gemini-3.8-flash", ""),
+        ("haiku", [LAPTOP], "anthropic/claude-haiku-5-5", "Anthropic"),
+        ("Claude", [], "anthropic/claude-haiku-5-5", "Anthropic"),
+        ("claude-sonet-5-5", [LAPTOP], "anthropic/claude-sonnet-5-5", "Anthropic"),
     ],
 )
 def test_what_is_not_connected_is_said_with_the_nearest_and_the_way(
