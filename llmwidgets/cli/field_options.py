@@ -64,7 +64,7 @@ class _Lines(argparse.HelpFormatter):
 def where_found(
     provider: Provider, sign_in: str = "key", preset: Preset | None = None
 ) -> Iterator[str]:
-    """Where the values are found: the steps and pages of the preset, or of the way to sign in."""
+    """Where the values are found: the steps and pages of the preset, or for this sign-in."""
     steps = provider.steps_for(sign_in) if preset is None else preset.steps
     yield from (f"{at}. {step}" for at, step in enumerate(steps, 1))
     if preset is None:
