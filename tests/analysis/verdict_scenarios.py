@@ -110,6 +110,28 @@ SCENARIOS = (
         "recommended yet. Run-to-run noise is inside (1 repeat).",
     ),
     Scenario(
+        "two that are equal, and one behind",
+        lambda: [column(each, [1.0] * 9) for each in "BA"] + [column("C", [0.5] * 9)],
+        "Not enough texts to tell: A and B lead, equal so far. Only 9 texts are labelled and "
+        "answered by all 3 variants, and under 10 a difference can be chance. No variant is "
+        "recommended yet. Run-to-run noise is inside (1 repeat).",
+    ),
+    Scenario(
+        "five that are equal",
+        lambda: [column(each, [0.5] * 9) for each in "ABCDE"],
+        "Not enough texts to tell: A and 4 more variants are equal so far. Only 9 texts are "
+        "labelled and answered by all 5 variants, and under 10 a difference can be chance. No "
+        "variant is recommended yet. Run-to-run noise is inside (1 repeat).",
+    ),
+    Scenario(
+        "as much right of what it answered, with fewer answers",
+        lambda: [column("A", [1.0] * 9), column("B", [1.0] * 7, unanswered=2)],
+        "Not enough texts to tell: A leads. Only 7 texts are labelled and answered by both "
+        "variants, and under 10 a difference can be chance. No variant is recommended yet. B has "
+        "no answer to 2 of 9 texts: 100.0 in 100 right on the others, 77.8 with these counted as "
+        "wrong. Run-to-run noise is inside (1 repeat).",
+    ),
+    Scenario(
         "as good and cheaper",
         lambda: [
             column("flash", shares(6, 0.97, 60), 2.14),

@@ -171,15 +171,20 @@ class Verdict:
     """What was not scored and can decide who leads: said right behind the headline."""
 
     @property
+    def explanation(self) -> str:
+        """What follows the headline, without the notes."""
+        return _joined(self.caveat, self.details)
+
+    @property
     def sentence(self) -> str:
         """The whole verdict, for a reader who decides by it."""
-        return _joined(self.headline, self.caveat, self.details, *self.notes)
+        return _joined(self.headline, self.explanation, *self.notes)
 
     def __repr__(self) -> str:
         return self.sentence
 
     def _repr_html_(self) -> str:
-        rest = _joined(self.caveat, self.details, *self.notes)
+        rest = _joined(self.explanation, *self.notes)
         return f"<p><b>{escape(self.headline)}</b></p>" + (f"<p>{escape(rest)}</p>" if rest else "")
 
 
@@ -325,7 +330,7 @@ def brief(verdict: Verdict) -> str:
     The sentences about the leader and the recommended one are never cut.
     """
     if verdict.outcome is None:
-        return _joined(verdict.caveat, verdict.details)
+        return verdict.explanation
     _, details = _OUTCOMES[verdict.outcome](verdict)
     losses = _losses_in_brief(verdict)
     return _joined(verdict.caveat, details, losses, *_unanswered(_concerned(verdict)))
@@ -421,12 +426,22 @@ def _not_enough(verdict: Verdict) -> tuple[str, str]:
 
 def _ahead(verdict: Verdict) -> str:
     """Who leads so far, or who are equal."""
+    first = [each.label for each in equal_best(verdict)]
+    if len(first) == 1:
+        return f"{first[0]} leads"
+    if len(first) > _MANY:
+        first[1:] = [count(len(first) - 1, "more variant")]
+    are = "are" if equal_best(verdict) == verdict.standings else "lead,"
+    return f"{join_listed(first)} {are} equal so far"
+
+
+def equal_best(verdict: Verdict) -> tuple[Standing, ...]:
+    """The best variant, and those that got as much right and answered as much."""
     best = verdict.standings[0]
-    equal = [each.label for each in verdict.standings if each.accuracy == best.accuracy]
-    if len(equal) == 1:
-        return f"{best.label} leads"
-    named = join_listed(equal) if len(equal) <= _MANY else f"the first {len(equal)}"
-    return f"{named} are equal so far"
+    figures = best.accuracy, best.accuracy_if_wrong
+    return tuple(
+        each for each in verdict.standings if (each.accuracy, each.accuracy_if_wrong) == figures
+    )
 
 
 _OUTCOMES = {
