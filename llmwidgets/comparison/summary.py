@@ -119,7 +119,8 @@ def foot(results: ResultData, verdict: Verdict) -> tuple[str, ...]:
     how_to_read = "% right counts a lost reply as wrong"
     if any(each.unanswered for each in verdict.standings):
         how_to_read += " and leaves out what got no answer"
-    legend = (f"{how_to_read}; its interval is 95 %.",) if verdict.standings else ()
+    most = "“At most” bounds the share that is lost in the long run (95 %)."
+    legend = (f"{how_to_read}; its interval is 95 %. {most}",) if verdict.standings else ()
     chosen = (f"Only some of the texts, chosen by {results.slice_by}.",) if results.slice_by else ()
     return (*chosen, *legend, *verdict.notes, *_stability(results), *_paid_before(results))
 

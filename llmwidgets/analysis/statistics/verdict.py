@@ -256,7 +256,7 @@ def _concerned(verdict: Verdict) -> list[Standing]:
 def _lost(each: Standing) -> str:
     lost = (
         f"{each.label} lost {count(each.lost, 'reply', 'replies')} of {each.scored:,}, counted as "
-        f"wrong (at most {percent(each.loss_high)} % of replies)"
+        f"wrong (at most {percent(each.loss_high)} % of replies in the long run)"
     )
     if each.answered_accuracy is None:
         return f"{lost}."
