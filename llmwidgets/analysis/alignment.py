@@ -455,8 +455,7 @@ class Alignment:
         # A row left alone earns nothing, not even for leaves that truth leaves empty too.
         alone = [self.count(one, NOTHING, pattern)._replace(right=0) for one in left.values()]
         more = [self._count_extra(other) for other in right.values()]
-        inner = pattern.count(_ITEM) > 1
-        ties = ties_by_content([*left.values()], [*right.values()]) if inner else None
+        ties = ties_by_content([*left.values()], [*right.values()])
         paired = cheapest(table, alone, more, is_one, ties)
         # Otherwise lists in lists would be paired again for each list around them.
         self._counted = known | {rows[i]: table[i][j] for i, j in paired.items()}

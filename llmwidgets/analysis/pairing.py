@@ -92,14 +92,14 @@ def cheapest(
     alone: Sequence[PairCounts],
     more: Sequence[PairCounts],
     is_one: Callable[[int, int], bool],
-    ties: Sequence[Sequence[int]] | None = None,
+    ties: Sequence[Sequence[int]],
 ) -> dict[int, int]:
     """The pairs by which most is right, then fewest are labelled, invented and missed.
 
-    Then most rows are answered and wholly right, so that no order of the lists changes a sum.
-    `table` counts each pair; `alone` an item of truth without an answer, `more` an item of the
-    value without a truth. Only items that `is_one` says are the same are paired. Where pairs count
-    for as much, those with the smallest sum of `ties` are taken (see `ties_by_content`).
+    Then most rows are answered and wholly right. Where all that is equal, the pairs with the
+    smallest sum of `ties` are taken (see `ties_by_content`), so that no order of the lists changes
+    a figure. `table` counts each pair; `alone` an item of truth without an answer, `more` an item
+    of the value without a truth. Only items that `is_one` says are the same are paired.
     """
     known = None
     if not _all_have_a_partner(table):
@@ -107,10 +107,9 @@ def cheapest(
         if not any(map(any, known)):
             return {}
     cost = _costs(table, alone, more)
-    if ties is not None:
-        scale = 1 + (1 << 32) * min(len(alone), len(more))
-        both = zip(cost, ties, strict=True)
-        cost = [[one * scale + tie for one, tie in zip(*rows, strict=True)] for rows in both]
+    scale = 1 + (1 << 64) * min(len(alone), len(more))
+    both = zip(cost, ties, strict=True)
+    cost = [[one * scale + tie for one, tie in zip(*rows, strict=True)] for rows in both]
     if known is None:
         # Most answers come from the document itself: then no other pair needs a closer look.
         paired = assign(cost)
@@ -147,20 +146,20 @@ def _costs(
 def ties_by_content(truth: Sequence[Any], value: Sequence[Any]) -> list[list[int]]:
     """A whole number for each pair of items, of what they hold and not of its order.
 
-    A list inside an item of another list has to be paired alike in whatever order its items are:
-    by its pairs it is decided whether the items around it are one.
+    Products, since by them no exchange of partners leaves the sum as it is.
     """
-    ours, theirs = ([written(_in_order(each)).encode() for each in side] for side in (truth, value))
-    return [[zlib.crc32(other, zlib.crc32(one)) for other in theirs] for one in ours]
+    ours, theirs = ([_digest(each) for each in side] for side in (truth, value))
+    return [[one * other for other in theirs] for one in ours]
 
 
-def _in_order(value: Any) -> Any:
-    """The same with every list in it sorted."""
+def _digest(value: Any) -> int:
+    """A number under 2³² for what a value holds, the same for every order of the lists in it."""
     if isinstance(value, dict):
-        return {name: _in_order(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return sorted(map(_in_order, value), key=written)
-    return value
+        folded = (each for each in value.items() if isinstance(each[1], dict | list | tuple))
+        value = {**value, **{name: _digest(each) for name, each in folded}}
+    elif isinstance(value, list | tuple):
+        value = sorted(map(_digest, value))
+    return zlib.crc32(written(value).encode())
 
 
 def _all_have_a_partner(table: Sequence[Sequence[PairCounts]]) -> bool:

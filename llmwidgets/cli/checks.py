@@ -51,7 +51,7 @@ def run_check(options: CheckOptions) -> Exit:
     else:
         for connection, result in found:
             lines = [*report_lines(result, connection.provider, connection)]
-            # A command stands in a line of its own, to be copied.
+            # A command ends its line, so that it can be copied.
             told = ("\n  " if result.fix or result.command else " ").join(lines)
             sys.stdout.write(f"{connection.label}: {told}\n")
     return Exit.FINE if all(result.ok for _, result in found) else Exit.PROBLEM

@@ -293,8 +293,8 @@ def _values(results: ResultData) -> pd.DataFrame:
 # -- By field: precision, recall, F1 and accuracy of each field, over all texts or of one.
 
 FIGURES = (
-    "labelled", "accuracy", "right", "invented", "missed", "nulls_in_words",
-    "precision", "recall", "f1",
+    "labelled", "f1", "recall", "precision", "nulls_in_words", "missed", "invented", "right",
+    "accuracy",
 )  # fmt: skip
 ROWS = ("rows", "rows_right", "rows_invented", "rows_missed")
 """Of the rows of a list: those of truth in all, wholly right, invented, and without an answer."""
@@ -351,7 +351,8 @@ def _figures_frame(
 ) -> pd.DataFrame:
     frame = _frame(rows, (*start, *FIGURES, *ROWS), dtype=None)
     # Of many columns a terminal shows the first and the last ones.
-    frame = frame[[*start, "labelled", *ROWS, *FIGURES[:0:-1]]]
+    labelled, *figures = FIGURES
+    frame = frame[[*start, labelled, *ROWS, *figures]]
     frame.attrs["notes"] = list(lost_functions(results))
     return frame.astype(dict.fromkeys(_SHARES, float))
 

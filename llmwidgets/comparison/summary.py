@@ -18,6 +18,7 @@ from llmwidgets.analysis.statistics.verdict import (
     Shown,
     Standing,
     Verdict,
+    equal_best,
     expected_sentence,
 )
 from llmwidgets.comparison.core import ResultData, Rules
@@ -81,7 +82,7 @@ def summarize(
         )
     return Summary(
         headline=verdict.headline,
-        details=" ".join(filter(None, (verdict.caveat, verdict.details))),
+        details=verdict.explanation,
         worse=worse_head(verdict),
         sparse=find_sparse(results) is not None,
         rows=rows,
@@ -118,7 +119,8 @@ def foot(results: ResultData, verdict: Verdict) -> tuple[str, ...]:
     how_to_read = "% right counts a lost reply as wrong"
     if any(each.unanswered for each in verdict.standings):
         how_to_read += " and leaves out what got no answer"
-    legend = (f"{how_to_read}; its interval is 95 %.",) if verdict.standings else ()
+    most = "“At most” bounds the share that is lost in the long run (95 %)."
+    legend = (f"{how_to_read}; its interval is 95 %. {most}",) if verdict.standings else ()
     chosen = (f"Only some of the texts, chosen by {results.slice_by}.",) if results.slice_by else ()
     return (*chosen, *legend, *verdict.notes, *_stability(results), *_paid_before(results))
 
@@ -374,10 +376,11 @@ def word_standing(verdict: Verdict, label: str, stats: VariantStats) -> Wording:
 def group_words(verdict: Verdict, shown: Shown) -> tuple[str, str]:
     """The title of a group of variants: the part in bold, and how it goes on."""
     few = f" either way: too few texts to tell within {formatting.margin(verdict.matters)}"
+    leads = "Leads" if len(equal_best(verdict)) == 1 else "First among equals"
     return {
         Shown.BEST: ("Better than all others", ""),
         Shown.AS_GOOD: ("Shown to be as good as the best", ""),
-        Shown.LEADS: ("Leads", ", not shown to be better"),
+        Shown.LEADS: (leads, ", not shown to be better"),
         Shown.NOT_SHOWN: ("Not shown", few),
         Shown.WORSE: ("Shown to be worse", f" than {best_words(verdict)}"),
     }[shown]
@@ -385,7 +388,9 @@ def group_words(verdict: Verdict, shown: Shown) -> tuple[str, str]:
 
 def best_words(verdict: Verdict) -> str:
     """Who all are compared with: nobody is called the best before it is shown."""
-    return "the leader" if verdict.outcome is Outcome.NOT_ENOUGH_TEXTS else "the best"
+    if verdict.outcome is not Outcome.NOT_ENOUGH_TEXTS:
+        return "the best"
+    return "the leader" if len(equal_best(verdict)) == 1 else "the first"
 
 
 def worse_head(verdict: Verdict) -> str:

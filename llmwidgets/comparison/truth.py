@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -14,6 +14,7 @@ from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.comparison.records import (
     ITEM,
     Table,
+    columns_of,
     empty_for,
     is_frame,
     no_such_field,
@@ -68,7 +69,7 @@ class Label:
     """The truth of one text: JSON, or NOTHING if it is not labelled.
 
     `by_record` tells that it came as an object of the user's own class and is compared with what
-    the class reads the reply as; `blanks` counts the blank labels among others that are not.
+    the class reads the reply as; `blanks` counts its blank labels, which may be all it has.
     """
 
     truth: Any = NOTHING
@@ -157,11 +158,13 @@ def _read_label(row: Any, schema: Schema, nulls: bool) -> Label:
     blanks, leaves = _count_blanks(value)
     if nulls and blanks:
         value = _with_nulls(value)
+    elif blanks and blanks == leaves:
+        return Label(blanks=blanks)
     # A record without blank cells is JSON already.
     return Label(
         to_jsonable(value) if is_text or blanks else value,
         by_record=is_record(row),
-        blanks=0 if nulls or blanks == leaves else blanks,
+        blanks=0 if nulls else blanks,
     )
 
 
@@ -194,21 +197,30 @@ def _read_frame(
     distinct = dict.fromkeys(schemas)
     frame, ids = split_ids(frame, distinct, [each.id for each in sources], "truth")
     table = read_columns(frame, distinct, "truth", "")
-    rows = [_read_row(row, table, nulls) for row in rows_of(frame)]
-    labels = rows if ids is None else dict(zip(ids, rows, strict=True))
-    return [label or Label() for label in _align(labels, sources, schemas, frame.index)]
+    rows: Any = rows_of(frame)
+    if ids is not None:
+        rows = dict(zip(ids, rows, strict=True))
+    own = {schema: columns_of(leaf.path for leaf in schema.leaves) for schema in distinct}
+    pairs = zip(_align(rows, sources, schemas, frame.index), schemas, strict=True)
+    return [
+        Label() if row is None else _read_row(row, table, own[schema], nulls)
+        for row, schema in pairs
+    ]
 
 
-def _read_row(row: Mapping[Any, Any], table: Table, nulls: bool) -> Label:
+def _read_row(row: Mapping[Any, Any], table: Table, own: Container[str], nulls: bool) -> Label:
+    """A row as a label; of the columns that are not its `own`, one that is blank says nothing."""
     record: dict[str, Any] = {}
     blanks = 0
     for name, steps, leaf in table:
         cell = row[name]
         empty = is_nothing(cell)
+        if empty and name not in own:
+            continue
         blanks += empty
         if nulls or not empty:
             put_at(record, steps, None if empty else read_cell(to_jsonable(cell), leaf))
-    return Label(record, blanks=0 if nulls else blanks) if record else Label()
+    return Label(record or NOTHING, blanks=0 if nulls else blanks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,13 +309,15 @@ def _is_open(schema: Any) -> bool:
 
 def blank_note(texts: Sequence[Document]) -> tuple[str, ...]:
     """A sentence on the labels that are blank and not scored, with what would score them."""
-    blanks = sum(text.blanks for text in texts)
-    if not blanks:
+    blanks = sum(text.blanks for text in texts if text.truth is not NOTHING)
+    bare = sum(text.blanks > 0 for text in texts if text.truth is NOTHING)
+    if not blanks and not bare:
         return ()
-    labels = count(blanks, "label is", "labels are")
+    labels = count(blanks, "label is", "labels are") + " blank and not scored" if blanks else ""
+    only = count(bare, "text has", "texts have") + " only blank labels" if bare else ""
+    said = f"{labels}, and {only}" if blanks and bare else labels or f"{only}: not scored"
     return (
-        f'{labels} blank and not scored; blank="null" (in a shell --blank null) reads a blank as '
-        "“the text has no value”.",
+        f'{said}; blank="null" (in a shell --blank null) reads a blank as “the text has no value”.',
     )
 
 
@@ -394,7 +408,9 @@ def correct(
     new = get_at_path(truth, path)
     name = "" if is_nothing(by) else str(by)
     correction = Correction(text_id=text_id, field=path, old=old, new=new, by=name, seen=bool(seen))
-    return (*texts[:at], replace(text, truth=truth), *texts[at + 1 :]), correction
+    blanks = text.blanks - (old is NOTHING and new is not NOTHING)
+    labelled = replace(text, truth=truth, blanks=max(0, blanks))
+    return (*texts[:at], labelled, *texts[at + 1 :]), correction
 
 
 def truth_before(

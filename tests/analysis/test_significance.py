@@ -111,6 +111,16 @@ def test_the_order_of_texts_changes_nothing(scores, random):
     assert interval(turned) == pytest.approx(interval(scores), abs=1e-9)
 
 
+@pytest.mark.parametrize("times", [1e-3, 30.0, 1e4])
+def test_a_bound_grows_as_its_values_do(times):
+    """Those of a large group are far above 1."""
+    values, worst = np.array([[0.1, 0.9, 0.5] * 5, [-0.3, 0.0, 1.0] * 5]), np.array([[1.0], [1.0]])
+    expected = times * upper_bounds(values, worst, 0.05)
+    assert upper_bounds(times * values, times * worst, 0.05) == pytest.approx(expected)
+    lower = values - 0.9
+    assert tails(times * lower, times * worst) == pytest.approx(tails(lower, worst), abs=1e-9)
+
+
 @given(st.lists(st.integers(-10, 10), min_size=10, max_size=40), st.floats(0.002, 0.4))
 @settings(max_examples=100, deadline=None)
 def test_the_tail_is_the_level_whose_bound_is_zero(tenths, level):

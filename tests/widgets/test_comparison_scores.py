@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -245,6 +247,15 @@ def test_not_enough_texts_names_a_leader_and_recommends_none(wire) -> None:
     }
     assert "more labelled texts would show a difference of 5 in 100" in scores["more"]
     assert scores["unlabelled"] == 0
+
+
+def test_of_equals_none_is_called_the_leader(wire) -> None:
+    same = Comparison.from_outputs(
+        SCHEMA, TEXTS[:12], {"good": GOOD[:12], "same": GOOD[:12]}, TRUTH[:12]
+    )
+    scores = wire(same.explore()).ask("scores")
+    assert "good and same are equal so far" in scores["headline"]
+    assert not re.search(r"\bleads?\b|\bleader\b", json.dumps(scores), re.IGNORECASE)
 
 
 def test_texts_without_truth_can_be_labelled_and_are_found_in_the_grid(wire) -> None:

@@ -133,18 +133,23 @@ def grouped(values: Sequence[float], groups: Sequence[str] | None) -> list[float
 
 
 class _Sample:
-    """Rows of values with their worst texts; `top` is the largest, `flat` if all are equal."""
+    """Rows of values with their worst texts, and how far each is `below` the largest, `top`.
+
+    A row is `flat` if all are equal.
+    """
 
     def __init__(self, values: Any, worst: Any) -> None:
         import numpy as np
 
         values, worst = np.asarray(values, float), np.asarray(worst, float)
         texts, bad = values.shape[-1], worst.shape[-1]
-        self.all = np.concatenate([values, worst], axis=-1)
+        everything = np.concatenate([values, worst], axis=-1)
         self.weights = np.repeat([1.0, pseudo_mass(texts) / bad], [texts, bad])
         self.total = texts + pseudo_mass(texts)
-        self.top = self.all.max(axis=-1)
-        self.flat = self.top - self.all.min(axis=-1) < _CLOSE
+        self.top = everything.max(axis=-1)
+        # Of large values, as those of large groups are, a distance added first would be lost.
+        self.below = self.top[..., None] - everything
+        self.flat = self.below.max(axis=-1) < _CLOSE
 
     def root(self, difference: Callable[[Numbers], Numbers]) -> Numbers:
         """Where a difference that falls with the distance is 0, by the Illinois method.
@@ -180,15 +185,15 @@ class _Sample:
         """
         import numpy as np
 
-        eta = self.top + np.exp(distance)
-        gaps = eta[..., None] - self.all
+        beyond = np.exp(distance)
+        gaps = beyond[..., None] + self.below
         t = (self.weights / gaps).sum(axis=-1) / self.total
         gaps *= t[..., None]
         logs = (self.weights * np.log(gaps)).sum(axis=-1)
         spread = (self.weights * (1 / gaps - 1) ** 2).sum(axis=-1)
         w = np.sqrt(np.maximum(2 * logs, _TINY))
         u = np.sqrt(np.maximum(spread, _TINY))
-        return eta - 1 / t, np.where(w < 1e-4, 0.0, w + np.log(u / w) / w)
+        return self.top + (beyond - 1 / t), np.where(w < 1e-4, 0.0, w + np.log(u / w) / w)
 
 
 # -- Student's t, by the continued fraction of the incomplete beta ---------------------------------

@@ -33,9 +33,7 @@ MATTERS = 0.05
 
 def read_matters(given: object, name: str = "matters") -> float:
     """The smallest difference that counts as a share; FieldError, about `name`, for all else."""
-    share = 0.0
-    if not isinstance(given, bool) and isinstance(given, Real):
-        share = float(given)
+    share = float(given) if not isinstance(given, bool) and isinstance(given, Real) else 0.0
     if not 0 < share <= 1:
         raise FieldError(
             {name: "must be a number over 0 and at most 1."},
@@ -171,15 +169,20 @@ class Verdict:
     """What was not scored and can decide who leads: said right behind the headline."""
 
     @property
+    def explanation(self) -> str:
+        """What follows the headline, without the notes."""
+        return _joined(self.caveat, self.details)
+
+    @property
     def sentence(self) -> str:
         """The whole verdict, for a reader who decides by it."""
-        return _joined(self.headline, self.caveat, self.details, *self.notes)
+        return _joined(self.headline, self.explanation, *self.notes)
 
     def __repr__(self) -> str:
         return self.sentence
 
     def _repr_html_(self) -> str:
-        rest = _joined(self.caveat, self.details, *self.notes)
+        rest = _joined(self.explanation, *self.notes)
         return f"<p><b>{escape(self.headline)}</b></p>" + (f"<p>{escape(rest)}</p>" if rest else "")
 
 
@@ -251,7 +254,7 @@ def _concerned(verdict: Verdict) -> list[Standing]:
 def _lost(each: Standing) -> str:
     lost = (
         f"{each.label} lost {count(each.lost, 'reply', 'replies')} of {each.scored:,}, counted as "
-        f"wrong (at most {percent(each.loss_high)} % of replies)"
+        f"wrong (at most {percent(each.loss_high)} % of replies in the long run)"
     )
     if each.answered_accuracy is None:
         return f"{lost}."
@@ -274,7 +277,7 @@ def put_in_words(verdict: Verdict, left_out: Sequence[tuple[str, int]], repeats:
         of_100 = in_100(True) if verdict.weighted else "in 100 fields"
         headline = (
             f"{best.label} got {percent(best.accuracy)} {of_100} right on "
-            f"{_texts(best.scored)} ({percent(best.low)} to {percent(best.high)}; 95 %)."
+            f"{count(best.scored, 'text')} ({percent(best.low)} to {percent(best.high)}; 95 %)."
         )
         details = _joined(_losses(verdict), *_unanswered([best]), rest)
     else:
@@ -325,7 +328,7 @@ def brief(verdict: Verdict) -> str:
     The sentences about the leader and the recommended one are never cut.
     """
     if verdict.outcome is None:
-        return _joined(verdict.caveat, verdict.details)
+        return verdict.explanation
     _, details = _OUTCOMES[verdict.outcome](verdict)
     losses = _losses_in_brief(verdict)
     return _joined(verdict.caveat, details, losses, *_unanswered(_concerned(verdict)))
@@ -342,15 +345,14 @@ def _better(verdict: Verdict) -> tuple[str, str]:
     least = f"reads at least {percent(low)} {in_100(verdict.weighted)} more right"
     if low < 0.0005:
         least = "reads more right"
-    on = _texts(_shared(verdict, best, second))
+    on = count(_shared(verdict, best, second), "text")
     details = f"On {on} it {least} than {than} (95 %; {percent(seen)} seen)."
     if high < verdict.matters:
         details += f" That is less than the {margin(verdict.matters)} in 100 that matter here."
     if len(others) > 1:
         details += f" As the best of {len(others) + 1}, its own figure is likely a little too good."
-    worse = join_listed([each.label for each in others])
-    if len(others) > _MANY:
-        worse = f"the {len(others)} others"
+    names = [each.label for each in others]
+    worse = join_listed(names) if len(names) <= _MANY else f"the {len(names)} others"
     return f"{best.label} is better than {worse}.", _joined(details, _price_of(best, second))
 
 
@@ -360,7 +362,7 @@ def _as_good(verdict: Verdict) -> tuple[str, str]:
     than = best.label if chosen is not best else "any other" if len(others) > 1 else others[0].label
     shared = verdict.texts if chosen is best else _shared(verdict, best, chosen)
     details = (
-        f"On {_texts(shared)} it is {_at_most(chosen, verdict.weighted)} than {than} "
+        f"On {count(shared, 'text')} it is {_at_most(chosen, verdict.weighted)} than {than} "
         f"(95 %; you allow {margin(verdict.matters)})."
     )
     if chosen is not best:
@@ -402,9 +404,9 @@ def _not_enough(verdict: Verdict) -> tuple[str, str]:
     headline = f"Not enough texts to tell: {_ahead(verdict)}."
     if verdict.can_show is None:
         verb = "is" if verdict.texts == 1 else "are"
-        few = f"Only {_texts(verdict.texts)} {verb}" if verdict.texts else "No text is"
+        few = f"Only {count(verdict.texts, 'text')} {verb}" if verdict.texts else "No text is"
         if verdict.texts >= FEWEST_TEXTS:
-            few = f"The {_texts(verdict.texts)}, in {count(verdict.groups, 'group')}, are"
+            few = f"The {count(verdict.texts, 'text')}, in {count(verdict.groups, 'group')}, are"
         variants = len(verdict.standings)
         by = "both variants" if variants == 2 else f"all {count(variants, 'variant')}"
         return headline, (
@@ -421,12 +423,19 @@ def _not_enough(verdict: Verdict) -> tuple[str, str]:
 
 def _ahead(verdict: Verdict) -> str:
     """Who leads so far, or who are equal."""
-    best = verdict.standings[0]
-    equal = [each.label for each in verdict.standings if each.accuracy == best.accuracy]
-    if len(equal) == 1:
-        return f"{best.label} leads"
-    named = join_listed(equal) if len(equal) <= _MANY else f"the first {len(equal)}"
-    return f"{named} are equal so far"
+    first, *more = [each.label for each in equal_best(verdict)]
+    if not more:
+        return f"{first} leads"
+    named = more if len(more) < _MANY else [count(len(more), "more variant")]
+    are = "lead," if len(more) + 1 < len(verdict.standings) else "are"
+    return f"{join_listed([first, *named])} {are} equal so far"
+
+
+def equal_best(verdict: Verdict) -> tuple[Standing, ...]:
+    """The best variant, and those that got as much right and answered as much."""
+    figures = [(each.accuracy, each.accuracy_if_wrong) for each in verdict.standings]
+    pairs = zip(verdict.standings, figures, strict=True)
+    return tuple(each for each, found in pairs if found == figures[0])
 
 
 _OUTCOMES = {
@@ -458,7 +467,7 @@ def _would_show(verdict: Verdict, undecided: Sequence[Standing]) -> str:
 
 
 def _units(verdict: Verdict, number: int) -> str:
-    return count(number, "group") if verdict.groups else _texts(number)
+    return count(number, "group" if verdict.groups else "text")
 
 
 def _at_most(each: Standing, weighted: bool) -> str:
@@ -555,7 +564,7 @@ def expected_sentence(
     needed = texts_needed(spread, matters, variants)
     show = f"about {rough_count(needed)} would show" if needed else ""
     if labelled < FEWEST_TEXTS:
-        few = f"{_texts(labelled)} cannot show a difference"
+        few = f"{count(labelled, 'text')} cannot show a difference"
         few += f": a verdict asks for {FEWEST_TEXTS} or more"
         return f"{few}; {show} one of {margin(matters)} in 100." if show else f"{few}."
     least = rough_share(can_show(spread, labelled, variants))
@@ -584,10 +593,6 @@ def _lead(verdict: Verdict, second: Standing) -> tuple[float, float, float]:
     best = verdict.standings[0].label
     pair = find_pair(verdict.table, best, second.label)
     return pair.lead_of(best) if pair is not None else (0.0, 1.0, 0.0)
-
-
-def _texts(number: int) -> str:
-    return count(number, "text")
 
 
 def _joined(*sentences: str) -> str:

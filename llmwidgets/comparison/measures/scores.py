@@ -249,8 +249,11 @@ def verdict_of(results: ResultData, matters: float = MATTERS) -> Verdict:
     best (0.05: 5 fields in 100); None where the texts are not enough to tell.
     """
     share, known = read_matters(matters), tested(results)
-    if known is not None:
-        return replace(known.conclude(share), caveat=" ".join(blank_note(results.texts)))
+    verdict = _conclude_unscored(results) if known is None else known.conclude(share)
+    return replace(verdict, caveat=" ".join(blank_note(results.texts)))
+
+
+def _conclude_unscored(results: ResultData) -> Verdict:
     sums = aggregate(results)
     return conclude_unscored(
         valid=sum(stats.statuses["ok"] for stats in sums.stats),

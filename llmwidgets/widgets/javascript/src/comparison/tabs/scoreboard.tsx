@@ -382,7 +382,7 @@ function scoredColumns(scores: Scores, thin: string): Column[] {
       cells: `r${thin}`,
       cell: ({ words }) => words.came || "–",
     },
-    { head: "Loses", look: "", cells: "lw-loses", cell: losesCell },
+    { head: "Replies lost", look: "", cells: "lw-loses", cell: losesCell },
   ];
 }
 
