@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -292,29 +291,23 @@ def test_a_mistake_is_one_line_and_ends_with_2(files: Path, capsys, name: str) -
     assert "Traceback" not in line
 
 
-def test_a_dead_endpoint_is_a_row_and_no_traceback(files: Path, capsys, monkeypatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
+def test_a_dead_endpoint_is_a_row_and_no_traceback(
+    files: Path, capsys, monkeypatch, closed_port
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-made-up-key-000000000")
-    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{port}/v1")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{closed_port}/v1")
     assert run("--jsonl", "out.jsonl", "--min-valid", "1", models="openai/gpt-6-luna") == 1
     assert {row["status"] for row in lines_of("out.jsonl")} == {"Unreachable"}
     assert "valid 1 by openai/gpt-6-luna 0.000" in told(capsys)
 
 
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port: int = held.getsockname()[1]
-        return port
-
-
 @pytest.mark.parametrize("beside", [(), ("demo-careful",)])
 def test_a_model_that_answered_nothing_at_all_is_not_fine(
-    files: Path, capsys, monkeypatch, beside
+    files: Path, capsys, monkeypatch, beside, closed_port
 ) -> None:
     """Without any bar: a build whose connection is dead has compared nothing."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-made-up-key-000000000")
-    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{unused_port()}/v1")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{closed_port}/v1")
     options = ("--models", "openai/gpt-6-luna", *beside, "--junit", "bars.xml")
     words = ("compare", "--schema", "schema.json", "--texts", "texts.jsonl", "--journal", "none")
     assert main([*words, *options]) == 1
