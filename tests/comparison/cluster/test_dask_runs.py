@@ -176,7 +176,6 @@ def test_a_closed_client_leaves_what_was_answered(cluster, client, server, tmp_p
 def test_a_scheduler_that_ends_leaves_what_was_answered(server, tmp_path, monkeypatch) -> None:
     from distributed import Client, LocalCluster, Status
 
-    monkeypatch.setattr(dask_adapter, "_GONE_SECONDS", 0.5)
     planned = plan(400, server.variant())
     local = LocalCluster(
         n_workers=1, threads_per_worker=2, processes=False, protocol="tcp", host="127.0.0.1",
@@ -185,6 +184,7 @@ def test_a_scheduler_that_ends_leaves_what_was_answered(server, tmp_path, monkey
     client = Client(local.scheduler_address)
     run = cluster_run(planned, client, tmp_path / "run", concurrency=AT_ONCE)
     begun(run, server)
+    monkeypatch.setattr(dask_adapter, "_GONE_SECONDS", 0.5)
     local.sync(local.scheduler.close)
     assert run.wait(PATIENCE)
     client.close()
