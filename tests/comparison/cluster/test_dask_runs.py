@@ -66,6 +66,11 @@ def complete(run: Any, planned: Any, server: BusyServer, *, repeated: int) -> No
     assert asked.total() - len(asked) <= repeated
 
 
+def idle(client: Client) -> bool:
+    """Whether no worker is at work, not even on what nobody waits for any more."""
+    return not any(client.run(lambda dask_worker: len(dask_worker.state.tasks)).values())
+
+
 def kill(client: Client, worker: str, process: int) -> None:
     """Kill a worker, and wait until the scheduler has seen it."""
     os.kill(process, signal.SIGKILL)
@@ -121,6 +126,7 @@ def test_a_stop_ends_every_call_within_two_seconds(client, server, tmp_path) -> 
     began = time.monotonic()
     assert run.end(PATIENCE)
     assert time.monotonic() - began < busy_seconds(4.0), "the promise is 2 s"
+    wait_until(lambda: idle(client))
     server.let_go()
     wait_until(lambda: server.at_once == 0)
 
@@ -161,6 +167,7 @@ def test_a_closed_client_leaves_what_was_answered(cluster, client, server, tmp_p
         run = cluster_run(planned, own, tmp_path / "run", concurrency=AT_ONCE)
         begun(run, server)
     assert run.wait(PATIENCE)
+    wait_until(lambda: idle(client))
     server.let_go()
     wait_until(lambda: server.at_once == 0)
     found = results(run, planned)

@@ -229,6 +229,7 @@ def test_an_interrupt_stops_every_call_within_two_seconds(server, cluster, tmp_p
     watch_run(run, shown=False)
     wait_until(run._finished.is_set)
     taken = time.monotonic() - began[0]
+    wait_until(lambda: all(each.done() for each in cluster._open))
     server.let_go()
     wait_until(lambda: server.at_once == 0)
     found = results(run, planned)
