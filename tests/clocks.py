@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 
@@ -19,3 +20,9 @@ def hurry(before: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)) ->
         skipped += seconds
 
     return Clock(lambda: time.monotonic() + skipped, sleep, lambda: 0.5)
+
+
+def busy_seconds(seconds: float) -> float:
+    """What is over in so many seconds may take so many here, with all that runs beside it."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return seconds * max(1.0, load / (os.cpu_count() or 1))

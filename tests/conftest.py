@@ -235,6 +235,15 @@ def chromium() -> str:
 
 
 @pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of loopback at which nobody listens, as long as the test lasts."""
+    from tests.servers import holding_port
+
+    with holding_port() as port:
+        yield port
+
+
+@pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[GoogleCloud]:
     """Google's far ends, which this machine and gcloud's file lead to."""
     from tests.google_cloud import google_cloud

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -234,6 +235,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_words: Any) -> None:
         """Say nothing: the tests look at what the server saw."""
+
+
+@contextmanager
+def holding_port() -> Iterator[int]:
+    """A port of loopback at which nobody listens; held, so that no other program takes it.
+
+    Whoever knows its number can listen there all the same, and stop, and listen again.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @contextmanager

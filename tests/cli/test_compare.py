@@ -6,9 +6,9 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -292,29 +292,23 @@ def test_a_mistake_is_one_line_and_ends_with_2(files: Path, capsys, name: str) -
     assert "Traceback" not in line
 
 
-def test_a_dead_endpoint_is_a_row_and_no_traceback(files: Path, capsys, monkeypatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
+def test_a_dead_endpoint_is_a_row_and_no_traceback(
+    files: Path, capsys, monkeypatch, closed_port
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-made-up-key-000000000")
-    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{port}/v1")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{closed_port}/v1")
     assert run("--jsonl", "out.jsonl", "--min-valid", "1", models="openai/gpt-6-luna") == 1
     assert {row["status"] for row in lines_of("out.jsonl")} == {"Unreachable"}
     assert "valid 1 by openai/gpt-6-luna 0.000" in told(capsys)
 
 
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port: int = held.getsockname()[1]
-        return port
-
-
 @pytest.mark.parametrize("beside", [(), ("demo-careful",)])
 def test_a_model_that_answered_nothing_at_all_is_not_fine(
-    files: Path, capsys, monkeypatch, beside
+    files: Path, capsys, monkeypatch, beside, closed_port
 ) -> None:
     """Without any bar: a build whose connection is dead has compared nothing."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-made-up-key-000000000")
-    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{unused_port()}/v1")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{closed_port}/v1")
     options = ("--models", "openai/gpt-6-luna", *beside, "--junit", "bars.xml")
     words = ("compare", "--schema", "schema.json", "--texts", "texts.jsonl", "--journal", "none")
     assert main([*words, *options]) == 1
@@ -371,7 +365,8 @@ def test_an_interrupt_writes_what_is_there_and_ends_with_130(files: Path) -> Non
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        _until(lambda: _answered(Path("j.sqlite")) > 3)
+        while process.poll() is None and _answered(Path("j.sqlite")) <= 3:
+            time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     finally:
@@ -399,18 +394,6 @@ def _answered(path: Path) -> int:
         return 0
     finally:
         database.close()
-
-
-def _until(happened) -> None:
-    import threading
-
-    clock = threading.Event()
-    for _ in range(600):
-        if happened():
-            return
-        clock.wait(0.05)
-    message = "it did not happen within 30 s"
-    raise AssertionError(message)
 
 
 def test_the_insurance_claims_add_up(shared_data: Path, tmp_path: Path, capsys) -> None:

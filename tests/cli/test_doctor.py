@@ -10,7 +10,7 @@ import stat
 import subprocess
 import time
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from llmwidgets.cli import main
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.journal_file import default_journal_path
+from llmwidgets.keyscan import doctor
 from llmwidgets.keyscan.doctor import Finding, examine_clock, histories
 from llmwidgets.secret import Secret
 from llmwidgets.store import age, state
@@ -259,9 +260,10 @@ def test_a_wrong_clock(store) -> None:
     )
 
 
-def test_keys_that_end_are_told(store, capsys) -> None:
+def test_keys_that_end_are_told(store, capsys, monkeypatch) -> None:
     """A key that ends soon is a note; one that has ended is to be mended."""
-    today = datetime.now().astimezone().date()
+    today = date(2026, 11, 23)  # of which no midnight makes another day
+    monkeypatch.setattr(doctor, "local_today", lambda: today)
     soon, gone = today + timedelta(days=9), today - timedelta(days=1)
     assert findings(store, capsys)[1]["key's end"]["level"] == "fine"
     store.save(lw.Connection("openai", api_key=KEY, expires=soon))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import _thread
 import http.server
 import re
-import socket
 import threading
 from dataclasses import fields
 from inspect import signature
@@ -305,15 +304,13 @@ def test_settings_that_are_not_right_are_named(more, demo) -> None:
     assert caught.value.hint
 
 
-def test_a_dead_endpoint_is_a_row_with_the_next_step() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
-    result = ask(custom(f"http://127.0.0.1:{port}/v1"))
+def test_a_dead_endpoint_is_a_row_with_the_next_step(closed_port: int) -> None:
+    result = ask(custom(f"http://127.0.0.1:{closed_port}/v1"))
     board = result.scoreboard()
     assert board.Unreachable[0] == 3
     assert math_is_nan(board.accuracy[0])
     failure = next(iter(result)).failure
-    assert str(port) in failure.message
+    assert str(closed_port) in failure.message
     assert failure.hint
 
 

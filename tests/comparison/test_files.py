@@ -103,7 +103,8 @@ def test_every_spelling_of_a_table_is_read(name: str, encoding: str) -> None:
 
 
 CELLS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=8)
-WESTERN = st.text("abcdeßéöÜ ,;|\t\"'\r\n ", max_size=8).map(lambda cell: f"Hallo {cell}")
+# Eight letters beyond ASCII beside seventeen: a table that is mostly beyond is in another encoding.
+WESTERN = st.text("abcdeßéöÜ ,;|\t\"'\r\n ", max_size=8).map("Hallo alle zusammen {}".format)
 TEXTS = st.lists(st.tuples(CELLS, CELLS.filter(str.strip)), min_size=1, max_size=5)
 
 
@@ -216,6 +217,13 @@ def test_names_differ_in_case_and_blanks(names) -> None:
 def test_a_column_twice_in_a_frame_is_refused() -> None:
     frame = pd.DataFrame([["a", "b"]], columns=["text", "text"])
     assert "has the column text twice" in refusal(frame)
+
+
+def test_a_table_with_more_letters_beyond_ascii_than_half_of_the_others_is_not_western() -> None:
+    """Sixteen of ASCII, those of the header among them, and eight or nine others."""
+    western, other = (f"id;text\n1;Grrrrrrüsse{'é' * many}\n".encode("cp1252") for many in (7, 8))
+    assert texts_of(written("x.csv", western)) == [("1", f"Grrrrrrüsse{'é' * 7}")]
+    assert "is not UTF-8" in refusal(written("x.csv", other))
 
 
 def test_windows_1252_is_read_and_said(demo) -> None:

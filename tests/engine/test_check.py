@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
 from llmwidgets.connections import Connection, Policy, environment_connections
@@ -27,12 +25,6 @@ CANARY = "canary-key-7c1f0e9d55aa"
 
 def custom(url: str, name: str = "m", **more) -> Connection:
     return Connection("custom", name=name, endpoint=url, **more)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def listing(*ids: str, status: int = 200, chat: int = 200):
@@ -204,8 +196,8 @@ def test_an_unknown_model_names_the_nearest(far_end):
     assert "ollama pull llama3.1:3b" in report.hint
 
 
-def test_nobody_listens_says_what_to_start():
-    report = check(custom(f"http://127.0.0.1:{free_port()}/v1"))
+def test_nobody_listens_says_what_to_start(closed_port):
+    report = check(custom(f"http://127.0.0.1:{closed_port}/v1"))
     assert not report.ok
     assert "Nothing is listening" in report.sentence
     assert report.code == "refused"
@@ -308,9 +300,9 @@ def test_a_sentence_of_the_table_is_plain(symptom):
     assert not {"please", "oops", "!", " we "} & set(said.split())
 
 
-def test_a_local_server_is_found_with_its_models(far_end, model):
+def test_a_local_server_is_found_with_its_models(far_end, model, closed_port):
     end = far_end(model)
-    usual = (Usual("Ollama", end.port, "ollama"), Usual("vLLM", free_port()))
+    usual = (Usual("Ollama", end.port, "ollama"), Usual("vLLM", closed_port))
     found = event_loop.run_blocking(discover(usual))
     assert [(each.title, each.models, each.key) for each in found] == [("Ollama", ("m",), "ollama")]
     assert found[0].endpoint == f"http://localhost:{end.port}/v1"

@@ -22,7 +22,6 @@ from llmwidgets.engine.network import proxies, transport
 from llmwidgets.engine.network.sign_in import tokens
 from llmwidgets.providers.urls import METADATA_HOST
 from llmwidgets.secret import Secret
-from tests.engine.test_transport import free_port
 from tests.google_cloud import (
     METADATA,
     MODEL,
@@ -146,9 +145,9 @@ def test_a_project_that_is_none_is_said(cloud, named):
     assert "project ID" in failure.hint
 
 
-def test_a_metadata_server_that_is_not_there_is_said_at_once(cloud, monkeypatch):
+def test_a_metadata_server_that_is_not_there_is_said_at_once(cloud, monkeypatch, closed_port):
     """Asked once: a run does not wait for it again and again."""
-    monkeypatch.setenv("GCE_METADATA_HOST", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("GCE_METADATA_HOST", f"127.0.0.1:{closed_port}")
     report = lw.check(connected(cloud))
     assert not report.ok
     assert "no metadata server answers at 127.0.0.1" in report.sentence

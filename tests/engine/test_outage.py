@@ -101,14 +101,13 @@ def test_a_gateway_whose_server_restarts_loses_no_text(status):
 class Listening:
     """A port that can be closed and opened again, with answers in the OpenAI format behind it."""
 
-    def __init__(self, far_end, model) -> None:
-        self.behind, self.port = far_end(model).port, 0
+    def __init__(self, behind: int, port: int) -> None:
+        self.behind, self.port = behind, port
         self.sockets: list[socket.socket] = []
         self.open()
 
     def open(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
 
     def close(self) -> None:
@@ -183,6 +182,11 @@ class Course:
 
 
 @pytest.fixture
+def port(far_end, model, closed_port) -> Listening:
+    return Listening(far_end(model).port, closed_port)
+
+
+@pytest.fixture
 def course(model) -> Iterator[Course]:
     told = Course()
     model.replies = {"text": told.answer}
@@ -190,8 +194,7 @@ def course(model) -> Iterator[Course]:
     told.go_on.set()
 
 
-def test_a_restart_in_mid_run_loses_nothing_and_is_told(far_end, model, course):
-    port = Listening(far_end, model)
+def test_a_restart_in_mid_run_loses_nothing_and_is_told(port, course):
     run = course.start(port.port)
     assert course.begun.wait(60)
     port.close()
@@ -203,8 +206,7 @@ def test_a_restart_in_mid_run_loses_nothing_and_is_told(far_end, model, course):
     assert [run.extraction(0, at).status for at in range(30)] == ["ok"] * 30
 
 
-def test_stop_works_while_the_server_is_waited_for(far_end, model, course):
-    port = Listening(far_end, model)
+def test_stop_works_while_the_server_is_waited_for(port, course):
     run = course.start(port.port)
     assert course.begun.wait(60)
     port.close()
@@ -214,8 +216,7 @@ def test_stop_works_while_the_server_is_waited_for(far_end, model, course):
     assert {run.extraction(0, at).status for at in range(30)} == {"ok", "Stopped"}
 
 
-def test_a_server_that_stays_away_ends_its_column_and_tells(far_end, model, course):
-    port = Listening(far_end, model)
+def test_a_server_that_stays_away_ends_its_column_and_tells(port, course):
     run = course.start(port.port)
     assert course.begun.wait(60)
     port.close()

@@ -151,9 +151,7 @@ def broken(request) -> Iterator[str]:
     if request.param in answers:
         yield from _answering(answers[request.param])
         return
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = request.getfixturevalue("closed_port")
     host = {"refused": "127.0.0.1", "no such name, IPv6": "[::1]"}.get(request.param)
     yield f"{host or 'proxy.nowhere.invalid'}:{port}"  # noqa: PT022 - others end with the test
 

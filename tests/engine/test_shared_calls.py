@@ -30,7 +30,7 @@ from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run, VariantState
 from llmwidgets.engine.shared_calls import shared_calls
 from llmwidgets.schemas import read_schema
-from tests.clocks import hurry
+from tests.clocks import busy_seconds, hurry
 
 FIELDS = [{"name": "total", "type": "number", "required": True}]
 SCHEMA = read_schema(FIELDS)
@@ -352,8 +352,7 @@ def test_an_interrupt_ends_one_call_and_not_the_thread_beside_it(far_end, model,
         each.start()
     until(lambda: first == "interrupted" or waiting() == [1])
     assert ask().status == "Stopped"
-    # An interrupt is to be felt within two seconds, of which this machine may be busy some.
-    assert time.monotonic() - began[0] < 4
+    assert time.monotonic() - began[0] < busy_seconds(4.0), "the promise is 2 s"
     held.given.set()
     for each in others:
         each.join(30)

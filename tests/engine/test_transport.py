@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import socket
 import ssl
 import subprocess
 import sys
@@ -33,12 +32,6 @@ def call_to(url: str, **more) -> Call:
     auth = (AuthHeader("Authorization", Secret(CANARY), "Bearer {}"),)
     given = {"method": "POST", "body": {"text": MARKER}, "label": "far", "model": "m", **more}
     return Call(url=f"{url}/chat/completions", auth=auth, **given)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def _answer(seen, writer) -> None:
@@ -188,14 +181,14 @@ def test_what_fails_after_the_request_was_perhaps_answered(far_end, behave, code
     assert (type(error), error.code, error.perhaps_answered) == (Unreachable, code, True)
 
 
-def test_nobody_listens():
-    error = failing(call_to(f"http://127.0.0.1:{free_port()}/v1"))
+def test_nobody_listens(closed_port):
+    error = failing(call_to(f"http://127.0.0.1:{closed_port}/v1"))
     assert (error.code, error.perhaps_answered) == ("refused", False)
     assert "container" in error.hint
 
 
-def test_nobody_listens_on_either_address_of_localhost():
-    assert failing(call_to(f"http://localhost:{free_port()}/v1")).code == "refused"
+def test_nobody_listens_on_either_address_of_localhost(closed_port):
+    assert failing(call_to(f"http://localhost:{closed_port}/v1")).code == "refused"
 
 
 def test_a_name_that_leads_nowhere(monkeypatch):
@@ -399,8 +392,8 @@ def test_a_proxy_that_refuses_a_tunnel(proxy, monkeypatch):
     assert CANARY not in repr(proxy.seen)
 
 
-def test_a_proxy_that_is_not_there(monkeypatch):
-    monkeypatch.setenv("ALL_PROXY", f"127.0.0.1:{free_port()}")
+def test_a_proxy_that_is_not_there(monkeypatch, closed_port):
+    monkeypatch.setenv("ALL_PROXY", f"127.0.0.1:{closed_port}")
     assert failing(call_to("https://models.example/v1")).code == "proxy_unreachable"
 
 
@@ -409,8 +402,8 @@ def test_a_socks_proxy_is_named_as_not_supported(monkeypatch):
     assert failing(call_to("https://models.example/v1")).code == "proxy_kind"
 
 
-def test_loopback_never_goes_through_a_proxy(far_end, monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+def test_loopback_never_goes_through_a_proxy(far_end, monkeypatch, closed_port):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port}")
     assert event_loop.run_blocking(transport.send_call(call_to(far_end(_answer).url))).status == 200
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from llmwidgets.engine.network.sign_in import tokens
 from llmwidgets.errors import FieldError
 from tests.engine.conftest import FarEnd, Model, Seen, Wire, serving
 from tests.engine.troubleshooting_cases import CASES, CHAT, PERTURBED, SetUp
+from tests.servers import holding_port
 
 SHARE = 0.95
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -129,10 +129,8 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surroundi
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     ).decode()
-    # Held without listening, so that no other program takes it meanwhile.
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield Surroundings(context, str(ca), pem, held.getsockname()[1])
+    with holding_port() as port:
+        yield Surroundings(context, str(ca), pem, port)
 
 
 def credentials(word: str, url: str, pem: str) -> str:

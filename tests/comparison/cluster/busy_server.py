@@ -26,7 +26,10 @@ PATIENCE = 60.0
 
 @dataclass
 class BusyServer(ModelServer):
-    """`seconds` a call, and no more calls a second than `rate`, with some in store."""
+    """`seconds` a call, and no more calls a second than `rate`, with some in store.
+
+    Texts that it is told to hold are answered once it is told otherwise.
+    """
 
     seconds: float = 0.0
     rate: float = 0.0
@@ -36,7 +39,9 @@ class BusyServer(ModelServer):
     begun: list[float] = field(default_factory=list)
     refused: list[bool] = field(default_factory=list)
     _left: float = 10.0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    held: int = 0
+    _holds: Callable[[int], bool] = field(default=lambda _: False)
+    _lock: threading.Condition = field(default_factory=threading.Condition)
 
     def answer(self, seen: Seen) -> tuple[int, Any]:
         """As ever, but only after a while."""
@@ -52,6 +57,7 @@ class BusyServer(ModelServer):
             self.begun.append(now)
             self.refused.append(refuse)
         try:
+            self._wait_while_held(seen)
             time.sleep(0.0 if refuse else self.seconds)
             status, said = FAULTS[OPENAI]["limit"] if refuse else super().answer(seen)
             if "usage" in said:
@@ -61,17 +67,39 @@ class BusyServer(ModelServer):
             with self._lock:
                 self.at_once -= 1
 
+    def hold(self, holds: Callable[[int], bool]) -> None:
+        """Answer no text whose number is such a one; those that were held otherwise go on."""
+        with self._lock:
+            self._holds = holds
+            self._lock.notify_all()
+
+    def let_go(self) -> None:
+        """Answer all that is held, and hold nothing any more."""
+        self.hold(lambda _: False)
+
+    def _wait_while_held(self, seen: Seen) -> None:
+        at = _text_of(seen)
+        with self._lock:
+            if at is not None and self._holds(at):
+                self.held += 1
+                self._lock.wait_for(lambda: not self._holds(at), 2 * PATIENCE)
+                self.held -= 1
+
     @property
     def asked_texts(self) -> Counter[int]:
         """How often each text was asked, by the number in it; a probe's are not among them."""
-        bodies = (str(each.body) for each in self.asked(OPENAI))
-        found = (re.search(rf"{MARK} (\d+)\.", body) for body in bodies)
-        return Counter(int(each[1]) for each in found if each)
+        found = map(_text_of, self.asked(OPENAI))
+        return Counter(at for at in found if at is not None)
 
     def variant(self, label: str = "busy", *, price: Any = None) -> Variant:
         """This server as a variant of a comparison."""
         connection = Connection("custom", name="m", endpoint=f"{self.url}/v1", label="server")
         return Variant(connection, label=label, price=price, max_output_tokens=price and 50)
+
+
+def _text_of(seen: Seen) -> int | None:
+    found = re.search(rf"{MARK} (\d+)\.", str(seen.body))
+    return int(found[1]) if found else None
 
 
 def texts(many: int) -> list[str]:

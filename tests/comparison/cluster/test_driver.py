@@ -10,7 +10,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +28,7 @@ from llmwidgets.comparison.runs import watch_run
 from llmwidgets.engine.journal_rows import Row
 from llmwidgets.engine.run import VariantState
 from llmwidgets.errors import FieldError
+from tests.clocks import busy_seconds
 from tests.comparison.cluster.busy_server import (
     MARK,
     PATIENCE,
@@ -87,13 +90,19 @@ def server() -> Iterator[BusyServer]:
 
 
 @pytest.fixture
-def cluster() -> Iterator[ThreadCluster]:
+def cluster(server) -> Iterator[ThreadCluster]:
     with ThreadPoolExecutor(2) as pool:
         yield ThreadCluster(pool)
+        # What a test that failed still holds, the threads would wait for.
+        server.let_go()
 
 
 def finished(run: Any) -> None:
     run.start()
+    check_end(run)
+
+
+def check_end(run: Any) -> None:
     assert run.wait(PATIENCE)
     assert run.error is None
 
@@ -144,12 +153,17 @@ def test_small_runs_are_cut_so_that_every_slot_has_work(server, cluster, tmp_pat
 
 
 def test_calls_at_once_are_those_of_the_whole_cluster(server, cluster, tmp_path) -> None:
-    server.seconds = 0.02
-    planned = plan(30, server.variant("a"), server.variant("b"))
+    server.hold(lambda _: True)
+    # In one process the same question would be one call of both.
+    other = replace(server.variant("b"), instructions="Read on.")
+    planned = plan(30, server.variant("a"), other)
     run = cluster_run(planned, cluster, tmp_path / "run", concurrency=3)
-    finished(run)
+    run.start()
+    wait_until(lambda: server.held == 3)
+    server.let_go()
+    check_end(run)
 
-    assert 1 < server.most_at_once <= 3
+    assert server.most_at_once == 3
     assert all(each.ok for each in results(run, planned))
 
 
@@ -200,13 +214,14 @@ def test_an_unknown_price_is_not_held_back(server, cluster, tmp_path) -> None:
 
 
 def test_an_interrupt_stops_every_call_within_two_seconds(server, cluster, tmp_path) -> None:
-    server.seconds = 0.3
+    # Of each chunk of 200 texts three are answered, and two wait for the server.
+    server.hold(lambda at: at % 200 >= 3)
     planned = plan(400, server.variant())
     run = cluster_run(planned, cluster, tmp_path / "run", concurrency=4)
     began = []
 
     def interrupt() -> None:
-        wait_until(lambda: len(server.asked_texts) >= 6)
+        wait_until(lambda: server.held == 4 and run.progress[0].done == 6)
         began.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -214,42 +229,49 @@ def test_an_interrupt_stops_every_call_within_two_seconds(server, cluster, tmp_p
     watch_run(run, shown=False)
     wait_until(run._finished.is_set)
     taken = time.monotonic() - began[0]
+    wait_until(lambda: all(each.done() for each in cluster._open))
+    server.let_go()
     wait_until(lambda: server.at_once == 0)
-    asked = server.asked_texts.total()
     found = results(run, planned)
 
-    assert taken < 4.0, "the promise is 2 s; a busy machine gets more"
-    ended = Counter(each.status for each in found)
-    assert ended.keys() == {"ok", "Stopped"}
+    assert taken < busy_seconds(4.0), "the promise is 2 s"
+    assert Counter(each.status for each in found) == {"ok": 6, "Stopped": 394}
     assert run.progress[0].state is VariantState.STOPPED
-    assert asked == server.asked_texts.total(), "nothing is asked afterwards"
-    assert ended["ok"] <= asked <= ended["ok"] + 4
+    assert server.asked_texts.total() == 6 + 4, "nothing is asked afterwards"
 
-    server.seconds = 0.0
     rest = cluster_run(planned, cluster, tmp_path / "run")
     finished(rest)
     assert all(each.ok for each in results(rest, planned))
-    assert server.asked_texts.total() <= 400 + 4
+    assert server.asked_texts.total() == 400 + 4
 
 
 def test_progress_comes_to_all_and_never_back(server, cluster, tmp_path, monkeypatch) -> None:
     from llmwidgets.comparison.cluster import worker
 
     monkeypatch.setattr(worker, "LOOK_SECONDS", 0.01)
-    server.seconds = 0.02
     run = cluster_run(plan(60, server.variant()), cluster, tmp_path / "run", concurrency=4)
-    run.start()
     seen = []
-    while not run.wait(0.005):
-        seen.append(run.progress[0])
-    seen.append(run.progress[0])
 
+    def shown(done: int) -> bool:
+        seen.append(run.progress[0])
+        return seen[-1].done == done
+
+    # Two chunks of 30 texts, whose calls wait until what was answered before is told.
+    for begin, answered in enumerate((1, 7, 20)):
+        server.hold(lambda at, answered=answered: at % 30 >= answered)
+        if not begin:
+            run.start()
+        wait_until(lambda answered=answered: shown(2 * answered))
+        wait_until(lambda: run.progress[0].at_once == 4)
+        assert run.progress[0].state is VariantState.ASKING
+    server.let_go()
+    wait_until(lambda: shown(60))
+    assert run.wait(PATIENCE)
+
+    seen.append(run.progress[0])
     done = [each.done for each in seen]
     assert done == sorted(done)
     assert done[-1] == seen[-1].total == 60
-    assert len(set(done)) > 4, "it moves while chunks run"
-    asking = [each for each in seen if each.state is VariantState.ASKING]
-    assert max(each.at_once for each in asking) == 4
     assert seen[-1].median_seconds is not None
     words = {word for each in cluster.news for word in vars_of(each) if isinstance(word, str)}
     assert words <= set(VariantState)
@@ -419,24 +441,29 @@ def test_a_driver_that_died_leaves_a_folder_that_another_goes_on_with(
 ) -> None:
     from llmwidgets.comparison.cluster import lease
 
-    monkeypatch.setattr(lease, "LEASE_SECONDS", 0.6)
-    monkeypatch.setattr(lease, "RENEW_SECONDS", 0.1)
-    server.seconds = 0.1
+    later = 0.0
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + later)
+    monkeypatch.setattr(lease, "time", clock)
+    server.hold(lambda at: at % 100 >= 4)
     planned = plan(200, server.variant())
     run = cluster_run(planned, cluster, tmp_path / "run", concurrency=4)
     run.start()
-    wait_until(lambda: len(server.asked_texts) >= 8)
+    wait_until(lambda: server.held == 4 and run.progress[0].done == 8)
+    asked = [each for each in cluster.names if each[0] != "look"]
     # As if this process were frozen: nothing is renewed, and nothing is told.
     run._lease._over.set()
-    wait_until(lambda: server.at_once == 0 and cluster.names[3:])
+    run._lease._thread.join(PATIENCE)
+    later = 2 * lease.LEASE_SECONDS
+    # What comes back is handed out again, by a driver that nobody believes to be there.
+    wait_until(lambda: len([each for each in cluster.names if each[0] != "look"]) >= len(asked) + 2)
     run.stop()
     assert run.wait(PATIENCE)
+    server.let_go()
 
-    server.seconds = 0.0
     rest = cluster_run(planned, cluster, tmp_path / "run")
     finished(rest)
     assert all(each.ok for each in results(rest, planned))
-    assert server.asked_texts.total() <= 200 + 8
+    assert server.asked_texts.total() == 200 + 4
 
 
 def test_what_was_paid_twice_is_said(server, cluster, tmp_path) -> None:

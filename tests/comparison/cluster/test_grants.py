@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,7 +24,9 @@ from llmwidgets.comparison.cluster.replies.folder import RunFolder
 from llmwidgets.comparison.cluster.runs import texts_a_chunk
 from llmwidgets.comparison.cluster.worker import WorkerPace
 from llmwidgets.engine.network.pacing import CONCURRENCY_MOST, Clock
+from llmwidgets.engine.network.retry import Attempts
 from llmwidgets.engine.run import VariantState
+from tests.engine.test_pacing import Hours, Limited, bucket
 
 # -- Calls at once.
 
@@ -226,6 +231,37 @@ def test_workers_begin_one_after_the_other_when_a_pause_is_over() -> None:
         ends.append(pace.paused_until)
 
     assert ends == [120.0, 122.5, 125.0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_workers_find_the_rate_that_a_server_takes_of_both(seed: int) -> None:
+    """By a clock on which no machine is busy: few calls are refused once the rate is known."""
+    hours, refused = Hours(), list[bool]()
+    let_in = bucket(250.0, 10.0)
+
+    def takes(now: float) -> bool:
+        refused.append(not let_in(now))
+        return not refused[-1]
+
+    server = Limited(takes, 0.02, 0.001, None)
+
+    def worker(number: int) -> list[Any]:
+        clock = Clock(lambda: hours.at, hours.sleep, random.Random(f"{seed} {number}").random)
+        pace, left = WorkerPace(16, 32, clock), iter(range(800))
+
+        async def work() -> None:
+            for _ in left:
+                await pace.retry_until_answered(lambda: server(hours, pace.running), Attempts())
+
+        return [work() for _ in range(32)]
+
+    async def everything() -> None:
+        await asyncio.gather(*worker(0), *worker(1))
+
+    asyncio.run(hours.run(everything()))
+    later = refused[len(refused) // 2 :]
+    assert any(refused), "the limit was met"
+    assert sum(later) / len(later) <= 0.05
 
 
 def test_a_pace_at_its_most_follows_it_and_a_cut_one_stays_cut() -> None:

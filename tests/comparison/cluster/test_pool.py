@@ -65,19 +65,19 @@ def test_without_reuse_all_is_asked_again_in_another_folder(pool: PoolCluster, t
     assert {each.paid_before for each in again} == {None}
 
 
-def test_a_limited_server_refuses_few_of_all_workers(pool: PoolCluster, tmp_path) -> None:
-    """Two processes find the rate that the server takes of both."""
-    with serving_models(BusyServer, seconds=0.02, rate=250.0) as server:
-        planned = plan(1000, server.variant())
+def test_a_limited_server_is_asked_by_all_workers_until_it_answers(
+    pool: PoolCluster, tmp_path
+) -> None:
+    """How few it refuses is told by `test_grants`, on a clock that no busy machine holds up."""
+    with serving_models(BusyServer, seconds=0.02, rate=100.0) as server:
+        planned = plan(400, server.variant())
         run = cluster_run(planned, pool, tmp_path / "run", concurrency=16)
         run.start()
         wait_until(lambda: run.finished)
-        later = server.refused[len(server.refused) // 2 :]
 
     assert all(each.ok for each in results(run, planned))
     assert server.most_at_once <= 16
     assert any(server.refused), "the limit was met"
-    assert sum(later) / len(later) <= 0.05
 
 
 class StrictServer(ModelServer):
