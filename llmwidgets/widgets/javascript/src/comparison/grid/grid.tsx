@@ -26,6 +26,7 @@ const FIRST_MS = 1000;
 const MARGIN = 600;
 /** Of a text with more rows only those in sight are drawn. */
 const MOST_ROWS = 150;
+type Why = "wished" | "kept" | "offered";
 /** Characters that a layout may be off by. */
 const NEAR = 2;
 
@@ -47,8 +48,9 @@ export class Grid {
   #root: HTMLElement | null = null;
   #moved = false;
   #turn = "";
-  #stays = false;
-  #keep: Held | null = null;
+  #why: Why = "wished";
+  /** What is awaited brings the column of truth around the active cell. */
+  #widens = false;
   #aim: (At & { enter?: boolean }) | null = null;
   #later: (() => void) | null = null;
   #labelled: { index: number; path: string } | null = null;
@@ -132,22 +134,23 @@ export class Grid {
   #awaitFirst(): void {
     this.waits = true;
     this.#turn = FIRST;
-    setTimeout(() => this.#coming && this.ask(true), FIRST_MS);
+    setTimeout(() => this.#coming && this.ask("kept"), FIRST_MS);
   }
 
   get #coming(): boolean {
     return this.waits && this.#turn === FIRST;
   }
 
-  /** Ask for the layout: what to show, and how much fits in a cell. Nobody wished for one that only
-      fits better (`stays`): what is open, active and in sight is so afterwards. */
-  ask(stays = false): void {
+  /** Ask for the layout: what to show, and how much fits in a cell. One that only fits better leaves
+      (`kept`) what is open, active and in sight; one of more texts that nobody wished for (`offered`)
+      is not taken where somebody has moved until it comes. */
+  ask(why: Why = "wished"): void {
     if (!this.#root) {
       this.#next = () => this.ask();
       return;
     }
     this.#measure();
-    this.#stays = stays;
+    this.#why = why;
     this.waits = true;
     this.#turn = freshName("lw");
     const { chars, truthChars, narrow } = this.columns;
@@ -189,7 +192,7 @@ export class Grid {
     }
     const near = Math.abs(chars - this.columns.chars) <= NEAR && !this.#grows();
     if (near || this.#coming) this.draw();
-    else this.ask(true);
+    else this.ask("kept");
   }
 
   /** Reckon with larger letters from now on, if they are drawn larger. */
@@ -205,13 +208,18 @@ export class Grid {
   /** Take a layout in, if it answers the newest question of this view. */
   lay(message: GridAnswer, buffers: Buffers): void {
     if (message.turn !== this.#turn || (this.#turn === FIRST && !this.waits)) return;
+    if (this.#why === "offered" && !this.untouched && this.answer?.texts) {
+      this.waits = false;
+      this.view.redraw(); // a button leads to it instead
+      return;
+    }
     if (this.typing) {
       this.#later = () => this.lay(message, buffers); // it would take the field away
       return;
     }
-    const held = this.#keep ?? (this.#stays && !this.untouched ? this.#hold() : null);
+    const held = this.#widens || (this.#why === "kept" && !this.untouched) ? this.#hold() : null;
     this.waits = false;
-    this.#keep = null;
+    this.#widens = false;
     this.#aim = null;
     this.#moved = false;
     this.answer = message;
@@ -233,7 +241,7 @@ export class Grid {
     const { aim } = this.view;
     this.view.aim = null;
     if (aim) this.find(aim.id, aim.path);
-    if (this.#grows() || Math.abs(message.chars - this.columns.chars) > NEAR) this.ask(true);
+    if (this.#grows() || Math.abs(message.chars - this.columns.chars) > NEAR) this.ask("kept");
     requestAnimationFrame(() => this.view.redraw()); // the rows come first, what is around them next
   }
 
@@ -465,7 +473,7 @@ export class Grid {
   #fold(n: number): void {
     if (this.layout.flat) {
       this.order.most = this.answer!.review!.next;
-      this.ask(true);
+      this.ask("kept");
       return;
     }
     const { unfolded } = this.layout;
@@ -509,13 +517,8 @@ export class Grid {
 
   #hold(): Held {
     const index = this.layout.blocks.get(this.at.block)?.index;
-    return {
-      at: { ...this.at },
-      index,
-      path: this.line?.row?.p,
-      open: this.layout.open,
-      top: this.#scroll,
-    };
+    const held = { at: { ...this.at }, index, path: this.line?.row?.p };
+    return this.#widens ? held : { ...held, open: this.layout.open, top: this.#scroll };
   }
 
   #goBack({ at, index, path, open, top }: Held): void {
@@ -566,8 +569,7 @@ export class Grid {
     if (this.truth) return;
     this.view.labelling = true;
     this.at.col += this.at.col > 0 ? 1 : 0;
-    const { at, index, path } = this.#hold();
-    this.#keep = { at, index, path };
+    this.#widens = true;
     this.#drawn.clear();
     this.ask();
     this.view.redraw();
