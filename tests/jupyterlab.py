@@ -344,14 +344,18 @@ def browser(chromium: str) -> Any:
 
 @pytest.fixture
 def page(lab: Lab, browser: Any, request: pytest.FixtureRequest) -> Iterator[LabPage]:
-    """A page with nothing open; a script error fails the test, and the next has another page."""
+    """A page with nothing open; a script error fails the test.
+
+    The next test has another page behind a failure, and where JupyterLab still asks something.
+    """
     opened = KEPT.loaded.pop() if KEPT.loaded else _new_page(lab, browser)
     for heard in (opened.frames, opened.sent, opened.troubles):
         heard.clear()
     opened.browser_page.set_viewport_size(WINDOW)
     failed = request.session.testsfailed
     yield opened
-    if request.session.testsfailed > failed or opened.troubles:
+    asks = opened.browser_page.locator(".jp-Dialog").count()
+    if request.session.testsfailed > failed or opened.troubles or asks:
         opened.browser_page.context.close()
     else:
         KEPT.loaded.append(opened)

@@ -213,9 +213,12 @@ def test_exports_hold_neither(session: Session, tmp_path: Path) -> None:
 
 
 def test_a_reopened_notebook_shows_the_result_without_a_kernel(
-    session: Session, lab: Lab, page: LabPage
+    session: Session, lab: Lab, fresh_page: LabPage
 ) -> None:
-    """Trusted, with no kernel: scores and marks are readable where the widget cannot show."""
+    """Trusted, with no kernel: scores and marks are readable where the widget cannot show.
+
+    In a page of its own: JupyterLab asks a moment later for another kernel.
+    """
     from nbformat.sign import NotebookNotary
 
     notebook = nbformat.from_dict(session.notebook)
@@ -225,7 +228,7 @@ def test_a_reopened_notebook_shows_the_result_without_a_kernel(
     notary = NotebookNotary(data_dir=str(lab.home / "jupyter-data"))
     notary.sign(notebook)
     notary.store.close()
-    browser = page.browser_page
+    browser = fresh_page.browser_page
     browser.goto(f"{lab.url}/lab/tree/{path.name}?token={lab.token}&reset")
     shown = browser.locator(".jp-OutputArea")
     shown.get_by_text("demo-careful").first.wait_for()
