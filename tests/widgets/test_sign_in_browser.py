@@ -14,7 +14,16 @@ from playwright.sync_api import expect
 from tests.forms import open_kind
 from tests.jupyterlab import becomes
 from tests.servers import serving_models
-from tests.sign_ins import SIGN_INS, TOKENS, Cloud, SignedIn, cell, fill_in, write_files
+from tests.sign_ins import (
+    ENTRA_TOKEN,
+    SIGN_INS,
+    TOKENS,
+    Cloud,
+    SignedIn,
+    cell,
+    fill_in,
+    write_files,
+)
 from tests.widgets.test_panels_access import Audit
 
 pytestmark = pytest.mark.browser
@@ -50,12 +59,7 @@ def spelled(token: str) -> list[bytes]:
 def leaks(lab: Any, page: Any) -> list[str]:
     """Where a token is that must be nowhere: files of the lab, frames of the page, its markup."""
     needles = [each for token in TOKENS for each in spelled(token)]
-    found = [
-        path.name
-        for path in lab.home.rglob("*")
-        if path.is_file() and (content := path.read_bytes())
-        if any(each in content for each in needles)
-    ]
+    found = [path.name for path, content in lab.files() if any(each in content for each in needles)]
     for frame in page.frames:
         raw = frame.encode() if isinstance(frame, str) else frame
         found += ["a frame"] if any(each in raw for each in needles) else []
@@ -102,7 +106,8 @@ def test_the_search_finds_a_token_that_was_shown(lab, page, cloud: Cloud, tmp_pa
     opened_at = "os.environ['AZURE_OPENAI_AD_TOKEN']"
     lab.notebook("sign-in-shown.ipynb", [cell(tmp_path, cloud.url, opened_at)])
     page.open("sign-in-shown.ipynb").run_all()
-    page.browser_page.locator(".jp-OutputArea-output").first.wait_for()
+    shown = page.browser_page.locator(".jp-OutputArea-output").first
+    expect(shown).to_contain_text(ENTRA_TOKEN)
     page.save()
     assert {"sign-in-shown.ipynb", "a frame", "the page"} <= set(leaks(lab, page))
     for path in lab.root.rglob("sign-in-shown*.ipynb"):  # its checkpoint as well
