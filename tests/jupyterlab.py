@@ -248,13 +248,18 @@ class LabPage:
 
     def widen(self, width: int = PANEL_WIDTH, height: int = 1400) -> None:
         """Make the window such that the panels are `width` pixels wide."""
-        page = self.browser_page
-        for _ in range(3):
-            now = page.locator(".jp-OutputArea .lw").last.evaluate("each => each.offsetWidth")
-            wide = page.viewport_size["width"] + width - round(now)
+        page, panel = self.browser_page, self.output()
+        page.set_viewport_size({**page.viewport_size, "height": height})
+        for _ in range(9):
+            now = panel.evaluate("each => each.offsetWidth")
+            if now == width:
+                break
+            wide = page.viewport_size["width"] + width - now
             page.set_viewport_size({"width": wide, "height": height})
             # JupyterLab lays itself out some frames after the window has changed.
+            becomes(panel, f"each => each.offsetWidth !== {now}")
             page.evaluate(_FRAMES)
+        becomes(panel, f"each => each.offsetWidth === {width}")
 
     def picture(self, path: Path, number: int = -1, theme: str = LIGHT) -> None:
         """Write a picture of one panel in a theme."""
