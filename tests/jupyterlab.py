@@ -398,6 +398,25 @@ def becomes(element: Any, condition: str) -> None:
     element.page.wait_for_function(f"each => ({condition})(each)", arg=element.element_handle())
 
 
+class WrittenDown:
+    """What an element shows from now on, also what is gone before anybody looks."""
+
+    def __init__(self, element: Any) -> None:
+        self._element = element
+        element.evaluate(
+            """each => {
+              window.lwShown = [];
+              const look = () => window.lwShown.push(each.textContent);
+              new MutationObserver(look).observe(
+                each, { childList: true, characterData: true, subtree: true });
+            }"""
+        )
+
+    def has(self, words: str) -> None:
+        """Wait until these words were there."""
+        becomes(self._element, f"() => lwShown.some((all) => all.includes({json.dumps(words)}))")
+
+
 def listen(opened: LabPage) -> None:
     """Keep what crosses the websockets, and the script errors of the widgets."""
 
