@@ -120,13 +120,6 @@ class Lab:
         )
         return path
 
-    def files(self) -> Iterator[tuple[Path, bytes]]:
-        """All that lies below its folders; what was there for a moment alone holds nothing."""
-        for path in self.home.rglob("*"):
-            with contextlib.suppress(FileNotFoundError):  # a journal of SQLite, a kernel's address
-                if path.is_file():
-                    yield path, path.read_bytes()
-
     def stop(self) -> None:
         """Ask the server to end, and make sure it does."""
         request = urllib.request.Request(
@@ -366,8 +359,8 @@ def page(lab: Lab, browser: Any, request: pytest.FixtureRequest) -> Iterator[Lab
     opened.browser_page.set_viewport_size(WINDOW)
     failed = request.session.testsfailed
     yield opened
-    asks = opened.browser_page.locator(".jp-Dialog").count()
-    if request.session.testsfailed > failed or opened.troubles or asks:
+    spoilt = request.session.testsfailed > failed or opened.troubles
+    if spoilt or opened.browser_page.locator(".jp-Dialog").count():
         opened.browser_page.context.close()
     else:
         KEPT.loaded.append(opened)
@@ -470,7 +463,7 @@ def launch(
     """
     root = home / "notebooks"
     root.mkdir(exist_ok=True)
-    token, port = secrets.token_hex(16), _free_port()
+    token, port = secrets.token_hex(16), free_port()
     log = home / "server.log"
     words = [each.format(port=port, token=token, root=root) for each in command]
     with log.open("wb") as output:
@@ -513,7 +506,7 @@ def await_answer(server: Lab, path: str) -> None:
     pytest.fail(f"The server did not start: {server.log.read_text()[-2000:]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that is free, also some seconds later, when the server takes it.
 
     The systems give those from 32768 on to whoever asks for any, a kernel or another test.

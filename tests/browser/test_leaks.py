@@ -24,6 +24,7 @@ from playwright.sync_api import expect
 
 from tests.forms import proposed_words
 from tests.jupyterlab import Lab, LabPage, becomes, listen, start_lab
+from tests.trees import read_files
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -141,8 +142,8 @@ def hits(word: str, folder: Path) -> list[str]:
     spellings = _spellings(word)
     return sorted(
         path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file() and any(each in path.read_bytes() for each in spellings)
+        for path, content in read_files(folder)
+        if any(each in content for each in spellings)
     )
 
 

@@ -24,6 +24,7 @@ from tests.sign_ins import (
     fill_in,
     write_files,
 )
+from tests.trees import read_files
 from tests.widgets.test_panels_access import Audit
 
 pytestmark = pytest.mark.browser
@@ -59,7 +60,11 @@ def spelled(token: str) -> list[bytes]:
 def leaks(lab: Any, page: Any) -> list[str]:
     """Where a token is that must be nowhere: files of the lab, frames of the page, its markup."""
     needles = [each for token in TOKENS for each in spelled(token)]
-    found = [path.name for path, content in lab.files() if any(each in content for each in needles)]
+    found = [
+        path.name
+        for path, content in read_files(lab.home)
+        if any(each in content for each in needles)
+    ]
     for frame in page.frames:
         raw = frame.encode() if isinstance(frame, str) else frame
         found += ["a frame"] if any(each in raw for each in needles) else []
