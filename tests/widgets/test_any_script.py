@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import expect
 
 import llmwidgets as lw
 from llmwidgets import Comparison, ComparisonPanel
-from llmwidgets.demo import invoices
+from llmwidgets.demo import invoices, server
 from tests.pages import clipped
 
 pytestmark = pytest.mark.browser
@@ -151,8 +152,9 @@ def fits(page: Any) -> None:
         assert clipped(page.page) == []
 
 
-def test_on_a_small_screen_nothing_is_clipped(joined: Any) -> None:
-    """Before a run, and every view of what it gave."""
+def test_on_a_small_screen_nothing_is_clipped(joined: Any, monkeypatch) -> None:
+    """Before a run, and every view of what it gave, the widest id of a request among it."""
+    monkeypatch.setattr(server, "uuid4", lambda: UUID("0" * 32))
     panel = ComparisonPanel(
         invoices.Schema,
         invoices.texts,
