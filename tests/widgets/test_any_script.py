@@ -120,12 +120,14 @@ def test_rows_are_as_tall_as_what_is_in_them(joined: Any) -> None:
     page = shown(joined)
     assert page.page.evaluate(TALL) == ""
     usual = page.page.locator(".lw-grow[data-line]").first.bounding_box()["height"]
+    page.listen()
     page.page.add_style_tag(content=LARGE)
     page.page.set_viewport_size({"width": 1000, "height": 900})
+    page.page.wait_for_function("lwModel.sent.some((each) => each.type === 'grid.lay')")
+    page.deliver()
     page.page.wait_for_function(
         f"document.querySelector('.lw-grow[data-line]').clientHeight > {usual * 1.3}"
     )
-    page.deliver()
     page.page.wait_for_function(f"({TALL})() === ''")
 
 
