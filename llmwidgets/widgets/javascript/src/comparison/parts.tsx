@@ -92,7 +92,7 @@ export const Heads = ({ columns }: { columns: Words[] }) => (
 
 /** Names at the left, what is known of them at the right. */
 export const Facts = ({ rows }: { rows: [name: Words, value: Words][] }) => (
-  <table class="flush lw-facts">
+  <table class="flush">
     <tbody>
       {rows.map(([name, value]) => (
         <tr>

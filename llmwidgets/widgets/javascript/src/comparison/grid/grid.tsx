@@ -26,7 +26,7 @@ const FIRST_MS = 1000;
 const MARGIN = 600;
 /** Of a text with more rows only those in sight are drawn. */
 const MOST_ROWS = 150;
-type Why = "wished" | "kept" | "offered";
+type Why = "fit" | "more" | "label";
 /** Characters that a layout may be off by. */
 const NEAR = 2;
 
@@ -48,9 +48,7 @@ export class Grid {
   #root: HTMLElement | null = null;
   #moved = false;
   #turn = "";
-  #why: Why = "wished";
-  /** What is awaited brings the column of truth around the active cell. */
-  #widens = false;
+  #why?: Why;
   #aim: (At & { enter?: boolean }) | null = null;
   #later: (() => void) | null = null;
   #labelled: { index: number; path: string } | null = null;
@@ -134,17 +132,17 @@ export class Grid {
   #awaitFirst(): void {
     this.waits = true;
     this.#turn = FIRST;
-    setTimeout(() => this.#coming && this.ask("kept"), FIRST_MS);
+    setTimeout(() => this.#coming && this.ask("fit"), FIRST_MS);
   }
 
   get #coming(): boolean {
     return this.waits && this.#turn === FIRST;
   }
 
-  /** Ask for the layout: what to show, and how much fits in a cell. One that only fits better leaves
-      (`kept`) what is open, active and in sight; one of more texts that nobody wished for (`offered`)
-      is not taken where somebody has moved until it comes. */
-  ask(why: Why = "wished"): void {
+  /** Ask for the layout: what to show, and how much fits in a cell. One that only fits better (`fit`)
+      leaves what is open, active and in sight, one with the column of truth (`label`) what is active;
+      one of `more` texts, that nobody wished for, is not taken where somebody moves until it comes. */
+  ask(why?: Why): void {
     if (!this.#root) {
       this.#next = () => this.ask();
       return;
@@ -192,7 +190,7 @@ export class Grid {
     }
     const near = Math.abs(chars - this.columns.chars) <= NEAR && !this.#grows();
     if (near || this.#coming) this.draw();
-    else this.ask("kept");
+    else this.ask("fit");
   }
 
   /** Reckon with larger letters from now on, if they are drawn larger. */
@@ -208,7 +206,7 @@ export class Grid {
   /** Take a layout in, if it answers the newest question of this view. */
   lay(message: GridAnswer, buffers: Buffers): void {
     if (message.turn !== this.#turn || (this.#turn === FIRST && !this.waits)) return;
-    if (this.#why === "offered" && !this.untouched && this.answer?.texts) {
+    if (this.#why === "more" && !this.untouched && this.answer?.texts) {
       this.waits = false;
       this.view.redraw(); // a button leads to it instead
       return;
@@ -217,9 +215,9 @@ export class Grid {
       this.#later = () => this.lay(message, buffers); // it would take the field away
       return;
     }
-    const held = this.#widens || (this.#why === "kept" && !this.untouched) ? this.#hold() : null;
+    const held =
+      this.#why === "label" || (this.#why === "fit" && !this.untouched) ? this.#hold() : null;
     this.waits = false;
-    this.#widens = false;
     this.#aim = null;
     this.#moved = false;
     this.answer = message;
@@ -241,7 +239,7 @@ export class Grid {
     const { aim } = this.view;
     this.view.aim = null;
     if (aim) this.find(aim.id, aim.path);
-    if (this.#grows() || Math.abs(message.chars - this.columns.chars) > NEAR) this.ask("kept");
+    if (this.#grows() || Math.abs(message.chars - this.columns.chars) > NEAR) this.ask("fit");
     requestAnimationFrame(() => this.view.redraw()); // the rows come first, what is around them next
   }
 
@@ -473,7 +471,7 @@ export class Grid {
   #fold(n: number): void {
     if (this.layout.flat) {
       this.order.most = this.answer!.review!.next;
-      this.ask("kept");
+      this.ask("fit");
       return;
     }
     const { unfolded } = this.layout;
@@ -516,23 +514,27 @@ export class Grid {
   // ---- where the person is, from one layout to the next ------------------------------------------
 
   #hold(): Held {
-    const index = this.layout.blocks.get(this.at.block)?.index;
-    const held = { at: { ...this.at }, index, path: this.line?.row?.p };
-    return this.#widens ? held : { ...held, open: this.layout.open, top: this.#scroll };
+    return {
+      at: { ...this.at },
+      index: this.layout.blocks.get(this.at.block)?.index,
+      path: this.line?.row?.p,
+      open: this.layout.open,
+      top: this.#scroll,
+    };
   }
 
   #goBack({ at, index, path, open, top }: Held): void {
     // Where more rows were opened the first of them is in the place of their line.
     const same = index === -1 || this.layout.blocks.get(at.block)?.index === index;
     const line = Math.max(0, this.layout.lineOf(at.block, path));
-    if (top === undefined) {
+    if (this.#why === "label") {
       if (same) this.moveTo({ ...at, line });
       return;
     }
     this.#moved = true;
     if (same) {
       this.at = { ...at, line };
-      this.layout.open = open ?? null;
+      this.layout.open = open;
       if (open) this.redraw(open.block);
     }
     this.#scrollTo(top);
@@ -569,9 +571,8 @@ export class Grid {
     if (this.truth) return;
     this.view.labelling = true;
     this.at.col += this.at.col > 0 ? 1 : 0;
-    this.#widens = true;
     this.#drawn.clear();
-    this.ask();
+    this.ask("label");
     this.view.redraw();
   }
 
