@@ -241,13 +241,18 @@ class LabPage:
 
     def widen(self, width: int = PANEL_WIDTH, height: int = 1400) -> None:
         """Make the window such that the panels are `width` pixels wide."""
-        page = self.browser_page
-        for _ in range(3):
-            now = page.locator(".jp-OutputArea .lw").last.evaluate("each => each.offsetWidth")
-            wide = page.viewport_size["width"] + width - round(now)
+        page, panel = self.browser_page, self.output()
+        page.set_viewport_size({**page.viewport_size, "height": height})
+        for _ in range(9):
+            now = panel.evaluate("each => each.offsetWidth")
+            if now == width:
+                break
+            wide = page.viewport_size["width"] + width - now
             page.set_viewport_size({"width": wide, "height": height})
             # JupyterLab lays itself out some frames after the window has changed.
+            becomes(panel, f"each => each.offsetWidth !== {now}")
             page.evaluate(_FRAMES)
+        becomes(panel, f"each => each.offsetWidth === {width}")
 
     def picture(self, path: Path, number: int = -1, theme: str = LIGHT) -> None:
         """Write a picture of one panel in a theme."""
@@ -344,14 +349,18 @@ def browser(chromium: str) -> Any:
 
 @pytest.fixture
 def page(lab: Lab, browser: Any, request: pytest.FixtureRequest) -> Iterator[LabPage]:
-    """A page with nothing open; a script error fails the test, and the next has another page."""
+    """A page with nothing open; a script error fails the test.
+
+    The next test has another page behind a failure, and where JupyterLab still asks something.
+    """
     opened = KEPT.loaded.pop() if KEPT.loaded else _new_page(lab, browser)
     for heard in (opened.frames, opened.sent, opened.troubles):
         heard.clear()
     opened.browser_page.set_viewport_size(WINDOW)
     failed = request.session.testsfailed
     yield opened
-    if request.session.testsfailed > failed or opened.troubles:
+    spoilt = request.session.testsfailed > failed or opened.troubles
+    if spoilt or opened.browser_page.locator(".jp-Dialog").count():
         opened.browser_page.context.close()
     else:
         KEPT.loaded.append(opened)
@@ -380,6 +389,25 @@ def becomes(element: Any, condition: str) -> None:
     For what Playwright's `expect` has no word; a value read at once may be one of a moment ago.
     """
     element.page.wait_for_function(f"each => ({condition})(each)", arg=element.element_handle())
+
+
+class WrittenDown:
+    """What an element shows from now on, also what is gone before anybody looks."""
+
+    def __init__(self, element: Any) -> None:
+        self._element = element
+        element.evaluate(
+            """each => {
+              window.lwShown = [];
+              const look = () => window.lwShown.push(each.textContent);
+              new MutationObserver(look).observe(
+                each, { childList: true, characterData: true, subtree: true });
+            }"""
+        )
+
+    def has(self, words: str) -> None:
+        """Wait until these words were there."""
+        becomes(self._element, f"() => lwShown.some((all) => all.includes({json.dumps(words)}))")
 
 
 def listen(opened: LabPage) -> None:
@@ -435,7 +463,7 @@ def launch(
     """
     root = home / "notebooks"
     root.mkdir(exist_ok=True)
-    token, port = secrets.token_hex(16), _free_port()
+    token, port = secrets.token_hex(16), free_port()
     log = home / "server.log"
     words = [each.format(port=port, token=token, root=root) for each in command]
     with log.open("wb") as output:
@@ -478,7 +506,13 @@ def await_answer(server: Lab, path: str) -> None:
     pytest.fail(f"The server did not start: {server.log.read_text()[-2000:]}")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port() -> int:
+    """A port that is free, also some seconds later, when the server takes it.
+
+    The systems give those from 32768 on to whoever asks for any, a kernel or another test.
+    """
+    for port in secrets.SystemRandom().sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    pytest.fail("None of a hundred ports below 32000 is free on this machine.")

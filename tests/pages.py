@@ -77,6 +77,9 @@ DRAW = """async (loader) => {
   widget.render({ model: lwModel, el: document.querySelector("main") });
 }"""
 
+FRAME = "await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));"
+"""Behind it all is drawn that the page put off to its next frame."""
+
 
 class JoinedPage:
     """The page's end of a widget in a browser; `deliver` lets what the kernel sent arrive."""
@@ -108,10 +111,16 @@ class JoinedPage:
             wait(under_way, timeout=30)
 
     def deliver(self, *, settled: bool = True) -> None:
-        """Let all that the kernel sent arrive, and what the page answers, until both rest."""
+        """Let all that the kernel sent arrive, and what the page answers, until both rest.
+
+        What the page draws a frame later is drawn then.
+        """
         self.settle(settled=settled)
-        while self._waiting:
-            self.arrive()
+        while self._waiting or self.page.evaluate(
+            f"async () => {{ {FRAME} return lwModel.under_way.length; }}"
+        ):
+            if self._waiting:
+                self.arrive()
             self.settle(settled=settled)
 
     def arrive(self) -> None:
@@ -161,7 +170,11 @@ _CLIPPED = """() => {
 
 
 def clipped(browser_page: Any) -> list[str]:
-    """What of a panel stands outside it or is cut off, where nothing can be scrolled."""
+    """What of a panel stands outside it or is cut off, where nothing can be scrolled.
+
+    A panel that was made narrower is drawn anew a frame later.
+    """
+    browser_page.evaluate(f"async () => {{ {FRAME} }}")
     found: list[str] = browser_page.evaluate(_CLIPPED)
     return found
 

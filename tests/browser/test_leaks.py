@@ -24,6 +24,7 @@ from playwright.sync_api import expect
 
 from tests.forms import proposed_words
 from tests.jupyterlab import Lab, LabPage, becomes, listen, start_lab
+from tests.trees import read_files
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -141,8 +142,8 @@ def hits(word: str, folder: Path) -> list[str]:
     spellings = _spellings(word)
     return sorted(
         path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file() and any(each in path.read_bytes() for each in spellings)
+        for path, content in read_files(folder)
+        if any(each in content for each in spellings)
     )
 
 
@@ -213,9 +214,12 @@ def test_exports_hold_neither(session: Session, tmp_path: Path) -> None:
 
 
 def test_a_reopened_notebook_shows_the_result_without_a_kernel(
-    session: Session, lab: Lab, page: LabPage
+    session: Session, lab: Lab, fresh_page: LabPage
 ) -> None:
-    """Trusted, with no kernel: scores and marks are readable where the widget cannot show."""
+    """Trusted, with no kernel: scores and marks are readable where the widget cannot show.
+
+    In a page of its own: JupyterLab asks a moment later for another kernel.
+    """
     from nbformat.sign import NotebookNotary
 
     notebook = nbformat.from_dict(session.notebook)
@@ -225,7 +229,7 @@ def test_a_reopened_notebook_shows_the_result_without_a_kernel(
     notary = NotebookNotary(data_dir=str(lab.home / "jupyter-data"))
     notary.sign(notebook)
     notary.store.close()
-    browser = page.browser_page
+    browser = fresh_page.browser_page
     browser.goto(f"{lab.url}/lab/tree/{path.name}?token={lab.token}&reset")
     shown = browser.locator(".jp-OutputArea")
     shown.get_by_text("demo-careful").first.wait_for()

@@ -42,24 +42,35 @@ def _read_at_once(node: ast.AST, readers: frozenset[str]) -> bool:
     return False
 
 
+def _names_read(function: ast.FunctionDef, readers: frozenset[str]) -> set[str]:
+    """The names that a function gives to what it reads at once."""
+    return {
+        target.id
+        for line in ast.walk(function)
+        if isinstance(line, ast.Assign | ast.AnnAssign)
+        if line.value and _read_at_once(line.value, readers)
+        for target in (line.targets if isinstance(line, ast.Assign) else [line.target])
+        if isinstance(target, ast.Name)
+    }
+
+
+def _returns_a_reading(function: ast.FunctionDef) -> bool:
+    read = _names_read(function, frozenset())
+    returned = [line.value for line in ast.walk(function) if isinstance(line, ast.Return)]
+    return any(
+        _read_at_once(each, frozenset()) or (isinstance(each, ast.Name) and each.id in read)
+        for each in returned
+        if each
+    )
+
+
 def asserted_at_once(source: str) -> list[int]:
     """The lines of a file whose assert looks at a live page without waiting."""
     tree = ast.parse(source)
-    readers = frozenset(
-        each.name
-        for each in _functions(tree)
-        for line in ast.walk(each)
-        if isinstance(line, ast.Return) and line.value and _read_at_once(line.value, frozenset())
-    )
+    readers = frozenset(each.name for each in _functions(tree) if _returns_a_reading(each))
     found = []
     for function in _functions(tree):
-        read = {
-            target.id
-            for line in ast.walk(function)
-            if isinstance(line, ast.Assign) and _read_at_once(line.value, readers)
-            for target in line.targets
-            if isinstance(target, ast.Name)
-        }
+        read = _names_read(function, readers)
         for line in ast.walk(function):
             if isinstance(line, ast.Assert):
                 names = {each.id for each in ast.walk(line.test) if isinstance(each, ast.Name)}
@@ -90,9 +101,13 @@ def test_browser_tests_wait_for_what_they_assert() -> None:
         "assert panel.locator('a').count() == 1",
         "said = panel.evaluate('1')\n    assert said == 1",
         "assert names() == ['x']",
+        "assert named() == ['x']",
     ],
 )
 def test_an_assert_that_does_not_wait_is_found(line: str) -> None:
     """The rule sees it as written, by a name, and through a function."""
     names = "def names():\n    return panel.locator('a').all_inner_texts()\n"
+    names += (
+        "def named():\n    said: list = panel.locator('a').all_inner_texts()\n    return said\n"
+    )
     assert asserted_at_once(f"{names}def test(lab, page):\n    {line}\n")

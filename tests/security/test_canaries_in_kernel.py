@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,8 @@ import pytest
 from llmwidgets.keyscan.search import find_leaks
 from llmwidgets.known_keys import known_key
 from llmwidgets.secret import Secret
+from tests.jupyterlab import free_port
+from tests.trees import read_files
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -127,9 +128,8 @@ def hits(word: str, folder: Path) -> set[str]:
     known = known_key("k", Secret(word))
     return {
         path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file()
-        and any(each.kind.startswith("k") for each in find_leaks(path.read_bytes(), known))
+        for path, content in read_files(folder)
+        if any(each.kind.startswith("k") for each in find_leaks(content, known))
     } - {"handed-in/key", "handed-in/control"}
 
 
@@ -141,9 +141,7 @@ def test_voila_shows_no_key(left: Left, tmp_path: Path) -> None:
     cells = [nbformat.v4.new_code_cell(CELLS[at]) for at in (0, 1, 2, 9, 16)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "page.ipynb")
     shutil.copytree(left.folder / "handed-in", folder / "handed-in")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [
         sys.executable, "-m", "voila", "page.ipynb", "--no-browser", f"--port={port}", "--debug",
         "--Voila.ip=127.0.0.1", "--show_tracebacks=True",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import expect
 
 import llmwidgets as lw
 from llmwidgets import Comparison, ComparisonPanel
-from llmwidgets.demo import invoices
+from llmwidgets.demo import invoices, server
 from tests.pages import clipped
 
 pytestmark = pytest.mark.browser
@@ -119,12 +120,14 @@ def test_rows_are_as_tall_as_what_is_in_them(joined: Any) -> None:
     page = shown(joined)
     assert page.page.evaluate(TALL) == ""
     usual = page.page.locator(".lw-grow[data-line]").first.bounding_box()["height"]
+    page.listen()
     page.page.add_style_tag(content=LARGE)
     page.page.set_viewport_size({"width": 1000, "height": 900})
+    page.page.wait_for_function("lwModel.sent.some((each) => each.type === 'grid.lay')")
+    page.deliver()
     page.page.wait_for_function(
         f"document.querySelector('.lw-grow[data-line]').clientHeight > {usual * 1.3}"
     )
-    page.deliver()
     page.page.wait_for_function(f"({TALL})() === ''")
 
 
@@ -151,8 +154,9 @@ def fits(page: Any) -> None:
         assert clipped(page.page) == []
 
 
-def test_on_a_small_screen_nothing_is_clipped(joined: Any) -> None:
-    """Before a run, and every view of what it gave."""
+def test_on_a_small_screen_nothing_is_clipped(joined: Any, monkeypatch) -> None:
+    """Before a run, and every view of what it gave, the widest id of a request among it."""
+    monkeypatch.setattr(server, "uuid4", lambda: UUID("0" * 32))
     panel = ComparisonPanel(
         invoices.Schema,
         invoices.texts,

@@ -31,8 +31,8 @@ schema = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"
     "city": {"type": "string"}}}
 texts = [f"{name} of Ulm is {30 + at}." for at, name in enumerate(names)]
 lw.Comparison.from_outputs(schema, texts, {"A": truth, "B": wrong, "C": near}, truth).explore()"""
-SLOWLY = """from llmwidgets.widgets.comparison import grid
-grid.FIRST_SECONDS = 8.0  # the first rows come long before the others are read
+BY_HAND = """from llmwidgets.widgets.comparison import grid
+grid.FIRST_SECONDS = 3600.0  # the kernel reads no more than the first texts by itself
 """
 MARKERS = ("Larkfield Joinery", "LJ-20417", "Oak reception desk")
 MANY = """import llmwidgets as lw
@@ -109,7 +109,7 @@ def active(grid: Any, words: str) -> None:
 
 def test_scores_looked_at_early_say_when_all_is_read(lab, page) -> None:
     """The scoreboard clicked while texts are still read: the sentence about that goes away."""
-    panel = opened(lab, page, "early.ipynb", f"{SLOWLY}{SCORED}")
+    panel = opened(lab, page, "early.ipynb", f"{BY_HAND}{SCORED}")
     panel.get_by_text("10 of 40 texts read.").wait_for()
     panel.get_by_role("tab", name="Scoreboard").click()
     panel.get_by_role("cell", name="100.0", exact=True).first.wait_for()

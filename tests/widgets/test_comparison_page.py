@@ -88,7 +88,6 @@ def test_another_tab_leaves_the_grid_where_it_was(page) -> None:
     """Scrolled, one text unfolded: both are so again, and nothing is asked for anew."""
     page.page.locator(".lw-fold [role=gridcell]").first.click()
     page.page.evaluate("document.querySelector('.lw-grid').scrollTop = 900")
-    page.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => done()))")
     page.deliver()
     page.listen()
     page.page.get_by_role("tab", name="Scoreboard").click()

@@ -15,6 +15,7 @@ from llmwidgets.formatting import format_day
 from tests.forms import make_store
 from tests.jupyterlab import becomes
 from tests.servers import ModelServer, serving_models
+from tests.trees import read_files
 
 pytestmark = pytest.mark.browser
 
@@ -71,7 +72,7 @@ def test_a_typed_key_is_in_the_store_and_nowhere_else(lab, page, openai: ModelSe
     notebook = json.dumps(page.save())
     assert "ConnectionPanel(default" in notebook
     assert "application/vnd.jupyter.widget-state+json" in notebook
-    written = [each.read_bytes() for each in lab.home.rglob("*") if each.is_file()]
+    written = [content for _, content in read_files(lab.home)]
     for secret in (CANARY, PASSPHRASE):
         assert secret not in notebook
         assert frames_with(page, secret) == 0

@@ -36,6 +36,7 @@ def test_values_are_labelled_by_keys_in_the_order_of_review(lab, page) -> None:
     panel.get_by_text("learned from 12 texts with truth").wait_for()
     grid, keyboard = panel.get_by_role("grid"), page.browser_page.keyboard
     expect(grid).to_be_focused()
+    rows_are(panel, "rows.length >= 8")
     first = rows(panel)
     active = panel.locator(".lw-block .lw-c.on")
     again = panel.get_by_role("button", name="Order again")

@@ -14,7 +14,17 @@ from playwright.sync_api import expect
 from tests.forms import open_kind
 from tests.jupyterlab import becomes
 from tests.servers import serving_models
-from tests.sign_ins import SIGN_INS, TOKENS, Cloud, SignedIn, cell, fill_in, write_files
+from tests.sign_ins import (
+    ENTRA_TOKEN,
+    SIGN_INS,
+    TOKENS,
+    Cloud,
+    SignedIn,
+    cell,
+    fill_in,
+    write_files,
+)
+from tests.trees import read_files
 from tests.widgets.test_panels_access import Audit
 
 pytestmark = pytest.mark.browser
@@ -52,8 +62,7 @@ def leaks(lab: Any, page: Any) -> list[str]:
     needles = [each for token in TOKENS for each in spelled(token)]
     found = [
         path.name
-        for path in lab.home.rglob("*")
-        if path.is_file() and (content := path.read_bytes())
+        for path, content in read_files(lab.home)
         if any(each in content for each in needles)
     ]
     for frame in page.frames:
@@ -102,7 +111,8 @@ def test_the_search_finds_a_token_that_was_shown(lab, page, cloud: Cloud, tmp_pa
     opened_at = "os.environ['AZURE_OPENAI_AD_TOKEN']"
     lab.notebook("sign-in-shown.ipynb", [cell(tmp_path, cloud.url, opened_at)])
     page.open("sign-in-shown.ipynb").run_all()
-    page.browser_page.locator(".jp-OutputArea-output").first.wait_for()
+    shown = page.browser_page.locator(".jp-OutputArea-output").first
+    expect(shown).to_contain_text(ENTRA_TOKEN)
     page.save()
     assert {"sign-in-shown.ipynb", "a frame", "the page"} <= set(leaks(lab, page))
     for path in lab.root.rglob("sign-in-shown*.ipynb"):  # its checkpoint as well

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.forms import proposed_words
+from tests.jupyterlab import WrittenDown
 
 pytestmark = pytest.mark.browser
 
@@ -48,8 +49,9 @@ def test_a_store_is_made_kept_and_opened_again(lab, page, tmp_path: Path) -> Non
     panel.get_by_role("button", name="Lock", exact=True).click()
     passphrase = panel.get_by_label("Passphrase")
     passphrase.fill("not the words of this store")
+    shown = WrittenDown(panel)
     passphrase.press("Enter")
-    panel.get_by_text("You can try again in").wait_for()
+    shown.has("You can try again in")
     expect(passphrase).to_have_value("")
     panel.get_by_role("button", name="Use the recovery identity").click()
     panel.locator("button:not([aria-disabled])", has_text="Unlock").wait_for()

@@ -113,16 +113,57 @@ def test_rows_are_written_without_losing_the_caret(joined) -> None:
     assert page.page.evaluate(ACTIVE) == ["amxount", 3]
 
 
-def test_scores_asked_for_while_texts_are_read_say_so_no_longer(joined, monkeypatch) -> None:
+@pytest.fixture
+def read_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel reads the first texts, and no others by itself."""
+    monkeypatch.setattr(grid_module, "FIRST_SECONDS", 3600.0)
+
+
+@pytest.mark.usefixtures("read_by_hand")
+def test_scores_asked_for_while_texts_are_read_say_so_no_longer(joined) -> None:
     """The scoreboard reads the rest itself; the sentence about what is read goes away."""
-    monkeypatch.setattr(grid_module, "FIRST_SECONDS", 2.0)
-    panel = made().explore()
-    page = joined(panel, settled=False)
+    page = joined(made().explore(), settled=False)
     expect(page.page.get_by_text("10 of 40 texts read.")).to_be_visible()
     page.page.get_by_role("tab", name="Scoreboard").click()
-    page.deliver()
+    page.deliver(settled=False)
     expect(page.page.get_by_role("cell", name="100.0", exact=True).first).to_be_visible()
     expect(page.page.get_by_text("texts read.")).to_have_count(0)
+
+
+@pytest.mark.usefixtures("read_by_hand")
+def test_rows_that_nobody_asked_for_take_nobody_away(joined) -> None:
+    """All is read, and a key is pressed before the new rows come: they are offered by a button."""
+    page = joined(made().explore(), settled=False)
+    active = page.page.locator(".lw-grid .on")
+    expect(active).to_have_attribute("data-at", "0 1 2")
+    index = page.widget.controllers["grid"].result.index
+    while not index.whole:
+        index.grow(1.0)
+    page.widget.page.push()
+    page.arrive()
+    page.page.wait_for_function("lwModel.under_way.some(([each]) => each.type === 'grid.lay')")
+    page.page.get_by_role("grid", name="Differences").focus()
+    page.page.keyboard.press("ArrowRight")
+    page.page.keyboard.press("Enter")
+    page.deliver(settled=False)
+    expect(active).to_have_attribute("data-at", "0 1 3")
+    expect(page.page.locator(".lw-detail").get_by_role("button", name="Take B")).to_be_visible()
+    page.page.get_by_role("button", name="Show them, most disagreement first").click()
+    page.deliver(settled=False)
+    expect(page.page.get_by_text("All texts are read now.")).to_have_count(0)
+    expect(active).to_have_attribute("data-at", "0 1 2")
+
+
+def test_keys_behind_the_first_label_hold_while_its_column_comes(joined) -> None:
+    """Who labels and goes on is where they went, and not back at what they labelled."""
+    page = grid(joined, None)
+    page.page.keyboard.press("1")
+    page.page.keyboard.press("ArrowRight")
+    active = page.page.locator(".lw-grid .on")
+    expect(active).to_have_attribute("data-at", "0 1 3")
+    page.deliver()
+    expect(page.page.get_by_role("columnheader", name="Truth")).to_be_visible()
+    expect(active).to_have_attribute("data-at", "0 1 3")
 
 
 def grid(joined: Any, truth: Any = TRUTH) -> Any:
@@ -149,7 +190,6 @@ def test_a_truth_half_typed_stays_while_rows_arrive(joined) -> None:
     assert page.page.evaluate(ACTIVE) == ["Adalbert", 1]
     assert page.heard == []
     page.page.evaluate("document.querySelector('.lw-grid').scrollTop = 1500")
-    page.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => done()))")
     assert_kept(page, "Adalbert")
     page.page.keyboard.press("Enter")
     page.deliver()

@@ -31,7 +31,7 @@ export default function Differences({ result }: { result: Result }) {
   const loud = live || read === texts || (grid.untouched && read >= 4 * (answer?.read ?? Infinity));
   const more = !review && answer && answer.read < read && loud;
   useLayoutEffect(() => {
-    if (more && !grid.waits && (grid.untouched || !answer.texts)) grid.ask();
+    if (more && !grid.waits && (grid.untouched || !answer.texts)) grid.ask("more");
   });
   return (
     <>

@@ -26,6 +26,7 @@ const FIRST_MS = 1000;
 const MARGIN = 600;
 /** Of a text with more rows only those in sight are drawn. */
 const MOST_ROWS = 150;
+type Why = "fit" | "more" | "label";
 /** Characters that a layout may be off by. */
 const NEAR = 2;
 
@@ -47,8 +48,7 @@ export class Grid {
   #root: HTMLElement | null = null;
   #moved = false;
   #turn = "";
-  #stays = false;
-  #keep: Held | null = null;
+  #why?: Why;
   #aim: (At & { enter?: boolean }) | null = null;
   #later: (() => void) | null = null;
   #labelled: { index: number; path: string } | null = null;
@@ -132,22 +132,23 @@ export class Grid {
   #awaitFirst(): void {
     this.waits = true;
     this.#turn = FIRST;
-    setTimeout(() => this.#coming && this.ask(true), FIRST_MS);
+    setTimeout(() => this.#coming && this.ask("fit"), FIRST_MS);
   }
 
   get #coming(): boolean {
     return this.waits && this.#turn === FIRST;
   }
 
-  /** Ask for the layout: what to show, and how much fits in a cell. Nobody wished for one that only
-      fits better (`stays`): what is open, active and in sight is so afterwards. */
-  ask(stays = false): void {
+  /** Ask for the layout: what to show, and how much fits in a cell. One that only fits better (`fit`)
+      leaves what is open, active and in sight, one with the column of truth (`label`) what is active;
+      one of `more` texts, that nobody wished for, is not taken where somebody moves until it comes. */
+  ask(why?: Why): void {
     if (!this.#root) {
       this.#next = () => this.ask();
       return;
     }
     this.#measure();
-    this.#stays = stays;
+    this.#why = why;
     this.waits = true;
     this.#turn = freshName("lw");
     const { chars, truthChars, narrow } = this.columns;
@@ -189,7 +190,7 @@ export class Grid {
     }
     const near = Math.abs(chars - this.columns.chars) <= NEAR && !this.#grows();
     if (near || this.#coming) this.draw();
-    else this.ask(true);
+    else this.ask("fit");
   }
 
   /** Reckon with larger letters from now on, if they are drawn larger. */
@@ -205,13 +206,18 @@ export class Grid {
   /** Take a layout in, if it answers the newest question of this view. */
   lay(message: GridAnswer, buffers: Buffers): void {
     if (message.turn !== this.#turn || (this.#turn === FIRST && !this.waits)) return;
+    if (this.#why === "more" && !this.untouched && this.answer?.texts) {
+      this.waits = false;
+      this.view.redraw(); // a button leads to it instead
+      return;
+    }
     if (this.typing) {
       this.#later = () => this.lay(message, buffers); // it would take the field away
       return;
     }
-    const held = this.#keep ?? (this.#stays && !this.untouched ? this.#hold() : null);
+    const held =
+      this.#why === "label" || (this.#why === "fit" && !this.untouched) ? this.#hold() : null;
     this.waits = false;
-    this.#keep = null;
     this.#aim = null;
     this.#moved = false;
     this.answer = message;
@@ -233,7 +239,7 @@ export class Grid {
     const { aim } = this.view;
     this.view.aim = null;
     if (aim) this.find(aim.id, aim.path);
-    if (this.#grows() || Math.abs(message.chars - this.columns.chars) > NEAR) this.ask(true);
+    if (this.#grows() || Math.abs(message.chars - this.columns.chars) > NEAR) this.ask("fit");
     requestAnimationFrame(() => this.view.redraw()); // the rows come first, what is around them next
   }
 
@@ -465,7 +471,7 @@ export class Grid {
   #fold(n: number): void {
     if (this.layout.flat) {
       this.order.most = this.answer!.review!.next;
-      this.ask(true);
+      this.ask("fit");
       return;
     }
     const { unfolded } = this.layout;
@@ -508,10 +514,9 @@ export class Grid {
   // ---- where the person is, from one layout to the next ------------------------------------------
 
   #hold(): Held {
-    const index = this.layout.blocks.get(this.at.block)?.index;
     return {
       at: { ...this.at },
-      index,
+      index: this.layout.blocks.get(this.at.block)?.index,
       path: this.line?.row?.p,
       open: this.layout.open,
       top: this.#scroll,
@@ -522,14 +527,14 @@ export class Grid {
     // Where more rows were opened the first of them is in the place of their line.
     const same = index === -1 || this.layout.blocks.get(at.block)?.index === index;
     const line = Math.max(0, this.layout.lineOf(at.block, path));
-    if (top === undefined) {
+    if (this.#why === "label") {
       if (same) this.moveTo({ ...at, line });
       return;
     }
     this.#moved = true;
     if (same) {
       this.at = { ...at, line };
-      this.layout.open = open ?? null;
+      this.layout.open = open;
       if (open) this.redraw(open.block);
     }
     this.#scrollTo(top);
@@ -566,10 +571,8 @@ export class Grid {
     if (this.truth) return;
     this.view.labelling = true;
     this.at.col += this.at.col > 0 ? 1 : 0;
-    const { at, index, path } = this.#hold();
-    this.#keep = { at, index, path };
     this.#drawn.clear();
-    this.ask();
+    this.ask("label");
     this.view.redraw();
   }
 

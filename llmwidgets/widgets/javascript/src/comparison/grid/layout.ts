@@ -94,8 +94,8 @@ export interface Held {
   at: At;
   index: number | undefined;
   path: string | undefined;
-  open?: Open | null;
-  top?: number;
+  open: Open | null;
+  top: number;
 }
 
 /** The truth that is being typed into a cell, and what was there. */
