@@ -7,10 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 CACHE = ".mypy_cache"
+
+checks_types = pytest.mark.timeout(900)
+"""On a busy machine mypy takes minutes, and whoever comes second waits for the first one."""
 
 
 def check_types(root: Path = ROOT) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.providers.test_new_kind import run
 from tests.trees import ROOT, copy_tree
-from tests.type_checks import check_types
+from tests.type_checks import check_types, checks_types
 
 LOOKS = """
 import json
@@ -87,6 +87,7 @@ def test_the_new_dialect_is_spoken(copy: Path) -> None:
     run(copy, "-c", LOOKS)
 
 
+@checks_types
 def test_the_new_dialect_is_typed_and_tidy(copy: Path) -> None:
     check_types(copy)
     run(copy, "-m", "ruff", "check", "llmwidgets/dialects", "llmwidgets/providers")

@@ -15,7 +15,7 @@ from types import FunctionType
 import pytest
 
 import llmwidgets
-from tests.type_checks import check_types
+from tests.type_checks import check_types, checks_types
 
 ROOT = Path(__file__).parents[2]
 
@@ -84,6 +84,7 @@ def test_ruff(words: tuple[str, ...]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@checks_types
 def test_types() -> None:
     check_types()
 

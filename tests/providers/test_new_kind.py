@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.trees import ROOT, copy_tree
-from tests.type_checks import check_types
+from tests.type_checks import check_types, checks_types
 
 LOOKS = """
 import json, os
@@ -165,6 +165,7 @@ def test_the_contract_tests_hold_for_the_new_kind(copy: Path) -> None:
     )
 
 
+@checks_types
 def test_the_types_of_the_new_kind(copy: Path) -> None:
     check_types(copy)
     run(copy, "-m", "ruff", "check", "llmwidgets/providers")

@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 from tests.node import run_in
 from tests.pages import DRAW, KERNEL
 from tests.trees import ROOT, copy_tree
-from tests.type_checks import check_types
+from tests.type_checks import check_types, checks_types
 
 LOOKS = """
 import llmwidgets as lw
@@ -70,6 +70,7 @@ def test_the_new_view_answers(copy: Path) -> None:
     run(copy, "-c", LOOKS)
 
 
+@checks_types
 def test_the_new_view_is_typed_and_linted(copy: Path) -> None:
     """The kernel's half and the page's half pass what the others pass."""
     check_types(copy)
