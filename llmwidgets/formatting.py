@@ -138,6 +138,11 @@ def join_listed(names: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
+def join_sentences(*sentences: str) -> str:
+    """Sentences one after the other; empty ones are left out."""
+    return " ".join(each for each in sentences if each)
+
+
 def join_truncated(names: Iterable[str], most: int = 5) -> str:
     """The first names, and how many more there are."""
     listed = [str(name) for name in names]

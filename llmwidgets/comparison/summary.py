@@ -19,8 +19,8 @@ from llmwidgets.analysis.statistics.verdict import (
     Standing,
     Verdict,
     equal_best,
-    expected_sentence,
 )
+from llmwidgets.analysis.statistics.verdict_sentences import expected_sentence
 from llmwidgets.comparison.core import ResultData, Rules
 from llmwidgets.comparison.measures.aggregate import (
     aggregate,

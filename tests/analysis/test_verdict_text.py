@@ -7,7 +7,7 @@ import re
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
-from llmwidgets.analysis.statistics.verdict import brief, expected_sentence
+from llmwidgets.analysis.statistics.verdict_sentences import brief, expected_sentence
 from tests.analysis.verdict_scenarios import SCENARIOS, Scenario, column, shares
 
 

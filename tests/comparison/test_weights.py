@@ -14,7 +14,7 @@ import pytest
 import llmwidgets as lw
 from llmwidgets.analysis.comparators import read_scoring
 from llmwidgets.analysis.rules import LostFunction
-from llmwidgets.analysis.statistics.verdict import brief
+from llmwidgets.analysis.statistics.verdict_sentences import brief
 from llmwidgets.comparison import Comparison
 from llmwidgets.comparison.measures.aggregate import aggregate
 from llmwidgets.errors import FieldError

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from llmwidgets.analysis.statistics.verdict import conclude_unscored
+from llmwidgets.analysis.statistics.verdict_sentences import conclude_unscored
 from llmwidgets.comparison import Variant
 from llmwidgets.comparison.runs import read_documents
 from llmwidgets.dialects.waits import format_wait

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmwidgets import ComparisonPanel, Store
-from llmwidgets.analysis.statistics.verdict import expected_sentence
+from llmwidgets.analysis.statistics.verdict_sentences import expected_sentence
 
 NAME = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from llmwidgets import Comparison, ComparisonPanel, Connection, Store, Variant, compare, demo
-from llmwidgets.analysis.statistics.verdict import Verdict, brief
+from llmwidgets.analysis.statistics.verdict import Verdict
+from llmwidgets.analysis.statistics.verdict_sentences import brief
 from llmwidgets.demo import invoices
 from llmwidgets.engine import estimate, journal_file
 from llmwidgets.widgets.comparison import setup_controller

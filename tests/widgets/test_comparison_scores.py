@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from llmwidgets import Comparison, Variant, formatting
 from llmwidgets.analysis.statistics.significance import Scores, compare_variants
-from llmwidgets.analysis.statistics.verdict import Shown, brief, expected_sentence, margin
+from llmwidgets.analysis.statistics.verdict import Shown
+from llmwidgets.analysis.statistics.verdict_sentences import brief, expected_sentence
 from llmwidgets.comparison import summary
 from llmwidgets.comparison.measures.variant_stats import VariantStats
+from llmwidgets.formatting import margin
 
 SCHEMA = {
     "type": "object",

@@ -18,7 +18,8 @@ from llmwidgets.analysis.statistics.intervals import (
     texts_to_equal,
 )
 from llmwidgets.analysis.statistics.significance import RunTest
-from llmwidgets.analysis.statistics.verdict import MATTERS, in_100, read_matters
+from llmwidgets.analysis.statistics.verdict import MATTERS, read_matters
+from llmwidgets.analysis.statistics.verdict_sentences import in_100
 from llmwidgets.formatting import count, join_listed, join_truncated, percent
 
 if TYPE_CHECKING:

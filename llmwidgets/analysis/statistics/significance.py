@@ -39,8 +39,8 @@ from llmwidgets.analysis.statistics.verdict import (
     Standing,
     Verdict,
     find_pair,
-    put_in_words,
 )
+from llmwidgets.analysis.statistics.verdict_sentences import put_in_words
 
 if TYPE_CHECKING:
     from llmwidgets.analysis.statistics.intervals import Numbers

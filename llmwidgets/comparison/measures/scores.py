@@ -23,13 +23,8 @@ from llmwidgets.analysis.scoring import failed_score
 from llmwidgets.analysis.statistics import significance
 from llmwidgets.analysis.statistics.intervals import FEWEST_TEXTS
 from llmwidgets.analysis.statistics.significance import Scores, Tested
-from llmwidgets.analysis.statistics.verdict import (
-    MATTERS,
-    Standing,
-    Verdict,
-    conclude_unscored,
-    read_matters,
-)
+from llmwidgets.analysis.statistics.verdict import MATTERS, Standing, Verdict, read_matters
+from llmwidgets.analysis.statistics.verdict_sentences import conclude_unscored
 from llmwidgets.comparison.core import CellKey, ResultData, Rules, measure_once
 from llmwidgets.comparison.measures.aggregate import aggregate
 from llmwidgets.comparison.measures.slices import By, frame_by

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
-from llmwidgets.analysis.statistics.verdict import expected_sentence
+from llmwidgets.analysis.statistics.verdict_sentences import expected_sentence
 from llmwidgets.comparison.texts import file_notes
 from llmwidgets.comparison.variants import reference_of
 from llmwidgets.connections.connection import example_model, named_by, variables_of

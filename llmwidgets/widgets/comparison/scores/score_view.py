@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 from llmwidgets import formatting
 from llmwidgets.analysis.leaves import NOTHING
 from llmwidgets.analysis.statistics.intervals import FEWEST_TEXTS
-from llmwidgets.analysis.statistics.verdict import MATTERS, Outcome, brief, conclude_unscored
+from llmwidgets.analysis.statistics.verdict import MATTERS, Outcome
+from llmwidgets.analysis.statistics.verdict_sentences import brief, conclude_unscored
 from llmwidgets.comparison import summary
 from llmwidgets.comparison.measures.aggregate import (
     aggregate,
