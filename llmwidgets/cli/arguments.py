@@ -29,6 +29,41 @@ def between(number: Callable[[str], float], least: float, most: float) -> dict[s
     return {"type": read}
 
 
+class Once(argparse.Action):
+    """For argparse: an option with a value, refused where it is given again.
+
+    By itself argparse drops the first value without a word.
+    """
+
+    _given = False
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if self._given:
+            raise argparse.ArgumentError(self, "is given twice, and once is meant")
+        self._given = bool(self.option_strings)
+        setattr(namespace, self.dest, values)
+
+
+class OnceEither(Once, argparse.BooleanOptionalAction):
+    """For argparse: --NAME or --no-NAME, one of the two."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        chosen = not (option_string or "").startswith("--no-")
+        super().__call__(parser, namespace, chosen, option_string)
+
+
 ASK: Any = object()
 """In place of a secret: the option was given without a value, so that it is asked for."""
 REFERENCE = "env:NAME|file:PATH"
@@ -116,7 +151,9 @@ class CompareOptions(OutputOptions, StoreOptions):
     endpoint: Annotated[
         str | None, "a server in OpenAI format, without a store; needs --name", {"metavar": "URL"}
     ] = None
-    name: Annotated[str | None, "the model's name at --endpoint", {"metavar": "MODEL"}] = None
+    name: Annotated[
+        list[str] | None, "its models, as --endpoint calls them", {"metavar": "MODEL", "nargs": "+"}
+    ] = None
     api_key: Annotated[Secret | None, "the key for --endpoint; no value: it is asked for"] = None
     truth: Annotated[str | None, "a key of the texts, or a file: .json by id, a table"] = None
     group: Annotated[str | None, "a key of the texts: those that belong together", _NAME] = None
@@ -164,9 +201,7 @@ class AddOptions(StoreOptions):
     fields: Mapping[str, Any]
     label: Annotated[str | None, "what it is called; default: its model, or its kind", _NAME] = None
     preset: str | None = None
-    test: Annotated[
-        bool, "test it before it is saved", {"action": argparse.BooleanOptionalAction}
-    ] = True
+    test: Annotated[bool, "test it before it is saved", {"action": OnceEither}] = True
     anyway: Annotated[bool, "save it although a key looks wrong, or the test fails"] = False
     replace: Annotated[
         bool, "take the place of the one that is there; what is not given stays as it was"
@@ -297,8 +332,11 @@ def _options_of(command: Command) -> Iterator[tuple[Field[Any], dict[str, Any]]]
         words |= more[0] if more and more[0] else {}
         required = option.default is MISSING and option.default_factory is MISSING
         if option.name in command.positional:
-            pass
-        elif required:
+            yield option, words
+            continue
+        if words.get("nargs") == "+":
+            words["action"] = "extend"  # several words, also one after the other
+        if required:
             words["required"] = True
         else:
             words["default"] = None if option.default is MISSING else option.default

@@ -1,8 +1,10 @@
-"""What the person at the terminal is asked: a word, a yes, a secret; with --no-input nothing."""
+"""What the person at the terminal is asked, with --no-input nothing, and told meanwhile."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from llmwidgets.cli.arguments import StoreOptions
 from llmwidgets.secret import Secret
@@ -24,6 +26,21 @@ def ask_words(question: str) -> str:
 def ask_secret(question: str) -> Secret:
     """What was typed after the question, which is not shown; an empty one for nothing."""
     return ask_passphrase(question) or Secret("")
+
+
+@contextmanager
+def saying(words: str) -> Iterator[None]:
+    """The words at the terminal for as long as it takes, then taken away; elsewhere nothing."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    sys.stderr.write(words)
+    sys.stderr.flush()
+    try:
+        yield
+    finally:
+        sys.stderr.write(f"\r{' ' * len(words)}\r")
+        sys.stderr.flush()
 
 
 def confirm(question: str) -> bool:

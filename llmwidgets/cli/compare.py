@@ -101,10 +101,10 @@ def _write_files(console: Console, result: Comparison, options: OutputOptions) -
 
 
 def _read_models(options: CompareOptions) -> list[str | Connection]:
-    """The references, and the one server that was named by its address."""
+    """The references, and each model of the server that was named by its address."""
     models: list[str | Connection] = [*(options.models or [])]
     if options.endpoint:
-        models.append(_read_server(options))
+        models += _read_server(options)
     elif options.name or options.api_key:
         raise FieldError({"--endpoint": "is needed for --name and --api-key."}, "Give all three.")
     if not models:
@@ -115,8 +115,8 @@ def _read_models(options: CompareOptions) -> list[str | Connection]:
     return models
 
 
-def _read_server(options: CompareOptions) -> Connection:
-    """The server of --endpoint as a connection of this run alone."""
+def _read_server(options: CompareOptions) -> Iterator[Connection]:
+    """The models of --endpoint, each as a connection of this run alone."""
     key = options.api_key
     if key is ASK:
         if not can_ask(options):
@@ -125,9 +125,12 @@ def _read_server(options: CompareOptions) -> Connection:
                 "Give --api-key env:NAME or file:PATH.",
             )
         key = ask_secret(f"API key for {options.endpoint} (is not shown): ")
-    fields: dict[str, Any] = {"name": options.name, "endpoint": options.endpoint}
+    # Without --name, the form says that it is needed.
+    names: list[Any] = [None] if options.name is None else [*options.name]
     try:
-        return Connection("custom", **fields, api_key=key or None)
+        for name in names:
+            yield Connection("custom", name=name, endpoint=options.endpoint, api_key=key or None)
+        return
     except FieldError as error:
         problems = {f"--{name.replace('_', '-')}": said for name, said in error.problems.items()}
         wrong = FieldError(problems, _PLAIN_HTTP if _PLAIN in error.hint else error.hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,11 @@ from llmwidgets.cli.arguments import (
     read_reference,
 )
 from llmwidgets.errors import FieldError
-from llmwidgets.formatting import parse_number
+from llmwidgets.formatting import join_truncated, parse_number
 from llmwidgets.providers import PROVIDERS, find_provider, shown_kind
 from llmwidgets.providers.base import Preset, Provider
 from llmwidgets.providers.presets import find_preset
-from llmwidgets.secret import Secret
+from llmwidgets.secret import Secret, redact
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -175,6 +176,10 @@ def take_fields(values: dict[str, Any]) -> dict[str, Any]:
     named = [name for name in values if name.startswith(_OF_A_FIELD)]
     taken = {name.removeprefix(_OF_A_FIELD): values.pop(name) for name in named}
     if "headers" in taken:
+        times = Counter(name.lower() for name, _ in taken["headers"])
+        if twice := [name for name, often in times.items() if often > 1]:
+            said = f"{join_truncated(map(redact, twice))} is given twice, and once is meant."
+            raise FieldError({"--header": said}, "Leave one of them out.")
         taken["headers"] = dict(taken["headers"])
     if "price" in taken:
         taken["price"] = dict(zip(("input", "output"), taken["price"], strict=True))

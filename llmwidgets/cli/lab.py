@@ -24,6 +24,11 @@ NOTEBOOK = "01_connect_and_compare.ipynb"
 _LOOK_SECONDS = 0.1
 _END_SECONDS = 20
 """How long JupyterLab has for ending its kernels and itself."""
+_AS_ROOT = ["--allow-root", "--ServerApp.ip=127.0.0.1"]
+"""JupyterLab refuses root, since whoever reaches the server is root then. In a container everybody
+is, so it is allowed where only this machine reaches it, whatever a configuration says, and the
+token that JupyterLab makes by itself is asked for.
+"""
 _SIGNALS = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
 
 
@@ -40,6 +45,9 @@ def run_lab(options: LabOptions) -> int:
     extra = options.more[1:] if options.more[:1] == ["--"] else options.more
     own = [] if options.port is None else [f"--port={options.port}"]
     own += ["--no-browser"] if options.no_browser else []
+    if _is_root() and not extra:
+        own += _AS_ROOT
+        report("Started as root: JupyterLab listens to this machine alone, and asks for a token.")
     notebook = find_notebook(Path.cwd())
     # The address that it prints, for where no browser opens by itself, leads to the notebook too.
     start = f"--LabApp.default_url=/lab/tree/{notebook.name}"
@@ -56,7 +64,7 @@ def run_lab(options: LabOptions) -> int:
             status = server.wait()
         finally:
             _end(server)
-    if status and not listened and _is_root() and "--allow-root" not in extra:
+    if status and not listened and _is_root() and "--allow-root" not in command:
         again = shlex.join(
             [sys.executable, "-m", "llmwidgets", "lab", "--", *extra, "--allow-root"]
         )

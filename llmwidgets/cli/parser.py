@@ -20,6 +20,7 @@ from llmwidgets.cli.arguments import (
     DoctorOptions,
     JournalOptions,
     LabOptions,
+    Once,
     RemoveOptions,
     RenameOptions,
     RestoreOptions,
@@ -109,7 +110,12 @@ _WRONG_CHOICE = re.compile(r"invalid choice: '([^']*)'")
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports a mistake in one line, as every command does."""
+    """Reports a mistake in one line, as every command does; an option counts once."""
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(**words)
+        for name in (None, "store"):
+            self.register("action", name, Once)
 
     def error(self, message: str) -> NoReturn:
         # It repeats what was typed, which is a key if words were pasted in a wrong order.
@@ -142,7 +148,7 @@ def read_arguments(arguments: Sequence[str] | None) -> tuple[Command, Any]:
     parsed, unknown = parser.parse_known_args(words)
     values = vars(parsed)
     if unknown:
-        raise _unrecognized(unknown, values)
+        raise _unrecognized(unknown, words, values)
     command = _COMMANDS[values["command"]]
     command = command.actions.get(values.get("action") or "", command)
     _refuse_unused(command, values)
@@ -202,14 +208,24 @@ def _refuse_unused(command: Command, values: Mapping[str, Any]) -> None:
             raise FieldError({f"--{name}": f"means nothing to llmwidgets {path}."}, "Leave it out.")
 
 
-def _unrecognized(words: Sequence[str], values: Mapping[str, Any]) -> FieldError:
-    """The error for words that belong to no option: only what looks like one is repeated."""
-    named = [redact(word.partition("=")[0]) for word in words if word.startswith("-")]
-    asked = filter(None, (values.get(each) for each in ("command", "action", "kind")))
-    return FieldError(
-        f"Unrecognized arguments: {' '.join(named) or 'words that are no option'}.",
-        f"See {' '.join(('llmwidgets', *asked))} --help.",
-    )
+def _unrecognized(
+    unknown: Sequence[str], words: Sequence[str], values: Mapping[str, Any]
+) -> FieldError:
+    """The error for words that belong to no option: only what looks like one is repeated.
+
+    Of others, which may be a secret in a wrong place, it says where they stand.
+    """
+    path = ["llmwidgets", *filter(None, map(values.get, ("command", "action", "kind")))]
+    said = " ".join(_named(word) for word in unknown if word.startswith("-"))
+    if not said:
+        before = words[: len(words) - 1 - [*reversed(words)].index(unknown[0])]
+        options = (_named(word) for word in reversed(before) if word.startswith("-"))
+        said = f"a word too many behind {next(options, ' '.join(path))}"
+    return FieldError(f"Unrecognized arguments: {said}.", f"See {' '.join(path)} --help.")
+
+
+def _named(word: str) -> str:
+    return redact(word.partition("=")[0])
 
 
 def _add_actions(parser: argparse.ArgumentParser, command: Command, *, kinds: bool) -> None:

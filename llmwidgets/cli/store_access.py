@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from llmwidgets.cli import report
 from llmwidgets.cli.arguments import StoreOptions
-from llmwidgets.cli.asking import ask_secret, can_ask, confirm
+from llmwidgets.cli.asking import ask_secret, can_ask, confirm, saying
 from llmwidgets.connections import Policy
 from llmwidgets.errors import (
     DamagedStore,
@@ -124,7 +124,8 @@ def with_passphrase(store: Store, options: StoreOptions, call: Callable[[Secret 
         if not passphrase:
             raise locked
         try:
-            done = call(passphrase)
+            with saying("Unlocking…"):
+                done = call(passphrase)
         except WrongPassphrase as error:
             if not left:
                 raise
@@ -209,7 +210,8 @@ def _make(store: Store) -> None:
     if not confirm("Is it kept elsewhere?"):
         message = "No store was made: its recovery identity is not kept."
         raise StoreError(message, "Run it again, and keep it on paper or in a password manager.")
-    Store.create(store.organization, passphrase=passphrase, path=store.path, recovery=recovery)
+    with saying("Making it…"):
+        Store.create(store.organization, passphrase=passphrase, path=store.path, recovery=recovery)
     report(f"{store.state.name} was made. Clear this terminal: what opens it stands above.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields, replace
@@ -11,7 +12,7 @@ from importlib import import_module
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from llmwidgets import formatting
 from llmwidgets.analysis.comparators import check_weights, places_of, read_rule
@@ -394,7 +395,8 @@ def ask_for_budget(
     )
 
 
-# -- Progress of a blocking run: a bar in the terminal or the notebook, from the main thread.
+# -- Progress of a blocking run, from the main thread: a bar in the terminal or the notebook, or
+# lines where neither is.
 
 _EVERY = 0.1
 _PATIENCE = 1.5
@@ -437,8 +439,9 @@ def _terminal(run: BackgroundRun) -> Iterator[Show]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _: None
+    # Rich takes a log for a terminal where colours are forced, but a bar would be a line a look.
+    if not console.is_terminal or console.is_dumb_terminal or not console.file.isatty():
+        yield ProgressLines(console.file)
         return
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -458,6 +461,42 @@ def _terminal(run: BackgroundRun) -> Iterator[Show]:
             bars.refresh()
 
         yield show
+
+
+LINE_SECONDS = 10
+
+
+class ProgressLines:
+    """Progress as plain lines, for a log: one every ten seconds, and one as a variant ends.
+
+    What takes less than ten seconds says nothing.
+    """
+
+    def __init__(self, file: IO[str], now: Callable[[], float] = time.monotonic) -> None:
+        self._file, self._now = file, now
+        self._begun = self._looked_at = now()
+        self._over: set[str] = set()
+
+    def __call__(self, progress: Sequence[VariantProgress]) -> None:
+        now = self._now()
+        if now - self._begun < LINE_SECONDS:
+            return
+        ended = {each.label for each in progress if each.finished} - self._over
+        due = now - self._looked_at >= LINE_SECONDS
+        going = {each.label for each in progress if due and not each.finished}
+        if shown := [_in_words(each) for each in progress if each.label in ended | going]:
+            self._write(f"After {formatting.duration(now - self._begun)}: {'; '.join(shown)}")
+        self._over |= ended
+        self._looked_at = now if due else self._looked_at
+
+    def _write(self, line: str) -> None:
+        self._file.write(f"llmwidgets: {escape_controls(' '.join(line.split()))}\n")
+        self._file.flush()
+
+
+def _in_words(each: VariantProgress) -> str:
+    said = (state_words(each) if each.finished else "", progress_words(each))
+    return ", ".join((f"{each.label} {each.done:,} of {each.total:,}", *filter(None, said)))
 
 
 @contextmanager

@@ -148,9 +148,11 @@ PROVIDER = Provider(
         "Ollama: run `ollama run llama3.2` in a terminal. Name llama3.2, endpoint "
         "http://localhost:11434/v1, API key ollama.",
         ELSEWHERE,
-        "Hugging Face: name deepseek-ai/DeepSeek-R1, endpoint "
-        "https://router.huggingface.co/together/v1, API key: a Hugging Face token (hf_…) with "
-        "the permission Make calls to Inference Providers.",
+        "Hugging Face: name deepseek-ai/DeepSeek-R1:together, endpoint "
+        "https://router.huggingface.co/v1, API key: a Hugging Face token (hf_…) with the "
+        "permission Make calls to Inference Providers. The endpoint that Label Studio shows, "
+        "https://router.huggingface.co/together/v1, is Together's alone: it takes the name "
+        "without `:together`.",
         "The API key is tied to an account; the auth token gives access at the server level. "
         "Both are optional.",
     ),

@@ -228,11 +228,13 @@ PRESETS: tuple[Preset, ...] = (
             "*.databricks.azure.us", "*.databricks.azure.cn", "*.cloud.databricks.us",
         ),
         paths=("/ai-gateway/mlflow/v1",)),
-    Preset("Hugging Face", "https://router.huggingface.co/v1", "deepseek-ai/DeepSeek-R1", "hf_…", (
+    Preset("Hugging Face", "https://router.huggingface.co/v1",
+        "deepseek-ai/DeepSeek-R1:together", "hf_…", (
         "Make a token with the permission Make calls to Inference Providers.",
-        "Name: the model's id; a provider can follow it, as in deepseek-ai/DeepSeek-R1:together.",
+        "Name: the model's id, and behind it the provider that is to serve it.",
         "The router's own address speaks the OpenAI format; that of one provider "
-        "(https://router.huggingface.co/together/v1) speaks that provider's.",
+        "(https://router.huggingface.co/together/v1) speaks that provider's, and takes the name "
+        "without `:together`.",
     ), key_page="https://huggingface.co/settings/tokens", variable="HF_TOKEN",
         public_list=True,
         enforces="schema, by provider", level="warn",

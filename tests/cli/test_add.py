@@ -306,6 +306,7 @@ def test_a_new_user_connects_and_no_secret_is_left_anywhere(tmp_path: Path) -> N
         terminal.answer("The same again", PASSPHRASE)
         terminal.wait_for("AGE-SECRET-KEY-1")
         terminal.answer("Is it kept elsewhere? [y/N]", "y")
+        terminal.wait_for("Making it…\r")
         assert terminal.end() == 0
         assert server.seen[-1].headers["authorization"] == f"Bearer {KEY}"
     assert "Use it as m." in terminal.shown

@@ -58,8 +58,10 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*more: str, texts: str = "texts.jsonl", models: str = "demo-careful") -> int:
-    words = ["compare", "--schema", "schema.json", "--texts", texts, "--models", *models.split()]
-    return main([*words, "--journal", "none", *more])
+    """With the usual options, but for those that are given."""
+    usual = {"--schema": "schema.json", "--texts": texts, "--journal": "none"}
+    words = [word for pair in usual.items() if pair[0] not in more for word in pair]
+    return main(["compare", *words, "--models", *models.split(), *more])
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> str:
@@ -169,6 +171,20 @@ def test_one_server_is_compared_by_its_address_without_a_store(files, capsys, mo
     assert "B org/m:1" in printed.out
     assert "made-up-key" not in printed.out + printed.err
     assert {row["variant"] for row in lines_of("out.jsonl")} == {"org/m:1"}
+
+
+@pytest.mark.parametrize(
+    "names", [["--name", "better", "--name", "worse"], ["--name", "better", "worse"]]
+)
+def test_several_models_of_one_server_are_compared(files, capsys, names: list[str]) -> None:
+    words = ("compare", "--schema", "schema.json", "--texts", "texts.jsonl", "--journal", "none")
+    with serving_models(record={"number": "A-17", "total": 1}) as server:
+        here = ("--endpoint", f"{server.url}/v1", *names)
+        assert main([*words, *here, "--jsonl", "out.jsonl"]) == 0
+        asked = {each.body["model"] for each in server.seen if each.method == "POST"}
+        assert main([*words, *here, "--name", "better"]) == 2
+    assert asked == {row["variant"] for row in lines_of("out.jsonl")} == {"better", "worse"}
+    assert "these variants have the same label: better" in told(capsys)
 
 
 SHAPES = {

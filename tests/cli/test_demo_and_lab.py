@@ -107,7 +107,7 @@ from pathlib import Path
 
 place = Path(os.environ["JUPYTER_RUNTIME_DIR"])
 (place / "words").write_text(json.dumps(sys.argv[2:]))
-if "--version" in sys.argv:
+if "--version" in sys.argv or "ENDS_AT_ONCE" in os.environ:
     sys.exit(7)
 kernel = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
 ended = threading.Event()
@@ -166,6 +166,20 @@ def test_root_is_told_how_to_allow_it(
     assert main(["lab", "--", "--version", *more]) == 7
     asked = f"{sys.executable} -m llmwidgets lab -- --version --allow-root"
     assert (asked in capfd.readouterr().err) is told
+
+
+@pytest.mark.parametrize(("user", "allowed"), [(0, True), (1000, False)])
+def test_without_words_of_its_own_root_is_allowed_on_this_machine_alone(
+    folder, tmp_path, places, monkeypatch, capfd, user: int, allowed: bool
+) -> None:
+    for variable, value in (*places.items(), ("ENDS_AT_ONCE", "1")):
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(os, "geteuid", lambda: user, raising=False)
+    assert main(["lab", "--no-browser"]) == 7
+    words = json.loads((tmp_path / "words").read_text())
+    more = ["--allow-root", "--ServerApp.ip=127.0.0.1"] if allowed else []
+    assert words == [START, "--no-browser", *more]
+    assert ("listens to this machine alone" in capfd.readouterr().err) is allowed
 
 
 @only_with_terminals

@@ -134,13 +134,18 @@ def test_two_stores_cannot_be_named_at_once(capsys) -> None:
 
 # -- At a terminal.
 
+AWAY = f"\r{' ' * len('Unlocking…')}\r"
+"""What takes the words away that stood there while it took long."""
+
 
 @only_with_terminals
 def test_at_a_terminal_it_asks_once_and_says_what_was_wrong(shut) -> None:
     with at_terminal("connections", "--json") as terminal:
         terminal.answer("is locked. Passphrase: ", "made-up wrong words")
+        terminal.wait_for(f"Unlocking…{AWAY}llmwidgets: ")
         terminal.wait_for("2 tries left.")
         terminal.answer("Passphrase: ", PASSPHRASE)
+        terminal.wait_for(f"Unlocking…{AWAY}[")
         assert terminal.end() == 0
     assert terminal.shown.count("Passphrase: ") == 2
     assert '"label": "m"' in terminal.shown

@@ -50,7 +50,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(*more: str, model: str = "demo-careful") -> int:
     words = ["compare", "--schema", SCHEMA, "--texts", "texts.jsonl", "--models", model]
-    return main([*words, "--truth", "truth.json", "--journal", "none", *more])
+    journal = [] if "--journal" in more else ["--journal", "none"]
+    return main([*words, "--truth", "truth.json", *journal, *more])
 
 
 def read_rows() -> tuple[list[dict], list[dict]]:

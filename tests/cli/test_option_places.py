@@ -1,14 +1,17 @@
-"""Where an option may stand: those of every command also in front of it, others are told where."""
+"""Where an option may stand, and how often: in front of a command too, or told where; once."""
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 import llmwidgets as lw
 from llmwidgets.cli import main
-from llmwidgets.cli.arguments import CompareOptions, ConnectionsOptions, RemoveOptions
+from llmwidgets.cli.arguments import CompareOptions, ConnectionsOptions, Once, RemoveOptions
 from llmwidgets.cli.parser import read_arguments
 
 KEY = "sk-proj-madeUpCanary7Q2vXw9KpLr4TzB8n"
@@ -86,6 +89,9 @@ MISPLACED = {
         "--store: and --organization name a store each.",
     ),
     "no option at all": (["--nothing", "demo"], "Unrecognized arguments: --nothing."),
+    "a second value": ([*COMPARE, "--truth", "a", KEY], "a word too many behind --truth."),
+    "a value for what has none": ([*COMPARE, "--estimate", KEY], "too many behind --estimate."),
+    "a word for what takes none": (["demo", KEY], "a word too many behind llmwidgets demo."),
 }  # fmt: skip
 
 
@@ -93,7 +99,80 @@ MISPLACED = {
 def test_another_option_there_is_told_where_it_belongs(name: str, capsys) -> None:
     words, said = MISPLACED[name]
     assert main(words) == 2
+    line = told(capsys)
+    assert said in line
+    assert KEY not in line
+
+
+def _commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parser, and those of all words below it."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from _commands(below)
+
+
+LISTS = {"--models", "--name", "--header"}
+
+
+def test_each_option_of_each_command_is_a_list_or_refused_the_second_time(monkeypatch) -> None:
+    """One given again in silence would drop what was given first."""
+    made: list[argparse.ArgumentParser] = []
+    monkeypatch.setattr(
+        argparse.ArgumentParser, "parse_known_args", lambda self, *_: made.append(self) or _stop()
+    )
+    with pytest.raises(InterruptedError):
+        read_arguments(["connections", "add", "custom"])
+    checked: set[str] = set()
+    for parser in _commands(made[0]):
+        for action in parser._actions:
+            if not action.option_strings or (action.nargs == 0 and not isinstance(action, Once)):
+                continue  # a flag says the same twice
+            name, into = action.option_strings[0], argparse.Namespace()
+            checked.add(name)
+            if not isinstance(action, Once):
+                assert name in LISTS, f"{parser.prog} {name}"
+                continue
+            action(parser, into, "a", name)
+            with pytest.raises(argparse.ArgumentError, match=f"{name}.* given twice"):
+                action(parser, into, "b", name)
+    assert checked >= {*LISTS, "--schema", "--store", "--test", "--price", "--preset", "--port"}
+
+
+def _stop() -> NoReturn:
+    raise InterruptedError
+
+
+TWICE = {
+    "a value": ([*COMPARE, "--truth", "a", "--truth=b"], "--truth: is given twice"),
+    "two values": (
+        ["journal", "--compare", "1", "2", "--compare", "3", "4"], "--compare: is given twice",
+    ),
+    "of an action": (
+        ["connections", "add", "custom", "--label", "a", "--label", "b"], "--label: is given twice",
+    ),
+    "either of two": (
+        ["connections", "add", "custom", "--test", "--no-test"], "--test/--no-test: is given twice",
+    ),
+    "a header": (
+        ["connections", "add", "custom", "--header", "X-A=one", "--header", "x-a=two"],
+        "--header: x-a is given twice",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_what_is_given_twice_is_told_and_nothing_is_dropped(name: str, capsys) -> None:
+    words, said = TWICE[name]
+    assert main(words) == 2
     assert said in told(capsys)
+
+
+def test_lists_go_on_where_they_are_given_again() -> None:
+    _, options = read_arguments([*COMPARE, "--models", "a", "b", "--name", "c", "--name", "d", "e"])
+    assert options.models == ["demo", "a", "b"]
+    assert options.name == ["c", "d", "e"]
 
 
 def test_a_key_in_place_of_an_option_is_not_repeated(capsys) -> None:

@@ -14,6 +14,7 @@ from llmwidgets.connections import Connection
 from llmwidgets.errors import FieldError
 from llmwidgets.providers import FOREIGN, PROVIDERS, find_provider, find_warning, key_prefixes
 from llmwidgets.providers.base import KeyPrefix
+from llmwidgets.providers.presets import find_preset
 from llmwidgets.providers.urls import is_loopback, read_address
 from llmwidgets.secret import Secret
 from llmwidgets.store.document import connection_from_json, connection_to_json
@@ -113,6 +114,16 @@ def test_the_steps_hold_the_sentences_users_look_for():
     assert re.search("create.*resource.*Deploy.*Details", said["azure_openai"], re.S)
     assert re.search("catalogue.*Deploy.*Details → Endpoint", said["azure_ai_foundry"], re.S)
     assert "Create new key → JSON" in said["vertex_ai"]
+
+
+def test_what_custom_says_of_a_server_is_what_its_preset_says():
+    said = {step.split(":")[0]: step for step in PROVIDERS["custom"].steps}
+    for preset, name in (
+        (find_preset("ollama"), "llama3.2"),
+        (find_preset("hugging_face"), "deepseek-ai/DeepSeek-R1:together"),
+    ):
+        assert f"ame {name}, endpoint {preset.endpoint}" in said[preset.title]
+        assert preset.name == name
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if PROVIDERS[kind].single])
