@@ -169,17 +169,19 @@ class Verdict:
     notes: tuple[str, ...] = ()
     caveat: str = ""
     """What was not scored and can decide who leads: said right behind the headline."""
+    causes: tuple[str, ...] = ()
+    """Why nothing was answered, where nothing was, and what to do."""
 
     @property
     def sentence(self) -> str:
         """The whole verdict, for a reader who decides by it."""
-        return _joined(self.headline, self.caveat, self.details, *self.notes)
+        return _joined(self.headline, self.caveat, self.details, *self.causes, *self.notes)
 
     def __repr__(self) -> str:
         return self.sentence
 
     def _repr_html_(self) -> str:
-        rest = _joined(self.caveat, self.details, *self.notes)
+        rest = _joined(self.caveat, self.details, *self.causes, *self.notes)
         return f"<p><b>{escape(self.headline)}</b></p>" + (f"<p>{escape(rest)}</p>" if rest else "")
 
 
