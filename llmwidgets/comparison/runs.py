@@ -454,7 +454,7 @@ def _terminal(run: BackgroundRun) -> Iterator[Show]:
 
         def show(progress: Sequence[VariantProgress]) -> None:
             for task, each in zip(tasks, progress, strict=True):
-                bars.update(task, completed=each.done, state=progress_words(each))
+                bars.update(task, completed=each.replies, state=progress_words(each))
             bars.refresh()
 
         yield show
@@ -471,7 +471,7 @@ def _notebook() -> Iterator[Show]:
         page = bar_html(progress)
         if handle is not None and page != last[0]:
             last[0] = page
-            text = ", ".join(f"{each.label} {each.done} of {each.total}" for each in progress)
+            text = ", ".join(f"{each.label} {each.replies} of {each.total}" for each in progress)
             handle.update(_bundle(escape_controls(text), page), raw=True)
 
     try:
@@ -487,11 +487,11 @@ def _bundle(text: str, page: str) -> dict[str, str]:
 
 
 def bar_html(progress: Sequence[VariantProgress]) -> str:
-    """A small table: label, bar, done of total, state."""
+    """A small table: label, bar, replies of total, state: what got none does not look done."""
     rows = "".join(
         f"<tr><td>{escape_html(each.label)}</td>"
-        f'<td><progress max="{each.total}" value="{each.done}"></progress></td>'
-        f"<td>{each.done} of {each.total}</td><td>{escape_html(progress_words(each))}</td></tr>"
+        f'<td><progress max="{each.total}" value="{each.replies}"></progress></td>'
+        f"<td>{each.replies} of {each.total}</td><td>{escape_html(progress_words(each))}</td></tr>"
         for each in progress
     )
     return f"<table>{rows}</table>"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import _thread
 import http.server
+import io
 import re
 import socket
+import sys
 import threading
 from dataclasses import fields
 from inspect import signature
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -452,9 +455,36 @@ def test_the_progress_bar_of_a_notebook_is_one_small_table(demo) -> None:
     )
     page = bar_html([asking])
     assert "&lt;b&gt;" in page
-    assert "12 of 30" in page
+    assert "11 of 30" in page  # one of the 12 that ended had no reply
     assert "4 at a time, 1 rate limited" in page
     assert len(page) < 500
+
+
+@pytest.mark.parametrize(
+    ("failures", "replies"),
+    [
+        ({}, 30),
+        ({"Stopped": 30}, 0),
+        ({"Unauthorized": 28, "InvalidJSON": 1}, 2),
+        ({"Gone": 1}, 29),
+    ],
+)
+def test_a_bar_is_full_of_replies_alone(failures, replies, monkeypatch) -> None:
+    """What was stopped or refused before a reply ended, and does not look done."""
+    from llmwidgets.comparison.runs import _terminal, bar_html
+    from llmwidgets.engine.run import VariantProgress, VariantState
+
+    ended = VariantProgress("m", 30, 30, failures, 0, None, 0.0, 0.0, VariantState.DONE, True)
+    assert f'value="{replies}"' in bar_html([ended])
+    assert f">{replies} of 30<" in bar_html([ended])
+    screen = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with _terminal(SimpleNamespace(progress=[ended])) as show:
+        show([ended])
+        drawn = screen.getvalue()
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn).replace(" ", "")
+    assert re.findall(r"\d+/30", plain)[-1] == f"{replies}/30"
 
 
 def test_each_state_of_a_variant_has_its_words() -> None:
