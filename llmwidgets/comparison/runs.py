@@ -48,6 +48,7 @@ from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.engine.estimate.memory import needed_memory, tell_of_memory
 from llmwidgets.engine.event_loop import StuckWait
 from llmwidgets.engine.journal import Journal
+from llmwidgets.engine.journal_file import journal_location
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run, VariantProgress, VariantState
 from llmwidgets.engine.runs.background import BackgroundRun
@@ -364,6 +365,44 @@ def measure_trial(results: ResultData, plan: Plan) -> dict[str, list[TrialMeasur
             if cell.variant == at and (row := results.row(cell)).answered
         ]
     return measures
+
+
+def find_answers(planned: RunPlan, journal: Any) -> dict[str, list[TrialMeasure]]:
+    """The answers that a journal has to these very questions, by label; nothing is asked.
+
+    A journal that is not there is not made.
+    """
+    own = not isinstance(journal, Journal)
+    if own:
+        place, _ = journal_location(journal)
+        if place is None or not place.exists():
+            return {}
+        journal = Journal(journal)
+    try:
+        found = Run(planned.plan, journal=journal, policy=planned.policy).answered_before()
+    finally:
+        if own:
+            journal.close()
+    texts, repeats = planned.plan.texts, planned.plan.repeats
+    return {
+        column.label: [
+            TrialMeasure(texts[at // repeats], row.usage, row.seconds) for at, row in rows.items()
+        ]
+        for column, rows in zip(planned.plan.columns, found, strict=True)
+    }
+
+
+def measure_known(
+    planned: RunPlan, journal: Any, after: ResultData | None = None
+) -> tuple[dict[str, list[TrialMeasure]], int]:
+    """What is known of a plan's calls by label, for an estimate, and how many are answered.
+
+    Answers to these very questions say most; else those of the comparison `after`.
+    """
+    answers = find_answers(planned, journal)
+    known = {} if after is None else measure_trial(after, planned.plan)
+    known |= {label: measures for label, measures in answers.items() if measures}
+    return known, sum(map(len, answers.values()))
 
 
 def _costs_nothing(column: ResolvedVariant) -> bool:

@@ -326,6 +326,17 @@ def test_a_model_that_answered_nothing_at_all_is_not_fine(
     assert (report.count("<failure"), "no answer: 3 unreachable" in report) == (1, True)
 
 
+def test_an_estimate_says_what_is_answered_before(files: Path, capsys) -> None:
+    words = ("--journal", "j.sqlite")
+    assert run(*words, "--estimate") == 0
+    assert "answered before" not in capsys.readouterr().out
+    assert not Path("j.sqlite").exists()
+    assert run(*words) == 0
+    capsys.readouterr()
+    assert run(*words, "--estimate") == 0
+    assert capsys.readouterr().out == "3 of 3 answered before: nothing to ask.\n"
+
+
 def test_what_failed_in_part_is_told_under_the_table(files: Path, capsys) -> None:
     """No bar is missed by it, so that no line on stderr says it."""
     with serving_models() as server:
