@@ -23,6 +23,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from copy import copy
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
@@ -192,21 +193,46 @@ class Failure(LLMWidgetsError):
 
     def name_call(self, label: str, model: str, host: str) -> None:
         """Add to the message what it does not name: the connection, the model, the host."""
-        self.message = escape_controls(name_call(self.message, label, model, host))
+        made = getattr(self, "code", "") not in _NO_CALL
+        self.message = escape_controls(name_call(self.message, label, model, host, made=made))
         self.args = (self.message, self.hint)
 
+    def reworded(self, message: str, hint: str) -> Self:
+        """The same failure in other words."""
+        twin = copy(self)
+        twin.message, twin.hint = escape_controls(message), escape_controls(hint)
+        twin.args = (twin.message, twin.hint)
+        return twin
 
-def name_call(message: str, label: str, model: str, host: str) -> str:
-    """The message, and behind it what it does not name.
+
+def name_call(message: str, label: str, model: str, host: str, *, made: bool = True) -> str:
+    """The message, and behind it what it does not name; `made` is False where nothing was sent.
 
     >>> name_call("The key was refused.", "work", "gpt-6-luna", "api.openai.com")
     'The key was refused. The call was to work/gpt-6-luna at api.openai.com.'
+    >>> name_call("Nothing is listening at localhost:9.", "llama", "llama", "localhost:9")
+    'Nothing is listening at localhost:9. The call was for llama.'
     """
     missing = [each for each in (label, model) if each and not _names(message, each)]
     where = [host] if host and not _names(message, host) else []
     named = " at ".join(filter(None, ("/".join(dict.fromkeys(missing)), *where)))
+    if not named:
+        return message
     end = "" if message.endswith((".", "…", "!", "?")) else "."
-    return f"{message}{end} The call was to {named}." if named else message
+    # A call goes to a host or a connection; a name of the model alone is neither.
+    to = "to" if where or (label != model and label in missing) else "for"
+    return f"{message}{end} {'The call was' if made else 'No call was made'} {to} {named}."
+
+
+def name_server(label: str, model: str, host: str) -> str:
+    """Who answers, for a sentence: the connection, or its host if only the model's name labels it.
+
+    >>> name_server("work", "gpt-6-luna", "api.openai.com")
+    'work'
+    >>> name_server("llama3.2", "llama3.2", "localhost:11434")
+    'localhost:11434'
+    """
+    return host if host and label == model else label
 
 
 def _names(message: str, word: str) -> bool:
@@ -285,6 +311,11 @@ class FailureCode(StrEnum):
     CLUSTER = "cluster"
 
 
+_NO_CALL = frozenset({
+    FailureCode.KEY_MISSING, FailureCode.KEY_SHAPE, FailureCode.OTHER_VENDOR, FailureCode.POLICY,
+    FailureCode.PLAIN_HTTP, FailureCode.ADDRESS, FailureCode.CA_BUNDLE, FailureCode.FIELD,
+})  # fmt: skip
+"""Codes of what is refused here, before anything is sent."""
 _TIME_OUT_STATUSES = frozenset({408, 504, 524})
 _TIME_OUT_CODES = frozenset({
     FailureCode.CONNECT_TIMEOUT, FailureCode.TOO_SLOW, FailureCode.STALLED,

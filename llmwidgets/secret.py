@@ -290,7 +290,8 @@ def _look_up(reference: str) -> str:
     if opened is not None:
         return opened()
     if source == "env":
-        hint = f"Set {mask_if_key(name)} before Jupyter starts, or type the key."
+        where = "in the environment (for a notebook: before Jupyter starts)"
+        hint = f"Set {mask_if_key(name)} {where}, or type the key."
         raise FieldError(f"The variable {mask_if_key(name)} {wrong}.", hint)
     if wrong == ABSENT:
         raise FieldError(f"There is no file {mask_if_key(name)}.", "Check the path after file:.")

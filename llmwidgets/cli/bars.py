@@ -13,6 +13,7 @@ from llmwidgets.analysis.statistics.verdict import MATTERS
 from llmwidgets.cli.arguments import CompareOptions
 from llmwidgets.comparison import Comparison, load
 from llmwidgets.comparison.history import compare_with_earlier
+from llmwidgets.comparison.measures.causes import find_causes
 from llmwidgets.comparison.measures.scores import score_rows
 from llmwidgets.errors import FAILURES, CallError, FieldError
 from llmwidgets.report.junit import TestCase, write_junit
@@ -122,15 +123,14 @@ def _finished(row: ScoreRow) -> TestCase:
     return TestCase(row.variant, "finished", reason)
 
 
-def explain_silence(comparison: Comparison) -> Iterator[str]:
-    """Why a variant answered nothing at all, and what to do: its first failure."""
+def explain_silence(comparison: Comparison) -> list[str]:
+    """Why a variant answered nothing at all, and what to do: its most frequent cause."""
     silent = {row.variant for row in filter(_unanswered, score_rows(comparison))}
-    for extraction in comparison if silent else ():
-        if extraction.variant in silent and extraction.failure is not None:
-            silent.discard(extraction.variant)
-            yield f"{extraction.variant}: {extraction.failure}"
-        if not silent:
-            return
+    first: dict[str, str] = {}
+    for cause in find_causes(comparison) if silent else ():
+        if cause.variant in silent:
+            first.setdefault(cause.variant, cause.sentence)
+    return list(first.values())
 
 
 def _unanswered(row: ScoreRow) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,7 +56,9 @@ def run_compare(options: CompareOptions) -> Exit:
         print_text(console, str(_ask(options, models, store, estimate)[0]))
         return Exit.FINE
     result, by = _ask(options, models, store, compare)
-    _print_scores(console, result, by)
+    stopped = any(row.failures["Stopped"] for row in score_rows(result))
+    silence = [] if stopped else explain_silence(result)
+    _print_scores(console, result, by, told=silence)
     cases, changes = bars.judge(result)
     missed = list(bars.missed(cases, result))
     if changes is not None:
@@ -65,14 +67,13 @@ def run_compare(options: CompareOptions) -> Exit:
     if options.junit:
         print_text(console, f"Wrote {bars.write(options.junit, cases, result, changes)}")
     _write_files(console, result, options)
-    stopped = any(row.failures["Stopped"] for row in score_rows(result))
     if options.save:
         _save(console, options, result, fine=not missed and not stopped)
     if stopped:
         report("Interrupted; what was answered is kept. Run the same command again to go on.")
         return Exit.INTERRUPTED
     if missed:
-        report(" ".join([f"Not met: {'; '.join(missed)}.", *explain_silence(result)]))
+        report(" ".join([f"Not met: {'; '.join(missed)}.", *silence]))
     return Exit.PROBLEM if missed else Exit.FINE
 
 
@@ -88,8 +89,10 @@ def run_show(options: ShowOptions) -> Exit:
     return Exit.FINE
 
 
-def _print_scores(console: Console, result: Comparison, by: str | None) -> None:
-    scoreboard_table(console, result)
+def _print_scores(
+    console: Console, result: Comparison, by: str | None, told: Sequence[str] = ()
+) -> None:
+    scoreboard_table(console, result, told)
     if by is not None:
         slices_table(console, result, by)
 

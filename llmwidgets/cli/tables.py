@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -30,8 +31,11 @@ _STYLES = {
 }  # fmt: skip
 
 
-def scoreboard_table(console: Console, comparison: Comparison) -> None:
-    """One row per variant under the name of its group, then the verdict."""
+def scoreboard_table(console: Console, comparison: Comparison, told: Sequence[str] = ()) -> None:
+    """One row per variant under the name of its group, then the verdict.
+
+    `told` are causes of failures that are said elsewhere.
+    """
     shown = summarize(comparison)
     columns = _fit_columns(shown, console.width)
     console.print(Text("Scoreboard", style="italic"))
@@ -48,6 +52,9 @@ def scoreboard_table(console: Console, comparison: Comparison) -> None:
         for row in rows:
             table.add_row(*(Text(escape_controls(column.cell(row))) for _, column in columns))
         console.print(table)
+    for cause in shown.causes:
+        if cause not in told:
+            print_text(console, cause)
     console.print(Text(escape_controls(shown.headline), style="bold"))
     for more in (shown.details, *shown.notes, shown.footer):
         if more:

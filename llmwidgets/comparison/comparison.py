@@ -484,8 +484,10 @@ def estimate(
 
     A vendor that is not connected yet can be named all the same: "openai/gpt-6-luna".
 
-    `after` is a comparison of a few of the texts on the same variants, which narrows the range. Of
-    more than 1,000 texts in files, which a run on a `cluster` reads, 1,000 are counted.
+    What the journal has answered before is told, and its times and tokens narrow the range; the
+    figures are those of all calls, also where some need not be asked again. `after` is a comparison
+    of a few of the texts on the same variants, which narrows it as well. Of more than 1,000 texts
+    in files, which a run on a `cluster` reads, 1,000 are counted.
     """
     if after is not None:
         _refuse_other("after", after)
@@ -502,9 +504,11 @@ def estimate(
         planned = plan(models)
     except (UnknownConnection, StoreLocked):
         planned = plan(with_stand_ins(models))
-    tried = None if after is None else runs.measure_trial(after, planned.plan)
     counted, on_disk = texts_to_count(planned.plan.texts), journal is not False
-    return estimate_plan(planned.plan, tried, counted, journal_on_disk=on_disk)
+    # The journal of a cluster's run is a folder, which its workers read.
+    looked_up = journal if reuse and cluster is None else False
+    tried, answered = runs.measure_known(planned, looked_up, after)
+    return estimate_plan(planned.plan, tried, counted, journal_on_disk=on_disk, answered=answered)
 
 
 def _refuse_other(name: str, value: object) -> None:

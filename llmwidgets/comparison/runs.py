@@ -49,6 +49,7 @@ from llmwidgets.engine.estimate import estimate as estimate_plan
 from llmwidgets.engine.estimate.memory import needed_memory, tell_of_memory
 from llmwidgets.engine.event_loop import StuckWait
 from llmwidgets.engine.journal import Journal
+from llmwidgets.engine.journal_file import journal_location
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run, VariantProgress, VariantState
 from llmwidgets.engine.runs.background import BackgroundRun
@@ -367,6 +368,44 @@ def measure_trial(results: ResultData, plan: Plan) -> dict[str, list[TrialMeasur
     return measures
 
 
+def find_answers(planned: RunPlan, journal: Any) -> dict[str, list[TrialMeasure]]:
+    """The answers that a journal has to these very questions, by label; nothing is asked.
+
+    A journal that is not there is not made.
+    """
+    own = not isinstance(journal, Journal)
+    if own:
+        place, _ = journal_location(journal)
+        if place is None or not place.exists():
+            return {}
+        journal = Journal(journal)
+    try:
+        found = Run(planned.plan, journal=journal, policy=planned.policy).answered_before()
+    finally:
+        if own:
+            journal.close()
+    texts, repeats = planned.plan.texts, planned.plan.repeats
+    return {
+        column.label: [
+            TrialMeasure(texts[at // repeats], row.usage, row.seconds) for at, row in rows.items()
+        ]
+        for column, rows in zip(planned.plan.columns, found, strict=True)
+    }
+
+
+def measure_known(
+    planned: RunPlan, journal: Any, after: ResultData | None = None
+) -> tuple[dict[str, list[TrialMeasure]], int]:
+    """What is known of a plan's calls by label, for an estimate, and how many are answered.
+
+    Answers to these very questions say most; else those of the comparison `after`.
+    """
+    answers = find_answers(planned, journal)
+    known = {} if after is None else measure_trial(after, planned.plan)
+    known |= {label: measures for label, measures in answers.items() if measures}
+    return known, sum(map(len, answers.values()))
+
+
 def _costs_nothing(column: ResolvedVariant) -> bool:
     """Whether no estimate can say a price: of the demo, and of a model that is in no list."""
     if column.connection.origin == "demo":
@@ -457,7 +496,7 @@ def _terminal(run: BackgroundRun) -> Iterator[Show]:
 
         def show(progress: Sequence[VariantProgress]) -> None:
             for task, each in zip(tasks, progress, strict=True):
-                bars.update(task, completed=each.done, state=progress_words(each))
+                bars.update(task, completed=each.replies, state=progress_words(each))
             bars.refresh()
 
         yield show
@@ -510,7 +549,7 @@ def _notebook() -> Iterator[Show]:
         page = bar_html(progress)
         if handle is not None and page != last[0]:
             last[0] = page
-            text = ", ".join(f"{each.label} {each.done} of {each.total}" for each in progress)
+            text = ", ".join(f"{each.label} {each.replies} of {each.total}" for each in progress)
             handle.update(_bundle(escape_controls(text), page), raw=True)
 
     try:
@@ -526,11 +565,11 @@ def _bundle(text: str, page: str) -> dict[str, str]:
 
 
 def bar_html(progress: Sequence[VariantProgress]) -> str:
-    """A small table: label, bar, done of total, state."""
+    """A small table: label, bar, replies of total, state: what got none does not look done."""
     rows = "".join(
         f"<tr><td>{escape_html(each.label)}</td>"
-        f'<td><progress max="{each.total}" value="{each.done}"></progress></td>'
-        f"<td>{each.done} of {each.total}</td><td>{escape_html(progress_words(each))}</td></tr>"
+        f'<td><progress max="{each.total}" value="{each.replies}"></progress></td>'
+        f"<td>{each.replies} of {each.total}</td><td>{escape_html(progress_words(each))}</td></tr>"
         for each in progress
     )
     return f"<table>{rows}</table>"

@@ -28,6 +28,7 @@ from llmwidgets.comparison.measures.aggregate import (
     read_differences,
     sampled_agreement,
 )
+from llmwidgets.comparison.measures.causes import explain_failures
 from llmwidgets.comparison.measures.scores import (
     caveat_sentences,
     find_sparse,
@@ -85,6 +86,7 @@ def summarize(
         details=verdict.explanation,
         worse=worse_head(verdict),
         sparse=find_sparse(results) is not None,
+        causes=explain_failures(results),
         rows=rows,
         lines=tuple(_lines(results, islice(read_differences(results), lines), values)),
         differing=sums.differing,

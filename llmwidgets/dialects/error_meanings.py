@@ -37,6 +37,7 @@ from llmwidgets.errors import (
     Unauthorized,
     UnknownModel,
     Unreachable,
+    name_server,
 )
 
 
@@ -91,17 +92,19 @@ class ErrorResponse:
         address = urlsplit(self.url)._replace(query="", fragment="").geturl()
         target = redirect_target(self.payload.headers.get("location", ""), self.call)
         categories = ", ".join(self.body.categories)
-        who = self.label or "The server"
+        host = urlsplit(self.url).netloc
+        server = name_server(self.label, self.model, host)
+        who = server or "The server"
         if self.body.upstream:
             who = f"{who}'s provider {self.body.upstream}"
         return {
             "status": self.status,
             "who": who,
-            "owner": self.label or "the server",
-            "account": self.label or "this key",
+            "owner": server or "the server",
+            "account": server or "this key",
             "principal": self.principal or "the account that you are signed in to",
             "assignee": self.principal or "ACCOUNT",
-            "host": urlsplit(self.url).netloc,
+            "host": host,
             "model": self.model,
             "named": f" {self.model}" if self.model else "",
             "the_model": f"the model {self.model}" if self.model else "the model",
@@ -168,6 +171,9 @@ class Meaning:
 
 
 BARE_BASE_URL = "Check the base URL: enter it without /v1."
+OPEN_IN_BROWSER = (
+    "Open the address in a browser: a login page, a proxy or another program may sit there."
+)
 PASTE_TARGET_URI = "Paste the target URI again: it is under Details of the deployment."
 _AGAIN = "Try again in a minute."
 _LONG_WAIT = 120

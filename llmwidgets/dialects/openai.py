@@ -446,8 +446,10 @@ _FORM_STATUSES = {*_NOT_FOUND, 501}
 
 
 def _endpoint_step(response: ErrorResponse) -> str:
-    azure = "/openai/" in response.url
-    return error_meanings.PASTE_TARGET_URI if azure else "Check that the endpoint ends in /v1."
+    if "/openai/" in response.url:
+        return error_meanings.PASTE_TARGET_URI
+    right = "/v1/" in response.url
+    return error_meanings.OPEN_IN_BROWSER if right else "Check that the endpoint ends in /v1."
 
 
 def _says_why(body: ErrorBody) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmwidgets.dialects.answer import fenced_block
 from llmwidgets.dialects.types import Enforcement, Reply
+from llmwidgets.engine.troubleshooting import diagnose
 from llmwidgets.errors import (
     BadRequest,
     CutInput,
@@ -19,9 +20,13 @@ from llmwidgets.errors import (
     InvalidJSON,
     LLMWidgetsError,
     PolicyError,
+    QuotaExhausted,
     Refused,
     Stopped,
     Truncated,
+    Unauthorized,
+    UnknownModel,
+    Unreachable,
     name_call,
 )
 from llmwidgets.formatting import count, escape_controls
@@ -122,18 +127,26 @@ def classify_ending(reply: Reply, limit: int, cut: CutInput | None) -> Failure |
 
 # -- The failure that an error stands for.
 
+_OF_THE_CONNECTION = (Unreachable, Unauthorized, Forbidden, UnknownModel, QuotaExhausted)
+"""Failures that a change of the connection fixes."""
+
 
 def to_failure(error: LLMWidgetsError, variant: ResolvedVariant) -> Failure:
-    """The class an extraction ends in for an error that is not a failure by itself."""
+    """What an extraction ends in for an error; one of the connection reads as in its check."""
+    connection, model = variant.connection, variant.model
+    if isinstance(error, _OF_THE_CONNECTION):
+        found = diagnose(error, connection, model=model)
+        failure = error.reworded(found.sentence, found.hint or error.hint)
+        failure.name_call(connection.label, model, connection.host)
+        return failure
     if isinstance(error, Failure):
         return error
     refused = isinstance(error, PolicyError)
-    connection = variant.connection
     return (Forbidden if refused else BadRequest)(
-        name_call(error.message, connection.label, variant.model, connection.host),
+        name_call(error.message, connection.label, model, connection.host, made=False),
         error.hint,
         label=connection.label,
-        model=variant.model,
+        model=model,
         code=FailureCode.POLICY if refused else FailureCode.FIELD,
     )
 

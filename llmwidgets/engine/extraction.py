@@ -55,21 +55,14 @@ from llmwidgets.engine.request_builder import (
     cut_input,
 )
 from llmwidgets.engine.shared_calls import shared_calls
-from llmwidgets.engine.troubleshooting import diagnose
 from llmwidgets.errors import (
     BadRequest,
     Failure,
     FailureCode,
     FieldError,
-    Forbidden,
     InvalidRecord,
     LLMWidgetsError,
-    QuotaExhausted,
     TooLong,
-    Unauthorized,
-    UnknownModel,
-    Unreachable,
-    name_call,
 )
 from llmwidgets.formatting import count, escape_controls
 from llmwidgets.schemas import Compiled, Loss, Schema, choose_schema, parse_json
@@ -258,8 +251,6 @@ def encode_request(variant: ResolvedVariant, text: Document, row: Row) -> dict[s
 
 # -- Asking.
 
-_OF_THE_CONNECTION = (Unreachable, Unauthorized, Forbidden, UnknownModel, QuotaExhausted)
-"""Failures that a change of the connection fixes, so that they read as in its check."""
 _COLD_AFTER_SECONDS = 240.0
 """Ollama unloads a model that was not used for five minutes."""
 UNHELD = (
@@ -348,12 +339,7 @@ class Extractor:
             failure = to_failure(error, self.variant)
             circumstances = self._circumstances(self._question(text), key, attempts)
             row = replace(Row.of_failure("", failure), **circumstances)
-            if not isinstance(error, _OF_THE_CONNECTION):
-                return row
-            diagnosis = diagnose(error, self.connection, model=self.model)
-            message = diagnosis.sentence + self.pace.outage.explain(error)
-            message = name_call(message, self.connection.label, self.model, self.connection.host)
-            return replace(row, message=message, hint=diagnosis.hint or row.hint)
+            return replace(row, message=row.message + self.pace.outage.explain(error))
         except Exception as error:  # noqa: BLE001 - one odd text must not lose the run
             answered = bool(attempts.perhaps_answered)
             failure = internal_failure(error, self.variant, perhaps_answered=answered)

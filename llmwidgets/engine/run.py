@@ -17,7 +17,7 @@ from llmwidgets.engine.extraction import (
     Extractor,
     read_extraction,
 )
-from llmwidgets.engine.journal import Journal
+from llmwidgets.engine.journal import Journal, Row
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.network.pacing import CONCURRENCY_MOST, Clock, Pace
 from llmwidgets.engine.request_builder import Plan
@@ -124,6 +124,13 @@ class Run(BackgroundRun):
     def given_up(self) -> tuple[Failure | None, ...]:
         """Why a variant was not asked to its end, for each of them; None if it was."""
         return tuple(column.given_up for column in self._columns)
+
+    def answered_before(self) -> tuple[dict[int, Row], ...]:
+        """Of each variant, the rows that a start would reuse without a call, by index.
+
+        An index is that of the text times the repeats, and the repeat. For any thread.
+        """
+        return tuple(column.answered_before() for column in self._columns)
 
     def ask_nothing(self, failure: Failure) -> None:
         """Before the start: what no earlier run answered ends in this failure."""

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from llmwidgets.connections import catalog
 from llmwidgets.connections.catalog import key_has_ended, local_today
 from llmwidgets.connections.connection import Connection
-from llmwidgets.dialects.error_meanings import PASTE_TARGET_URI
+from llmwidgets.dialects.error_meanings import OPEN_IN_BROWSER, PASTE_TARGET_URI
 from llmwidgets.engine.network.sign_in.tokens import known_account
 from llmwidgets.errors import (
     CallError,
@@ -28,6 +28,7 @@ from llmwidgets.errors import (
     Unauthorized,
     UnknownModel,
     Unreachable,
+    name_server,
 )
 from llmwidgets.formatting import format_day, join_listed
 from llmwidgets.providers import PROVIDERS
@@ -280,6 +281,7 @@ class CheckFailure:
         ending = catalog.end_note(self.connection, self.model)
         words = {
             "label": self.connection.label,
+            "server": name_server(self.connection.label, self.model, self.connection.host),
             "day_source": "the day saved with it"
             if self.connection.fields.expires
             else "what it says of itself",
@@ -431,7 +433,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
         proven=True),
     Symptom(Unreachable, lambda case: case.wrong_path,
         "Something answers at {endpoint}, but it is not a model server in OpenAI format.",
-        "Open the address in a browser: a login page, a proxy or another program may sit there."),
+        OPEN_IN_BROWSER),
     Symptom(CallError,
         lambda case: case.version
             and "/deployments/" in case.path
@@ -469,7 +471,7 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "{message}",
         fixes=lambda _case: ({"sign_in": "entra"},)),
     Symptom((Unauthorized, Forbidden), lambda case: case.prefix.manages,
-        "The key was not accepted by {label}. {key_problem}",
+        "The key was not accepted by {server}. {key_problem}",
         "{key_step}"),
     Symptom(Unauthorized, lambda case: case.key_refused and case.ended,
         "{message} It ended on {ended}, by {day_source}.",

@@ -132,10 +132,11 @@ def _cell(tag: str, text: str, right: bool) -> str:
 
 def _fragment(summary: Summary, between: str = "", after: str = "") -> str:
     notes = "".join(f'<p class="lw-meta">{escape_html(note)}</p>' for note in summary.notes)
+    causes = "".join(f'<p class="lw-details">{escape_html(each)}</p>' for each in summary.causes)
     details = f'<p class="lw-details">{escape_html(summary.details)}</p>' if summary.details else ""
     return _static(
         summary.headline,
-        f"{details}{_scoreboard(summary)}{between}{_lines(summary)}{notes}"
+        f"{details}{_scoreboard(summary)}{causes}{between}{_lines(summary)}{notes}"
         f'{after}<p class="lw-meta">{escape_html(summary.footer)}</p>',
     )
 

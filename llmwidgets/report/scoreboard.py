@@ -166,7 +166,8 @@ class Summary:
     """A comparison at a glance. `lines` are the first of `differing` lines.
 
     `rows` are in the order of their letters. `worse` heads the column that says how much worse
-    than the best each can be; empty if nothing is compared. `sparse` says that most fields are
+    than the best each can be; empty if nothing is compared. `causes` are why calls brought nothing,
+    and what to do. `sparse` says that most fields are
     empty, so that precision, recall and F1 tell most; `values` that extracted values and truth may
     be shown.
     """
@@ -180,6 +181,7 @@ class Summary:
     footer: str
     details: str = ""
     worse: str = ""
+    causes: tuple[str, ...] = ()
     sparse: bool = False
 
     @property
@@ -382,7 +384,7 @@ def render_text(summary: Summary) -> str:
     head = [name for name, _ in columns]
     first, *rows = _table([head, *([each.cell(row) for _, each in columns] for row in ranked)])
     verdict = [summary.headline, *([summary.details] if summary.details else [])]
-    lines = [*verdict, "", first, *_grouped(ranked, rows)]
+    lines = [*verdict, "", first, *_grouped(ranked, rows), *summary.causes]
     if summary.differing:
         differing = formatting.count(summary.differing, "row differs", "rows differ")
         them = "it" if summary.differing == 1 else "them"

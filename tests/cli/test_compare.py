@@ -328,11 +328,37 @@ def test_a_model_that_answered_nothing_at_all_is_not_fine(
     options = ("--models", "openai/gpt-6-luna", *beside, "--junit", "bars.xml")
     words = ("compare", "--schema", "schema.json", "--texts", "texts.jsonl", "--journal", "none")
     assert main([*words, *options]) == 1
-    said = told(capsys)
+    out, said = capsys.readouterr()
     assert "Not met: any answer from openai/gpt-6-luna (3 unreachable)." in said
     assert "openai/gpt-6-luna: Nothing is listening at http://127.0.0.1" in said
+    assert "Nothing is listening" not in out  # said once
     report = Path("bars.xml").read_text()
     assert (report.count("<failure"), "no answer: 3 unreachable" in report) == (1, True)
+
+
+def test_an_estimate_says_what_is_answered_before(files: Path, capsys) -> None:
+    words = ("--journal", "j.sqlite")
+    assert run(*words, "--estimate") == 0
+    assert "answered before" not in capsys.readouterr().out
+    assert not Path("j.sqlite").exists()
+    assert run(*words) == 0
+    capsys.readouterr()
+    assert run(*words, "--estimate") == 0
+    assert capsys.readouterr().out == "3 of 3 answered before: nothing to ask.\n"
+
+
+def test_what_failed_in_part_is_told_under_the_table(files: Path, capsys) -> None:
+    """No bar is missed by it, so that no line on stderr says it."""
+    with serving_models() as server:
+        server.record, server.fault = {"number": "1", "total": 1}, "money"
+        server.faulty = lines_of("texts.jsonl")[1]["truth"]["number"]
+        options = ("--endpoint", f"{server.url}/v1", "--name", "m-1", "--journal", "none")
+        words = ("compare", "--schema", "schema.json", "--texts", "texts.jsonl")
+        assert main([*words, *options]) == 0
+    out, said = capsys.readouterr()
+    assert said == ""
+    assert " ".join(out.split()).count("has no credit or quota left.") == 1
+    assert "billing page" in out
 
 
 def test_a_key_of_another_vendor_is_a_row_for_each_text(files: Path, capsys, monkeypatch) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import _thread
 import http.server
+import io
 import re
+import sys
 import threading
 from dataclasses import fields
 from inspect import signature
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +19,7 @@ from llmwidgets.comparison import Comparison, Variant, compare, estimate, extrac
 from llmwidgets.comparison.runs import RunOptions
 from llmwidgets.connections import Connection
 from llmwidgets.demo import demo_url, invoices, stop_demo
+from llmwidgets.engine.capability import forget_capabilities
 from llmwidgets.errors import (
     FAILURES,
     AlreadyConnected,
@@ -440,6 +444,44 @@ def test_no_text_is_written_anywhere(demo, tmp_path) -> None:
         assert path.is_dir() or marker.encode() not in path.read_bytes()
 
 
+# -- What an estimate says of the journal.
+
+
+def test_an_estimate_says_what_the_journal_answers_and_asks_nothing(demo, tmp_path) -> None:
+    path = tmp_path / "j.sqlite"
+    asked = invoices.Schema, TEXTS, "demo-careful"
+    fresh = estimate(*asked, journal=path)
+    assert (fresh.answered, fresh.left, path.exists()) == (0, 3, False)
+    assert "answered before" not in str(fresh)
+    ask(texts=TEXTS[:2], truth=None, journal=path)
+    before = path.read_bytes()
+    for known in (True, False):
+        if not known:
+            forget_capabilities()  # as after a restart
+        some = estimate(*asked, journal=path)
+        assert (some.calls, some.answered, some.left) == (3, 2, 1)
+        assert "2 of 3 answered before: 1 call to make" in str(some)
+        assert (some.tried, some.seconds_least) == (2, None)
+        every = estimate(invoices.Schema, TEXTS[:2], "demo-careful", journal=path)
+        assert str(every) == "2 of 2 answered before: nothing to ask."
+        assert every._repr_html_().count("nothing to ask") == 1
+    assert path.read_bytes() == before
+    for other in ({"reuse": False}, {"journal": False}, {"instructions": "Read it anew."}):
+        assert estimate(*asked, **{"journal": path, **other}).answered == 0
+
+
+def test_what_is_answered_before_is_what_a_run_does_not_ask(demo, tmp_path) -> None:
+    """Of identical texts and repeats too, and of each variant by itself."""
+    path, texts = tmp_path / "j.sqlite", [TEXTS[0], {**TEXTS[0], "id": "twin"}, TEXTS[1]]
+    ask("demo-careful", texts[:1], truth=None, journal=path, repeats=2)
+    ask("demo-quick", texts[:2], truth=None, journal=path)
+    asked = invoices.Schema, texts, ["demo-careful", "demo-quick"]
+    likely = estimate(*asked, journal=path, repeats=2)
+    result = compare(*asked, journal=path, repeats=2, progress=False)
+    reused = sum(each.paid_before is not None for each in result)
+    assert (likely.calls, likely.answered) == (12, reused) == (12, 4)
+
+
 def test_the_progress_bar_of_a_notebook_is_one_small_table(demo) -> None:
     from llmwidgets.comparison.runs import bar_html
     from llmwidgets.engine.run import VariantProgress, VariantState
@@ -449,9 +491,36 @@ def test_the_progress_bar_of_a_notebook_is_one_small_table(demo) -> None:
     )
     page = bar_html([asking])
     assert "&lt;b&gt;" in page
-    assert "12 of 30" in page
+    assert "11 of 30" in page  # one of the 12 that ended had no reply
     assert "4 at a time, 1 rate limited" in page
     assert len(page) < 500
+
+
+@pytest.mark.parametrize(
+    ("failures", "replies"),
+    [
+        ({}, 30),
+        ({"Stopped": 30}, 0),
+        ({"Unauthorized": 28, "InvalidJSON": 1}, 2),
+        ({"Gone": 1}, 29),
+    ],
+)
+def test_a_bar_is_full_of_replies_alone(failures, replies, monkeypatch) -> None:
+    """What was stopped or refused before a reply ended, and does not look done."""
+    from llmwidgets.comparison.runs import _terminal, bar_html
+    from llmwidgets.engine.run import VariantProgress, VariantState
+
+    ended = VariantProgress("m", 30, 30, failures, 0, None, 0.0, 0.0, VariantState.DONE, True)
+    assert f'value="{replies}"' in bar_html([ended])
+    assert f">{replies} of 30<" in bar_html([ended])
+    screen = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with _terminal(SimpleNamespace(progress=[ended])) as show:
+        show([ended])
+        drawn = screen.getvalue()
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn).replace(" ", "")
+    assert re.findall(r"\d+/30", plain)[-1] == f"{replies}/30"
 
 
 def test_each_state_of_a_variant_has_its_words() -> None:

@@ -266,7 +266,15 @@ def test_what_is_no_chat_answer_says_where_to_look(body):
         openai.decode(a_payload(body), call=call)
     assert isinstance(caught.value, Unreachable)
     assert "http://localhost:1/v1/chat/completions" in caught.value.message
-    assert "/v1" in caught.value.hint
+    assert "Open the address in a browser" in caught.value.hint
+    assert "/v1" not in caught.value.hint
+
+
+@pytest.mark.parametrize("answer", [b"<html></html>", b"OK"])
+def test_an_endpoint_that_lacks_its_v1_is_told_so(answer):
+    call = openai.encode(a_request(), replace(CUSTOM, url="http://localhost:1/chat/completions"))
+    with pytest.raises(Unreachable, match="ends in /v1"):
+        openai.decode(a_payload(answer), call=call)
 
 
 @pytest.mark.parametrize("body", [{}, {"choices": "x"}, {"choices": [7]}, {"choices": [{}]},

@@ -60,7 +60,7 @@ AZURE_FILTER = {
 CASES = [
     # (status, body, class, words that the sentence or hint holds)
     (401, openai("Incorrect API key provided: sk-proj-********abcd.", "invalid_api_key"),
-     errors.Unauthorized, "The key was not accepted by m"),
+     errors.Unauthorized, "The key was not accepted by h.example."),
     (401, {"error": {"code": "401", "message": "Access denied due to invalid subscription key or "
                      "wrong API endpoint."}}, errors.Unauthorized, "another resource"),
     (401, {"statusCode": 401, "message": "Unauthorized. Access token is missing."},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import llmwidgets as lw
 from llmwidgets.connections import Connection, Policy, environment_connections
 from llmwidgets.dialects.types import Enforcement, ResponseFormat
 from llmwidgets.engine import event_loop
@@ -21,6 +22,7 @@ from llmwidgets.errors import (
 from tests.servers import serving_models
 
 CANARY = "canary-key-7c1f0e9d55aa"
+SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}}
 
 
 def custom(url: str, name: str = "m", **more) -> Connection:
@@ -145,6 +147,22 @@ def test_a_web_page_where_a_model_should_be(far_end):
     report = check(custom(far_end(page).url))
     assert not report.ok
     assert "not a model server in OpenAI format" in report.sentence
+
+
+@pytest.mark.parametrize("path", ["/v1", ""])
+def test_a_web_page_reads_in_a_run_as_in_the_check(far_end, path):
+    async def page(seen, wire):
+        wire.answer(b"<!doctype html><title>Sign in</title>", 200)
+
+    walled = custom(far_end(page).url.removesuffix("/v1") + path)
+    report = check(walled)
+    failure = lw.extract(SCHEMA, "text", walled, journal=False).failure
+    several = lw.compare(SCHEMA, ["one", "two"], walled, journal=False, progress=False)
+    for each in (failure, *(extraction.failure for extraction in several)):
+        assert isinstance(each, Unreachable)
+        assert each.message.startswith(report.sentence)
+        assert each.hint == report.hint
+        assert ("browser" in each.hint) is bool(path)
 
 
 def test_a_wrong_key_of_another_provider_is_named(far_end):

@@ -157,6 +157,33 @@ def test_a_part_of_another_name_does_not_name_it():
     assert error.message == "There is no model gpt-6.1 here. The call was to gpt-6 at h."
 
 
+# -- A connection that has the model's name for its label, as a Custom one has by default.
+
+
+@pytest.mark.parametrize("fault", ["key", "model"])
+def test_a_host_stands_where_a_label_would_repeat_the_model(server, fault):
+    server.fault = fault
+    bettr = lw.Connection("custom", name="bettr", endpoint=f"{server.url}/v1", api_key="k")
+    failure = lw.extract(SCHEMA, "text", bettr, journal=False).failure
+    assert isinstance(failure, CallError)
+    assert failure.message.count("bettr") == 1, failure.message
+    if fault == "key":
+        begins = f"The key was not accepted by {bettr.host}. The call was for bettr."
+        assert failure.message.startswith(begins)
+    else:
+        assert "The call was to" not in failure.message
+        assert f"by {bettr.host}" in failure.message or f"{bettr.host} has" in failure.message
+
+
+def test_what_is_refused_before_the_call_says_that_none_was_made(monkeypatch):
+    monkeypatch.delenv("NO_SUCH_MADE_UP_KEY", raising=False)
+    given = {"endpoint": "http://127.0.0.1:1/v1", "name": "bettr"}
+    keyless = lw.Connection("custom", **given, api_key="env:NO_SUCH_MADE_UP_KEY")
+    failure = lw.extract(SCHEMA, "text", keyless, journal=False).failure
+    assert failure.message.endswith("is not set. No call was made to bettr at 127.0.0.1:1.")
+    assert "in the environment" in failure.hint
+
+
 # -- Redirects.
 
 DOCUMENT = "Peter Quill owes Marigold Bank 1,250 EUR."

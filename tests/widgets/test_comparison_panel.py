@@ -18,11 +18,12 @@ import ipywidgets
 import numpy as np
 import pytest
 
+import llmwidgets as lw
 from llmwidgets import Comparison, ComparisonPanel, Connection, Store, Variant, compare, demo
 from llmwidgets.analysis.statistics.verdict import Verdict
 from llmwidgets.analysis.statistics.verdict_sentences import brief
 from llmwidgets.demo import invoices
-from llmwidgets.engine import estimate, journal_file
+from llmwidgets.engine import capability, estimate, journal_file
 from llmwidgets.widgets.comparison import setup_controller
 from llmwidgets.widgets.comparison.grid import Layout
 from llmwidgets.widgets.comparison.grid_model import Filter, GridIndex
@@ -370,7 +371,43 @@ def test_instructions_by_name_cross_with_the_models(wire, store: Store) -> None:
     page.send("run.start")
     assert page.widget.comparison.labels == ("demo-quick · plain", "demo-quick · strict")
     page.send("run.again")
-    assert page.state["setup"]["run"] == "Run 16 calls"
+    assert page.state["setup"]["run"] == "Run 16 calls, all answered before"
+
+
+def test_what_the_journal_has_is_told_as_the_estimate_in_python_tells_it(wire, store) -> None:
+    """After a restart of the kernel as well: nothing is known then but what is on disk."""
+    page = wire(panel(store, models=["demo-quick"]))
+    assert page.state["setup"]["run"] == "Run 8 calls"
+    page.send("run.start")
+    page.send("run.again")
+    page.send("setup.options", repeats="2")
+    asked = invoices.Schema, TEXTS, "demo-quick"
+    for again in (page, wire(panel(store, models=["demo-quick"]))):
+        capability.forget_capabilities()
+        again.send("setup.options", repeats="2")
+        setup, shown = again.state["setup"], again.widget.controllers["setup"].cost.estimate
+        likely = lw.estimate(*asked, repeats=2)
+        assert setup["run"] == "Run 16 calls, 8 answered before"
+        assert "8 of 16 answered before: 8 calls to make" in " ".join(setup["estimate"]["lines"])
+        assert (shown.answered, shown.tried) == (likely.answered, likely.tried) == (8, 8)
+        assert shown.seconds == likely.seconds
+        assert shown.seconds_least == likely.seconds_least
+        again.send("setup.options", repeats="1")
+        setup = again.state["setup"]
+        assert setup["run"] == "Run 8 calls, all answered before"
+        assert setup["estimate"]["head"] == "Nothing to pay"
+        whole, hosts = setup["estimate"]["lines"]
+        assert whole == "1 column × 8 texts = 8 calls · 8 of 8 answered before: nothing to ask"
+        assert hosts.endswith("and to no other host.")  # named before any run
+        assert str(lw.estimate(*asked)) == "8 of 8 answered before: nothing to ask."
+
+
+def test_in_memory_the_last_run_is_what_was_answered_before(wire, store, monkeypatch) -> None:
+    monkeypatch.setenv("BINDER_SERVICE_HOST", "10.0.0.1")
+    page = wire(panel(store, models=["demo-quick"]))
+    page.send("run.start")
+    page.send("run.again")
+    assert page.state["setup"]["run"] == "Run 8 calls, all answered before"
 
 
 def test_texts_that_can_be_read_once_are_read_once(wire, store: Store) -> None:
@@ -633,7 +670,7 @@ def test_labelled_texts_shown_as_examples_are_chosen_in_the_copy(wire, store: St
     assert "whole number from 0 to 50" in page.state["error"]["sentence"]
     page.send("setup.edit_copy", key=copy["key"], examples="2")
     setup = page.state["setup"]
-    assert setup["run"] == "Run 12 calls"
+    assert setup["run"] == "Run 12 calls, 6 answered before"
     assert "2 texts shown as examples" in " ".join(setup["estimate"]["lines"])
     assert setup["groups"][0]["rows"][0]["copies"][0]["said"] == "2 examples"
     page.send("run.start")

@@ -152,6 +152,8 @@ class Verdict:
     notes: tuple[str, ...] = ()
     caveat: str = ""
     """What was not scored and can decide who leads: said right behind the headline."""
+    causes: tuple[str, ...] = ()
+    """Why nothing was answered, where nothing was, and what to do."""
 
     @property
     def explanation(self) -> str:
@@ -161,13 +163,13 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """The whole verdict, for a reader who decides by it."""
-        return join_sentences(self.headline, self.explanation, *self.notes)
+        return join_sentences(self.headline, self.explanation, *self.causes, *self.notes)
 
     def __repr__(self) -> str:
         return self.sentence
 
     def _repr_html_(self) -> str:
-        rest = join_sentences(self.explanation, *self.notes)
+        rest = join_sentences(self.explanation, *self.causes, *self.notes)
         return f"<p><b>{escape(self.headline)}</b></p>" + (f"<p>{escape(rest)}</p>" if rest else "")
 
 

@@ -34,12 +34,12 @@ from llmwidgets.comparison.cluster.spec import (
 from llmwidgets.connections import Policy
 from llmwidgets.engine import event_loop
 from llmwidgets.engine.capability import record_of
-from llmwidgets.engine.endings import FENCED
+from llmwidgets.engine.endings import FENCED, to_failure
 from llmwidgets.engine.extraction import BROKE, Extractor
 from llmwidgets.engine.network.pacing import Pace
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run
-from llmwidgets.errors import LLMWidgetsError
+from llmwidgets.errors import Failure, LLMWidgetsError
 from llmwidgets.schemas import Schema
 
 if TYPE_CHECKING:
@@ -164,7 +164,10 @@ def probe_variant(place: str, digest: str, variant: int, grant: Grant) -> ProbeS
                     break
         finally:
             found.cancel()
-        return ProbeSummary(found.result(), worker=worker_name())
+        try:
+            return ProbeSummary(found.result(), worker=worker_name())
+        except Failure as error:
+            raise to_failure(error, column) from None
     except CancelledError:
         return ProbeSummary(error=STOPPED, worker=worker_name())
     except Exception as error:  # noqa: BLE001 - what it raises is a failure of the variant

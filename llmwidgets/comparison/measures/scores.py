@@ -27,6 +27,7 @@ from llmwidgets.analysis.statistics.verdict import MATTERS, Standing, Verdict, r
 from llmwidgets.analysis.statistics.verdict_sentences import conclude_unscored
 from llmwidgets.comparison.core import CellKey, ResultData, Rules, measure_once
 from llmwidgets.comparison.measures.aggregate import aggregate
+from llmwidgets.comparison.measures.causes import explain_failures
 from llmwidgets.comparison.measures.slices import By, frame_by
 from llmwidgets.comparison.measures.stability import measure_stability
 from llmwidgets.comparison.measures.text_result import (
@@ -250,13 +251,15 @@ def verdict_of(results: ResultData, matters: float = MATTERS) -> Verdict:
 
 def _conclude_unscored(results: ResultData) -> Verdict:
     sums = aggregate(results)
-    return conclude_unscored(
-        valid=sum(stats.statuses["ok"] for stats in sums.stats),
+    valid = sum(stats.statuses["ok"] for stats in sums.stats)
+    concluded = conclude_unscored(
+        valid=valid,
         replies=len(results),
         variants=len(results.variants),
         labelled=sum(is_labelled(text, results.scoring) for text in results.texts),
         differing=sums.differing,
     )
+    return concluded if valid else replace(concluded, causes=explain_failures(results))
 
 
 @measure_once

@@ -69,7 +69,8 @@ class Estimate:
     connections that sign in without a key: no text goes there. `memory` is what the run is likely
     to need, and what is free. `counted` has how many of how many texts were counted, where it was
     not all of them. `seconds_least` is how fast it can be where a server of one's own has not been
-    timed yet: then `seconds` is a bound.
+    timed yet: then `seconds` is a bound. `answered` of the calls are in the journal and are not
+    made again; the other figures are those of all calls.
     """
 
     calls: int
@@ -87,6 +88,12 @@ class Estimate:
     memory: Memory | None = None
     counted: tuple[int, int] | None = None
     seconds_least: float | None = None
+    answered: int = 0
+
+    @property
+    def left(self) -> int:
+        """How many calls are still to be made."""
+        return self.calls - self.answered
 
     @property
     def cost(self) -> float | None:
@@ -117,8 +124,9 @@ def estimate(
     counted: Sequence[Document] | None = None,
     *,
     journal_on_disk: bool = True,
+    answered: int = 0,
 ) -> Estimate:
-    """What the plan would take, were nothing reused.
+    """What the plan would take, were nothing reused; `answered` calls are.
 
     `tried` has answers by the label of their variant: from two on they narrow its range. `counted`
     are texts of the plan that stand for all of them.
@@ -148,6 +156,7 @@ def estimate(
         ),
         memory=Memory(needed_memory(plan, counted, journal_on_disk=journal_on_disk), free_memory()),
         counted=None if len(texts) == len(plan.texts) else (len(texts), len(plan.texts)),
+        answered=answered,
     )
 
 
@@ -285,10 +294,14 @@ _NAMED = 3
 
 def estimate_sentences(likely: Estimate) -> tuple[str, ...]:
     """The estimate in sentences: calls and time, cost, hosts, what does not fit, price changes."""
+    before = answered_words(likely)
+    if before and not likely.left:
+        return (f"{before}.",)
     head, rest = cost_words(likely)
     hosts = join_listed(likely.hosts)
     sentences = [
         f"{count(likely.calls, 'call')}, {time_words(likely)}.",
+        f"{before}." if before else "",
         f"{head}{f', {rest}' if rest else ''}.",
         f"The texts go to {hosts}, and to no other host." if hosts else "",
         token_words(likely),
@@ -307,6 +320,16 @@ def time_words(likely: Estimate) -> str:
         return duration(likely.seconds)
     between = time_between(likely.seconds_least, likely.seconds)
     return f"{between} (your own server has not been timed yet)"
+
+
+def answered_words(likely: Estimate) -> str:
+    """How many of the calls need not be made; empty if all have to be."""
+    if not likely.answered:
+        return ""
+    answered = f"{likely.answered:,} of {likely.calls:,} answered before"
+    if not likely.left:
+        return f"{answered}: nothing to ask"
+    return f"{answered}: {count(likely.left, 'call')} to make; time and cost are of all"
 
 
 def token_words(likely: Estimate) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from llmwidgets.errors import FAILURES, Failure, ReplyError
 from llmwidgets.formatting import count
 
 
@@ -48,6 +49,16 @@ class VariantProgress:
     finished: bool
     at_once: int = 0
     seconds_left: int = 0
+
+    @property
+    def replies(self) -> int:
+        """How many of `done` the model replied to, whatever the reply is worth."""
+        silent = (
+            times
+            for name, times in self.failures.items()
+            if not issubclass(FAILURES.get(name, Failure), ReplyError)
+        )
+        return self.done - sum(silent)
 
 
 class CellPosition(NamedTuple):

@@ -175,16 +175,34 @@ class VariantRun:
         if known is not None:
             await self._reuse(known.form)
         if 0 in self.rows and (known is None or not known.tried):
-            # What is known from a list can have been refused, and asked in a lower form: that of
-            # the newest row of the first questions.
-            before = [
-                (row.id, form)
-                for form in ResponseFormat
-                for index in range(min(_SAMPLE, len(self.rows)))
-                if (row := self._journal.find(self._key(index, form))) is not None
-            ]
-            if before:
-                await self._reuse(max(before)[1])
+            form = self._form_before()
+            if form is not None:
+                await self._reuse(form)
+
+    def _form_before(self) -> ResponseFormat | None:
+        """The form of the newest row of the first questions; None where none was answered.
+
+        What is known from a list can have been refused, and asked in a lower form.
+        """
+        before = [
+            (row.id, form)
+            for form in ResponseFormat
+            for index in range(min(_SAMPLE, len(self.rows)))
+            if (row := self._journal.find(self._key(index, form))) is not None
+        ]
+        return max(before)[1] if before else None
+
+    def answered_before(self) -> dict[int, Row]:
+        """What a run would reuse before its first call, by index; nothing is taken or asked."""
+        known, found = self.extractor.capability, dict[int, Row]()
+        forms = [] if known is None else [known.form]
+        if known is None or not known.tried:
+            forms += filter(None, [self._form_before()])
+        for form in forms:
+            for index in range(len(self.rows)):
+                if index not in found and (row := self._journal.find(self._key(index, form))):
+                    found[index] = row
+        return found
 
     async def _reuse(self, form: ResponseFormat) -> None:
         schemas = set[Schema]()

@@ -139,6 +139,7 @@ class RunController:
         run = LiveRun(plan, setup, self._page.push_soon, first, kept)
         result.foretold = expected_words(setup, result.matters, result.deviation, first)
         self.run, self._screen.name = run, "running"
+        self._choices.journal = run.journal
         await asyncio.to_thread(run.start)
         self._page.push()
         self._page.submit(self._follow(run))

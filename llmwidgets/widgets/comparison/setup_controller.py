@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from llmwidgets import formatting
 from llmwidgets.comparison.files import read_uploads
 from llmwidgets.comparison.files.label_studio import Annotation
-from llmwidgets.comparison.runs import measure_trial
+from llmwidgets.comparison.runs import measure_known
 from llmwidgets.connections.catalog import own_price
 from llmwidgets.engine.estimate import Estimate, cost_words, estimate
 from llmwidgets.errors import FieldError, LLMWidgetsError
@@ -29,6 +29,7 @@ from llmwidgets.widgets.panel import Content, Page, words_in
 if TYPE_CHECKING:
     from llmwidgets.comparison.comparison import Comparison
     from llmwidgets.connections.connection import Connection
+    from llmwidgets.engine.journal import Journal
     from llmwidgets.widgets.connection_panel import ConnectionPanel
 
 
@@ -45,10 +46,12 @@ class CostEstimate:
     prices: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     about: tuple[Any, ...] = ()
 
-    def again(self, setup: Setup, after: Comparison | None = None) -> CostEstimate:
+    def again(
+        self, setup: Setup, after: Comparison | None = None, journal: Journal | None = None
+    ) -> CostEstimate:
         """Estimate anew for what is chosen now; prices that still apply are kept. Calls nothing.
 
-        `after` is what was run before: its answers narrow the range.
+        `after` is what was run before: its answers narrow the range, as those in the journal do.
         """
         about = (setup.documents, setup.options.instructions)
         prices = dict(self.prices) if about == self.about else {}
@@ -62,9 +65,9 @@ class CostEstimate:
         if setup.missing():
             return known
         try:
-            plan = setup.asked().plan
-            tried = measure_trial(after, plan) if after is not None else None
-            return replace(known, estimate=estimate(plan, tried))
+            planned = setup.asked()
+            tried, answered = measure_known(planned, journal, after)
+            return replace(known, estimate=estimate(planned.plan, tried, answered=answered))
         except LLMWidgetsError as error:
             return replace(known, trouble=error)
 
@@ -127,6 +130,8 @@ class SetupController:
         self.cost = CostEstimate()
         self._turn, self._reading = 0, ""
         self.connecting: ConnectionPanel | None = None
+        self.journal: Journal | None = None
+        """That of the last run; None for the usual one, which is opened for a look."""
         self.close = setup.store.observe(self._store_changed)
 
     def take(self, **material: Any) -> None:
@@ -263,7 +268,9 @@ class SetupController:
         await asyncio.sleep(0.05)
         if turn != self._turn:
             return
-        cost = await asyncio.to_thread(self.cost.again, self.setup, self._result.comparison)
+        cost = await asyncio.to_thread(
+            self.cost.again, self.setup, self._result.comparison, self.journal
+        )
         if turn == self._turn:
             self.cost = cost
             if self.screen.name in ("setup", "results"):

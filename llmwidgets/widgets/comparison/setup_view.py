@@ -15,7 +15,14 @@ from llmwidgets.comparison.texts import file_notes
 from llmwidgets.comparison.variants import reference_of
 from llmwidgets.connections.connection import example_model, named_by, variables_of
 from llmwidgets.engine import request_builder
-from llmwidgets.engine.estimate import ASK_BUDGET_ABOVE, cost_words, time_words, token_words
+from llmwidgets.engine.estimate import (
+    ASK_BUDGET_ABOVE,
+    Estimate,
+    answered_words,
+    cost_words,
+    time_words,
+    token_words,
+)
 from llmwidgets.engine.estimate.memory import memory_words
 from llmwidgets.engine.network import egress, retry
 from llmwidgets.errors import LLMWidgetsError, StoreLocked
@@ -320,11 +327,21 @@ def setup_view(
         "estimate": _estimate_view(setup, cost, calls),
         "budget": "" if setup.options.budget is None else f"{setup.options.budget:.2f}",
         "trial": f"Try {TRIAL} texts first" if len(setup.documents) > TRIAL else "",
-        "run": f"Run {count(calls, 'call')}" if calls else "Run",
+        "run": _run_words(calls, cost.estimate),
         "missing": setup.missing() or _obstacle(setup, cost),
         "expected": expected,
         "matters": f"{100 * matters:g}" if expected else "",
     }
+
+
+def _run_words(calls: int, likely: Estimate | None) -> str:
+    """The words of the button: how many calls a run has, and how many of them are answered."""
+    if not calls:
+        return "Run"
+    words = f"Run {count(calls, 'call')}"
+    if likely is None or likely.calls != calls or not likely.answered:
+        return words
+    return f"{words}, {f'{likely.answered:,}' if likely.left else 'all'} answered before"
 
 
 def expected_words(
@@ -508,18 +525,26 @@ def _estimate_view(setup: Setup, cost: CostEstimate, calls: int) -> _EstimateSta
     if setup.missing() or likely is None:
         return {"head": "", "rest": "", "lines": []}
     columns, texts = setup.columns, len(setup.documents) - setup.shown
-    head, rest = cost_words(likely)
+    before = answered_words(likely)
+    nothing = bool(before) and not likely.left
+    head, rest = ("Nothing to pay", "") if nothing else cost_words(likely)
     product = f"{count(columns, 'column')} × {count(texts, 'text')}"
     if setup.options.repeats > 1:
         product += f" × {count(setup.options.repeats, 'repeat')}"
-    lines = [f"{product} = {count(calls, 'call')} · {time_words(likely)}"]
+    takes = before if nothing else time_words(likely)
+    lines = [f"{product} = {count(calls, 'call')} · {takes}"]
+    hosts = hosts_words(likely.hosts, setup.connections())
+    if nothing:
+        return {"head": head, "rest": rest, "lines": [*lines, hosts]}
+    if before:
+        lines.append(f"{before}.")
     if setup.shown:
         lines.append(f"{count(setup.shown, 'text')} shown as examples and left out of scoring.")
     if likely.tried:
         tried = count(likely.tried, "answer took that was", "answers took that were")
         lines.append(f"By what {tried} tried.")
     lines += [f"! {change}" for change in likely.price_changes]
-    lines.append(hosts_words(likely.hosts, setup.connections()))
+    lines.append(hosts)
     if tokens := token_words(likely):
         lines.append(tokens)
     if likely.too_long:
