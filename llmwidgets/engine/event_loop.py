@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import lru_cache
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, TypeVar
 
 from llmwidgets.errors import FieldError, LLMWidgetsError
@@ -92,6 +92,7 @@ _own = threading.local()
 """The engine whose thread this is; while it winds up it is not the running one any more."""
 _engine: _Engine | None = None
 _lock = threading.Lock()
+_looking = threading.RLock()
 _left_by_parents: list[_Engine] = []
 
 
@@ -177,7 +178,7 @@ class StuckWait:
         if engine is None:
             return
         if threading.current_thread() is not engine.thread:
-            frame = None if begun else sys._current_frames().get(engine.thread.ident or 0)
+            frame = None if begun else _frame_of(engine.thread)
             if frame is None or frame.f_code.co_filename != threading.__file__:
                 self._since = None
                 return
@@ -189,6 +190,22 @@ class StuckWait:
             " while the engine waits for it, so the call would wait for itself.",
             "Ask in a separate call: compare first, then extract from its records.",
         )
+
+
+def _frame_of(thread: threading.Thread) -> FrameType | None:
+    """Where a thread is just now.
+
+    Python 3.11 looks with a lock of its own held, which it also wants for threads that begin and
+    end. Garbage that is collected meanwhile can wait for such a thread, and then all wait for ever.
+    """
+    with _looking:
+        collects = gc.isenabled()
+        try:
+            gc.disable()
+            return sys._current_frames().get(thread.ident or 0)
+        finally:
+            if collects:
+                gc.enable()
 
 
 def stop_engine() -> None:
@@ -218,8 +235,8 @@ def running_engine() -> _Engine:
 def _forget_after_fork() -> None:
     # The parent's sockets and its selector are shared with this child: closing anything here
     # would close it there. The object is kept, so that nothing is collected either.
-    global _engine, _lock, _own
-    _lock, _own = threading.Lock(), threading.local()
+    global _engine, _lock, _looking, _own
+    _lock, _looking, _own = threading.Lock(), threading.RLock(), threading.local()
     if _engine is not None:
         _left_by_parents.append(_engine)
         _engine = None

@@ -228,3 +228,37 @@ def test_an_engine_that_is_late_to_end_leaves_no_connection_open(far_end, monkey
     event_loop.stop_engine()
     assert transport._transports == {}
     assert engine.loop.is_closed()
+
+
+LOOKS = """
+import gc, sys
+from llmwidgets.engine import event_loop
+
+class Cycle:
+    def __init__(self):
+        self.itself = self
+    def __del__(self):
+        sys._current_frames()
+
+async def nothing():
+    pass
+
+event_loop.submit_task(nothing()).result()
+stuck = event_loop.StuckWait()
+for left in range(40):
+    # One of these many objects before the next collection, it begins within the look.
+    gc.collect()
+    for _ in range(gc.get_threshold()[0] - left):
+        Cycle()
+    stuck.refuse()
+assert gc.isenabled()
+print("looked")
+"""
+
+
+def test_no_garbage_is_collected_while_it_is_seen_where_the_engine_is():
+    """What a finalizer does could wait for a lock that Python 3.11 holds then."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOOKS], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "looked\n", done.stderr
