@@ -308,13 +308,16 @@ def _is_open(schema: Any) -> bool:
 
 
 def blank_note(texts: Sequence[Document]) -> tuple[str, ...]:
-    """A sentence on the labels that are blank and not scored, with what would score them."""
+    """A sentence on the labels that are blank and not scored, with what would score them.
+
+    A text whose labels are several and all blank is one that nobody has labelled yet.
+    """
     blanks = sum(text.blanks for text in texts if text.truth is not NOTHING)
-    bare = sum(text.blanks > 0 for text in texts if text.truth is NOTHING)
+    bare = sum(text.blanks == 1 for text in texts if text.truth is NOTHING)
     if not blanks and not bare:
         return ()
     labels = count(blanks, "label is", "labels are") + " blank and not scored" if blanks else ""
-    only = count(bare, "text has", "texts have") + " only blank labels" if bare else ""
+    only = count(bare, "text has", "texts have") + " only a blank label" if bare else ""
     said = f"{labels}, and {only}" if blanks and bare else labels or f"{only}: not scored"
     return (
         f'{said}; blank="null" (in a shell --blank null) reads a blank as “the text has no value”.',

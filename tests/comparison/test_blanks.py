@@ -88,8 +88,8 @@ def test_asked_for_a_blank_says_that_there_is_no_value(shape):
 def test_a_table_has_blank_cells(table):
     plainly = made(table)
     assert labelled(plainly) == []
-    # The third row has no label at all: it may be a text that nobody has labelled yet.
-    assert "2 labels are blank and not scored, and 1 text has only blank labels; " in repr(plainly)
+    # The third row has no label at all: nobody has labelled it yet, and nothing in it is counted.
+    assert "2 labels are blank and not scored; " in repr(plainly)
     asked = made(table, blank="null")
     assert {text for text, *_ in labelled(asked)} == {"a", "b", "c"}
     assert "blank" not in repr(asked)
@@ -141,7 +141,7 @@ def test_a_text_of_which_all_is_blank_is_said_too(shape, start):
     """Also where nothing is left to be scored: a model that invents a value there is not seen."""
     truth, texts = ONE_COLUMN[shape][start:], TEXTS[start:]
     outputs = {"A": [{"sender": "Ada"}] * len(texts)}
-    said = "2 texts have only blank labels: not scored; "
+    said = "2 texts have only a blank label: not scored; "
     if shape == "table":
         truth = truth.reset_index(drop=True)
     plainly = Comparison.from_outputs(ONE_FIELD, texts, outputs, truth=truth)
@@ -158,7 +158,7 @@ def test_a_label_that_is_made_is_blank_no_longer():
         ONE_FIELD, TEXTS, {"A": [{"sender": "Ada"}] * 3}, truth=ONE_COLUMN["table"]
     )
     comparison = comparison.correct("b", "sender", "Bo")
-    assert "1 text has only blank labels" in repr(comparison)
+    assert "1 text has only a blank label" in repr(comparison)
     assert "blank" not in repr(comparison.correct("c", "sender", None))
 
 
@@ -171,7 +171,7 @@ def test_the_columns_of_another_type_of_document_are_not_blank():
     truth = pd.DataFrame({"sender": ["Ada", None, ""], "total": [None, 1.0, None]})
     said = {"A": [{"sender": "Ada"}, {"total": 1.0}, {"sender": "Bo"}]}
     plainly = Comparison.from_outputs(None, texts, said, truth=truth)
-    assert "1 text has only blank labels: not scored" in repr(plainly)
+    assert "1 text has only a blank label: not scored" in repr(plainly)
     assert "labels are blank" not in repr(plainly)
     asked = Comparison.from_outputs(None, texts, said, truth=truth, blank="null")
     assert asked.scoreboard().accuracy[0] == pytest.approx(2 / 3)

@@ -6,8 +6,10 @@ import _thread
 import http.server
 import io
 import re
+import sqlite3
 import sys
 import threading
+from contextlib import closing
 from dataclasses import fields
 from inspect import signature
 from pathlib import Path
@@ -447,6 +449,12 @@ def test_no_text_is_written_anywhere(demo, tmp_path) -> None:
 # -- What an estimate says of the journal.
 
 
+def contents(journal: Path) -> list[str]:
+    """All that is in the file, however far its log is put into it by now."""
+    with closing(sqlite3.connect(journal)) as connection:
+        return list(connection.iterdump())
+
+
 def test_an_estimate_says_what_the_journal_answers_and_asks_nothing(demo, tmp_path) -> None:
     path = tmp_path / "j.sqlite"
     asked = invoices.Schema, TEXTS, "demo-careful"
@@ -454,7 +462,7 @@ def test_an_estimate_says_what_the_journal_answers_and_asks_nothing(demo, tmp_pa
     assert (fresh.answered, fresh.left, path.exists()) == (0, 3, False)
     assert "answered before" not in str(fresh)
     ask(texts=TEXTS[:2], truth=None, journal=path)
-    before = path.read_bytes()
+    before = contents(path)
     for known in (True, False):
         if not known:
             forget_capabilities()  # as after a restart
@@ -465,7 +473,7 @@ def test_an_estimate_says_what_the_journal_answers_and_asks_nothing(demo, tmp_pa
         every = estimate(invoices.Schema, TEXTS[:2], "demo-careful", journal=path)
         assert str(every) == "2 of 2 answered before: nothing to ask."
         assert every._repr_html_().count("nothing to ask") == 1
-    assert path.read_bytes() == before
+    assert contents(path) == before
     for other in ({"reuse": False}, {"journal": False}, {"instructions": "Read it anew."}):
         assert estimate(*asked, **{"journal": path, **other}).answered == 0
 
@@ -514,8 +522,10 @@ def test_a_bar_is_full_of_replies_alone(failures, replies, monkeypatch) -> None:
     assert f'value="{replies}"' in bar_html([ended])
     assert f">{replies} of 30<" in bar_html([ended])
     screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
     with _terminal(SimpleNamespace(progress=[ended])) as show:
         show([ended])
         drawn = screen.getvalue()
