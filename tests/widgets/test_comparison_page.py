@@ -295,3 +295,23 @@ def test_no_control_stands_out_of_its_panel_at_any_width(ran) -> None:
             ran.deliver()
             ran.page.wait_for_function(_HELD, polling=POLL_MS)
             assert clipped(ran.page) == [], (view, width)
+
+
+def test_code_is_shown_whole_and_goes_with_its_view(ran) -> None:
+    """Also where the view behind it is short; another tab or screen does not keep it."""
+    header, code = ran.page.locator(".lw > header"), ran.page.get_by_role("dialog")
+    for role, away in (("tab", "Charts"), ("button", "Earlier runs")):
+        ran.page.get_by_role("button", name="Copy as code").click()
+        ran.deliver()
+        expect(code).to_be_visible()
+        # As on a screen that has little to show.
+        ran.page.add_style_tag(content=".lw-tab > * { display: none !important }")
+        panel, sheet, head = (
+            each.bounding_box() for each in (ran.page.locator(".lw"), code, header)
+        )
+        assert sheet["y"] >= head["y"] + head["height"] - 1
+        assert sheet["y"] + sheet["height"] < panel["y"] + panel["height"]
+        ran.page.get_by_role(role, name=away).click()
+        ran.deliver()
+        expect(code).to_have_count(0)
+    assert ran.page.locator(".lw").evaluate("each => each.style.minHeight") == ""
