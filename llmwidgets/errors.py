@@ -196,6 +196,10 @@ class Failure(LLMWidgetsError):
         self.args = (self.message, self.hint)
 
 
+CALL_WAS_TO = " The call was to "
+"""What stands before the connection, the model and the host that a message did not name."""
+
+
 def name_call(message: str, label: str, model: str, host: str) -> str:
     """The message, and behind it what it does not name.
 
@@ -206,7 +210,7 @@ def name_call(message: str, label: str, model: str, host: str) -> str:
     where = [host] if host and not _names(message, host) else []
     named = " at ".join(filter(None, ("/".join(dict.fromkeys(missing)), *where)))
     end = "" if message.endswith((".", "…", "!", "?")) else "."
-    return f"{message}{end} The call was to {named}." if named else message
+    return f"{message}{end}{CALL_WAS_TO}{named}." if named else message
 
 
 def _names(message: str, word: str) -> bool:

@@ -24,6 +24,7 @@ from llmwidgets.engine.probe import MOST_QUESTIONS, Prober, proof_of
 from llmwidgets.engine.shared_calls import shared_calls
 from llmwidgets.engine.troubleshooting import CheckFailure, diagnoses
 from llmwidgets.errors import (
+    CALL_WAS_TO,
     BadRequest,
     CallError,
     Failure,
@@ -105,13 +106,16 @@ class CheckReport:
 
     @property
     def sent(self) -> str:
-        """What was really sent, and to whom, in a sentence."""
-        hosts = join_listed(self.hosts)
+        """What was really sent, and to whom, in a sentence; its own sentence can say to whom."""
+        hosts, named = join_listed(self.hosts), self.sentence.partition(CALL_WAS_TO)[2]
+        known = all(host in named for host in self.hosts)
         if not self.asked:
-            return f"No question was asked; sent to {hosts}." if hosts else "Nothing was sent."
+            to = "" if known else f"; sent to {hosts}"
+            return f"No question was asked{to}." if hosts else "Nothing was sent."
         tokens = "" if self.tokens is None else f"{count(self.tokens, 'token')}, "
-        asked = count(self.asked, "question")
-        return f"Sent to {hosts}: {asked} ({tokens}cost {dollars(self.cost)})."
+        took = f" ({tokens}cost {dollars(self.cost)})" if self.tokens != 0 else ""  # 0: no answer
+        to = "" if known else f" to {hosts}:"
+        return f"Sent{to} {count(self.asked, 'question')}{took}."
 
     @property
     def _sentences(self) -> tuple[str, ...]:
