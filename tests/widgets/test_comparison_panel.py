@@ -334,6 +334,15 @@ def test_a_locked_default_store_leaves_given_connections_to_run(wire, tmp_path) 
     assert page.state["screen"] == "results"
 
 
+def test_a_locked_store_without_anything_else_is_said_once(wire) -> None:
+    """In the place of the models, where the way to it is as well."""
+    Store.create(passphrase=PASSPHRASE).lock()
+    setup = wire(ComparisonPanel(NAME, ["Ada."])).state["setup"]
+    assert setup["problems"] == []
+    assert "is locked" in setup["empty"]["hint"]
+    assert "Unlock it in the connection panel" in setup["empty"]["hint"]
+
+
 @pytest.mark.parametrize("words", ["much", "-1", "0", "1e9"])
 def test_a_budget_that_is_no_amount_is_said(wire, store: Store, words: str) -> None:
     """The limit keeps its value; the sentence says what to write."""
