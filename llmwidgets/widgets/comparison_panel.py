@@ -219,8 +219,11 @@ class ComparisonPanel(Panel):
             columns, texts = len(self.comparison.variants), len(self.comparison.texts)
             return f"{count(columns, 'column')}, {count(texts, 'text')}", []
         columns, texts = self._setup.columns, len(self._setup.documents)
-        return f"{count(columns, 'column')}, {count(texts, 'text')}, not run yet", []
+        return f"{count(columns, 'column')}, {count(texts, 'text')}", []
 
-    def static_html(self) -> str:
+    def static_html(self, now: str = "") -> str:
         """The newest result without a value or a text; before there is one, a summary."""
-        return self._result.fragment or super().static_html()
+        run = self._run.run
+        if self.comparison is None:
+            now = "not run yet" if run is None else "stopped" if run.ended else "running"
+        return self._result.fragment or super().static_html(now)

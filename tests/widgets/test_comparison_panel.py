@@ -481,6 +481,7 @@ def test_stop_keeps_what_came_and_resume_asks_for_the_rest(wire, store, slow) ->
     running = page.state["running"]
     assert running["columns"][0]["count"] == "2 / 6"
     assert "2 of 6 replies" in running["said"]
+    assert "1 column, 6 texts, running. Run this cell" in page.widget.static_html()
     post(page, "run.stop")
     page.settle()
     stopped = page.state["running"]
@@ -1045,10 +1046,12 @@ def test_what_is_saved_holds_no_text_and_no_value(finished) -> None:
 
 
 def test_before_a_run_the_static_output_says_that_nothing_ran(store: Store) -> None:
-    """Without a kernel a panel that never ran says so, in words and without an address."""
+    """Without a kernel a panel that never ran says so, in words and without an address; the text of
+    its own output, which stays as it was, does not."""
     widget = panel(store)
-    assert "not run yet" in widget._repr_mimebundle_()[0]["text/html"]
-    assert repr(widget) == "ComparisonPanel(0 columns, 8 texts, not run yet)"
+    data = widget._repr_mimebundle_()[0]
+    assert "0 columns, 8 texts, not run yet. Run this cell" in data["text/html"]
+    assert data["text/plain"] == repr(widget) == "ComparisonPanel(0 columns, 8 texts)"
     assert isinstance(ipywidgets.VBox([widget]), ipywidgets.VBox)
     widget.close()
 
