@@ -252,7 +252,9 @@ class Setup:
         return table.truth(self.schema)
 
     def _documents(self, sources: tuple[TextSource, ...], truth: Any) -> tuple[Document, ...]:
-        return read_documents(self.schema, sources, truth, group=self.group, blank=self.blank)
+        return read_documents(
+            self.schema, sources, truth, group=self.group, blank=self.blank, given=self.texts_given
+        )
 
     def _read(self, where: Where, read: Callable[[], T]) -> T | None:
         try:
