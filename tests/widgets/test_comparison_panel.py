@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -971,6 +972,38 @@ def test_one_column_is_copied_as_code_of_its_own(finished) -> None:
     assert "by openai; its key" in shown["said"]
     finished.send("result.plain", column=99)
     assert finished.state["error"] is None
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_code_names_the_file_that_the_panel_read(wire, store, tmp_path, kind) -> None:
+    """Before and after a run, of all texts or the first; not for a result of other texts."""
+    path = tmp_path / "claims.csv"
+    rows = "".join(f"m{at},Ada is {at + 30}.,Ada,Ulm\n" for at in range(6))
+    path.write_text(f"id,text,name,agee\n{rows}", "utf-8")
+    page = wire(ComparisonPanel(NAME, kind(path), str(path), "demo-quick", store=store))
+    assert page.state["setup"]["texts"]["notes"] == [
+        "Read as truth: name. Not named like a field: agee (the nearest field is age)."
+    ]
+    named = f'"{path}"' if kind is str else f'Path("{path}")'
+    lines = [f"texts = {named}", "truth = texts"]
+    page.send("result.code")
+    assert set(lines) < set(last(page, "code")["text"].splitlines())
+    page.send("run.start", trial=True)
+    page.send("result.code")
+    first = last(page, "code")["text"]
+    assert f"texts = {named}  # all of them; what was shown is of 5 texts" in first.splitlines()
+    page.send("run.resume")
+    page.send("result.code")
+    after = last(page, "code")["text"]
+    assert set(lines) < set(after.splitlines())
+    names: dict[str, Any] = {}
+    exec(after, names)
+    assert (
+        names["result"].scoreboard()["accuracy"][0]
+        == (page.widget.comparison.scoreboard()["accuracy"][0])
+    )
+    page.widget.texts = TEXTS
+    assert str(path) not in str(page.widget.code())
 
 
 def test_what_is_chosen_is_copied_before_a_run_and_what_is_shown_after_it(wire, store) -> None:

@@ -13,7 +13,7 @@ interface Props {
 }
 
 /** A part at the first level at which its tables fit, which is measured: names, figures and fonts
-    differ. The mark before it has a width alone, so that another level is no change of its size. */
+    differ. The mark before it has a width alone, which no level changes. */
 export function Fit({ most, of, children }: Props) {
   const mark = useRef<HTMLDivElement>(null);
   const needs = useMemo<number[]>(() => [], of);
