@@ -297,6 +297,16 @@ def test_no_control_stands_out_of_its_panel_at_any_width(ran) -> None:
             assert clipped(ran.page) == [], (view, width)
 
 
+def test_a_header_of_longer_words_takes_a_second_line(ran) -> None:
+    """Another font or language: what is right of a tab goes below it, and not out of the panel."""
+    ran.page.add_style_tag(content=".lw > header * { letter-spacing: 3px }")
+    for width in WIDTHS:
+        ran.page.set_viewport_size({"width": width + 16, "height": 900})
+        ran.deliver()
+        ran.page.wait_for_function(_HELD, polling=POLL_MS)
+        assert clipped(ran.page) == [], width
+
+
 def test_code_is_shown_whole_and_goes_with_its_view(ran) -> None:
     """Also where the view behind it is short; another tab or screen does not keep it."""
     header, code = ran.page.locator(".lw > header"), ran.page.get_by_role("dialog")
