@@ -154,8 +154,16 @@ def only_fields(given: Any, schemas: Sequence[Schema]) -> Any:
     truth = given[[*ids, *fields]].copy()
     if others:
         note = f"Read as truth: {join_listed([*map(str, fields)])}. Not named like a field: "
-        truth.attrs["assumed"] = (f"{note}{join_truncated(map(str, others))}.",)
+        left = [each for each in known if each not in fields]
+        named = (f"{each}{_nearest(str(each), left)}" for each in others)
+        truth.attrs["assumed"] = (f"{note}{join_truncated(named)}.",)
     return truth
+
+
+def _nearest(column: str, fields: Sequence[str]) -> str:
+    """The field that a column may be meant for: one of the two is misspelled, perhaps."""
+    close = find_meant(column, fields)
+    return f" (the nearest field is {close[0]})" if close else ""
 
 
 def _only_keys(rows: Any, fields: Container[str]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,12 +18,13 @@ from llmwidgets.comparison.truth import Blank
 from llmwidgets.comparison.variants import SETTINGS, Variant
 from llmwidgets.demo import emails, invoices, jobs
 from llmwidgets.engine.request_builder import DEFAULT_INSTRUCTIONS, EFFORT
-from llmwidgets.formatting import join_truncated
+from llmwidgets.formatting import count, join_truncated
 from llmwidgets.schemas import choose_schema, read_schema
 from llmwidgets.schemas.difference import find_changes
 from llmwidgets.schemas.python_code import python_literal, python_name
 
 if TYPE_CHECKING:
+    from llmwidgets.comparison.files import StrPath
     from llmwidgets.engine.request_builder import Document
     from llmwidgets.schemas import Schema
 
@@ -217,7 +218,8 @@ class CompareScript:
 
     For `outputs` that were made elsewhere it is the call of `Comparison.from_outputs`, and they are
     a stand-in as well; so are texts, truth, examples and functions, unless the texts are those of a
-    demo task, which is imported (`sample`).
+    demo task, which is imported (`sample`), or were read from `files`: the paths as they were
+    given, by argument. `some` is how many of a file's texts were asked, if not all.
 
     `schema` is written out, so that the code needs no class (`class_name` is the reader's own, if
     one is known); without it, each text brings its own. `instructions` by name cross with
@@ -231,6 +233,8 @@ class CompareScript:
     schema: Schema | None = None
     class_name: str = ""
     sample: SampleTexts | None = None
+    files: Mapping[str, StrPath] = field(default_factory=dict)
+    some: int | None = None
     truth: bool = False
     group: str | None = None
     blank: Blank = None
@@ -245,8 +249,10 @@ class CompareScript:
     def __str__(self) -> str:
         call = "lw.Comparison.from_outputs(" if self.outputs else "lw.compare("
         written = dict(self._keywords())
-        lines = ["import json", ""] if self._named_schemas() else []
-        lines += ["import llmwidgets as lw"]
+        lines = ["import json"] if self._named_schemas() else []
+        if not self.sample and any(not isinstance(each, str) for each in self.files.values()):
+            lines.append("from pathlib import Path")
+        lines += ["", "import llmwidgets as lw"] if lines else ["import llmwidgets as lw"]
         if self.sample:
             lines.append(f"from llmwidgets.demo import {self.sample.task}")
         lines += ["", *self._schemas(), *self._inputs(written)]
@@ -300,6 +306,8 @@ class CompareScript:
             if "truth" in used:
                 yield f"truth = {self.sample.truth}"
             used -= {"texts", "truth"}
+        yield from (self._read(name) for name in self.files if name in used)
+        used -= {*self.files}
         for name, (value, words) in stand_ins.items():
             if name in used:
                 yield f'if "{name}" not in globals():  # yours: {words}'
@@ -307,6 +315,17 @@ class CompareScript:
         for name in _named_functions(self.scoring or {}).values():
             yield from ("", f'if "{name}" not in globals():  # yours: True, False or a share')
             yield from ("", f"    def {name}(value, truth):", "        return value == truth")
+
+    def _read(self, argument: str) -> str:
+        """The line that names the file of texts or of truth; often they are one."""
+        path, texts = self.files[argument], self.files.get("texts")
+        if argument != "texts" and str(path) == str(texts):
+            return f"{argument} = texts"
+        named = python_literal(str(path))
+        named = named if isinstance(path, str) else f"Path({named})"
+        some = argument == "texts" and self.some
+        about = f"  # all of them; what was shown is of {count(some, 'text')}" if some else ""
+        return f"{argument} = {named}{about}"
 
     def _texts(self) -> Iterator[str]:
         """A text; where each brings its schema, one for each that a variant describes anew."""

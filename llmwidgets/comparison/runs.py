@@ -163,8 +163,12 @@ def read_documents(
     group: Any = None,
     blank: Blank = None,
     allow_empty: bool = False,
+    given: Any = None,
 ) -> tuple[Document, ...]:
-    """The texts with schema, truth and group, each read and checked; FieldError names misfits."""
+    """The texts with schema, truth and group, each read and checked; FieldError names misfits.
+
+    `given` is what the texts were read from, if they were read before: truth can be in it too.
+    """
     column = truth if isinstance(truth, str) and not names_file(truth, "truth") else None
     named = group if isinstance(group, str) else None
     sources = read_sources(texts, allow_empty=allow_empty, group=named, truth=column)
@@ -180,7 +184,8 @@ def read_documents(
     schemas = [known[id(each)] for each in own]
     if column is not None:
         truth = label_column(column, [source.truth for source in sources], known.values())
-    truth, assumed = _read_given(truth, texts, list(known.values()), [each.id for each in sources])
+    origin, ids = texts if given is None else given, [each.id for each in sources]
+    truth, assumed = _read_given(truth, origin, list(known.values()), ids)
     sources, truth = read_annotated(sources, truth, schemas, blank)
     labels = read_truth(truth, sources, schemas, blank)
     groups = [""] * len(sources) if group is None else read_groups(group, sources)

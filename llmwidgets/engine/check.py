@@ -105,13 +105,15 @@ class CheckReport:
 
     @property
     def sent(self) -> str:
-        """What was really sent, and to whom, in a sentence."""
-        hosts = join_listed(self.hosts)
+        """What was really sent, and to whom, in a sentence; its own sentence can say to whom."""
+        hosts, known = join_listed(self.hosts), all(host in self.sentence for host in self.hosts)
         if not self.asked:
-            return f"No question was asked; sent to {hosts}." if hosts else "Nothing was sent."
+            to = "" if known else f"; sent to {hosts}"
+            return f"No question was asked{to}." if hosts else "Nothing was sent."
         tokens = "" if self.tokens is None else f"{count(self.tokens, 'token')}, "
-        asked = count(self.asked, "question")
-        return f"Sent to {hosts}: {asked} ({tokens}cost {dollars(self.cost)})."
+        took = f" ({tokens}cost {dollars(self.cost)})" if self.tokens != 0 else ""  # 0: no answer
+        to = "" if known else f" to {hosts}:"
+        return f"Sent{to} {count(self.asked, 'question')}{took}."
 
     @property
     def _sentences(self) -> tuple[str, ...]:

@@ -163,7 +163,11 @@ class Run(BackgroundRun):
     def _note_end(self, column: int, index: int) -> None:
         if self.observer is not None:
             self._news.append(CellPosition(column, *divmod(index, self.plan.repeats)))
-            self._has_news.set()
+            self.announce()
+
+    def announce(self) -> None:
+        """Have the observer hear of how things are now."""
+        self._has_news.set()
 
     # -- on the engine's loop ------------------------------------------------------------------
 

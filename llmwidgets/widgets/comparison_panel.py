@@ -24,7 +24,7 @@ from llmwidgets.widgets.comparison.run import RunController, RunningState
 from llmwidgets.widgets.comparison.runs_view import RunsController, RunsState
 from llmwidgets.widgets.comparison.schema_editor import FieldsController, FieldsState
 from llmwidgets.widgets.comparison.scores.kinds_view import KindsController
-from llmwidgets.widgets.comparison.setup import RunOptions, Screen, Setup
+from llmwidgets.widgets.comparison.setup import RunOptions, Screen, Setup, files_of
 from llmwidgets.widgets.comparison.setup_controller import SetupController, read_once
 from llmwidgets.widgets.comparison.setup_view import SetupState
 from llmwidgets.widgets.panel import Panel
@@ -179,14 +179,14 @@ class ComparisonPanel(Panel):
         if self._screen.name != "results" or self.comparison is None:
             return str(replace(self._setup.script(), matters=matters))
         options = self._setup.options
-        return str(
-            script_of(
-                self.comparison,
-                concurrency=options.concurrency,
-                budget=options.budget,
-                matters=matters,
-            )
+        script = script_of(
+            self.comparison,
+            concurrency=options.concurrency,
+            budget=options.budget,
+            matters=matters,
         )
+        files, some = files_of(self._setup, self.comparison.texts)
+        return str(replace(script, files=files, some=some))
 
     async def hello(self) -> None:
         """A view was drawn: the state, and where a result is shown its first rows right behind."""
@@ -219,8 +219,11 @@ class ComparisonPanel(Panel):
             columns, texts = len(self.comparison.variants), len(self.comparison.texts)
             return f"{count(columns, 'column')}, {count(texts, 'text')}", []
         columns, texts = self._setup.columns, len(self._setup.documents)
-        return f"{count(columns, 'column')}, {count(texts, 'text')}, not run yet", []
+        return f"{count(columns, 'column')}, {count(texts, 'text')}", []
 
-    def static_html(self) -> str:
+    def static_html(self, now: str = "") -> str:
         """The newest result without a value or a text; before there is one, a summary."""
-        return self._result.fragment or super().static_html()
+        run = self._run.run
+        if self.comparison is None:
+            now = "not run yet" if run is None else "stopped" if run.ended else "running"
+        return self._result.fragment or super().static_html(now)

@@ -208,9 +208,13 @@ class Panel(anywidget.AnyWidget):
         """A view was drawn and asks for the state."""
         self.page.push()
 
-    def static_html(self) -> str:
-        """What shows where the widget cannot: without a kernel, on GitHub."""
+    def static_html(self, now: str = "") -> str:
+        """What shows where the widget cannot: without a kernel, on GitHub.
+
+        `now` is what holds for a while; what the widget's own output says as text is never renewed.
+        """
         sentence, lines = self.summary()
+        sentence = ", ".join(filter(None, (sentence, now)))
         items = "".join(f"<li>{escape_html(line)}</li>" for line in lines)
         return (
             f"<p><b>{escape_html(self.heading)}:</b> {escape_html(sentence)}. "

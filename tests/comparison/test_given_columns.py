@@ -111,6 +111,9 @@ def test_of_one_table_the_columns_named_like_a_field_are_truth(tmp_path: Path) -
     assert [text.truth for text in texts] == [{"total": 1}, {"total": 2}]
     shell = read_truth(str(path), read_texts(path), path, SCHEMA)
     assert list(shell.columns) == ["id", "total", "policy.number"]
+    misspelled = table.rename(columns={"total": "tottal"})
+    (one, _) = texts_of(misspelled, misspelled)
+    assert one.notes[0].endswith("field: tottal (the nearest field is total), vendor.")
     bare = table[["text", "vendor"]]
     with pytest.raises(FieldError, match="truth: has no field among its columns, vendor"):
         texts_of(bare, bare)

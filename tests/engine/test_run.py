@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from llmwidgets.connections import Connection, Policy
 from llmwidgets.dialects.types import Enforcement, Example
 from llmwidgets.engine import event_loop
+from llmwidgets.engine import run as run_module
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.request_builder import Document, Plan, ResolvedVariant
 from llmwidgets.engine.run import Run, VariantState
@@ -484,6 +485,31 @@ def test_the_observer_hears_of_each_end_once_and_only_after_it_is_committed(far_
     assert run.error is None
     assert sorted(heard) == [(0, text, repeat) for text in range(3) for repeat in range(2)]
     assert finished[-1] is True
+
+
+def test_the_observer_hears_that_a_server_is_probed_before_it_answers(far_end, model, monkeypatch):
+    """Not by the tick, which would come much later here: the server answers once it is heard."""
+    monkeypatch.setattr(run_module, "_TICK_SECONDS", 600)
+    probed = threading.Event()
+
+    async def behave(request, wire) -> None:
+        while not probed.is_set():
+            await asyncio.sleep(0.005)
+        await model(request, wire)
+
+    def observe(news):
+        if news.progress[0].state is VariantState.PROBING:
+            probed.set()
+
+    run = Run(
+        Plan(columns(connected(far_end(behave))), texts("a")),
+        journal=Journal(False),
+        policy=Policy(),
+        observer=observe,
+    )
+    run.start()
+    assert probed.wait(10)
+    assert run.wait(10)
 
 
 def test_a_view_that_fails_does_not_lose_the_run(far_end, model):

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -85,6 +85,16 @@ def test_as_many_questions_are_said_as_a_server_counts(server, kind, outcome):
         assert report.tokens == usages
     assert f"{counted} question" in report.sent or (not counted and "No question" in report.sent)
     assert report.sent in repr(report)
+    assert "(0 tokens" not in report.sent
+
+
+@pytest.mark.parametrize("kind", ["openai", "custom"])
+def test_a_host_that_the_sentence_names_is_not_named_again(server, kind):
+    server.fault = "key"
+    report = looked_at(connected(kind, server.url))
+    assert "The call was to" in report.sentence
+    assert repr(report).count(server.url.partition("://")[2]) == 1
+    assert replace(report, sentence="No.").sent.endswith(f"sent to {report.hosts[0]}.")
 
 
 @pytest.mark.parametrize("kind", KINDS)

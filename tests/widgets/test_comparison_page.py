@@ -8,6 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from llmwidgets import Comparison, ComparisonPanel, Store
+from llmwidgets.demo import invoices
+from tests.jupyterlab import POLL_MS
 from tests.pages import clipped
 
 pytestmark = pytest.mark.browser
@@ -247,3 +249,78 @@ def test_a_locked_store_is_a_note_over_a_panel_that_works(joined: Any) -> None:
     expect(page.page.locator("[role=alert]:not(:empty)")).to_have_count(0)
     expect(page.page.locator(".tone-fail")).to_have_count(0)
     expect(page.page.get_by_role("button", name="Run 8 calls")).to_be_enabled()
+
+
+_HELD = """() => {
+  const edge = document.querySelector(".lw").getBoundingClientRect().right;
+  const out = [...document.querySelectorAll(".lw :is(button, a, input, select, textarea)")]
+    .filter((each) => each.offsetWidth && !each.closest(".lw-scroll, .lw-grid"))
+    .filter((each) => each.getBoundingClientRect().right > edge);
+  const scrolled = [...document.querySelectorAll(".lw-scroll:has(.lw-scores, .lw-pairs)")]
+    .filter((each) => each.scrollWidth > each.clientWidth);
+  return !out.length && !scrolled.length;
+}"""
+"""No control stands out of the panel, and no column of the scoreboard is behind a scrollbar."""
+WIDTHS = (480, 640, 770, 780, 800, 833, 900, 960, 1400)
+
+
+@pytest.fixture
+def ran(joined: Any) -> Any:
+    """The result of a run of the demo's models, with all that a header can have."""
+    panel = ComparisonPanel(
+        invoices.Schema, invoices.texts, truth=invoices.truth, models="demo",
+        store=Store.in_memory(),
+    )  # fmt: skip
+    joined_page = joined(panel)
+    joined_page.page.get_by_role("button", name="Run ").click()
+    joined_page.deliver()
+    expect(joined_page.page.get_by_role("button", name="Start over")).to_be_attached()
+    return joined_page
+
+
+def test_no_control_stands_out_of_its_panel_at_any_width(ran) -> None:
+    """What does not fit is shortened, folded or on a line of its own, in every view."""
+    views = ["Differences", "Text", "Scoreboard", "Charts", "Request", "Earlier runs", "Start over"]
+    for view in views:
+        ran.page.set_viewport_size({"width": 1416, "height": 900})
+        role = "tab" if view in views[:5] else "button"
+        if view == "Start over":
+            ran.page.get_by_role("button", name="Back to the result").click()
+            ran.deliver()
+        ran.page.get_by_role(role, name=view).click()
+        ran.deliver()
+        for width in WIDTHS:
+            ran.page.set_viewport_size({"width": width + 16, "height": 900})
+            ran.deliver()
+            ran.page.wait_for_function(_HELD, polling=POLL_MS)
+            assert clipped(ran.page) == [], (view, width)
+
+
+def test_a_header_of_longer_words_takes_a_second_line(ran) -> None:
+    """Another font or language: what is right of a tab goes below it, and not out of the panel."""
+    ran.page.add_style_tag(content=".lw > header * { letter-spacing: 3px }")
+    for width in WIDTHS:
+        ran.page.set_viewport_size({"width": width + 16, "height": 900})
+        ran.deliver()
+        ran.page.wait_for_function(_HELD, polling=POLL_MS)
+        assert clipped(ran.page) == [], width
+
+
+def test_code_is_shown_whole_and_goes_with_its_view(ran) -> None:
+    """Also where the view behind it is short; another tab or screen does not keep it."""
+    header, code = ran.page.locator(".lw > header"), ran.page.get_by_role("dialog")
+    for role, away in (("tab", "Charts"), ("button", "Earlier runs")):
+        ran.page.get_by_role("button", name="Copy as code").click()
+        ran.deliver()
+        expect(code).to_be_visible()
+        # As on a screen that has little to show.
+        ran.page.add_style_tag(content=".lw-tab > * { display: none !important }")
+        panel, sheet, head = (
+            each.bounding_box() for each in (ran.page.locator(".lw"), code, header)
+        )
+        assert sheet["y"] >= head["y"] + head["height"] - 1
+        assert sheet["y"] + sheet["height"] < panel["y"] + panel["height"]
+        ran.page.get_by_role(role, name=away).click()
+        ran.deliver()
+        expect(code).to_have_count(0)
+    assert ran.page.locator(".lw").evaluate("each => each.style.minHeight") == ""

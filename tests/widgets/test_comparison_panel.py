@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -336,6 +337,15 @@ def test_a_locked_default_store_leaves_given_connections_to_run(wire, tmp_path) 
     assert page.state["screen"] == "results"
 
 
+def test_a_locked_store_without_anything_else_is_said_once(wire) -> None:
+    """In the place of the models, where the way to it is as well."""
+    Store.create(passphrase=PASSPHRASE).lock()
+    setup = wire(ComparisonPanel(NAME, ["Ada."])).state["setup"]
+    assert setup["problems"] == []
+    assert "is locked" in setup["empty"]["hint"]
+    assert "Unlock it in the connection panel" in setup["empty"]["hint"]
+
+
 @pytest.mark.parametrize("words", ["much", "-1", "0", "1e9"])
 def test_a_budget_that_is_no_amount_is_said(wire, store: Store, words: str) -> None:
     """The limit keeps its value; the sentence says what to write."""
@@ -510,6 +520,7 @@ def test_stop_keeps_what_came_and_resume_asks_for_the_rest(wire, store, slow) ->
     running = page.state["running"]
     assert running["columns"][0]["count"] == "2 / 6"
     assert "2 of 6 replies" in running["said"]
+    assert "1 column, 6 texts, running. Run this cell" in page.widget.static_html()
     post(page, "run.stop")
     page.settle()
     stopped = page.state["running"]
@@ -1001,6 +1012,38 @@ def test_one_column_is_copied_as_code_of_its_own(finished) -> None:
     assert finished.state["error"] is None
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_code_names_the_file_that_the_panel_read(wire, store, tmp_path, kind) -> None:
+    """Before and after a run, of all texts or the first; not for a result of other texts."""
+    path = tmp_path / "claims.csv"
+    rows = "".join(f"m{at},Ada is {at + 30}.,Ada,Ulm\n" for at in range(6))
+    path.write_text(f"id,text,name,agee\n{rows}", "utf-8")
+    page = wire(ComparisonPanel(NAME, kind(path), str(path), "demo-quick", store=store))
+    assert page.state["setup"]["texts"]["notes"] == [
+        "Read as truth: name. Not named like a field: agee (the nearest field is age)."
+    ]
+    named = f'"{path}"' if kind is str else f'Path("{path}")'
+    lines = [f"texts = {named}", "truth = texts"]
+    page.send("result.code")
+    assert set(lines) < set(last(page, "code")["text"].splitlines())
+    page.send("run.start", trial=True)
+    page.send("result.code")
+    first = last(page, "code")["text"]
+    assert f"texts = {named}  # all of them; what was shown is of 5 texts" in first.splitlines()
+    page.send("run.resume")
+    page.send("result.code")
+    after = last(page, "code")["text"]
+    assert set(lines) < set(after.splitlines())
+    names: dict[str, Any] = {}
+    exec(after, names)
+    assert (
+        names["result"].scoreboard()["accuracy"][0]
+        == (page.widget.comparison.scoreboard()["accuracy"][0])
+    )
+    page.widget.texts = TEXTS
+    assert str(path) not in str(page.widget.code())
+
+
 def test_what_is_chosen_is_copied_before_a_run_and_what_is_shown_after_it(wire, store) -> None:
     """One home writes both: limits, instructions and columns are in it, no key and no text."""
     odd = {"plain": "Read it, “as written” 🧾.", "strict": "Line one.\nLine 'two'."}
@@ -1074,10 +1117,12 @@ def test_what_is_saved_holds_no_text_and_no_value(finished) -> None:
 
 
 def test_before_a_run_the_static_output_says_that_nothing_ran(store: Store) -> None:
-    """Without a kernel a panel that never ran says so, in words and without an address."""
+    """Without a kernel a panel that never ran says so, in words and without an address; the text of
+    its own output, which stays as it was, does not."""
     widget = panel(store)
-    assert "not run yet" in widget._repr_mimebundle_()[0]["text/html"]
-    assert repr(widget) == "ComparisonPanel(0 columns, 8 texts, not run yet)"
+    data = widget._repr_mimebundle_()[0]
+    assert "0 columns, 8 texts, not run yet. Run this cell" in data["text/html"]
+    assert data["text/plain"] == repr(widget) == "ComparisonPanel(0 columns, 8 texts)"
     assert isinstance(ipywidgets.VBox([widget]), ipywidgets.VBox)
     widget.close()
 

@@ -29,7 +29,7 @@ def test_a_store_is_made_kept_and_opened_again(lab, page, tmp_path: Path) -> Non
     panel.get_by_role("button", name="Create the store").click()
     words = proposed_words(panel)
     create = panel.get_by_role("button", name="Create store")
-    panel.get_by_text("Missing: the six words, typed once and the tick in step 2.").wait_for()
+    panel.get_by_text("Missing: the six words and the tick in step 2.").wait_for()
     field = panel.get_by_label("Type the six words once")
     field.fill(" ".join(words.split()[:5]))
     panel.get_by_text("So that you know you have them: 5 of 6.").wait_for()

@@ -131,7 +131,7 @@ class VariantRun:
             if reuse:
                 await self._reuse_known()
             if 0 in self.rows and self._over is None and self.extractor.capability is None:
-                self.state = VariantState.PROBING
+                self._turn(VariantState.PROBING)
                 known = await self.extractor.learn()
                 if reuse:
                     # The probe can find another form than before, and one variant has one form.
@@ -139,7 +139,7 @@ class VariantRun:
                     self.rows = array("q", bytes(8 * len(self.rows)))
                     await self._reuse(known.form)
             if 0 in self.rows and self._over is None:
-                self.state = VariantState.ASKING
+                self._turn(VariantState.ASKING)
                 waiting = (index for index in range(len(self.rows)) if not self.rows[index])
                 async with asyncio.TaskGroup() as group:
                     for _ in range(min(most, self.rows.count(0))):
@@ -151,6 +151,11 @@ class VariantRun:
         if self._over is not None:
             self._end(self._unasked(self._over))
         self.state, self.finished = VariantState.DONE, True
+
+    def _turn(self, state: VariantState) -> None:
+        """Do something else, of which the observer hears at once: it can be long until a reply."""
+        self.state = state
+        self._run.announce()
 
     def stop(self) -> None:
         """Finish what is open."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, TypedDict, TypeVar
 
 from llmwidgets.analysis.leaves import NOTHING
+from llmwidgets.comparison.files.names import has_table_name
 from llmwidgets.comparison.measures.text_result import is_free_name
 from llmwidgets.comparison.run_settings import CompareScript, find_sample, shared_schema
 from llmwidgets.comparison.runs import RunPlan, build_plan, read_documents
@@ -33,6 +35,7 @@ from llmwidgets.widgets.comparison.table_columns import TableColumns
 from llmwidgets.widgets.connection.check_view import is_liftable
 
 if TYPE_CHECKING:
+    from llmwidgets.comparison.files import StrPath
     from llmwidgets.engine.request_builder import Document
 
 
@@ -252,7 +255,9 @@ class Setup:
         return table.truth(self.schema)
 
     def _documents(self, sources: tuple[TextSource, ...], truth: Any) -> tuple[Document, ...]:
-        return read_documents(self.schema, sources, truth, group=self.group, blank=self.blank)
+        return read_documents(
+            self.schema, sources, truth, group=self.group, blank=self.blank, given=self.texts_given
+        )
 
     def _read(self, where: Where, read: Callable[[], T]) -> T | None:
         try:
@@ -483,6 +488,7 @@ class Setup:
             schema=self.schema or shared_schema(self.documents),
             class_name=name if is_free_name(name) else "",
             sample=find_sample(self.documents) if self.documents else None,
+            files=_given_files(self),
             truth=self.truth is not None,
             group=self.group if self.group is None or isinstance(self.group, str) else "",
             blank=self.blank,
@@ -510,6 +516,25 @@ class Setup:
             fields = "" if self.schema else "fields and no "
             return f"There are no {fields}texts yet."
         return "" if self.picks else "Tick a model first."
+
+
+def _given_files(setup: Setup) -> dict[str, StrPath]:
+    """The paths that texts and truth were given as."""
+    given = {"texts": setup.texts_given, "truth": setup.truth_given}
+    return {
+        name: path
+        for name, path in given.items()
+        if isinstance(path, os.PathLike) or (isinstance(path, str) and has_table_name(path))
+    }
+
+
+def files_of(setup: Setup, texts: Sequence[Document]) -> tuple[dict[str, StrPath], int | None]:
+    """The paths these texts are from, and how many they are if not all; none for others."""
+    known = {(text.id, text.text) for text in setup.documents}
+    if not all((text.id, text.text) in known for text in texts):
+        return {}, None
+    whole = len(texts) >= len(setup.documents) - setup.shown
+    return _given_files(setup), None if whole else len(texts)
 
 
 def group_of(connection: Connection) -> str:

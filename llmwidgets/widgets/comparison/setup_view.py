@@ -315,7 +315,7 @@ def setup_view(
                 "hint": problem.hint,
                 "action": problem.action,
             }
-            for problem in _problems(setup, cost)
+            for problem in _problems(setup, cost, listed=bool(groups))
         ],
         "empty": None if groups else _empty(setup),
         "ticked": f"{ticked} ticked of {total}{more}" if total else "name a model below",
@@ -357,12 +357,13 @@ def expected_words(
 _expected = lru_cache(maxsize=64)(expected_sentence)
 
 
-def _problems(setup: Setup, cost: CostEstimate) -> list[SetupProblem]:
+def _problems(setup: Setup, cost: CostEstimate, *, listed: bool) -> list[SetupProblem]:
+    """What is wrong; where no model is listed, their place says that the store is locked."""
     problems = list(setup.problems)
     closed = setup.policy().notice
     if closed:
         problems.append(SetupProblem("policy", closed))
-    if setup.store.locked:
+    if setup.store.locked and listed:
         problems.append(
             SetupProblem(
                 "store",
@@ -396,7 +397,10 @@ def _obstacle(setup: Setup, cost: CostEstimate) -> str:
 def _empty(setup: Setup) -> Sentence:
     where = f"The store {setup.store.organization} has no connection."
     if setup.store.locked:
-        where = f"The store {setup.store.organization} is locked, and nothing else is connected."
+        where = (
+            f"The store {setup.store.organization} is locked, and nothing else is connected. "
+            "Unlock it in the connection panel; connections given in code work without it."
+        )
     elif not setup.store.exists:
         where = "Nothing is connected yet."
     return {"sentence": "No model to compare", "hint": where}

@@ -4,7 +4,7 @@ import { useRef } from "preact/hooks";
 import { usePart } from "../panel/panel";
 import { Alert, Button, plural, useRoving } from "../panel/parts";
 import Differences from "./grid/differences";
-import { Grow, Waiting } from "./parts";
+import { Head, Waiting } from "./parts";
 import type { Result, Sentence } from "./state";
 import { useView, withSheets } from "./view";
 
@@ -26,10 +26,7 @@ export function ResultScreen({ result, again, runs, error }: Props) {
   const Open = first || lost ? Differences : views?.tabs[tab];
   return (
     <>
-      <header>
-        <h2 class="narrow-hide">Comparison</h2>
-        <Tabs names={result.views} open={tab} />
-        <Grow />
+      <Head title="Comparison" facts={<Tabs names={result.views} open={tab} />}>
         <Short words="Copy as code" name="code" send="result.code" />
         {runs && <Short words={runs} name="runs" send="runs.open" />}
         <Button bare small title="Download every value as CSV" send="result.csv">
@@ -49,7 +46,7 @@ export function ResultScreen({ result, again, runs, error }: Props) {
             {again}
           </Button>
         )}
-      </header>
+      </Head>
       <Alert error={error} />
       <Notes result={result} />
       <div key={tab} role="tabpanel" class="lw-tab" aria-label={tab}>

@@ -6,6 +6,9 @@ import { Button, copied } from "../panel/parts";
 import { Grow, Row, Small } from "./parts";
 import type { Answer, Sheet, View } from "./view";
 
+/** Below a sheet, as at its sides. */
+const MARGIN = 16;
+
 function openSheet(view: View, sheet: Sheet): void {
   view.set("sheet", sheet);
 }
@@ -52,8 +55,26 @@ export async function showCode(view: View, message: Code): Promise<void> {
   });
 }
 
+/** Keep the sheet below the header, and the panel as tall as it is, for as long as it is open. */
+function holdWhole(root: HTMLElement, sheet: HTMLElement): () => void {
+  const header = root.querySelector<HTMLElement>(":scope > header");
+  const hold = () => {
+    sheet.style.top = `${header?.offsetHeight ?? 0}px`;
+    root.style.minHeight = `${sheet.offsetTop + sheet.offsetHeight + MARGIN}px`;
+  };
+  // The header too: it can take a second line.
+  const watch = new ResizeObserver(hold);
+  for (const each of [sheet, header]) if (each) watch.observe(each);
+  hold();
+  return () => {
+    watch.disconnect();
+    root.style.minHeight = "";
+  };
+}
+
 export function SheetOver({ view, sheet }: { view: View; sheet: Sheet }) {
   const ref = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => holdWhole(view.panel.root, ref.current!), []);
   useLayoutEffect(() => {
     if (!sheet.own) return;
     const target = ref.current!.querySelector<HTMLTextAreaElement>("textarea, .btn:not(.bare)");

@@ -51,6 +51,7 @@ export class View {
   drawn = false;
   edition = -1;
   redraw: () => void = () => {};
+  private place = "";
   private revision = -1;
   private live = false;
   private kept: Record<string, unknown> = {};
@@ -64,8 +65,12 @@ export class View {
     return this.panel.state!;
   }
 
-  /** A new result makes answers to the old one void; a label or a reply some of them. */
+  /** A new result makes answers to the old one void; a label or a reply some of them. What is open
+      over one view is not for another. */
   take(state: State): void {
+    const place = state.screen + this.tab;
+    if (this.place !== place) this.kept.sheet = null;
+    this.place = place;
     if (state.screen !== "results") return;
     const { edition, revision, live } = state.result;
     if (this.edition !== edition) {

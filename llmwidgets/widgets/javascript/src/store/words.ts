@@ -35,9 +35,7 @@ export function missingParts(own: boolean, shown: string, given: string, kept: b
   const { of, right, more } = countTyped(shown, given);
   const left = of - right;
   const words =
-    left === of
-      ? "the six words, typed once"
-      : `the last ${left > 1 ? `${left} ` : ""}${plural(left, "word")}`;
+    left === of ? "the six words" : `the last ${left > 1 ? `${left} ` : ""}${plural(left, "word")}`;
   return [
     !own && left > 0 && words,
     !own && of > 0 && left === 0 && more && "nothing but the six words",

@@ -15,6 +15,7 @@ import {
   Waiting,
   type Words,
 } from "../parts";
+import { Fit } from "../scores/fit";
 import { ErrorKinds } from "../scores/kinds";
 import { HardestFields } from "../scores/measures";
 import { Line, Pairs, Shared } from "../scores/pairs";
@@ -25,6 +26,9 @@ import { trimmed } from "../words";
 const LEADING = ["Precision", "Recall", "F1"];
 /** From more models on, the table of fields needs the whole width. */
 const SIDE_BY_SIDE = 5;
+/** Where the table has no room: what decides nothing is folded; then nothing is drawn. */
+const TIGHT = 1;
+const TIGHTER = 2;
 
 export default function Scoreboard() {
   const view = useView();
@@ -32,16 +36,26 @@ export default function Scoreboard() {
   const grounded = view.need<Grounding>("grounding");
   const [wide] = useKept("wide", false);
   if (!scores) return <Waiting>Counting.</Waiting>;
-  const columns = columnsOf(scores, grounded?.any ? grounded : null, wide);
   const { fields, order, scored, foretold, more } = scores;
   const pairs = scores.pairs.length > 0 || scores.shared.length > 0;
   return (
     <>
       <Verdict scores={scores} />
-      <Scroll>
-        <Table scores={scores} columns={columns} />
-      </Scroll>
-      {scored && <MoreColumns scores={scores} columns={columns} />}
+      <Fit most={wide ? TIGHT : TIGHTER} of={[scores, grounded, wide]}>
+        {(level) => {
+          const columns = columnsOf(scores, grounded?.any ? grounded : null, level);
+          const shown = wide ? columns : columns.filter(({ folds }) => !folds);
+          const folded = scored && (level > 0 || leads(scores));
+          return (
+            <>
+              <Scroll>
+                <Table scores={scores} columns={folded ? shown : columns} level={level} />
+              </Scroll>
+              {folded && <MoreColumns columns={columns} />}
+            </>
+          );
+        }}
+      </Fit>
       <footer class="lw-foot">
         {foretold && foretold !== more && scores.outcome === "not_enough_texts" && (
           <div class="note s">
@@ -67,10 +81,16 @@ export default function Scoreboard() {
       {scores.slices && <SliceTable scores={scores} slices={scores.slices} />}
       {scored && <ErrorKinds />}
       {(pairs || fields.rows.length > 0) && (
-        <div class={`cols lw-halves${order.length > SIDE_BY_SIDE ? " lw-stacked" : ""}`}>
-          {pairs && (scored ? <Pairs scores={scores} /> : <Shared scores={scores} />)}
-          {fields.rows.length > 0 && <HardestFields scores={scores} />}
-        </div>
+        <Fit most={1} of={[scores]}>
+          {(level) => (
+            <div
+              class={`cols lw-halves${level || order.length > SIDE_BY_SIDE ? " lw-stacked" : ""}`}
+            >
+              {pairs && (scored ? <Pairs scores={scores} /> : <Shared scores={scores} />)}
+              {fields.rows.length > 0 && <HardestFields scores={scores} />}
+            </div>
+          )}
+        </Fit>
       )}
     </>
   );
@@ -111,14 +131,14 @@ const someRow = ({ groups }: Scores, has: (row: ScoreRow) => unknown) =>
 const leads = (scores: Scores) => someRow(scores, ({ leading }) => leading.length);
 const lists = (scores: Scores) => someRow(scores, ({ words }) => words.rows);
 
-/** Where the page is narrow, or the table leads with three more figures, the columns that decide
-    nothing stand behind a link, which names them. */
-function MoreColumns({ scores, columns }: { scores: Scores; columns: Column[] }) {
+/** Where the table has no room, or leads with three more figures, the columns that decide nothing
+    stand behind a link, which names them. */
+function MoreColumns({ columns }: { columns: Column[] }) {
   const [wide, setWide] = useKept("wide", false);
   const names = columns.flatMap(({ folds }) => folds ?? []);
   const said = [names.slice(0, -1).join(", "), `${names.at(-1)}: `].filter(Boolean).join(" and ");
   return (
-    <p class={`${leads(scores) ? "" : "lw-only "}lw-more s muted`}>
+    <p class="lw-more s muted">
       {said[0]!.toUpperCase()}
       {said.slice(1)}
       <TextButton aria-expanded={wide} onClick={() => setWide(!wide)}>
@@ -223,9 +243,9 @@ interface Column {
   cell: (row: ScoreRow) => Words;
 }
 
-function Table({ scores, columns }: { scores: Scores; columns: Column[] }) {
+function Table({ scores, columns, level }: { scores: Scores; columns: Column[]; level: number }) {
   return (
-    <table class="lw-scores">
+    <table class={`lw-scores ${["", "tight", "tight tighter"][level]}`}>
       <thead>
         <tr>
           <th scope="col">Model</th>
@@ -271,7 +291,7 @@ function Table({ scores, columns }: { scores: Scores; columns: Column[] }) {
   );
 }
 
-function columnsOf(scores: Scores, grounded: Grounding | null, wide: boolean): Column[] {
+function columnsOf(scores: Scores, grounded: Grounding | null, level: number): Column[] {
   const { scored, worse } = scores;
   const leading = leads(scores);
   const paid = someRow(scores, (row) => row.paid);
@@ -285,7 +305,7 @@ function columnsOf(scores: Scores, grounded: Grounding | null, wide: boolean): C
           cell: ({ leading: of }: ScoreRow) => <Big>{of[n] || "–"}</Big>,
         },
     ),
-    ...(scored ? scoredColumns(scores, leading ? " narrow-hide" : "") : []),
+    ...(scored ? scoredColumns(scores, leading ? level + 1 : level) : []),
     worse !== "" && { head: worse, look: "r lw-thin", cells: "r", cell: worseCell },
     lists(scores) && {
       head: "Rows of lists right",
@@ -336,17 +356,18 @@ function columnsOf(scores: Scores, grounded: Grounding | null, wide: boolean): C
         late && <Under>{late}</Under>,
       ],
     },
-    someRow(scores, ({ tokens }) => tokens.some((each) => each !== "unknown")) && {
-      head: "Tokens in / out",
-      look: scored ? "r" : "r narrow-hide",
-      folds: "tokens",
-      cell: ({ tokens: [read, written] }) =>
-        read === "unknown" && written === "unknown" ? (
-          <Muted>unknown</Muted>
-        ) : (
-          [<span class="nw">{read}</span>, <Under>/ {written}</Under>]
-        ),
-    },
+    (scored || level < TIGHT) &&
+      someRow(scores, ({ tokens }) => tokens.some((each) => each !== "unknown")) && {
+        head: "Tokens in / out",
+        look: "r",
+        folds: "tokens",
+        cell: ({ tokens: [read, written] }) =>
+          read === "unknown" && written === "unknown" ? (
+            <Muted>unknown</Muted>
+          ) : (
+            [<span class="nw">{read}</span>, <Under>/ {written}</Under>]
+          ),
+      },
     {
       head: paid ? "$ per 1,000 / paid now" : "$ per 1,000",
       look: "r lw-thin",
@@ -354,21 +375,28 @@ function columnsOf(scores: Scores, grounded: Grounding | null, wide: boolean): C
       cell: (row) => [row.cost, row.paid && <Under>/ {row.paid}</Under>],
     },
   ];
-  const columns = found.filter((each) => each !== false);
-  if (!scored || wide) return columns;
-  const fold = leading ? " lw-folded" : " narrow-hide";
-  return columns.map((each) => {
-    const { look, cells = look, folds } = each;
-    return folds ? { ...each, look: `${look}${fold}`, cells: `${cells}${fold}` } : each;
-  });
+  return found.filter((each) => each !== false);
 }
 
-function scoredColumns(scores: Scores, thin: string): Column[] {
-  return [
-    { head: "% right", look: "r nw", cell: ({ right }) => <Big>{right}</Big> },
+/** The share and how it came about; the less place there is, the less is drawn of its interval. */
+function scoredColumns(scores: Scores, level: number): Column[] {
+  const found: (Column | false)[] = [
     {
+      head: "% right",
+      look: "r nw",
+      cell: ({ right, range }) => [
+        <Big>{right}</Big>,
+        level === TIGHTER && range && (
+          <Under>
+            <Spoken>95 % interval </Spoken>
+            {range}
+          </Under>
+        ),
+      ],
+    },
+    level < TIGHTER && {
       head: [<Ticks scale={scores.scale} />, <Spoken>95 % interval</Spoken>],
-      look: `lw-ci${thin}`,
+      look: "lw-ci",
       cell: ({ interval, range }) => [
         interval && (
           <Line {...{ interval, scale: scores.scale, width: 112, pad: 4, band: scores.band }} />
@@ -376,14 +404,15 @@ function scoredColumns(scores: Scores, thin: string): Column[] {
         <span class="muted nw lw-range">{range}</span>,
       ],
     },
-    {
+    level < TIGHTER && {
       head: "of the replies that came",
-      look: `r lw-thin${thin}`,
-      cells: `r${thin}`,
+      look: "r lw-thin",
+      cells: "r",
       cell: ({ words }) => words.came || "–",
     },
     { head: "Replies lost", look: "", cells: "lw-loses", cell: losesCell },
   ];
+  return found.filter((each) => each !== false);
 }
 
 const Big = ({ children }: { children?: Words }) => <b class="lw-big">{children}</b>;
