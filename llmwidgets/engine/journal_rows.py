@@ -200,12 +200,13 @@ def _pack_repeated(values: tuple[Any, ...]) -> tuple[bytes, str]:
 
 
 def _pack_own(row: Row, repeated: bytes) -> bytes:
-    if row.request_id == "":
-        raise ValueError(row.request_id)  # no bytes would be None
+    tokens = _tokens_of(row.usage)
+    if row.request_id == "" or _UNKNOWN in tokens:
+        raise ValueError  # what would be read as None
     numbers = _OWN.pack(
         _VERSION,
         repeated,
-        *(_UNKNOWN if each is None else each for each in _tokens_of(row.usage)),
+        *(_UNKNOWN if each is None else each for each in tokens),
         row.tries,
         row.timed_out,
         *(_NO_NUMBER if each is None else each for each in _figures_of(row)),

@@ -491,8 +491,8 @@ def test_what_is_answered_before_is_what_a_run_does_not_ask(demo, tmp_path) -> N
 
 
 def test_the_progress_bar_of_a_notebook_is_one_small_table(demo) -> None:
-    from llmwidgets.comparison.runs import bar_html
     from llmwidgets.engine.run import VariantProgress, VariantState
+    from llmwidgets.engine.runs.watch import bar_html
 
     asking = VariantProgress(
         "<b>", 30, 12, {"RateLimited": 1}, 0, 1.0, None, 0.0, VariantState.ASKING, False, at_once=4
@@ -515,8 +515,8 @@ def test_the_progress_bar_of_a_notebook_is_one_small_table(demo) -> None:
 )
 def test_a_bar_is_full_of_replies_alone(failures, replies, monkeypatch) -> None:
     """What was stopped or refused before a reply ended, and does not look done."""
-    from llmwidgets.comparison.runs import _terminal, bar_html
     from llmwidgets.engine.run import VariantProgress, VariantState
+    from llmwidgets.engine.runs.watch import _terminal, bar_html
 
     ended = VariantProgress("m", 30, 30, failures, 0, None, 0.0, 0.0, VariantState.DONE, True)
     assert f'value="{replies}"' in bar_html([ended])
@@ -535,8 +535,8 @@ def test_a_bar_is_full_of_replies_alone(failures, replies, monkeypatch) -> None:
 
 def test_each_state_of_a_variant_has_its_words() -> None:
     """Words are made where they are shown: the engine reports the state and its numbers."""
-    from llmwidgets.comparison.runs import state_words
     from llmwidgets.engine.run import VariantProgress, VariantState
+    from llmwidgets.engine.runs.watch import state_words
 
     words = {
         state: state_words(

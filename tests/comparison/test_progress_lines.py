@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from llmwidgets.cli import main
-from llmwidgets.comparison import runs
-from llmwidgets.comparison.runs import ProgressLines
 from llmwidgets.demo import stop_demo
 from llmwidgets.engine.run import VariantProgress, VariantState
+from llmwidgets.engine.runs import watch
+from llmwidgets.engine.runs.watch import ProgressLines
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +76,7 @@ def test_a_comparison_without_a_terminal_says_how_far_it_is(
     Path("schema.json").write_text('{"type": "object", "properties": {"number": {}}}')
     Path("texts.jsonl").write_text("\n".join(json.dumps({"text": f"No. {n}"}) for n in range(3)))
     clock = count(0, seconds)
-    monkeypatch.setattr(runs, "ProgressLines", partial(ProgressLines, now=lambda: next(clock)))
+    monkeypatch.setattr(watch, "ProgressLines", partial(ProgressLines, now=lambda: next(clock)))
     words = "compare --schema schema.json --texts texts.jsonl --models demo-careful --journal none"
     assert main(words.split()) == 0
     shown = capsys.readouterr()

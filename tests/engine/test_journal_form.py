@@ -108,7 +108,7 @@ def test_a_row_takes_half_of_what_it_did(path) -> None:
 
 
 TEXTS = st.text(max_size=8).map(lambda text: text.encode("utf-8", "replace").decode())
-TOKENS = st.none() | st.integers(0, 10**10)
+TOKENS = st.none() | st.integers(0, 10**10) | st.sampled_from([2**32 - 1, 2**32])
 AMOUNTS = st.none() | st.floats(0, 1e10)
 
 

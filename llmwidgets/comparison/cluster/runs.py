@@ -43,9 +43,10 @@ from llmwidgets.comparison.cluster.texts.text_files import StoredDocument, files
 from llmwidgets.comparison.cluster.workers import Cluster, slots_of
 from llmwidgets.comparison.core import ResultData, Results, Rules
 from llmwidgets.comparison.measures.aggregate import adopt_aggregates
-from llmwidgets.comparison.runs import RunOptions, RunPlan, ask_for_budget, watch_run
+from llmwidgets.comparison.runs import RunOptions, RunPlan, ask_for_budget
 from llmwidgets.engine.journal import Row
 from llmwidgets.engine.request_builder import Document, Plan
+from llmwidgets.engine.runs.watch import watch_run
 from llmwidgets.errors import FieldError, LLMWidgetsError
 from llmwidgets.formatting import join_truncated
 

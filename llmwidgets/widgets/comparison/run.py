@@ -13,10 +13,11 @@ from llmwidgets.comparison.comparison import Comparison
 from llmwidgets.comparison.core import CellKey, results_of_run
 from llmwidgets.comparison.history import record_run
 from llmwidgets.comparison.measures.stability import read_repeated
-from llmwidgets.comparison.runs import read_rules, state_words
+from llmwidgets.comparison.runs import read_rules
 from llmwidgets.engine.journal import Journal
 from llmwidgets.engine.network import egress
 from llmwidgets.engine.run import Run, VariantState
+from llmwidgets.engine.runs.watch import state_words
 from llmwidgets.errors import FAILURES, Failure, NotAsked
 from llmwidgets.formatting import count, dollars
 from llmwidgets.widgets.comparison.grid_model import may_ask_again

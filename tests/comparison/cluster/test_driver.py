@@ -24,9 +24,9 @@ from llmwidgets.comparison.cluster.replies import storage
 from llmwidgets.comparison.cluster.replies.parts import read_log
 from llmwidgets.comparison.cluster.worker import open_run, run_chunk
 from llmwidgets.comparison.cluster.workers import WorkersLost
-from llmwidgets.comparison.runs import watch_run
 from llmwidgets.engine.journal_rows import Row
 from llmwidgets.engine.run import VariantState
+from llmwidgets.engine.runs.watch import watch_run
 from llmwidgets.errors import FieldError
 from tests.clocks import busy_seconds
 from tests.comparison.cluster.busy_server import (
