@@ -21,7 +21,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from copy import copy
 from difflib import get_close_matches
@@ -496,26 +496,29 @@ def no_such_name(
     return AttributeError(f"{owner} has no {name}.{hint}", name=name)
 
 
-class Unpicklable:
-    """What is joined to this process or to a secret: its copy is itself, and it is never pickled.
+_T = TypeVar("_T")
 
-    `_no_pickle` says why, and what to do.
+
+def unpicklable(why: str) -> Callable[[type[_T]], type[_T]]:
+    """Decorates what is joined to this process or to a secret: its copy is itself.
+
+    `why` is what a pickle is answered with, and says what to do.
     """
 
-    __slots__ = ()
-    _no_pickle: ClassVar[str]
-
-    def __copy__(self) -> Self:
+    def copy_itself(self: _T, memo: object = None) -> _T:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
+    def refuse(self: _T, protocol: object) -> NoReturn:
+        raise TypeError(why)
 
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError(self._no_pickle)
+    def decorate(kind: type[_T]) -> type[_T]:
+        for name, method in (
+            ("__copy__", copy_itself), ("__deepcopy__", copy_itself), ("__reduce_ex__", refuse),
+        ):  # fmt: skip
+            setattr(kind, name, method)
+        return kind
 
-
-_T = TypeVar("_T")
+    return decorate
 
 
 def name_methods(kind: type[_T]) -> type[_T]:

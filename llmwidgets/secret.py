@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
-from llmwidgets.errors import FieldError, LLMWidgetsError, Unpicklable
+from llmwidgets.errors import FieldError, LLMWidgetsError, unpicklable
 
 _MASK = "••••"
 _PUBLIC_PARTS = frozenset({"type", "project_id", "quota_project_id"})
@@ -38,7 +38,8 @@ _SALT = os.urandom(16).hex()
 _unopened: weakref.WeakSet[Iterable[object]] = weakref.WeakSet()
 
 
-class Secret(Unpicklable):
+@unpicklable("A Secret cannot be pickled; save the connection in a store instead.")
+class Secret:
     """A key, token or passphrase that no repr, pickle, comparison or traceback shows.
 
     The value lives in a closure outside the object, so `vars`, `__slots__` and a debugger's list
@@ -56,7 +57,6 @@ class Secret(Unpicklable):
     """
 
     __slots__ = ("__weakref__", "reference")
-    _no_pickle = "A Secret cannot be pickled; save the connection in a store instead."
 
     reference: str | None
     """`env:NAME` or `file:PATH` where the value is looked up at use; None for a value itself."""

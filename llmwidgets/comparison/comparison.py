@@ -33,9 +33,9 @@ from llmwidgets.errors import (
     FieldError,
     StoreLocked,
     UnknownConnection,
-    Unpicklable,
     name_methods,
     no_such_name,
+    unpicklable,
 )
 from llmwidgets.formatting import count, with_article
 from llmwidgets.report import html
@@ -67,9 +67,13 @@ _MEANT = {
 """What people look for, and what it is called here."""
 
 
+@unpicklable(
+    "A comparison cannot be pickled: result.save(path) writes it to a file, and lw.load(path) "
+    "reads that."
+)
 @name_methods
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Comparison(Unpicklable, ResultData):
+class Comparison(ResultData):
     """Every text asked of every variant, scored where there is truth.
 
     Shares are 0–1, money US dollars, times seconds. Nothing is held in memory but row ids: the
@@ -78,11 +82,6 @@ class Comparison(Unpicklable, ResultData):
     >>> result = compare(Invoice, texts, models="demo", truth=truth)   # doctest: +SKIP
     >>> result.scoreboard()[["variant", "accuracy", "cost"]]           # doctest: +SKIP
     """
-
-    _no_pickle = (
-        "A comparison cannot be pickled: result.save(path) writes it to a file, and "
-        "lw.load(path) reads that."
-    )
 
     # What is measured, each documented where it is made.
     scoreboard = scoreboard_frame

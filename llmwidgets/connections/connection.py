@@ -19,7 +19,7 @@ from llmwidgets.connections.validation import (
     read_origin,
 )
 from llmwidgets.dialects.types import AuthHeader, Capability, Dialect, Target, exchange_of
-from llmwidgets.errors import FieldError, UnknownConnection, Unpicklable, name_methods
+from llmwidgets.errors import FieldError, UnknownConnection, name_methods, unpicklable
 from llmwidgets.formatting import count, join_listed
 from llmwidgets.known_keys import warn_if_typed
 from llmwidgets.providers import PROVIDERS, find_warning, owner_of_whole_key, shown_kind
@@ -31,8 +31,9 @@ from llmwidgets.secret import Secret, refuse_key
 Origin = Literal["given", "store", "session", "environment", "policy", "demo"]
 
 
+@unpicklable("A connection cannot be pickled: save it in a store and refer to it by its label.")
 @name_methods
-class Connection(Unpicklable):
+class Connection:
     """A provider's fields, filled in and named: what a store keeps and a run calls.
 
     FieldError names each field that is not right, never its value. Secrets take `env:NAME` and
@@ -46,7 +47,6 @@ class Connection(Unpicklable):
         "__weakref__", "any_model", "capabilities", "checked_at", "declared", "fields",
         "keyed_at", "kind", "label", "origin", "provider", "saved_at",
     )  # fmt: skip
-    _no_pickle = "A connection cannot be pickled: save it in a store and refer to it by its label."
 
     kind: Kind
     """The kind of its provider: `openai`."""

@@ -18,9 +18,9 @@ from llmwidgets.errors import (
     AlreadyConnected,
     FieldError,
     StoreLocked,
-    Unpicklable,
     check_type,
     read_path,
+    unpicklable,
 )
 from llmwidgets.formatting import count
 from llmwidgets.secret import Secret
@@ -49,16 +49,14 @@ class Status(Enum):
     LOCKED_WHEN_IDLE = "locked when idle"
 
 
-class ProcessBound(Unpicklable):
-    """A store, or what all Stores of a folder share: each process has its own."""
-
-    _no_pickle = (
-        "A store cannot be pickled: it is joined to this process, and what opens it stays here. "
-        "Name it where it is needed: lw.Store(organization), or lw.Store(path=FOLDER)."
-    )
+process_bound = unpicklable(
+    "A store cannot be pickled: it is joined to this process, and what opens it stays here. "
+    "Name it where it is needed: lw.Store(organization), or lw.Store(path=FOLDER)."
+)
 
 
-class StoreState(ProcessBound):
+@process_bound
+class StoreState:
     """What all Stores of one folder share in this process; `folder` is None in memory.
 
     `source` is the identity that opened it. `document` is the newest that was read, valid while

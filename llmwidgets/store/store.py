@@ -24,17 +24,17 @@ from llmwidgets.store import document as documents
 from llmwidgets.store.identity_sources import IdentitySource, close_typed
 from llmwidgets.store.repository import Backup
 from llmwidgets.store.sharing import ImportPreview, Invitation, Member, Removal
-from llmwidgets.store.state import ProcessBound, StoreState, find_state
+from llmwidgets.store.state import StoreState, find_state, process_bound
 
 if TYPE_CHECKING:
     from llmwidgets.connections.policy import Policy
     from llmwidgets.store.age import Identity
 
-
 _CONNECTION = 'a connection, such as lw.Connection("openai", api_key="env:OPENAI_API_KEY")'
 
 
-class Store(ProcessBound):
+@process_bound
+class Store:
     """The connections of one organization: saved in an encrypted file, or for this session.
 
     All Stores, panels and runs of a process that name the same folder share one state: what one

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic.fields import FieldInfo
 
 from llmwidgets.dialects.types import Dialect, Target
-from llmwidgets.errors import Unpicklable
+from llmwidgets.errors import unpicklable
 from llmwidgets.providers.base.clients import SDK, Environment, openai_sdk
 from llmwidgets.providers.base.fields import Fields, Link, SignIn
 from llmwidgets.providers.base.models import Ended, ModelFacts
@@ -123,8 +123,12 @@ def spell_slug(name: str) -> str:
     return re.sub("[^a-z0-9]+", "", name.lower())
 
 
+@unpicklable(
+    "A provider cannot be pickled: it is functions of this package. Its kind says which one "
+    "it is, and lw.PROVIDERS[kind] is it."
+)
 @dataclass(frozen=True, slots=True, eq=False)
-class Provider(Unpicklable):
+class Provider:
     """A kind of connection: its form, its address, the models it may call.
 
     `target(fields, model)` is where a model answers. `dialect` is a module of
@@ -155,11 +159,6 @@ class Provider(Unpicklable):
     key may not use a model that exists, `unknown_model` if the server has no such model,
     `rotation` is how an old key is replaced.
     """
-
-    _no_pickle = (
-        "A provider cannot be pickled: it is functions of this package. Its kind says which one "
-        "it is, and lw.PROVIDERS[kind] is it."
-    )
 
     kind: Kind
     title: str
